@@ -1,0 +1,29 @@
+"""Who may do what: pure decisions over the roles and groups that a verified token proves. Deny by default."""
+
+from collections.abc import Set as AbstractSet
+
+from pipeline_core.domain.names import TeamName
+
+ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, everybody's images
+READER = "Factory.Reader"  # sees everything, changes nothing
+_TEAM_ROLE = "Team."
+
+
+def is_admin(roles: AbstractSet[str]) -> bool:
+    """True for SecOps."""
+    return ADMIN in roles
+
+
+def is_member(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
+    """True where the role `Team.NAME` or a group claim of the team's name proves membership."""
+    return f"{_TEAM_ROLE}{team}" in roles or str(team) in groups
+
+
+def may_read(roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
+    """Admins, readers and members of any team see every image: a team has to see its parents."""
+    return is_admin(roles) or READER in roles or any(role.startswith(_TEAM_ROLE) for role in roles) or bool(groups)
+
+
+def may_change(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
+    """A team changes and rebuilds only its own images; SecOps anybody's."""
+    return is_admin(roles) or is_member(team, roles, groups)

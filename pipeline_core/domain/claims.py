@@ -1,0 +1,93 @@
+"""One claim per (image, fingerprint): how its build ended decides whether the input is built again."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, unique
+
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+
+COOL_DOWN = timedelta(minutes=30)  # rest after a transient failure that used up its tries
+
+
+@unique
+class Outcome(Enum):
+    """What became of the newest build of an input."""
+
+    IN_FLIGHT = "in-flight"  # it runs or waits for a slot: join it
+    SUCCEEDED = "succeeded"  # its version is live: make that one current, build nothing
+    PRUNED = "pruned"  # it succeeded, but retention removed the version: build again
+    SUPERSEDED = "superseded"  # a newer input replaced it before it ran: build again
+    EXHAUSTED = "exhausted"  # a transient failure used up its tries: cool down, then build again
+    FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
+    CANCELLED = "cancelled"  # a person stopped it: blocked likewise
+    REVOKED = "revoked"  # its version was found bad: blocked likewise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The claim on one input; `generation` counts its builds from 1."""
+
+    image: ImageName
+    fingerprint: Fingerprint
+    generation: int
+    build: BuildId
+    outcome: Outcome
+    version: GalleryVersion | None = None
+    detail: str = ""
+    ended_at: datetime | None = None
+
+
+@unique
+class ClaimAnswer(Enum):
+    """What a claim says to somebody who wants its input built."""
+
+    BUILD = "build"  # nobody holds it, or it may be renewed
+    JOIN = "join"  # a build for it is on its way
+    REUSE = "reuse"  # a good version of it exists
+    COOL_DOWN = "cool-down"  # may be renewed later
+    BLOCKED = "blocked"  # only a changed input or a person helps
+
+
+def read_claim(claim: Claim | None, now: datetime) -> ClaimAnswer:
+    """Decide by the claim alone; None means that this input was never claimed."""
+    if claim is None:
+        return ClaimAnswer.BUILD
+    match claim.outcome:
+        case Outcome.IN_FLIGHT:
+            return ClaimAnswer.JOIN
+        case Outcome.SUCCEEDED:
+            return ClaimAnswer.REUSE
+        case Outcome.PRUNED | Outcome.SUPERSEDED:
+            return ClaimAnswer.BUILD
+        case Outcome.EXHAUSTED:
+            over = claim.ended_at is None or claim.ended_at + COOL_DOWN <= now
+            return ClaimAnswer.BUILD if over else ClaimAnswer.COOL_DOWN
+        case _:  # FAILED, CANCELLED, REVOKED
+            return ClaimAnswer.BLOCKED
+
+
+_OUTCOMES = {
+    Result.SUCCEEDED: Outcome.SUCCEEDED,
+    Result.CANCELLED: Outcome.CANCELLED,
+    Result.SUPERSEDED: Outcome.SUPERSEDED,
+}
+
+
+def settle(claim: Claim, build: Build) -> Claim:
+    """The claim after its build has finished. Raises ValueError for a build that is not its own or runs."""
+    if build.id != claim.build or build.phase is not Phase.FINISHED or build.result is None:
+        raise ValueError(f"claim of {claim.build} cannot be settled by {build.id} in {build.phase.value}")
+    if build.result is Result.FAILED:
+        transient = build.failure is not None and build.failure.error_class.is_transient
+        outcome = Outcome.EXHAUSTED if transient else Outcome.FAILED
+    else:
+        outcome = _OUTCOMES[build.result]
+    return replace(
+        claim,
+        outcome=outcome,
+        version=build.version if build.result is Result.SUCCEEDED else None,
+        detail="" if build.failure is None else build.failure.message,
+        ended_at=build.phase_since,
+    )

@@ -1,0 +1,177 @@
+"""What a team registers: an image definition. Structure and the rules that one document can break by itself."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import Enum, unique
+
+from pipeline_core.domain.names import Digest, ImageName, Region, TeamName
+from pipeline_core.domain.sources import Origin
+
+
+@unique
+class Generation(Enum):
+    """The virtual machine generation that an image boots as."""
+
+    V1 = "V1"  # BIOS
+    V2 = "V2"  # UEFI
+
+
+@unique
+class Architecture(Enum):
+    """The processor architecture of an image."""
+
+    X64 = "x64"  # Intel and AMD
+    ARM64 = "Arm64"  # Ampere and Cobalt
+
+
+@unique
+class SecurityType(Enum):
+    """The security type of the image definition and of its build machine."""
+
+    STANDARD = "Standard"  # no secure boot, no vTPM
+    TRUSTED_LAUNCH = "TrustedLaunch"  # secure boot and vTPM
+
+
+@unique
+class RebuildOn(Enum):
+    """A change that rebuilds an image by itself."""
+
+    PARENT = "parent"  # the parent's channel moved, or the Marketplace has a new version
+    DEFINITION = "definition"  # the document or its bundle changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsTraits:
+    """Traits of the operating system that a gallery's image definition fixes for good."""
+
+    generation: Generation = Generation.V2
+    architecture: Architecture = Architecture.X64
+    security_type: SecurityType = SecurityType.TRUSTED_LAUNCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellStep:
+    """A script of the bundle, run in the guest as root; `env` is sorted (name, value) pairs."""
+
+    script: str
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsibleStep:
+    """A playbook of the bundle, run in the guest with a local connection."""
+
+    playbook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStep:
+    """A file of the bundle, copied to an absolute path of the guest."""
+
+    path: str
+    destination: str
+
+
+Provisioner = ShellStep | AnsibleStep | FileStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRecipe:
+    """How the image is made."""
+
+    vm_size: str
+    timeout: timedelta
+    catalog: tuple[str, ...] = ()
+    provisioners: tuple[Provisioner, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A compliance rule that an image may fail until a day, and who answers for it."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceTarget:
+    """The profile that the image is scanned against and the score it must reach (0 to 100)."""
+
+    profile: str
+    min_score: int
+    waivers: tuple[Waiver, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What is run on a fresh machine booted from the version; paths are inside the bundle."""
+
+    goss: str | None = None
+    smoke: tuple[str, ...] = ()
+    compliance: ComplianceTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRegion:
+    """A region that the live version is replicated to."""
+
+    name: Region
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """Where a live version goes and how long it is meant to be used."""
+
+    regions: tuple[TargetRegion, ...]
+    end_of_life: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildRules:
+    """When an image is rebuilt by itself; `max_age` is the length of its refresh period."""
+
+    on: frozenset[RebuildOn] = frozenset(RebuildOn)
+    window: str | None = None
+    max_age: timedelta | None = None
+    suspend: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Which old live versions are kept."""
+
+    keep: int = 5
+    max_age: timedelta | None = None
+    keep_in_use: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where to tell of which events."""
+
+    url: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDefinition:
+    """One `image.yaml`, checked; `bundle` is the digest of the folder it was packed from."""
+
+    name: ImageName
+    team: TeamName
+    owners: tuple[str, ...]
+    origin: Origin
+    os: OsTraits
+    build: BuildRecipe
+    verify: Verification
+    publish: Publication
+    rebuild: RebuildRules
+    retention: Retention
+    bundle: Digest
+    major: int = 1
+    description: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    notify: tuple[Webhook, ...] = field(default=())

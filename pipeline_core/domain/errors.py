@@ -1,0 +1,113 @@
+"""The two axes of error: permanent (a person or a changed input mends it) and transient (time mends it)."""
+
+from datetime import timedelta
+from enum import Enum, unique
+
+
+@unique
+class ErrorClass(Enum):
+    """What went wrong, in the terms in which it is retried and owned."""
+
+    THROTTLED = "throttled"  # a rate limit; the platform says when to come again
+    CAPACITY = "capacity"  # the region has no room for the size that was asked for
+    QUOTA = "quota"  # the subscription's limit is reached
+    NETWORK = "network"  # no answer, or an answer of a broken server
+    TOKEN = "token"  # an access token was missing or had run out
+    CONFLICT = "conflict"  # another operation holds the resource
+    EVICTION = "eviction"  # the platform took the machine or the container away
+    POLICY = "policy"  # the policy guard refused the definition, the bundle or the catalog
+    TEMPLATE = "template"  # Packer refused the template
+    PROVISIONER = "provisioner"  # a step inside the guest failed
+    COMPLIANCE = "compliance"  # the scan is below the floor
+    SMOKE = "smoke"  # the booted machine failed a test
+    HYGIENE = "hygiene"  # the image holds what must never be baked
+    NOT_FOUND = "not-found"  # something that the build needs does not exist
+    PERMISSION = "permission"  # the identity may not do this
+
+    @property
+    def is_transient(self) -> bool:
+        """True where the same input may succeed later without anybody's help."""
+        return self in _TRANSIENT
+
+    @property
+    def owner(self) -> str:
+        """Who has to act: `platform` (SecOps) or `team` (the image's owners)."""
+        return "team" if self in _TEAM_OWNED else "platform"
+
+
+_TRANSIENT = frozenset(
+    {
+        ErrorClass.THROTTLED,
+        ErrorClass.CAPACITY,
+        ErrorClass.QUOTA,
+        ErrorClass.NETWORK,
+        ErrorClass.TOKEN,
+        ErrorClass.CONFLICT,
+        ErrorClass.EVICTION,
+    }
+)
+_TEAM_OWNED = frozenset(
+    {
+        ErrorClass.POLICY,
+        ErrorClass.TEMPLATE,
+        ErrorClass.PROVISIONER,
+        ErrorClass.COMPLIANCE,
+        ErrorClass.SMOKE,
+        ErrorClass.HYGIENE,
+    }
+)
+
+
+class FactoryError(Exception):
+    """Base of every error of ours; its text says what happened, to what, and what to do."""
+
+
+class InvalidValue(FactoryError, ValueError):
+    """A text is not what its type demands."""
+
+    def __init__(self, kind: str, value: str, rule: str) -> None:
+        super().__init__(f"{value[:120]!r} is no {kind}: give {rule}")
+        self.kind = kind
+        self.rule = rule
+
+
+class PermanentError(FactoryError):
+    """Trying again with the same input gives the same answer."""
+
+    def __init__(self, error_class: ErrorClass, message: str) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+
+
+class TransientError(FactoryError):
+    """The same call may succeed later; `retry_after` is the earliest time the other side allows."""
+
+    def __init__(
+        self, error_class: ErrorClass, message: str, *, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.retry_after = retry_after
+
+
+class NotFound(PermanentError):
+    """What was asked for does not exist."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorClass.NOT_FOUND, message)
+
+
+class AlreadyExists(FactoryError):
+    """An insert met a row, blob or resource of the same name."""
+
+
+class StaleWrite(FactoryError):
+    """A conditional write met a row that had changed since it was read."""
+
+
+class MalformedMessage(FactoryError):
+    """A queue message or event that no version of this factory wrote; it belongs in poison, with a record."""
+
+
+class UnlistedTransition(FactoryError):
+    """A build was told to move in a way that the transition table does not list."""

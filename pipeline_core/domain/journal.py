@@ -1,0 +1,48 @@
+"""The journal: every decision about an image with its reasons, who asked, and what it led to. Append-only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, unique
+
+from pipeline_core.domain.names import BuildId, ImageName
+
+
+@unique
+class Event(Enum):
+    """What happened; the text is the event's name in notifications."""
+
+    REGISTERED = "definition.registered"  # a new or changed definition was accepted
+    UNREGISTERED = "definition.deleted"  # a definition was deleted; its versions stay
+    REQUESTED = "rebuild.requested"  # a person asked for a build of unchanged inputs
+    QUEUED = "build.queued"  # a stale image's input was claimed
+    STARTED = "build.started"  # the build got a slot
+    RETRIED = "build.retried"  # a transient error: the stage is tried again
+    FAILED = "build.failed"  # the build ended without a version
+    CANCELLED = "build.cancelled"  # a person stopped it
+    SUPERSEDED = "build.superseded"  # a newer input replaced it before it ran
+    PUBLISHED = "image.published"  # a new version is live and current
+    REUSED = "image.reused"  # a version that was built before is current again
+    STALLED = "image.stalled"  # a message about it was poisoned
+    UNPROVEN = "image.unproven"  # a live version appeared that the factory did not publish
+    PRUNED = "version.pruned"  # retention removed a version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of an image's journal; `key` sorts by time and is unique."""
+
+    key: str
+    image: ImageName
+    at: datetime
+    event: Event
+    actor: str
+    build: BuildId | None = None
+    version: str = ""
+    reasons: tuple[str, ...] = ()
+    detail: str = ""
+    campaign: str = ""
+
+
+def entry_key(at: datetime, nonce: str) -> str:
+    """Sorts by time; `nonce` keeps two entries of one moment apart."""
+    return f"{at:%Y%m%dT%H%M%S%f}-{nonce}"

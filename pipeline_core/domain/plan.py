@@ -1,0 +1,215 @@
+"""What to do about one image. Pure: a snapshot and the time go in, one decision with its reasons comes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, unique
+
+from pipeline_core.domain import claims, windows
+from pipeline_core.domain.builds import BREAKER_LIMIT, Phase
+from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
+from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
+from pipeline_core.domain.staleness import Current, Stale, Unknown, World, detect_staleness
+from pipeline_core.domain.versions import GalleryVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One image, its ancestors, and the claims on what each of them should be built from.
+
+    `claims` is keyed by (image, desired fingerprint); a key that is absent was never claimed.
+    """
+
+    image: ImageName
+    world: World
+    claims: Mapping[tuple[ImageName, Fingerprint], Claim]
+
+
+@unique
+class Rest(Enum):
+    """Why nothing is started: each a named no-op."""
+
+    UNREGISTERED = "unregistered"  # the image was deleted
+    CURRENT = "current"  # the current version has the desired fingerprint
+    UNKNOWN = "unknown"  # what it should be built from cannot be said yet
+    WAITS_FOR_ANCESTOR = "waits-for-ancestor"  # an ancestor is stale and will be rebuilt first
+    IN_FLIGHT = "in-flight"  # a build of this input is on its way
+    WAITS_FOR_RUNNING = "waits-for-running"  # a build of an older input runs; its end reconciles again
+    BLOCKED = "blocked"  # this input failed for good, was cancelled or revoked
+    COOLING_DOWN = "cooling-down"  # a transient failure used up its tries a short while ago
+    BREAKER_OPEN = "breaker-open"  # too many failures in a row: a person has to look
+    SUSPENDED = "suspended"  # the definition says so
+    NOT_WANTED = "not-wanted"  # the definition does not rebuild on this kind of change
+    OUTSIDE_WINDOW = "outside-window"  # the rebuild window is closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartBuild:
+    """Claim `fingerprint` and create a pending build; `replaces` is a pending build of an older input."""
+
+    inputs: BuildInputs
+    fingerprint: Fingerprint
+    generation: int
+    reasons: tuple[RebuildReason, ...]
+    lane: Lane
+    replaces: BuildId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseVersion:
+    """Make a version current that was already built from the desired inputs."""
+
+    version: GalleryVersion
+    build: BuildId
+    fingerprint: Fingerprint
+    inputs: BuildInputs
+    reasons: tuple[RebuildReason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoNothing:
+    """Nothing is to be started, and why; `detail` is for a person."""
+
+    why: Rest
+    detail: str = ""
+    reasons: tuple[RebuildReason, ...] = ()
+
+
+Decision = StartBuild | ReuseVersion | DoNothing
+
+_OBEYS_WINDOW = frozenset({Lane.HUMAN, Lane.BACKGROUND})
+
+
+def plan(snapshot: Snapshot, now: datetime) -> Decision:
+    """Decide about `snapshot.image`; cost follows the length of its chain of ancestors."""
+    head = snapshot.world.heads.get(snapshot.image)
+    if head is None:
+        return DoNothing(why=Rest.UNREGISTERED, detail=f"{snapshot.image} is not registered")
+    staleness = detect_staleness(snapshot.image, snapshot.world)
+    match staleness:
+        case Current():
+            return DoNothing(why=Rest.CURRENT)
+        case Unknown(missing=missing):
+            return DoNothing(why=Rest.UNKNOWN, detail=missing)
+    ancestor = _awaited_ancestor(snapshot, head, now)
+    if ancestor is not None:
+        return DoNothing(
+            why=Rest.WAITS_FOR_ANCESTOR,
+            detail=f"{ancestor} is stale and comes first",
+            reasons=staleness.reasons,
+        )
+    return _decide_stale(snapshot, head, staleness, now)
+
+
+def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> Decision:
+    claim = snapshot.claims.get((head.name, staleness.fingerprint))
+    obstacle = _obstacle(head, staleness, claim, _lane(snapshot, head, staleness), now)
+    if obstacle is not None:
+        return obstacle
+    if claim is not None and claim.version is not None and claim.outcome is Outcome.SUCCEEDED:
+        return ReuseVersion(
+            version=claim.version,
+            build=claim.build,
+            fingerprint=staleness.fingerprint,
+            inputs=staleness.desired,
+            reasons=staleness.reasons,
+        )
+    if head.active is not None and head.active.phase is not Phase.PENDING:
+        return DoNothing(
+            why=Rest.WAITS_FOR_RUNNING,
+            detail=f"build {head.active.build} of an older input runs; the next follows its end",
+            reasons=staleness.reasons,
+        )
+    return StartBuild(
+        inputs=staleness.desired,
+        fingerprint=staleness.fingerprint,
+        generation=1 if claim is None else claim.generation + 1,
+        reasons=staleness.reasons,
+        lane=_lane(snapshot, head, staleness),
+        replaces=None if head.active is None else head.active.build,
+    )
+
+
+def _obstacle(
+    head: ImageHead, staleness: Stale, claim: Claim | None, lane: Lane, now: datetime
+) -> DoNothing | None:
+    """What keeps a stale image from being built now by itself, whatever its ancestors do."""
+    reasons = staleness.reasons
+    match claims.read_claim(claim, now):
+        case ClaimAnswer.JOIN:
+            return DoNothing(why=Rest.IN_FLIGHT, detail=_told_by(claim), reasons=reasons)
+        case ClaimAnswer.BLOCKED:
+            return DoNothing(why=Rest.BLOCKED, detail=_told_by(claim), reasons=reasons)
+        case ClaimAnswer.COOL_DOWN:
+            return DoNothing(why=Rest.COOLING_DOWN, detail=_told_by(claim), reasons=reasons)
+        case ClaimAnswer.REUSE:
+            return None
+        case _:  # BUILD: the claim is no obstacle
+            pass
+    kinds = frozenset(reason.kind for reason in reasons)
+    if ReasonKind.REBUILD_REQUESTED in kinds:
+        return None  # a person or an advisory asked: rules that hold back automatic rebuilds do not apply
+    registration = head.registration
+    if head.failures >= BREAKER_LIMIT:
+        detail = f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild"
+        return DoNothing(why=Rest.BREAKER_OPEN, detail=detail, reasons=reasons)
+    if registration.suspend:
+        return DoNothing(why=Rest.SUSPENDED, detail="spec.rebuild.suspend is true", reasons=reasons)
+    if head.current is not None and not _is_wanted(registration.on, kinds):
+        names = ", ".join(sorted(kind.value for kind in kinds))
+        return DoNothing(why=Rest.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
+    if registration.window is not None and lane in _OBEYS_WINDOW and head.current is not None:
+        if not windows.parse_window(registration.window).contains(now):
+            return DoNothing(why=Rest.OUTSIDE_WINDOW, detail=registration.window, reasons=reasons)
+    return None
+
+
+_BY_PARENT = frozenset({ReasonKind.SOURCE_CHANGED, ReasonKind.PARENT_CHANGED})
+_BY_DEFINITION = frozenset({ReasonKind.DEFINITION_CHANGED, ReasonKind.BUNDLE_CHANGED})
+
+
+def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
+    """One wanted change is enough; platform, catalog and refresh are SecOps' and cannot be declined."""
+    if kinds - _BY_PARENT - _BY_DEFINITION:
+        return True
+    by_parent = RebuildOn.PARENT in on and bool(kinds & _BY_PARENT)
+    by_definition = RebuildOn.DEFINITION in on and bool(kinds & _BY_DEFINITION)
+    return by_parent or by_definition
+
+
+def _told_by(claim: Claim | None) -> str:
+    return "" if claim is None else f"build {claim.build} is {claim.outcome.value} {claim.detail}".rstrip()
+
+
+def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> ImageName | None:
+    """The nearest ancestor whose own rebuild would outdate this one at once, or None.
+
+    An ancestor that is blocked, suspended, cooling down or outside its window is not waited for: it keeps
+    its version for now, and its descendants build on that.
+    """
+    parent = head.registration.parent
+    while parent is not None:
+        above = snapshot.world.heads.get(parent)
+        if above is None:
+            return None
+        if above.active is not None and above.active.phase is not Phase.FINISHED:
+            return parent
+        staleness = detect_staleness(parent, snapshot.world)
+        if isinstance(staleness, Stale):
+            claim = snapshot.claims.get((parent, staleness.fingerprint))
+            if _obstacle(above, staleness, claim, _lane(snapshot, above, staleness), now) is None:
+                return parent
+        parent = above.registration.parent
+    return None
+
+
+def _lane(snapshot: Snapshot, head: ImageHead, staleness: Stale) -> Lane:
+    parent = None if head.registration.parent is None else snapshot.world.heads.get(head.registration.parent)
+    parent_lane = None if parent is None or parent.current is None else parent.current.lane
+    return lane_of(staleness.reasons, parent_lane)
+
+

@@ -1,0 +1,65 @@
+"""Why an image is rebuilt: every reason kept, with what was and what is wanted; and the lane it goes in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, IntEnum, unique
+
+
+@unique
+class ReasonKind(Enum):
+    """One difference between what an image was built from and what it should be built from."""
+
+    NEVER_BUILT = "never-built"  # no version was ever published
+    SOURCE_CHANGED = "source-changed"  # the Marketplace has another version
+    PARENT_CHANGED = "parent-changed"  # the parent's channel points at another version
+    DEFINITION_CHANGED = "definition-changed"  # the shaping part of the document changed
+    BUNDLE_CHANGED = "bundle-changed"  # the folder's content changed
+    CATALOG_CHANGED = "catalog-changed"  # a staged tool has another version or digest
+    PLATFORM_CHANGED = "platform-changed"  # the steps that no team can skip changed
+    REFRESH_DUE = "refresh-due"  # the next interval of maxAge has begun
+    REBUILD_REQUESTED = "rebuild-requested"  # a person or an advisory asked for it
+
+
+@unique
+class Lane(IntEnum):
+    """Who goes first; a lower number is served earlier."""
+
+    SECURITY = 0  # upstream, advisory, platform, and parents of those
+    HUMAN = 1  # a person waits: manual request, new or edited definition
+    BACKGROUND = 2  # periodic refresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildReason:
+    """One reason; `old` and `new` are short texts for a person, empty where there is nothing to show."""
+
+    kind: ReasonKind
+    old: str = ""
+    new: str = ""
+
+    def __str__(self) -> str:
+        change = f": {self.old or 'none'} -> {self.new}" if self.new else ""
+        return f"{self.kind.value}{change}"
+
+
+_LANE = {
+    ReasonKind.NEVER_BUILT: Lane.HUMAN,
+    ReasonKind.SOURCE_CHANGED: Lane.SECURITY,
+    ReasonKind.DEFINITION_CHANGED: Lane.HUMAN,
+    ReasonKind.BUNDLE_CHANGED: Lane.HUMAN,
+    ReasonKind.CATALOG_CHANGED: Lane.SECURITY,
+    ReasonKind.PLATFORM_CHANGED: Lane.SECURITY,
+    ReasonKind.REFRESH_DUE: Lane.BACKGROUND,
+    ReasonKind.REBUILD_REQUESTED: Lane.HUMAN,
+}
+
+
+def lane_of(reasons: Iterable[RebuildReason], parent_lane: Lane | None) -> Lane:
+    """The most urgent lane of all reasons; a changed parent passes on the lane its own build went in."""
+    lanes = [
+        (Lane.BACKGROUND if parent_lane is None else parent_lane)
+        if reason.kind is ReasonKind.PARENT_CHANGED
+        else _LANE[reason.kind]
+        for reason in reasons
+    ]
+    return min(lanes, default=Lane.BACKGROUND)

@@ -1,0 +1,32 @@
+"""Which part of a definition shapes the image: the `recipe` of its fingerprint."""
+
+from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.fingerprint import sha256_of
+from pipeline_core.domain.names import Digest
+
+
+def recipe_digest(definition: ImageDefinition) -> Digest:
+    """Digest of the operating system traits, the provisioners in order and the major version.
+
+    Owners, labels, targets of notification, regions, retention, rebuild rules, machine size, timeout and
+    what is verified stay outside: they change how an image is run or judged, not what it contains.
+    """
+    os = definition.os
+    shape = {
+        "architecture": os.architecture.value,
+        "generation": os.generation.value,
+        "major": definition.major,
+        "provisioners": [_step(step) for step in definition.build.provisioners],
+        "security_type": os.security_type.value,
+    }
+    return Digest(sha256_of(shape))
+
+
+def _step(step: Provisioner) -> list[object]:
+    match step:
+        case ShellStep():
+            return ["shell", step.script, sorted(step.env)]
+        case AnsibleStep():
+            return ["ansible", step.playbook]
+        case FileStep():
+            return ["file", step.path, step.destination]

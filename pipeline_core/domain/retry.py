@@ -1,0 +1,62 @@
+"""When a failed attempt is tried again: by class of error, with backoff and jitter. Pure: chance is an argument."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline_core.domain.errors import ErrorClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """`tries` counts attempts in all; delays double from `first` up to `most`."""
+
+    tries: int
+    first: timedelta
+    most: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """The stage may be tried again after `delay`."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """The stage has failed; `exhausted` where the error was transient and its tries are used up."""
+
+    exhausted: bool
+
+
+_SHORT = RetryRule(tries=5, first=timedelta(seconds=15), most=timedelta(minutes=10))
+_LONG = RetryRule(tries=8, first=timedelta(minutes=2), most=timedelta(minutes=30))
+RULES = {
+    ErrorClass.THROTTLED: _SHORT,
+    ErrorClass.CAPACITY: _LONG,
+    ErrorClass.QUOTA: _LONG,
+    ErrorClass.NETWORK: _SHORT,
+    ErrorClass.TOKEN: _SHORT,
+    ErrorClass.CONFLICT: _SHORT,
+    ErrorClass.EVICTION: RetryRule(tries=3, first=timedelta(seconds=15), most=timedelta(minutes=5)),
+}
+
+
+def next_try(
+    error_class: ErrorClass, attempt: int, chance: float, *, retry_after: timedelta | None = None
+) -> TryAgain | GiveUp:
+    """Decide after `attempt` (from 1) has failed.
+
+    `chance` in [0, 1) spreads the delay over its upper half, so that what failed together does not come
+    back together; the platform's `retry_after` is a lower bound and is never shortened.
+    """
+    rule = RULES.get(error_class)
+    if rule is None:
+        return GiveUp(exhausted=False)
+    if attempt >= rule.tries:
+        return GiveUp(exhausted=True)
+    full = min(rule.first * 2 ** (attempt - 1), rule.most)
+    delay = full * (0.5 + chance / 2)
+    if retry_after is not None and retry_after > delay:
+        delay = retry_after + full * (chance / 2)
+    return TryAgain(delay=delay)

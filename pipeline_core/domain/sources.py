@@ -1,0 +1,70 @@
+"""Where an image comes from: a Marketplace source or a parent image; and the exact version it was built from."""
+
+import re
+from dataclasses import dataclass
+
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.names import ChannelName, ImageName, Region
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class MarketplaceSource:
+    """publisher:offer:sku in one region; the unit that is polled."""
+
+    publisher: str
+    offer: str
+    sku: str
+    location: Region
+
+    def __post_init__(self) -> None:
+        for part in (self.publisher, self.offer, self.sku):
+            if not _PART.fullmatch(part):
+                raise InvalidValue("MarketplaceSource", part, "letters, digits, dots, dashes and underscores")
+
+    @property
+    def key(self) -> str:
+        """Stable key in lower case: Azure compares these names without case."""
+        return f"{self.publisher}:{self.offer}:{self.sku}:{self.location}".lower()
+
+    def urn(self, version: MarketplaceVersion) -> str:
+        """`publisher:offer:sku:version`, as Azure writes it."""
+        return f"{self.publisher}:{self.offer}:{self.sku}:{version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentReference:
+    """The image, and the channel of it, that a child follows."""
+
+    image: ImageName
+    channel: ChannelName
+
+
+Origin = MarketplaceSource | ParentReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceVersion:
+    """One exact version of a Marketplace source."""
+
+    source: MarketplaceSource
+    version: MarketplaceVersion
+
+    def __str__(self) -> str:
+        return self.source.urn(self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentVersion:
+    """One exact published version of a parent image."""
+
+    image: ImageName
+    version: GalleryVersion
+
+    def __str__(self) -> str:
+        return f"{self.image}@{self.version}"
+
+
+OriginVersion = SourceVersion | ParentVersion

@@ -1,0 +1,330 @@
+"""What the services need of the outside world: small Protocols that speak our types and raise our errors.
+
+Each has a twin in `adapters/memory` and an adapter in `adapters/azure`; one contract suite runs on both.
+Every method may raise TransientError (time mends it) or PermanentError beside the errors it names.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, unique
+from typing import Protocol
+
+from pipeline_core.domain.definitions import OsTraits, TargetRegion
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+
+Cell = str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One stored record. `cells` holds text under 32 Ki characters, 64-bit integers and booleans.
+
+    `etag` is empty for a row that was not read from a table.
+    """
+
+    partition: str
+    key: str
+    cells: Mapping[str, Cell]
+    etag: str = ""
+
+
+@unique
+class Verb(Enum):
+    """What a table operation does."""
+
+    INSERT = "insert"  # fails where the row exists
+    REPLACE = "replace"  # only where the row still has the ETag it was read with
+    DELETE = "delete"  # likewise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableWrite:
+    """One write; REPLACE and DELETE demand that `row.etag` is set."""
+
+    verb: Verb
+    row: Row
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The current time, aware and in UTC."""
+        ...
+
+
+class Chance(Protocol):
+    """The only source of randomness."""
+
+    def fraction(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+    def nonce(self) -> str:
+        """Sixteen hexadecimal characters that nobody can guess or meet twice."""
+        ...
+
+
+class Tables(Protocol):
+    """Rows by (table, partition, key); every write is conditional."""
+
+    def find(self, table: str, partition: str, key: str) -> Row | None:
+        """The row, or None."""
+        ...
+
+    def scan(
+        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+    ) -> Sequence[Row]:
+        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
+        ...
+
+    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
+        """Apply 1 to 100 writes of one partition, all or none; the new ETags in order ('' for deletions).
+
+        Raises AlreadyExists where an insert meets a row, StaleWrite where a replaced or deleted row has
+        changed or gone.
+        """
+        ...
+
+
+class Queues(Protocol):
+    """Messages as text under 48 KiB."""
+
+    def send(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> None:
+        """Put a message that becomes visible after `delay` (at most 7 days)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFacts:
+    """Size in bytes and the time of the last change."""
+
+    name: str
+    size: int
+    changed_at: datetime
+
+
+class Blobs(Protocol):
+    """Bytes by (container, name); a stored blob is never overwritten."""
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        """Raises AlreadyExists."""
+        ...
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        ...
+
+    def find_facts(self, container: str, name: str) -> BlobFacts | None:
+        """Size and time of last change, or None."""
+        ...
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
+        """Facts of the blobs whose name begins with `prefix`, by name."""
+        ...
+
+
+class Marketplace(Protocol):
+    """What Azure's Marketplace offers."""
+
+    def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
+        """Every version of the source in its region, in no order; raises NotFound for an unknown source."""
+        ...
+
+
+@unique
+class VersionState(Enum):
+    """Where a gallery version is in its life."""
+
+    CREATING = "creating"  # being created, or replicating
+    READY = "ready"  # created and replicated to every region
+    FAILED = "failed"  # creation or replication failed
+    DELETING = "deleting"  # on its way out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryImageVersion:
+    """A version in a gallery as the platform shows it."""
+
+    gallery: GalleryName
+    image: ImageName
+    version: GalleryVersion
+    state: VersionState
+    excluded_from_latest: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGalleryVersion:
+    """A copy to be made: `image`@`version` of `source_gallery` into `gallery`, excluded from latest."""
+
+    gallery: GalleryName
+    source_gallery: GalleryName
+    image: ImageName
+    version: GalleryVersion
+    regions: tuple[TargetRegion, ...]
+    tags: Mapping[str, str]
+    end_of_life: datetime | None = None
+
+
+class Galleries(Protocol):
+    """Azure Compute Galleries."""
+
+    def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
+        """Create the image definition where it is missing; safe to repeat."""
+        ...
+
+    def find_version(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> GalleryImageVersion | None:
+        """The version with its replication state, or None."""
+        ...
+
+    def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
+        """Every version of an image; empty where there is no such image definition."""
+        ...
+
+    def begin_copy(self, new: NewGalleryVersion) -> None:
+        """Start the copy and return; safe to repeat. Watch it by `find_version`."""
+        ...
+
+    def set_excluded(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
+    ) -> None:
+        """Put a version into `latest`, or take it out; raises NotFound."""
+        ...
+
+    def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
+        """Start the deletion and return; a version that is gone already is fine."""
+        ...
+
+
+@unique
+class GroupState(Enum):
+    """Where a container group is, by what matters to a build."""
+
+    STARTING = "starting"  # created, the container does not run yet
+    RUNNING = "running"  # the container runs
+    SUCCEEDED = "succeeded"  # the container ended with exit code 0
+    FAILED = "failed"  # the container ended otherwise, or never started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerGroup:
+    """A container group as the platform shows it."""
+
+    name: str
+    state: GroupState
+    tags: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContainerGroup:
+    """A container group of one builder container; `environment` holds no secret."""
+
+    name: str
+    environment: Mapping[str, str]
+    tags: Mapping[str, str]
+    cpu: float = 1.0
+    memory_gib: float = 2.0
+
+
+class Containers(Protocol):
+    """Azure Container Instances, in the build resource group."""
+
+    def find_group(self, name: str) -> ContainerGroup | None:
+        """The group, or None."""
+        ...
+
+    def create_group(self, new: NewContainerGroup) -> None:
+        """Create a group that was just looked for and not found: a repeated create would restart it."""
+        ...
+
+    def delete_group(self, name: str) -> None:
+        """Start the deletion and return; a group that is gone already is fine."""
+        ...
+
+    def list_groups(self) -> Sequence[ContainerGroup]:
+        """Every group that carries our build tag."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedResource:
+    """Any ARM resource of a build."""
+
+    id: str
+    type: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Resources(Protocol):
+    """Azure Resource Manager over the build resource group."""
+
+    def list_build_resources(self) -> Sequence[TaggedResource]:
+        """Every resource that carries our build tag."""
+        ...
+
+    def begin_delete(self, resource: TaggedResource) -> None:
+        """Start the deletion and return; a resource that is gone already is fine."""
+        ...
+
+
+class Secrets(Protocol):
+    """Key Vault."""
+
+    def get(self, name: str) -> str:
+        """The newest value; raises NotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebAnswer:
+    """Status and body of an answer, at most the caller's limit of bytes."""
+
+    status: int
+    body: bytes
+
+
+class Web(Protocol):
+    """Plain HTTPS to the outside: signing keys and webhooks."""
+
+    def get(self, url: str, *, limit: int) -> WebAnswer:
+        """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
+        ...
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
+        """One POST under the same rules."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who calls: proven by a verified token."""
+
+    subject: str
+    name: str
+    roles: frozenset[str]
+    groups: frozenset[str]
+
+
+class Tokens(Protocol):
+    """Verification of access tokens."""
+
+    def verify(self, token: str) -> Principal:
+        """The caller, or PermanentError (TOKEN is transient, so PERMISSION) with the reason of refusal."""
+        ...
+
+
+class Logs(Protocol):
+    """Structured lines: a constant message and fixed fields."""
+
+    def note(self, event: str, **fields: str | float | bool | None) -> None:
+        """Write one line."""
+        ...

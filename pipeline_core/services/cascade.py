@@ -1,0 +1,29 @@
+"""A published image wakes its children. Cost follows their number, not the size of the fleet."""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.ports import Logs
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.reconcile import PARENT_PUBLISHED
+from pipeline_core.state.index import Index
+from pipeline_core.wire.messages import PublishedMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """Safe to run twice: a child that has nothing to do says so."""
+
+    index: Index
+    outbox: Outbox
+    logs: Logs
+
+    def handle(self, message: PublishedMessage) -> None:
+        """Ask for a look at every child of the image that was published."""
+        image = ImageName(message.image)
+        campaign = CampaignId(message.campaign or f"look-{image}")
+        count = 0
+        for child in self.index.children(image):
+            self.outbox.rebuild(child, PARENT_PUBLISHED, campaign)
+            count += 1
+        self.logs.note("children-queued", image=str(image), campaign=str(campaign), count=count)

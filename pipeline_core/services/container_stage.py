@@ -1,0 +1,198 @@
+"""The two stages that run in a container: build, then verify. One container group per attempt.
+
+Derived from what is there (report, marker, group), never from what was remembered: `GET` first, create only
+where nothing is, and never create again for an attempt that has run.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain import builds, gates, retry
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.retry import TryAgain
+from pipeline_core.domain.versions import next_version
+from pipeline_core.ports import (
+    Blobs,
+    Chance,
+    Clock,
+    ContainerGroup,
+    Containers,
+    GroupState,
+)
+from pipeline_core.services.documents import Documents
+from pipeline_core.services.drive import Ended, Moved, Progress, Wait
+from pipeline_core.services.ending import Ending
+from pipeline_core.services.journal import Journal
+from pipeline_core.services.launch import Launcher
+from pipeline_core.services.provenance import Provenance
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
+
+_DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
+_SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
+_MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
+_NEXT_HOUR = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStage:
+    """Drives the phases BUILDING and VERIFYING."""
+
+    images: ImageStore
+    blobs: Blobs
+    containers: Containers
+    capacity: CapacityStore
+    documents: Documents
+    launcher: Launcher
+    provenance: Provenance
+    ending: Ending
+    journal: Journal
+    clock: Clock
+    chance: Chance
+    wait: timedelta
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """One look at the running attempt, and at most one change."""
+        name = group_name(build.value)
+        group = self.containers.find_group(name)
+        report = self._report(build.value)
+        if report is not None or group is None:
+            return self._without_need_of_group(build, group, report)
+        late = self._overdue(build.value)
+        if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or late:
+            if self._report(build.value) is not None:
+                return Wait(delay=timedelta(0))  # it was written between the two looks
+            self.containers.delete_group(name)
+            return Wait(delay=self._deletion())
+        return Wait(delay=self.wait)
+
+    def _without_need_of_group(
+        self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
+    ) -> Progress:
+        if report is not None and group is not None:
+            self.containers.delete_group(group.name)
+            return Wait(delay=self._deletion())
+        if report is not None:
+            return self._harvest(build, report)
+        if self._has_run(build.value):
+            text = "the container ended, fell silent or ran out of time without a report; its log is kept"
+            return self._retry(build, ErrorClass.EVICTION, text)
+        if self._overdue(build.value):
+            return self._retry(build, ErrorClass.CAPACITY, "the container could not be started in time")
+        return self._launch(build.value)
+
+    def _launch(self, build: Build) -> Progress:
+        now = self.clock.now()
+        is_first = build.phase is Phase.BUILDING and build.attempt == 1
+        if not is_first and not self.capacity.count_create(now):
+            return Wait(delay=min(_NEXT_HOUR, self.wait * 10))
+        self.launcher.launch(build, group_name(build), now)
+        return Wait(delay=self.wait)
+
+    def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
+        if not report.succeeded:
+            error_class = report.error_class or ErrorClass.TEMPLATE
+            return self._retry(build, error_class, report.message or "the builder gave no reason")
+        digest = Digest(hashlib.sha256(report.to_wire()).hexdigest())
+        now = self.clock.now()
+        if build.value.phase is Phase.BUILDING:
+            if report.artifact.rpartition("/")[2] != str(build.value.version):
+                raise PermanentError(
+                    ErrorClass.TEMPLATE,
+                    f"Packer reported {report.artifact or 'no artifact'}, not version {build.value.version}",
+                )
+            moved = replace(builds.move(build.value, Phase.VERIFYING, now), build_result=digest)
+            return self._commit(build, moved)
+        definition = self.documents.definition(build.value.definition)
+        verdicts = gates.judge(definition.verify, [check.to_domain() for check in report.checks])
+        failure = gates.failure_of(verdicts)
+        if failure is not None:
+            self.ending.end(build, Result.FAILED, failure)
+            return Ended()
+        proven = replace(build.value, verify_result=digest)
+        statement = self.provenance.store(proven, verdicts, report)
+        moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
+        progress = self._commit(build, moved)
+        self.capacity.release(build.value.id)
+        return progress
+
+    def _commit(self, build: Stored[Build], moved: Build) -> Progress:
+        """Write a transition and the head's note of it together."""
+        head = self.images.get_head(moved.image)
+        active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
+        self.images.commit(
+            [
+                records.put_build(moved, etag=build.etag),
+                records.put_head(replace(head.value, active=active), etag=head.etag),
+            ]
+        )
+        return Moved(build=moved)
+
+    def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
+        """The next attempt of the same stage, or the end. The old attempt's group is gone by now."""
+        decision = retry.next_try(error_class, build.value.attempt, self.chance.fraction())
+        failure = Failure(error_class=error_class, message=message[:4000])
+        if not isinstance(decision, TryAgain):
+            self.ending.end(build, Result.FAILED, failure)
+            return Ended()
+        now = self.clock.now()
+        moved = replace(builds.move(build.value, build.value.phase, now), failure=failure)
+        head = self.images.get_head(moved.image)
+        new_head = head.value
+        if moved.phase is Phase.BUILDING:
+            # Every attempt takes its own sequence: what an old attempt left can never be mistaken for ours.
+            version = next_version(head.value.registration.major, now.date(), head.value.last_version)
+            moved, new_head = replace(moved, version=version), replace(head.value, last_version=version)
+        self.images.commit(
+            [
+                records.put_build(moved, etag=build.etag),
+                records.put_head(new_head, etag=head.etag),
+                records.add_entry(self.journal.of_build(moved, Event.RETRIED, detail=message)),
+            ]
+        )
+        return Moved(build=moved, delay=decision.delay)
+
+    def _report(self, build: Build) -> BuildReport | None:
+        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
+        try:
+            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
+        except NotFound:
+            return None
+        try:
+            return BuildReport.from_wire(content)
+        except MalformedMessage as error:
+            raise PermanentError(ErrorClass.TEMPLATE, f"{folder}/result.json: {error}") from error
+
+    def _has_run(self, build: Build) -> bool:
+        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
+        return self.blobs.find_facts("builds", f"{folder}/started.json") is not None
+
+    def _overdue(self, build: Build) -> bool:
+        now = self.clock.now()
+        definition = self.documents.definition(build.definition)
+        if now > build.phase_since + definition.build.timeout + _MARGIN:
+            return True
+        return now > build.phase_since + _SILENCE and self._is_silent(build, definition, now)
+
+    def _is_silent(self, build: Build, definition: ImageDefinition, now: datetime) -> bool:
+        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
+        log = self.blobs.find_facts("builds", f"{folder}/log.txt")
+        return log is not None and now > log.changed_at + _SILENCE
+
+    def _deletion(self) -> timedelta:
+        return min(_DELETION, self.wait)
+
+
+def group_name(build: Build) -> str:
+    """The container group's name: derived from build, stage and attempt, so that it can be looked for."""
+    text = f"{build.id}/{build.phase.stage}/{build.attempt}"
+    return f"if-{build.phase.stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

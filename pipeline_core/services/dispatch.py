@@ -1,0 +1,100 @@
+"""Fill free slots with the pending builds that matter most. Reads as many rows as it can start, and no more."""
+
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain import builds
+from pipeline_core.domain import dispatch as decisions
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.versions import next_version
+from pipeline_core.ports import Clock, Logs
+from pipeline_core.services.journal import Journal
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore, Ledger
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+
+_PAGES = 50  # of pending rows one pass reads at most: teams at their limit are passed over, not waited for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatcher:
+    """Safe to run at any time and twice at once: a slot is taken in one transaction."""
+
+    images: ImageStore
+    index: Index
+    capacity: CapacityStore
+    outbox: Outbox
+    journal: Journal
+    clock: Clock
+    logs: Logs
+
+    def dispatch(self) -> int:
+        """Start what can be started; the number of builds that were. Raises TransientError after a lost race."""
+        started = 0
+        lost_race = False
+        after = ""
+        for _ in range(_PAGES):
+            ledger = self.capacity.read(self.clock.now())
+            free = len(ledger.capacity.free_slots)
+            if not free or ledger.capacity.creates_left <= 0:
+                break
+            page = {stored.value.key: stored for stored in self.index.pending(after=after, limit=free)}
+            candidates = [stored.value for stored in page.values()]
+            for pending, slot in decisions.choose(candidates, ledger.capacity, self.capacity.team_slots):
+                outcome = self._start(page[pending.key], slot, ledger)
+                started += outcome is True
+                lost_race = lost_race or outcome is None
+            if len(page) < free:
+                break
+            after = candidates[-1].key
+        if lost_race:
+            raise TransientError(ErrorClass.CONFLICT, "slots were taken by another pass: fill the rest again")
+        return started
+
+    def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
+        """True: started. False: there was nothing to start. None: another pass was faster."""
+        pending = row.value
+        stored = self.images.find_build(pending.build)
+        if stored is None or stored.value.phase is not Phase.PENDING:
+            self.index.remove_pending(pending.key, etag=row.etag)
+            if stored is not None and stored.value.phase is Phase.BUILDING:
+                self.outbox.step(stored.value, reason="start-again")  # its first step may never have been sent
+            return False
+        if not self.capacity.take(slot, pending, ledger):
+            return None
+        try:
+            build = self._begin(stored.value, stored.etag)
+        except StaleWrite:
+            self._lost(pending)
+            return None
+        self.index.remove_pending(pending.key, etag=row.etag)
+        self.outbox.step(build, reason="slot-taken")
+        self.logs.note("build-started", image=str(build.image), build_id=str(build.id), slot=slot)
+        return True
+
+    def _begin(self, build: Build, etag: str) -> Build:
+        head = self.images.get_head(build.image)
+        now = self.clock.now()
+        version = next_version(head.value.registration.major, now.date(), head.value.last_version)
+        begun = replace(builds.move(build, Phase.BUILDING, now), version=version)
+        active = ActiveBuild(build=begun.id, fingerprint=begun.fingerprint, phase=begun.phase)
+        self.images.commit(
+            [
+                records.put_build(begun, etag=etag),
+                records.put_head(replace(head.value, active=active, last_version=version), etag=head.etag),
+                records.add_entry(self.journal.of_build(begun, Event.STARTED)),
+            ]
+        )
+        return begun
+
+    def _lost(self, pending: PendingBuild) -> None:
+        """Give the slot back unless the build was started, by this pass's lost answer or by another pass."""
+        stored = self.images.find_build(pending.build)
+        if stored is None or not stored.value.phase.has_container:
+            self.capacity.release(pending.build)

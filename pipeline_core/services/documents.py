@@ -1,0 +1,48 @@
+"""Definitions and bundles by digest, from Blob storage. What a digest names never changes, so it may be kept."""
+
+from collections import OrderedDict
+from threading import Lock
+
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
+from pipeline_core.domain.names import Digest, Region
+from pipeline_core.ports import Blobs
+from pipeline_core.wire import image_yaml
+
+_KEPT = 256  # parsed definitions held in memory
+_DEFINITION_LIMIT = 128 * 1024  # bytes: a document has 64 KiB at most, as canonical JSON with its bundle
+
+
+class Documents:
+    """Reads definitions as domain values and keeps the last ones."""
+
+    def __init__(self, blobs: Blobs, location: Region) -> None:
+        self._blobs = blobs
+        self._location = location
+        self._kept: OrderedDict[Digest, ImageDefinition] = OrderedDict()
+        self._lock = Lock()
+
+    def definition(self, digest: Digest) -> ImageDefinition:
+        """The definition; raises NotFound, and PermanentError where the blob is not what its name says."""
+        with self._lock:
+            if digest in self._kept:
+                self._kept.move_to_end(digest)
+                return self._kept[digest]
+        content = self._blobs.read("definitions", f"{digest}.json", limit=_DEFINITION_LIMIT)
+        if image_yaml.digest_of(content) != digest:
+            raise PermanentError(ErrorClass.POLICY, f"definition {digest} has another content than its name")
+        definition = image_yaml.read_definition_blob(content, location=self._location)
+        with self._lock:
+            self._kept[digest] = definition
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return definition
+
+    def store(self, content: bytes) -> Digest:
+        """Keep a definition blob under its digest; safe to repeat."""
+        digest = image_yaml.digest_of(content)
+        try:
+            self._blobs.create("definitions", f"{digest}.json", content, media_type="application/json")
+        except AlreadyExists:
+            pass
+        return digest

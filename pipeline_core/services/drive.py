@@ -1,0 +1,117 @@
+"""Advance one build by one bounded step. Waiting writes no row: the message comes again after a delay."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from pipeline_core.domain import retry
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.retry import GiveUp
+from pipeline_core.ports import Chance, Logs
+from pipeline_core.services.ending import Ending
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.messages import StepMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do yet: look again after `delay`."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The build made a transition; it goes on at once, or after `delay`."""
+
+    build: Build
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The build has finished and has told of it."""
+
+
+Progress = Wait | Moved | Ended
+
+
+class Stage(Protocol):
+    """What one phase does in one step; reads the world again each time."""
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """Raises TransientError to be called again later, PermanentError to end the build."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """One step of one build per message; chains of messages collapse at every transition."""
+
+    images: ImageStore
+    containers: Stage
+    publishing: Stage
+    ending: Ending
+    outbox: Outbox
+    chance: Chance
+    logs: Logs
+
+    def step(self, message: StepMessage, *, redelivered: bool) -> None:
+        """Advance the build that the message points at, if it still stands where the message was sent."""
+        stored = self.images.find_build(BuildId(message.build))
+        if stored is None:
+            self.logs.note("step-without-build", build_id=message.build)
+            return
+        build = stored.value
+        if build.is_finished:
+            if build.announce:
+                self.ending.announce(stored)
+            return
+        if message.seq < build.seq:
+            if redelivered:
+                # The handler that made this transition may have died before it sent the next message.
+                self.outbox.step(build, reason="sent-again")
+            self.logs.note("step-outdated", build_id=message.build, seq=message.seq)
+            return
+        if build.phase is Phase.PENDING:
+            self.outbox.dispatch("pending-build-asked")
+            return
+        self._advance(stored, once=message.once)
+
+    def _advance(self, stored: Stored[Build], *, once: bool) -> None:
+        build = stored.value
+        stage = self.publishing if build.phase is Phase.PUBLISHING else self.containers
+        try:
+            progress = stage.advance(stored)
+        except TransientError as error:
+            if not once:
+                delay = _delay_of(error, self.chance.fraction())
+                self.outbox.step(build, delay=delay, reason=error.error_class.value)
+            self.logs.note("step-delayed", image=str(build.image), build_id=str(build.id), error=str(error))
+            return
+        except StaleWrite:
+            if not once:
+                self.outbox.step(build, reason="raced")
+            return
+        except PermanentError as error:
+            self.ending.end(stored, Result.FAILED, Failure(error_class=error.error_class, message=str(error)))
+            return
+        match progress:
+            case Wait(delay=delay):
+                if not once:
+                    self.outbox.step(build, delay=delay)
+            case Moved(build=moved, delay=delay):
+                self.outbox.step(moved, delay=delay)
+            case Ended():
+                pass
+
+
+def _delay_of(error: TransientError, chance: float) -> timedelta:
+    decision = retry.next_try(error.error_class, 1, chance, retry_after=error.retry_after)
+    if isinstance(decision, GiveUp):
+        raise PermanentError(ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error") from error
+    return decision.delay

@@ -1,0 +1,111 @@
+"""The end of a build: one transaction for what it means, then everything that has to be told of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain import builds, claims
+from pipeline_core.domain.builds import Build, Failure, Result
+from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ImageHead, PublishedVersion
+from pipeline_core.domain.journal import Entry, Event
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Clock, Logs, TableWrite
+from pipeline_core.services.journal import Journal
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.projection import Projection
+from pipeline_core.services.reconcile import ANCESTOR_ENDED
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+
+_EVENT = {
+    Result.SUCCEEDED: Event.PUBLISHED,
+    Result.FAILED: Event.FAILED,
+    Result.CANCELLED: Event.CANCELLED,
+    Result.SUPERSEDED: Event.SUPERSEDED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Ends builds. A build's container groups are gone before it is ended here."""
+
+    images: ImageStore
+    index: Index
+    capacity: CapacityStore
+    outbox: Outbox
+    projection: Projection
+    journal: Journal
+    clock: Clock
+    logs: Logs
+
+    def end(self, build: Stored[Build], result: Result, failure: Failure | None = None) -> Build:
+        """Commit the end and tell of it; raises StaleWrite where the build has moved on."""
+        now = self.clock.now()
+        ended = builds.finish(build.value, result, now, failure=failure)
+        entry = self.journal.of_build(
+            ended, _EVENT[result], detail="" if failure is None else f"{failure.error_class.value}: {failure.message}"
+        )
+        writes: list[TableWrite] = [
+            records.put_build(ended, etag=build.etag),
+            records.add_entry(entry),
+        ]
+        head = self.images.find_head(ended.image)
+        if head is not None:
+            writes.append(records.put_head(_after(head.value, ended), etag=head.etag))
+        claim = self.images.find_claim(ended.image, ended.fingerprint)
+        if claim is not None and claim.value.build == ended.id:
+            writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
+        etags = self.images.commit(writes)
+        self.logs.note("build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value)
+        self.announce(Stored(value=ended, etag=etags[0]), entry)
+        return ended
+
+    def announce(self, ended: Stored[Build], entry: Entry | None = None) -> None:
+        """Tell of an end, then note that it was told; run again until that note is written."""
+        build = ended.value
+        if not self.capacity.release(build.id):
+            raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
+        if build.result is Result.SUCCEEDED and build.version is not None:
+            self.outbox.published(build.image, build.version, build.campaign)
+        elif build.result is not Result.SUPERSEDED:
+            for descendant in self._descendants(build.image):
+                self.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
+        # A run that was outdated by its end is followed by the next (rule 9 of the engine).
+        self.outbox.rebuild(build.image, "build-ended", build.campaign)
+        self.outbox.dispatch("slot-freed")
+        if entry is not None:
+            self.outbox.notify(entry)
+        self.projection.project(build.image)
+        try:
+            self.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
+        except StaleWrite:
+            self.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
+        self.index.remove_active(build.id)
+
+    def _descendants(self, image: ImageName) -> Iterator[ImageName]:
+        for child in self.index.children(image):
+            yield child
+            yield from self._descendants(child)
+
+
+def _after(head: ImageHead, ended: Build) -> ImageHead:
+    """The head without the build; a success becomes current, a failure counts towards the breaker."""
+    active = None if head.active is not None and head.active.build == ended.id else head.active
+    match ended.result:
+        case Result.SUCCEEDED if ended.version is not None:
+            current = PublishedVersion(
+                version=ended.version,
+                fingerprint=ended.fingerprint,
+                inputs=ended.inputs,
+                build=ended.id,
+                lane=ended.lane,
+                published_at=ended.phase_since,
+            )
+            return replace(head, current=current, active=active, failures=0)
+        case Result.FAILED:
+            return replace(head, active=active, failures=head.failures + 1)
+        case _:
+            return replace(head, active=active)

@@ -1,0 +1,38 @@
+"""Make journal entries: the time, a key of its own, and the texts of reasons."""
+
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.journal import Entry, Event, entry_key
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Chance, Clock
+
+FACTORY = "factory"  # the actor where no person asked
+
+
+class Journal:
+    """Entries are written by whoever commits the change that they tell of, in the same transaction."""
+
+    def __init__(self, clock: Clock, chance: Chance) -> None:
+        self._clock = clock
+        self._chance = chance
+
+    def of_image(self, image: ImageName, event: Event, *, actor: str = FACTORY, detail: str = "") -> Entry:
+        """An entry about an image."""
+        now = self._clock.now()
+        key = entry_key(now, self._chance.nonce())
+        return Entry(key=key, image=image, at=now, event=event, actor=actor, detail=detail)
+
+    def of_build(self, build: Build, event: Event, *, actor: str = FACTORY, detail: str = "") -> Entry:
+        """An entry about a build, with its reasons, version and campaign."""
+        now = self._clock.now()
+        return Entry(
+            key=entry_key(now, self._chance.nonce()),
+            image=build.image,
+            at=now,
+            event=event,
+            actor=actor,
+            build=build.id,
+            version="" if build.version is None else str(build.version),
+            reasons=tuple(str(reason) for reason in build.reasons),
+            detail=detail[:2000],
+            campaign=str(build.campaign),
+        )

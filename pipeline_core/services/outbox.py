@@ -1,0 +1,67 @@
+"""Send messages: one method per queue, so that nobody else knows queue names or how a message is written."""
+
+from datetime import timedelta
+
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.errors import TransientError
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Chance, Logs, Queues
+from pipeline_core.wire import messages
+
+_AGAIN_FIRST = timedelta(seconds=5)
+
+
+class Outbox:
+    """Every message that this program sends, but for the builder's."""
+
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
+
+    def rebuild(self, image: ImageName, reason: str, campaign: CampaignId) -> None:
+        """Ask for a look at an image."""
+        message = messages.RebuildMessage(image=str(image), reason=reason, campaign=str(campaign))
+        self._queues.send(messages.REBUILD_REQUESTS, message.to_wire())
+
+    def dispatch(self, reason: str, *, delay: timedelta = timedelta(0)) -> None:
+        """Ask for free slots to be filled."""
+        message = messages.DispatchMessage(reason=reason)
+        self._queues.send(messages.DISPATCH_REQUESTS, message.to_wire(), delay=delay)
+
+    def step(
+        self, build: Build, *, delay: timedelta = timedelta(0), reason: str = "", once: bool = False
+    ) -> None:
+        """Ask for the next step of a build, at the transition it stands at now.
+
+        With `once` a step that only waits is not repeated: a look from outside starts no second chain.
+        """
+        message = messages.StepMessage(
+            build=str(build.id), seq=build.seq, reason=reason, campaign=str(build.campaign), once=once
+        )
+        self._queues.send(messages.BUILD_STEPS, message.to_wire(), delay=delay)
+
+    def published(self, image: ImageName, version: GalleryVersion, campaign: CampaignId) -> None:
+        """Tell that a version is live and current."""
+        message = messages.PublishedMessage(image=str(image), version=str(version), campaign=str(campaign))
+        self._queues.send(messages.IMAGE_PUBLISHED, message.to_wire())
+
+    def notify(self, entry: Entry) -> None:
+        """Ask for the journal's entry to be told to whoever wants to know."""
+        message = messages.NotificationMessage(image=str(entry.image), entry=entry.key)
+        self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire())
+
+
+class Redelivery:
+    """Sends a message again after a transient error, so that waiting for others never poisons it."""
+
+    def __init__(self, queues: Queues, chance: Chance, logs: Logs) -> None:
+        self._queues = queues
+        self._chance = chance
+        self._logs = logs
+
+    def again(self, queue: str, text: str, error: TransientError) -> None:
+        """The same text, after the time that the error asks for (5 to 10 seconds where it asks for none)."""
+        delay = (error.retry_after or _AGAIN_FIRST) * (1 + self._chance.fraction())
+        self._queues.send(queue, text, delay=delay)
+        self._logs.note("message-sent-again", queue=queue, error=str(error), seconds=delay.total_seconds())

@@ -1,0 +1,25 @@
+"""Keep the fleet's copy of an image's head up to date: what lists and the sweep read."""
+
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Logs
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+
+_ROUNDS = 5
+
+
+class Projection:
+    """A copy that lags is repaired by the next change of the image or by the sweep."""
+
+    def __init__(self, images: ImageStore, index: Index, logs: Logs) -> None:
+        self._images = images
+        self._index = index
+        self._logs = logs
+
+    def project(self, image: ImageName) -> None:
+        """Copy the head as it is now; the head is read again where another writer raced."""
+        for _ in range(_ROUNDS):
+            head = self._images.find_head(image)
+            if self._index.project(image, None if head is None else head.value):
+                return
+        self._logs.note("projection-lags", image=str(image))

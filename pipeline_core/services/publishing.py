@@ -1,0 +1,121 @@
+"""The last phase: copy the proven version to the live gallery, watch it replicate, then let it into latest."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline_core.domain import builds
+from pipeline_core.domain.builds import Build, Failure, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.services.documents import Documents
+from pipeline_core.services.drive import Ended, Moved, Progress, Wait
+from pipeline_core.services.ending import Ending
+from pipeline_core.services.site import Site
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+
+_TRIES = 3  # of a copy that the platform reports as failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """Drives the phase PUBLISHING; holds no slot."""
+
+    images: ImageStore
+    galleries: Galleries
+    capacity: CapacityStore
+    documents: Documents
+    ending: Ending
+    site: Site
+    clock: Clock
+    wait: timedelta
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """One look at the live version, and at most one change. Replication is watched without an end."""
+        head = self.images.get_head(build.value.image).value
+        version = build.value.version
+        if version is None:
+            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
+        gallery = head.registration.gallery
+        live = self.galleries.find_version(gallery, build.value.image, version)
+        if live is None:
+            self.capacity.release(build.value.id)  # again, in case the stage before died before it could
+            self._copy(build.value, head)
+            return Wait(delay=self.wait)
+        if not _is_ours(live, build.value):
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
+            )
+        match live.state:
+            case VersionState.CREATING | VersionState.DELETING:
+                return Wait(delay=self.wait)
+            case VersionState.FAILED:
+                return self._copy_again(build, live)
+            case VersionState.READY:
+                return self._include(build, head, live)
+
+    def _copy(self, build: Build, head: ImageHead) -> None:
+        if build.version is None or build.provenance is None:
+            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
+        definition = self.documents.definition(build.definition)
+        gallery = head.registration.gallery
+        self.galleries.ensure_image(gallery, build.image, definition.os)
+        life = definition.publish.end_of_life
+        self.galleries.begin_copy(
+            NewGalleryVersion(
+                gallery=gallery,
+                source_gallery=self.site.quarantine,
+                image=build.image,
+                version=build.version,
+                regions=definition.publish.regions,
+                tags=_tags(build),
+                end_of_life=None if life is None else self.clock.now() + life,
+            )
+        )
+
+    def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
+        if build.value.attempt >= _TRIES:
+            text = f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
+            failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
+            self.ending.end(build, Result.FAILED, failure)
+            return Ended()
+        self.galleries.begin_delete(live.gallery, live.image, live.version)
+        moved = builds.move(build.value, build.value.phase, self.clock.now())
+        self.images.commit([records.put_build(moved, etag=build.etag)])
+        return Moved(build=moved, delay=self.wait)
+
+    def _include(self, build: Stored[Build], head: ImageHead, live: GalleryImageVersion) -> Progress:
+        """Only while the build is the active one and its version is above the current one (rule 7)."""
+        if head.active is None or head.active.build != build.value.id:
+            raise PermanentError(ErrorClass.CONFLICT, f"build {build.value.id} is no longer the active one")
+        if head.current is not None and live.version <= head.current.version:
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
+            )
+        if live.excluded_from_latest:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
+        self.ending.end(build, Result.SUCCEEDED)
+        return Ended()
+
+
+def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
+    return live.tags.get("imagefactory-build") == str(build.id)
+
+
+def _tags(build: Build) -> dict[str, str]:
+    """With the gallery alone these tell what a version is: they rebuild every table (DESIGN section 5)."""
+    inputs = build.inputs
+    return {
+        "imagefactory-build": str(build.id),
+        "imagefactory-definition": str(build.definition),
+        "imagefactory-fingerprint": str(build.fingerprint),
+        "imagefactory-image": str(build.image),
+        "imagefactory-origin": str(inputs.origin),
+        "imagefactory-period": str(inputs.period),
+        "imagefactory-platform": str(inputs.platform),
+        "imagefactory-provenance": str(build.provenance),
+        "imagefactory-token": "" if inputs.token is None else str(inputs.token),
+    }

@@ -1,0 +1,328 @@
+"""Accept definitions, bundles and platform steps: every error at once, and nothing stored where there is one."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain import access
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+)
+from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
+from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.sources import MarketplaceSource, ParentReference
+from pipeline_core.guard import bundles as guard
+from pipeline_core.ports import Blobs, Clock, Logs, Principal
+from pipeline_core.services.documents import Documents
+from pipeline_core.services.journal import Journal
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.poll import Poller
+from pipeline_core.services.projection import Projection
+from pipeline_core.services.site import Site
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire import image_yaml
+from pipeline_core.wire.problems import InvalidDocument, Problem
+
+BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What was stored; `created` is false where an older definition was replaced."""
+
+    head: ImageHead
+    etag: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrar:
+    """Registration of images."""
+
+    images: ImageStore
+    index: Index
+    sources: SourceStore
+    blobs: Blobs
+    documents: Documents
+    poller: Poller
+    outbox: Outbox
+    projection: Projection
+    journal: Journal
+    clock: Clock
+    site: Site
+    logs: Logs
+
+    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+        """Keep a bundle under its digest; False where it is kept already. Raises InvalidDocument."""
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != str(digest):
+            raise InvalidDocument(
+                [
+                    Problem(
+                        path="bundle",
+                        message=f"the content has the SHA-256 {actual}, not {digest}",
+                        remedy="send the bundle under its own digest; `imagefactory pack` prints it",
+                    )
+                ]
+            )
+        findings = guard.check_bundle(content)
+        if findings:
+            raise InvalidDocument([finding.as_problem() for finding in findings])
+        try:
+            self.blobs.create("bundles", f"{digest}.tar.gz", content, media_type="application/gzip")
+        except AlreadyExists:
+            return False
+        return True
+
+    def register(
+        self,
+        name: ImageName,
+        document: Mapping[str, object],
+        bundle: Digest,
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> Registered:
+        """Store a definition on the version of the document that the caller has seen.
+
+        `expected` is the ETag of an update; `create_only` demands that the image is new. Raises
+        InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
+        """
+        definition = image_yaml.parse_definition(document, bundle=bundle, location=self.site.location)
+        self._demand_right(definition, principal)
+        old = self.images.find_head(name)
+        _demand_version(name, old, expected=expected, create_only=create_only)
+        problems = [*self._problems(name, definition, old)]
+        if problems:
+            raise InvalidDocument(problems)
+        digest = self.documents.store(image_yaml.definition_blob(document, bundle))
+        head = self._head(definition, digest, old)
+        entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
+        etags = self.images.commit(
+            [
+                records.put_head(head, etag=None if old is None else old.etag),
+                records.add_entry(entry),
+            ]
+        )
+        self._index(head, old)
+        self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
+        self.logs.note("image-registered", image=str(name), actor=principal.subject)
+        return Registered(head=head, etag=etags[0], created=old is None)
+
+    def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
+        """Forget a definition; its live versions stay. Refused while it has children or an active build."""
+        head = self.images.get_head(name)
+        team = head.value.registration.team
+        if not access.may_change(team, principal.roles, principal.groups):
+            raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
+        if head.etag != expected:
+            raise StaleWrite(f"{name} has changed since it was read: read it again")
+        child = next(self.index.children(name), None)
+        if child is not None:
+            raise AlreadyExists(f"{child} is built from {name}: delete or move it first")
+        if head.value.active is not None:
+            raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
+        entry = self.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
+        self.images.commit([records.delete_head(name, etag=head.etag), records.add_entry(entry)])
+        self._unindex(head.value)
+        self.projection.project(name)
+
+    def _demand_right(self, definition: ImageDefinition, principal: Principal) -> None:
+        if not access.may_change(definition.team, principal.roles, principal.groups):
+            raise PermanentError(
+                ErrorClass.PERMISSION,
+                f"{definition.name} is to belong to team {definition.team}, and {principal.name} is no member",
+            )
+        if isinstance(definition.origin, MarketplaceSource) and not access.is_admin(principal.roles):
+            raise PermanentError(
+                ErrorClass.PERMISSION,
+                f"{definition.name} is built from the Marketplace: only SecOps registers base images",
+            )
+
+    def _problems(
+        self, name: ImageName, definition: ImageDefinition, old: Stored[ImageHead] | None
+    ) -> Iterator[Problem]:
+        if definition.name != name:
+            yield Problem(
+                path="metadata.name",
+                message=f"is {str(definition.name)!r}, but the address says {str(name)!r}",
+                remedy="register it under its own name",
+            )
+        yield from self._bundle_problems(definition)
+        yield from self._catalog_problems(definition)
+        if isinstance(definition.origin, ParentReference):
+            yield from self._parent_problems(definition, definition.origin)
+        if old is not None:
+            yield from _change_problems(definition, old.value)
+
+    def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
+        try:
+            content = self.blobs.read("bundles", f"{definition.bundle}.tar.gz", limit=BUNDLE_LIMIT)
+        except NotFound:
+            yield Problem(
+                path="bundle",
+                message=f"the bundle {definition.bundle} was not uploaded",
+                remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
+            )
+            return
+        for finding in guard.check_definition(definition, guard.names_in(content)):
+            yield finding.as_problem()
+
+    def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
+        platform = self.sources.find_platform()
+        known = {} if platform is None else platform.catalog
+        for position, tool in enumerate(definition.build.catalog):
+            if tool not in known:
+                yield Problem(
+                    path=f"spec.build.catalog[{position}]",
+                    message=f"{tool!r} is not in the catalog",
+                    remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; SecOps has to add it'}",
+                )
+
+    def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
+        parent = self.images.find_head(origin.image)
+        if parent is None:
+            yield Problem(
+                path="spec.parent.image",
+                message=f"{str(origin.image)!r} is not registered",
+                remedy="register the parent first, or name one that GET /api/images lists",
+            )
+            return
+        team = parent.value.registration.team
+        if team not in (definition.team, self.site.secops):
+            yield Problem(
+                path="spec.parent.image",
+                message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
+                remedy=f"ask SecOps to approve it, or use an image of {self.site.secops}",
+            )
+        chain = [definition.name, *self._chain(origin.image)]
+        if definition.name in chain[1:]:
+            path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))
+            yield Problem(
+                path="spec.parent.image",
+                message=f"makes a cycle: {path}",
+                remedy="choose a parent that does not descend from this image",
+            )
+        elif len(chain) > MAX_DEPTH:
+            yield Problem(
+                path="spec.parent.image",
+                message=f"puts the image on level {len(chain)}, and {MAX_DEPTH} are allowed",
+                remedy="choose a parent nearer to the root",
+            )
+
+    def _chain(self, image: ImageName) -> Iterator[ImageName]:
+        """From `image` up to its root; ends where a name comes again or the limit is passed."""
+        seen: set[ImageName] = set()
+        here: ImageName | None = image
+        while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
+            seen.add(here)
+            yield here
+            head = self.images.find_head(here)
+            here = None if head is None else head.value.registration.parent
+        if here in seen and here is not None:
+            yield here
+
+    def _head(
+        self, definition: ImageDefinition, digest: Digest, old: Stored[ImageHead] | None
+    ) -> ImageHead:
+        gallery = self._placement() if old is None else old.value.registration.gallery
+        registration = Registration(
+            name=definition.name,
+            team=definition.team,
+            origin=definition.origin,
+            major=definition.major,
+            definition=digest,
+            recipe=recipe_digest(definition),
+            bundle=definition.bundle,
+            gallery=gallery,
+            catalog=definition.build.catalog,
+            on=definition.rebuild.on,
+            window=definition.rebuild.window,
+            max_age=definition.rebuild.max_age,
+            suspend=definition.rebuild.suspend,
+        )
+        if old is not None:
+            return replace(old.value, registration=registration, failures=0)
+        return ImageHead(registration=registration, registered_at=self.clock.now())
+
+    def _placement(self) -> GalleryName:
+        """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
+        return self.site.live[0]
+
+    def _index(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
+        if old is not None and old.value.registration.origin != head.registration.origin:
+            self._unindex(old.value)
+        origin = head.registration.origin
+        if isinstance(origin, MarketplaceSource):
+            self.sources.follow(origin)
+            self.index.add_root(origin, head.name)
+            self._look_at(origin)
+        else:
+            self.index.add_child(origin.image, head.name)
+            self._raise_heights(head)
+        self.projection.project(head.name)
+
+    def _look_at(self, source: MarketplaceSource) -> None:
+        try:
+            self.poller.poll_one(source)
+        except FactoryError as error:  # the timer looks again; the registration stands
+            self.logs.note("poll-failed", source=source.key, error=str(error))
+
+    def _unindex(self, head: ImageHead) -> None:
+        origin = head.registration.origin
+        if isinstance(origin, MarketplaceSource):
+            self.index.remove_root(origin, head.name)
+        else:
+            self.index.remove_child(origin.image, head.name)
+
+    def _raise_heights(self, head: ImageHead) -> None:
+        """Tell the ancestors of a longer chain below them; a lost race costs priority, nothing else."""
+        height = head.height
+        for ancestor in [*self._chain(head.name)][1:]:
+            height += 1
+            stored = self.images.find_head(ancestor)
+            if stored is None or stored.value.height >= height:
+                return
+            try:
+                self.images.commit(
+                    [records.put_head(replace(stored.value, height=height), etag=stored.etag)]
+                )
+            except StaleWrite:
+                return
+            self.projection.project(ancestor)
+
+
+def _demand_version(
+    name: ImageName, old: Stored[ImageHead] | None, *, expected: str | None, create_only: bool
+) -> None:
+    if create_only:
+        if old is not None:
+            raise AlreadyExists(f"image {name} is registered already: read it, then update it with If-Match")
+        return
+    if old is None:
+        raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
+    if old.etag != expected:
+        raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")
+
+
+def _change_problems(definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
+    if old.last_version is not None and definition.major < old.last_version.major:
+        yield Problem(
+            path="spec.version.major",
+            message=f"is {definition.major}, but {old.last_version} was built already",
+            remedy=f"use {old.last_version.major} or more: versions never go back",
+        )

@@ -1,0 +1,26 @@
+"""Where this factory works: the coordinates of its resources, as plain facts."""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain.names import GalleryName, Region, TeamName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Names that a build job needs; `live` lists the galleries that images may be placed in.
+
+    `blob_endpoint` and `queue_endpoint` are what the builder reports to; `secops` owns bases and policy.
+    """
+
+    subscription_id: str
+    location: Region
+    build_resource_group: str
+    gallery_resource_group: str
+    quarantine: GalleryName
+    live: tuple[GalleryName, ...]
+    builder_client_id: str
+    builder_image: str
+    vm_subnet_id: str
+    blob_endpoint: str
+    queue_endpoint: str
+    secops: TeamName

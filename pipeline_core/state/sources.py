@@ -1,0 +1,71 @@
+"""What is followed from outside: Marketplace sources with their newest version, and the platform steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.ports import Tables
+from pipeline_core.state.records import Codec, Stored
+
+TABLE = "index"
+_LIMIT = 1000  # distinct sources a factory follows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedSource:
+    """A source that some root is built from; `announce` is true until its roots were told of `newest`."""
+
+    source: MarketplaceSource
+    newest: MarketplaceVersion | None = None
+    announce: bool = False
+
+
+_SOURCES = Codec(FollowedSource)
+_PLATFORM = Codec(Platform)
+
+
+class SourceStore:
+    """Followed sources and the platform; both only move forward."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def list(self) -> Sequence[Stored[FollowedSource]]:
+        """Every followed source."""
+        rows = self._tables.scan(TABLE, "sources", limit=_LIMIT)
+        return [_SOURCES.read(row) for row in rows]
+
+    def find(self, source: MarketplaceSource) -> Stored[FollowedSource] | None:
+        """One followed source, or None."""
+        row = self._tables.find(TABLE, "sources", source.key)
+        return None if row is None else _SOURCES.read(row)
+
+    def follow(self, source: MarketplaceSource) -> bool:
+        """Begin to follow a source; True where it is new. Safe to repeat."""
+        try:
+            self.save(FollowedSource(source=source), etag=None)
+        except AlreadyExists:
+            return False
+        return True
+
+    def save(self, followed: FollowedSource, *, etag: str | None) -> str:
+        """Insert or replace; raises AlreadyExists or StaleWrite. The new ETag."""
+        write = _SOURCES.write("sources", followed.source.key, followed, etag=etag)
+        return self._tables.write(TABLE, [write])[0]
+
+    def find_platform(self) -> Platform | None:
+        """The platform steps in force, or None before SecOps has registered any."""
+        row = self._tables.find(TABLE, "platform", "current")
+        return None if row is None else _PLATFORM.read(row).value
+
+    def save_platform(self, platform: Platform) -> None:
+        """Put new platform steps in force; raises StaleWrite where another writer raced."""
+        row = self._tables.find(TABLE, "platform", "current")
+        etag = None if row is None else row.etag
+        try:
+            self._tables.write(TABLE, [_PLATFORM.write("platform", "current", platform, etag=etag)])
+        except AlreadyExists as error:
+            raise StaleWrite("the platform steps were changed by somebody else: read them again") from error

@@ -1,0 +1,1 @@
+"""What crosses a process: versioned Pydantic models, each with a way to and from the domain."""

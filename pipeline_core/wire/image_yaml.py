@@ -1,0 +1,201 @@
+"""`image.yaml` as a definition of the domain: parsed with every error at once, and kept by its digest.
+
+Pure: looks at one document alone. Whether a parent exists, a tool is in the catalog or a file is in the bundle
+is for those who know.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline_core.domain import definitions
+from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
+from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
+from pipeline_core.wire import image_yaml_model as model
+from pipeline_core.wire import image_yaml_problems, image_yaml_rules
+from pipeline_core.wire.image_yaml_values import seconds_of
+from pipeline_core.wire.problems import InvalidDocument, Problem
+from pipeline_core.wire.yaml_text import read_yaml
+
+__all__ = [
+    "definition_blob",
+    "digest_of",
+    "json_schema",
+    "parse_definition",
+    "paths_used",
+    "read_definition_blob",
+    "read_yaml",
+]
+
+SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Blob(BaseModel):
+    """A stored definition."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    bundle: str = Field(pattern=r"^[0-9a-f]{64}$")
+    document: dict[str, object]
+
+
+def parse_definition(document: Mapping[str, object], *, bundle: Digest, location: Region) -> ImageDefinition:
+    """The definition; raises InvalidDocument with every problem of the document.
+
+    `location` is the factory's region: where Marketplace sources are looked up, and where a version goes
+    that names no regions.
+    """
+    problems: list[Problem] = []
+    parsed: model.Document | None = None
+    try:
+        parsed = model.Document.model_validate(dict(document))
+    except ValidationError as error:
+        problems += image_yaml_problems.problems_of(error, model.Document)
+    problems += image_yaml_rules.broken_rules(document)
+    if problems or parsed is None:
+        raise InvalidDocument(problems)
+    return _definition(parsed, bundle, location)
+
+
+def definition_blob(document: Mapping[str, object], bundle: Digest) -> bytes:
+    """Canonical JSON of a document that `parse_definition` has passed; the same document, the same bytes."""
+    blob = {"bundle": str(bundle), "document": document}
+    text = json.dumps(blob, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest_of(content: bytes) -> Digest:
+    """The digest that names a definition's blob."""
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+def read_definition_blob(content: bytes, location: Region) -> ImageDefinition:
+    """The definition that `definition_blob` wrote; raises InvalidDocument."""
+    try:
+        blob = _Blob.model_validate_json(content)
+    except ValidationError as error:
+        raise InvalidDocument(image_yaml_problems.problems_of(error, _Blob)) from error
+    return parse_definition(blob.document, bundle=Digest(blob.bundle), location=location)
+
+
+def paths_used(definition: ImageDefinition) -> tuple[str, ...]:
+    """The files of the bundle that the definition names, sorted, each once."""
+    return tuple(sorted({path for _, path in places_of_paths(definition)}))
+
+
+def places_of_paths(definition: ImageDefinition) -> Iterator[tuple[str, str]]:
+    """Each file that the definition names, with the place in the document that names it."""
+    for position, step in enumerate(definition.build.provisioners):
+        place = f"spec.build.provisioners[{position}]"
+        match step:
+            case ShellStep():
+                yield f"{place}.shell", step.script
+            case AnsibleStep():
+                yield f"{place}.ansible", step.playbook
+            case FileStep():
+                yield f"{place}.file", step.path
+    if definition.verify.goss is not None:
+        yield "spec.verify.goss", definition.verify.goss
+    for position, path in enumerate(definition.verify.smoke):
+        yield f"spec.verify.smoke[{position}]", path
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON schema of `image.yaml`, for editors and for CI."""
+    return {"$schema": SCHEMA_ID, **model.Document.model_json_schema(by_alias=True)}
+
+
+def _definition(parsed: model.Document, bundle: Digest, location: Region) -> ImageDefinition:
+    metadata, spec = parsed.metadata, parsed.spec
+    return ImageDefinition(
+        name=ImageName(metadata.name),
+        team=TeamName(metadata.team),
+        owners=tuple(metadata.owners),
+        description=metadata.description,
+        labels=tuple(sorted(metadata.labels.items())),
+        major=spec.version.major,
+        origin=_origin(spec, location),
+        os=definitions.OsTraits(
+            generation=spec.os.generation,
+            architecture=spec.os.architecture,
+            security_type=spec.os.security_type,
+        ),
+        build=definitions.BuildRecipe(
+            vm_size=spec.build.vm_size,
+            timeout=seconds_of(spec.build.timeout),
+            catalog=tuple(spec.build.catalog),
+            provisioners=tuple(_step(step) for step in spec.build.provisioners),
+        ),
+        verify=_verification(spec.verify),
+        publish=_publication(spec.publish, location),
+        rebuild=definitions.RebuildRules(
+            on=frozenset(spec.rebuild.on),
+            window=spec.rebuild.window,
+            max_age=None if spec.rebuild.max_age is None else seconds_of(spec.rebuild.max_age),
+            suspend=spec.rebuild.suspend,
+        ),
+        retention=definitions.Retention(
+            keep=spec.retention.keep,
+            max_age=None if spec.retention.max_age is None else seconds_of(spec.retention.max_age),
+            keep_in_use=spec.retention.keep_in_use,
+        ),
+        notify=tuple(
+            definitions.Webhook(url=hook.webhook, events=tuple(event.value for event in hook.events))
+            for hook in spec.notify
+        ),
+        bundle=bundle,
+    )
+
+
+def _origin(spec: model.Spec, location: Region) -> Origin:
+    if spec.parent is not None:
+        return ParentReference(image=ImageName(spec.parent.image), channel=ChannelName(spec.parent.channel))
+    source = spec.marketplace
+    if source is None:
+        raise AssertionError("image_yaml_rules lets no document pass that has neither origin")
+    return MarketplaceSource(
+        publisher=source.publisher, offer=source.offer, sku=source.sku, location=location
+    )
+
+
+def _step(step: model.Provisioner) -> Provisioner:
+    if step.shell is not None:
+        return ShellStep(script=step.shell, env=tuple(sorted(step.env.items())))
+    if step.ansible is not None:
+        return AnsibleStep(playbook=step.ansible)
+    if step.file is None or step.destination is None:
+        raise AssertionError("image_yaml_rules lets no document pass whose step has no kind")
+    return FileStep(path=step.file, destination=step.destination)
+
+
+def _verification(verify: model.Verify) -> definitions.Verification:
+    target = verify.compliance
+    compliance = None
+    if target is not None:
+        waivers = tuple(
+            definitions.Waiver(
+                rule=waiver.rule,
+                reason=waiver.reason,
+                owner=waiver.owner,
+                expires=date.fromisoformat(waiver.expires),
+            )
+            for waiver in target.waivers
+        )
+        compliance = definitions.ComplianceTarget(
+            profile=target.profile, min_score=target.min_score, waivers=waivers
+        )
+    return definitions.Verification(goss=verify.goss, smoke=tuple(verify.smoke), compliance=compliance)
+
+
+def _publication(publish: model.Publish, location: Region) -> definitions.Publication:
+    regions = tuple(
+        definitions.TargetRegion(name=Region(region.name), replicas=region.replicas) for region in publish.regions
+    )
+    return definitions.Publication(
+        regions=regions or (definitions.TargetRegion(name=location),),
+        end_of_life=None if publish.end_of_life is None else seconds_of(publish.end_of_life),
+    )

@@ -1,0 +1,185 @@
+"""The schema of `image.yaml` as Pydantic models: keys, types, bounds. Knows no rule over two keys."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from pipeline_core.domain.definitions import Architecture, Generation, RebuildOn, SecurityType
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.versions import INT32_MAX
+from pipeline_core.wire import image_yaml_values as values
+
+API_VERSION = "imagefactory/v1"
+KIND = "ImageDefinition"
+
+_BY_VALUE = Field(strict=False)  # a strict enum would want the member, and a document holds its text
+_Major = Annotated[int, Field(ge=1, le=INT32_MAX)]
+
+
+class Part(BaseModel):
+    """A mapping of the document: camelCase keys, no key but these, no conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+
+
+class Metadata(Part):
+    """Whose image this is."""
+
+    name: values.ImageText
+    team: values.TeamText
+    owners: Annotated[list[values.EmailText], Field(min_length=1, max_length=20)]
+    description: values.PlainText = ""
+    labels: Annotated[
+        dict[values.LabelText, Annotated[values.PlainText, Field(max_length=256)]], Field(max_length=50)
+    ] = Field(default_factory=dict)
+
+
+class Version(Part):
+    """The part of a version's number that the definition decides."""
+
+    major: _Major = 1
+
+
+class Parent(Part):
+    """The image, and the channel of it, that this one is built from."""
+
+    image: values.ImageText
+    channel: values.ChannelText = "live"
+
+
+class Marketplace(Part):
+    """The Marketplace image that this one is built from; the factory follows its newest version."""
+
+    publisher: values.SourceText
+    offer: values.SourceText
+    sku: values.SourceText
+
+
+class Os(Part):
+    """Traits that the gallery fixes for good when the image is first built."""
+
+    generation: Annotated[Generation, _BY_VALUE] = Generation.V2
+    architecture: Annotated[Architecture, _BY_VALUE] = Architecture.X64
+    security_type: Annotated[SecurityType, _BY_VALUE] = SecurityType.TRUSTED_LAUNCH
+
+
+class Provisioner(Part):
+    """One step: exactly one of `shell`, `ansible` and `file`; `env` goes with `shell`, `destination` with `file`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["shell"]}, {"required": ["ansible"]}, {"required": ["file", "destination"]}],
+            "dependentRequired": {"env": ["shell"], "destination": ["file"]},
+        }
+    )
+
+    shell: values.PathText | None = None
+    ansible: values.PathText | None = None
+    file: values.PathText | None = None
+    env: Annotated[dict[values.VariableText, values.VariableValue], Field(max_length=100)] = Field(
+        default_factory=dict
+    )
+    destination: values.GuestPathText | None = None
+
+
+class Build(Part):
+    """How the image is made."""
+
+    vm_size: values.SizeText = "Standard_D2s_v5"
+    timeout: Annotated[str, AfterValidator(values.duration("5m", "8h"))] = "60m"
+    catalog: Annotated[list[values.ToolText], Field(max_length=50)] = Field(default_factory=list)
+    provisioners: Annotated[list[Provisioner], Field(max_length=100)] = Field(default_factory=list)
+
+
+class Waiver(Part):
+    """A rule that the image may fail until a day."""
+
+    rule: values.RuleText
+    reason: values.ShortText
+    owner: values.EmailText
+    expires: values.DayText
+
+
+class Compliance(Part):
+    """What the image is scanned against."""
+
+    profile: values.ProfileText
+    min_score: Annotated[int, Field(ge=0, le=100)]
+    waivers: Annotated[list[Waiver], Field(max_length=100)] = Field(default_factory=list)
+
+
+class Verify(Part):
+    """What a fresh machine booted from the new version has to pass."""
+
+    goss: values.PathText | None = None
+    smoke: Annotated[list[values.PathText], Field(max_length=50)] = Field(default_factory=list)
+    compliance: Compliance | None = None
+
+
+class TargetRegion(Part):
+    """A region that the version is replicated to."""
+
+    name: values.RegionText
+    replicas: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Publish(Part):
+    """Where a version goes; without regions, to the factory's own."""
+
+    regions: Annotated[list[TargetRegion], Field(max_length=50)] = Field(default_factory=list)
+    end_of_life: Annotated[str, AfterValidator(values.duration("1d", "1095d"))] | None = None
+
+
+class Rebuild(Part):
+    """When the image is rebuilt by itself."""
+
+    on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildOn))
+    window: values.WindowText | None = None
+    max_age: Annotated[str, AfterValidator(values.duration("1d", "365d"))] | None = None
+    suspend: bool = False
+
+
+class Retention(Part):
+    """Which old versions are kept."""
+
+    keep: Annotated[int, Field(ge=1, le=100)] = 5
+    max_age: Annotated[str, AfterValidator(values.duration("1d", "1095d"))] | None = None
+    keep_in_use: bool = True
+
+
+class Webhook(Part):
+    """Who is told of what."""
+
+    webhook: values.UrlText
+    events: Annotated[list[Annotated[Event, _BY_VALUE]], Field(min_length=1, max_length=len(Event))]
+
+
+class Spec(Part):
+    """What the image is: exactly one of `parent` and `marketplace`, and how it is built, tested and kept."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["parent"]}, {"required": ["marketplace"]}]}
+    )
+
+    version: Version = Version()
+    parent: Parent | None = None
+    marketplace: Marketplace | None = None
+    os: Os = Os()
+    build: Build
+    verify: Verify = Verify()
+    publish: Publish = Publish()
+    rebuild: Rebuild = Rebuild()
+    retention: Retention = Retention()
+    notify: Annotated[list[Webhook], Field(max_length=20)] = Field(default_factory=list)
+
+
+class Document(Part):
+    """One `image.yaml`."""
+
+    model_config = ConfigDict(title="image.yaml of Image Factory")
+
+    api_version: Literal["imagefactory/v1"]
+    kind: Literal["ImageDefinition"]
+    metadata: Metadata
+    spec: Spec

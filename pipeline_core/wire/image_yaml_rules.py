@@ -1,0 +1,126 @@
+"""Rules over more than one key of an `image.yaml`, on the raw mapping.
+
+They run beside the schema, not after it, so that a person sees every error at once; what has the wrong type is
+passed over here, since the schema reports it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+from pipeline_core.wire.image_yaml_problems import PROBLEM_LIMIT, mapping_at
+from pipeline_core.wire.image_yaml_values import shown
+from pipeline_core.wire.problems import Problem
+
+_KINDS = ("shell", "ansible", "file")
+
+
+def broken_rules(document: Mapping[str, object]) -> list[Problem]:
+    """Every rule that the document breaks, up to the limit of problems."""
+    spec = mapping_at(document, "spec")
+    return list(islice(_all_rules(spec), PROBLEM_LIMIT))
+
+
+def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
+    if spec:  # a missing `spec` is told once, by the schema
+        yield from _origin(spec)
+    yield from _os(mapping_at(spec, "os"))
+    build = mapping_at(spec, "build")
+    for position, step in enumerate(_list(build.get("provisioners"))):
+        if isinstance(step, Mapping):
+            yield from _provisioner(f"spec.build.provisioners[{position}]", step)
+    yield from _doubles("spec.build.catalog", _list(build.get("catalog")))
+    yield from _doubles("spec.verify.smoke", _list(mapping_at(spec, "verify").get("smoke")))
+    yield from _doubles("spec.rebuild.on", _list(mapping_at(spec, "rebuild").get("on")))
+    yield from _doubles_of_key("spec.publish.regions", "name", mapping_at(spec, "publish").get("regions"))
+    waivers = mapping_at(spec, "verify", "compliance").get("waivers")
+    yield from _doubles_of_key("spec.verify.compliance.waivers", "rule", waivers)
+    for position, hook in enumerate(_list(spec.get("notify"))):
+        if isinstance(hook, Mapping):
+            yield from _doubles(f"spec.notify[{position}].events", _list(hook.get("events")))
+
+
+def _origin(spec: Mapping[str, object]) -> Iterator[Problem]:
+    given = [key for key in ("parent", "marketplace") if spec.get(key) is not None]
+    if len(given) == 2:
+        yield Problem(
+            path="spec",
+            message="has both parent and marketplace",
+            remedy="keep parent to build on a registered image, marketplace to make a base of its own",
+        )
+    if not given:
+        yield Problem(
+            path="spec",
+            message="has neither parent nor marketplace",
+            remedy="add parent, like {image: rhel9-base}; only SecOps registers bases from marketplace",
+        )
+
+
+def _os(os: Mapping[str, object]) -> Iterator[Problem]:
+    if os.get("generation") != "V1":
+        return
+    if os.get("securityType", "TrustedLaunch") == "TrustedLaunch":
+        yield Problem(
+            path="spec.os.securityType",
+            message="is TrustedLaunch, which a V1 machine cannot do",
+            remedy="use generation V2, or securityType Standard",
+        )
+    if os.get("architecture") == "Arm64":
+        yield Problem(
+            path="spec.os.architecture", message="is Arm64, which needs V2", remedy="use generation V2"
+        )
+
+
+def _provisioner(path: str, step: Mapping[str, object]) -> Iterator[Problem]:
+    kinds = [kind for kind in _KINDS if step.get(kind) is not None]
+    if len(kinds) > 1:
+        yield Problem(
+            path=path,
+            message=f"has {' and '.join(kinds)}",
+            remedy="make a step of its own of each; they run in their order",
+        )
+    if not kinds:
+        yield Problem(
+            path=path,
+            message="has none of shell, ansible and file",
+            remedy="say what to do, like {shell: scripts/install.sh}",
+        )
+        return
+    if "env" in step and "shell" not in kinds:
+        yield Problem(
+            path=f"{path}.env", message=f"has no meaning for {kinds[0]}", remedy="remove it, or use shell"
+        )
+    if "file" in kinds and step.get("destination") is None:
+        yield Problem(
+            path=f"{path}.destination",
+            message="is missing",
+            remedy="say where the file goes, like /etc/app.conf",
+        )
+    if "destination" in step and "file" not in kinds:
+        yield Problem(
+            path=f"{path}.destination",
+            message=f"has no meaning for {kinds[0]}",
+            remedy="remove it, or use file",
+        )
+
+
+def _doubles_of_key(path: str, key: str, entries: object) -> Iterator[Problem]:
+    found = [entry.get(key) if isinstance(entry, Mapping) else None for entry in _list(entries)]
+    yield from _doubles(path, found, suffix=f".{key}")
+
+
+def _doubles(path: str, values: Iterable[object], suffix: str = "") -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for position, value in enumerate(values):
+        if not isinstance(value, str):
+            continue
+        if value in seen:
+            yield Problem(
+                path=f"{path}[{position}]{suffix}",
+                message=f"has {shown(value)} again, after {path}[{seen[value]}]",
+                remedy="keep one of them",
+            )
+        seen.setdefault(value, position)
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,130 @@
+"""Queue messages: pointers under 1 KiB, never state. A message that no version of ours wrote is refused."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+
+MESSAGE_LIMIT = 1024  # bytes of JSON text; the queue itself would take 48 KiB
+
+REBUILD_REQUESTS = "rebuild-requests"
+DISPATCH_REQUESTS = "dispatch-requests"
+BUILD_STEPS = "build-steps"
+BUILD_EVENTS = "build-events"
+IMAGE_PUBLISHED = "image-published"
+NOTIFICATION_REQUESTS = "notification-requests"
+QUEUES = (
+    REBUILD_REQUESTS,
+    DISPATCH_REQUESTS,
+    BUILD_STEPS,
+    BUILD_EVENTS,
+    IMAGE_PUBLISHED,
+    NOTIFICATION_REQUESTS,
+)
+
+_Text = Annotated[str, Field(max_length=128)]
+
+
+class Message(BaseModel):
+    """What every message carries; `traceparent` follows W3C Trace Context."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema", serialization_alias="schema")
+    reason: _Text = ""
+    campaign: _Text = ""
+    traceparent: _Text = ""
+
+    @classmethod
+    def from_wire(cls, text: str) -> Self:
+        """Raise MalformedMessage where the text is not this message."""
+        if len(text.encode()) > MESSAGE_LIMIT:
+            raise MalformedMessage(f"{cls.__name__} is larger than {MESSAGE_LIMIT} bytes")
+        try:
+            message = cls.model_validate_json(text)
+            message.check()
+        except ValidationError as error:
+            places = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}" for item in error.errors()[:8]
+            )
+            raise MalformedMessage(f"no {cls.__name__}: {places}") from error
+        except InvalidValue as error:
+            raise MalformedMessage(f"no {cls.__name__}: {error}") from error
+        return message
+
+    def to_wire(self) -> str:
+        """The JSON text that `from_wire` reads."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=False)
+
+    def check(self) -> None:
+        """Raise InvalidValue where a field is not the name or version it should be."""
+        if self.campaign:
+            CampaignId(self.campaign)
+
+
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+class RebuildMessage(Message):
+    """Look at this image."""
+
+    image: _Text
+
+    def check(self) -> None:
+        super().check()
+        ImageName(self.image)
+
+
+class DispatchMessage(Message):
+    """Fill free slots."""
+
+
+class StepMessage(Message):
+    """Advance this build, if it is still at `seq`; with `once` a wait is not followed by another look."""
+
+    build: Annotated[str, Field(max_length=160)]
+    seq: Annotated[int, Field(ge=0)]
+    once: bool = False
+
+    def check(self) -> None:
+        super().check()
+        BuildId(self.build)
+
+
+class BuildEventMessage(Message):
+    """The builder says that something happened; the facts are in its result blob."""
+
+    build: Annotated[str, Field(max_length=160)]
+    stage: Literal["build", "verify"]
+    attempt: Annotated[int, Field(ge=1)]
+    kind: Literal["completed", "restarted"]
+
+    def check(self) -> None:
+        super().check()
+        BuildId(self.build)
+
+
+class PublishedMessage(Message):
+    """This version of this image is live and current."""
+
+    image: _Text
+    version: _Text
+
+    def check(self) -> None:
+        super().check()
+        ImageName(self.image)
+        GalleryVersion.parse(self.version)
+
+
+class NotificationMessage(Message):
+    """The journal of this image has something to tell, from `entry` on."""
+
+    image: _Text
+    entry: _Text
+
+    def check(self) -> None:
+        super().check()
+        ImageName(self.image)

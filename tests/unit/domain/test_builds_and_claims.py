@@ -1,0 +1,131 @@
+"""The life of a build and of the claim on its input."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain import builds, claims
+from pipeline_core.domain.builds import Failure, Phase, Result
+from pipeline_core.domain.claims import COOL_DOWN, ClaimAnswer, Outcome
+from pipeline_core.domain.errors import ErrorClass, UnlistedTransition
+from pipeline_core.domain.versions import GalleryVersion
+from tests.unit.domain import factories as make
+
+LISTED = {
+    (Phase.PENDING, Phase.BUILDING),
+    (Phase.BUILDING, Phase.BUILDING),
+    (Phase.BUILDING, Phase.VERIFYING),
+    (Phase.VERIFYING, Phase.VERIFYING),
+    (Phase.VERIFYING, Phase.PUBLISHING),
+    (Phase.PUBLISHING, Phase.PUBLISHING),
+}
+ENDS = {
+    (Phase.PENDING, Result.CANCELLED),
+    (Phase.PENDING, Result.SUPERSEDED),
+    (Phase.BUILDING, Result.FAILED),
+    (Phase.BUILDING, Result.CANCELLED),
+    (Phase.VERIFYING, Result.FAILED),
+    (Phase.VERIFYING, Result.CANCELLED),
+    (Phase.PUBLISHING, Result.SUCCEEDED),
+    (Phase.PUBLISHING, Result.FAILED),
+    (Phase.PUBLISHING, Result.CANCELLED),
+}
+LATER = make.NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("before", list(Phase))
+@pytest.mark.parametrize("after", list(Phase))
+def test_a_move_is_listed_or_raises(before: Phase, after: Phase) -> None:
+    build = make.build(before, attempt=2)
+    if (before, after) not in LISTED:
+        with pytest.raises(UnlistedTransition):
+            builds.move(build, after, LATER)
+        return
+    moved = builds.move(build, after, LATER)
+    assert (moved.phase, moved.seq, moved.phase_since) == (after, build.seq + 1, LATER)
+    assert moved.attempt == (3 if before is after else 1)
+
+
+@pytest.mark.parametrize("before", list(Phase))
+@pytest.mark.parametrize("result", list(Result))
+def test_an_end_is_listed_or_raises(before: Phase, result: Result) -> None:
+    build = make.build(before)
+    if (before, result) not in ENDS:
+        with pytest.raises(UnlistedTransition):
+            builds.finish(build, result, LATER)
+        return
+    ended = builds.finish(build, result, LATER)
+    assert ended.is_finished
+    assert ended.announce
+    assert (ended.result, ended.seq) == (result, build.seq + 1)
+
+
+@pytest.mark.parametrize(
+    ("phase", "has_container"),
+    [(Phase.PENDING, False), (Phase.BUILDING, True), (Phase.VERIFYING, True), (Phase.PUBLISHING, False)],
+)
+def test_only_building_and_verifying_hold_a_slot(phase: Phase, has_container: bool) -> None:
+    assert phase.has_container is has_container
+
+
+def test_the_builder_has_its_own_words_for_phases() -> None:
+    assert (Phase.BUILDING.stage, Phase.VERIFYING.stage) == ("build", "verify")
+
+
+INPUTS = make.desired(make.BASE, make.world(make.head()))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "minutes_ago", "answer"),
+    [
+        (None, 0, ClaimAnswer.BUILD),
+        (Outcome.IN_FLIGHT, 0, ClaimAnswer.JOIN),
+        (Outcome.SUCCEEDED, 0, ClaimAnswer.REUSE),
+        (Outcome.PRUNED, 0, ClaimAnswer.BUILD),
+        (Outcome.SUPERSEDED, 0, ClaimAnswer.BUILD),
+        (Outcome.EXHAUSTED, 29, ClaimAnswer.COOL_DOWN),
+        (Outcome.EXHAUSTED, 30, ClaimAnswer.BUILD),
+        (Outcome.FAILED, 9999, ClaimAnswer.BLOCKED),
+        (Outcome.CANCELLED, 9999, ClaimAnswer.BLOCKED),
+        (Outcome.REVOKED, 9999, ClaimAnswer.BLOCKED),
+    ],
+)
+def test_a_claim_answers_by_how_its_build_ended(
+    outcome: Outcome | None, minutes_ago: int, answer: ClaimAnswer
+) -> None:
+    ended_at = make.NOW - timedelta(minutes=minutes_ago)
+    claim = None if outcome is None else make.claim_on(INPUTS, outcome, ended_at=ended_at)
+    assert claims.read_claim(claim, make.NOW) is answer
+
+
+def test_an_exhausted_claim_without_a_time_may_be_renewed() -> None:
+    assert COOL_DOWN > timedelta(0)
+    assert claims.read_claim(make.claim_on(INPUTS, Outcome.EXHAUSTED), make.NOW) is ClaimAnswer.BUILD
+
+
+@pytest.mark.parametrize(
+    ("phase", "result", "error_class", "outcome"),
+    [
+        (Phase.PUBLISHING, Result.SUCCEEDED, None, Outcome.SUCCEEDED),
+        (Phase.BUILDING, Result.CANCELLED, None, Outcome.CANCELLED),
+        (Phase.PENDING, Result.SUPERSEDED, None, Outcome.SUPERSEDED),
+        (Phase.BUILDING, Result.FAILED, ErrorClass.EVICTION, Outcome.EXHAUSTED),
+        (Phase.BUILDING, Result.FAILED, ErrorClass.PROVISIONER, Outcome.FAILED),
+        (Phase.BUILDING, Result.FAILED, None, Outcome.FAILED),
+    ],
+)
+def test_a_claim_is_settled_by_its_build(
+    phase: Phase, result: Result, error_class: ErrorClass | None, outcome: Outcome
+) -> None:
+    failure = None if error_class is None else Failure(error_class=error_class, message="why")
+    ended = builds.finish(make.build(phase), result, LATER, failure=failure)
+    settled = claims.settle(make.claim_on(INPUTS, Outcome.IN_FLIGHT), ended)
+    assert settled.outcome is outcome
+    assert settled.ended_at == LATER
+    assert settled.version == (GalleryVersion(9, 20261121, 1) if result is Result.SUCCEEDED else None)
+    assert settled.detail == ("why" if failure else "")
+
+
+def test_a_running_build_settles_no_claim() -> None:
+    with pytest.raises(ValueError, match="cannot be settled"):
+        claims.settle(make.claim_on(INPUTS, Outcome.IN_FLIGHT), make.build(Phase.BUILDING))

@@ -1,0 +1,161 @@
+"""The fingerprint: equal inputs give one, and any change of any input gives another."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_core.domain.definitions import (
+    AnsibleStep,
+    BuildRecipe,
+    ComplianceTarget,
+    FileStep,
+    ImageDefinition,
+    OsTraits,
+    Publication,
+    RebuildRules,
+    Retention,
+    SecurityType,
+    ShellStep,
+    TargetRegion,
+    Verification,
+)
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint, refresh_period
+from pipeline_core.domain.names import ImageName, RebuildToken, Region
+from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
+from pipeline_core.domain.versions import GalleryVersion
+from tests.unit.domain import factories as make
+
+INPUTS = BuildInputs(
+    image=make.BASE,
+    recipe=make.digest("1"),
+    bundle=make.digest("2"),
+    origin=SourceVersion(source=make.SOURCE, version=make.OLD),
+    platform=make.digest("3"),
+    catalog=(("a", "1", "x"), ("b", "2", "y")),
+    period=1,
+    token=RebuildToken("t"),
+)
+CHANGES: dict[str, object] = {
+    "image": make.CHILD,
+    "recipe": make.digest("9"),
+    "bundle": make.digest("9"),
+    "origin": ParentVersion(image=make.BASE, version=GalleryVersion(9, 20261121, 1)),
+    "platform": make.digest("9"),
+    "catalog": (("a", "1", "x"),),
+    "period": 2,
+    "token": None,
+}
+
+
+def test_the_order_of_catalog_entries_does_not_enter() -> None:
+    assert fingerprint(INPUTS) == fingerprint(replace(INPUTS, catalog=INPUTS.catalog[::-1]))
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(BuildInputs)])
+def test_any_changed_input_changes_the_fingerprint(field: str) -> None:
+    changed = replace(INPUTS, **{field: CHANGES[field]})  # type: ignore[arg-type]  # one case per field
+    assert fingerprint(changed) != fingerprint(INPUTS)
+
+
+def test_the_fingerprint_of_known_inputs_never_changes_between_releases() -> None:
+    assert str(fingerprint(INPUTS)) == "1e73d442a9ca52f6bd70577e5d9ae7dac018708d92d07a379a67ebf141243216"
+
+
+ROOTS = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True).map(ImageName)
+TIMES = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2060, 1, 1)).map(
+    lambda moment: moment.replace(tzinfo=UTC)
+)
+AGES = st.integers(1, 400).map(lambda days: timedelta(days=days))
+
+
+def test_without_a_maximum_age_there_is_one_period() -> None:
+    assert refresh_period(make.BASE, make.NOW, None) == 0
+
+
+@given(ROOTS, TIMES, AGES)
+def test_a_period_ends_once_per_maximum_age(root: ImageName, now: datetime, age: timedelta) -> None:
+    assert refresh_period(root, now + age, age) == refresh_period(root, now, age) + 1
+
+
+def test_roots_do_not_refresh_at_one_moment() -> None:
+    age = timedelta(days=30)
+    starts = set()
+    for number in range(50):
+        root = ImageName(f"base-{number}")
+        first = refresh_period(root, make.NOW, age)
+        starts.add(next(d for d in range(31) if refresh_period(root, make.NOW + timedelta(days=d), age) > first))
+    assert len(starts) > 15
+
+
+DEFINITION = ImageDefinition(
+    name=make.BASE,
+    team=make.TEAM,
+    owners=("a@example.com",),
+    origin=make.SOURCE,
+    os=OsTraits(),
+    build=BuildRecipe(
+        vm_size="Standard_D2s_v5",
+        timeout=timedelta(hours=1),
+        provisioners=(
+            ShellStep(script="a.sh", env=(("A", "1"), ("B", "2"))),
+            AnsibleStep(playbook="p.yml"),
+            FileStep(path="f", destination="/etc/f"),
+        ),
+    ),
+    verify=Verification(),
+    publish=Publication(regions=(TargetRegion(name=Region("westeurope")),)),
+    rebuild=RebuildRules(),
+    retention=Retention(),
+    bundle=make.digest("1"),
+    major=9,
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"owners": ("b@example.com",)},
+        {"labels": (("a", "b"),)},
+        {"retention": Retention(keep=9)},
+        {"verify": Verification(compliance=ComplianceTarget(profile="x", min_score=1))},
+        {"build": replace(DEFINITION.build, vm_size="Standard_D4s_v5", timeout=timedelta(hours=2))},
+    ],
+)
+def test_what_does_not_shape_the_image_does_not_change_its_recipe(change: dict[str, object]) -> None:
+    assert recipe_digest(replace(DEFINITION, **change)) == recipe_digest(DEFINITION)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"major": 10},
+        {"os": OsTraits(security_type=SecurityType.STANDARD)},
+        {"build": replace(DEFINITION.build, provisioners=DEFINITION.build.provisioners[::-1])},
+        {"build": replace(DEFINITION.build, provisioners=(ShellStep(script="a.sh", env=(("A", "2"),)),))},
+    ],
+)
+def test_what_shapes_the_image_changes_its_recipe(change: dict[str, object]) -> None:
+    assert recipe_digest(replace(DEFINITION, **change)) != recipe_digest(DEFINITION)  # type: ignore[arg-type]
+
+
+def test_the_order_of_environment_variables_does_not_enter() -> None:
+    turned = replace(
+        DEFINITION.build,
+        provisioners=(ShellStep(script="a.sh", env=(("B", "2"), ("A", "1"))), *DEFINITION.build.provisioners[1:]),
+    )
+    assert recipe_digest(replace(DEFINITION, build=turned)) == recipe_digest(DEFINITION)
+
+
+def test_a_source_is_known_by_a_key_without_case() -> None:
+    other = MarketplaceSource(publisher="redhat", offer="rhel", sku="9-LVM-gen2", location=Region("westeurope"))
+    assert other.key == make.SOURCE.key == "redhat:rhel:9-lvm-gen2:westeurope"
+
+
+def test_a_source_with_a_colon_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        MarketplaceSource(publisher="a:b", offer="o", sku="s", location=Region("westeurope"))

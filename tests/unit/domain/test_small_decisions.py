@@ -1,0 +1,248 @@
+"""Retry, windows, lanes, gates, dispatch order, access, retention and the journal's key."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_core.domain import access, dispatch, gates, reasons, retry
+from pipeline_core.domain.definitions import ComplianceTarget, Retention, Verification
+from pipeline_core.domain.dispatch import Capacity, PendingBuild
+from pipeline_core.domain.errors import ErrorClass, InvalidValue
+from pipeline_core.domain.gates import Check
+from pipeline_core.domain.journal import entry_key
+from pipeline_core.domain.names import BuildId, TeamName
+from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
+from pipeline_core.domain.retention import Kept, prunable
+from pipeline_core.domain.retry import GiveUp, TryAgain, next_try
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.domain.windows import parse_window
+from tests.unit.domain.factories import NOW
+
+TRANSIENT = [error_class for error_class in ErrorClass if error_class.is_transient]
+
+
+@pytest.mark.parametrize("error_class", list(ErrorClass))
+def test_what_is_transient_is_tried_again_and_nothing_else(error_class: ErrorClass) -> None:
+    assert isinstance(next_try(error_class, 1, 0.0), TryAgain if error_class.is_transient else GiveUp)
+
+
+@pytest.mark.parametrize("error_class", TRANSIENT)
+def test_tries_are_used_up(error_class: ErrorClass) -> None:
+    assert next_try(error_class, retry.RULES[error_class].tries, 0.0) == GiveUp(exhausted=True)
+
+
+@given(
+    st.sampled_from(TRANSIENT),
+    st.integers(1, 2),
+    st.floats(0, 1, exclude_max=True),
+    st.one_of(st.none(), st.integers(0, 7200)),
+)
+def test_a_delay_respects_the_platform_and_its_bounds(
+    error_class: ErrorClass, attempt: int, chance: float, after: int | None
+) -> None:
+    retry_after = None if after is None else timedelta(seconds=after)
+    decision = next_try(error_class, attempt, chance, retry_after=retry_after)
+    assert isinstance(decision, TryAgain)
+    rule = retry.RULES[error_class]
+    assert decision.delay >= (retry_after or timedelta(0))
+    assert decision.delay <= rule.most + (retry_after or timedelta(0))
+
+
+def test_delays_grow_and_jitter_spreads_them() -> None:
+    first, second = (next_try(ErrorClass.NETWORK, attempt, 0.0) for attempt in (1, 2))
+    assert isinstance(first, TryAgain)
+    assert isinstance(second, TryAgain)
+    assert second.delay == 2 * first.delay
+    spread = next_try(ErrorClass.NETWORK, 1, 0.99)
+    assert isinstance(spread, TryAgain)
+    assert spread.delay > first.delay
+
+
+MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("window", "moment", "inside"),
+    [
+        ("Mon-Fri 06:00-20:00 UTC", MONDAY.replace(hour=6), True),
+        ("Mon-Fri 06:00-20:00 UTC", MONDAY.replace(hour=20), False),
+        ("Mon-Fri 06:00-20:00 UTC", NOW, False),
+        ("Mon-Fri 06:00-20:00 Europe/Amsterdam", MONDAY.replace(hour=5), True),
+        ("Sat 00:00-23:59 UTC", NOW, True),
+        ("Sat-Mon 09:00-17:00 UTC", MONDAY.replace(hour=9), True),
+        ("Sat-Mon 09:00-17:00 UTC", MONDAY.replace(day=24, hour=9), False),
+        ("Fri 22:00-04:00 UTC", datetime(2026, 11, 21, 3, tzinfo=UTC), True),
+        ("Fri 22:00-04:00 UTC", datetime(2026, 11, 20, 23, tzinfo=UTC), True),
+        ("Fri 22:00-04:00 UTC", datetime(2026, 11, 20, 3, tzinfo=UTC), False),
+        ("Fri 22:00-04:00 UTC", datetime(2026, 11, 21, 5, tzinfo=UTC), False),
+    ],
+)
+def test_a_window_is_open_on_its_days_and_hours(window: str, moment: datetime, inside: bool) -> None:
+    assert parse_window(window).contains(moment) is inside
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "always", "Mon-Fri 6-20 UTC", "Mon 29:00-30:00 UTC", "Foo 06:00-20:00 UTC", "Mon-Foo 06:00-20:00 UTC",
+     "Mon 06:00-20:00 Mars/Olympus", "Mon 06:00-20:00 ../../etc/passwd"],
+)
+def test_what_is_no_window_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        parse_window(text)
+
+
+def _reason(kind: ReasonKind) -> RebuildReason:
+    return RebuildReason(kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "parent_lane", "lane"),
+    [
+        ([], None, Lane.BACKGROUND),
+        ([ReasonKind.PARENT_CHANGED], None, Lane.BACKGROUND),
+        ([ReasonKind.PARENT_CHANGED], Lane.SECURITY, Lane.SECURITY),
+        ([ReasonKind.REFRESH_DUE, ReasonKind.BUNDLE_CHANGED], None, Lane.HUMAN),
+        ([ReasonKind.BUNDLE_CHANGED, ReasonKind.SOURCE_CHANGED], None, Lane.SECURITY),
+    ],
+)
+def test_the_most_urgent_reason_chooses_the_lane(
+    kinds: list[ReasonKind], parent_lane: Lane | None, lane: Lane
+) -> None:
+    assert lane_of([_reason(kind) for kind in kinds], parent_lane) is lane
+
+
+def test_a_reason_reads_as_a_change() -> None:
+    assert str(reasons.RebuildReason(kind=ReasonKind.REFRESH_DUE)) == "refresh-due"
+    assert str(reasons.RebuildReason(kind=ReasonKind.REFRESH_DUE, new="2")) == "refresh-due: none -> 2"
+
+
+TARGET = Verification(
+    goss="goss.yaml", smoke=("s.sh",), compliance=ComplianceTarget(profile="cis", min_score=90)
+)
+PASSED = {
+    name: Check(name=name, passed=True, score=95 if name == "compliance" else None)
+    for name in ("boot", "hygiene", "goss", "smoke", "compliance")
+}
+
+
+def test_all_gates_pass_and_say_so() -> None:
+    verdicts = gates.judge(TARGET, PASSED.values())
+    assert {verdict.gate for verdict in verdicts} == set(PASSED)
+    assert gates.failure_of(verdicts) is None
+
+
+@pytest.mark.parametrize("missing", list(PASSED))
+def test_a_check_that_was_not_reported_never_counts_as_passed(missing: str) -> None:
+    reported = [check for name, check in PASSED.items() if name != missing]
+    failure = gates.failure_of(gates.judge(TARGET, reported))
+    assert failure is not None
+    assert missing in failure.message
+
+
+@pytest.mark.parametrize(
+    ("check", "error_class"),
+    [
+        (replace(PASSED["compliance"], score=89.9), ErrorClass.COMPLIANCE),
+        (replace(PASSED["compliance"], score=None), ErrorClass.COMPLIANCE),
+        (replace(PASSED["compliance"], passed=False), ErrorClass.COMPLIANCE),
+        (replace(PASSED["goss"], passed=False, detail="port 80"), ErrorClass.SMOKE),
+        (replace(PASSED["hygiene"], passed=False), ErrorClass.HYGIENE),
+        (replace(PASSED["boot"], passed=False), ErrorClass.SMOKE),
+    ],
+)
+def test_one_refusing_gate_keeps_a_version_out(check: Check, error_class: ErrorClass) -> None:
+    failure = gates.failure_of(gates.judge(TARGET, (PASSED | {check.name: check}).values()))
+    assert failure is not None
+    assert failure.error_class is error_class
+
+
+def test_boot_and_hygiene_cannot_be_declined() -> None:
+    assert gates.required_checks(Verification()) == ("boot", "hygiene")
+
+
+def _pending(team: str, number: int) -> PendingBuild:
+    identity = BuildId(f"image-{number}.aaaaaaaaaaaa.1")
+    return PendingBuild(key=f"0-{number:02d}", build=identity, team=TeamName(team))
+
+
+def test_the_longest_chain_of_the_most_urgent_lane_goes_first() -> None:
+    one = BuildId("a.aaaaaaaaaaaa.1")
+    keys = [
+        dispatch.priority_key(Lane.SECURITY, 3, NOW, one),
+        dispatch.priority_key(Lane.SECURITY, 1, NOW, one),
+        dispatch.priority_key(Lane.SECURITY, 1, NOW + timedelta(seconds=1), one),
+        dispatch.priority_key(Lane.HUMAN, 200, NOW, one),
+        dispatch.priority_key(Lane.BACKGROUND, 0, NOW, one),
+    ]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("slots", "used", "creates", "limit", "chosen"),
+    [
+        ((0, 1, 2), {}, 10, 10, [1, 2, 3]),
+        ((4,), {}, 10, 10, [1]),
+        ((), {}, 10, 10, []),
+        ((0, 1, 2), {}, 1, 10, [1]),
+        ((0, 1, 2), {}, 0, 10, []),
+        ((0, 1, 2), {}, 10, 1, [1, 3]),
+        ((0, 1, 2), {"a": 1}, 10, 1, [3]),
+    ],
+)
+def test_builds_are_chosen_within_every_limit(
+    slots: tuple[int, ...], used: dict[str, int], creates: int, limit: int, chosen: list[int]
+) -> None:
+    capacity = Capacity(
+        free_slots=slots, by_team={TeamName(team): count for team, count in used.items()}, creates_left=creates
+    )
+    pending = [_pending("a", 1), _pending("a", 2), _pending("b", 3)]
+    pairs = dispatch.choose(pending, capacity, limit)
+    assert [int(one.key[2:]) for one, _ in pairs] == chosen
+    assert [slot for _, slot in pairs] == list(slots)[: len(chosen)]
+
+
+@pytest.mark.parametrize(
+    ("roles", "groups", "reads", "changes"),
+    [
+        (set(), set(), False, False),
+        ({"Factory.Reader"}, set(), True, False),
+        ({"Team.payments"}, set(), True, True),
+        ({"Team.other"}, set(), True, False),
+        (set(), {"payments"}, True, True),
+        (set(), {"other"}, True, False),
+        ({"Factory.Admin"}, set(), True, True),
+        ({"Something.Else"}, set(), False, False),
+    ],
+)
+def test_a_token_gives_no_more_than_it_proves(
+    roles: set[str], groups: set[str], reads: bool, changes: bool
+) -> None:
+    assert access.may_read(roles, groups) is reads
+    assert access.may_change(TeamName("payments"), roles, groups) is changes
+
+
+VERSIONS = [GalleryVersion(9, 20261101 + day, 1) for day in range(6)]
+NOTHING = Kept(current=None, parents_of_current=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept", "gone"),
+    [
+        (Retention(keep=2), NOTHING, []),
+        (Retention(keep=2, keep_in_use=False), NOTHING, [0, 1, 2, 3]),
+        (Retention(keep=9, keep_in_use=False), NOTHING, []),
+        (Retention(keep=2, keep_in_use=False), Kept(current=VERSIONS[1], parents_of_current=frozenset()), [0, 2, 3]),
+        (Retention(keep=4, keep_in_use=False), Kept(current=None, parents_of_current=frozenset(VERSIONS[:1])), [1]),
+        (Retention(keep=2, max_age=timedelta(days=19), keep_in_use=False), NOTHING, [0, 1]),
+    ],
+    ids=["use unknown", "by number", "few", "current stays", "a child's parent stays", "young ones stay"],
+)
+def test_only_what_no_rule_keeps_is_pruned(rule: Retention, kept: Kept, gone: list[int]) -> None:
+    assert prunable(VERSIONS, kept, rule, NOW) == tuple(VERSIONS[number] for number in gone)
+
+
+def test_journal_keys_sort_by_time() -> None:
+    assert entry_key(NOW, "zz") < entry_key(NOW + timedelta(microseconds=1), "aa")
