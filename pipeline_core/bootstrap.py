@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from types import ModuleType
+from typing import Protocol
 
 from pipeline_core.ports import (
     Blobs,
@@ -58,22 +59,44 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """One implementation of each port."""
+class Ports(Protocol):
+    """One implementation of each port; Azure's and the memory twins both have this shape."""
 
-    tables: Tables
-    queues: Queues
-    blobs: Blobs
-    marketplace: Marketplace
-    galleries: Galleries
-    containers: Containers
-    secrets: Secrets
-    web: Web
-    tokens: Tokens
-    clock: Clock
-    chance: Chance
-    logs: Logs
+    @property
+    def tables(self) -> Tables: ...
+
+    @property
+    def queues(self) -> Queues: ...
+
+    @property
+    def blobs(self) -> Blobs: ...
+
+    @property
+    def marketplace(self) -> Marketplace: ...
+
+    @property
+    def galleries(self) -> Galleries: ...
+
+    @property
+    def containers(self) -> Containers: ...
+
+    @property
+    def secrets(self) -> Secrets: ...
+
+    @property
+    def web(self) -> Web: ...
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def chance(self) -> Chance: ...
+
+    @property
+    def logs(self) -> Logs: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +159,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
     documents = Documents(ports.blobs, site.location)
     projection = Projection(images, index, logs)
     observer = Observer(images, sources)
-    poller = Poller(
-        marketplace=ports.marketplace, sources=sources, index=index, outbox=outbox, logs=logs
-    )
+    poller = Poller(marketplace=ports.marketplace, sources=sources, index=index, outbox=outbox, logs=logs)
     reconciler = Reconciler(
         observer=observer,
         images=images,
@@ -238,9 +259,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             clock=clock,
             chance=ports.chance,
         ),
-        queries=Queries(
-            images_store=images, index=index, sources=sources, observer=observer, clock=clock
-        ),
+        queries=Queries(images_store=images, index=index, sources=sources, observer=observer, clock=clock),
     )
 
 

@@ -1,5 +1,6 @@
 """Who may do what: pure decisions over the roles and groups that a verified token proves. Deny by default."""
 
+import re
 from collections.abc import Set as AbstractSet
 
 from pipeline_core.domain.names import TeamName
@@ -7,6 +8,8 @@ from pipeline_core.domain.names import TeamName
 ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, everybody's images
 READER = "Factory.Reader"  # sees everything, changes nothing
 _TEAM_ROLE = "Team."
+# Entra names groups by object id unless told otherwise: such a group says nothing about a team of ours.
+_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def is_admin(roles: AbstractSet[str]) -> bool:
@@ -21,7 +24,9 @@ def is_member(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str])
 
 def may_read(roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
     """Admins, readers and members of any team see every image: a team has to see its parents."""
-    return is_admin(roles) or READER in roles or any(role.startswith(_TEAM_ROLE) for role in roles) or bool(groups)
+    teams = {role for role in roles if role.startswith(_TEAM_ROLE)}
+    teams |= {group for group in groups if not _OBJECT_ID.fullmatch(group)}
+    return is_admin(roles) or READER in roles or bool(teams)
 
 
 def may_change(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:

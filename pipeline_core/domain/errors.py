@@ -12,7 +12,7 @@ class ErrorClass(Enum):
     CAPACITY = "capacity"  # the region has no room for the size that was asked for
     QUOTA = "quota"  # the subscription's limit is reached
     NETWORK = "network"  # no answer, or an answer of a broken server
-    TOKEN = "token"  # an access token was missing or had run out
+    TOKEN = "token"  # noqa: S105 - an access token was missing or had run out
     CONFLICT = "conflict"  # another operation holds the resource
     EVICTION = "eviction"  # the platform took the machine or the container away
     POLICY = "policy"  # the policy guard refused the definition, the bundle or the catalog

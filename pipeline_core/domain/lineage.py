@@ -82,7 +82,9 @@ def _place(
     while here is not None and here not in levels and here not in broken:
         if here in chain:
             on_cycle = list(chain)[list(chain).index(here) :]
-            _break(chain, broken, "cycle", "descends from itself: " + " -> ".join(map(str, [*on_cycle, here])))
+            _break(
+                chain, broken, "cycle", "descends from itself: " + " -> ".join(map(str, [*on_cycle, here]))
+            )
             return
         if here not in parents:
             _break(chain, broken, "orphan", f"has no registered parent {str(here)!r}; register it first")

@@ -162,9 +162,9 @@ def _obstacle(
     if head.current is not None and not _is_wanted(registration.on, kinds):
         names = ", ".join(sorted(kind.value for kind in kinds))
         return DoNothing(why=Rest.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
-    if registration.window is not None and lane in _OBEYS_WINDOW and head.current is not None:
-        if not windows.parse_window(registration.window).contains(now):
-            return DoNothing(why=Rest.OUTSIDE_WINDOW, detail=registration.window, reasons=reasons)
+    window = registration.window if lane in _OBEYS_WINDOW and head.current is not None else None
+    if window is not None and not windows.parse_window(window).contains(now):
+        return DoNothing(why=Rest.OUTSIDE_WINDOW, detail=window, reasons=reasons)
     return None
 
 
@@ -211,5 +211,3 @@ def _lane(snapshot: Snapshot, head: ImageHead, staleness: Stale) -> Lane:
     parent = None if head.registration.parent is None else snapshot.world.heads.get(head.registration.parent)
     parent_lane = None if parent is None or parent.current is None else parent.current.lane
     return lane_of(staleness.reasons, parent_lane)
-
-

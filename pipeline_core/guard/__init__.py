@@ -1,1 +1,5 @@
-"""The policy guard: judges bundles, definitions and catalogs by themselves. Executes nothing, stores nothing."""
+"""The policy guard: judges bundles, definitions and catalogs. Executes nothing, stores nothing."""
+
+from pipeline_core.guard.bundles import check_bundle, check_definition, names_in
+
+__all__ = ["check_bundle", "check_definition", "names_in"]

@@ -26,6 +26,8 @@ class BuildEvents:
         build = stored.value
         is_running = build.phase.has_container and build.phase.stage == message.stage
         if not is_running or build.attempt != message.attempt:
-            self.logs.note("event-outdated", image=str(build.image), build_id=message.build, kind=message.kind)
+            self.logs.note(
+                "event-outdated", image=str(build.image), build_id=message.build, kind=message.kind
+            )
             return
         self.outbox.step(build, reason=message.kind)

@@ -64,7 +64,9 @@ class Dispatcher:
         if stored is None or stored.value.phase is not Phase.PENDING:
             self.index.remove_pending(pending.key, etag=row.etag)
             if stored is not None and stored.value.phase is Phase.BUILDING:
-                self.outbox.step(stored.value, reason="start-again")  # its first step may never have been sent
+                self.outbox.step(
+                    stored.value, reason="start-again"
+                )  # its first step may never have been sent
             return False
         if not self.capacity.take(slot, pending, ledger):
             return None

@@ -1,5 +1,6 @@
 """Definitions and bundles by digest, from Blob storage. What a digest names never changes, so it may be kept."""
 
+import contextlib
 from collections import OrderedDict
 from threading import Lock
 
@@ -41,8 +42,6 @@ class Documents:
     def store(self, content: bytes) -> Digest:
         """Keep a definition blob under its digest; safe to repeat."""
         digest = image_yaml.digest_of(content)
-        try:
+        with contextlib.suppress(AlreadyExists):
             self._blobs.create("definitions", f"{digest}.json", content, media_type="application/json")
-        except AlreadyExists:
-            pass
         return digest

@@ -113,5 +113,7 @@ class Driver:
 def _delay_of(error: TransientError, chance: float) -> timedelta:
     decision = retry.next_try(error.error_class, 1, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
-        raise PermanentError(ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error") from error
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error"
+        ) from error
     return decision.delay

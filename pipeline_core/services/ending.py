@@ -46,7 +46,9 @@ class Ending:
         now = self.clock.now()
         ended = builds.finish(build.value, result, now, failure=failure)
         entry = self.journal.of_build(
-            ended, _EVENT[result], detail="" if failure is None else f"{failure.error_class.value}: {failure.message}"
+            ended,
+            _EVENT[result],
+            detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
         writes: list[TableWrite] = [
             records.put_build(ended, etag=build.etag),

@@ -1,5 +1,6 @@
 """Start one attempt: write its job under the job's digest, then create the container group that takes it."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,10 +43,8 @@ class Launcher:
         job = self._job(build, definition, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
-        try:
+        with contextlib.suppress(AlreadyExists):
             self.blobs.create("jobs", f"{digest}.json", content, media_type="application/json")
-        except AlreadyExists:
-            pass
         self.containers.create_group(
             NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
         )

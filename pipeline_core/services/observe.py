@@ -60,7 +60,8 @@ class Observer:
         while name is not None:
             if name in chain or len(chain) > MAX_DEPTH:
                 raise PermanentError(
-                    ErrorClass.POLICY, f"the ancestors of {image} do not end: {name} comes again; mend parents"
+                    ErrorClass.POLICY,
+                    f"the ancestors of {image} do not end: {name} comes again; mend parents",
                 )
             stored = self._images.find_head(name)
             if stored is None:

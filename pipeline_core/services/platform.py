@@ -24,7 +24,9 @@ class Platforms:
     def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
         """Raises InvalidDocument with every problem, and PermanentError (PERMISSION)."""
         if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the platform steps")
+            raise PermanentError(
+                ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the platform steps"
+            )
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
         if self.blobs.find_facts("bundles", f"{bundle}.tar.gz") is None:
             problems.append(

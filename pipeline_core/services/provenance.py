@@ -3,6 +3,7 @@
 The statement is not signed yet: whoever reads it must say so.
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -29,10 +30,8 @@ class Provenance:
         """The digest of the statement about this build's version; the same build gives the same statement."""
         content = json.dumps(self._statement(build, verdicts, report), sort_keys=True, indent=1).encode()
         digest = Digest(hashlib.sha256(content).hexdigest())
-        try:
+        with contextlib.suppress(AlreadyExists):
             self.blobs.create("provenance", f"{digest}.json", content, media_type="application/json")
-        except AlreadyExists:
-            pass
         return digest
 
     def _statement(

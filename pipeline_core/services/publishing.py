@@ -78,7 +78,9 @@ class Publishing:
 
     def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         if build.value.attempt >= _TRIES:
-            text = f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
+            text = (
+                f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
+            )
             failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
             self.ending.end(build, Result.FAILED, failure)
             return Ended()

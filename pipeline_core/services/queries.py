@@ -12,6 +12,7 @@ from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.observe import Observer
+from pipeline_core.services.register import document_etag
 from pipeline_core.services.views import (
     BuildView,
     EntryView,
@@ -60,7 +61,7 @@ class Queries:
                 reasons=tuple(str(reason) for reason in decision.reasons),
                 detail=decision.detail if isinstance(decision, DoNothing) else "",
             ),
-            etag=observation.head.etag,
+            etag=document_etag(head),
             definition=str(head.registration.definition),
             bundle=str(head.registration.bundle),
             builds=tuple(build_view(build) for build in builds[:_HISTORY]),

@@ -13,6 +13,7 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
+    TransientError,
 )
 from pipeline_core.domain.images import ImageHead, Registration
 from pipeline_core.domain.journal import Event
@@ -37,6 +38,11 @@ from pipeline_core.wire import image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes
+_ROUNDS = 3  # tries on a head that builds keep moving
+
+
+class _HeadMovedError(FactoryError):
+    """The head changed between the look at it and the write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,29 +105,51 @@ class Registrar:
     ) -> Registered:
         """Store a definition on the version of the document that the caller has seen.
 
+        A build that moves on meanwhile is no conflict: the change is made again on what is there then.
         `expected` is the ETag of an update; `create_only` demands that the image is new. Raises
         InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
         """
         definition = image_yaml.parse_definition(document, bundle=bundle, location=self.site.location)
-        self._demand_right(definition, principal)
+        for _ in range(_ROUNDS):
+            try:
+                return self._store(
+                    name, definition, document, principal, expected=expected, create_only=create_only
+                )
+            except _HeadMovedError:
+                continue
+        raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: send it again")
+
+    def _store(
+        self,
+        name: ImageName,
+        definition: ImageDefinition,
+        document: Mapping[str, object],
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> Registered:
         old = self.images.find_head(name)
-        _demand_version(name, old, expected=expected, create_only=create_only)
+        self._demand_right(definition, None if old is None else old.value, principal)
+        _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         problems = [*self._problems(name, definition, old)]
         if problems:
             raise InvalidDocument(problems)
-        digest = self.documents.store(image_yaml.definition_blob(document, bundle))
+        digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
         head = self._head(definition, digest, old)
         entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
-        etags = self.images.commit(
-            [
-                records.put_head(head, etag=None if old is None else old.etag),
-                records.add_entry(entry),
-            ]
-        )
+        writes = [
+            records.put_head(head, etag=None if old is None else old.etag),
+            records.add_entry(entry),
+        ]
+        try:
+            self.images.commit(writes)
+        except (AlreadyExists, StaleWrite) as error:
+            raise _HeadMovedError from error
         self._index(head, old)
         self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.logs.note("image-registered", image=str(name), actor=principal.subject)
-        return Registered(head=head, etag=etags[0], created=old is None)
+        return Registered(head=head, etag=document_etag(head), created=old is None)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
@@ -129,7 +157,7 @@ class Registrar:
         team = head.value.registration.team
         if not access.may_change(team, principal.roles, principal.groups):
             raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
-        if head.etag != expected:
+        if document_etag(head.value) != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         child = next(self.index.children(name), None)
         if child is not None:
@@ -141,16 +169,21 @@ class Registrar:
         self._unindex(head.value)
         self.projection.project(name)
 
-    def _demand_right(self, definition: ImageDefinition, principal: Principal) -> None:
-        if not access.may_change(definition.team, principal.roles, principal.groups):
+    def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
+        """Both who owns the image and who is to own it have to agree: an image cannot be taken over."""
+        teams = {definition.team} if old is None else {definition.team, old.registration.team}
+        for team in sorted(teams):
+            if not access.may_change(team, principal.roles, principal.groups):
+                raise PermanentError(
+                    ErrorClass.PERMISSION,
+                    f"{definition.name} belongs or is to belong to team {team}: {principal.name} is no member",
+                )
+        origins = [definition.origin] if old is None else [definition.origin, old.registration.origin]
+        is_base = any(isinstance(origin, MarketplaceSource) for origin in origins)
+        if is_base and not access.is_admin(principal.roles):
             raise PermanentError(
                 ErrorClass.PERMISSION,
-                f"{definition.name} is to belong to team {definition.team}, and {principal.name} is no member",
-            )
-        if isinstance(definition.origin, MarketplaceSource) and not access.is_admin(principal.roles):
-            raise PermanentError(
-                ErrorClass.PERMISSION,
-                f"{definition.name} is built from the Marketplace: only SecOps registers base images",
+                f"{definition.name} is built from the Marketplace: only SecOps changes base images",
             )
 
     def _problems(
@@ -236,9 +269,7 @@ class Registrar:
         if here in seen and here is not None:
             yield here
 
-    def _head(
-        self, definition: ImageDefinition, digest: Digest, old: Stored[ImageHead] | None
-    ) -> ImageHead:
+    def _head(self, definition: ImageDefinition, digest: Digest, old: Stored[ImageHead] | None) -> ImageHead:
         gallery = self._placement() if old is None else old.value.registration.gallery
         registration = Registration(
             name=definition.name,
@@ -298,16 +329,19 @@ class Registrar:
             if stored is None or stored.value.height >= height:
                 return
             try:
-                self.images.commit(
-                    [records.put_head(replace(stored.value, height=height), etag=stored.etag)]
-                )
+                self.images.commit([records.put_head(replace(stored.value, height=height), etag=stored.etag)])
             except StaleWrite:
                 return
             self.projection.project(ancestor)
 
 
+def document_etag(head: ImageHead) -> str:
+    """The version of an image's document: builds that go on meanwhile do not change it."""
+    return str(head.registration.definition)
+
+
 def _demand_version(
-    name: ImageName, old: Stored[ImageHead] | None, *, expected: str | None, create_only: bool
+    name: ImageName, old: ImageHead | None, *, expected: str | None, create_only: bool
 ) -> None:
     if create_only:
         if old is not None:
@@ -315,7 +349,7 @@ def _demand_version(
         return
     if old is None:
         raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
-    if old.etag != expected:
+    if document_etag(old) != expected:
         raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")
 
 

@@ -50,7 +50,8 @@ class Requests:
         if not access.may_change(head.value.registration.team, principal.roles, principal.groups):
             team = head.value.registration.team
             raise PermanentError(
-                ErrorClass.PERMISSION, f"{name} belongs to team {team}: only its members and SecOps rebuild it"
+                ErrorClass.PERMISSION,
+                f"{name} belongs to team {team}: only its members and SecOps rebuild it",
             )
         token = _token(name, principal, key or self.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")

@@ -94,9 +94,7 @@ class LineageView:
     errors: tuple[tuple[str, str], ...] = field(default=())
 
 
-def image_view(
-    head: ImageHead, *, state: str, reasons: tuple[str, ...] = (), detail: str = ""
-) -> ImageView:
+def image_view(head: ImageHead, *, state: str, reasons: tuple[str, ...] = (), detail: str = "") -> ImageView:
     """The view of a head in a state that was decided elsewhere."""
     origin = head.registration.origin
     current, active = head.current, head.active

@@ -65,9 +65,14 @@ class _File:
 
 
 def pack(folder: Path, *, only: Sequence[str] = ()) -> Bundle:
-    """Pack `folder`, or those of its top entries that `only` names; raises InvalidDocument with every problem."""
+    """Pack `folder`, or those of its top entries that `only` names.
+
+    Raises InvalidDocument with every problem.
+    """
     if not folder.is_dir():
-        raise InvalidDocument([_problem(str(folder), "is no folder", "name the folder that holds image.yaml")])
+        raise InvalidDocument(
+            [_problem(str(folder), "is no folder", "name the folder that holds image.yaml")]
+        )
     problems: list[Problem] = []
     ignored = _ignored(folder, problems)
     files: list[_File] = []
@@ -117,7 +122,7 @@ def _ignored(folder: Path, problems: list[Problem]) -> tuple[str, ...]:
 
 
 def _is_ignored(name: str, patterns: Sequence[str], *, is_folder: bool) -> bool:
-    """As in `.gitignore`: a pattern with a slash is a path from the folder, one without is a name anywhere."""
+    """As in `.gitignore`: a pattern with a slash is a path from the folder, one without is any name."""
     last = name.rpartition("/")[2]
     for pattern in patterns:
         if pattern.endswith("/") and not is_folder:
@@ -170,7 +175,9 @@ def _look_at(entry: "os.DirEntry[str]", name: str) -> _File | Problem:
 def _wrong_name(name: str) -> Problem | None:
     if len(name) > NAME_LIMIT:
         wrong = f"has a name of {len(name)} characters"
-        return _problem(f"{name[:60].encode('ascii', 'replace').decode()}...", wrong, f"use at most {NAME_LIMIT}")
+        return _problem(
+            f"{name[:60].encode('ascii', 'replace').decode()}...", wrong, f"use at most {NAME_LIMIT}"
+        )
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -213,7 +220,9 @@ def _read(file: _File) -> bytes:
     with os.fdopen(opened, "rb") as stream:
         content = stream.read(file.size + 1)
     if len(content) != file.size:
-        raise InvalidDocument([_problem(file.name, "changes while it is packed", "try again when it is still")])
+        raise InvalidDocument(
+            [_problem(file.name, "changes while it is packed", "try again when it is still")]
+        )
     return content
 
 

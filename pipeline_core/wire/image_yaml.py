@@ -1,12 +1,12 @@
 """`image.yaml` as a definition of the domain: parsed with every error at once, and kept by its digest.
 
-Pure: looks at one document alone. Whether a parent exists, a tool is in the catalog or a file is in the bundle
-is for those who know.
+Pure: looks at one document alone. Whether a parent exists, a tool is in the catalog or a file is in the
+bundle is for those who know.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,8 +15,8 @@ from pipeline_core.domain import definitions
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
+from pipeline_core.wire import bundle_paths, image_yaml_problems, image_yaml_rules
 from pipeline_core.wire import image_yaml_model as model
-from pipeline_core.wire import image_yaml_problems, image_yaml_rules
 from pipeline_core.wire.image_yaml_values import seconds_of
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from pipeline_core.wire.yaml_text import read_yaml
@@ -84,24 +84,7 @@ def read_definition_blob(content: bytes, location: Region) -> ImageDefinition:
 
 def paths_used(definition: ImageDefinition) -> tuple[str, ...]:
     """The files of the bundle that the definition names, sorted, each once."""
-    return tuple(sorted({path for _, path in places_of_paths(definition)}))
-
-
-def places_of_paths(definition: ImageDefinition) -> Iterator[tuple[str, str]]:
-    """Each file that the definition names, with the place in the document that names it."""
-    for position, step in enumerate(definition.build.provisioners):
-        place = f"spec.build.provisioners[{position}]"
-        match step:
-            case ShellStep():
-                yield f"{place}.shell", step.script
-            case AnsibleStep():
-                yield f"{place}.ansible", step.playbook
-            case FileStep():
-                yield f"{place}.file", step.path
-    if definition.verify.goss is not None:
-        yield "spec.verify.goss", definition.verify.goss
-    for position, path in enumerate(definition.verify.smoke):
-        yield f"spec.verify.smoke[{position}]", path
+    return tuple(sorted({path for _, path in bundle_paths.places_of_paths(definition)}))
 
 
 def json_schema() -> dict[str, object]:
@@ -193,7 +176,8 @@ def _verification(verify: model.Verify) -> definitions.Verification:
 
 def _publication(publish: model.Publish, location: Region) -> definitions.Publication:
     regions = tuple(
-        definitions.TargetRegion(name=Region(region.name), replicas=region.replicas) for region in publish.regions
+        definitions.TargetRegion(name=Region(region.name), replicas=region.replicas)
+        for region in publish.regions
     )
     return definitions.Publication(
         regions=regions or (definitions.TargetRegion(name=location),),

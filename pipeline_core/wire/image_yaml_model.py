@@ -14,13 +14,23 @@ API_VERSION = "imagefactory/v1"
 KIND = "ImageDefinition"
 
 _BY_VALUE = Field(strict=False)  # a strict enum would want the member, and a document holds its text
+_DURATION = Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"})  # for editors
 _Major = Annotated[int, Field(ge=1, le=INT32_MAX)]
+_Timeout = Annotated[str, _DURATION, AfterValidator(values.duration("5m", "8h"))]
+_Period = Annotated[str, _DURATION, AfterValidator(values.duration("1d", "365d"))]
+_Lifetime = Annotated[str, _DURATION, AfterValidator(values.duration("1d", "1095d"))]
 
 
 class Part(BaseModel):
     """A mapping of the document: camelCase keys, no key but these, no conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        field_title_generator=lambda name, _: to_camel(name),
+    )
 
 
 class Metadata(Part):
@@ -65,11 +75,15 @@ class Os(Part):
 
 
 class Provisioner(Part):
-    """One step: exactly one of `shell`, `ansible` and `file`; `env` goes with `shell`, `destination` with `file`."""
+    """One of `shell`, `ansible` and `file`; `env` goes with `shell`, `destination` with `file`."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["shell"]}, {"required": ["ansible"]}, {"required": ["file", "destination"]}],
+            "oneOf": [
+                {"required": ["shell"]},
+                {"required": ["ansible"]},
+                {"required": ["file", "destination"]},
+            ],
             "dependentRequired": {"env": ["shell"], "destination": ["file"]},
         }
     )
@@ -87,7 +101,7 @@ class Build(Part):
     """How the image is made."""
 
     vm_size: values.SizeText = "Standard_D2s_v5"
-    timeout: Annotated[str, AfterValidator(values.duration("5m", "8h"))] = "60m"
+    timeout: _Timeout = "60m"
     catalog: Annotated[list[values.ToolText], Field(max_length=50)] = Field(default_factory=list)
     provisioners: Annotated[list[Provisioner], Field(max_length=100)] = Field(default_factory=list)
 
@@ -128,7 +142,7 @@ class Publish(Part):
     """Where a version goes; without regions, to the factory's own."""
 
     regions: Annotated[list[TargetRegion], Field(max_length=50)] = Field(default_factory=list)
-    end_of_life: Annotated[str, AfterValidator(values.duration("1d", "1095d"))] | None = None
+    end_of_life: _Lifetime | None = None
 
 
 class Rebuild(Part):
@@ -136,7 +150,7 @@ class Rebuild(Part):
 
     on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildOn))
     window: values.WindowText | None = None
-    max_age: Annotated[str, AfterValidator(values.duration("1d", "365d"))] | None = None
+    max_age: _Period | None = None
     suspend: bool = False
 
 
@@ -144,7 +158,7 @@ class Retention(Part):
     """Which old versions are kept."""
 
     keep: Annotated[int, Field(ge=1, le=100)] = 5
-    max_age: Annotated[str, AfterValidator(values.duration("1d", "1095d"))] | None = None
+    max_age: _Lifetime | None = None
     keep_in_use: bool = True
 
 

@@ -20,7 +20,10 @@ _KEY_LIMIT = 60  # characters; the search for a near key is quadratic
 
 # What a text is called where another type came, and what to give.
 _WANTED = {
-    "string_type": ("a text", "give a text; put it in quotes if it looks like a number, a date or true/false"),
+    "string_type": (
+        "a text",
+        "give a text; put it in quotes if it looks like a number, a date or true/false",
+    ),
     "int_type": ("a whole number", "give a whole number without quotes"),
     "bool_type": ("true or false", "give true or false without quotes"),
     "list_type": ("a list", "give a list, like [one, two]"),
@@ -42,7 +45,9 @@ def problems_of(error: ValidationError, document: type[BaseModel]) -> list[Probl
     problems = [_problem(each, document) for each in details[:PROBLEM_LIMIT]]
     if len(details) > PROBLEM_LIMIT:
         more = len(details) - PROBLEM_LIMIT
-        problems.append(Problem(path="document", message=f"has {more} more errors", remedy="mend these first"))
+        problems.append(
+            Problem(path="document", message=f"has {more} more errors", remedy="mend these first")
+        )
     return problems
 
 
@@ -122,14 +127,14 @@ def _described(value: object) -> str:
     return f"of type {type(value).__name__}"
 
 
-def _unknown_key(
-    location: Sequence[str | int], value: object, document: type[BaseModel]
-) -> tuple[str, str]:
+def _unknown_key(location: Sequence[str | int], value: object, document: type[BaseModel]) -> tuple[str, str]:
     path, key = path_of(location), str(location[-1])
     if path in _FOREIGN:
-        wildcard = isinstance(value, str) and (value == "latest" or "*" in value)
-        message = f"{value[:40]!r} is no version, it is a wildcard" if wildcard else "a version cannot be fixed"
-        return (message if key == "version" else "is no key of this schema"), _FOREIGN[path]
+        if key != "version":
+            return "is no key of this schema", _FOREIGN[path]
+        if isinstance(value, str) and (value == "latest" or "*" in value):
+            return f"{shown(value)} is no version, it is a wildcard", _FOREIGN[path]
+        return "a version cannot be fixed", _FOREIGN[path]
     known = _known_keys(document, location[:-1])
     where = path_of(location[:-1])
     near = difflib.get_close_matches(key[:_KEY_LIMIT], known, n=1) or _same_but_for_case(key, known)

@@ -1,7 +1,7 @@
 """Rules over more than one key of an `image.yaml`, on the raw mapping.
 
-They run beside the schema, not after it, so that a person sees every error at once; what has the wrong type is
-passed over here, since the schema reports it.
+They run beside the schema, not after it, so that a person sees every error at once; what has the wrong type
+is passed over here, since the schema reports it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

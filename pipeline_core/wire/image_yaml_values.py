@@ -16,7 +16,9 @@ from pipeline_core.domain.errors import InvalidValue
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}", re.ASCII)
+_EMAIL = re.compile(
+    r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}", re.ASCII
+)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
@@ -63,7 +65,9 @@ def value_of(kind: Callable[[str], object], example: str) -> Callable[[str], str
         try:
             kind(text)
         except InvalidValue as error:
-            raise Refused(f"{shown(text)} is not allowed here", f"give {error.rule}, like {example}") from error
+            raise Refused(
+                f"{shown(text)} is not allowed here", f"give {error.rule}, like {example}"
+            ) from error
         return text
 
     return check
@@ -180,7 +184,9 @@ ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(p
 SourceText = Annotated[
     str,
     Field(max_length=128),
-    AfterValidator(form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "the exact name, as `az vm image list` shows it")),
+    AfterValidator(
+        form(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "the exact name, as `az vm image list` shows it")
+    ),
 ]
 SizeText = Annotated[
     str,
@@ -191,7 +197,10 @@ ToolText = Annotated[
     str,
     Field(max_length=63),
     AfterValidator(
-        form(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*", "the id of a catalog entry without a version, like falcon-sensor")
+        form(
+            r"[a-z][a-z0-9]*([._-][a-z0-9]+)*",
+            "the id of a catalog entry without a version, like falcon-sensor",
+        )
     ),
 ]
 ProfileText = Annotated[
@@ -208,7 +217,10 @@ LabelText = Annotated[
     str,
     Field(max_length=63),
     AfterValidator(
-        form(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?", "a key of letters, digits, dots, dashes and slashes")
+        form(
+            r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?",
+            "a key of letters, digits, dots, dashes and slashes",
+        )
     ),
 ]
 VariableText = Annotated[

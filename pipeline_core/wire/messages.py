@@ -48,7 +48,8 @@ class Message(BaseModel):
             message.check()
         except ValidationError as error:
             places = "; ".join(
-                f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}" for item in error.errors()[:8]
+                f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}"
+                for item in error.errors()[:8]
             )
             raise MalformedMessage(f"no {cls.__name__}: {places}") from error
         except InvalidValue as error:

@@ -1,4 +1,4 @@
-"""What is wrong with something that was handed in: its place, what it is, how to mend it. Judges nothing itself."""
+"""What is wrong with something that was handed in: its place, what it is, how to mend it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pipeline_core.domain.errors import FactoryError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error; `path` is its place (`spec.build.timeout`), `rule` names the guard's rule, if one refused."""
+    """One error; `path` is its place (`spec.build.timeout`), `rule` the guard's rule, if one refused."""
 
     path: str
     message: str

@@ -58,7 +58,7 @@ _Loader.yaml_implicit_resolvers = {}  # every plain scalar is a text until `_sca
 
 
 def read_yaml(text: bytes) -> Mapping[str, object]:
-    """The mapping in `text`, of JSON's types alone; raises InvalidDocument with places as lines and columns."""
+    """The mapping in `text`, of JSON's types alone; raises InvalidDocument with lines and columns."""
     if len(text) > DOCUMENT_LIMIT:
         remedy = f"keep it under {DOCUMENT_LIMIT // 1024} KiB; put files into the folder beside it"
         raise InvalidDocument([_problem("document", f"has {len(text)} bytes", remedy)])
@@ -71,10 +71,14 @@ def read_yaml(text: bytes) -> Mapping[str, object]:
         mark = error.problem_mark or error.context_mark
         place = _place(mark.line, mark.column) if mark else "document"
         wrong = f"is no YAML: {error.problem or error.context}"
-        raise InvalidDocument([_problem(place, wrong, "mend the YAML; look at indentation and quotes")]) from error
+        raise InvalidDocument(
+            [_problem(place, wrong, "mend the YAML; look at indentation and quotes")]
+        ) from error
     except yaml.YAMLError as error:
         wrong = f"is no YAML: {str(error).splitlines()[0]}"
-        raise InvalidDocument([_problem("document", wrong, "remove what no text file should hold")]) from error
+        raise InvalidDocument(
+            [_problem("document", wrong, "remove what no text file should hold")]
+        ) from error
     except _Refused as error:
         raise InvalidDocument([error.problem]) from error
     problems: list[Problem] = []

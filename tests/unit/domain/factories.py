@@ -24,9 +24,7 @@ from pipeline_core.domain.staleness import Platform, World, desired_inputs
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)  # a Saturday
-SOURCE = MarketplaceSource(
-    publisher="RedHat", offer="RHEL", sku="9-lvm-gen2", location=Region("westeurope")
-)
+SOURCE = MarketplaceSource(publisher="RedHat", offer="RHEL", sku="9-lvm-gen2", location=Region("westeurope"))
 OLD = MarketplaceVersion(9, 6, 2025112113)
 NEW = MarketplaceVersion(9, 10, 2026112113)
 BASE, CHILD, GRANDCHILD = ImageName("rhel9-base"), ImageName("rhel9-java"), ImageName("payments-api")

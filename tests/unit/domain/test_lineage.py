@@ -67,9 +67,7 @@ def test_a_chain_deeper_than_the_limit_is_refused_where_the_limit_is_passed() ->
     st.randoms(use_true_random=False),
 )
 def test_every_image_is_placed_or_reported_and_the_order_of_input_does_not_matter(edges, chance) -> None:  # type: ignore[no-untyped-def]
-    parents = {
-        _name(child): None if parent is None else _name(parent) for child, parent in edges.items()
-    }
+    parents = {_name(child): None if parent is None else _name(parent) for child, parent in edges.items()}
     lineage = lineage_of(parents)
     reported = {error.image for error in lineage.errors}
     assert set(lineage.levels) | reported == set(parents)

@@ -17,7 +17,9 @@ def test_an_image_name_is_kept_as_written(text: str) -> None:
     assert str(ImageName(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "A", "9a", "-a", "a-", "a--b", "a_b", "a" * 64, "a\n", "ä", "a/b", "a.b"])
+@pytest.mark.parametrize(
+    "text", ["", "A", "9a", "-a", "a-", "a--b", "a_b", "a" * 64, "a\n", "ä", "a/b", "a.b"]
+)
 def test_a_bad_image_name_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(InvalidValue, match="lower-case letters"):
         ImageName(text)
@@ -45,16 +47,18 @@ def test_a_build_id_says_its_image() -> None:
 )
 def test_marketplace_versions_compare_as_numbers(lower: str, higher: str) -> None:
     assert MarketplaceVersion.parse(lower) < MarketplaceVersion.parse(higher)
-    assert newest([MarketplaceVersion.parse(higher), MarketplaceVersion.parse(lower)]) == MarketplaceVersion.parse(
-        higher
-    )
+    assert newest(
+        [MarketplaceVersion.parse(higher), MarketplaceVersion.parse(lower)]
+    ) == MarketplaceVersion.parse(higher)
 
 
 def test_of_no_versions_there_is_no_newest() -> None:
     assert newest([]) is None
 
 
-@pytest.mark.parametrize("text", ["", "9", "9.6", "9.6.x", "latest", "9.6.1.2", "09.6.1", "9.6.-1", "9" * 65, "٩.1.1"])
+@pytest.mark.parametrize(
+    "text", ["", "9", "9.6", "9.6.x", "latest", "9.6.1.2", "09.6.1", "9.6.-1", "9" * 65, "٩.1.1"]
+)
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         MarketplaceVersion.parse(text)

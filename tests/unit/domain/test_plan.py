@@ -183,8 +183,6 @@ def test_a_pending_build_of_an_older_input_is_replaced() -> None:
     assert _start(BASE, make.world(queued, newest=NEW)).replaces == RUNNING.build
 
 
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [({"suspend": True}, Rest.SUSPENDED), ({"on": frozenset({RebuildOn.DEFINITION})}, Rest.NOT_WANTED)],
@@ -245,7 +243,10 @@ def test_three_failures_open_the_breaker_until_a_person_asks() -> None:
 def test_a_refresh_goes_in_the_background() -> None:
     base = replace(STALE, period=7)
     start = _start(BASE, make.world(base, newest=OLD))
-    assert (start.lane, [reason.kind for reason in start.reasons]) == (Lane.BACKGROUND, [ReasonKind.REFRESH_DUE])
+    assert (start.lane, [reason.kind for reason in start.reasons]) == (
+        Lane.BACKGROUND,
+        [ReasonKind.REFRESH_DUE],
+    )
 
 
 def test_a_cooled_down_claim_is_renewed() -> None:

@@ -86,8 +86,16 @@ def test_a_window_is_open_on_its_days_and_hours(window: str, moment: datetime, i
 
 @pytest.mark.parametrize(
     "text",
-    ["", "always", "Mon-Fri 6-20 UTC", "Mon 29:00-30:00 UTC", "Foo 06:00-20:00 UTC", "Mon-Foo 06:00-20:00 UTC",
-     "Mon 06:00-20:00 Mars/Olympus", "Mon 06:00-20:00 ../../etc/passwd"],
+    [
+        "",
+        "always",
+        "Mon-Fri 6-20 UTC",
+        "Mon 29:00-30:00 UTC",
+        "Foo 06:00-20:00 UTC",
+        "Mon-Foo 06:00-20:00 UTC",
+        "Mon 06:00-20:00 Mars/Olympus",
+        "Mon 06:00-20:00 ../../etc/passwd",
+    ],
 )
 def test_what_is_no_window_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
@@ -196,7 +204,9 @@ def test_builds_are_chosen_within_every_limit(
     slots: tuple[int, ...], used: dict[str, int], creates: int, limit: int, chosen: list[int]
 ) -> None:
     capacity = Capacity(
-        free_slots=slots, by_team={TeamName(team): count for team, count in used.items()}, creates_left=creates
+        free_slots=slots,
+        by_team={TeamName(team): count for team, count in used.items()},
+        creates_left=creates,
     )
     pending = [_pending("a", 1), _pending("a", 2), _pending("b", 3)]
     pairs = dispatch.choose(pending, capacity, limit)
@@ -234,8 +244,16 @@ NOTHING = Kept(current=None, parents_of_current=frozenset())
         (Retention(keep=2), NOTHING, []),
         (Retention(keep=2, keep_in_use=False), NOTHING, [0, 1, 2, 3]),
         (Retention(keep=9, keep_in_use=False), NOTHING, []),
-        (Retention(keep=2, keep_in_use=False), Kept(current=VERSIONS[1], parents_of_current=frozenset()), [0, 2, 3]),
-        (Retention(keep=4, keep_in_use=False), Kept(current=None, parents_of_current=frozenset(VERSIONS[:1])), [1]),
+        (
+            Retention(keep=2, keep_in_use=False),
+            Kept(current=VERSIONS[1], parents_of_current=frozenset()),
+            [0, 2, 3],
+        ),
+        (
+            Retention(keep=4, keep_in_use=False),
+            Kept(current=None, parents_of_current=frozenset(VERSIONS[:1])),
+            [1],
+        ),
         (Retention(keep=2, max_age=timedelta(days=19), keep_in_use=False), NOTHING, [0, 1]),
     ],
     ids=["use unknown", "by number", "few", "current stays", "a child's parent stays", "young ones stay"],

@@ -1,0 +1,59 @@
+# Image Factory. `make help` lists the targets; each sets up what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
+SCENARIO ?=
+TESTS ?= tests
+.PHONY: help setup run up test check format coverage simulate lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed local/node_modules/.installed  ## set up .venv and Azurite in this checkout (done by every other target)
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or say make PYTHON=..."; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON)"
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@printf '#!%s\nfrom imagefactory.main import app\n\napp()\n' "$(CURDIR)/$(PY)" > $(VENV)/bin/imagefactory
+	@chmod +x $(VENV)/bin/imagefactory
+	@echo "$(CURDIR)" > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/imagefactory.pth"
+	@touch $@
+
+local/node_modules/.installed: local/package.json local/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for Azurite: install Node.js 20 or newer"; exit 1; }
+	@echo "setting up Azurite"
+	@cd local && npm ci --silent --no-fund --no-audit
+	@touch $@
+
+run: setup  ## the main job, end to end, on this machine
+	@$(PY) -m local.run
+
+up: setup  ## the main job, then keep serving until Ctrl-C
+	@$(PY) -m local.run --keep
+
+test: setup  ## every test
+	@$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: setup  ## the whole gate: format, lint, types, layers, documents, coverage of the domain
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" tools/check.sh
+
+format: setup  ## format and mend what can be mended
+	@$(VENV)/bin/ruff check --fix --quiet . || true
+	@$(VENV)/bin/ruff format --quiet .
+
+coverage: setup  ## branch coverage of the domain, which has to be whole
+	@$(PY) -m pytest -q -n 0 tests/unit/domain --cov=pipeline_core.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
+
+simulate: setup  ## the services under virtual time with faults
+	@$(PY) -m simulation
+
+lock: setup  ## compile the requirements again, hashed and without index addresses
+	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done
+
+clean:  ## remove what the targets made
+	@rm -rf $(VENV) local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

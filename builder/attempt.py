@@ -1,0 +1,139 @@
+"""One attempt of one stage, from its marker to its one report. Decides what is reported, and that it is once.
+
+The marker comes first: a container that was restarted says so and touches nothing else.
+"""
+
+import json
+import uuid
+from datetime import datetime
+from enum import IntEnum, unique
+from typing import Literal
+
+from builder.failures import MESSAGE_LIMIT, Failed
+from builder.log_stream import LogStream
+from builder.redaction import Redactor
+from builder.settings import Settings
+from builder.work import Finished, Surroundings, Work
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    PermanentError,
+    TransientError,
+)
+from pipeline_core.domain.names import BuildId
+from pipeline_core.wire.job import BuildReport, attempt_folder
+from pipeline_core.wire.messages import BuildEventMessage
+
+
+@unique
+class Exit(IntEnum):
+    """The exit code of the builder."""
+
+    SUCCEEDED = 0  # the report says that the stage succeeded
+    FAILED = 1  # the report says why not, or no report could be left
+    UNUSABLE = 2  # the environment is wrong; nothing was touched
+    RESTARTED = 3  # this attempt has run before; nothing was touched
+
+
+class Attempt:
+    """One run of this container."""
+
+    def __init__(self, settings: Settings, around: Surroundings) -> None:
+        self._settings = settings
+        self._around = around
+        self._place = attempt_folder(BuildId(settings.build), settings.stage, settings.attempt)
+        self._packer = ""
+
+    def run(self) -> Exit:
+        """Raises FactoryError only where marker, report or event could not be written at all."""
+        started = self._around.now()
+        if not self._claim(started):
+            self._around.echo("imagefactory: this attempt has run before; the container was restarted")
+            self._send("restarted")
+            return Exit.RESTARTED
+        report = self._report(started, self._outcome())
+        try:
+            self._around.blobs.create(
+                "builds", f"{self._place}/result.json", report.to_wire(), media_type="application/json"
+            )
+        finally:
+            # Also without a report: who reads the event looks at what is there.
+            self._send("completed")
+        return Exit.SUCCEEDED if report.succeeded else Exit.FAILED
+
+    def _claim(self, started: datetime) -> bool:
+        """Write the marker; its nonce tells our own write, its answer lost, from another container's."""
+        marker = {"nonce": uuid.uuid4().hex, "started_at": started.isoformat()}
+        try:
+            self._around.blobs.create(
+                "builds",
+                f"{self._place}/started.json",
+                json.dumps(marker).encode(),
+                media_type="application/json",
+            )
+        except AlreadyExists:
+            return False
+        return True
+
+    def _outcome(self) -> Finished | Failed:
+        """How the attempt ended. Catches all: whatever happens is reported."""
+        try:
+            with LogStream(self._around.blobs, f"{self._place}/log.txt", echo=self._around.echo) as log:
+                outcome = self._work(log)
+                if isinstance(outcome, Failed):
+                    log.say(f"failed: {outcome.error_class.value}: {outcome.message.splitlines()[0]}")
+                else:
+                    log.say("succeeded")
+            return outcome
+        except FactoryError as error:  # the log itself
+            return _failed(error)
+
+    def _work(self, log: LogStream) -> Finished | Failed:
+        work = Work(self._settings, self._around, self._place, log)
+        try:
+            return work.perform()
+        except Exception as error:  # the program's edge: it goes into log and report
+            return _failed(error)
+        finally:
+            self._packer = work.packer
+
+    def _report(self, started: datetime, outcome: Finished | Failed) -> BuildReport:
+        is_failed = isinstance(outcome, Failed)
+        return BuildReport(
+            build=self._settings.build,
+            stage="verify" if self._settings.stage == "verify" else "build",
+            attempt=self._settings.attempt,
+            succeeded=not is_failed,
+            packer=self._packer,
+            started_at=started,
+            ended_at=self._around.now(),
+            artifact="" if isinstance(outcome, Failed) else outcome.artifact,
+            checks=() if isinstance(outcome, Failed) else outcome.checks,
+            error_class=outcome.error_class if isinstance(outcome, Failed) else None,
+            message=outcome.message if isinstance(outcome, Failed) else "",
+        )
+
+    def _send(self, kind: Literal["completed", "restarted"]) -> None:
+        event = BuildEventMessage(
+            build=self._settings.build,
+            stage="verify" if self._settings.stage == "verify" else "build",
+            attempt=self._settings.attempt,
+            kind=kind,
+            traceparent=self._settings.traceparent,
+        )
+        self._around.events.send(event.to_wire())
+
+
+def _failed(error: Exception) -> Failed:
+    if isinstance(error, PermanentError | TransientError):
+        return Failed(error_class=error.error_class, message=_clean(str(error)))
+    # No room on the disk, for example; anything else is a fault of ours, which no retry mends.
+    error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
+    text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"
+    return Failed(error_class=error_class, message=_clean(text))
+
+
+def _clean(text: str) -> str:
+    redactor = Redactor()
+    return "\n".join(redactor.clean(line) for line in text.splitlines())[:MESSAGE_LIMIT]

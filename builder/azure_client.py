@@ -1,0 +1,187 @@
+"""Blob and Queue storage for the builder, with its managed identity: the only module that knows Azure's SDKs.
+
+Translates what they raise into our errors, once. Decides nothing about the build.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
+from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
+
+_STORAGE: Final = "https://storage.azure.com/.default"
+_CONNECT_SECONDS: Final = 10
+_READ_SECONDS: Final = 30
+_TOKEN_PAUSE_SECONDS: Final = 2.0
+
+
+def managed_identity(client_id: str) -> TokenCredential:
+    """The credential of the identity that the container group was given."""
+    return ManagedIdentityCredential(client_id=client_id)
+
+
+def await_token(
+    credential: TokenCredential,
+    *,
+    seconds: float,
+    is_stopped: Callable[[], bool],
+    pause: float = _TOKEN_PAUSE_SECONDS,
+) -> None:
+    """Wait for the first token: the identity endpoint can lag behind the start of a container.
+
+    Raises TransientError (token) where none came within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            credential.get_token(_STORAGE)
+            return
+        except (ClientAuthenticationError, CredentialUnavailableError, AzureError) as error:
+            if time.monotonic() >= deadline or is_stopped():
+                text = f"no token of the managed identity came: {_first_line(error)}"
+                raise TransientError(ErrorClass.TOKEN, text) from error
+        time.sleep(pause)
+
+
+class AzureBlobs:
+    """`Blobs` on one storage account. The SDK retries: every write here is safe to repeat."""
+
+    def __init__(self, endpoint: str, credential: TokenCredential) -> None:
+        self._service = BlobServiceClient(
+            endpoint,
+            credential=credential,
+            retry_total=3,
+            initial_backoff=1,
+            increment_base=2,
+            connection_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+        )
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        """As `ports.Blobs`."""
+        with _translated(f"blob {container}/{name}"):
+            # The first request brings at most 32 MiB, and the whole size; nothing more is asked for.
+            stream = self._blob(container, name).download_blob(max_concurrency=1)
+            content = stream.readall() if stream.size <= limit else None
+        if content is None:
+            raise PermanentError(ErrorClass.POLICY, f"blob {container}/{name} is larger than {limit} bytes")
+        return content
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        """As `ports.Blobs`."""
+        blob = self._blob(container, name)
+        try:
+            with _translated(f"blob {container}/{name}"):
+                blob.upload_blob(
+                    content, overwrite=False, content_settings=ContentSettings(content_type=media_type)
+                )
+        except AlreadyExists:
+            if self.read(container, name, limit=max(len(content), 1024 * 1024)) != content:
+                raise
+
+    def create_log(self, container: str, name: str) -> None:
+        """As `ports.Blobs`."""
+        try:
+            with _translated(f"blob {container}/{name}"):
+                self._blob(container, name).create_append_blob(
+                    content_settings=ContentSettings(content_type="text/plain; charset=utf-8"),
+                    match_condition=MatchConditions.IfMissing,
+                )
+        except AlreadyExists:
+            return
+
+    def append(self, container: str, name: str, content: bytes, *, offset: int) -> None:
+        """As `ports.Blobs`: the service compares the offset, so a repeated block is refused, not doubled."""
+        blob = self._blob(container, name)
+        with _translated(f"blob {container}/{name}"):
+            try:
+                blob.append_block(content, length=len(content), appendpos_condition=offset)
+            except HttpResponseError as error:
+                if error.status_code != 412 or blob.get_blob_properties().size != offset + len(content):
+                    raise
+
+    def _blob(self, container: str, name: str) -> BlobClient:
+        return self._service.get_blob_client(container, name)
+
+
+class AzureEvents:
+    """`Events` on one queue, base64 as the Functions host expects.
+
+    Only what surely never reached the service is tried again: a message whose answer was lost may be there.
+    """
+
+    def __init__(self, endpoint: str, queue: str, credential: TokenCredential) -> None:
+        self._queue = QueueClient(
+            endpoint,
+            queue,
+            credential=credential,
+            message_encode_policy=TextBase64EncodePolicy(),
+            retry_total=3,
+            retry_read=0,
+            retry_status=0,
+            connection_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+        )
+
+    def send(self, text: str) -> None:
+        """As `ports.Events`."""
+        with _translated("queue build-events"):
+            self._queue.send_message(text)
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except AzureError as error:
+        raise _ours(what, error) from error
+
+
+def _ours(what: str, error: AzureError) -> FactoryError:
+    text = f"{what}: {_first_line(error)}"
+    if isinstance(error, ResourceNotFoundError):
+        return NotFound(text)
+    if isinstance(error, ResourceExistsError):
+        return AlreadyExists(text)
+    if not isinstance(error, HttpResponseError) or error.status_code is None:
+        # Without a status: no answer of the service, or no token to ask it with.
+        is_token = isinstance(error, ClientAuthenticationError)
+        return TransientError(ErrorClass.TOKEN if is_token else ErrorClass.NETWORK, text)
+    match error.status_code:
+        case 401:
+            return TransientError(ErrorClass.TOKEN, text)
+        case 403:
+            return PermanentError(ErrorClass.PERMISSION, text)
+        case 429:
+            return TransientError(ErrorClass.THROTTLED, text)
+        case 408 | 409 | 412:
+            return TransientError(ErrorClass.CONFLICT, text)
+        case status if status >= 500:
+            return TransientError(ErrorClass.NETWORK, text)
+        case _:
+            return PermanentError(ErrorClass.TEMPLATE, text)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:500]

@@ -1,0 +1,127 @@
+"""The build's log as an append blob, in blocks; its time of last change is the build's heartbeat.
+
+Writing never fails a build: what storage refuses is kept (within bounds) and offered again. Lines come in
+already cleaned. One background thread writes; `close` ends it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from builder.ports import Blobs
+from pipeline_core.domain.errors import FactoryError
+
+LOG_LIMIT = 50 * 1024 * 1024  # bytes of one attempt's log
+_BLOCK = 64 * 1024
+_BLOCK_LIMIT = 1024 * 1024  # one append; Azure takes 4 MiB and more
+_PENDING_LIMIT = 4 * 1024 * 1024  # kept while storage does not answer
+_CLOSE_TRIES = 3
+
+
+class LogStream:
+    """Lines in, blocks out. Use it as a context manager: the blob is created on entry."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        name: str,
+        *,
+        echo: Callable[[str], None],
+        every_seconds: float = 2.0,
+        silence_seconds: float = 30.0,
+        limit: int = LOG_LIMIT,
+    ) -> None:
+        self._blobs = blobs
+        self._name = name
+        self._echo = echo
+        self._every = every_seconds
+        self._silence = silence_seconds
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._pending = bytearray()
+        self._accepted = 0
+        self._lost = 0
+        self._offset = 0
+        self._started = time.monotonic()
+        self._written = self._started
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._blobs.create_log("builds", self._name)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+
+    def line(self, text: str) -> None:
+        """Take one cleaned line; never waits for storage."""
+        self._echo(text)
+        with self._lock:
+            self._accept(f"{text}\n".encode())
+            is_full = len(self._pending) >= _BLOCK
+        if is_full:
+            self._wake.set()
+
+    def say(self, text: str) -> None:
+        """Take one line of the builder's own."""
+        self.line(f"imagefactory: {text}")
+
+    def _accept(self, content: bytes) -> None:
+        if self._accepted > self._limit:
+            return
+        if self._accepted + len(content) > self._limit:
+            content = f"imagefactory: the log is cut here, at {self._limit} bytes\n".encode()
+            self._accepted = self._limit + 1
+        elif len(self._pending) + len(content) > _PENDING_LIMIT:
+            self._lost += 1
+            return
+        self._accepted += len(content)
+        self._pending += content
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(self._every)
+            self._wake.clear()
+            self._beat()
+            self._flush()
+        for _ in range(_CLOSE_TRIES):
+            if self._flush():
+                return
+            time.sleep(self._every / 4)
+
+    def _beat(self) -> None:
+        """A line in silence, so that the blob changes; it does not count towards the limit."""
+        now = time.monotonic()
+        with self._lock:
+            if not self._pending and now - self._written >= self._silence:
+                self._pending += f"imagefactory: ... still running ({now - self._started:.0f} s)\n".encode()
+
+    def _flush(self) -> bool:
+        """Append what is pending; True where nothing is left."""
+        while True:
+            with self._lock:
+                block = bytes(self._pending[:_BLOCK_LIMIT])
+            if not block:
+                return True
+            try:
+                self._blobs.append("builds", self._name, block, offset=self._offset)
+            except FactoryError as error:
+                self._echo(f"imagefactory: the log could not be written yet: {error}")
+                return False
+            self._offset += len(block)
+            self._written = time.monotonic()
+            with self._lock:
+                del self._pending[: len(block)]
+                if self._lost:
+                    note = f"imagefactory: {self._lost} lines were lost while storage did not answer\n"
+                    self._pending += note.encode()
+                    self._lost = 0

@@ -1,0 +1,56 @@
+"""Wires the builder: environment, signals, clients, folder; runs the one attempt. Decides nothing else."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from builder import azure_client
+from builder.attempt import Attempt, Exit
+from builder.settings import Settings, SettingsError
+from builder.stop import StopRequest
+from builder.work import Surroundings
+from pipeline_core.domain.errors import FactoryError
+from pipeline_core.wire.messages import BUILD_EVENTS
+
+_TOKEN_SECONDS = 60.0
+
+
+def run(environ: Mapping[str, str]) -> Exit:
+    """Run the attempt that `environ` describes, to its report."""
+    stop = StopRequest()
+    stop.install()
+    try:
+        settings = Settings.read(environ)
+    except SettingsError as error:
+        echo(str(error))
+        return Exit.UNUSABLE
+    try:
+        credential = azure_client.managed_identity(settings.client_id)
+        azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
+        with tempfile.TemporaryDirectory(prefix="imagefactory-") as folder:
+            around = Surroundings(
+                blobs=azure_client.AzureBlobs(settings.blob_endpoint, credential),
+                events=azure_client.AzureEvents(settings.queue_endpoint, BUILD_EVENTS, credential),
+                stop=stop,
+                now=now,
+                echo=echo,
+                environ=environ,
+                folder=Path(folder),
+            )
+            return Attempt(settings, around).run()
+    except FactoryError as error:
+        echo(f"imagefactory: nothing could be reported: {error}")
+        return Exit.FAILED
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def echo(line: str) -> None:
+    """A line for whoever looks at the container's own output."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

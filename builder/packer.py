@@ -1,0 +1,183 @@
+"""Runs Packer as a child in its own process group, with a clean environment and a bounded life.
+
+Knows nothing of templates or results; says how a run ended and hands every line on.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from pathlib import Path
+from typing import IO
+
+from builder import leash
+from builder.stop import StopRequest
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+
+RECORDED = "recorded"  # the version that the recorded Packer gives itself
+STOP_GRACE_SECONDS = 25.0  # for Packer's clean-up when the container is told to stop
+TIMEOUT_GRACE_SECONDS = 300.0  # for the same when only the time is over
+_SHORT_SECONDS = 120.0  # for `version` and `validate`
+_LINE_BYTES = 64 * 1024
+_VERSION = re.compile(r"Packer v(\S+)")
+_PASSED_ON = frozenset(
+    {
+        *("PATH", "LANG", "LC_ALL", "TZ", "PACKER_PLUGIN_PATH", "IF_RECORDED_SCENARIO"),
+        *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    }
+)
+
+
+@unique
+class Ended(Enum):
+    """Why a run of Packer is over."""
+
+    BY_ITSELF = "by itself"  # its exit code counts
+    STOPPED = "stopped"  # the container was told to stop
+    TIMED_OUT = "timed out"  # it ran longer than it may
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackerRun:
+    """The end of one run."""
+
+    ended: Ended
+    exit_code: int
+
+    @property
+    def succeeded(self) -> bool:
+        """True where Packer ended by itself, with success."""
+        return self.ended is Ended.BY_ITSELF and self.exit_code == 0
+
+
+class Packer:
+    """The program at `program`, run in `folder`; every line of output goes to `take`."""
+
+    def __init__(
+        self,
+        *,
+        program: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        stop: StopRequest,
+        take: Callable[[str], None],
+        stop_grace_seconds: float = STOP_GRACE_SECONDS,
+        timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
+    ) -> None:
+        self._program = program
+        self._folder = folder
+        self._environment = clean_environment(environ, folder)
+        self._stop = stop
+        self._take = take
+        self._stop_grace = stop_grace_seconds
+        self._timeout_grace = timeout_grace_seconds
+
+    def version(self) -> str:
+        """Packer's version, for example 1.16.0, or `recorded`; raises PermanentError where there is none."""
+        lines: list[str] = []
+        self._run(["version"], _SHORT_SECONDS, lines.append)
+        found = _VERSION.search("\n".join(lines))
+        if found is None and not self._stop.requested:
+            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} does not answer as Packer does")
+        return "" if found is None else found[1]
+
+    def validate(self, template: str) -> PackerRun:
+        """`packer validate`; changes nothing anywhere."""
+        return self._run(["validate", template], _SHORT_SECONDS, self._take)
+
+    def build(self, template: str, *, seconds: float) -> PackerRun:
+        """`packer build`, for at most `seconds`, then interrupted, then killed."""
+        arguments = ["build", "-color=false", "-timestamp-ui", template]
+        return self._run(arguments, seconds, self._take)
+
+    def _run(self, arguments: list[str], seconds: float, take: Callable[[str], None]) -> PackerRun:
+        if self._stop.requested:
+            return PackerRun(ended=Ended.STOPPED, exit_code=-1)
+        program = shutil.which(self._program, path=self._environment.get("PATH"))
+        if program is None:
+            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is no program of this container")
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), program, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        waiter = threading.Thread(target=self._await, args=(child,), daemon=True)
+        reader = threading.Thread(target=_read, args=(child.stdout, take), daemon=True)
+        waiter.start()
+        reader.start()
+        ended = self._follow(child, seconds)
+        if ended is not Ended.BY_ITSELF:
+            self._end(child, waiter)
+        _signal(child, signal.SIGKILL)  # what it left behind in its group
+        reader.join(5.0)
+        return PackerRun(ended=ended, exit_code=child.returncode)
+
+    def _await(self, child: subprocess.Popen[bytes]) -> None:
+        child.wait()
+        self._stop.wake()
+
+    def _follow(self, child: subprocess.Popen[bytes], seconds: float) -> Ended:
+        deadline = time.monotonic() + seconds
+        while True:
+            if child.returncode is not None:  # set before the wake-up
+                return Ended.BY_ITSELF
+            if self._stop.requested:
+                return Ended.STOPPED
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Ended.TIMED_OUT
+            self._stop.wait(min(left, 1.0))
+
+    def _end(self, child: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
+        """Interrupt once (a second interrupt would make Packer skip its clean-up), wait, kill."""
+        _signal(child, signal.SIGINT)
+        started = time.monotonic()
+        while waiter.is_alive():
+            grace = self._stop_grace if self._stop.requested else self._timeout_grace
+            left = started + grace - time.monotonic()
+            if left <= 0:
+                break
+            waiter.join(min(left, 0.2))
+        _signal(child, signal.SIGKILL)
+        waiter.join()
+
+
+def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """What Packer may see: where to go and whom to trust, and nothing that changes what it does."""
+    passed = {name: value for name, value in environ.items() if name in _PASSED_ON}
+    return {
+        **passed,
+        "CHECKPOINT_DISABLE": "1",
+        "HOME": str(folder),
+        "PACKER_CACHE_DIR": str(folder / "packer-cache"),
+        "PACKER_CONFIG_DIR": str(folder / "packer-config"),
+        "PACKER_NO_COLOR": "1",
+        "TMPDIR": str(folder),
+    }
+
+
+def _read(stream: IO[bytes] | None, take: Callable[[str], None]) -> None:
+    if stream is None:
+        return
+    with stream:
+        while line := stream.readline(_LINE_BYTES):
+            take(line.decode("utf-8", errors="replace"))
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+        return

@@ -1,0 +1,196 @@
+"""Which steps run in the guest, and in which order. Pure: job and names in, scripts and Packer blocks out.
+
+The platform's steps stand around the team's; a team cannot leave one out. A block names only files that we
+named ourselves (`steps/03-shell.sh`): what a team wrote is inside those files.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from builder import guest
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.wire.job import BuildJob, Step
+
+Block = dict[str, object]
+
+# Packer fills in `.Path`; sudo because Azure's first user is not root.
+_AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash {{ .Path }}"
+_VERIFY = "platform/verify/run.sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """One script for the guest: `file` is its path in the work folder."""
+
+    file: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The scripts to write beside the template, the provisioner blocks, and the result files to expect."""
+
+    scripts: tuple[Script, ...]
+    blocks: tuple[Block, ...]
+    results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    kind: str
+    title: str
+    text: Callable[[str], str]
+
+
+def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> Plan:
+    """The plan of one attempt; `bundle` and `platform` are the names in the two archives.
+
+    Raises PermanentError (policy) with everything that is wrong with the job's steps at once.
+    """
+    problems = [*_step_problems(job, bundle), *_platform_problems(job, platform)]
+    if problems:
+        raise PermanentError(ErrorClass.POLICY, "these steps cannot run:\n" + "\n".join(problems))
+    parts = _verify_parts(job) if job.stage == "verify" else _build_parts(job, platform)
+    scripts = []
+    for number, part in enumerate(parts):
+        title = f"step {number} of {len(parts) - 1}: {part.title}"
+        scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(title)))
+    blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
+    blocks += [_run(script.file, is_last=script is scripts[-1]) for script in scripts]
+    results = _results(job)
+    blocks += [_download(name) for name in results]
+    return Plan(scripts=tuple(scripts), blocks=tuple(blocks), results=results)
+
+
+def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
+    parts = [_prepare(job)]
+    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/before")]
+    if job.is_root:
+        parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
+    parts += [_team_part(step) for step in job.steps]
+    parts += [_platform_part(job, name) for name in _scripts(platform, "platform/after")]
+    return parts
+
+
+def _verify_parts(job: BuildJob) -> list[_Part]:
+    """One script of the platform makes all checks: it writes what it found and fails only if it could not."""
+    tests = job.tests
+    environment = {
+        **_environment(job),
+        "IMAGEFACTORY_GOSS": f"{guest.BUNDLE}/{tests.goss}" if tests.goss else "",
+        "IMAGEFACTORY_PROFILE": tests.profile,
+        "IMAGEFACTORY_RESULTS": guest.RESULTS,
+    }
+    smoke = [f"{guest.BUNDLE}/{path}" for path in tests.smoke]
+
+    def text(title: str) -> str:
+        return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke)
+
+    return [_prepare(job), _Part(kind="verify", title="platform: verify", text=text)]
+
+
+def _prepare(job: BuildJob) -> _Part:
+    digests = {"bundle": job.bundle, "platform": job.platform}
+    return _Part(kind="prepare", title="prepare", text=lambda title: guest.prepare(title, digests))
+
+
+def _platform_part(job: BuildJob, name: str) -> _Part:
+    run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
+    return _Part(
+        kind="platform",
+        title=f"platform: {name}",
+        text=lambda title: run(title, guest.PLATFORM, name, _environment(job)),
+    )
+
+
+def _team_part(step: Step) -> _Part:
+    title = f"{step.kind}: {step.path}"
+    if step.kind == "file":
+        path = f"{guest.BUNDLE}/{step.path}"
+        return _Part(
+            kind="file", title=title, text=lambda shown: guest.install_file(shown, path, step.destination)
+        )
+    run = guest.run_playbook if step.kind == "ansible" else guest.run_script
+    return _Part(
+        kind=step.kind, title=title, text=lambda shown: run(shown, guest.BUNDLE, step.path, step.env)
+    )
+
+
+def _environment(job: BuildJob) -> dict[str, str]:
+    """What every script of the platform may rely on."""
+    return {
+        "IMAGEFACTORY_BUILD": job.build,
+        "IMAGEFACTORY_BUNDLE": guest.BUNDLE,
+        "IMAGEFACTORY_CATALOG": guest.CATALOG,
+        "IMAGEFACTORY_IMAGE": job.image,
+        "IMAGEFACTORY_PLATFORM": guest.PLATFORM,
+        "IMAGEFACTORY_ROOT": guest.ROOT,
+    }
+
+
+def _scripts(platform: frozenset[str], folder: str) -> list[str]:
+    """The scripts and playbooks that lie directly in `folder`, in the order of their names."""
+    return sorted(
+        name
+        for name in platform
+        if PurePosixPath(name).parent == PurePosixPath(folder) and name.endswith((".sh", ".yml", ".yaml"))
+    )
+
+
+def _results(job: BuildJob) -> tuple[str, ...]:
+    if job.stage == "build":
+        return ()
+    asked = {"goss.json": job.tests.goss, "smoke.json": job.tests.smoke, "compliance.json": job.tests.profile}
+    return (*(name for name, wanted in asked.items() if wanted), "hygiene.json", "packages.json")
+
+
+def _upload(name: str) -> Block:
+    return {"file": {"source": name, "destination": f"{guest.UPLOADS}/imagefactory-{name}"}}
+
+
+def _download(name: str) -> Block:
+    return {
+        "file": {
+            "direction": "download",
+            "source": f"{guest.RESULTS}/{name}",
+            "destination": f"results/{name}",
+        }
+    }
+
+
+def _run(file: str, *, is_last: bool) -> Block:
+    # After the last step the user and its files are gone: there is nothing to clean up.
+    return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last}}
+
+
+def _step_problems(job: BuildJob, bundle: frozenset[str]) -> Iterable[str]:
+    paths = [step.path for step in job.steps]
+    paths += [*job.tests.smoke, *([job.tests.goss] if job.tests.goss else [])]
+    for path in paths:
+        if path not in bundle:
+            yield f"{path!r} is not in the bundle {job.bundle[:12]}; register the folder again"
+    for step in job.steps:
+        if step.kind == "file" and not _is_target(step.destination):
+            yield f"destination {step.destination!r} is no absolute path without '..'"
+        for name, value in step.env.items():
+            if not guest.is_variable(name) or "\0" in value:
+                yield f"{step.path!r}: {name!r} cannot be an environment variable"
+
+
+def _platform_problems(job: BuildJob, platform: frozenset[str]) -> Iterable[str]:
+    if job.stage == "verify":
+        if _VERIFY not in platform:
+            yield f"the platform bundle {job.platform[:12]} has no {_VERIFY}"
+        return
+    after = _scripts(platform, "platform/after")
+    if not any("hygiene-check" in name for name in after):
+        yield f"the platform bundle {job.platform[:12]} has no platform/after/*hygiene-check*.sh"
+    if not after or "deprovision" not in after[-1]:
+        yield f"the platform bundle {job.platform[:12]} does not end with platform/after/*deprovision*.sh"
+
+
+def _is_target(path: str) -> bool:
+    return (
+        path.startswith("/") and not path.endswith("/") and "\0" not in path and ".." not in path.split("/")
+    )

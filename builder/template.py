@@ -1,0 +1,138 @@
+"""The Packer template as JSON, from a job and its provisioner blocks. Pure.
+
+Packer evaluates `${...}`, `%{...}` and `{{...}}` in the strings of a template where the builder runs, so only
+values of a strict alphabet ever become such strings; everything else travels in files (`guest`).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+from builder.provisioners import Block
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.wire.job import BuildJob, GalleryImage, MarketplaceImage, Placement
+
+_PLAIN = re.compile(r"[A-Za-z0-9(_.][A-Za-z0-9 ._:/@+()=,-]{0,255}", re.ASCII)
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/([^/]+)/providers/Microsoft\.Network"
+    r"/virtualNetworks/([^/]+)/subnets/([^/]+)",
+    re.ASCII | re.IGNORECASE,
+)
+# The plugin insists on a destination that does not exist, also where no image is made.
+_NO_VERSION = "0.0.0"
+
+
+def render(job: BuildJob, blocks: Iterable[Block]) -> dict[str, object]:
+    """The whole template; raises PermanentError (template) for a value Packer could evaluate."""
+    return {
+        "packer": {
+            "required_version": ">= 1.11.0",
+            "required_plugins": {"azure": {"source": "github.com/hashicorp/azure", "version": "~> 2"}},
+        },
+        "source": {"azure-arm": {"image": _source(job)}},
+        "build": [
+            {
+                "sources": ["source.azure-arm.image"],
+                "provisioner": list(blocks),
+                "post-processor": [{"manifest": {"output": "manifest.json"}}],
+            }
+        ],
+    }
+
+
+def to_text(template: Mapping[str, object]) -> str:
+    """The bytes that Packer reads, always the same for the same template."""
+    return json.dumps(template, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def _source(job: BuildJob) -> dict[str, object]:
+    place = job.placement
+    source: dict[str, object] = {
+        # Managed identity: the subscription is given, the tenant must not be.
+        "subscription_id": _plain("subscription", place.subscription_id),
+        "client_id": _plain("client id", place.client_id),
+        "build_resource_group_name": _plain("resource group", place.resource_group),
+        "os_type": "Linux",
+        "vm_size": _plain("machine size", place.vm_size),
+        "communicator": "ssh",
+        "ssh_username": "packer",
+        "ssh_timeout": "20m",
+        "polling_duration_timeout": "45m",
+        "shared_image_gallery_timeout": "120m",
+        "shared_gallery_image_version_exclude_from_latest": True,
+        "shared_image_gallery_destination": _destination(job),
+        "azure_tags": {_plain("tag", name): _plain(f"tag {name}", value) for name, value in job.tags.items()},
+        "custom_resource_build_prefix": _prefix(job),
+    }
+    source |= _origin(job)
+    source |= _network(place)
+    if place.security_type == "TrustedLaunch":
+        source |= {"security_type": "TrustedLaunch", "secure_boot_enabled": True, "vtpm_enabled": True}
+    if job.stage == "verify":
+        source["skip_create_image"] = True
+    return source
+
+
+def _origin(job: BuildJob) -> dict[str, object]:
+    match job.source:
+        case MarketplaceImage() as image:
+            return {
+                "image_publisher": _plain("publisher", image.publisher),
+                "image_offer": _plain("offer", image.offer),
+                "image_sku": _plain("SKU", image.sku),
+                "image_version": _plain("version", image.version),
+            }
+        case GalleryImage() as image:
+            return {"shared_image_gallery": _gallery(image)}
+
+
+def _destination(job: BuildJob) -> dict[str, object]:
+    image = job.destination
+    version = _NO_VERSION if job.stage == "verify" else image.version
+    return {
+        **_gallery(image.model_copy(update={"version": version})),
+        "use_shallow_replication": True,
+        # Not `target_region`: older plugins, which tests run, know only this one.
+        "replication_regions": [_plain("region", job.placement.location)],
+    }
+
+
+def _gallery(image: GalleryImage) -> dict[str, object]:
+    return {
+        "subscription": _plain("subscription", image.subscription_id),
+        "resource_group": _plain("resource group", image.resource_group),
+        "gallery_name": _plain("gallery", image.gallery),
+        "image_name": _plain("image", image.image),
+        "image_version": _plain("version", image.version),
+    }
+
+
+def _network(place: Placement) -> dict[str, object]:
+    if not place.vm_subnet_id:
+        return {}
+    found = _SUBNET.fullmatch(place.vm_subnet_id)
+    if found is None:
+        raise PermanentError(ErrorClass.TEMPLATE, f"{place.vm_subnet_id[:200]!r} is no ARM id of a subnet")
+    group, network, subnet = found.groups()
+    return {
+        "virtual_network_resource_group_name": _plain("resource group", group),
+        "virtual_network_name": _plain("network", network),
+        "virtual_network_subnet_name": _plain("subnet", subnet),
+        "private_virtual_network_with_public_ip": False,
+    }
+
+
+def _prefix(job: BuildJob) -> str:
+    """At most ten characters that tell this attempt's resources from every other's."""
+    attempt = f"{job.build}/{job.stage}-{job.attempt}"
+    return "if" + hashlib.sha256(attempt.encode()).hexdigest()[:8]
+
+
+def _plain(what: str, value: str) -> str:
+    if not _PLAIN.fullmatch(value):
+        raise PermanentError(
+            ErrorClass.TEMPLATE,
+            f"{what} {value[:120]!r} cannot stand in a template: use letters, digits and ._:/@+()=,-",
+        )
+    return value

@@ -1,0 +1,42 @@
+"""What Packer said, cleaned and bounded: shown in the log, and kept for the report. Decides nothing."""
+
+from collections import deque
+
+from builder.log_stream import LogStream
+from builder.redaction import Redactor
+
+_LINES = 500
+
+
+class Transcript:
+    """The last lines of one run, and whether the guest was ever reached."""
+
+    def __init__(self, log: LogStream, redactor: Redactor) -> None:
+        self._log = log
+        self._redactor = redactor
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self.connected = False
+
+    def add(self, line: str) -> None:
+        """Take one line of output as it came."""
+        text = self._redactor.clean(line)
+        self._log.line(text)
+        self._lines.append(text)
+        # Packer's own words, once its SSH communicator has logged in.
+        self.connected = self.connected or "Connected to SSH!" in text
+
+    @property
+    def text(self) -> str:
+        """Everything that is kept."""
+        return "\n".join(self._lines)
+
+    def tail(self, characters: int) -> str:
+        """The last whole lines that fit into `characters`."""
+        kept: deque[str] = deque()
+        room = characters
+        for line in reversed(self._lines):
+            room -= len(line) + 1
+            if room < 0:
+                break
+            kept.appendleft(line)
+        return "\n".join(kept)

@@ -1,0 +1,92 @@
+"""Views in, HTML out. Every value is escaped; a page loads nothing but its own style sheet."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+
+from pipeline_core.services.views import ImageDetail, ImagePage, ImageView, LineageView
+
+_FOLDER = Path(__file__).parent
+_GOOD = frozenset({"current", "succeeded"})
+_BAD = frozenset({"failed", "blocked", "breaker-open", "unknown"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The images of one level that a page shows; 0 is the roots, None what has no place in the forest."""
+
+    number: int | None
+    images: tuple[ImageView, ...]
+
+
+def fleet(page: ImagePage, lineage: LineageView) -> str:
+    """The overview: running builds, then images by level."""
+    return _render(
+        "fleet.html",
+        levels=levels_of(page.images, lineage),
+        running=[image for image in page.images if image.active_build],
+        errors=lineage.errors,
+        shown=len(page.images),
+        total=len(lineage.parents) + len(lineage.errors),
+        next=page.next,
+    )
+
+
+def image(detail: ImageDetail) -> str:
+    """One image: facts, versions, builds, journal."""
+    versions = [build for build in detail.builds if build.result == "succeeded"]
+    return _render("image.html", image=detail.image, detail=detail, versions=versions)
+
+
+@functools.cache
+def style() -> str:
+    """The style sheet."""
+    return (_FOLDER / "static" / "style.css").read_text("utf-8")
+
+
+def levels_of(images: Sequence[ImageView], lineage: LineageView) -> tuple[Level, ...]:
+    """The images by level, roots first and what is misplaced last; levels without an image are left out."""
+    level_of = {name: number for number, names in enumerate(lineage.levels) for name in names}
+    numbers: list[int | None] = [*range(len(lineage.levels)), None]
+    levels = (
+        Level(number=number, images=tuple(image for image in images if level_of.get(image.name) == number))
+        for number in numbers
+    )
+    return tuple(level for level in levels if level.images)
+
+
+def _render(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(moment=_moment, short=_short, tone=_tone)
+    return environment
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _short(text: str) -> str:
+    """A digest as people compare it."""
+    return text[:12]
+
+
+def _tone(state: str) -> str:
+    """The class of a state's mark; its word is always shown too, so that colour alone says nothing."""
+    if state in _GOOD:
+        return "good"
+    return "bad" if state in _BAD else "busy"

@@ -1,0 +1,257 @@
+"""The factory's HTTP API as calls. Sends the token there alone: https or this machine, no redirects."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from imagefactory.failures import Misused, Refused, Unreachable
+from pipeline_core.wire.bundle import Bundle
+from pipeline_core.wire.problems import Problem
+
+_TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
+_ANSWER_LIMIT = 32 * 1024 * 1024  # bytes
+_TRIES = 3
+_WAIT_LIMIT = 30.0  # seconds; a factory that wants more is better asked later
+_PAGE = 200
+_PAGE_LIMIT = 1000
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Json = dict[str, Any]
+
+
+class _Bearer(AuthBase):
+    """As an `auth` object, because a .netrc would silently replace a header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that is no error."""
+
+    status: int
+    body: Json
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Calls of one factory; `ca_file` is a PEM file that is trusted instead of the public authorities."""
+
+    url: str
+    token: str = field(repr=False)
+    ca_file: str = ""
+    sleep: Callable[[float], None] = time.sleep
+
+    def put_bundle(self, bundle: Bundle) -> bool:
+        """Upload a packed folder; False where the factory had it."""
+        headers = {"Content-Type": "application/gzip"}
+        return (
+            self._ask("PUT", f"/api/bundles/{bundle.digest}", data=bundle.content, headers=headers).status
+            == 201
+        )
+
+    def find_image(self, name: str) -> tuple[Json, str] | None:
+        """The image and its ETag, or None."""
+        try:
+            answer = self._ask("GET", f"/api/images/{_segment(name)}")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        return answer.body, answer.headers.get("ETag", "")
+
+    def get_image(self, name: str) -> tuple[Json, str]:
+        """The image and its ETag; raises Refused where there is none."""
+        answer = self._ask("GET", f"/api/images/{_segment(name)}")
+        return answer.body, answer.headers.get("ETag", "")
+
+    def put_image(
+        self, name: str, document: Mapping[str, object], bundle: Bundle, etag: str | None
+    ) -> Answer:
+        """Register: replace the version `etag`, or create where it is None."""
+        condition = {"If-None-Match": "*"} if etag is None else {"If-Match": etag}
+        body = {"document": document, "bundle": str(bundle.digest)}
+        return self._ask("PUT", f"/api/images/{_segment(name)}", body=body, headers=condition)
+
+    def list_images(self, team: str | None) -> Iterator[Json]:
+        """Every image, page by page."""
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            team_part = f"&team={quote(team, safe='')}" if team else ""
+            page = self._ask(
+                "GET", f"/api/images?limit={_PAGE}&after={quote(after, safe='')}{team_part}"
+            ).body
+            yield from page["images"]
+            following = page.get("next")
+            if not following or following == after:
+                return
+            after = following
+
+    def request_build(self, name: str, reason: str, key: str) -> Json:
+        """Ask for a build of unchanged inputs; the same key is the same request."""
+        path, headers = f"/api/images/{_segment(name)}/builds", {"Idempotency-Key": key}
+        return self._ask("POST", path, body={"reason": reason}, headers=headers).body
+
+    def get_build(self, identity: str) -> Json:
+        """One build."""
+        return self._ask("GET", f"/api/builds/{_segment(identity)}").body
+
+    def get_lineage(self) -> Json:
+        """The forest."""
+        return self._ask("GET", "/api/lineage").body
+
+    def put_platform(self, catalog: Mapping[str, object], bundle: Bundle) -> Json:
+        """Put platform steps and a catalog in force."""
+        return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        content, sent = data, dict(headers or {})
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False).encode()
+            sent["Content-Type"] = "application/json"
+        for left in reversed(range(_TRIES)):
+            status, text, received = self._send(method, path, content, sent)
+            wait = _wait_of(status, received) if left else None
+            if wait is None:
+                return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
+            self.sleep(wait)
+        raise AssertionError("the last try has always an answer")
+
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        try:
+            with requests.Session() as session:
+                answer = session.request(
+                    method,
+                    f"{self.url}{path}",
+                    data=content,
+                    headers={"Accept": "application/json", **headers},
+                    auth=_Bearer(self.token),
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                    # Given with each request: on the session, REQUESTS_CA_BUNDLE would win over it.
+                    verify=self.ca_file or True,
+                    stream=True,
+                )
+                return answer.status_code, _bounded(answer), answer.headers
+        except requests.exceptions.SSLError as error:
+            raise Unreachable(
+                f"{self.url} has a certificate that is not trusted: {_cause_of(error)}; see --ca-file"
+            ) from error
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(f"{self.url} does not answer: {_cause_of(error)}") from error
+        except OSError as error:  # what requests raises for an unreadable CA file
+            raise Misused(f"--ca-file: {error}") from error
+
+
+def checked_url(text: str) -> str:
+    """The factory's address without a slash at its end; raises Misused where a token would be readable."""
+    try:
+        parts = urlsplit(text.strip())
+        parts.port  # noqa: B018 - raises where the port is no number
+    except ValueError as error:
+        raise Misused(f"--url {text!r} is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise Misused(f"--url {text!r} is no address, like https://images.example.com")
+    if "@" in parts.netloc:
+        raise Misused("--url holds a user or a password: remove it")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise Misused(f"--url {text!r} is not https: everybody on the way could read your token")
+    return text.strip().rstrip("/")
+
+
+def _cause_of(error: BaseException) -> str:
+    """What went wrong at the bottom: the layers above repeat it in terms of their own."""
+    for _ in range(10):
+        if error.__context__ is None:
+            break
+        error = error.__context__
+    return str(error) or type(error).__name__
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _bounded(answer: requests.Response) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_content(64 * 1024):
+        content += chunk
+        if len(content) > _ANSWER_LIMIT:
+            raise Unreachable(f"the answer is larger than {_ANSWER_LIMIT:,} bytes")
+    return bytes(content)
+
+
+def _wait_of(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds after which to try again, or None where that is of no use."""
+    wanted = headers.get("Retry-After", "")
+    if status not in (429, 503) or not wanted.isdecimal() or float(wanted) > _WAIT_LIMIT:
+        return None
+    return float(wanted)
+
+
+def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) -> Answer:
+    body = _json_of(text)
+    if 300 <= status < 400:
+        raise Refused(
+            f"{what} was sent elsewhere ({status}): is --url the factory's, and your token its?",
+            status=status,
+        )
+    if status >= 400:
+        raise _failure_of(status, body, what)
+    if body is None and text:
+        raise Unreachable(
+            f"{what} was answered with something else than JSON: is --url the factory's address?"
+        )
+    return Answer(status=status, body=body or {}, headers=headers)
+
+
+def _json_of(text: bytes) -> Json | None:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _failure_of(status: int, body: Json | None, what: str) -> Refused | Unreachable:
+    """The failure that RFC 9457 problem details tell of, or a plain one where there are none."""
+    if body is None or "detail" not in body:
+        plain = f"{what} was answered with {status} and no explanation"
+        return Unreachable(plain) if status >= 500 else Refused(plain, status=status)
+    correlation = f" [correlation id {body['correlation_id']}]" if body.get("correlation_id") else ""
+    text = f"{body['detail']} ({status}){correlation}"
+    if status >= 500 or status == 429:
+        return Unreachable(text)
+    faults = body.get("errors")
+    problems = [
+        Problem(
+            path=str(fault.get("path") or "request"),
+            message=str(fault.get("message", "")),
+            remedy=str(fault.get("remedy", "")),
+        )
+        for fault in (faults if isinstance(faults, list) else [])
+        if isinstance(fault, dict)
+    ]
+    return Refused(text, problems, status=status)

@@ -1,0 +1,46 @@
+"""How the command fails: three ways that a script can tell apart by the exit code. Prints nothing itself."""
+
+from collections.abc import Iterable
+from enum import IntEnum, unique
+
+from pipeline_core.wire.problems import Problem
+
+
+@unique
+class Exit(IntEnum):
+    """The exit code of the command."""
+
+    DONE = 0  # what was asked for is done
+    REFUSED = 1  # the folder, the factory or the build said no; the text says why
+    USAGE = 2  # the command was called wrongly, or a setting is missing
+    UNREACHABLE = 3  # the factory or the sign-in did not answer; try again later
+
+
+class CommandFailure(Exception):
+    """Ends the command; `problems` are shown one by one after the text."""
+
+    exit = Exit.REFUSED
+
+    def __init__(self, text: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
+
+
+class Refused(CommandFailure):
+    """The answer is no; `status` is the HTTP status, 0 where no factory was asked."""
+
+    def __init__(self, text: str, problems: Iterable[Problem] = (), *, status: int = 0) -> None:
+        super().__init__(text, problems)
+        self.status = status
+
+
+class Misused(CommandFailure):
+    """An option or a setting is missing or contradicts another."""
+
+    exit = Exit.USAGE
+
+
+class Unreachable(CommandFailure):
+    """No usable answer came."""
+
+    exit = Exit.UNREACHABLE

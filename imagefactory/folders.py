@@ -1,0 +1,126 @@
+"""Reads what a team or SecOps keeps in a folder and checks it as the factory will. Talks to nobody.
+
+Whether a parent exists or a tool is in the catalog only the factory knows; all else is found here first.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.names import Digest, Region
+from pipeline_core.guard import bundles, catalog
+from pipeline_core.wire import bundle as packing
+from pipeline_core.wire import image_yaml
+from pipeline_core.wire.bundle import DOCUMENT, Bundle
+from pipeline_core.wire.problems import InvalidDocument, Problem
+from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
+
+CATALOG = "catalog.json"
+PLATFORM_PARTS = ("platform", "roles", CATALOG)
+
+_NOT_PACKED = Digest("0" * 64)  # stands in while a folder that cannot be packed is still checked
+_ANYWHERE = Region("westeurope")  # the factory puts its own; nothing that is checked here depends on it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFolder:
+    """A folder without problems."""
+
+    document: Mapping[str, object]
+    definition: ImageDefinition
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformFolder:
+    """The platform steps and the catalog, without problems."""
+
+    catalog: Mapping[str, object]
+    bundle: Bundle
+
+
+def load_image(folder: Path) -> ImageFolder:
+    """Read, pack and check an image's folder; raises InvalidDocument with the problems of all three."""
+    problems: list[Problem] = []
+    bundle = _packed(folder, problems)
+    document: Mapping[str, object] | None = None
+    definition: ImageDefinition | None = None
+    try:
+        document = image_yaml.read_yaml(_text(folder, DOCUMENT))
+        digest = bundle.digest if bundle else _NOT_PACKED
+        definition = image_yaml.parse_definition(document, bundle=digest, location=_ANYWHERE)
+    except InvalidDocument as error:
+        problems[:0] = error.problems
+    if definition is not None and bundle is not None:
+        problems += [found.as_problem() for found in bundles.check_definition(definition, bundle.names)]
+    if problems or document is None or definition is None or bundle is None:
+        raise InvalidDocument(problems)
+    return ImageFolder(document=document, definition=definition, bundle=bundle)
+
+
+def load_platform(folder: Path) -> PlatformFolder:
+    """Read, pack and check the platform steps; raises InvalidDocument with every problem."""
+    problems: list[Problem] = []
+    bundle = _packed(folder, problems, only=PLATFORM_PARTS)
+    document: object = None
+    try:
+        document = _json(_text(folder, CATALOG))
+    except InvalidDocument as error:
+        problems += error.problems
+    if isinstance(document, dict):
+        problems += [found.as_problem() for found in catalog.check_catalog(document)]
+    if bundle is not None and not any(name.startswith("platform/") for name in bundle.names):
+        wrong = "has no folder platform/ with steps"
+        problems.append(
+            Problem(path=str(folder), message=wrong, remedy="name the folder that holds platform/")
+        )
+    if problems or bundle is None or not isinstance(document, dict):
+        raise InvalidDocument(problems)
+    return PlatformFolder(catalog=document, bundle=bundle)
+
+
+def _packed(folder: Path, problems: list[Problem], *, only: tuple[str, ...] = ()) -> Bundle | None:
+    try:
+        bundle = packing.pack(folder, only=only)
+    except InvalidDocument as error:
+        problems += error.problems
+        return None
+    except OSError as error:
+        problems.append(_unreadable(error.filename or str(folder), error))
+        return None
+    problems += [found.as_problem() for found in bundles.check_bundle(bundle.content)]
+    return bundle
+
+
+def _text(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if path.is_symlink() or not path.is_file():
+        remedy = f"put it into {folder}; docs/authoring.md has an example"
+        raise InvalidDocument([Problem(path=name, message="is missing or no plain file", remedy=remedy)])
+    try:
+        with path.open("rb") as stream:
+            return stream.read(DOCUMENT_LIMIT + 1)
+    except OSError as error:
+        raise InvalidDocument([_unreadable(name, error)]) from error
+
+
+def _json(text: bytes) -> object:
+    if len(text) > DOCUMENT_LIMIT:
+        raise InvalidDocument([_no_json(f"is larger than {DOCUMENT_LIMIT // 1024} KiB", "shorten it")])
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidDocument([_no_json(f"is no JSON: {error}", "mend the JSON")]) from error
+    if not isinstance(document, dict):
+        raise InvalidDocument([_no_json("is no mapping", 'begin with {"entries": [...]}')])
+    return document
+
+
+def _no_json(message: str, remedy: str) -> Problem:
+    return Problem(path=CATALOG, message=message, remedy=remedy)
+
+
+def _unreadable(name: str, error: OSError) -> Problem:
+    return Problem(path=name, message=f"cannot be read: {error.strerror}", remedy="look at its permissions")

@@ -1,0 +1,254 @@
+"""The command line: options and commands. Each reads its arguments, calls one thing, shows the outcome."""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from imagefactory import client as api
+from imagefactory import folders, registration, screen, sign_in, waiting
+from imagefactory.failures import CommandFailure, Exit, Misused
+from imagefactory.registration import Condition
+from imagefactory.screen import Format
+from imagefactory.waiting import Patience
+from pipeline_core.wire import image_yaml
+from pipeline_core.wire.problems import InvalidDocument
+
+_EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable."
+
+
+class _Group(TyperGroup):
+    """Ends every command's failure with its text and its exit code, and never with a traceback of ours."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InvalidDocument as error:
+            count = len(error.problems)
+            screen.failure(f"{count} thing{'s are' if count > 1 else ' is'} wrong", error.problems)
+            raise typer.Exit(Exit.REFUSED) from error
+        except CommandFailure as error:
+            screen.failure(str(error), error.problems)
+            raise typer.Exit(error.exit) from error
+
+
+app = typer.Typer(
+    name="imagefactory",
+    cls=_Group,
+    help="Golden images that stay fresh: check, register, rebuild and look at them.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and so tokens
+)
+builds = typer.Typer(help="Builds.", no_args_is_help=True)
+platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
+app.add_typer(builds, name="builds")
+app.add_typer(platform, name="platform")
+
+_Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder with image.yaml.")
+]
+_Url = Annotated[str, typer.Option("--url", envvar="IMAGEFACTORY_URL", help="The factory's address.")]
+_CaFile = Annotated[
+    str,
+    typer.Option(
+        "--ca-file", envvar="IMAGEFACTORY_CA_FILE", help="Trust this PEM file instead of the public CAs."
+    ),
+]
+_Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The image.")]
+
+
+@app.command()
+def validate(folder: _Folder, output: _Output = Format.TABLE) -> None:
+    """Check a folder as the factory will, without asking it; every error at once."""
+    try:
+        loaded = folders.load_image(folder)
+    except InvalidDocument as error:
+        if output is Format.JSON:
+            screen.write_json({"valid": False, "problems": [screen.as_json(each) for each in error.problems]})
+            raise typer.Exit(Exit.REFUSED) from error
+        raise
+    name, bundle = str(loaded.definition.name), loaded.bundle
+    if output is Format.JSON:
+        screen.write_json({"valid": True, "name": name, "bundle": str(bundle.digest), "problems": []})
+        return
+    screen.say(f"{name} is valid: {len(bundle.names)} files, bundle {bundle.digest}")
+
+
+@app.command()
+def pack(
+    folder: _Folder,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: DIGEST.tar.gz here.")
+    ] = None,
+) -> None:
+    """Pack a checked folder into a bundle; prints its digest."""
+    bundle = folders.load_image(folder).bundle
+    target = output or Path(f"{bundle.digest}.tar.gz")
+    try:
+        target.write_bytes(bundle.content)
+    except OSError as error:
+        raise Misused(f"{target} cannot be written: {error.strerror}") from error
+    screen.say(str(bundle.digest))
+    screen.note(f"wrote {len(bundle.names)} files to {target}")
+
+
+@app.command()
+def register(
+    folder: _Folder,
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    create: Annotated[bool, typer.Option("--create", help="Only if the image is new.")] = False,
+    if_match: Annotated[
+        str, typer.Option("--if-match", metavar="ETAG", help="Only over this version, as `show` prints it.")
+    ] = "",
+    output: _Output = Format.TABLE,
+) -> None:
+    """Check a folder, upload it and register it; by default over the version that the factory has now."""
+    if create and if_match:
+        raise Misused("--create and --if-match exclude each other: give one")
+    loaded = folders.load_image(folder)
+    done = registration.register(_client(url, ca_file), loaded, Condition(create=create, etag=if_match))
+    if output is Format.JSON:
+        screen.write_json({**done.image, "created": done.created, "etag": done.etag})
+        return
+    screen.say(f"{'registered' if done.created else 'updated'} {loaded.definition.name}, version {done.etag}")
+
+
+@app.command("list")
+def list_images(
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    team: Annotated[str | None, typer.Option("--team", help="Only this team's.")] = None,
+    output: _Output = Format.TABLE,
+) -> None:
+    """List images with version and state."""
+    found = list(_client(url, ca_file).list_images(team))
+    if output is Format.JSON:
+        screen.write_json(found)
+        return
+    rows = [
+        (
+            image["name"],
+            image["team"],
+            image["parent"] or image["source"],
+            image["version"],
+            image["state"],
+            image["detail"],
+        )
+        for image in found
+    ]
+    screen.table(f"{len(rows)} images", ("image", "team", "built from", "version", "state", "why"), rows)
+
+
+@app.command()
+def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
+    """Show an image: what it is, what would be decided about it now, its builds and its journal."""
+    image, etag = _client(url, ca_file).get_image(name)
+    if output is Format.JSON:
+        screen.write_json({**image, "etag": etag})
+        return
+    plain = {key: value for key, value in image.items() if key not in ("builds", "journal")}
+    screen.facts(name, {**plain, "etag": etag})
+    rows = [
+        (build["id"], build["phase"], build["result"], build["version"], build["reasons"])
+        for build in image["builds"]
+    ]
+    screen.table("builds, newest first", ("build", "phase", "result", "version", "reasons"), rows)
+    lines = [
+        (entry["at"], entry["event"], entry["actor"], entry["version"], entry["detail"])
+        for entry in image["journal"]
+    ]
+    screen.table("journal, newest first", ("at", "event", "who", "version", "detail"), lines)
+
+
+@app.command()
+def rebuild(
+    name: _Name,
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="For the journal.")
+    ] = "requested with imagefactory rebuild",
+    key: Annotated[
+        str, typer.Option("--key", help="The same key is the same request, however often it is sent.")
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the build; exit 1 unless it succeeds.")
+    ] = False,
+    limit: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait at most.")] = 4 * 3600.0,
+    every: Annotated[float, typer.Option("--every", min=0.05, help="Seconds between two looks.")] = 5.0,
+    output: _Output = Format.TABLE,
+) -> None:
+    """Build an image again although nothing has changed."""
+    client = _client(url, ca_file)
+    answer = client.request_build(name, reason, key or uuid.uuid4().hex)
+    if wait:
+        patience = Patience(limit=limit, every=every, tell=screen.note)
+        answer = {**answer, "finished": waiting.await_build(client, name, answer["build"], patience)}
+    if output is Format.JSON:
+        screen.write_json(answer)
+        return
+    screen.say(f"{name}: {answer['build'] or 'no build yet'} ({answer['why']}: {answer['detail']})")
+    if wait:
+        screen.say(f"{answer['finished']['id']} succeeded: version {answer['finished']['version']}")
+
+
+@builds.command("show")
+def show_build(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="The build.")],
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    output: _Output = Format.TABLE,
+) -> None:
+    """Show a build: where it is, why it was started, how it ended."""
+    build = _client(url, ca_file).get_build(identity)
+    if output is Format.JSON:
+        screen.write_json(build)
+        return
+    screen.facts(identity, build)
+
+
+@app.command()
+def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
+    """Show who is built from whom."""
+    forest = _client(url, ca_file).get_lineage()
+    if output is Format.JSON:
+        screen.write_json(forest)
+        return
+    screen.forest(forest)
+
+
+@platform.command("register")
+def register_platform(
+    folder: _Folder, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE
+) -> None:
+    """Put platform/, roles/ and catalog.json of DIR in force; every image becomes stale by a change."""
+    loaded = folders.load_platform(folder)
+    answer = registration.register_platform(_client(url, ca_file), loaded)
+    if output is Format.JSON:
+        screen.write_json(answer)
+        return
+    screen.say(f"in force: platform {answer['bundle']}, catalog {', '.join(answer['catalog']) or 'empty'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of image.yaml, for editors."""
+    screen.write_json(image_yaml.json_schema())
+
+
+def _client(url: str, ca_file: str) -> api.Client:
+    if not url:
+        raise Misused("no factory is named: give --url or set IMAGEFACTORY_URL")
+    return api.Client(url=api.checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,62 @@
+"""Brings folders to the factory: upload, then register on the version that was seen. Shows nothing."""
+
+from dataclasses import dataclass
+
+from imagefactory.client import Client, Json
+from imagefactory.failures import Refused
+from imagefactory.folders import ImageFolder, PlatformFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Which version of the image may be replaced; by default the one that the factory shows just before."""
+
+    create: bool = False
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What came of it."""
+
+    created: bool
+    uploaded: bool
+    image: Json
+    etag: str
+
+
+def register(client: Client, folder: ImageFolder, condition: Condition) -> Registration:
+    """Upload the bundle, then create or replace the definition."""
+    name = str(folder.definition.name)
+    uploaded = client.put_bundle(folder.bundle)
+    etag = _etag(client, name, condition)
+    try:
+        answer = client.put_image(name, folder.document, folder.bundle, etag)
+    except Refused as error:
+        if error.status == 412:
+            raise Refused(
+                f"{error}\nsee `imagefactory show {name}`, then register again", status=412
+            ) from error
+        raise
+    return Registration(
+        created=answer.status == 201,
+        uploaded=uploaded,
+        image=answer.body,
+        etag=answer.headers.get("ETag", ""),
+    )
+
+
+def register_platform(client: Client, folder: PlatformFolder) -> Json:
+    """Upload the platform steps, then put them and the catalog in force."""
+    client.put_bundle(folder.bundle)
+    return client.put_platform(folder.catalog, folder.bundle)
+
+
+def _etag(client: Client, name: str, condition: Condition) -> str | None:
+    if condition.create:
+        return None
+    if condition.etag:
+        text = condition.etag.strip()
+        return text if text.startswith('"') else f'"{text}"'
+    found = client.find_image(name)
+    return None if found is None else found[1]

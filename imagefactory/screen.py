@@ -1,0 +1,134 @@
+"""What the command shows: tables for people, JSON for programs. Decides nothing.
+
+Texts come from a server and from files of others: control characters and markup in them are never obeyed.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum, unique
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from pipeline_core.wire.problems import Problem
+
+_WIDE = 160  # columns, where no terminal says otherwise
+_COLOURS = {
+    "current": "green",
+    "succeeded": "green",
+    "failed": "red",
+    "blocked": "red",
+    "stalled": "red",
+    "stale": "yellow",
+    "cancelled": "yellow",
+    "superseded": "yellow",
+}
+
+
+@unique
+class Format(StrEnum):
+    """How answers are written."""
+
+    TABLE = "table"  # for people
+    JSON = "json"  # for programs: one JSON document on standard output
+
+
+def clean(value: object) -> str:
+    """A value as text that moves no cursor and changes no colour."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list | tuple):
+        return "; ".join(clean(each) for each in value) or "-"
+    return "".join(letter if letter.isprintable() else "�" for letter in str(value))
+
+
+def say(text: str) -> None:
+    """One line on standard output."""
+    _out().print(Text(clean(text)), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """One line on standard error: progress, and what is not the answer."""
+    _err().print(Text(clean(text)), soft_wrap=True)
+
+
+def write_json(value: object) -> None:
+    """One JSON document on standard output; ASCII, so that no terminal is moved by it."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def failure(text: str, problems: Sequence[Problem]) -> None:
+    """Why the command ends without success: the text, then a line per problem."""
+    console = _err()
+    console.print(Text.assemble(("error: ", "bold red"), clean(text)), soft_wrap=True)
+    for problem in problems:
+        console.print(_line(problem), soft_wrap=True)
+
+
+def as_json(problem: Problem) -> dict[str, str]:
+    """A problem as a program reads it."""
+    return {
+        "path": problem.path,
+        "message": problem.message,
+        "remedy": problem.remedy,
+        "rule": problem.rule,
+    }
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; a cell that is a state has its colour."""
+    drawn = Table(title=Text(clean(title)), title_justify="left", header_style="bold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    _out().print(drawn)
+
+
+def facts(title: str, pairs: Mapping[str, object]) -> None:
+    """Names and values, one per line."""
+    drawn = Table(title=Text(clean(title)), title_justify="left", show_header=False, box=None)
+    drawn.add_column(style="bold")
+    drawn.add_column(overflow="fold")
+    for name, value in pairs.items():
+        drawn.add_row(name, _cell(value))
+    _out().print(drawn)
+
+
+def forest(lineage: Mapping[str, Any]) -> None:
+    """The images as trees, roots first, and what has no place."""
+    tree = Tree("images", hide_root=True)
+    branches: dict[str, Tree] = {}
+    for level in lineage["levels"]:
+        for name in level:
+            parent = lineage["parents"].get(name)
+            branches[name] = branches.get(parent, tree).add(Text(clean(name)))
+    _out().print(tree)
+    for misplaced in lineage["errors"]:
+        note(f"{misplaced['image']}: {misplaced['message']}")
+
+
+def _line(problem: Problem) -> Text:
+    line = Text.assemble("  ", (clean(problem.path), "bold"), ": ", clean(problem.message))
+    if problem.remedy:
+        line.append(f"; {clean(problem.remedy)}")
+    if problem.rule:
+        line.append(f" [{clean(problem.rule)}]", style="dim")
+    return line
+
+
+def _cell(value: object) -> Text:
+    text = clean(value)
+    return Text(text, style=_COLOURS.get(text, ""))
+
+
+def _out() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+
+
+def _err() -> Console:
+    return Console(file=sys.stderr, width=None if sys.stderr.isatty() else _WIDE, highlight=False)

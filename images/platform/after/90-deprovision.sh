@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The last step: makes the machine nobody's. Packer's user, host keys, machine-id and everything that provisioning
+# wrote go; Azure writes them anew for each machine. Nothing can be run on this machine afterwards.
+set -euo pipefail
+
+user=${SUDO_USER:-}
+
+cloud-init clean --logs --seed
+/usr/sbin/waagent -force -deprovision+user
+rm -f -- /etc/ssh/ssh_host_*
+truncate --size 0 /etc/machine-id
+rm -f -- /var/lib/dbus/machine-id /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key
+export HISTSIZE=0
+
+# The check: no host key, no identity, no user of the build.
+[[ -z $(find /etc/ssh -name 'ssh_host_*' -print -quit) ]]
+[[ ! -s /etc/machine-id ]]
+if [[ -n $user && $user != root ]] && getent passwd "$user" >/dev/null; then
+  echo "deprovision: the user $user is still there" >&2
+  exit 1
+fi
+sync

@@ -1,0 +1,118 @@
+"""`python -m local.arm --folder DIR`: serve until SIGTERM, SIGINT or, with `--with-parent`, the parent's end."""
+
+import argparse
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from local.arm import server
+from local.arm.container_quota import Limits
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TENANT = "22222222-2222-4222-8222-222222222222"
+
+
+def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
+    """The options, and whether to end with the parent."""
+    parser = argparse.ArgumentParser(prog="python -m local.arm", description=__doc__)
+    add = parser.add_argument
+    add("--folder", type=Path, required=True, help="own folder: arm.json, containers, certificates")
+    add("--ca-folder", type=Path, help="folder of an authority to share (default: FOLDER/ca)")
+    add("--port", type=int, default=0, help="port of ARM (default: a free one)")
+    add("--subscription", action="append", default=[], help="a subscription that exists (repeatable)")
+    add("--tenant", default=TENANT)
+    add("--location", default="westeurope")
+    add("--resource-group", action="append", default=[], help="exists from the start (repeatable)")
+    add(
+        "--gallery",
+        action="append",
+        default=[],
+        metavar="GROUP/NAME",
+        help="exists from the start (repeatable)",
+    )
+    add("--builder-client-id", default="", help="limited to the builder's role; every container's identity")
+    add("--live-gallery", action="append", default=[], help="the builder may only read it (repeatable)")
+    add("--identity", action="append", default=[], metavar="RESOURCE_ID=CLIENT_ID", help="(repeatable)")
+    add("--replication-seconds", type=float, default=0.5)
+    add("--machine-seconds", type=float, default=0.1)
+    add("--time-scale", type=float, default=1.0, help="multiplies replication and machine seconds")
+    add("--retry-after", type=int, default=1, help="what asynchronous operations ask a client to wait")
+    add("--start-seconds", type=float, default=0.05, help="a container group's way from PUT to running")
+    add("--grace-seconds", type=float, default=30.0, help="from SIGTERM to SIGKILL of a container")
+    add("--group-limit", type=int, default=100)
+    add("--creates-per-hour", type=int, default=300)
+    add("--scenario", type=Path, help="JSON file: how builds of the recorded Packer go")
+    add("--packer", type=Path, help="a real Packer for PACKER_PATH (default: the recorded one)")
+    add(
+        "--program",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="a further program (repeatable)",
+    )
+    add("--with-parent", action="store_true", help="end when standard input is closed")
+    given = parser.parse_args(arguments)
+    for each in given.gallery:
+        if each.count("/") != 1:
+            parser.error(f"--gallery {each}: write RESOURCE_GROUP/NAME")
+    options = server.Options(
+        folder=given.folder.resolve(),
+        ca_folder=given.ca_folder.resolve() if given.ca_folder else None,
+        port=given.port,
+        subscriptions=tuple(given.subscription) or (SUBSCRIPTION,),
+        tenant=given.tenant,
+        location=given.location,
+        resource_groups=tuple(given.resource_group),
+        galleries=tuple(given.gallery),
+        builder_client_id=given.builder_client_id,
+        live_galleries=tuple(given.live_gallery),
+        identities=dict(each.rsplit("=", 1) for each in given.identity),
+        replication_seconds=given.replication_seconds,
+        machine_seconds=given.machine_seconds,
+        time_scale=given.time_scale,
+        retry_after=given.retry_after,
+        limits=Limits(
+            groups=given.group_limit,
+            creates_per_hour=given.creates_per_hour,
+            start_seconds=given.start_seconds * given.time_scale,
+            grace_seconds=given.grace_seconds,
+        ),
+        scenario=given.scenario.resolve() if given.scenario else None,
+        packer=given.packer.resolve() if given.packer else None,
+        programs={
+            name: tuple(shlex.split(command)) for name, command in (_pair(each) for each in given.program)
+        },
+    )
+    return options, given.with_parent
+
+
+async def main(options: server.Options, *, with_parent: bool) -> None:
+    """Serve until told to stop."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), _watch, stop)
+    await server.run(options, stop)
+
+
+def _watch(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 64):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, rest = text.partition("=")
+    return name, rest
+
+
+if __name__ == "__main__":
+    chosen, ends_with_parent = parse()
+    try:
+        asyncio.run(main(chosen, with_parent=ends_with_parent))
+    except OSError as error:
+        sys.exit(f"arm emulator: cannot start: {error}")

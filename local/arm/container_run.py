@@ -1,0 +1,150 @@
+"""One container group while it exists: its containers' states, events, exit codes and logs.
+
+It says what happened in Azure's words and times; when it starts and stops is decided in `containers`.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from local.arm.processes import Process
+from local.arm.surroundings import Platform
+from local.arm.wire import Json
+
+_NOT_FOUND: Final = 127  # a shell's exit code for a program that is not there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What a group asks of one container. `environment` holds secure values too."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    cpu: float
+
+
+class ContainerRun:
+    """The one life of one container, from `start` to its end; a restart makes a new one."""
+
+    def __init__(self, container: Container, folder: Path, *, restarts: int, previous: Json | None) -> None:
+        self.container = container
+        self.restarts = restarts
+        self.previous = previous
+        self._folder = folder
+        self._events: list[Json] = []
+        self._state: Json = {"state": "Waiting", "detailStatus": ""}
+        self._process: Process | None = None
+        self._lost = ""  # log of a container that never had a process
+        self.ended = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while there is one."""
+        return self._process.pid if self._process and not self.ended.is_set() else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, or None before the end."""
+        code = self._state.get("exitCode")
+        return code if isinstance(code, int) else None
+
+    @property
+    def state(self) -> Json:
+        """`currentState` as Azure shows it."""
+        return dict(self._state)
+
+    def log(self) -> str:
+        """What the platform keeps of the output."""
+        return self._process.log() if self._process else self._lost
+
+    async def start(self, platform: Platform, identity_header: str) -> None:
+        """Start and follow to the end."""
+        self._event("Pulling", f'pulling image "{self.container.image}"')
+        self._event("Pulled", f'Successfully pulled image "{self.container.image}"')
+        command = platform.command(self.container.command)
+        if command is None:
+            wanted = self.container.command[0] if self.container.command else "the entry point"
+            self._fail(f'exec: "{wanted}": executable file not found in $PATH')
+            return
+        self._state = {"state": "Running", "startTime": _now(), "detailStatus": ""}
+        self._event("Started", "Started container")
+        environment = platform.environment(self.container.environment, identity_header, self._folder)
+        self._process = Process(self._folder, self._note_end)
+        try:
+            await self._process.run(command, environment)
+        except OSError as error:
+            self._fail(str(error))
+
+    async def stop(self, grace_seconds: float) -> None:
+        """End it, by force after the grace period."""
+        if self._process is not None and not self._process.finished.is_set():
+            self._event("Killing", "Killing container with id")
+            await self._process.stop(grace_seconds)
+        elif self._process is None and not self.ended.is_set():
+            self._note_end(0)
+
+    def shown(self) -> Json:
+        """`instanceView` of the container."""
+        view: Json = {"restartCount": self.restarts, "currentState": self.state, "events": list(self._events)}
+        if self.previous is not None:
+            view["previousState"] = self.previous
+        return view
+
+    def _note_end(self, code: int) -> None:
+        if self.ended.is_set():
+            return
+        self._state = {
+            "state": "Terminated",
+            "startTime": self._state.get("startTime", _now()),
+            "exitCode": code,
+            "finishTime": _now(),
+            "detailStatus": "Completed" if code == 0 else "Error",
+        }
+        self.ended.set()
+
+    def _fail(self, reason: str) -> None:
+        text = f"Error: Failed to start container {self.container.name}, Error response: to create task: {reason}"
+        self._lost = text + "\n"
+        self._event("Failed", text, kind="Warning")
+        self._note_end(_NOT_FOUND)
+
+    def _event(self, name: str, message: str, *, kind: str = "Normal") -> None:
+        now = _now()
+        event = {"count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message}
+        self._events.append({**event, "type": kind})
+
+
+def parse_containers(properties: Mapping[str, Any]) -> tuple[Container, ...]:
+    """What a group's body asks for; raises KeyError, TypeError or ValueError where it is malformed."""
+    return tuple(_parse(each["name"], each["properties"]) for each in properties["containers"])
+
+
+def group_state(runs: Sequence[ContainerRun]) -> str:
+    """The group's state from its containers': Pending, Running, Succeeded or Failed."""
+    states = [run.state["state"] for run in runs]
+    if "Running" in states:
+        return "Running"
+    if not states or "Waiting" in states:
+        return "Pending"
+    return "Succeeded" if all(run.exit_code == 0 for run in runs) else "Failed"
+
+
+def _parse(name: str, wanted: Mapping[str, Any]) -> Container:
+    given = wanted.get("environmentVariables") or ()
+    environment = {each["name"]: str(each.get("value") or each.get("secureValue") or "") for each in given}
+    return Container(
+        name=name,
+        image=str(wanted["image"]),
+        command=tuple(wanted.get("command") or ()),
+        environment=environment,
+        cpu=float(wanted["resources"]["requests"]["cpu"]),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,160 @@
+"""The controls of the emulator, for tests and the runner: what nobody can do to Azure, under `/_control`."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.arm.containers import Containers
+from local.arm.event_grid import EventGrid
+from local.arm.faults import Fault
+from local.arm.galleries import VERSION
+from local.arm.gate import Checks
+from local.arm.machines import MACHINE
+from local.arm.marketplace import Marketplace
+from local.arm.rights import Grant
+from local.arm.store import Store
+from local.arm.vault import Vault
+from local.arm.wire import ArmError, Json
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Control:
+    """What the routes under `/_control` do."""
+
+    def __init__(
+        self,
+        checks: Checks,
+        *,
+        store: Store,
+        marketplace: Marketplace,
+        containers: Containers,
+        vault: Vault,
+        events: EventGrid,
+    ) -> None:
+        self._tokens, self._rights = checks.tokens, checks.rights
+        self._faults, self._tally = checks.faults, checks.tally
+        self._store, self._marketplace, self._containers = store, marketplace, containers
+        self._vault, self._events = vault, events
+
+    def app(self) -> Starlette:
+        """The application that serves them."""
+
+        def route(method: str, path: str, endpoint: Endpoint) -> Route:
+            return Route(f"/_control/{path}", _guarded(endpoint), methods=[method])
+
+        return Starlette(
+            routes=[
+                route("POST", "tokens", self._mint),
+                route("POST", "marketplace", self._publish),
+                route("DELETE", "marketplace", self._withdraw),
+                route("POST", "faults", self._add_faults),
+                route("DELETE", "faults", self._clear_faults),
+                route("POST", "rights", self._grant),
+                route("POST", "secrets", self._set_secret),
+                route("POST", "event-grid", self._subscribe),
+                route("DELETE", "event-grid", self._unsubscribe),
+                route("GET", "requests", self._requests),
+                route("POST", "reset-counts", self._reset),
+                route("GET", "state", self._state),
+            ]
+        )
+
+    async def _mint(self, request: Request) -> Response:
+        body = await _body(request)
+        token = self._tokens.mint_person(
+            str(body["subject"]),
+            str(body["audience"]),
+            [str(each) for each in body.get("roles", [])],
+            [str(each) for each in body.get("groups", [])],
+            int(body.get("seconds", 3600)),
+        )
+        return JSONResponse({"access_token": token, "token_type": "Bearer", "issuer": self._tokens.issuer})
+
+    async def _publish(self, request: Request) -> Response:
+        body = await _body(request)
+        self._marketplace.publish(body["publisher"], body["offer"], body["sku"], body["version"])
+        return JSONResponse(body, status_code=201)
+
+    async def _withdraw(self, request: Request) -> Response:
+        body = await _body(request)
+        self._marketplace.withdraw(body["publisher"], body["offer"], body["sku"], body["version"])
+        return Response(status_code=204)
+
+    async def _add_faults(self, request: Request) -> Response:
+        given = json.loads(await request.body())
+        for each in given if isinstance(given, list) else [given]:
+            rest = {key: value for key, value in each.items() if key not in ("path_regex", "method")}
+            method = str(each.get("method", "*")).upper()
+            self._faults.add(Fault(method=method, path=re.compile(each["path_regex"], re.IGNORECASE), **rest))
+        return Response(status_code=204)
+
+    async def _clear_faults(self, request: Request) -> Response:
+        self._faults.clear()
+        return Response(status_code=204)
+
+    async def _grant(self, request: Request) -> Response:
+        body = await _body(request)
+        actions, only_read = tuple(body["actions"]), tuple(body.get("only_read", ()))
+        self._rights.add(Grant(client_id=body["client_id"], actions=actions, only_read=only_read))
+        return Response(status_code=204)
+
+    async def _set_secret(self, request: Request) -> Response:
+        body = await _body(request)
+        self._vault.set(str(body["name"]), str(body["value"]))
+        return Response(status_code=204)
+
+    async def _subscribe(self, request: Request) -> Response:
+        await self._events.subscribe(str((await _body(request))["endpoint"]))
+        return Response(status_code=204)
+
+    async def _unsubscribe(self, request: Request) -> Response:
+        self._events.unsubscribe()
+        return Response(status_code=204)
+
+    async def _requests(self, request: Request) -> Response:
+        return JSONResponse(self._tally.shown())
+
+    async def _reset(self, request: Request) -> Response:
+        self._tally.reset()
+        return Response(status_code=204)
+
+    async def _state(self, request: Request) -> Response:
+        resources = self._store.all()
+        by_type: dict[str, list[str]] = {}
+        for resource in resources:
+            by_type.setdefault(resource.type, []).append(resource.id)
+        shown: Json = {
+            "container_groups": self._containers.live(),
+            "machines": by_type.get(MACHINE, []),
+            "versions": by_type.get(VERSION, []),
+            "resources": by_type,
+            "events": {"delivered": self._events.delivered, "dropped": self._events.dropped},
+        }
+        return JSONResponse(shown)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    body = json.loads(await request.body())
+    if not isinstance(body, dict):
+        raise TypeError("the body is not an object")
+    return body
+
+
+def _guarded(endpoint: Endpoint) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ArmError as error:
+            return JSONResponse(error.answer().body, status_code=error.status)
+        except (KeyError, TypeError, ValueError, re.error) as error:
+            text = f"{request.method} {request.url.path}: the body is wrong: {error!r}"
+            return JSONResponse({"error": {"code": "BadControl", "message": text}}, status_code=400)
+
+    return guarded

@@ -1,0 +1,84 @@
+"""Entra ID: discovery documents, signing keys, and tokens for applications.
+
+Client secrets are not checked: this tenant has no applications that could be attacked, and a test that wants
+a refusal asks for a fault.
+"""
+
+from urllib.parse import parse_qs
+
+from local.arm.tokens import Tokens
+from local.arm.wire import Answer, Call, Json, Route
+
+
+class Entra:
+    """One tenant's endpoints; `arm` and `authority` are their addresses."""
+
+    def __init__(self, tokens: Tokens, *, arm: str) -> None:
+        self._tokens = tokens
+        self._arm = arm
+
+    def routes(self) -> list[Route]:
+        """The endpoints; none demands an api-version."""
+        tenant = "/{tenant}"
+        return [
+            Route("GET", "/metadata/endpoints", self._endpoints, api_version=False),
+            Route(
+                "GET", f"{tenant}/v2.0/.well-known/openid-configuration", self._discovery, api_version=False
+            ),
+            Route("GET", f"{tenant}/.well-known/openid-configuration", self._discovery, api_version=False),
+            Route("GET", f"{tenant}/discovery/v2.0/keys", self._keys, api_version=False),
+            Route("GET", f"{tenant}/discovery/keys", self._keys, api_version=False),
+            Route("POST", f"{tenant}/oauth2/v2.0/token", self._token, api_version=False),
+            Route("POST", f"{tenant}/oauth2/token", self._token, api_version=False),
+        ]
+
+    def _endpoints(self, call: Call) -> Answer:
+        body: Json = {
+            "name": "AzureCloud",
+            "portal": "https://portal.azure.com",
+            "authentication": {
+                "loginEndpoint": self._tokens.authority,
+                "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+                "tenant": "common",
+                "identityProvider": "AAD",
+            },
+            "resourceManager": self._arm,
+            "suffixes": {"keyVaultDns": "vault.azure.net", "storage": "core.windows.net"},
+        }
+        is_list = call.api_version and call.api_version < "2022-09-01"
+        return Answer(body=[body] if is_list else body)
+
+    def _discovery(self, call: Call) -> Answer:
+        home = f"{self._tokens.authority}/{self._tokens.tenant}"
+        body: Json = {
+            "issuer": self._tokens.issuer,
+            "authorization_endpoint": f"{home}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{home}/oauth2/v2.0/token",
+            "jwks_uri": f"{home}/discovery/v2.0/keys",
+            "response_types_supported": ["code", "id_token"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "tenant_region_scope": "EU",
+        }
+        return Answer(body=body)
+
+    def _keys(self, call: Call) -> Answer:
+        return Answer(body=self._tokens.keys())
+
+    def _token(self, call: Call) -> Answer:
+        form = {key: values[0] for key, values in parse_qs(call.content.decode("utf-8", "replace")).items()}
+        client = form.get("client_id", "")
+        proof = form.get("client_secret") or form.get("client_assertion")
+        if form.get("grant_type") != "client_credentials" or not client or not proof:
+            text = "AADSTS900144: client_credentials with client_id and client_secret or client_assertion is needed."
+            return Answer(status=400, body={"error": "invalid_request", "error_description": text})
+        wanted = form.get("resource") or form.get("scope", "").split(" ")[0].removesuffix("/.default")
+        token = self._tokens.mint_resource(client, wanted.rstrip("/"))
+        body: Json = {
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "ext_expires_in": 3600,
+            "access_token": token,
+        }
+        return Answer(body=body)

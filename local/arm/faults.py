@@ -1,0 +1,53 @@
+"""Faults on demand: the next answers to a request become errors, late, or lost after their effect."""
+
+import re
+from dataclasses import dataclass, replace
+
+from local.arm.wire import Answer, ArmError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is to go wrong, `times` times. `after_effect`: the request is carried out, its answer is lost.
+
+    Without a `status` the answer is only late, by `delay` seconds.
+    """
+
+    method: str = "*"
+    path: re.Pattern[str]
+    status: int = 0
+    code: str = "InternalServerError"
+    message: str = "The server encountered an error while processing the request. Please retry later."
+    retry_after: int | None = None
+    times: int = 1
+    after_effect: bool = False
+    delay: float = 0.0
+
+    def answer(self) -> Answer:
+        """The error in Azure's body."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return ArmError(self.status, self.code, self.message, headers=headers).answer()
+
+
+class Faults:
+    """The faults that wait for their request."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Queue a fault."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._faults.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The first fault for this request, used up by one; None where all is well."""
+        for index, fault in enumerate(self._faults):
+            if fault.method in ("*", method) and fault.path.search(path):
+                rest = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                self._faults[index : index + 1] = rest
+                return fault
+        return None

@@ -1,0 +1,140 @@
+"""Compute Galleries and their image definitions. Their versions are in `gallery_versions`."""
+
+from typing import Final
+
+from local.arm.operations import Operations
+from local.arm.store import Store, demand_group
+from local.arm.wire import Answer, ArmError, Call, Json, Route
+
+PROVIDER: Final = "Microsoft.Compute"
+GALLERY: Final = "Microsoft.Compute/galleries"
+DEFINITION: Final = "Microsoft.Compute/galleries/images"
+VERSION: Final = "Microsoft.Compute/galleries/images/versions"
+
+GALLERIES_PATH: Final = (
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/galleries"
+)
+DEFINITIONS_PATH: Final = GALLERIES_PATH + "/{gallery}/images"
+_FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
+
+
+class Galleries:
+    """Galleries and image definitions."""
+
+    def __init__(self, store: Store, operations: Operations) -> None:
+        self._store = store
+        self._operations = operations
+
+    def seed(self, resource_id: str, location: str) -> None:
+        """A gallery that is there from the start."""
+        body: Json = {"location": location, "tags": {}, "properties": {"provisioningState": "Succeeded"}}
+        self._store.put(resource_id, GALLERY, body)
+
+    def routes(self) -> list[Route]:
+        """The service's routes."""
+        gallery, definition = GALLERIES_PATH + "/{gallery}", DEFINITIONS_PATH + "/{image}"
+        return [
+            Route("GET", GALLERIES_PATH, lambda call: self._list(call, GALLERY)),
+            Route("GET", gallery, self._get),
+            Route("PUT", gallery, self._put_gallery),
+            Route("DELETE", gallery, lambda call: self._delete(call, DEFINITION)),
+            Route("GET", DEFINITIONS_PATH, self._list_definitions),
+            Route("GET", definition, self._get),
+            Route("PUT", definition, self._put_definition),
+            Route("DELETE", definition, lambda call: self._delete(call, VERSION)),
+        ]
+
+    def _get(self, call: Call) -> Answer:
+        return Answer(body=self._store.get(call.path).shown())
+
+    def _list(self, call: Call, resource_type: str) -> Answer:
+        found = self._store.children(call.path.split("/providers/")[0], resource_type)
+        return Answer(body={"value": [resource.shown() for resource in found]})
+
+    def _list_definitions(self, call: Call) -> Answer:
+        gallery = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
+        return Answer(body={"value": [each.shown() for each in self._store.children(gallery.id, DEFINITION)]})
+
+    def _put_gallery(self, call: Call) -> Answer:
+        demand_group(self._store, call)
+        return self._put(call, GALLERY, {"identifier": {"uniqueName": f"local-{call.names['gallery']}"}})
+
+    def _put_definition(self, call: Call) -> Answer:
+        gallery = self._store.get(call.path.split("/images/")[0])
+        wanted: Json = call.json().get("properties") or {}
+        for required in ("osType", "osState", "identifier"):
+            if not wanted.get(required):
+                raise _invalid(
+                    f"Required parameter 'galleryImage.properties.{required}' is missing (null).", required
+                )
+        before = self._store.find(call.path)
+        if before is None:
+            self._demand_unique(gallery.id, wanted["identifier"])
+        else:
+            for name in _FIXED:
+                if name in wanted and name in before.properties and wanted[name] != before.properties[name]:
+                    raise ArmError(
+                        409,
+                        "PropertyChangeNotAllowed",
+                        f"Changing property 'galleryImage.properties.{name}' is not allowed.",
+                        target=f"galleryImage.properties.{name}",
+                    )
+        # From API version 2025-03-03 an unset generation means V2.
+        return self._put(call, DEFINITION, {"hyperVGeneration": "V2", "architecture": "x64"})
+
+    def _demand_unique(self, gallery: str, identifier: Json) -> None:
+        for other in self._store.children(gallery, DEFINITION):
+            if other.properties.get("identifier") == identifier:
+                raise ArmError(
+                    409,
+                    "Conflict",
+                    f"The gallery image identifier is already used by '{other.id}'; publisher, offer and SKU "
+                    "must be unique in a gallery.",
+                    target="galleryImage.properties.identifier",
+                )
+
+    def _put(self, call: Call, resource_type: str, defaults: Json) -> Answer:
+        body = call.json()
+        location = body.get("location")
+        if not location:
+            raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+        existed = self._store.find(call.path) is not None
+        properties = {
+            **defaults,
+            **(body.get("properties") or {}),
+            "provisioningState": "Updating" if existed else "Creating",
+        }
+        resource = self._store.put(
+            call.path,
+            resource_type,
+            {"location": location, "tags": body.get("tags") or {}, "properties": properties},
+        )
+        headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
+        return Answer(status=200 if existed else 201, body=resource.shown(), headers=headers)
+
+    async def _finish(self, resource_id: str) -> None:
+        self._store.change(resource_id, provisioningState="Succeeded")
+
+    def _delete(self, call: Call, child_type: str) -> Answer:
+        resource = self._store.find(call.path)
+        if resource is None:
+            return Answer(status=204)
+        children = self._store.children(resource.id, child_type)
+        if children:
+            names = ", ".join(child.id.split("/providers/")[1] for child in children[:5])
+            raise ArmError(
+                409,
+                "CannotDeleteResource",
+                "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+                f"'{names}'. Please delete all nested resources before deleting this resource.",
+            )
+        self._store.change(resource.id, provisioningState="Deleting")
+        headers = self._operations.begin(call, PROVIDER, resource.location, self._remove(resource.id))
+        return Answer(status=202, headers=headers)
+
+    async def _remove(self, resource_id: str) -> None:
+        self._store.remove(resource_id)
+
+
+def _invalid(message: str, name: str) -> ArmError:
+    return ArmError(400, "InvalidParameter", message, target=f"galleryImage.properties.{name}")

@@ -1,0 +1,251 @@
+"""Versions of gallery images: created from a machine or another version, replicated over time.
+
+A PUT is accepted at once and ends when every region has its copy. Rules and error bodies are Azure's; where
+Azure's own text is not known to us, the code is, and the text says what is wrong.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from local.arm.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
+from local.arm.operations import Operations
+from local.arm.store import Resource, Store, not_found, short_region
+from local.arm.wire import Answer, ArmError, Call, Json, Route
+
+INT32_MAX: Final = 2_147_483_647
+_NAME: Final = re.compile(r"(\d{1,10})\.(\d{1,10})\.(\d{1,10})", re.ASCII)
+_VERSIONS_PATH: Final = DEFINITIONS_PATH + "/{image}/versions"
+
+Announce = Callable[[str, str], None]
+
+
+class GalleryVersions:
+    """Versions. `replication_seconds` is the time that the first region takes; each further one a quarter more."""
+
+    def __init__(
+        self, store: Store, operations: Operations, *, announce: Announce, replication_seconds: float
+    ) -> None:
+        self._store = store
+        self._operations = operations
+        self._announce = announce
+        self._seconds = replication_seconds
+        self._replicas: dict[str, dict[str, datetime]] = {}  # version id -> region -> when its copy is there
+
+    def routes(self) -> list[Route]:
+        """The service's routes."""
+        version = _VERSIONS_PATH + "/{version}"
+        return [
+            Route("GET", _VERSIONS_PATH, self._list),
+            Route("GET", version, self._get),
+            Route("PUT", version, self._put),
+            Route("PATCH", version, self._patch),
+            Route("DELETE", version, self._delete),
+        ]
+
+    def _list(self, call: Call) -> Answer:
+        definition = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
+        return Answer(body={"value": [each.shown() for each in self._store.children(definition.id, VERSION)]})
+
+    def _get(self, call: Call) -> Answer:
+        version = self._store.get(call.path)
+        shown = version.shown()
+        if call.query.get("$expand", "").lower() == "replicationstatus":
+            shown["properties"] = {**version.properties, "replicationStatus": self._replication(version)}
+        return Answer(body=shown)
+
+    def _put(self, call: Call) -> Answer:
+        definition = self._store.get(call.path.split("/versions/")[0])
+        _demand_name(call.names["version"])
+        body = call.json()
+        before = self._store.find(call.path)
+        if before is not None:
+            return self._update(call, before, body)
+        properties: Json = body.get("properties") or {}
+        location = short_region(str(body.get("location") or ""))
+        if not location:
+            raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+        regions = _regions(properties, location)
+        source = self._source(properties, definition)
+        publishing = {
+            "replicaCount": 1,
+            "excludeFromLatest": False,
+            "replicationMode": "Full",
+            "storageAccountType": "Standard_LRS",
+            **(properties.get("publishingProfile") or {}),
+            "targetRegions": regions,
+            "publishedDate": datetime.now(UTC).isoformat(),
+        }
+        storage = {
+            "source": source,
+            "osDiskImage": {"hostCaching": "ReadWrite", "sizeInGB": 64, "source": {}},
+        }
+        resource = self._store.put(
+            call.path,
+            VERSION,
+            {
+                "location": location,
+                "tags": body.get("tags") or {},
+                "properties": {
+                    "publishingProfile": publishing,
+                    "storageProfile": storage,
+                    "safetyProfile": properties.get("safetyProfile") or {},
+                    "provisioningState": "Creating",
+                },
+            },
+        )
+        self._plan_copies(resource.id, regions)
+        headers = self._operations.begin(call, PROVIDER, location, self._finish(resource.id))
+        return Answer(status=201, body=resource.shown(), headers=headers)
+
+    def _patch(self, call: Call) -> Answer:
+        return self._update(call, self._store.get(call.path), call.json())
+
+    def _update(self, call: Call, before: Resource, body: Json) -> Answer:
+        if before.state not in ("Succeeded", "Failed"):
+            raise ArmError(
+                409,
+                "Conflict",
+                "The request failed due to conflict with a concurrent request. To resolve it, please refer to "
+                "https://aka.ms/activitylog to get more details on the conflicting requests.",
+            )
+        wanted: Json = body.get("properties") or {}
+        _demand_same_source(before, wanted)
+        publishing = {**before.properties["publishingProfile"], **(wanted.get("publishingProfile") or {})}
+        publishing["targetRegions"] = _regions({"publishingProfile": publishing}, before.location)
+        properties = {**before.properties, "publishingProfile": publishing, "provisioningState": "Updating"}
+        tags = before.tags if body.get("tags") is None else body["tags"]
+        resource = self._store.put(
+            before.id, VERSION, {**before.body, "tags": tags, "properties": properties}
+        )
+        self._plan_copies(resource.id, publishing["targetRegions"])
+        headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
+        return Answer(status=200, body=resource.shown(), headers=headers)
+
+    def _delete(self, call: Call) -> Answer:
+        version = self._store.find(call.path)
+        if version is None:
+            return Answer(status=204)
+        self._store.change(version.id, provisioningState="Deleting")
+        headers = self._operations.begin(call, PROVIDER, version.location, self._remove(version.id))
+        return Answer(status=202, headers=headers)
+
+    async def _finish(self, version_id: str) -> None:
+        ready = max(self._replicas[version_id.lower()].values())
+        await asyncio.sleep(max(0.0, (ready - datetime.now(UTC)).total_seconds()))
+        found = self._store.find(version_id)
+        if found is None or found.state == "Deleting":
+            raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
+        self._store.change(version_id, provisioningState="Succeeded")
+        self._announce("Write", found.id)
+
+    async def _remove(self, version_id: str) -> None:
+        self._store.remove(version_id)
+        self._replicas.pop(version_id.lower(), None)
+        self._announce("Delete", version_id)
+
+    def _plan_copies(self, version_id: str, regions: list[Json]) -> None:
+        now, before = datetime.now(UTC), self._replicas.get(version_id.lower(), {})
+        plan: dict[str, datetime] = {}
+        for index, region in enumerate(regions):
+            name = short_region(region["name"])
+            late = self._seconds * (1 + index / 4)
+            plan[name] = before.get(name) or datetime.fromtimestamp(now.timestamp() + late, UTC)
+        self._replicas[version_id.lower()] = plan
+
+    def _replication(self, version: Resource) -> Json:
+        now, summary = datetime.now(UTC), []
+        for region in version.properties["publishingProfile"]["targetRegions"]:
+            ready = self._replicas[version.id.lower()][short_region(region["name"])]
+            left = max(0.0, (ready - now).total_seconds())
+            done = 100 if left == 0 else max(0, min(99, int(100 * (1 - left / (self._seconds * 2)))))
+            state = "Completed" if done == 100 else "Replicating"
+            summary.append({"region": region["name"], "state": state, "progress": done, "details": ""})
+        whole = "Completed" if all(each["progress"] == 100 for each in summary) else "InProgress"
+        return {"aggregatedState": whole, "summary": summary}
+
+    def _source(self, properties: Json, definition: Resource) -> Json:
+        source: Json = (properties.get("storageProfile") or {}).get("source") or {}
+        source_id = source.get("virtualMachineId") or source.get("id")
+        if not source_id:
+            name = "galleryImageVersion.properties.storageProfile.source"
+            raise ArmError(
+                400, "InvalidParameter", f"Required parameter '{name}' is missing (null).", target=name
+            )
+        found = self._store.find(str(source_id))
+        if found is None:
+            raise not_found(str(source_id))
+        kinds = {VERSION.lower(), "microsoft.compute/virtualmachines"}
+        if found.type.lower() not in kinds:
+            raise ArmError(400, "InvalidParameter", f"The source '{source_id}' is no version and no machine.")
+        wanted = str(definition.properties.get("osState"))
+        actual = _os_state(found)
+        if actual != wanted:
+            raise ArmError(
+                400,
+                "BadRequest",
+                f"The resource with id '{found.id}' has a different OS state ['{actual}'] than the parent gallery "
+                f"image OS state ['{wanted}'].",
+            )
+        if found.state != "Succeeded":
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"The source '{found.id}' is in provisioning state '{found.state}'; it must be 'Succeeded'.",
+            )
+        return dict(source)
+
+
+def _os_state(source: Resource) -> str:
+    if source.type.lower() == VERSION.lower():
+        return "Generalized"  # this emulator takes no other
+    return "Generalized" if source.hidden.get("generalized") else "Specialized"
+
+
+def _demand_name(name: str) -> None:
+    found = _NAME.fullmatch(name)
+    if found is None or any(int(part) > INT32_MAX for part in found.groups()):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            "The image version name is invalid. The image version name should follow Major(int).Minor(int).Patch(int) "
+            "format, where int is between 0 and 2,147,483,647 (inclusive). For e.g: 1.0.0, 2018.12.1 etc.",
+            target="galleryImageVersionName",
+        )
+
+
+def _regions(properties: Mapping[str, Any], location: str) -> list[Json]:
+    regions = (properties.get("publishingProfile") or {}).get("targetRegions") or [{"name": location}]
+    names = [short_region(str(region.get("name", ""))) for region in regions]
+    if len(set(names)) != len(names):
+        raise ArmError(
+            400, "InvalidParameter", "Duplicate regions are not allowed in target publishing regions."
+        )
+    if location not in names:
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            f"Gallery image version publishing profile regions '{', '.join(names)}' must contain the location of "
+            f"image version '{location}'.",
+            target="galleryImageVersion.properties.publishingProfile.targetRegions",
+        )
+    defaults = {"regionalReplicaCount": 1, "storageAccountType": "Standard_LRS", "excludeFromLatest": False}
+    return [{**defaults, **region} for region in regions]
+
+
+def _demand_same_source(before: Resource, wanted: Json) -> None:
+    source: Json = (wanted.get("storageProfile") or {}).get("source") or {}
+    for name, value in source.items():
+        if (
+            str(before.properties["storageProfile"]["source"].get(name, "")).lower()
+            != str(value or "").lower()
+        ):
+            target = f"galleryImageVersion.properties.storageProfile.source.{name}"
+            raise ArmError(
+                409,
+                "PropertyChangeNotAllowed",
+                f"Changing property '{target}' is not allowed.",
+                target=target,
+            )

@@ -1,0 +1,129 @@
+"""The one door of the emulator: counts, faults, tokens, rights, api-version; then the service that answers.
+
+It decides who comes in and where a request goes, never what a service answers.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from local.arm.faults import Faults
+from local.arm.rights import Rights
+from local.arm.tally import Tally
+from local.arm.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, Refused, Tokens
+from local.arm.wire import Answer, ArmError, Call, Route, Routes, not_emulated
+
+_LOGIN: Final = "https://login.microsoftonline.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The routes by what they demand: nothing, the vault's token, or ARM's token and rights."""
+
+    open: tuple[Route, ...] = ()
+    vault: tuple[Route, ...] = ()
+    arm: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What every request is held against, and counted in."""
+
+    tokens: Tokens
+    rights: Rights
+    faults: Faults
+    tally: Tally
+
+
+class Gate:
+    """Takes every request of the emulated clouds' endpoints."""
+
+    def __init__(self, services: Services, checks: Checks, *, subscriptions: Iterable[str]) -> None:
+        self._open, self._vault, self._arm = (
+            Routes(services.open),
+            Routes(services.vault),
+            Routes(services.arm),
+        )
+        self._tokens, self._rights = checks.tokens, checks.rights
+        self._faults, self._tally = checks.faults, checks.tally
+        self._subscriptions = frozenset(each.lower() for each in subscriptions)
+
+    async def answer(self, call: Call) -> Answer:
+        """The answer to one request; a fault that waits for it comes first."""
+        fault = self._faults.take(call.method, call.path)
+        if fault is not None and fault.delay:
+            await asyncio.sleep(fault.delay)
+        is_lost = fault is not None and fault.status != 0
+        if fault is not None and is_lost and not fault.after_effect:
+            self._answer_route(call, only_count=True)
+            return fault.answer()
+        try:
+            answer = self._answer_route(call, only_count=False)
+        except ArmError as error:
+            answer = error.answer()
+        return fault.answer() if fault is not None and is_lost else answer
+
+    def _answer_route(self, call: Call, *, only_count: bool) -> Answer:
+        for routes, audiences in (
+            (self._open, None),
+            (self._vault, VAULT_AUDIENCES),
+            (self._arm, ARM_AUDIENCES),
+        ):
+            found = routes.find(call.method, call.path)
+            if found is None:
+                continue
+            route, names = found
+            self._tally.count(route.name, is_arm=routes is self._arm)
+            if only_count:
+                return Answer()
+            if audiences is not None:
+                self._admit(call, route, audiences)
+            return route.endpoint(replace(call, names=names))
+        self._tally.count(f"{call.method} (not emulated)", is_arm=True)
+        if only_count:
+            return Answer()
+        if call.path.lower().startswith("/subscriptions/"):
+            self._authenticate(call, ARM_AUDIENCES)
+        raise not_emulated(call.method, call.path, call.api_version)
+
+    def _admit(self, call: Call, route: Route, audiences: frozenset[str]) -> None:
+        caller = self._authenticate(call, audiences)
+        if route.api_version and not call.api_version:
+            raise ArmError(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        if audiences is not ARM_AUDIENCES:
+            return
+        subscription = call.path.strip("/").split("/")[1].lower()
+        if subscription not in self._subscriptions:
+            raise ArmError(
+                404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
+            )
+        self._rights.check(caller, call.method, call.path)
+
+    def _authenticate(self, call: Call, audiences: frozenset[str]) -> Caller:
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            text = "Authentication failed. The 'Authorization' header is missing or invalid."
+            raise self._challenge(call, audiences, "AuthenticationFailed", text)
+        try:
+            return self._tokens.verify(token, audiences)
+        except Refused as error:
+            text = f"The access token is invalid: {error}."
+            raise self._challenge(call, audiences, "InvalidAuthenticationToken", text) from error
+
+    def _challenge(self, call: Call, audiences: frozenset[str], code: str, text: str) -> ArmError:
+        # Who came through the proxy knows Azure's own names; who came to our port knows only that one.
+        is_named = "127.0.0.1" not in call.base and "localhost" not in call.base
+        login = f"{_LOGIN if is_named else self._tokens.authority}/{self._tokens.tenant}"
+        if audiences is VAULT_AUDIENCES:
+            challenge = f'Bearer authorization="{login}", resource="https://vault.azure.net"'
+        else:
+            challenge = (
+                f'Bearer authorization_uri="{login}", error="invalid_token", error_description="The authentication '
+                "failed because of missing 'Authorization' header.\""
+            )
+        return ArmError(401, code, text, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,76 @@
+"""HTTP in, HTTP out: a request becomes a `Call`, an `Answer` becomes a response. It knows no service."""
+
+import json
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.arm.wire import MAX_BODY, Answer, ArmError, Call
+
+Answering = Callable[[Call], Awaitable[Answer]]
+
+
+def as_app(answering: Answering, fallback: ASGIApp | None = None, prefix: str = "") -> ASGIApp:
+    """An ASGI application; requests whose path begins with `prefix` (where given) go to `fallback`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if fallback is not None and prefix and scope["path"].startswith(prefix):
+            await fallback(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            answer = await answering(await _read(request))
+        except ArmError as error:
+            answer = error.answer()
+        except Exception as error:
+            print(
+                f"arm emulator: {request.method} {request.url.path} broke: {error!r}",
+                file=sys.stderr,
+                flush=True,
+            )
+            answer = ArmError(500, "InternalServerError", f"the emulator broke: {error!r}").answer()
+        if answer.status == 501:
+            print(f"arm emulator: not emulated: {request.method} {request.url}", file=sys.stderr, flush=True)
+        await _respond(request, answer)(scope, receive, send)
+
+    return app
+
+
+async def _read(request: Request) -> Call:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise ArmError(413, "RequestContentTooLarge", "The request content is larger than 4 MB.")
+    path = request.url.path
+    while "//" in path:  # SDKs join an address that ends in a slash with a path that begins with one
+        path = path.replace("//", "/")
+    return Call(
+        method=request.method,
+        path=path,
+        base=f"{request.url.scheme}://{request.headers.get('host', '')}",
+        query={name.lower(): value for name, value in request.query_params.items()},
+        headers={name.lower(): value for name, value in request.headers.items()},
+        content=bytes(content),
+        names={},
+    )
+
+
+def _respond(request: Request, answer: Answer) -> Response:
+    identifier = str(uuid.uuid4())
+    headers = {
+        "x-ms-request-id": identifier,
+        "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", identifier),
+        "Cache-Control": "no-cache",
+        **answer.headers,
+    }
+    if answer.body is None or request.method == "HEAD":
+        return Response(status_code=answer.status, headers=headers)
+    text = json.dumps(answer.body)
+    return Response(text, status_code=answer.status, headers=headers, media_type="application/json")

@@ -1,0 +1,82 @@
+"""Managed identities: the token endpoints that a container or an App Service finds in its surroundings.
+
+Whoever shows an identity secret gets tokens of the identities that are attached to it, and of no other.
+"""
+
+import time
+from collections.abc import Mapping
+
+from local.arm.tokens import LIFE_SECONDS, Tokens
+from local.arm.wire import Answer, Call, Json, Route
+
+
+class Identities:
+    """Identity secrets and what they stand for.
+
+    `known` maps resource ids of user-assigned identities to client ids. An identity that is not known is the
+    builder's, where one is given: it is the only one that a container of the factory can have.
+    """
+
+    def __init__(
+        self, tokens: Tokens, *, host_header: str, builder_client_id: str, known: Mapping[str, str]
+    ) -> None:
+        self._tokens = tokens
+        self._builder = builder_client_id
+        self._known = {key.lower(): client for key, client in known.items()}
+        self._attached: dict[str, frozenset[str] | None] = {host_header: None}  # None: every identity
+
+    def attach(self, header: str, identities: tuple[str, ...]) -> None:
+        """From now on `header` stands for these identities (resource ids)."""
+        if identities and not self._builder and not self._known:
+            self._attached[header] = None
+            return
+        clients = {self._known.get(each.lower(), self._builder) for each in identities}
+        self._attached[header] = frozenset(clients - {""})
+
+    def routes(self) -> list[Route]:
+        """The two endpoints: App Service's and the instance metadata service's."""
+        return [
+            Route("GET", "/msi/token", self._app_service, api_version=False),
+            Route("GET", "/metadata/identity/oauth2/token", self._metadata, api_version=False),
+        ]
+
+    def _app_service(self, call: Call) -> Answer:
+        header = call.headers.get("x-identity-header", "")
+        if header not in self._attached:
+            return _refusal(
+                401, "unauthorized_client", "X-IDENTITY-HEADER is missing or not the one of this host."
+            )
+        if call.api_version != "2019-08-01":
+            return _refusal(400, "invalid_request", "api-version 2019-08-01 is the one that is served.")
+        return self._mint(call, self._attached[header])
+
+    def _metadata(self, call: Call) -> Answer:
+        if call.headers.get("metadata", "").lower() != "true":
+            return _refusal(400, "bad_request_102", "Required metadata header not specified")
+        # No secret comes with this request, so it may only ever stand for the builder.
+        return self._mint(call, frozenset({self._builder}) if self._builder else None)
+
+    def _mint(self, call: Call, allowed: frozenset[str] | None) -> Answer:
+        resource = call.query.get("resource", "")
+        if not resource:
+            return _refusal(400, "invalid_request", "The parameter 'resource' is required.")
+        client = call.query.get("client_id") or call.query.get("clientid") or ""
+        if not client and allowed is not None and len(allowed) == 1:
+            client = next(iter(allowed))
+        fits = bool(client) if allowed is None else client.lower() in {each.lower() for each in allowed}
+        if not fits:
+            return _refusal(400, "invalid_request", "Identity not found")
+        token = self._tokens.mint_resource(client, resource.removesuffix("/.default").rstrip("/"))
+        body: Json = {
+            "access_token": token,
+            "client_id": client,
+            "expires_in": str(LIFE_SECONDS),
+            "expires_on": str(int(time.time()) + LIFE_SECONDS),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
+        return Answer(body=body)
+
+
+def _refusal(status: int, code: str, text: str) -> Answer:
+    return Answer(status=status, body={"error": code, "error_description": text})

@@ -1,0 +1,245 @@
+"""Virtual machines, network interfaces and disks: records with provisioning and power states, no guest.
+
+As far as a recorded Packer needs them; the guest and the deployments of the real Packer come on top.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from local.arm.galleries import PROVIDER, VERSION
+from local.arm.marketplace import Marketplace
+from local.arm.operations import Operations
+from local.arm.store import Resource, Store, demand_group, not_found
+from local.arm.wire import Answer, ArmError, Call, Json, Route
+
+MACHINE: Final = "Microsoft.Compute/virtualMachines"
+DISK: Final = "Microsoft.Compute/disks"
+INTERFACE: Final = "Microsoft.Network/networkInterfaces"
+_GROUP: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
+_MACHINES: Final = _GROUP + "/providers/Microsoft.Compute/virtualMachines"
+_POWER: Final = {"start": "running", "powerOff": "stopped", "deallocate": "deallocated", "restart": "running"}
+
+
+class Machines:
+    """Virtual machines and what hangs on them. `seconds` is how long a machine takes to be created."""
+
+    def __init__(
+        self, store: Store, operations: Operations, marketplace: Marketplace, *, seconds: float
+    ) -> None:
+        self._store = store
+        self._operations = operations
+        self._marketplace = marketplace
+        self._seconds = seconds
+
+    def routes(self) -> list[Route]:
+        """The service's routes."""
+        machine = _MACHINES + "/{machine}"
+        actions = [Route("POST", f"{machine}/{verb}", self._power(state)) for verb, state in _POWER.items()]
+        return [
+            *actions,
+            Route("POST", f"{machine}/generalize", self._generalize),
+            Route("GET", f"{machine}/instanceView", lambda call: Answer(body=self._view(self._parent(call)))),
+            Route("GET", machine, self._get),
+            Route("PUT", machine, self._put),
+            Route("DELETE", machine, self._delete),
+            Route("GET", _MACHINES, lambda call: self._list(call, MACHINE)),
+            *self._plain(f"{_GROUP}/providers/{DISK}", DISK),
+            *self._plain(f"{_GROUP}/providers/{INTERFACE}", INTERFACE),
+        ]
+
+    def _plain(self, folder: str, kind: str) -> list[Route]:
+        return [
+            Route("GET", f"{folder}/{{name}}", lambda call: Answer(body=self._store.get(call.path).shown())),
+            Route("PUT", f"{folder}/{{name}}", lambda call: self._put_plain(call, kind)),
+            Route("DELETE", f"{folder}/{{name}}", self._delete_plain),
+            Route("GET", folder, lambda call: self._list(call, kind)),
+        ]
+
+    def _list(self, call: Call, kind: str) -> Answer:
+        found = self._store.children(call.path.split("/providers/")[0], kind)
+        return Answer(body={"value": [resource.shown() for resource in found]})
+
+    def _get(self, call: Call) -> Answer:
+        machine = self._store.get(call.path)
+        shown = machine.shown()
+        if call.query.get("$expand", "").lower() == "instanceview":
+            shown["properties"] = {**machine.properties, "instanceView": self._view(machine)}
+        return Answer(body=shown)
+
+    def _put(self, call: Call) -> Answer:
+        demand_group(self._store, call)
+        body = call.json()
+        properties: Json = body.get("properties") or {}
+        location = str(body.get("location") or "")
+        existed = self._store.find(call.path) is not None
+        if not existed:
+            self._demand_image(location, (properties.get("storageProfile") or {}).get("imageReference") or {})
+        shown = _without_secrets(properties)
+        machine = self._store.put(
+            call.path,
+            MACHINE,
+            {
+                **{key: body[key] for key in ("identity", "plan", "zones") if key in body},
+                "location": location,
+                "tags": body.get("tags") or {},
+                "properties": {**shown, "provisioningState": "Updating" if existed else "Creating"},
+            },
+            delete=lambda: self._remove_now(call.path),
+        )
+        if not existed:
+            self._store.note(machine.id, power="starting", generalized=False)
+        headers = self._operations.begin(call, PROVIDER, machine.location, self._create(machine.id))
+        return Answer(status=200 if existed else 201, body=machine.shown(), headers=headers)
+
+    async def _create(self, machine_id: str) -> None:
+        await asyncio.sleep(self._seconds)
+        machine = self._store.find(machine_id)
+        if machine is None:
+            raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
+        folder = machine.id.rsplit("/providers/", 1)[0]
+        disk = machine.properties.get("storageProfile", {}).get("osDisk") or {}
+        disk_id = f"{folder}/providers/{DISK}/{disk.get('name') or f'{machine.name}_OsDisk_1'}"
+        made: Json = {"location": machine.location, "tags": dict(machine.tags)}
+        if self._store.find(disk_id) is None:
+            self._store.put(disk_id, DISK, {**made, "properties": _disk_properties(machine)})
+        attached = {"disk": disk_id, "disk_goes": disk.get("deleteOption") == "Delete", "interfaces": ()}
+        network = machine.properties.get("networkProfile") or {}
+        interfaces = []
+        for wanted in network.get("networkInterfaceConfigurations") or ():
+            interface_id = f"{folder}/providers/{INTERFACE}/{wanted['name']}"
+            own = {**(wanted.get("properties") or {}), "provisioningState": "Succeeded"}
+            self._store.put(interface_id, INTERFACE, {**made, "properties": own})
+            if own.get("deleteOption") == "Delete":
+                interfaces.append(interface_id)
+        self._store.note(machine.id, power="running", **{**attached, "interfaces": tuple(interfaces)})
+        self._store.change(machine.id, provisioningState="Succeeded")
+
+    def _demand_image(self, location: str, reference: Json) -> None:
+        image = reference.get("id")
+        if image is None:
+            self._marketplace.demand(location, reference)
+            return
+        version = self._store.find(str(image))
+        if version is None:
+            raise not_found(str(image))
+        if version.type != VERSION or version.state != "Succeeded":
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"The image '{image}' is not a version that is ready to boot from.",
+            )
+
+    def _power(self, state: str) -> Any:
+        def endpoint(call: Call) -> Answer:
+            machine = self._parent(call)
+            if machine.hidden.get("generalized") and state == "running":
+                raise ArmError(
+                    409, "OperationNotAllowed", f"VM '{machine.name}' is generalized and cannot be started."
+                )
+            return self._accept(call, machine, power=state)
+
+        return endpoint
+
+    def _generalize(self, call: Call) -> Answer:
+        machine = self._parent(call)
+        if machine.hidden.get("power") not in ("deallocated", "stopped"):
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"Operation 'generalize' is not allowed on VM '{machine.name}' since the VM is running or starting.",
+            )
+        self._store.note(machine.id, generalized=True)
+        return Answer(status=200)
+
+    def _accept(self, call: Call, machine: Resource, **hidden: Any) -> Answer:
+        async def work() -> None:
+            if self._store.find(machine.id) is None:
+                raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
+            self._store.note(machine.id, **hidden)
+
+        return Answer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
+
+    def _delete(self, call: Call) -> Answer:
+        machine = self._store.find(call.path)
+        if machine is None:
+            return Answer(status=204)
+        self._store.change(machine.id, provisioningState="Deleting")
+
+        async def work() -> None:
+            self._remove_now(machine.id)
+
+        return Answer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
+
+    def _remove_now(self, machine_id: str) -> None:
+        machine = self._store.find(machine_id)
+        if machine is None:
+            return
+        self._store.remove(machine.id)
+        for interface in machine.hidden.get("interfaces", ()):
+            self._store.remove(interface)
+        if machine.hidden.get("disk_goes"):
+            self._store.remove(machine.hidden["disk"])
+
+    def _put_plain(self, call: Call, kind: str) -> Answer:
+        demand_group(self._store, call)
+        body = call.json()
+        existed = self._store.find(call.path) is not None
+        properties = {**(body.get("properties") or {}), "provisioningState": "Succeeded"}
+        made: Json = {
+            "location": body.get("location"),
+            "tags": body.get("tags") or {},
+            "properties": properties,
+        }
+        resource = self._store.put(call.path, kind, made)
+        return Answer(status=200 if existed else 201, body=resource.shown())
+
+    def _delete_plain(self, call: Call) -> Answer:
+        resource = self._store.find(call.path)
+        if resource is None:
+            return Answer(status=204)
+        user = next(
+            (each for each in self._store.all() if each.type == MACHINE and _uses(each, resource.id)), None
+        )
+        if user is not None:
+            code = "NicInUse" if resource.type == INTERFACE else "OperationNotAllowed"
+            raise ArmError(409, code, f"'{resource.id}' is attached to virtual machine '{user.id}'.")
+        self._store.remove(resource.id)
+        return Answer(status=200)
+
+    def _parent(self, call: Call) -> Resource:
+        return self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
+
+    def _view(self, machine: Resource) -> Json:
+        power = machine.hidden.get("power", "unknown")
+        statuses = [
+            {"code": f"ProvisioningState/{machine.state.lower()}", "level": "Info"},
+            {"code": f"PowerState/{power}", "level": "Info", "displayStatus": f"VM {power}"},
+        ]
+        if machine.hidden.get("generalized"):
+            statuses.append(
+                {"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"}
+            )
+        return {"statuses": statuses}
+
+
+def _uses(machine: Resource, resource_id: str) -> bool:
+    network = machine.properties.get("networkProfile") or {}
+    attached = [str(each.get("id", "")) for each in network.get("networkInterfaces") or ()]
+    attached += [str(machine.hidden.get("disk", "")), *machine.hidden.get("interfaces", ())]
+    return resource_id.lower() in {each.lower() for each in attached}
+
+
+def _disk_properties(machine: Resource) -> Json:
+    return {
+        "provisioningState": "Succeeded",
+        "creationData": {"createOption": "FromImage"},
+        "managedBy": machine.id,
+    }
+
+
+def _without_secrets(properties: Json) -> Json:
+    profile = properties.get("osProfile")
+    if not isinstance(profile, dict):
+        return dict(properties)
+    shown = {key: value for key, value in profile.items() if key not in ("adminPassword", "customData")}
+    return {**properties, "osProfile": shown}

@@ -1,0 +1,245 @@
+"""Everything put together: the services, their three listeners, start and stop. The one composition root.
+
+All ports are on loopback and free ones unless told otherwise. `arm.json` appears when all of them answer.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from local import ca, proxy
+from local.arm import containers as container_service
+from local.arm import gate, http, marketplace, surroundings
+from local.arm.container_quota import Limits
+from local.arm.control import Control
+from local.arm.entra import Entra
+from local.arm.event_grid import EventGrid
+from local.arm.faults import Faults
+from local.arm.galleries import Galleries
+from local.arm.gallery_versions import GalleryVersions
+from local.arm.identity import Identities
+from local.arm.machines import Machines
+from local.arm.operations import Operations
+from local.arm.resources import Resources
+from local.arm.rights import Rights, builder_grant
+from local.arm.store import Store
+from local.arm.tally import Tally
+from local.arm.tokens import Tokens
+from local.arm.vault import Vault
+from local.arm.wire import Json
+
+_OFFERED = Path(__file__).with_name("marketplace.json")
+_STARTED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says. `galleries` are `RESOURCE_GROUP/NAME`; `identities` map ids to client ids."""
+
+    folder: Path
+    ca_folder: Path | None = None
+    port: int = 0
+    subscriptions: tuple[str, ...]
+    tenant: str
+    location: str = "westeurope"
+    resource_groups: tuple[str, ...] = ()
+    galleries: tuple[str, ...] = ()
+    builder_client_id: str = ""
+    live_galleries: tuple[str, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
+    replication_seconds: float = 0.5
+    machine_seconds: float = 0.1
+    time_scale: float = 1.0
+    retry_after: int = 1
+    limits: Limits = field(default_factory=Limits)
+    scenario: Path | None = None
+    packer: Path | None = None
+    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: two servers share the process, and the process decides when to end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then end every container and return."""
+    options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    container_service.clear_folder(options.folder)
+    announced = options.folder / "arm.json"
+    announced.unlink(missing_ok=True)
+    authority = ca.make_authority(options.ca_folder or options.folder / "ca")
+    names = ["127.0.0.1", "localhost", *proxy.AZURE_NAMES]
+    files = ca.issue_certificate(authority, names, name=f"arm-{os.getpid()}")
+    tls_socket = _bind(options.port)
+    plain_socket = _bind(0)
+    tls_port, plain_port = tls_socket.getsockname()[1], plain_socket.getsockname()[1]
+    arm, plain = f"https://127.0.0.1:{tls_port}", f"http://127.0.0.1:{plain_port}"
+
+    operations, tally = Operations(retry_after=options.retry_after), Tally()
+    way_out = proxy.Proxy(
+        tls=proxy.Target(port=tls_port), plain=proxy.Target(port=plain_port), refused=tally.refuse
+    )
+    listener = await proxy.listen(way_out)
+    proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    platform = surroundings.Platform(
+        folder=options.folder,
+        ca_file=authority.ca_file,
+        identity_endpoint=f"{plain}/msi/token",
+        proxy=proxy_address,
+        packer=options.packer or surroundings.write_recorded_packer(options.folder),
+        scenario=options.scenario,
+        programs={**surroundings.default_programs(), **options.programs},
+    )
+    header = surroundings.new_identity_header()
+    app, control, groups = _assemble(options, arm, platform, header, operations, tally)
+    tls_config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=0,
+        timeout_keep_alive=75,
+        ssl_certfile=str(files.certificate),
+        ssl_keyfile=str(files.key),
+    )
+    plain_app = http.as_app(control.answer, control.app, prefix="/_control/")
+    plain_config = uvicorn.Config(
+        plain_app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=0,
+        timeout_keep_alive=75,
+    )
+    servers = [(_Server(tls_config), tls_socket), (_Server(plain_config), plain_socket)]
+    tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
+    try:
+        await _wait_started([server for server, _ in servers])
+        _announce(
+            announced,
+            {
+                "pid": os.getpid(),
+                "arm": arm,
+                "authority": arm,
+                "vault": arm,
+                "identity_endpoint": platform.identity_endpoint,
+                "identity_header": header,
+                "proxy": proxy_address,
+                "ca_file": str(authority.ca_file),
+                "control": f"{plain}/_control",
+                "subscription_id": options.subscriptions[0],
+                "tenant_id": options.tenant,
+                "location": options.location,
+                "packer": str(platform.packer),
+            },
+        )
+        await stop.wait()
+    finally:
+        announced.unlink(missing_ok=True)
+        await groups.close()  # while everything still answers: a builder that is told to stop cleans up first
+        listener.close()
+        await operations.close()
+        for server, _ in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks, return_exceptions=True)
+        files.certificate.unlink(missing_ok=True)
+        files.key.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plain:
+    """What the port without TLS serves."""
+
+    answer: http.Answering
+    app: ASGIApp
+
+
+def _assemble(
+    options: Options,
+    arm: str,
+    platform: surroundings.Platform,
+    header: str,
+    operations: Operations,
+    tally: Tally,
+) -> tuple[ASGIApp, _Plain, container_service.Containers]:
+    store, faults, rights, vault = Store(), Faults(), Rights(), Vault()
+    tokens = Tokens(tenant=options.tenant, authority=arm)
+    if options.builder_client_id:
+        rights.add(builder_grant(options.builder_client_id, options.live_galleries))
+    identities = Identities(
+        tokens, host_header=header, builder_client_id=options.builder_client_id, known=options.identities
+    )
+    events = EventGrid(operations, tenant=options.tenant)
+    offered = marketplace.load(_OFFERED)
+    galleries = Galleries(store, operations)
+    seconds = options.replication_seconds * options.time_scale
+    versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
+    machines = Machines(store, operations, offered, seconds=options.machine_seconds * options.time_scale)
+    groups = container_service.Containers(
+        store, operations, platform, limits=options.limits, attach=identities.attach
+    )
+    resources = Resources(store, operations, tenant=options.tenant)
+    _seed(options, resources, galleries)
+    services = gate.Services(
+        open=tuple(Entra(tokens, arm=arm).routes()),
+        vault=tuple(vault.routes()),
+        arm=(
+            *offered.routes(),
+            *versions.routes(),
+            *galleries.routes(),
+            *groups.routes(),
+            *machines.routes(),
+            *resources.routes(),
+            *operations.routes(),
+        ),
+    )
+    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, tally=tally)
+    door = gate.Gate(services, checks, subscriptions=options.subscriptions)
+    side_door = gate.Gate(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
+    control = Control(checks, store=store, marketplace=offered, containers=groups, vault=vault, events=events)
+    return http.as_app(door.answer), _Plain(answer=side_door.answer, app=control.app()), groups
+
+
+def _seed(options: Options, resources: Resources, galleries: Galleries) -> None:
+    home = f"/subscriptions/{options.subscriptions[0]}/resourceGroups"
+    groups = {*options.resource_groups, *(each.split("/")[0] for each in options.galleries)}
+    for group in sorted(groups):
+        resources.seed_group(f"{home}/{group}", options.location)
+    for each in options.galleries:
+        group, name = each.split("/")
+        galleries.seed(f"{home}/{group}/providers/Microsoft.Compute/galleries/{name}", options.location)
+
+
+def _bind(port: int) -> socket.socket:
+    """A listening socket on loopback. asyncio switches Nagle's delay (40 ms an answer) off only where the
+    protocol is named, which socket.create_server does not do."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind(("127.0.0.1", port))
+    made.listen(256)
+    return made
+
+
+async def _wait_started(servers: list[_Server]) -> None:
+    async with asyncio.timeout(_STARTED_SECONDS):
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.005)
+
+
+def _announce(path: Path, facts: Json) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    partial.chmod(0o600)
+    partial.replace(path)

@@ -1,0 +1,76 @@
+"""What Azure gives to a container besides its own settings: addresses, trust, identity, Packer.
+
+Each container has an identity secret of its own, so that it gets tokens of its own identity and no other.
+"""
+
+import os
+import secrets
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The surroundings of every container; addresses are known once the ports are bound."""
+
+    folder: Path
+    ca_file: Path
+    identity_endpoint: str
+    proxy: str
+    packer: Path
+    scenario: Path | None = None
+    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def command(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
+        """What is run for a container's command; None where its image has no such program."""
+        name, *rest = wanted or ("imagefactory-builder",)  # an image's own entry point
+        known = self.programs.get(name)
+        return None if known is None else (*known, *rest)
+
+    def environment(self, own: Mapping[str, str], identity_header: str, home: Path) -> dict[str, str]:
+        """The container's whole environment: the host's PATH, the platform's variables, then its own."""
+        given = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "PYTHONPATH": str(CHECKOUT),
+            "IDENTITY_ENDPOINT": self.identity_endpoint,
+            "IDENTITY_HEADER": identity_header,
+            "HTTPS_PROXY": self.proxy,
+            "HTTP_PROXY": self.proxy,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "SSL_CERT_FILE": str(self.ca_file),
+            "REQUESTS_CA_BUNDLE": str(self.ca_file),
+            "PACKER_PATH": str(self.packer),
+        }
+        if self.scenario is not None:
+            given["IF_RECORDED_SCENARIO"] = str(self.scenario)
+        return {**given, **own}
+
+
+def default_programs() -> dict[str, tuple[str, ...]]:
+    """The programs of the builder's image."""
+    return {"imagefactory-builder": (sys.executable, "-m", "builder")}
+
+
+def write_recorded_packer(folder: Path) -> Path:
+    """An executable file that is the recorded Packer, for PACKER_PATH."""
+    path = folder / "recorded-packer"
+    # -S: it needs the standard library alone, and starts in half the time without site packages.
+    call = f"{shlex.quote(sys.executable)} -S -m local.recorded_packer"
+    path.write_text(
+        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {call} "$@"\n', encoding="utf-8"
+    )
+    path.chmod(0o700)
+    return path
+
+
+def new_identity_header() -> str:
+    """A secret that nobody can guess."""
+    return secrets.token_hex(16)

@@ -1,0 +1,114 @@
+"""Tokens as Entra ID issues them: RS256, with Azure's claims; minted and verified here.
+
+The key lives as long as the process. Whom a token is for is decided by the endpoints, not here.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+LIFE_SECONDS: Final = 24 * 3600  # managed identities get tokens for a day
+ARM_AUDIENCES: Final = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
+VAULT_AUDIENCES: Final = frozenset({"https://vault.azure.net"})
+_KEY_NAMES: Final = uuid.UUID("6f2f2b0c-6d2c-4d0c-9d52-0c6a3f8b1d11")
+
+
+class Refused(Exception):
+    """A token that does not hold; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls, by a verified token."""
+
+    client_id: str
+    object_id: str
+
+
+class Tokens:
+    """Mints and verifies tokens of one tenant."""
+
+    def __init__(self, *, tenant: str, authority: str) -> None:
+        self.tenant = tenant
+        self.authority = authority
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key_id = uuid.uuid4().hex
+
+    def keys(self) -> dict[str, Any]:
+        """The JSON Web Key Set that others verify with."""
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
+        return {"keys": [{**public, "use": "sig", "kid": self._key_id, "alg": "RS256"}]}
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of tokens for our own API (version 2.0)."""
+        return f"{self.authority}/{self.tenant}/v2.0"
+
+    def mint_resource(self, client_id: str, audience: str) -> str:
+        """An application's token for an Azure resource, version 1.0: what storage, vault and ARM take."""
+        subject = object_id(client_id)
+        issuer = f"https://sts.windows.net/{self.tenant}/"
+        claims = {
+            "iss": issuer,
+            "appid": client_id,
+            "sub": subject,
+            "oid": subject,
+            "ver": "1.0",
+            "idtyp": "app",
+        }
+        return self._sign(claims, audience, LIFE_SECONDS)
+
+    def mint_person(
+        self,
+        subject: str,
+        audience: str,
+        roles: Sequence[str],
+        groups: Sequence[str],
+        life_seconds: int = 3600,
+    ) -> str:
+        """A person's token for our API, version 2.0."""
+        claims = {
+            "iss": self.issuer,
+            "sub": subject,
+            "oid": object_id(subject),
+            "name": subject,
+            "preferred_username": subject,
+            "azp": object_id("imagefactory"),
+            "roles": list(roles),
+            "groups": list(groups),
+            "ver": "2.0",
+        }
+        return self._sign(claims, audience, life_seconds)
+
+    def verify(self, token: str, audiences: frozenset[str]) -> Caller:
+        """The caller; raises Refused with the reason."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                options={"verify_aud": False, "require": ["exp", "iss", "aud", "oid"]},
+                issuer=[f"https://sts.windows.net/{self.tenant}/", self.issuer],
+            )
+        except jwt.InvalidTokenError as error:
+            raise Refused(str(error)) from error
+        if str(claims["aud"]).rstrip("/") not in audiences:
+            raise Refused(f"its audience is {claims['aud']}")
+        return Caller(client_id=str(claims.get("appid") or claims.get("azp")), object_id=str(claims["oid"]))
+
+    def _sign(self, claims: Mapping[str, Any], audience: str, life_seconds: int) -> str:
+        now = int(time.time())
+        times = {"iat": now, "nbf": now - 300, "exp": now + life_seconds}
+        body = {**claims, **times, "aud": audience, "tid": self.tenant, "uti": uuid.uuid4().hex}
+        return jwt.encode(body, self._key, algorithm="RS256", headers={"kid": self._key_id})
+
+
+def object_id(name: str) -> str:
+    """The object id of an application or a person: always the same for the same name."""
+    return str(uuid.uuid5(_KEY_NAMES, name.lower()))

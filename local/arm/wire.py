@@ -1,0 +1,128 @@
+"""A request and an answer of Azure Resource Manager, its error body, and the table of routes.
+
+ARM compares paths without case; so do the routes here. Services get a `Call` and give an `Answer` or raise
+`ArmError`; none of them sees HTTP itself.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+MAX_BODY: Final = 4 * 1024 * 1024  # ARM refuses requests above 4 MB
+
+
+class ArmError(Exception):
+    """An answer that is an error, in ARM's body: `{"error": {"code", "message", "target"}}`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        target: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message, self.target = status, code, message, target
+        self.headers = dict(headers or {})
+
+    def answer(self) -> "Answer":
+        """The answer that tells it."""
+        error: Json = {"code": self.code, "message": self.message}
+        if self.target:
+            error["target"] = self.target
+        return Answer(status=self.status, body={"error": error}, headers=self.headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Status, JSON body (None: empty) and extra headers."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. Query names are lower case. `base` is scheme and host as the caller wrote them."""
+
+    method: str
+    path: str
+    base: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    content: bytes
+    names: Mapping[str, str]
+
+    @property
+    def api_version(self) -> str:
+        """The api-version asked for, or empty."""
+        return self.query.get("api-version", "")
+
+    def json(self) -> Json:
+        """The body as an object, its keys and values unchecked; raises InvalidRequestContent."""
+        try:
+            body = json.loads(self.content or b"{}")
+        except ValueError as error:
+            raise _bad_content(f"the content is not JSON: {error}") from error
+        if not isinstance(body, dict):
+            raise _bad_content("the content is not a JSON object")
+        return body
+
+
+Endpoint = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`GET /a/{b}/c`: what is answered by `endpoint`. `api_version` is demanded where it says so."""
+
+    method: str
+    template: str
+    endpoint: Endpoint
+    api_version: bool = True
+
+    @property
+    def name(self) -> str:
+        """How the count of requests names it."""
+        return f"{self.method} {self.template}"
+
+
+class Routes:
+    """The table of routes; the first that fits answers."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = [(route, _pattern(route.template)) for route in routes]
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        """The route for a request with the names in its path, or None."""
+        for route, pattern in self._routes:
+            if route.method == method and (found := pattern.fullmatch(path)):
+                return route, found.groupdict()
+        return None
+
+
+def not_emulated(method: str, path: str, api_version: str) -> ArmError:
+    """The loud refusal of what the emulator does not know."""
+    called = f"{method} {path}?api-version={api_version}"
+    return ArmError(
+        501,
+        "NotEmulated",
+        f"{called} is not emulated; add a route to a service in local/arm, with Azure's own answer",
+    )
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"(\{\w+\})", template.rstrip("/"))
+    text = "".join(f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part) for part in parts)
+    return re.compile(text + "/?", re.IGNORECASE)
+
+
+def _bad_content(reason: str) -> ArmError:
+    return ArmError(400, "InvalidRequestContent", f"The request content was invalid: {reason}.")

@@ -1,0 +1,102 @@
+"""Polls one queue for one function; each message gets a task, within the limits of `host.json`."""
+
+import asyncio
+import logging
+import random
+from concurrent.futures import Executor
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage import queue as storage
+
+from local.host.backoff import PollBackoff
+from local.host.messages import MessageLife
+
+POISON_SUFFIX = "-poison"
+# This host fills the poison queues itself and wakes their listeners, so idle ones may be looked at less often
+# than on the real host: with half of all queues being poison queues, that saves a third of the idle CPU time.
+_POISON_PATIENCE = 4
+_log = logging.getLogger(__name__)
+
+
+class QueueListener:
+    """Looks for messages until it is stopped; then lets those under way come to their end."""
+
+    def __init__(self, *, life: MessageLife, threads: Executor) -> None:
+        self._life = life
+        self._threads = threads
+        longest = life.options.max_polling_interval * (_POISON_PATIENCE if life.poison is None else 1)
+        self._backoff = PollBackoff(longest=longest, fraction=random.random)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self._wake = asyncio.Event()
+        self._complaint = ""
+
+    @property
+    def queue_name(self) -> str:
+        """The queue it looks at."""
+        return str(self._life.queue.queue_name)
+
+    def wake(self) -> None:
+        """Look at once: somebody in this host has put a message there."""
+        self._backoff.reset()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Take no more messages; `run` returns when those under way are done."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Poll until stopped."""
+        while not self._is_stopping:
+            messages = await self._receive()
+            for message in messages:
+                task = asyncio.create_task(self._life.live(message))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            if messages:
+                self._backoff.reset()
+                await self._wait_for_room()
+            else:
+                await self._pause(self._backoff.next_delay().total_seconds())
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _wait_for_room(self) -> None:
+        while len(self._under_way) > self._life.options.new_batch_threshold and not self._is_stopping:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _receive(self) -> list[Any]:
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, self._receive_page)
+        except ResourceNotFoundError:
+            self._complain(f"the queue {self.queue_name} does not exist yet")
+            return []
+        except AzureError as error:
+            self._complain(f"the queue {self.queue_name} cannot be read: {error}")
+            return []
+        self._complaint = ""
+        return found
+
+    def _receive_page(self) -> list[storage.QueueMessage]:
+        size = self._life.options.batch_size
+        pages = self._life.queue.receive_messages(
+            messages_per_page=size,
+            max_messages=size,
+            visibility_timeout=int(self._life.lease.total_seconds()),
+        ).by_page()
+        # One page is one request; going on would ask again, and an idle queue would cost two.
+        return list(next(pages, ()))
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:  # once for each new trouble, not at every look
+            _log.warning(text)
+        self._complaint = text

@@ -1,0 +1,103 @@
+"""`python -m local.run`: the main job, end to end, on this machine. Exit status 0 only if all came true."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from local import azurite, processes
+from local.arm import launch
+from local.run import report, stack
+from local.run.factory import ApiError
+from local.run.progress import Progress
+from local.run.story import Story, StoryError
+
+
+def main() -> int:
+    """Run the story; the last line of standard output is one JSON object."""
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(stderr=False)
+    folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
+    try:
+        return _run(options, folder, console)
+    except KeyboardInterrupt:
+        console.print("stopped: everything that was started has been ended", style="yellow")
+        return 130
+    except (azurite.AzuriteMissingError, processes.StartFailedError, launch.ArmDidNotStart) as error:
+        print(f"The factory could not be started: {error}", file=sys.stderr)
+        return 2
+    except (StoryError, ApiError) as error:
+        print(f"The run failed: {error}", file=sys.stderr)
+        print(f"Logs of this run are kept in {folder}", file=sys.stderr)
+        options.keep_folder = True
+        return 1
+    finally:
+        if not options.keep_folder:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(options: argparse.Namespace, folder: Path, console: Console) -> int:
+    started = time.monotonic()
+    with Progress(console) as progress:
+        progress.say("starting Azurite, the ARM emulator and the Functions host")
+        with stack.running(folder) as running:
+            story = Story(stack=running, watch=progress.show)
+            packer = _packer(progress)
+            progress.say("registering the platform steps and six images")
+            story.register()
+            progress.say("first builds: parents before children")
+            story.wait_for_first_builds()
+            progress.say("Red Hat publishes a new RHEL; the timer has to notice")
+            story.publish_release()
+            progress.say("the payments team asks for a rebuild of its image")
+            story.rebuild_leaf()
+            left = story.wait_until_quiet()
+            outcome = report.conclude(story, left=left, seconds=time.monotonic() - started, packer=packer)
+            report.print_table(console, story, outcome)
+            if options.keep:
+                _serve(console, running, outcome)
+    print(json.dumps(outcome.facts), flush=True)
+    return 1 if outcome.problems else 0
+
+
+def _packer(progress: Progress) -> str:
+    """Which Packer the builder runs here; the emulated guest that the real one needs is still to come."""
+    progress.say("Packer: recorded (no machine image is built; what a build would do to Azure is emulated)")
+    return "recorded"
+
+
+def _serve(console: Console, running: stack.Stack, outcome: report.Outcome) -> None:
+    """Keep serving until interrupted."""
+    console.print(f"\nThe factory serves at {running.url} until you press Ctrl-C.")
+    console.print(f"export IMAGEFACTORY_URL={running.url}", highlight=False)
+    token = running.token("operator", roles=("Factory.Admin",))
+    console.print(f"export IMAGEFACTORY_TOKEN={token}", highlight=False, soft_wrap=True)
+    console.print("Then, in another terminal: .venv/bin/imagefactory list")
+    try:
+        while running.host.is_alive():
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        console.print("stopping")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep serving after the story, until Ctrl-C")
+    parser.add_argument("--keep-folder", action="store_true", help="keep the run's folder with its logs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

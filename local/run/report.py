@@ -1,0 +1,91 @@
+"""The end of a run: a table for a person and one JSON object for a program, as its last line."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.run.story import IMAGES, Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Whether the run came true, and the JSON object that says so; `problems` is empty where it did."""
+
+    problems: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+def conclude(story: Story, *, left: Sequence[str], seconds: float, packer: str) -> Outcome:
+    """Hold what the API shows against what the run promises."""
+    builds = story.builds()
+    newest = {build["image"]: build for build in reversed(builds) if build["result"] == "succeeded"}
+    doubles = duplicates(builds)
+    problems = [
+        f"{name} is {view['state']}" for name, view in story.last.items() if view["state"] != "current"
+    ]
+    problems += [
+        f"{build['id']} ended {build['result']}: {build['failure']}"
+        for build in builds
+        if build["result"] != "succeeded"
+    ]
+    problems += [f"left behind: {each}" for each in left]
+    if doubles:
+        problems.append(f"{doubles} inputs were built twice")
+    requests = story.stack.arm.ask("GET", "requests")
+    facts = {
+        "result": "failed" if problems else "ok",
+        "release": story.release,
+        "images": [_image(name, story.last[name], newest.get(name, {})) for name in IMAGES],
+        "builds": len(builds),
+        "duplicate_builds": doubles,
+        "seconds": round(seconds, 1),
+        "cascade_seconds": round(story.cascade_seconds, 1),
+        "packer": packer,
+        "arm_requests": requests["total"],
+        "storage_operations": sum(story.stack.azurite.count_requests().values()),
+    }
+    if problems:
+        facts["problems"] = problems
+    return Outcome(problems=tuple(problems), facts=facts)
+
+
+def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
+    """How many inputs (image and fingerprint) were built more than once."""
+    counts = Counter((build["image"], build["fingerprint"]) for build in builds)
+    return sum(1 for count in counts.values() if count > 1)
+
+
+def print_table(console: Console, story: Story, outcome: Outcome) -> None:
+    """Image, old and new version, parent version, reasons, seconds."""
+    table = Table(title=f"RHEL {story.release}: every image and why it was rebuilt", title_justify="left")
+    for heading in ("image", "old version", "new version", "built from", "reasons"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("seconds", justify="right")
+    for facts in outcome.facts["images"]:
+        name = facts["name"]
+        took = story.changed.get(name)
+        table.add_row(
+            name,
+            story.first.get(name, {}).get("version", ""),
+            facts["version"],
+            facts["parent_version"],
+            "\n".join(facts["reasons"]),
+            "" if took is None else f"{took:.1f}",
+        )
+    console.print(table)
+    for problem in outcome.problems:
+        console.print(f"[bold red]problem[/] {problem}")
+
+
+def _image(name: str, view: Mapping[str, Any], build: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": view["version"],
+        "parent_version": view["origin_version"],
+        "fingerprint": view["fingerprint"],
+        "reasons": list(build.get("reasons", ())),
+    }

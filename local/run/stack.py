@@ -1,0 +1,160 @@
+"""Start everything that the factory needs on this machine, and stop it again: Azurite, ARM, the Functions host.
+
+Each run has a folder, ports and a certificate authority of its own, so that two runs never meet.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import azurite, ca, processes
+from local.arm import launch
+from local.run import storage
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+AUDIENCE = "api://imagefactory"
+_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"  # the one that the emulator has by itself
+BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
+QUARANTINE, LIVE = "quarantine", "live"
+FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
+BUILDER_CLIENT = "44444444-4444-4444-8444-444444444444"
+
+
+@dataclass(slots=True, kw_only=True)
+class Stack:
+    """What runs. `host` changes when the Functions host is killed and started again."""
+
+    folder: Path
+    arm: launch.RunningArm
+    azurite: azurite.RunningAzurite
+    host: processes.Running
+    url: str
+    settings: Path
+
+    def restart_host(self) -> None:
+        """Start a Functions host again after the old one has ended; same settings, a new port."""
+        self.host, self.url = _start_host(self.folder, self.settings, self.arm)
+
+    def token(self, subject: str, *, roles: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> str:
+        """An access token of the local Entra for our API."""
+        return self.arm.token(subject, AUDIENCE, roles=roles, groups=groups)
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2) -> Iterator[Stack]:
+    """Everything, ready to be used; stopped in any case, in the opposite order."""
+    authority = ca.make_authority(folder / "ca")
+    certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
+        # Started from a thread of its own it would be killed with that thread: only ARM is started there.
+        starting_arm = pool.submit(_start_arm, folder, scenario)
+        try:
+            store = azurite.start(
+                folder / "azurite", certificate=certificate.certificate, key=certificate.key
+            )
+            stack.callback(store.stop)
+        finally:
+            arm = starting_arm.result()
+            stack.callback(arm.stop)
+        storage.prepare(store, arm)
+        settings = _write_settings(folder, store, arm, poll_seconds)
+        host, url = _start_host(folder, settings, arm)
+        made = Stack(folder=folder, arm=arm, azurite=store, host=host, url=url, settings=settings)
+        stack.callback(lambda: made.host.stop())
+        yield made
+
+
+def _start_arm(folder: Path, scenario: Path | None) -> launch.RunningArm:
+    return launch.start(
+        folder / "arm",
+        ca_folder=folder / "ca",
+        resource_groups=[BUILD_GROUP, GALLERY_GROUP],
+        galleries=[f"{GALLERY_GROUP}/{QUARANTINE}", f"{GALLERY_GROUP}/{LIVE}"],
+        live_galleries=[LIVE],
+        builder_client_id=BUILDER_CLIENT,
+        identities={_identity(_SUBSCRIPTION, "builder"): BUILDER_CLIENT},
+        replication_seconds=0.2,
+        scenario=scenario,
+    )
+
+
+def _identity(subscription: str, name: str) -> str:
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{BUILD_GROUP}"
+        f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    )
+
+
+def _write_settings(
+    folder: Path, store: azurite.RunningAzurite, arm: launch.RunningArm, poll_seconds: int
+) -> Path:
+    """The settings of the function app: as on Azure, but for endpoints, certificate authority and pace."""
+    values = {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsStorage__blobServiceUri": store.blob,
+        "AzureWebJobsStorage__queueServiceUri": store.queue,
+        "AzureWebJobsStorage__tableServiceUri": store.table,
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__clientId": FUNCTION_CLIENT,
+        "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
+        "SWEEP_SCHEDULE": "*/15 * * * * *",
+        "PRUNE_SCHEDULE": "0 0 3 * * *",
+        "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
+        "FACTORY_TENANT_ID": arm.tenant_id,
+        "FACTORY_LOCATION": arm.location,
+        "FACTORY_BUILD_RESOURCE_GROUP": BUILD_GROUP,
+        "FACTORY_GALLERY_RESOURCE_GROUP": GALLERY_GROUP,
+        "FACTORY_QUARANTINE_GALLERY": QUARANTINE,
+        "FACTORY_LIVE_GALLERIES": LIVE,
+        "FACTORY_BUILDER_IMAGE": "local.azurecr.io/imagefactory-builder@sha256:" + "0" * 64,
+        "FACTORY_BUILDER_IDENTITY_ID": _identity(arm.subscription_id, "builder"),
+        "FACTORY_BUILDER_CLIENT_ID": BUILDER_CLIENT,
+        "FACTORY_CLIENT_ID": FUNCTION_CLIENT,
+        "FACTORY_BUILD_SUBNET_ID": "",
+        "FACTORY_VM_SUBNET_ID": "",
+        "FACTORY_SLOTS": "4",
+        "FACTORY_CREATES_PER_HOUR": "300",
+        "FACTORY_TEAM_SLOTS": "4",
+        "FACTORY_WAIT_SECONDS": "1",
+        "FACTORY_KEY_VAULT_URI": arm.vault,
+        "FACTORY_API_AUDIENCE": AUDIENCE,
+        "FACTORY_AUTHORITY": arm.authority,
+        "FACTORY_ARM_ENDPOINT": arm.arm,
+        "FACTORY_CA_FILE": str(arm.ca_file),
+    }
+    path = folder / "local.settings.json"
+    path.write_text(json.dumps({"IsEncrypted": False, "Values": values}, indent=1), encoding="utf-8")
+    return path
+
+
+def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[processes.Running, str]:
+    """The Functions host with the identity endpoint that App Service would give it."""
+    announce = folder / "host" / "host.json"
+    announce.parent.mkdir(exist_ok=True)
+    announce.unlink(missing_ok=True)
+    environment = {
+        **os.environ,
+        "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
+        "IDENTITY_ENDPOINT": arm.identity_endpoint,
+        "IDENTITY_HEADER": arm.identity_header,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "8",
+        "REQUESTS_CA_BUNDLE": str(arm.ca_file),
+    }
+    command: list[str | Path] = [sys.executable, "-m", "local.host", "--app-dir", CHECKOUT]
+    command += ["--settings", settings, "--announce", announce, "--lease-seconds", "5"]
+    host = processes.start(
+        "the Functions host",
+        command,
+        log=folder / "host" / "host.log",
+        ready=announce.exists,
+        timeout=40,
+        folder=CHECKOUT,
+        environment=environment,
+    )
+    return host, str(json.loads(announce.read_text(encoding="utf-8"))["url"])

@@ -1,0 +1,64 @@
+"""What Terraform makes in the storage account on Azure: queues, tables and blob containers."""
+
+import json
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Sequence
+
+from azure.core.credentials import AccessToken
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from local.arm.launch import RunningArm
+from local.azurite import RunningAzurite
+
+QUEUES = (
+    "rebuild-requests",
+    "dispatch-requests",
+    "build-steps",
+    "build-events",
+    "image-published",
+    "notification-requests",
+)
+TABLES = ("images", "index", "capacity")
+CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance")
+
+
+class OperatorCredential:
+    """Storage tokens of whoever deploys, from the emulator's identity endpoint."""
+
+    def __init__(self, arm: RunningArm) -> None:
+        self._arm = arm
+
+    def get_token(self, *scopes: str, **_options: object) -> AccessToken:
+        """As the Azure SDKs ask for it."""
+        resource = scopes[0].removesuffix("/.default")
+        query = urllib.parse.urlencode({"api-version": "2019-08-01", "resource": resource})
+        request = urllib.request.Request(  # noqa: S310 - the loopback address that the emulator announced
+            f"{self._arm.identity_endpoint}?{query}", headers={"X-IDENTITY-HEADER": self._arm.identity_header}
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            token = json.load(answer)["access_token"]
+        return AccessToken(str(token), int(time.time()) + 3000)
+
+
+def prepare(store: RunningAzurite, arm: RunningArm) -> None:
+    """Create what is missing."""
+    credential = OperatorCredential(arm)
+    verify = {"connection_verify": str(arm.ca_file), "credential": credential}
+    with (
+        BlobServiceClient(store.blob, **verify) as blobs,  # type: ignore[arg-type]  # the SDK's stub wants its own protocol
+        QueueServiceClient(store.queue, **verify) as queues,  # type: ignore[arg-type]  # likewise
+        TableServiceClient(store.table, **verify) as tables,  # type: ignore[arg-type]  # likewise
+    ):
+        _each(blobs.create_container, CONTAINERS)
+        _each(queues.create_queue, QUEUES)
+        _each(tables.create_table_if_not_exists, TABLES)
+
+
+def _each(create: Callable[[str], object], names: Sequence[str]) -> None:
+    for name in names:
+        create(name)

@@ -1,0 +1,151 @@
+"""What happens in a run: register six images, publish a new RHEL, ask for one rebuild; and wait for each."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from local.run.factory import ApiError, Factory
+from local.run.stack import CHECKOUT, Stack
+
+IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
+SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
+LEAF = "payments-api"
+_LOOK_EVERY = 0.4
+_BOUND = 150.0  # seconds that any one part of the story may take
+
+
+class StoryError(Exception):
+    """A part of the story did not come true in time; the text says what was seen last."""
+
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """The run so far: views of images by name, as the API gave them."""
+
+    stack: Stack
+    watch: Watch
+    admin: Factory = field(init=False)
+    first: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    changed: dict[str, float] = field(default_factory=dict)
+    release: str = ""
+    cascade_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.admin = Factory(url=self.stack.url, token=self.stack.token("operator", roles=("Factory.Admin",)))
+
+    def use_new_host(self) -> None:
+        """After the Functions host was started again its address is another."""
+        self.admin = Factory(url=self.stack.url, token=self.admin.token)
+
+    def register(self) -> None:
+        """Register the platform steps and the six images with the product's own command, parents first."""
+        self._command("platform", "register", str(CHECKOUT / "images"))
+        for name in IMAGES:
+            self._command("register", str(CHECKOUT / "images" / name), "--create")
+            self.watch(self.look())
+
+    def wait_for_first_builds(self) -> None:
+        """Until every image has a version and is current."""
+        self.first = self._until("every image is built", _all_current)
+
+    def publish_release(self) -> None:
+        """Publish a new RHEL in the Marketplace, as Red Hat would; the timer has to notice by itself."""
+        self.release = "9.8.2026062323"
+        started = time.monotonic()
+        self.stack.arm.ask("POST", "marketplace", {**SOURCE, "version": self.release})
+        old = {name: view["version"] for name, view in self.first.items()}
+
+        def is_done(images: Mapping[str, Any]) -> bool:
+            for name, view in images.items():
+                if name not in self.changed and view["version"] != old[name]:
+                    self.changed[name] = time.monotonic() - started
+            return _all_current(images) and len(self.changed) == len(IMAGES)
+
+        self.last = self._until("the cascade is finished", is_done)
+        self.cascade_seconds = time.monotonic() - started
+
+    def rebuild_leaf(self) -> None:
+        """Ask for one rebuild over HTTP, as the leaf's own team."""
+        team = Factory(url=self.stack.url, token=self.stack.token("dev", roles=("Team.payments",)))
+        before = self.last[LEAF]["version"]
+        answer = team.post(
+            f"/api/images/{LEAF}/builds", {"reason": "demonstration"}, {"Idempotency-Key": "make-run"}
+        )
+        if answer.status_code != 202 or "Location" not in answer.headers:
+            raise StoryError(f"the manual rebuild was answered with {answer.status_code} {answer.text}")
+        self.last = self._until(
+            "the manual rebuild is live",
+            lambda images: _all_current(images) and images[LEAF]["version"] != before,
+        )
+
+    def wait_until_quiet(self) -> list[str]:
+        """Wait for what is still being removed; what is left after all, empty in the end."""
+        deadline = time.monotonic() + 20
+        while True:
+            state = self.stack.arm.ask("GET", "state")
+            left = [str(each) for each in [*state["container_groups"], *state["machines"]]]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.2)
+
+    def builds(self) -> list[dict[str, Any]]:
+        """Every build of every image."""
+        return [build for name in IMAGES for build in self.admin.get(f"/api/images/{name}")["builds"]]
+
+    def look(self) -> dict[str, Any]:
+        """The images as they are now, by name."""
+        return {view["name"]: view for view in self.admin.get("/api/images?limit=50")["images"]}
+
+    def _until(self, what: str, is_done: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + _BOUND
+        images: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            try:
+                images = self.look()
+            except (requests.RequestException, ApiError):
+                if self.stack.host.is_alive():
+                    raise
+                images = {}  # the host was killed: who killed it starts it again
+            if images:
+                self.watch(images)
+                if len(images) == len(IMAGES) and is_done(images):
+                    return images
+            time.sleep(_LOOK_EVERY)
+        states = ", ".join(f"{name}: {view['state']} {view['detail']}" for name, view in images.items())
+        raise StoryError(f"within {_BOUND:g} s it did not happen that {what}; seen last: {states}")
+
+    def _command(self, *words: str) -> None:
+        environment = {
+            **os.environ,
+            "IMAGEFACTORY_URL": self.admin.url,
+            "IMAGEFACTORY_TOKEN": self.admin.token,
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "imagefactory", *words],
+            cwd=CHECKOUT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise StoryError(f"imagefactory {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def _all_current(images: Mapping[str, Any]) -> bool:
+    return all(
+        view["state"] == "current" and view["version"] and not view["active_build"]
+        for view in images.values()
+    )

@@ -1,0 +1,1 @@
+"""Azure behind the ports, one module per port. SDK types and SDK errors end here."""

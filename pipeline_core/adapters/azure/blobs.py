@@ -1,0 +1,60 @@
+"""Azure Blob storage: bytes that are created once and never overwritten."""
+
+import itertools
+from collections.abc import Sequence
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
+
+from pipeline_core.adapters.azure import errors
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.ports import BlobFacts
+
+_PAGE = 1000
+
+
+class AzureBlobs:
+    """The containers exist already."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._service = service
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        """Raises AlreadyExists."""
+        with errors.translated(f"create blob {container}/{name}"):
+            self._client(container, name).upload_blob(
+                content, overwrite=False, content_settings=ContentSettings(content_type=media_type)
+            )
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        with errors.translated(f"read blob {container}/{name}"):
+            stream = self._client(container, name).download_blob(offset=0, length=limit + 1)
+            content = stream.readall()
+        if len(content) > limit:
+            raise PermanentError(ErrorClass.POLICY, f"{container}/{name} is larger than {limit} bytes")
+        return content
+
+    def find_facts(self, container: str, name: str) -> BlobFacts | None:
+        """Size and time of last change, or None."""
+        try:
+            found = self._client(container, name).get_blob_properties()
+        except AzureError as error:
+            if errors.is_absent(error):
+                return None
+            raise errors.translate(error, f"look at blob {container}/{name}") from error
+        return BlobFacts(name=name, size=found.size, changed_at=found.last_modified)
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
+        """Facts of the blobs whose name begins with `prefix`, by name."""
+        with errors.translated(f"list blobs {container}/{prefix}"):
+            found = self._service.get_container_client(container).list_blobs(
+                name_starts_with=prefix, results_per_page=min(limit, _PAGE)
+            )
+            return [
+                BlobFacts(name=blob.name, size=blob.size, changed_at=blob.last_modified)
+                for blob in itertools.islice(found, limit)
+            ]
+
+    def _client(self, container: str, name: str) -> BlobClient:
+        return self._service.get_blob_client(container, name)

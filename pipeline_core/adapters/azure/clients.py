@@ -1,0 +1,89 @@
+"""SDK clients, made from the configuration: one identity, bounded times, and no retries of their own.
+
+The engine retries by itself. An SDK that retried too would block a function for minutes, send messages twice
+and meet its own insert as a conflict (AZURE.md section 11).
+"""
+
+import threading
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.data.tables import TableServiceClient
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from pipeline_core.adapters.azure.configuration import Configuration
+
+_ARM_SCOPE = "https://management.azure.com/.default"
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 30
+_IDENTITY_RETRIES = (
+    2  # the identity endpoint may lag behind the start of a host, and asking twice is harmless
+)
+
+
+class Clients:
+    """Each client of this process. `credential` is the managed identity where none is given."""
+
+    def __init__(self, configuration: Configuration, credential: TokenCredential | None = None) -> None:
+        self._configuration = configuration
+        verify: dict[str, Any] = {"connection_verify": configuration.ca_file} if configuration.ca_file else {}
+        times = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
+        self._options: dict[str, Any] = {**verify, **times, "retry_total": 0}
+        self._credential = credential or ManagedIdentityCredential(
+            client_id=configuration.client_id, retry_total=_IDENTITY_RETRIES, **times
+        )
+        self._compute: dict[str, ComputeManagementClient] = {}
+        self._lock = threading.Lock()
+        self.tables = TableServiceClient(
+            configuration.table_endpoint, credential=self._credential, **self._options
+        )
+        self.queues = QueueServiceClient(
+            configuration.queue_endpoint, credential=self._credential, **self._options
+        )
+        self.blobs = BlobServiceClient(
+            configuration.blob_endpoint, credential=self._credential, **self._options
+        )
+        self.containers = ContainerInstanceManagementClient(
+            self._credential, configuration.subscription_id, **self._arm()
+        )
+        self.resources = ResourceManagementClient(
+            self._credential, configuration.subscription_id, **self._arm()
+        )
+        self.secrets = SecretClient(
+            configuration.key_vault_uri,
+            self._credential,
+            # A vault behind an own authority cannot be in the domain of the token's audience.
+            verify_challenge_resource=not configuration.ca_file,
+            **self._options,
+        )
+
+    def compute(self, subscription_id: str) -> ComputeManagementClient:
+        """The client of one subscription: galleries may lie in several."""
+        with self._lock:
+            found = self._compute.get(subscription_id)
+            if found is None:
+                found = ComputeManagementClient(self._credential, subscription_id, **self._arm())
+                self._compute[subscription_id] = found
+            return found
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in (self.tables, self.queues, self.blobs, self.containers, self.resources, self.secrets):
+            client.close()
+        for compute in self._compute.values():
+            compute.close()
+        if isinstance(self._credential, ManagedIdentityCredential):
+            self._credential.close()
+
+    def _arm(self) -> dict[str, Any]:
+        return {
+            **self._options,
+            "base_url": self._configuration.arm_endpoint,
+            "credential_scopes": [_ARM_SCOPE],
+        }

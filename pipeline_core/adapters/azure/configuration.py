@@ -1,0 +1,58 @@
+"""What the adapters have to know of the place where they work. Plain values: no SDK is loaded by this module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.names import GalleryName, Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryPlace:
+    """Where a gallery is; a fleet can span subscriptions."""
+
+    subscription_id: str
+    resource_group: str
+    name: GalleryName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Endpoints and coordinates. `galleries` is keyed by name in lower case: Azure knows no case there.
+
+    `ca_file` names the certificate authority to trust instead of the public ones, or is empty.
+    """
+
+    subscription_id: str
+    tenant_id: str
+    location: Region
+    client_id: str
+    blob_endpoint: str
+    queue_endpoint: str
+    table_endpoint: str
+    key_vault_uri: str
+    arm_endpoint: str
+    authority: str
+    audience: str
+    build_resource_group: str
+    builder_image: str
+    builder_identity_id: str
+    build_subnet_id: str
+    galleries: Mapping[str, GalleryPlace]
+    ca_file: str = ""
+
+    def place(self, gallery: GalleryName) -> GalleryPlace:
+        """Where a gallery is; raises NotFound where the settings do not name it."""
+        found = self.galleries.get(str(gallery).lower())
+        if found is None:
+            raise NotFound(f"the gallery {gallery} is not in the settings: add it to FACTORY_LIVE_GALLERIES")
+        return found
+
+
+class Configured(Protocol):
+    """The settings, as far as the adapters see them."""
+
+    def azure(self) -> Configuration:
+        """Endpoints and coordinates."""
+        ...

@@ -1,0 +1,136 @@
+"""Azure Container Instances: the builder's container groups in the build resource group."""
+
+import io
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+from azure.mgmt.containerinstance import models as shapes
+
+from pipeline_core.adapters.azure import errors
+from pipeline_core.adapters.azure.configuration import Configuration
+from pipeline_core.ports import ContainerGroup, GroupState, NewContainerGroup
+
+BUILD_TAG = "imagefactory-build"
+CONTAINER = "builder"
+_COMMAND = ["imagefactory-builder"]
+_AZURE_DNS = "168.63.129.16"  # a group in a network does not inherit the network's DNS
+_MOST = 1000  # groups that one list looks at; Azure's quota is 100
+_EVENTS = 3  # of a container, the newest, that explain a failure
+
+
+class AzureContainers:
+    """Sees one resource group and nothing else."""
+
+    def __init__(self, client: ContainerInstanceManagementClient, configuration: Configuration) -> None:
+        self._groups = client.container_groups
+        self._configuration = configuration
+        self._resource_group = configuration.build_resource_group
+
+    def find_group(self, name: str) -> ContainerGroup | None:
+        """The group, or None."""
+        try:
+            found = self._groups.get(self._resource_group, name)
+        except AzureError as error:
+            if errors.is_absent(error):
+                return None
+            raise errors.translate(error, f"look at container group {name}") from error
+        return _shown(name, found)
+
+    def create_group(self, new: NewContainerGroup) -> None:
+        """Create a group that was just looked for and not found: a repeated create would restart it."""
+        body = io.BytesIO(json.dumps(render_group(new, self._configuration)).encode())
+        with errors.translated(f"create container group {new.name}"):
+            self._groups.begin_create_or_update(self._resource_group, new.name, body, polling=False)
+
+    def delete_group(self, name: str) -> None:
+        """Start the deletion and return; a group that is gone already is fine."""
+        try:
+            self._groups.begin_delete(self._resource_group, name, polling=False)
+        except AzureError as error:
+            if not errors.is_absent(error):
+                raise errors.translate(error, f"delete container group {name}") from error
+
+    def list_groups(self) -> Sequence[ContainerGroup]:
+        """Every group that carries our build tag; one call each, since a list does not say how a group is."""
+        with errors.translated(f"list container groups of {self._resource_group}"):
+            listed = list(itertools.islice(self._groups.list_by_resource_group(self._resource_group), _MOST))
+        names = [str(group.name) for group in listed if group.tags and BUILD_TAG in group.tags]
+        looked = [self.find_group(name) for name in names]
+        return [group for group in looked if group is not None]
+
+
+def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[str, Any]:
+    """The body of the PUT."""
+    identity, image = configuration.builder_identity_id, configuration.builder_image
+    properties: dict[str, Any] = {
+        "osType": "Linux",
+        "restartPolicy": "Never",
+        "containers": [
+            {
+                "name": CONTAINER,
+                "properties": {
+                    "image": image,
+                    "command": _COMMAND,
+                    "resources": {"requests": {"cpu": new.cpu, "memoryInGB": new.memory_gib}},
+                    "environmentVariables": [
+                        {"name": name, "value": value} for name, value in sorted(new.environment.items())
+                    ],
+                },
+            }
+        ],
+    }
+    server = image.split("/", 1)[0]
+    if "/" in image and "." in server:
+        properties["imageRegistryCredentials"] = [{"server": server, "identity": identity}]
+    if configuration.build_subnet_id:
+        properties["subnetIds"] = [{"id": configuration.build_subnet_id}]
+        properties["dnsConfig"] = {"nameServers": [_AZURE_DNS]}
+    return {
+        "location": str(configuration.location),
+        "tags": dict(sorted(new.tags.items())),
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}},
+        "properties": properties,
+    }
+
+
+def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
+    container = group.containers[0].instance_view if group.containers else None
+    current = None if container is None else container.current_state
+    exit_code = None if current is None or current.state != "Terminated" else current.exit_code
+    whole = None if group.instance_view is None else group.instance_view.state
+    state = group_state(
+        provisioning=str(group.provisioning_state or ""),
+        group=str(whole or ""),
+        container=str((current.state if current else None) or ""),
+        exit_code=exit_code,
+    )
+    tags: Mapping[str, str] = group.tags or {}
+    return ContainerGroup(
+        name=name,
+        state=state,
+        tags=dict(tags),
+        exit_code=exit_code,
+        detail=_detail(container) if state is GroupState.FAILED else "",
+    )
+
+
+def group_state(*, provisioning: str, group: str, container: str, exit_code: int | None) -> GroupState:
+    """The state from what ARM says of the provisioning, the group and its one container (AZURE.md 2.3)."""
+    if container == "Terminated":
+        return GroupState.SUCCEEDED if exit_code == 0 else GroupState.FAILED
+    if provisioning == "Failed" or group in ("Failed", "Stopped", "Succeeded"):
+        # Ended without an exit code of our container: stopped by somebody, or never started.
+        return GroupState.FAILED
+    return GroupState.RUNNING if container == "Running" else GroupState.STARTING
+
+
+def _detail(view: shapes.ContainerPropertiesInstanceView | None) -> str:
+    if view is None:
+        return "the group ended before its container was started"
+    status = (view.current_state.detail_status if view.current_state else "") or ""
+    told = [f"{event.name}: {event.message}" for event in (view.events or [])[-_EVENTS:]]
+    return " | ".join(part for part in (status, *told) if part)[:1000]

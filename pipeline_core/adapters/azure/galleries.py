@@ -1,0 +1,195 @@
+"""Azure Compute Galleries: image definitions, copies, and what `latest` means. Galleries may lie in any subscription."""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+from azure.core.exceptions import AzureError
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.compute import models as shapes
+
+from pipeline_core.adapters.azure import errors
+from pipeline_core.adapters.azure import gallery_bodies as bodies
+from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.domain.definitions import OsTraits
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, NotFound, PermanentError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
+
+_FAILED = frozenset({"Failed", "Canceled"})
+
+
+class AzureGalleries:
+    """`compute` gives the client of a subscription."""
+
+    def __init__(
+        self, compute: Callable[[str], ComputeManagementClient], configuration: Configuration
+    ) -> None:
+        self._compute = compute
+        self._configuration = configuration
+
+    def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
+        """Create the image definition where it is missing; PermanentError where it has other traits."""
+        place, client = self._at(gallery)
+        body = bodies.render_definition(image, os, self._configuration.location)
+        try:
+            found = client.gallery_images.get(place.resource_group, str(place.name), str(image))
+        except AzureError as error:
+            if not errors.is_absent(error):
+                raise errors.translate(error, f"look at image {image} in {gallery}") from error
+            with errors.translated(f"create image {image} in {gallery}"):
+                client.gallery_images.begin_create_or_update(
+                    place.resource_group, str(place.name), str(image), _content(body), polling=False
+                )
+            return
+        if bodies.traits_of(found.as_dict()) != bodies.traits_of(body):
+            raise PermanentError(
+                ErrorClass.TEMPLATE,
+                f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
+            )
+
+    def find_version(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> GalleryImageVersion | None:
+        """The version with its replication state, or None."""
+        found = self._find(gallery, image, version)
+        return None if found is None else _shown(gallery, image, version, found)
+
+    def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
+        """Every version of an image; empty where there is no such image definition.
+
+        A list does not tell how replication goes; a version is provisioned only when that is done.
+        """
+        place, client = self._at(gallery)
+        try:
+            listed = list(
+                client.gallery_image_versions.list_by_gallery_image(
+                    place.resource_group, str(place.name), str(image)
+                )
+            )
+        except AzureError as error:
+            if errors.is_absent(error):
+                return []
+            raise errors.translate(error, f"list versions of {image} in {gallery}") from error
+        return [
+            _shown(gallery, image, version, found)
+            for found in listed
+            if (version := _parse(str(found.name))) is not None
+        ]
+
+    def begin_copy(self, new: NewGalleryVersion) -> None:
+        """Start the copy and return; safe to repeat. Raises NotFound without source or definition.
+
+        A version that exists is left alone: the same PUT again would take it out of `latest`.
+        """
+        if self._find(new.gallery, new.image, new.version) is not None:
+            return
+        place, client = self._at(new.gallery)
+        source = self._configuration.place(new.source_gallery)
+        body = bodies.render_version(new, source, self._configuration.location)
+        with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
+            client.gallery_image_versions.begin_create_or_update(
+                place.resource_group,
+                str(place.name),
+                str(new.image),
+                str(new.version),
+                _content(body),
+                polling=False,
+            )
+
+    def set_excluded(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
+    ) -> None:
+        """Put a version into `latest`, or take it out; raises NotFound; CONFLICT while it is being made."""
+        found = self._find(gallery, image, version)
+        if found is None:
+            raise NotFound(f"{image}@{version} is not in {gallery}")
+        profile = (found.as_dict().get("properties") or {}).get("publishingProfile") or {}
+        if bodies.is_marked(profile, excluded=excluded):
+            return
+        place, client = self._at(gallery)
+        body = bodies.render_exclusion(profile, excluded=excluded)
+        with errors.translated(f"set excludeFromLatest={excluded} on {image}@{version} in {gallery}"):
+            client.gallery_image_versions.begin_update(
+                place.resource_group,
+                str(place.name),
+                str(image),
+                str(version),
+                _content(body),
+                polling=False,
+            )
+
+    def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
+        """Start the deletion and return; a version that is gone already is fine."""
+        place, client = self._at(gallery)
+        try:
+            client.gallery_image_versions.begin_delete(
+                place.resource_group, str(place.name), str(image), str(version), polling=False
+            )
+        except AzureError as error:
+            if not errors.is_absent(error):
+                raise errors.translate(error, f"delete {image}@{version} in {gallery}") from error
+
+    def _find(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> shapes.GalleryImageVersion | None:
+        place, client = self._at(gallery)
+        try:
+            return client.gallery_image_versions.get(
+                place.resource_group,
+                str(place.name),
+                str(image),
+                str(version),
+                expand=shapes.ReplicationStatusTypes.REPLICATION_STATUS,
+            )
+        except AzureError as error:
+            if errors.is_absent(error):
+                return None
+            raise errors.translate(error, f"look at {image}@{version} in {gallery}") from error
+
+    def _at(self, gallery: GalleryName) -> tuple[GalleryPlace, ComputeManagementClient]:
+        place = self._configuration.place(gallery)
+        return place, self._compute(place.subscription_id)
+
+
+def version_state(provisioning: str, replication: str | None) -> VersionState:
+    """The state from ARM's two words; `replication` is None where it was not asked for."""
+    if provisioning == "Deleting":
+        return VersionState.DELETING
+    if provisioning in _FAILED or replication == "Failed":
+        return VersionState.FAILED
+    is_ready = provisioning == "Succeeded" and replication in (None, "Completed")
+    return VersionState.READY if is_ready else VersionState.CREATING
+
+
+def _shown(
+    gallery: GalleryName, image: ImageName, version: GalleryVersion, found: shapes.GalleryImageVersion
+) -> GalleryImageVersion:
+    body: dict[str, Any] = found.as_dict()
+    properties = body.get("properties") or {}
+    replication = properties.get("replicationStatus")
+    aggregated = None if replication is None else str(replication.get("aggregatedState") or "Unknown")
+    return GalleryImageVersion(
+        gallery=gallery,
+        image=image,
+        version=version,
+        state=version_state(str(properties.get("provisioningState") or ""), aggregated),
+        excluded_from_latest=bodies.is_excluded(properties.get("publishingProfile") or {}),
+        tags=body.get("tags") or {},
+        detail=bodies.failed_regions(replication or {}),
+    )
+
+
+def _parse(text: str) -> GalleryVersion | None:
+    """None for a name in another form, which no version of this factory has."""
+    try:
+        return GalleryVersion.parse(text)
+    except InvalidValue:
+        return None
+
+
+def _content(body: dict[str, Any]) -> IO[bytes]:
+    """Exactly our JSON: what the golden files show is what is sent."""
+    return io.BytesIO(json.dumps(body).encode())

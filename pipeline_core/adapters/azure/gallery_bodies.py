@@ -1,0 +1,129 @@
+"""ARM bodies of image definitions and versions: rendered for requests, read from answers. No calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline_core.adapters.azure.configuration import GalleryPlace
+from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.ports import NewGalleryVersion
+
+_PUBLISHER = "ImageFactory"
+_SECURITY = "SecurityType"
+_FEATURES = {
+    SecurityType.TRUSTED_LAUNCH: "TrustedLaunchSupported",
+    SecurityType.STANDARD: "Standard",
+}
+_STORAGE = "Standard_LRS"  # the one kind that every region has
+_WRITABLE = ("replicaCount", "endOfLifeDate", "replicationMode", "storageAccountType")
+_REGION_FIELDS = ("name", "regionalReplicaCount", "storageAccountType", "encryption")
+
+
+def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[str, Any]:
+    """The body that creates an image definition."""
+    return {
+        "location": str(location),
+        "tags": {"imagefactory-image": str(image)},
+        "properties": {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": os.generation.value,
+            "architecture": os.architecture.value,
+            "identifier": {
+                "publisher": _PUBLISHER,
+                "offer": str(image),
+                "sku": f"golden-{os.generation.value}",
+            },
+            "features": [{"name": _SECURITY, "value": _FEATURES[os.security_type]}],
+        },
+    }
+
+
+def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Generation, architecture and security type of an image definition, with ARM's defaults."""
+    properties = body.get("properties") or {}
+    features = {each.get("name"): each.get("value") for each in properties.get("features") or []}
+    return (
+        str(properties.get("hyperVGeneration") or "V1"),
+        str(properties.get("architecture") or "x64"),
+        str(features.get(_SECURITY) or "Standard"),
+    )
+
+
+def render_version(new: NewGalleryVersion, source: GalleryPlace, location: Region) -> dict[str, Any]:
+    """The body that copies a version from another gallery, excluded from latest everywhere."""
+    replicas = {str(region.name): region.replicas for region in new.regions}
+    replicas.setdefault(str(location), 1)  # ARM demands the version's own location among its regions
+    profile: dict[str, Any] = {
+        "targetRegions": [
+            {
+                "name": name,
+                "regionalReplicaCount": count,
+                "storageAccountType": _STORAGE,
+                "excludeFromLatest": True,
+            }
+            for name, count in replicas.items()
+        ],
+        "replicaCount": 1,
+        "excludeFromLatest": True,
+        "replicationMode": "Full",
+        "storageAccountType": _STORAGE,
+    }
+    if new.end_of_life is not None:
+        profile["endOfLifeDate"] = f"{new.end_of_life:%Y-%m-%dT%H:%M:%SZ}"
+    return {
+        "location": str(location),
+        "tags": dict(sorted(new.tags.items())),
+        "properties": {
+            "publishingProfile": profile,
+            "storageProfile": {"source": {"id": version_id(new, source)}},
+            "safetyProfile": {
+                "allowDeletionOfReplicatedLocations": True,
+                "blockDeletionBeforeEndOfLife": False,
+            },
+        },
+    }
+
+
+def version_id(new: NewGalleryVersion, source: GalleryPlace) -> str:
+    """The resource id of the version that is copied."""
+    return (
+        f"/subscriptions/{source.subscription_id}/resourceGroups/{source.resource_group}/providers"
+        f"/Microsoft.Compute/galleries/{source.name}/images/{new.image}/versions/{new.version}"
+    )
+
+
+def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str, Any]:
+    """The body of the PATCH: the whole profile as it was, but for what is excluded."""
+    regions = [
+        {
+            **{name: region[name] for name in _REGION_FIELDS if region.get(name) is not None},
+            "excludeFromLatest": excluded,
+        }
+        for region in profile.get("targetRegions") or []
+    ]
+    kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
+    return {
+        "properties": {"publishingProfile": {**kept, "targetRegions": regions, "excludeFromLatest": excluded}}
+    }
+
+
+def is_excluded(profile: Mapping[str, Any]) -> bool:
+    """True where no region gives the version to somebody who asks for the newest one."""
+    regions = profile.get("targetRegions") or []
+    everywhere = bool(regions) and all(region.get("excludeFromLatest") for region in regions)
+    return bool(profile.get("excludeFromLatest")) or everywhere
+
+
+def is_marked(profile: Mapping[str, Any], *, excluded: bool) -> bool:
+    """True where the version and each of its regions say `excluded` already."""
+    marks = [profile, *(profile.get("targetRegions") or [])]
+    return all(bool(mark.get("excludeFromLatest")) is excluded for mark in marks)
+
+
+def failed_regions(replication: Mapping[str, Any]) -> str:
+    """Which regions failed, and why; empty where none did."""
+    failed = [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]
+    return "; ".join(
+        f"{each.get('region')}: {each.get('details') or 'no reason was given'}" for each in failed
+    )

@@ -1,0 +1,37 @@
+"""The Marketplace by Azure's Compute API: one list call per source."""
+
+from collections.abc import Sequence
+
+from azure.mgmt.compute import ComputeManagementClient
+
+from pipeline_core.adapters.azure import errors
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.versions import MarketplaceVersion
+
+
+class AzureMarketplace:
+    """Reads what is offered to the subscription."""
+
+    def __init__(self, compute: ComputeManagementClient) -> None:
+        self._compute = compute
+
+    def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
+        """Every version of the source in its region, in no order; raises NotFound for an unknown source.
+
+        All are listed and compared as numbers by the caller: the service's own order is that of text.
+        """
+        with errors.translated(f"list Marketplace versions of {source.key}"):
+            found = self._compute.virtual_machine_images.list(
+                str(source.location), source.publisher, source.offer, source.sku
+            )
+        parsed = [_parse(str(image.name)) for image in found]
+        return [version for version in parsed if version is not None]
+
+
+def _parse(text: str) -> MarketplaceVersion | None:
+    """None for a name in another form: one odd publication must not hide all others."""
+    try:
+        return MarketplaceVersion.parse(text)
+    except InvalidValue:
+        return None

@@ -1,0 +1,63 @@
+"""Every port with Azure behind it; loading this module loads the SDKs."""
+
+from dataclasses import dataclass
+
+from azure.core.credentials import TokenCredential
+
+from pipeline_core import telemetry
+from pipeline_core.adapters.azure.blobs import AzureBlobs
+from pipeline_core.adapters.azure.clients import Clients
+from pipeline_core.adapters.azure.configuration import Configured
+from pipeline_core.adapters.azure.containers import AzureContainers
+from pipeline_core.adapters.azure.entra import EntraTokens
+from pipeline_core.adapters.azure.galleries import AzureGalleries
+from pipeline_core.adapters.azure.marketplace import AzureMarketplace
+from pipeline_core.adapters.azure.queues import AzureQueues
+from pipeline_core.adapters.azure.resources import AzureResources
+from pipeline_core.adapters.azure.secrets import AzureSecrets
+from pipeline_core.adapters.azure.tables import AzureTables
+from pipeline_core.adapters.azure.web import HttpsWeb
+from pipeline_core.adapters.system import SystemChance, SystemClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzurePorts:
+    """The adapters by the names of the ports."""
+
+    clock: SystemClock
+    chance: SystemChance
+    logs: telemetry.StructuredLogs
+    tables: AzureTables
+    queues: AzureQueues
+    blobs: AzureBlobs
+    marketplace: AzureMarketplace
+    galleries: AzureGalleries
+    containers: AzureContainers
+    resources: AzureResources
+    secrets: AzureSecrets
+    web: HttpsWeb
+    tokens: EntraTokens
+
+
+def connect(settings: Configured, credential: TokenCredential | None = None) -> AzurePorts:
+    """The adapters of this process. Nothing is called yet: a service that is down shows at its first use."""
+    place = settings.azure()
+    clients = Clients(place, credential)
+    clock, chance, web = SystemClock(), SystemChance(), HttpsWeb(place.ca_file)
+    return AzurePorts(
+        clock=clock,
+        chance=chance,
+        logs=telemetry.StructuredLogs(),
+        tables=AzureTables(clients.tables, chance),
+        queues=AzureQueues(clients.queues),
+        blobs=AzureBlobs(clients.blobs),
+        marketplace=AzureMarketplace(clients.compute(place.subscription_id)),
+        galleries=AzureGalleries(clients.compute, place),
+        containers=AzureContainers(clients.containers, place),
+        resources=AzureResources(clients.resources, place.build_resource_group),
+        secrets=AzureSecrets(clients.secrets),
+        web=web,
+        tokens=EntraTokens(
+            web, clock, authority=place.authority, tenant=place.tenant_id, audience=place.audience
+        ),
+    )

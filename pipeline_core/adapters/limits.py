@@ -1,0 +1,90 @@
+"""What the storage services accept, checked before anything is sent: the same refusals on Azure and in memory.
+
+The limits are Azure's (Table service data model; Queue service: 64 KiB of base64). It must not know any client.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.ports import Cell, Row, TableWrite, Verb
+
+MESSAGE_BYTES = 48 * 1024  # base64 makes 64 KiB of it
+LONGEST_DELAY = timedelta(days=7)
+WRITES = 100  # of one transaction
+_TEXT_UNITS = 32 * 1024  # UTF-16 units of one cell
+_ROW_BYTES = 1024 * 1024
+_KEY_UNITS = 512
+_CELLS = 251  # 255 properties, without the three system ones and our nonce
+_INT64 = 2**63
+_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+_CELL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}", re.ASCII)
+_SYSTEM = frozenset({"PartitionKey", "RowKey", "Timestamp"})
+
+
+def check_writes(table: str, writes: Sequence[TableWrite]) -> None:
+    """Raise PermanentError (POLICY) where the table service would refuse these writes whatever it holds."""
+    if not 1 <= len(writes) <= WRITES:
+        raise _refused(f"{len(writes)} writes to {table}: a transaction has 1 to {WRITES}")
+    if len({write.row.partition for write in writes}) > 1:
+        raise _refused(f"writes to {table} span several partitions: a transaction stays in one")
+    if len({write.row.key for write in writes}) < len(writes):
+        raise _refused(f"two writes to one row of {table} in {writes[0].row.partition}: give one per row")
+    for write in writes:
+        _check_row(table, write)
+
+
+def check_message(queue: str, text: str, delay: timedelta) -> None:
+    """Raise PermanentError (POLICY) where the queue service would refuse the message."""
+    size = len(text.encode())
+    if size > MESSAGE_BYTES:
+        raise _refused(f"a message to {queue} has {size} bytes, {MESSAGE_BYTES} fit: send a pointer")
+    if not timedelta(0) <= delay <= LONGEST_DELAY:
+        raise _refused(f"a delay of {delay} on {queue}: give 0 to {LONGEST_DELAY.days} days")
+
+
+def _check_row(table: str, write: TableWrite) -> None:
+    row = write.row
+    place = f"{table}/{row.partition}/{row.key}"
+    for key in (row.partition, row.key):
+        if not key or _FORBIDDEN.search(key) or _units(key) > _KEY_UNITS:
+            raise _refused(
+                f"{place!r} is no key: 1 to {_KEY_UNITS} characters, none of / \\ # ? and no control characters"
+            )
+    if write.verb is not Verb.INSERT and not row.etag:
+        raise _refused(f"{write.verb.value} of {place} without an ETag: read the row first")
+    if write.verb is not Verb.DELETE:
+        _check_cells(place, row)
+
+
+def _check_cells(place: str, row: Row) -> None:
+    if len(row.cells) > _CELLS:
+        raise _refused(f"{place} has {len(row.cells)} cells, {_CELLS} fit")
+    for name, value in row.cells.items():
+        _check_cell(place, name, value)
+    if _row_bytes(row.cells) > _ROW_BYTES:
+        raise _refused(f"{place} is larger than {_ROW_BYTES} bytes: split it")
+
+
+def _check_cell(place: str, name: str, value: Cell) -> None:
+    if not _CELL_NAME.fullmatch(name) or name in _SYSTEM:
+        raise _refused(f"{place} has a cell {name[:80]!r}: a letter, then letters, digits and underscores")
+    if isinstance(value, str) and _units(value) > _TEXT_UNITS:
+        raise _refused(f"{place} has {_units(value)} characters in {name}, {_TEXT_UNITS} fit")
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        raise _refused(f"{place} has {value} in {name}: integers have 64 bits")
+
+
+def _row_bytes(cells: Mapping[str, Cell]) -> int:
+    sizes = (2 * _units(value) if isinstance(value, str) else 8 for value in cells.values())
+    return sum(sizes) + sum(2 * len(name) + 8 for name in cells)
+
+
+def _units(text: str) -> int:
+    """Length as the service counts it; a lone surrogate counts too, instead of raising here."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _refused(message: str) -> PermanentError:
+    return PermanentError(ErrorClass.POLICY, message)

@@ -1,0 +1,72 @@
+"""Blobs in memory: created once, never overwritten; what the builder writes beside us can be appended."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.ports import BlobFacts, Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blob:
+    content: bytes
+    media_type: str
+    changed_at: datetime
+
+
+class MemoryBlobs:
+    """Any container name is fine."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._blobs: dict[tuple[str, str], _Blob] = {}
+        self._lock = threading.Lock()
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        """Raises AlreadyExists."""
+        with self._lock:
+            if (container, name) in self._blobs:
+                raise AlreadyExists(f"{container}/{name} exists already and is never overwritten")
+            self._put(container, name, content, media_type)
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        with self._lock:
+            found = self._blobs.get((container, name))
+        if found is None:
+            raise NotFound(f"{container}/{name} does not exist")
+        if len(found.content) > limit:
+            raise PermanentError(ErrorClass.POLICY, f"{container}/{name} is larger than {limit} bytes")
+        return found.content
+
+    def find_facts(self, container: str, name: str) -> BlobFacts | None:
+        """Size and time of last change, or None."""
+        with self._lock:
+            found = self._blobs.get((container, name))
+        return None if found is None else _facts(name, found)
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
+        """Facts of the blobs whose name begins with `prefix`, by name."""
+        with self._lock:
+            names = sorted(
+                name for place, name in self._blobs if place == container and name.startswith(prefix)
+            )
+            return [_facts(name, self._blobs[container, name]) for name in names[:limit]]
+
+    def append(self, container: str, name: str, content: bytes) -> None:
+        """What the builder does with its log; for tests and the simulation."""
+        with self._lock:
+            before = self._blobs.get((container, name))
+            whole = content if before is None else before.content + content
+            self._put(container, name, whole, "text/plain")
+
+    def _put(self, container: str, name: str, content: bytes, media_type: str) -> None:
+        self._blobs[container, name] = _Blob(
+            content=content, media_type=media_type, changed_at=self._clock.now()
+        )
+
+
+def _facts(name: str, blob: _Blob) -> BlobFacts:
+    return BlobFacts(name=name, size=len(blob.content), changed_at=blob.changed_at)

@@ -1,0 +1,97 @@
+"""Container groups in memory: they do what a test or the simulation says, and restart on a repeated create."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.ports import Clock, ContainerGroup, GroupState, NewContainerGroup
+
+BUILD_TAG = "imagefactory-build"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    wanted: NewContainerGroup
+    shown: ContainerGroup
+    starts: int = 1
+    gone_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryContainers:
+    """`limit` is the quota of groups; `deletion` is how long a deletion takes; `created` counts creations."""
+
+    clock: Clock
+    limit: int = 100
+    deletion: timedelta = timedelta(0)
+    created: int = 0
+    _groups: dict[str, _Group] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def find_group(self, name: str) -> ContainerGroup | None:
+        """The group, or None."""
+        found = self._look(name)
+        return None if found is None else found.shown
+
+    def create_group(self, new: NewContainerGroup) -> None:
+        """Create; an existing group is restarted, as Azure does it, and an ended one cannot be changed."""
+        with self._lock:
+            before = self._look(new.name)
+            if before is None:
+                if len(self.names()) >= self.limit:
+                    raise TransientError(ErrorClass.QUOTA, f"{self.limit} container groups are the limit")
+                self.created += 1
+                shown = ContainerGroup(name=new.name, state=GroupState.STARTING, tags=dict(new.tags))
+                self._groups[new.name] = _Group(wanted=new, shown=shown)
+                return
+            if before.gone_at is not None or before.shown.state is GroupState.STARTING:
+                raise TransientError(ErrorClass.CONFLICT, f"{new.name} is still transitioning")
+            ended = before.shown.state in (GroupState.SUCCEEDED, GroupState.FAILED)
+            if ended and before.wanted.environment != new.environment:
+                raise PermanentError(ErrorClass.TEMPLATE, f"{new.name} has ended: delete it, then create it")
+            shown = ContainerGroup(name=new.name, state=GroupState.STARTING, tags=dict(new.tags))
+            self._groups[new.name] = _Group(wanted=new, shown=shown, starts=before.starts + 1)
+
+    def delete_group(self, name: str) -> None:
+        """Start the deletion and return; a group that is gone already is fine."""
+        with self._lock:
+            found = self._look(name)
+            if found is not None and found.gone_at is None:
+                self._groups[name] = replace(found, gone_at=self.clock.now() + self.deletion)
+
+    def list_groups(self) -> Sequence[ContainerGroup]:
+        """Every group that carries our build tag."""
+        looked = [self._look(name) for name in self.names()]
+        return [found.shown for found in looked if found is not None and BUILD_TAG in found.shown.tags]
+
+    def set_state(
+        self, name: str, state: GroupState, *, exit_code: int | None = None, detail: str = ""
+    ) -> None:
+        """What the container does next, as a test or the simulation wants it; raises KeyError."""
+        with self._lock:
+            found = self._groups[name]
+            shown = replace(found.shown, state=state, exit_code=exit_code, detail=detail)
+            self._groups[name] = replace(found, shown=shown)
+
+    def names(self) -> list[str]:
+        """Groups that are there."""
+        with self._lock:
+            return [name for name in sorted(self._groups) if self._look(name) is not None]
+
+    def wanted(self, name: str) -> NewContainerGroup:
+        """What was asked for; raises KeyError."""
+        return self._groups[name].wanted
+
+    def starts(self, name: str) -> int:
+        """How often the group's container was started."""
+        return self._groups[name].starts
+
+    def _look(self, name: str) -> _Group | None:
+        with self._lock:
+            found = self._groups.get(name)
+            if found is None or found.gone_at is None or self.clock.now() < found.gone_at:
+                return found
+            del self._groups[name]
+            return None

@@ -1,0 +1,165 @@
+"""Galleries in memory: copies replicate by the clock, `latest` knows what is excluded, sources are demanded."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain.definitions import OsTraits
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Clock, GalleryImageVersion, NewGalleryVersion, VersionState
+
+_Place = tuple[str, str, GalleryVersion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    shown: GalleryImageVersion
+    ready_at: datetime
+    gone_at: datetime | None = None
+    fails: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryGalleries:
+    """`replication` and `deletion` are how long the next copies and deletions take.
+
+    `fails_with` is the reason with which the next copies fail, where it is not empty.
+    """
+
+    clock: Clock
+    names: Iterable[GalleryName]
+    replication: timedelta = timedelta(0)
+    deletion: timedelta = timedelta(0)
+    fails_with: str = ""
+    _images: dict[tuple[str, str], OsTraits] = field(default_factory=dict)
+    _versions: dict[_Place, _Version] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
+        """Create the image definition where it is missing; PermanentError where it has other traits."""
+        self._demand(gallery)
+        with self._lock:
+            found = self._images.setdefault((_key(gallery), str(image)), os)
+        if found != os:
+            raise PermanentError(
+                ErrorClass.TEMPLATE,
+                f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
+            )
+
+    def find_version(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> GalleryImageVersion | None:
+        """The version with its replication state, or None."""
+        self._demand(gallery)
+        with self._lock:
+            return self._look((_key(gallery), str(image), version))
+
+    def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
+        """Every version of an image; empty where there is no such image definition."""
+        self._demand(gallery)
+        with self._lock:
+            places = sorted(place for place in self._versions if place[:2] == (_key(gallery), str(image)))
+            return [found for place in places if (found := self._look(place)) is not None]
+
+    def begin_copy(self, new: NewGalleryVersion) -> None:
+        """Start the copy and return; safe to repeat. Raises NotFound without source or definition."""
+        self._demand(new.gallery)
+        with self._lock:
+            if self.find_version(new.gallery, new.image, new.version) is not None:
+                return
+            if (_key(new.gallery), str(new.image)) not in self._images:
+                raise NotFound(f"{new.gallery} has no image definition {new.image}; create it first")
+            source = self.find_version(new.source_gallery, new.image, new.version)
+            if source is None:
+                raise NotFound(f"{new.image}@{new.version} is not in {new.source_gallery}: nothing to copy")
+            if source.state is not VersionState.READY:
+                text = f"{new.image}@{new.version} in {new.source_gallery} is {source.state.value}"
+                raise TransientError(ErrorClass.CONFLICT, text)
+            self._put(
+                GalleryImageVersion(
+                    gallery=new.gallery,
+                    image=new.image,
+                    version=new.version,
+                    state=VersionState.CREATING,
+                    excluded_from_latest=True,
+                    tags=dict(new.tags),
+                ),
+                ready_at=self.clock.now() + self.replication,
+                fails=self.fails_with,
+            )
+
+    def set_excluded(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
+    ) -> None:
+        """Put a version into `latest`, or take it out; raises NotFound; CONFLICT while it is being made."""
+        with self._lock:
+            found = self.find_version(gallery, image, version)
+            if found is None:
+                raise NotFound(f"{image}@{version} is not in {gallery}")
+            if found.excluded_from_latest is excluded:
+                return
+            if found.state in (VersionState.CREATING, VersionState.DELETING):
+                raise TransientError(ErrorClass.CONFLICT, f"{image}@{version} is {found.state.value}")
+            place = (_key(gallery), str(image), version)
+            stored = self._versions[place]
+            shown = replace(stored.shown, excluded_from_latest=excluded)
+            self._versions[place] = replace(stored, shown=shown)
+
+    def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
+        """Start the deletion and return; a version that is gone already is fine."""
+        with self._lock:
+            if self.find_version(gallery, image, version) is None:
+                return
+            place = (_key(gallery), str(image), version)
+            stored = self._versions[place]
+            if stored.gone_at is None:
+                self._versions[place] = replace(stored, gone_at=self.clock.now() + self.deletion)
+
+    def add_version(self, shown: GalleryImageVersion, *, os: OsTraits | None = None) -> None:
+        """What somebody else made, such as Packer; it is there at once, in the state that it says."""
+        self.ensure_image(shown.gallery, shown.image, os or OsTraits())
+        failed = shown.detail or "failed" if shown.state is VersionState.FAILED else ""
+        never = datetime.max.replace(tzinfo=self.clock.now().tzinfo)
+        ready_at = never if shown.state is VersionState.CREATING else self.clock.now()
+        with self._lock:
+            self._put(shown, ready_at=ready_at, fails=failed)
+
+    def latest(self, gallery: GalleryName, image: ImageName) -> GalleryVersion | None:
+        """What a machine gets that asks for the newest version."""
+        offered = [
+            found.version
+            for found in self.list_versions(gallery, image)
+            if not found.excluded_from_latest and found.state is VersionState.READY
+        ]
+        return max(offered, default=None)
+
+    def _put(self, shown: GalleryImageVersion, *, ready_at: datetime, fails: str) -> None:
+        place = (_key(shown.gallery), str(shown.image), shown.version)
+        self._versions[place] = _Version(shown=shown, ready_at=ready_at, fails=fails)
+
+    def _look(self, place: _Place) -> GalleryImageVersion | None:
+        found, now = self._versions.get(place), self.clock.now()
+        if found is None:
+            return None
+        if found.gone_at is not None:
+            if now >= found.gone_at:
+                del self._versions[place]
+                return None
+            return replace(found.shown, state=VersionState.DELETING)
+        if now < found.ready_at:
+            return replace(found.shown, state=VersionState.CREATING)
+        if found.fails:
+            return replace(found.shown, state=VersionState.FAILED, detail=found.fails)
+        return replace(found.shown, state=VersionState.READY)
+
+    def _demand(self, gallery: GalleryName) -> None:
+        if _key(gallery) not in {_key(name) for name in self.names}:
+            raise NotFound(f"the gallery {gallery} is not in the settings")
+
+
+def _key(gallery: GalleryName) -> str:
+    """Azure compares gallery names without case."""
+    return str(gallery).lower()

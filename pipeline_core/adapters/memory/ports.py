@@ -1,0 +1,58 @@
+"""All twins together, on one clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline_core.adapters.memory.blobs import MemoryBlobs
+from pipeline_core.adapters.memory.chance import SeededChance
+from pipeline_core.adapters.memory.clock import ManualClock
+from pipeline_core.adapters.memory.containers import MemoryContainers
+from pipeline_core.adapters.memory.galleries import MemoryGalleries
+from pipeline_core.adapters.memory.logs import MemoryLogs
+from pipeline_core.adapters.memory.marketplace import MemoryMarketplace
+from pipeline_core.adapters.memory.queues import MemoryQueues
+from pipeline_core.adapters.memory.resources import MemoryResources
+from pipeline_core.adapters.memory.secrets import MemorySecrets
+from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.adapters.memory.tokens import MemoryTokens
+from pipeline_core.adapters.memory.web import MemoryWeb
+from pipeline_core.domain.names import GalleryName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPorts:
+    """The twins by the names of the ports."""
+
+    clock: ManualClock
+    chance: SeededChance
+    logs: MemoryLogs
+    tables: MemoryTables
+    queues: MemoryQueues
+    blobs: MemoryBlobs
+    marketplace: MemoryMarketplace
+    galleries: MemoryGalleries
+    containers: MemoryContainers
+    resources: MemoryResources
+    secrets: MemorySecrets
+    web: MemoryWeb
+    tokens: MemoryTokens
+
+
+def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
+    """A world in which nothing is, but for these galleries."""
+    clock = ManualClock()
+    return MemoryPorts(
+        clock=clock,
+        chance=SeededChance(seed),
+        logs=MemoryLogs(),
+        tables=MemoryTables(),
+        queues=MemoryQueues(clock),
+        blobs=MemoryBlobs(clock),
+        marketplace=MemoryMarketplace(),
+        galleries=MemoryGalleries(clock=clock, names=tuple(galleries)),
+        containers=MemoryContainers(clock=clock),
+        resources=MemoryResources(),
+        secrets=MemorySecrets(),
+        web=MemoryWeb(),
+        tokens=MemoryTokens(),
+    )

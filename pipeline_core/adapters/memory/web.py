@@ -1,0 +1,48 @@
+"""The outside world in memory: answers by address, and what was posted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
+from pipeline_core.ports import WebAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """One POST."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryWeb:
+    """`answers` maps an address to its answer, or to the error that is raised; others do not answer."""
+
+    answers: dict[str, WebAnswer | FactoryError] = field(default_factory=dict)
+    got: list[str] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
+
+    def get(self, url: str, *, limit: int) -> WebAnswer:
+        """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
+        self.got.append(url)
+        return self._answer(url, limit)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
+        """One POST under the same rules."""
+        self.posted.append(Posted(url=url, body=body, headers=dict(headers)))
+        return self._answer(url, limit)
+
+    def _answer(self, url: str, limit: int) -> WebAnswer:
+        if urlsplit(url).scheme != "https":
+            raise PermanentError(ErrorClass.POLICY, f"{url[:200]} is not https")
+        answer = self.answers.get(url, TransientError(ErrorClass.NETWORK, f"{url[:200]} does not answer"))
+        if isinstance(answer, FactoryError):
+            raise answer
+        if 300 <= answer.status < 400:
+            raise PermanentError(ErrorClass.POLICY, f"{url[:200]} redirects: give the final address")
+        if len(answer.body) > limit:
+            raise PermanentError(ErrorClass.POLICY, f"{url[:200]} answers with more than {limit} bytes")
+        return answer

@@ -1,0 +1,71 @@
+"""Documents of simulated images, and the small bundles that they name."""
+
+import gzip
+import hashlib
+import io
+import random
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline_core.domain.names import Digest
+
+SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
+SIX = {
+    "rhel9-base": None,
+    "rhel9-java": "rhel9-base",
+    "rhel9-python": "rhel9-base",
+    "rhel9-vault": "rhel9-base",
+    "payments-api": "rhel9-java",
+    "ml-worker": "rhel9-python",
+}
+
+
+def bundle(text: str = "content") -> tuple[Digest, bytes]:
+    """A bundle of one file whose content is `text`."""
+    target = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        content = f"#!/usr/bin/env bash\nset -euo pipefail\necho {text}\n".encode()
+        member = tarfile.TarInfo("scripts/install.sh")
+        member.size, member.mode = len(content), 0o755
+        archive.addfile(member, io.BytesIO(content))
+    packed_bytes = target.getvalue()
+    return Digest(hashlib.sha256(packed_bytes).hexdigest()), packed_bytes
+
+
+def document(name: str, parent: str | None, *, team: str = "secops", **rebuild: Any) -> dict[str, Any]:
+    """An `image.yaml` as a mapping."""
+    origin = {"marketplace": SOURCE} if parent is None else {"parent": {"image": parent, "channel": "live"}}
+    return {
+        "apiVersion": "imagefactory/v1",
+        "kind": "ImageDefinition",
+        "metadata": {"name": name, "team": team, "owners": [f"{team}@example.com"]},
+        "spec": {
+            **origin,
+            "version": {"major": 9},
+            "build": {
+                "vmSize": "Standard_D2s_v5",
+                "timeout": "60m",
+                "provisioners": [{"shell": "scripts/install.sh"}],
+            },
+            "verify": {"compliance": {"profile": "cis_server_l1", "minScore": 90}},
+            "publish": {"regions": [{"name": "westeurope", "replicas": 1}]},
+            **({"rebuild": rebuild} if rebuild else {}),
+        },
+    }
+
+
+def forest(count: int, chance: random.Random) -> Mapping[str, str | None]:
+    """`count` images, the first a root, each other one below one that came before; depth stays small."""
+    parents: dict[str, str | None] = {"image-0": None}
+    depth = {"image-0": 0}
+    for number in range(1, count):
+        name = f"image-{number}"
+        above = [candidate for candidate in parents if depth[candidate] < 4]
+        parent = None if chance.random() < 0.05 else chance.choice(above)
+        parents[name] = parent
+        depth[name] = 0 if parent is None else depth[parent] + 1
+    return parents

@@ -1,0 +1,114 @@
+"""The main job as a user runs it: the whole stack in processes of its own, from the README's command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.run import report, stack
+from local.run.story import IMAGES, Story
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PARENTS = {
+    "rhel9-java": "rhel9-base",
+    "rhel9-python": "rhel9-base",
+    "rhel9-vault": "rhel9-base",
+    "payments-api": "rhel9-java",
+    "ml-worker": "rhel9-python",
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def _left_over(folder: Path) -> list[str]:
+    """Command lines of processes that still mention a run's folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().decode(errors="replace").replace("\0", " ")
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.run"],
+        cwd=CHECKOUT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert (facts["result"], facts["builds"], facts["duplicate_builds"]) == ("ok", 13, 0)
+    assert facts["packer"] == "recorded"
+    images = {image["name"]: image for image in facts["images"]}
+    assert set(images) == set(IMAGES)
+    assert images["rhel9-base"]["parent_version"].endswith(facts["release"])
+    for child, parent in PARENTS.items():
+        assert images[child]["parent_version"] == f"{parent}@{images[parent]['version']}"
+    assert any(reason.startswith("rebuild-requested") for reason in images["payments-api"]["reasons"])
+    assert list(tmp_path.iterdir()) == []
+    assert _left_over(tmp_path) == []
+
+
+def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "local.run"],
+        cwd=CHECKOUT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if "first builds" in line:
+            break
+    child.send_signal(signal.SIGINT)
+    rest = child.stdout.read()
+    assert child.wait(timeout=40) == 130, rest
+    assert "Traceback" not in rest
+    deadline = time.monotonic() + 5
+    while _left_over(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _left_over(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_killed_in_the_middle_of_the_cascade_changes_nothing_but_timing(tmp_path: Path) -> None:
+    killed: list[str] = []
+
+    def watch(images: Any) -> None:
+        """Kill the host at the first moment at which a child of the changed base is being built."""
+        base = images.get("rhel9-base", {}).get("version", "")
+        building = [name for name in PARENTS if images.get(name, {}).get("active_phase") == "building"]
+        if story.release and not killed and building and base != story.first["rhel9-base"]["version"]:
+            killed.extend(building)
+            running.host.kill()
+            running.restart_host()
+            story.use_new_host()
+
+    with stack.running(tmp_path) as running:
+        story = Story(stack=running, watch=watch)
+        story.register()
+        story.wait_for_first_builds()
+        story.publish_release()
+        assert killed
+        assert story.wait_until_quiet() == []
+        builds = story.builds()
+        assert report.duplicates(builds) == 0
+        assert [build["result"] for build in builds] == ["succeeded"] * 12
+        for child, parent in PARENTS.items():
+            assert story.last[child]["origin_version"] == f"{parent}@{story.last[parent]['version']}"

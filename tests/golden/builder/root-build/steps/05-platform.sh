@@ -1,0 +1,15 @@
+#!/bin/bash
+# Written by Image Factory for one run; it is not part of the image.
+set -euo pipefail
+umask 022
+rm -f -- "$0" # after the last step nobody is left who could
+printf '%s\n' 'imagefactory: step 5 of 7: platform: platform/after/80-hygiene-clean.sh'
+export IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1
+export IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle
+export IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json
+export IMAGEFACTORY_IMAGE=rhel9-base
+export IMAGEFACTORY_PLATFORM=/run/imagefactory/platform
+export IMAGEFACTORY_ROOT=/run/imagefactory
+cd -- /run/imagefactory/platform
+if [ -x /run/imagefactory/platform/platform/after/80-hygiene-clean.sh ]; then exec /run/imagefactory/platform/platform/after/80-hygiene-clean.sh; fi
+exec /bin/bash /run/imagefactory/platform/platform/after/80-hygiene-clean.sh

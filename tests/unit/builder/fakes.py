@@ -1,0 +1,75 @@
+"""Storage and queue as a folder, so that a builder in another process can use them too."""
+
+import json
+import os
+from pathlib import Path
+
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, TransientError
+
+
+class FolderBlobs:
+    """`builder.ports.Blobs` over files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.failing_appends = 0
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        path = self.root / container / name
+        if not path.is_file():
+            raise NotFound(f"blob {container}/{name} does not exist")
+        assert path.stat().st_size <= limit
+        return path.read_bytes()
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        path = self._place(container, name)
+        try:
+            with path.open("xb") as stream:
+                stream.write(content)
+        except FileExistsError as error:
+            if path.read_bytes() != content:
+                raise AlreadyExists(f"blob {container}/{name} exists") from error
+
+    def create_log(self, container: str, name: str) -> None:
+        self._place(container, name).touch()
+
+    def append(self, container: str, name: str, content: bytes, *, offset: int) -> None:
+        if self.failing_appends:
+            self.failing_appends -= 1
+            raise TransientError(ErrorClass.NETWORK, "no answer")
+        path = self.root / container / name
+        assert path.stat().st_size == offset
+        with path.open("ab") as stream:
+            stream.write(content)
+
+    def names(self, container: str = "builds") -> set[str]:
+        """What is there."""
+        folder = self.root / container
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    def text(self, name: str) -> str:
+        """A blob of the container `builds` as text."""
+        return (self.root / "builds" / name).read_text(encoding="utf-8")
+
+    def _place(self, container: str, name: str) -> Path:
+        path = self.root / container / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+class FolderEvents:
+    """`builder.ports.Events` over one file of lines."""
+
+    def __init__(self, root: Path) -> None:
+        self._file = root / "events"
+
+    def send(self, text: str) -> None:
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(text + os.linesep)
+
+    @property
+    def sent(self) -> list[dict[str, object]]:
+        """Every message, in order."""
+        if not self._file.exists():
+            return []
+        return [json.loads(line) for line in self._file.read_text(encoding="utf-8").splitlines()]

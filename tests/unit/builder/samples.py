@@ -1,0 +1,216 @@
+"""Consistent jobs, bundles and Packers for the tests."""
+
+import gzip
+import hashlib
+import io
+import stat
+import tarfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from builder.settings import Settings
+from pipeline_core.wire import job as wire
+
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+CLIENT = "00000000-0000-4000-8000-000000000002"
+ROOT_BUILD = "rhel9-base.3fa9c1d20b77.1"
+CHILD_BUILD = "payments-api.0123456789ab.2"
+
+GITHUB_TOKEN = "ghp_" + "a1B2" * 9  # of the right form, of nobody
+
+PLATFORM = {
+    "platform/before/10-update.sh": "#!/bin/bash\n",
+    "platform/before/20-stage-catalog.sh": "#!/bin/bash\n",
+    "platform/roots/30-hardening.yml": "- hosts: all\n",
+    "platform/after/80-hygiene-clean.sh": "#!/bin/bash\n",
+    "platform/after/85-hygiene-check.sh": "#!/bin/bash\n",
+    "platform/after/90-deprovision.sh": "#!/bin/bash\n",
+    "platform/verify/run.sh": "#!/bin/bash\n",
+    "roles/rhel9_hardening/tasks/main.yml": "[]\n",
+    "catalog.json": "{}\n",
+}
+BUNDLE = {
+    "scripts/install.sh": "#!/bin/bash\n",
+    "playbook.yml": "- hosts: all\n",
+    "files/app.conf": "port = 8080\n",
+    "goss.yaml": "{}\n",
+    "tests/smoke.sh": "#!/bin/bash\n",
+}
+
+
+def pack(files: Mapping[str, str]) -> bytes:
+    """A small tar.gz, always the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as archive,
+    ):
+        for name, text in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+PLATFORM_CONTENT = pack(PLATFORM)
+BUNDLE_CONTENT = pack(BUNDLE)
+
+
+def digest_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def gallery_image(image: str, version: str, gallery: str = "quarantine") -> wire.GalleryImage:
+    """A version in one of the factory's galleries."""
+    return wire.GalleryImage(
+        subscription_id=SUBSCRIPTION,
+        resource_group="rg-gallery",
+        gallery=gallery,
+        image=image,
+        version=version,
+    )
+
+
+def placement(*, subnet: bool = True) -> wire.Placement:
+    """Where the machine runs."""
+    network = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/Microsoft.Network"
+    return wire.Placement(
+        subscription_id=SUBSCRIPTION,
+        client_id=CLIENT,
+        location="westeurope",
+        resource_group="rg-build",
+        vm_subnet_id=f"{network}/virtualNetworks/vnet-factory/subnets/snet-build" if subnet else "",
+        vm_size="Standard_D2s_v5",
+        generation="V2",
+        security_type="TrustedLaunch",
+    )
+
+
+def tags(build: str, stage: str) -> dict[str, str]:
+    """The tags that the factory gives."""
+    return {
+        "imagefactory-attempt": "1",
+        "imagefactory-build": build,
+        "imagefactory-image": build.split(".")[0],
+        "imagefactory-lease": "2026-11-21T14:00:00Z",
+        "imagefactory-stage": stage,
+    }
+
+
+def root_job(**changes: object) -> wire.BuildJob:
+    """The build stage of a base image."""
+    job = wire.BuildJob(
+        build=ROOT_BUILD,
+        image="rhel9-base",
+        stage="build",
+        attempt=1,
+        is_root=True,
+        source=wire.MarketplaceImage(
+            publisher="RedHat", offer="RHEL", sku="9-lvm-gen2", version="9.6.2025112113"
+        ),
+        destination=gallery_image("rhel9-base", "9.20261121.1"),
+        placement=placement(),
+        steps=(wire.Step(kind="shell", path="scripts/install.sh"),),
+        bundle=digest_of(BUNDLE_CONTENT),
+        platform=digest_of(PLATFORM_CONTENT),
+        timeout_seconds=3600,
+        lease_until=datetime(2026, 11, 21, 14, tzinfo=UTC),
+        tags=tags(ROOT_BUILD, "build"),
+    )
+    return job.model_copy(update=changes)
+
+
+def child_job(**changes: object) -> wire.BuildJob:
+    """The build stage of an image that has a parent, with one step of each kind."""
+    job = root_job(
+        build=CHILD_BUILD,
+        image="payments-api",
+        is_root=False,
+        source=gallery_image("rhel9-java", "1.20261121.3", gallery="live"),
+        destination=gallery_image("payments-api", "1.20261121.1"),
+        placement=placement(subnet=False).model_copy(update={"security_type": "Standard"}),
+        steps=(
+            wire.Step(kind="shell", path="scripts/install.sh", env={"JAVA_VERSION": "21"}),
+            wire.Step(kind="ansible", path="playbook.yml"),
+            wire.Step(kind="file", path="files/app.conf", destination="/etc/app.conf"),
+        ),
+        tags=tags(CHILD_BUILD, "build"),
+    )
+    return job.model_copy(update=changes)
+
+
+def verify_job(**changes: object) -> wire.BuildJob:
+    """The verify stage of the same image."""
+    job = child_job(
+        stage="verify",
+        source=gallery_image("payments-api", "1.20261121.1"),
+        steps=(),
+        tests=wire.Tests(goss="goss.yaml", smoke=("tests/smoke.sh",), profile="cis_server_l1"),
+        tags=tags(CHILD_BUILD, "verify"),
+    )
+    return job.model_copy(update=changes)
+
+
+def settings_for(job: wire.BuildJob, packer: Path | str = "packer") -> Settings:
+    """The container's settings for this job."""
+    return Settings.read(environment_for(job, packer))
+
+
+def environment_for(job: wire.BuildJob, packer: Path | str = "packer") -> dict[str, str]:
+    """The container's environment for this job."""
+    return {
+        "IF_BUILD_ID": job.build,
+        "IF_STAGE": job.stage,
+        "IF_ATTEMPT": str(job.attempt),
+        "IF_JOB": digest_of(job.to_wire()),
+        "IF_BLOB_ENDPOINT": "https://127.0.0.1:10000/devstoreaccount1",
+        "IF_QUEUE_ENDPOINT": "https://127.0.0.1:10001/devstoreaccount1",
+        "IF_CLIENT_ID": CLIENT,
+        "TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "PACKER_PATH": str(packer),
+    }
+
+
+def store(root: Path, job: wire.BuildJob, bundle: bytes = BUNDLE_CONTENT) -> None:
+    """Put the job and its archives where a builder looks for them."""
+    for container, name, content in (
+        ("jobs", f"{digest_of(job.to_wire())}.json", job.to_wire()),
+        ("bundles", f"{job.bundle}.tar.gz", bundle),
+        ("bundles", f"{job.platform}.tar.gz", PLATFORM_CONTENT),
+    ):
+        path = root / container / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def write_packer(folder: Path, build: str, *, version: str = "1.16.0", validate: str = "true") -> Path:
+    """A Packer of a few lines of shell; `build` is what `packer build` does, in the work folder."""
+    path = folder / "fake-packer"
+    path.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        f"version) echo 'Packer v{version}' ;;\n"
+        f"validate) {validate} ;;\n"
+        f"build) {build}\n ;;\n"
+        "esac\n",
+        encoding="utf-8",
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+ARTIFACT = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-gallery/providers/Microsoft.Compute"
+    "/galleries/quarantine/images/rhel9-base/versions/9.20261121.1"
+)
+GOOD_BUILD = f"""echo "==> azure-arm.image: Connected to SSH!"
+echo '{{"builds": [{{"artifact_id": "{ARTIFACT}"}}], "last_run_uuid": "x"}}' > manifest.json"""
+GOOD_VERIFY = """echo "==> azure-arm.image: Connected to SSH!"
+mkdir -p results
+echo '{"results": [], "summary": {"test-count": 3, "failed-count": 0}}' > results/goss.json
+echo '{"results": [{"name": "smoke.sh", "passed": true}]}' > results/smoke.json
+echo '{"passed": true, "score": 96.4, "detail": "cis_server_l1"}' > results/compliance.json
+echo '{"passed": true, "findings": []}' > results/hygiene.json
+echo '[]' > results/packages.json"""

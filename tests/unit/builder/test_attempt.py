@@ -1,0 +1,176 @@
+"""One attempt: what it leaves in storage and what it sends, for each way it can end."""
+
+from typing import Any
+
+import pytest
+
+from builder.attempt import Exit
+from builder.packer import Ended, Packer, PackerRun
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.wire.messages import BuildEventMessage
+from tests.unit.builder import samples
+from tests.unit.builder.conftest import Run
+from tests.unit.builder.fakes import FolderBlobs
+
+
+def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_event(run: Run) -> None:
+    left = run(samples.root_job(), samples.GOOD_BUILD)
+
+    assert left.exit is Exit.SUCCEEDED
+    names = {"started.json", "log.txt", "manifest.json", "result.json"}
+    assert left.blobs.names() == {f"{samples.ROOT_BUILD}/build-1/{name}" for name in names}
+    assert left.report.succeeded
+    assert left.report.artifact == samples.ARTIFACT
+    assert left.report.packer == "1.16.0"
+    assert "Connected to SSH!" in left.log
+    assert [event["kind"] for event in left.events.sent] == ["completed"]
+    message = BuildEventMessage.from_wire(_text(left.events.sent[0]))
+    assert (message.build, message.stage, message.attempt) == (samples.ROOT_BUILD, "build", 1)
+    assert message.traceparent.startswith("00-0af7651916cd43dd8448eb211c80319c")
+
+
+def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> None:
+    left = run(samples.verify_job(), samples.GOOD_VERIFY)
+
+    assert left.exit is Exit.SUCCEEDED
+    checks = {check.name: check for check in left.report.checks}
+    assert set(checks) == {"boot", "goss", "smoke", "compliance", "hygiene"}
+    assert all(check.passed and not check.simulated for check in checks.values())
+    assert checks["compliance"].score == 96.4
+    assert f"{samples.CHILD_BUILD}/verify-1/goss.json" in left.blobs.names()
+    assert left.report.artifact == ""
+
+
+def test_a_recorded_packer_is_named_in_the_report_the_log_and_every_check(run: Run) -> None:
+    left = run(samples.verify_job(), samples.GOOD_VERIFY, version="recorded (no real Packer)")
+
+    assert left.report.packer == "recorded"
+    assert all(check.simulated for check in left.report.checks)
+    assert "simulated" in left.log
+
+
+def test_a_check_whose_result_is_missing_is_not_reported(run: Run) -> None:
+    left = run(samples.verify_job(), f"{samples.GOOD_VERIFY}\nrm results/smoke.json results/hygiene.json")
+
+    assert {check.name for check in left.report.checks} == {"boot", "goss", "compliance"}
+    assert "smoke.json is missing" in left.log
+
+
+def test_a_restarted_container_says_so_and_touches_nothing_else(run: Run) -> None:
+    run(samples.root_job(), samples.GOOD_BUILD)
+    again = run(samples.root_job(), "echo second > ran; exit 1")
+
+    assert again.exit is Exit.RESTARTED
+    assert [event["kind"] for event in again.events.sent] == ["completed", "restarted"]
+    assert again.report.succeeded
+    assert list(again.work.iterdir()) == []
+
+
+def test_findings_of_the_guard_fail_the_build_before_packer_runs(run: Run) -> None:
+    content = samples.pack({"a.sh": f"export TOKEN={samples.GITHUB_TOKEN}\n", "../b.sh": ""})
+
+    left = run(samples.root_job(bundle=samples.digest_of(content)), samples.GOOD_BUILD, bundle=content)
+
+    assert left.exit is Exit.FAILED
+    assert left.report.error_class is ErrorClass.POLICY
+    assert "bundle: a.sh" in left.report.message
+    assert "../b.sh" in left.report.message
+    assert samples.GITHUB_TOKEN not in left.report.message + left.log
+    assert left.report.packer == ""
+    assert list(left.work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        pytest.param(
+            'echo "Connected to SSH!"; echo "x: imagefactory: step 4 of 9: shell: a.sh"\n'
+            "echo \"Build 'azure-arm.image' errored after 3 seconds: "
+            'Script exited with non-zero exit status: 7"; exit 1',
+            ErrorClass.PROVISIONER,
+            id="step",
+        ),
+        pytest.param(
+            'echo "Connected to SSH!"; echo "x: imagefactory: step 8 of 9: after/85-hygiene-check.sh"\n'
+            'echo "Script exited with non-zero exit status: 1"; exit 1',
+            ErrorClass.HYGIENE,
+            id="hygiene",
+        ),
+        pytest.param('echo "SkuNotAvailable: no room"; exit 1', ErrorClass.CAPACITY, id="capacity"),
+        pytest.param('echo "strange"; exit 1', ErrorClass.TEMPLATE, id="unknown"),
+        pytest.param("true", ErrorClass.TEMPLATE, id="no-manifest"),
+        pytest.param("echo '{' > manifest.json", ErrorClass.TEMPLATE, id="broken-manifest"),
+    ],
+)
+def test_a_failed_build_reports_its_class_and_its_last_lines(
+    run: Run, build: str, expected: ErrorClass
+) -> None:
+    left = run(samples.root_job(), build)
+
+    assert left.exit is Exit.FAILED
+    assert not left.report.succeeded
+    assert left.report.error_class is expected
+    assert [event["kind"] for event in left.events.sent] == ["completed"]
+
+
+def test_a_template_that_packer_refuses_is_never_built(run: Run) -> None:
+    left = run(samples.root_job(), "touch built", validate="{ echo 'Error: no such key'; exit 1; }")
+
+    assert left.report.error_class is ErrorClass.TEMPLATE
+    assert "no such key" in left.report.message
+    assert not (left.work / "built").exists()
+
+
+def test_a_bundle_with_another_content_than_its_digest_is_refused(run: Run) -> None:
+    job = samples.root_job(bundle="0" * 64)
+
+    left = run(job, samples.GOOD_BUILD)
+
+    assert left.report.error_class is ErrorClass.POLICY
+    assert "has the content of" in left.report.message
+
+
+def test_packer_sees_a_clean_environment_and_the_folder_holds_the_template(run: Run) -> None:
+    left = run(samples.root_job(), f"env > seen\n{samples.GOOD_BUILD}")
+
+    seen = (left.work / "seen").read_text()
+    assert "CHECKPOINT_DISABLE=1" in seen
+    assert f"PACKER_CONFIG_DIR={left.work}/packer-config" in seen
+    assert "PKR_VAR_x" not in seen
+    assert (left.work / "template.pkr.json").is_file()
+
+
+def test_the_time_of_the_job_bounds_packer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(self: Packer, template: str, *, seconds: float) -> PackerRun:
+        return PackerRun(ended=Ended.TIMED_OUT if seconds == 3600 else Ended.BY_ITSELF, exit_code=1)
+
+    monkeypatch.setattr(Packer, "build", build)
+    left = run(samples.root_job(timeout_seconds=3600), "")
+
+    assert left.report.error_class is ErrorClass.NETWORK
+    assert "longer than its 3600 s" in left.report.message
+
+
+def test_secrets_that_packer_prints_reach_neither_log_nor_report(run: Run) -> None:
+    left = run(samples.root_job(), 'echo "header the-identity-header password=hunter22"; exit 1')
+
+    assert "hunter22" not in left.log + left.report.message
+    assert "the-identity-header" not in left.log + left.report.message
+    assert "[redacted]" in left.report.message
+
+
+def test_a_fault_of_our_own_is_reported_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(self: FolderBlobs, container: str, name: str, *, limit: int) -> bytes:
+        raise ZeroDivisionError("of our own, with secret: hunter22")
+
+    monkeypatch.setattr(FolderBlobs, "read", read)
+    left = run(samples.root_job(), samples.GOOD_BUILD)
+
+    assert left.report.error_class is ErrorClass.TEMPLATE
+    assert "ZeroDivisionError" in left.report.message
+    assert "hunter22" not in left.report.message + left.log
+    assert [event["kind"] for event in left.events.sent] == ["completed"]
+
+
+def _text(event: dict[str, Any]) -> str:
+    return BuildEventMessage.model_validate(event).to_wire()

@@ -1,0 +1,124 @@
+"""The Azure client keeps the builder's contract on a real Azurite, over HTTPS and with tokens."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueClient
+
+from builder import azure_client
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
+from tests.fixtures.azurite import AzuriteForTests
+
+
+@pytest.fixture
+def container(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> str:
+    name = unique_name("builder")
+    with BlobServiceClient(azurite.blob, **azurite.client_options()) as service:
+        service.create_container(name)
+    return name
+
+
+@pytest.fixture
+def blobs(azurite: AzuriteForTests, monkeypatch: pytest.MonkeyPatch) -> azure_client.AzureBlobs:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite.ca_file))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    return azure_client.AzureBlobs(azurite.blob, azurite.credential)
+
+
+def test_a_blob_is_created_once_and_read_back(blobs: azure_client.AzureBlobs, container: str) -> None:
+    blobs.create(container, "a/b.json", b"{}", media_type="application/json")
+    blobs.create(container, "a/b.json", b"{}", media_type="application/json")  # our own write, repeated
+
+    assert blobs.read(container, "a/b.json", limit=2) == b"{}"
+    with pytest.raises(AlreadyExists):
+        blobs.create(container, "a/b.json", b"[]", media_type="application/json")
+    assert blobs.read(container, "a/b.json", limit=2) == b"{}"
+
+
+def test_an_empty_blob_is_read(blobs: azure_client.AzureBlobs, container: str) -> None:
+    blobs.create(container, "empty", b"", media_type="text/plain")
+    assert blobs.read(container, "empty", limit=2) == b""
+
+
+def test_a_blob_that_is_too_large_is_refused(blobs: azure_client.AzureBlobs, container: str) -> None:
+    blobs.create(container, "large", b"abc", media_type="text/plain")
+    with pytest.raises(PermanentError, match="larger than 2 bytes"):
+        blobs.read(container, "large", limit=2)
+
+
+def test_a_missing_blob_is_not_found(blobs: azure_client.AzureBlobs, container: str) -> None:
+    with pytest.raises(NotFound):
+        blobs.read(container, "nothing", limit=2)
+    with pytest.raises(NotFound):
+        blobs.read("no-such-container", "nothing", limit=2)
+
+
+def test_a_repeated_append_is_not_doubled(blobs: azure_client.AzureBlobs, container: str) -> None:
+    blobs.create_log(container, "log.txt")
+    blobs.create_log(container, "log.txt")
+    blobs.append(container, "log.txt", b"one\n", offset=0)
+    blobs.append(container, "log.txt", b"one\n", offset=0)  # the answer was lost, so it is sent again
+    blobs.append(container, "log.txt", b"two\n", offset=4)
+
+    assert blobs.read(container, "log.txt", limit=100) == b"one\ntwo\n"
+    with pytest.raises(TransientError):
+        blobs.append(container, "log.txt", b"elsewhere", offset=1)
+
+
+def test_an_event_arrives_once_and_as_base64(
+    azurite: AzuriteForTests, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite.ca_file))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    name = unique_name("events")
+    with QueueClient(azurite.queue, name, **azurite.client_options()) as queue:
+        queue.create_queue()
+        azure_client.AzureEvents(azurite.queue, name, azurite.credential).send('{"a":1}')
+        received = [base64.b64decode(message.content) for message in queue.receive_messages()]
+    assert received == [b'{"a":1}']
+
+
+def test_a_queue_that_is_not_there_is_not_found(
+    azurite: AzuriteForTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite.ca_file))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with pytest.raises(NotFound):
+        azure_client.AzureEvents(azurite.queue, "no-such-queue", azurite.credential).send("{}")
+
+
+class LateCredential:
+    """Has a token at the third question."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        self.asked += 1
+        if self.asked < 3:
+            raise ClientAuthenticationError("not yet")
+        return AccessToken("token", 4_000_000_000)
+
+
+def test_a_late_token_is_awaited() -> None:
+    credential = LateCredential()
+    azure_client.await_token(credential, seconds=5, is_stopped=lambda: False, pause=0.01)
+    assert credential.asked == 3
+
+
+@pytest.mark.parametrize(("seconds", "stopped"), [(0, False), (60, True)])
+def test_a_token_that_does_not_come_is_a_transient_error(seconds: float, stopped: bool) -> None:
+    with pytest.raises(TransientError, match="not yet") as caught:
+        azure_client.await_token(LateCredential(), seconds=seconds, is_stopped=lambda: stopped, pause=0.01)
+    assert caught.value.error_class is ErrorClass.TOKEN

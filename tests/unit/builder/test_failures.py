@@ -1,0 +1,98 @@
+"""A truth table from Packer's words to our classes."""
+
+import pytest
+
+from builder import failures
+from builder.packer import Ended
+from pipeline_core.domain.errors import ErrorClass
+
+STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('Code="QuotaExceeded" Message="Operation could not be completed"', ErrorClass.QUOTA),
+        ("OperationNotAllowed: exceeding approved standardDSv5Family Cores quota", ErrorClass.QUOTA),
+        ("SkuNotAvailable: The requested VM size is not available", ErrorClass.CAPACITY),
+        ("AllocationFailed: We do not have sufficient capacity", ErrorClass.CAPACITY),
+        ("unexpected status 429 with error: TooManyRequests", ErrorClass.THROTTLED),
+        ("AuthorizationFailed: The client 'x' does not have authorization", ErrorClass.PERMISSION),
+        ("AADSTS700016: Application not found", ErrorClass.TOKEN),
+        ("Timeout waiting for SSH.", ErrorClass.NETWORK),
+        ("dial tcp: lookup management.azure.com: no such host", ErrorClass.NETWORK),
+        ("context deadline exceeded", ErrorClass.NETWORK),
+        ('failed to get image "x" from image gallery "g"', ErrorClass.NOT_FOUND),
+        (
+            "a gallery image version for image name:version x:1.0.0 already exists in gallery g",
+            ErrorClass.CONFLICT,
+        ),
+        ("VMMarketplaceInvalidInput: requires Plan information", ErrorClass.TEMPLATE),
+        ("something that nobody has seen", ErrorClass.TEMPLATE),
+    ],
+)
+def test_what_packer_says_before_it_is_connected_is_the_platforms(text: str, expected: ErrorClass) -> None:
+    failed = _classify(text, connected=False)
+    assert failed.error_class is expected
+    assert text in failed.message
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "expected"),
+    [
+        ("build", "step 4 of 9: shell: scripts/install.sh", ErrorClass.PROVISIONER),
+        ("build", "step 8 of 9: platform: platform/after/85-hygiene-check.sh", ErrorClass.HYGIENE),
+        ("verify", "step 1 of 1: platform: verify", ErrorClass.SMOKE),
+    ],
+)
+def test_a_failed_step_is_named_and_belongs_to_its_kind(stage: str, step: str, expected: ErrorClass) -> None:
+    text = f"    azure-arm.image: imagefactory: {step}\n==> azure-arm.image: {STEP}"
+    failed = _classify(text, connected=True, stage=stage)
+    assert failed.error_class is expected
+    assert failed.message.startswith(f"{step} failed")
+
+
+def test_what_a_script_prints_does_not_make_its_failure_the_platforms() -> None:
+    text = f"    azure-arm.image: AllocationFailed, I say\nBuild 'azure-arm.image' errored after 1 s: {STEP}"
+    assert _classify(text, connected=True).error_class is ErrorClass.PROVISIONER
+
+
+def test_a_platform_error_after_the_steps_stays_the_platforms() -> None:
+    text = (
+        f"    azure-arm.image: retried: {STEP}\n"
+        "2026-11-21T11:00:00Z: Build 'azure-arm.image' errored after 9 minutes: AllocationFailed: no room"
+    )
+    assert _classify(text, connected=True).error_class is ErrorClass.CAPACITY
+
+
+@pytest.mark.parametrize(
+    ("connected", "stage", "expected"),
+    [
+        (False, "build", ErrorClass.NETWORK),
+        (True, "build", ErrorClass.PROVISIONER),
+        (True, "verify", ErrorClass.SMOKE),
+    ],
+)
+def test_a_run_out_of_time_is_judged_by_how_far_it_came(
+    connected: bool, stage: str, expected: ErrorClass
+) -> None:
+    failed = _classify("", connected=connected, stage=stage, ended=Ended.TIMED_OUT)
+    assert failed.error_class is expected
+    assert "3600 s" in failed.message
+
+
+def test_a_stop_is_an_eviction_whatever_was_printed() -> None:
+    assert _classify(STEP, connected=True, ended=Ended.STOPPED).error_class is ErrorClass.EVICTION
+
+
+def test_a_message_fits_the_report() -> None:
+    failed = _classify("x" * 100_000, connected=False)
+    assert len(failed.message) <= failures.MESSAGE_LIMIT
+
+
+def _classify(
+    text: str, *, connected: bool, stage: str = "build", ended: Ended = Ended.BY_ITSELF
+) -> failures.Failed:
+    return failures.of_build(
+        ended=ended, stage=stage, connected=connected, text=text, tail=text, seconds=3600
+    )

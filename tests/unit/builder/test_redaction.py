@@ -1,0 +1,80 @@
+"""What a log line may show."""
+
+import pytest
+
+from builder.redaction import LINE_LIMIT, Redactor
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlc2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        (f"token {TOKEN} end", TOKEN),
+        ("Authorization: Bearer abcdefghijklmnop1234", "abcdefghijklmnop1234"),
+        ("https://a.blob.core.windows.net/c/b?sv=1&sig=AbC%2Fdef%3D&se=2", "AbC%2Fdef%3D"),
+        ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=Zm9vYmFy==;x=y", "Zm9vYmFy=="),
+        ("git clone https://user:hunter22@example.com/x.git", "hunter22"),
+        ("DB_PASSWORD=hunter22", "hunter22"),
+        ('"client_secret": "hunter22",', "hunter22"),
+        ("key AKIAABCDEFGHIJKLMNOP", "AKIAABCDEFGHIJKLMNOP"),
+        ("ghp_" + "a" * 36, "a" * 36),
+        ("xoxb-123456789012-abcdef", "123456789012-abcdef"),
+        ("the value own-secret-of-this-run here", "own-secret-of-this-run"),
+    ],
+)
+def test_a_secret_is_hidden(line: str, secret: str) -> None:
+    shown = Redactor(["own-secret-of-this-run"]).clean(line)
+    assert secret not in shown
+    assert "[redacted]" in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "==> azure-arm.image: Connected to SSH!",
+        "2026-11-21T11:00:00Z: ==> azure-arm.image: Waiting for SSH to become available...",
+        "TASK [rhel9_hardening : Set the minimum password age] ***",
+        "sha256sum: 3fa9c1d20b77f0e1d2c3b4a5968778695a4b3c2d1e0f11223344556677889900",
+    ],
+)
+def test_an_ordinary_line_stays_as_it_is(line: str) -> None:
+    assert Redactor().clean(line) == line
+
+
+def test_a_private_key_is_hidden_over_all_its_lines() -> None:
+    redactor = Redactor()
+    lines = [
+        "a -----BEGIN RSA PRIVATE KEY-----",
+        "MIIEpAIBAAKCAQEA",
+        "-----END RSA PRIVATE KEY----- b",
+        "after",
+    ]
+    shown = [redactor.clean(line) for line in lines]
+    assert shown == ["a [redacted]", "[redacted]", "[redacted] b", "after"]
+
+
+def test_a_key_without_an_end_does_not_hide_the_log_for_ever() -> None:
+    redactor = Redactor()
+    redactor.clean("-----BEGIN PRIVATE KEY-----")
+    shown = [redactor.clean("line") for _ in range(1000)]
+    assert shown[0] == "[redacted]"
+    assert shown[-1] == "line"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07text", "text"),
+        ("a\x00b\rc\x08d", "a b c d"),
+        ("a\u202eb", "a b"),
+        ("tab\tkept\n", "tab\tkept"),
+    ],
+)
+def test_control_sequences_are_taken_out(line: str, shown: str) -> None:
+    assert Redactor().clean(line) == shown
+
+
+def test_a_line_has_an_end() -> None:
+    assert len(Redactor().clean("x" * 1_000_000)) <= LINE_LIMIT + 20

@@ -1,0 +1,126 @@
+"""The dashboard's pages: what they show, that they are safe, and that they are accessible."""
+
+import itertools
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from dashboard import pages
+from pipeline_core.services.views import ImagePage, LineageView
+from tests.unit.triggers import views
+
+VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
+
+
+class Outline(HTMLParser):
+    """Tags of a page in order; fails on tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+FLEET = pages.fleet(views.PAGE, views.LINEAGE)
+IMAGE = pages.image(views.DETAIL)
+EMPTY = pages.fleet(ImagePage(images=(), next=""), LineageView(levels=(), parents={}))
+BARE = pages.image(replace(views.DETAIL, builds=(), journal=()))
+ALL = pytest.mark.parametrize("text", [FLEET, IMAGE, EMPTY, BARE], ids=["fleet", "image", "empty", "bare"])
+
+
+def test_the_overview_shows_bases_before_their_children() -> None:
+    assert (
+        FLEET.index(">Bases<")
+        < FLEET.index("rhel9-base</a>", FLEET.index(">Bases<"))
+        < FLEET.index("Level 1")
+    )
+    assert "9.20261121.1" in FLEET
+    assert "RedHat:RHEL:9-lvm-gen2:9.6.2025112113" in FLEET
+    assert "never-built" in FLEET
+    assert "Registered: 2. Listed here: 2. Being built: 1." in FLEET
+
+
+def test_the_overview_shows_running_builds() -> None:
+    running = FLEET[FLEET.index('id="running"') : FLEET.index('id="level-0"')]
+    assert views.BUILD_ID in running
+    assert "building" in running
+    assert "rhel9-base" not in running
+
+
+def test_an_image_without_a_place_is_shown_and_its_error_too() -> None:
+    lineage = LineageView(
+        levels=(("rhel9-base",),), parents={"rhel9-base": None}, errors=(("payments-api", "has no parent"),)
+    )
+    text = pages.fleet(views.PAGE, lineage)
+    assert "Without a place" in text
+    assert "payments-api</a>: has no parent" in text
+
+
+def test_the_next_page_is_linked_where_there_is_one() -> None:
+    assert 'href="/?after=rhel9-base"' in pages.fleet(replace(views.PAGE, next="rhel9-base"), views.LINEAGE)
+    assert 'rel="next"' not in FLEET
+
+
+def test_an_image_shows_its_facts_versions_builds_and_journal() -> None:
+    versions = IMAGE[IMAGE.index('id="versions"') : IMAGE.index('id="builds"')]
+    assert "1.20261120.1" in versions
+    assert "1.20261121.1" not in versions
+    builds = IMAGE[IMAGE.index('id="builds"') : IMAGE.index('id="journal"')]
+    assert "provisioner: scripts/install.sh ended with 1 (team has to act)" in builds
+    assert "build.queued" in IMAGE[IMAGE.index('id="journal"') :]
+    assert 'href="/images/rhel9-base"' in IMAGE
+
+
+@ALL
+def test_a_page_is_well_formed_and_accessible(text: str) -> None:
+    outline = Outline(text)
+    assert text.startswith("<!doctype html>")
+    assert outline.attributes("html") == [{"lang": "en"}]
+    assert (
+        len(outline.attributes("h1"))
+        == len(outline.attributes("main"))
+        == len(outline.attributes("title"))
+        == 1
+    )
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    identifiers = {attributes["id"] for _, attributes in outline.tags if "id" in attributes}
+    assert all(table["aria-labelledby"] in identifiers for table in outline.attributes("table"))
+    assert all(cell.get("scope") in {"col", "row"} for cell in outline.attributes("th"))
+
+
+@ALL
+def test_a_page_loads_nothing_but_its_own_style_sheet(text: str) -> None:
+    outline = Outline(text)
+    assert outline.attributes("link") == [{"rel": "stylesheet", "href": "/static/style.css"}]
+    assert not {tag for tag, _ in outline.tags} & {"script", "style", "img", "iframe", "form", "object"}
+    assert not [attributes for _, attributes in outline.tags if "style" in attributes]
+    assert "://" not in text
+    assert "url(" not in pages.style()
+
+
+def test_what_people_wrote_is_shown_and_never_run() -> None:
+    attack = '<script>alert("1")</script>'
+    entry = replace(views.ENTRY, actor=attack, detail=attack, reasons=(attack,))
+    build = replace(views.FAILED, failure=attack, reasons=(attack,))
+    image = replace(views.PAYMENTS, detail=attack, reasons=(attack,), state=attack, team=attack)
+    detail = replace(views.DETAIL, image=image, builds=(build,), journal=(entry,))
+    text = pages.image(detail) + pages.fleet(ImagePage(images=(image,), next=attack), views.LINEAGE)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text

@@ -1,0 +1,160 @@
+"""Who may do what, route by route: the whole truth table. A route that is missing here fails a test."""
+
+import hashlib
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from tests.unit.triggers import views
+from tests.unit.triggers.asgi_client import AsgiClient
+from tests.unit.triggers.twins import TwinFactory
+from triggers.api.app import create_app
+from triggers.api.authentication import OPEN_PATHS, PLATFORM_HEADER
+from triggers.api.preconditions import quoted
+
+CONTENT = b"a bundle"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+DOCUMENT = {"document": {"spec": {}}, "bundle": DIGEST}
+IF_MATCH = {"If-Match": quoted(views.DETAIL.etag)}
+
+Row = tuple[str, str, dict[str, Any], int]
+
+# route -> (method, path, arguments of the request, status for a caller who may)
+OPEN: dict[str, Row] = {
+    "health": ("GET", "/api/health", {}, 200),
+    "openapi": ("GET", "/api/openapi.json", {}, 200),
+}
+READING: dict[str, Row] = {
+    "images": ("GET", "/api/images", {}, 200),
+    "image": ("GET", "/api/images/payments-api", {}, 200),
+    "build": ("GET", f"/api/builds/{views.BUILD_ID}", {}, 200),
+    "lineage": ("GET", "/api/lineage", {}, 200),
+    "overview page": ("GET", "/", {}, 200),
+    "image page": ("GET", "/images/payments-api", {}, 200),
+    "style sheet": ("GET", "/static/style.css", {}, 200),
+    "no route": ("GET", "/api/nothing", {}, 404),
+}
+BRINGING: dict[str, Row] = {"bundle": ("PUT", f"/api/bundles/{DIGEST}", {"content": CONTENT}, 201)}
+CHANGING: dict[str, Row] = {
+    "register": ("PUT", "/api/images/payments-api", {"json": DOCUMENT, "headers": IF_MATCH}, 200),
+    "unregister": ("DELETE", "/api/images/payments-api", {"headers": IF_MATCH}, 204),
+    "rebuild": ("POST", "/api/images/payments-api/builds", {"json": {}}, 202),
+}
+GOVERNING: dict[str, Row] = {
+    "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200)
+}
+ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
+
+NO_TOKEN: dict[str, dict[str, str]] = {
+    "none": {},
+    "garbage": {"Authorization": "Bearer garbage"},
+    "expired": {"Authorization": "Bearer expired.admin"},
+    "empty": {"Authorization": "Bearer "},
+    "another scheme": {"Authorization": "Basic Z29vZC5hZG1pbg=="},
+    "very long": {"Authorization": "Bearer good." + "x" * 20_000},
+    "a principal header": {"X-MS-CLIENT-PRINCIPAL": "eyJyb2xlcyI6WyJGYWN0b3J5LkFkbWluIl19"},
+    "a principal's name": {"X-MS-CLIENT-PRINCIPAL-NAME": "admin", "X-MS-CLIENT-PRINCIPAL-ID": "a"},
+    "a forged token of the platform": {PLATFORM_HEADER: "garbage"},
+    "a bad token before a good one": {"Authorization": "Bearer garbage", PLATFORM_HEADER: "good.admin"},
+}
+ALL = frozenset(ROUTES)
+MAY = {
+    "nobody": frozenset(OPEN),
+    "directory-group": frozenset(OPEN),
+    "reader": frozenset(OPEN | READING),
+    "other-team": frozenset(OPEN | READING | BRINGING),
+    "team": ALL - frozenset(GOVERNING),
+    "team-by-group": ALL - frozenset(GOVERNING),
+    "admin": ALL,
+}
+
+
+def ask(client: AsgiClient, route: str, headers: dict[str, str]) -> Any:
+    """The answer of a route to a caller with these headers."""
+    method, path, arguments, _ = ROUTES[route]
+    return client.request(
+        method, path, **{**arguments, "headers": {**arguments.get("headers", {}), **headers}}
+    )
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("credentials", NO_TOKEN)
+def test_without_a_valid_token_only_open_routes_answer(
+    route: str, credentials: str, client: AsgiClient, factory: TwinFactory
+) -> None:
+    answer = ask(client, route, NO_TOKEN[credentials])
+    if route in OPEN:
+        assert answer.status_code == 200
+        return
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="imagefactory"')
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert _untouched(factory)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("caller", MAY)
+def test_a_caller_may_do_what_the_roles_allow_and_no_more(
+    route: str, caller: str, client: AsgiClient, factory: TwinFactory
+) -> None:
+    answer = ask(client, route, {"Authorization": f"Bearer good.{caller}"})
+    if route in MAY[caller]:
+        assert answer.status_code == ROUTES[route][3], answer.text
+        return
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "urn:imagefactory:problem:forbidden"
+    assert _untouched(factory)
+
+
+@pytest.mark.parametrize("route", READING)
+def test_a_browser_reads_with_the_token_of_app_service(route: str, client: AsgiClient) -> None:
+    assert ask(client, route, {PLATFORM_HEADER: "good.reader"}).status_code == ROUTES[route][3]
+
+
+@pytest.mark.parametrize("route", BRINGING | CHANGING | GOVERNING)
+def test_a_browsers_session_changes_nothing(route: str, client: AsgiClient, factory: TwinFactory) -> None:
+    assert ask(client, route, {PLATFORM_HEADER: "good.admin"}).status_code == 401
+    assert _untouched(factory)
+
+
+def test_the_scheme_is_read_without_case(client: AsgiClient) -> None:
+    assert client.get("/api/images", headers={"authorization": "bearer good.reader"}).status_code == 200
+
+
+def test_signing_keys_that_do_not_answer_are_not_the_callers_fault(client: AsgiClient) -> None:
+    answer = client.get("/api/images", headers={"Authorization": "Bearer unreachable.admin"})
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "login.example" not in answer.text
+
+
+def test_a_body_is_not_looked_at_before_the_token(client: AsgiClient) -> None:
+    answer = client.put(
+        "/api/images/payments-api", content=b"no json", headers={"Content-Length": "999999999"}
+    )
+    assert answer.status_code == 401
+
+
+def test_the_truth_table_covers_every_route(factory: TwinFactory) -> None:
+    app = create_app(lambda: factory)  # type: ignore[arg-type,return-value]
+    asked = {(method, path) for method, path, _, _ in ROUTES.values()}
+    unasked = [
+        (method, route.path)
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+        if not any(method == one and route.path_regex.match(path) for one, path in asked)
+    ]
+    assert unasked == []
+    assert {path for _, path, _, _ in OPEN.values()} == OPEN_PATHS
+
+
+def _untouched(factory: TwinFactory) -> bool:
+    return not (
+        factory.registrar.bundles
+        or factory.registrar.documents
+        or factory.registrar.removed
+        or factory.requests.reasons
+        or factory.platforms.bundles
+    )

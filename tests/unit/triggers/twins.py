@@ -1,0 +1,232 @@
+"""A factory of twins: each behaves as its service does towards a caller, and keeps what it was given.
+
+The rules of access are the real ones (`domain.access`), so that the truth table of routes shows the truth.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from pipeline_core.domain import access
+from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.names import (
+    LIVE,
+    BuildId,
+    Digest,
+    GalleryName,
+    ImageName,
+    RebuildToken,
+    TeamName,
+)
+from pipeline_core.domain.sources import ParentReference
+from pipeline_core.ports import Principal
+from pipeline_core.services.requests import RequestAnswer
+from pipeline_core.services.views import BuildView, ImageDetail, ImagePage, LineageView
+from pipeline_core.wire.problems import InvalidDocument, Problem
+from tests.unit.triggers import views
+
+PAYMENTS = TeamName("payments")
+CALLERS = {
+    "nobody": Principal(subject="n", name="Nobody", roles=frozenset(), groups=frozenset()),
+    "directory-group": Principal(
+        subject="d",
+        name="Directory",
+        roles=frozenset(),
+        groups=frozenset({"a1b2c3d4-0000-4000-8000-00805f9b34fb"}),
+    ),
+    "reader": Principal(subject="r", name="Reader", roles=frozenset({access.READER}), groups=frozenset()),
+    "team": Principal(subject="t", name="Member", roles=frozenset({"Team.payments"}), groups=frozenset()),
+    "team-by-group": Principal(subject="g", name="Group", roles=frozenset(), groups=frozenset({"payments"})),
+    "other-team": Principal(subject="o", name="Other", roles=frozenset({"Team.ml"}), groups=frozenset()),
+    "admin": Principal(subject="a", name="Admin", roles=frozenset({access.ADMIN}), groups=frozenset()),
+}
+
+
+class Tokens:
+    """A token is `good.CALLER`; everything else is refused."""
+
+    def verify(self, token: str) -> Principal:
+        kind, _, caller = token.partition(".")
+        if kind == "unreachable":
+            raise TransientError(ErrorClass.NETWORK, "keys at https://login.example/keys do not answer")
+        if kind == "expired":
+            raise PermanentError(ErrorClass.PERMISSION, "the token has expired: sign in again")
+        if kind != "good" or caller not in CALLERS:
+            raise PermanentError(ErrorClass.PERMISSION, "the token's signature is not valid")
+        return CALLERS[caller]
+
+
+@dataclass
+class Registrar:
+    """One image is registered: payments-api, of team payments."""
+
+    bundles: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, Any] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+
+    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+        if hashlib.sha256(content).hexdigest() != str(digest):
+            raise InvalidDocument([Problem(path="bundle", message="has another digest", remedy="pack again")])
+        is_new = str(digest) not in self.bundles
+        self.bundles[str(digest)] = content
+        return is_new
+
+    def register(
+        self,
+        name: ImageName,
+        document: Any,
+        bundle: Digest,
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> Any:
+        _demand(principal)
+        exists = str(name) == "payments-api"
+        if create_only and exists:
+            raise AlreadyExists(f"{name} exists")
+        if not create_only and not exists:
+            raise NotFound(f"{name} is not registered")
+        if not create_only and expected != views.DETAIL.etag:
+            raise StaleWrite(f"{name} has changed")
+        if "spec" not in document:
+            problems = [
+                Problem(path="spec", message="is missing", remedy="add it"),
+                Problem(path="metadata.owners", message="is empty", remedy="name an owner"),
+            ]
+            raise InvalidDocument(problems)
+        self.documents[str(name)] = document
+        return SimpleNamespace(head=_head(name, bundle), etag="next", created=create_only)
+
+    def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
+        _demand(principal)
+        if expected != views.DETAIL.etag:
+            raise StaleWrite(f"{name} has changed")
+        self.removed.append(str(name))
+
+
+@dataclass
+class Requests:
+    """Every request starts the one build."""
+
+    reasons: list[str] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    build: BuildId | None = field(default_factory=lambda: BuildId(views.BUILD_ID))
+
+    def request(self, name: ImageName, principal: Principal, reason: str, key: str | None) -> RequestAnswer:
+        _demand(principal)
+        self.reasons.append(reason)
+        self.keys.append(key)
+        why = "started" if self.build else "suspended"
+        return RequestAnswer(token=RebuildToken("f" * 32), build=self.build, why=why, detail=reason)
+
+
+@dataclass
+class Platforms:
+    """SecOps only."""
+
+    bundles: list[str] = field(default_factory=list)
+
+    def put(self, bundle: Digest, catalog: Any, principal: Principal) -> Any:
+        if not access.is_admin(principal.roles):
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the platform steps")
+        self.bundles.append(str(bundle))
+        return SimpleNamespace(digest=bundle, catalog=catalog)
+
+
+@dataclass
+class Queries:
+    """Two images, one build; `error` is raised by every question where it is set."""
+
+    error: Exception | None = None
+    page: ImagePage = views.PAGE
+    detail: ImageDetail = views.DETAIL
+    lineage_view: LineageView = views.LINEAGE
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def image(self, name: ImageName) -> ImageDetail:
+        self.check()
+        if str(name) != self.detail.image.name:
+            raise NotFound(f"image {name} is not registered")
+        return self.detail
+
+    def images(self, *, team: TeamName | None = None, after: str = "", limit: int = 200) -> ImagePage:
+        self.check()
+        self.asked.append((team, after, limit))
+        return self.page
+
+    def build(self, identity: BuildId) -> BuildView:
+        self.check()
+        if str(identity) != views.BUILD_ID:
+            raise NotFound(f"there is no build {identity}")
+        return views.BUILD
+
+    def lineage(self) -> LineageView:
+        self.check()
+        return self.lineage_view
+
+    def check(self) -> bool:
+        if self.error is not None:
+            raise self.error
+        return True
+
+
+@dataclass
+class Receiver:
+    """Any service behind a function: keeps what it was given, and raises `error` where it is set."""
+
+    received: list[object] = field(default_factory=list)
+    error: Exception | None = None
+
+    def take(self, *given: object, **named: object) -> None:
+        """Stands for every method of every service."""
+        if self.error is not None:
+            raise self.error
+        self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
+
+    handle = dispatch = step = observe = deliver = record = poll = sweep = prune = again = take
+
+
+class TwinFactory:
+    """What `bootstrap.factory()` gives, of twins."""
+
+    def __init__(self) -> None:
+        self.tokens = Tokens()
+        self.registrar = Registrar()
+        self.requests = Requests()
+        self.platforms = Platforms()
+        self.queries = Queries()
+        self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
+        self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
+        self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
+        self.gallery_events, self.poison, self.redelivery = Receiver(), Receiver(), Receiver()
+
+
+def _demand(principal: Principal) -> None:
+    if not access.may_change(PAYMENTS, principal.roles, principal.groups):
+        raise PermanentError(ErrorClass.PERMISSION, "payments-api belongs to team payments")
+
+
+def _head(name: ImageName, bundle: Digest) -> ImageHead:
+    registration = Registration(
+        name=name,
+        team=PAYMENTS,
+        origin=ParentReference(image=ImageName("rhel9-base"), channel=LIVE),
+        major=1,
+        definition=Digest("cd" * 32),
+        recipe=Digest("ab" * 32),
+        bundle=bundle,
+        gallery=GalleryName("live"),
+        on=frozenset(RebuildOn),
+    )
+    return ImageHead(registration=registration, registered_at=views.NOW)

@@ -1,0 +1,94 @@
+"""Views as the services make them, for tests of what shows them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pipeline_core.services.views import (
+    BuildView,
+    EntryView,
+    ImageDetail,
+    ImagePage,
+    ImageView,
+    LineageView,
+)
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+BUILD_ID = "payments-api.3fa9c1d20b77.1"
+
+BASE = ImageView(
+    name="rhel9-base",
+    team="secops",
+    parent="",
+    source="redhat:rhel:9-lvm-gen2:westeurope",
+    version="9.20261121.1",
+    origin_version="RedHat:RHEL:9-lvm-gen2:9.6.2025112113",
+    fingerprint="ab" * 32,
+    published_at=NOW,
+    active_build="",
+    active_phase="",
+    state="current",
+)
+PAYMENTS = ImageView(
+    name="payments-api",
+    team="payments",
+    parent="rhel9-base",
+    source="",
+    version="",
+    origin_version="",
+    fingerprint="",
+    published_at=None,
+    active_build=BUILD_ID,
+    active_phase="building",
+    state="stale",
+    reasons=("never-built",),
+    detail="a build is on its way",
+)
+BUILD = BuildView(
+    id=BUILD_ID,
+    image="payments-api",
+    phase="building",
+    result="",
+    seq=1,
+    attempt=1,
+    lane="human",
+    version="1.20261121.1",
+    origin_version="rhel9-base@9.20261121.1",
+    fingerprint="3fa9c1d20b77" + "0" * 52,
+    campaign="definition-payments-api-000000000000",
+    reasons=("never-built",),
+    created_at=NOW,
+    phase_since=NOW,
+    provenance="",
+)
+FINISHED = replace(BUILD, phase="finished", result="succeeded", version="1.20261120.1", seq=4)
+FAILED = replace(
+    BUILD,
+    id="payments-api.000000000000.1",
+    phase="finished",
+    result="failed",
+    failure_class="provisioner",
+    failure_owner="team",
+    failure="scripts/install.sh ended with 1",
+)
+ENTRY = EntryView(
+    at=NOW,
+    event="build.queued",
+    actor="factory",
+    build=BUILD_ID,
+    version="",
+    reasons=("never-built",),
+    detail="",
+    campaign="",
+)
+DETAIL = ImageDetail(
+    image=PAYMENTS,
+    etag="W/\"datetime'2026-11-21T09%3A30%3A00Z'\"",
+    definition="cd" * 32,
+    bundle="ef" * 32,
+    builds=(BUILD, FINISHED, FAILED),
+    journal=(ENTRY,),
+)
+PAGE = ImagePage(images=(PAYMENTS, BASE), next="")
+LINEAGE = LineageView(
+    levels=(("rhel9-base",), ("payments-api",)), parents={"payments-api": "rhel9-base", "rhel9-base": None}
+)

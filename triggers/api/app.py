@@ -1,0 +1,49 @@
+"""Puts the HTTP app together: routes, and the layers that every request passes. Calls no service."""
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from triggers.api import (
+    builds,
+    bundles,
+    errors,
+    health,
+    images,
+    lineage,
+    openapi,
+    pages,
+    platform,
+)
+from triggers.api.authentication import Authentication
+from triggers.api.correlation import Correlation
+from triggers.api.limits import BodyLimit
+from triggers.provider import Provider
+
+_TITLE = "Image Factory"
+_VERSION = "1"  # of the API; a change that breaks callers raises it
+_DESCRIPTION = "Keeps golden VM images fresh on Azure. Errors are problem details (RFC 9457)."
+
+
+def create_app(factory: Provider) -> FastAPI:
+    """The ASGI app over the services that `factory` gives; `factory` is first called by the first request."""
+    app = FastAPI(
+        title=_TITLE,
+        version=_VERSION,
+        description=_DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # these pages load scripts from foreign addresses
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        # From the outside in: an answer for everything, then who calls, then how much comes.
+        middleware=[
+            Middleware(Correlation),
+            Middleware(Authentication, factory=factory),
+            Middleware(BodyLimit),
+        ],
+    )
+    errors.install(app)
+    for module in (health, images, builds, bundles, lineage, platform, pages):
+        app.include_router(module.router(factory))
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app

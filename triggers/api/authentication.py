@@ -1,0 +1,116 @@
+"""Who calls: a layer that lets nobody through without a verified token that may read. Deny by default.
+
+It stands before the routes, so that a new route is protected without doing anything, and so that a stranger
+learns neither which routes exist nor what a body should look like. What a caller may *change* is decided by
+the services. `X-MS-CLIENT-PRINCIPAL` and its kin are never read: only a signature proves anything.
+"""
+
+import re
+from http import HTTPStatus
+
+from anyio import to_thread
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline_core.domain import access
+from pipeline_core.domain.errors import PermanentError, TransientError
+from pipeline_core.ports import Principal
+from triggers.api import errors
+from triggers.api.problem import Refusal
+from triggers.provider import Provider
+
+OPEN_PATHS = frozenset({"/api/health", "/api/openapi.json"})
+PLATFORM_HEADER = "X-MS-TOKEN-AAD-ACCESS-TOKEN"  # set by App Service authentication for a signed-in browser
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_TOKEN_LIMIT = 16 * 1024  # characters; Entra's tokens stay well below
+_DIRECTORY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Authentication:
+    """Verifies the token and puts the caller into the request's state."""
+
+    def __init__(self, app: ASGIApp, factory: Provider) -> None:
+        self._app = app
+        self._factory = factory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http" or (scope["path"] in OPEN_PATHS and scope["method"] in _SAFE_METHODS):
+            await self._app(scope, receive, send)
+            return
+        try:
+            token = _token_of(Headers(scope=scope), scope["method"])
+            caller = await to_thread.run_sync(self._verify, token)
+        except (Refusal, TransientError) as error:
+            await errors.answer(Request(scope), error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        scope["state"] = {**(scope["state"] or {}), "caller": caller}
+        await self._app(scope, receive, send)
+
+    def _verify(self, token: str) -> Principal:
+        try:
+            caller = self._factory().tokens.verify(token)
+        except PermanentError as error:
+            raise _unauthenticated(str(error), invalid=True) from error
+        if not access.may_read(caller.roles, team_groups(caller)):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "forbidden",
+                f"{caller.name} has no role in this factory: ask SecOps for {access.READER} or a team's role",
+            )
+        return caller
+
+
+def caller_of(request: Request) -> Principal:
+    """The verified caller; a dependency of routes that act in somebody's name."""
+    caller = request.state.caller
+    if not isinstance(caller, Principal):
+        raise TypeError("a route was reached without authentication")
+    return caller
+
+
+def contributor_of(request: Request) -> Principal:
+    """The caller, who is SecOps or a member of some team; a reader may not bring anything."""
+    caller = caller_of(request)
+    if not access.may_read(caller.roles - {access.READER}, team_groups(caller)):
+        raise Refusal(
+            HTTPStatus.FORBIDDEN,
+            "forbidden",
+            f"{caller.name} may read only: bundles are brought by members of a team and by SecOps",
+        )
+    return caller
+
+
+def team_groups(caller: Principal) -> frozenset[str]:
+    """The group claims that can name a team: Entra gives most groups as object ids, which prove nothing."""
+    return frozenset(group for group in caller.groups if not _DIRECTORY_ID.fullmatch(group))
+
+
+def _token_of(headers: Headers, method: str) -> str:
+    given = headers.get("Authorization")
+    if given is not None:
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unauthenticated(
+                f"the scheme {scheme[:20]!r} is not taken: send a Bearer token", invalid=True
+            )
+    else:
+        token = headers.get(PLATFORM_HEADER, "")
+        if token and method not in _SAFE_METHODS:
+            # A browser adds the session by itself, also when the page of another site makes it send.
+            raise _unauthenticated("a change takes its token from Authorization only", invalid=False)
+    token = token.strip()
+    if not token:
+        raise _unauthenticated("send an access token: Authorization: Bearer ...", invalid=False)
+    if len(token) > _TOKEN_LIMIT:
+        raise _unauthenticated(f"the token is longer than {_TOKEN_LIMIT} characters", invalid=True)
+    return token
+
+
+def _unauthenticated(detail: str, *, invalid: bool) -> Refusal:
+    challenge = 'Bearer realm="imagefactory"' + (', error="invalid_token"' if invalid else "")
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED, "unauthenticated", detail, headers={"WWW-Authenticate": challenge}
+    )

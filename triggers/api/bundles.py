@@ -1,0 +1,44 @@
+"""Routes of bundles: packed folders, kept under their digest."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from pipeline_core.domain.names import Digest
+from triggers.api import models
+from triggers.api.authentication import contributor_of
+from triggers.api.parameters import parse
+from triggers.provider import Provider
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+async def _content_of(request: Request) -> bytes:
+    return await request.body()  # bounded by limits.BodyLimit
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes under `/api/bundles`."""
+    routes = APIRouter(prefix="/api/bundles", tags=["bundles"])
+
+    @routes.put(
+        "/{sha256}",
+        dependencies=[Depends(contributor_of)],
+        openapi_extra=_BODY,
+        responses={201: {"model": models.Bundle, "description": "Stored"}},
+    )
+    def store_bundle(
+        sha256: str, content: Annotated[bytes, Depends(_content_of)], response: Response
+    ) -> models.Bundle:
+        """Store a packed folder (tar.gz, at most 20 MiB); 200 where it was stored before."""
+        digest = parse("sha256", Digest, sha256)
+        created = factory().registrar.store_bundle(digest, content)
+        response.status_code = 201 if created else 200
+        return models.Bundle(bundle=sha256, created=created)
+
+    return routes

@@ -1,0 +1,19 @@
+"""The route that load balancers and people ask whether the factory lives. Open: it says nothing else."""
+
+from fastapi import APIRouter
+
+from triggers.api import models
+from triggers.provider import Provider
+
+
+def router(factory: Provider) -> APIRouter:
+    """The route `/api/health`."""
+    routes = APIRouter(prefix="/api/health", tags=["health"])
+
+    @routes.get("")
+    def check_health() -> models.Health:
+        """200 where state can be read, 503 where it cannot."""
+        factory().queries.check()
+        return models.Health(status="ok")
+
+    return routes

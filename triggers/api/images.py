@@ -1,0 +1,106 @@
+"""Routes of registered images: list, show, register, unregister, ask for a build."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from pipeline_core.domain.names import Digest, ImageName, TeamName
+from pipeline_core.ports import Principal
+from pipeline_core.services.views import ImageDetail, image_view
+from triggers.api import models
+from triggers.api.authentication import caller_of
+from triggers.api.parameters import parse
+from triggers.api.preconditions import Precondition, expected_of, precondition_of, quoted
+from triggers.provider import Provider
+
+_ETAG = {"description": "The version of the document", "schema": {"type": "string"}}
+_LOCATION = {"description": "The build, or the image where there is none", "schema": {"type": "string"}}
+_PAGE = 100
+
+Caller = Annotated[Principal, Depends(caller_of)]
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes under `/api/images`."""
+    routes = APIRouter(prefix="/api/images", tags=["images"])
+
+    @routes.get("")
+    def list_images(
+        team: Annotated[str | None, Query(max_length=63)] = None,
+        after: Annotated[str, Query(max_length=63)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = _PAGE,
+    ) -> models.Images:
+        """A page of images by name; with `team` it may hold fewer than `limit`: go on by `next`."""
+        owner = None if team is None else parse("team", TeamName, team)
+        return models.Images.model_validate(factory().queries.images(team=owner, after=after, limit=limit))
+
+    @routes.get("/{name}", responses={200: {"headers": {"ETag": _ETAG}}})
+    def show_image(name: str, response: Response) -> models.ImageWithHistory:
+        """One image with what would be decided about it now, its builds and its journal."""
+        detail = factory().queries.image(parse("name", ImageName, name))
+        response.headers["ETag"] = quoted(detail.etag)
+        return _with_history(detail)
+
+    @routes.put(
+        "/{name}",
+        responses={
+            200: {"headers": {"ETag": _ETAG}},
+            201: {"model": models.Image, "description": "Created", "headers": {"ETag": _ETAG}},
+        },
+    )
+    def register_image(
+        name: str,
+        body: models.RegistrationRequest,
+        condition: Annotated[Precondition, Depends(precondition_of)],
+        caller: Caller,
+        response: Response,
+    ) -> models.Image:
+        """Create an image (`If-None-Match: *`) or replace its definition (`If-Match`)."""
+        registered = factory().registrar.register(
+            parse("name", ImageName, name),
+            body.document,
+            parse("bundle", Digest, body.bundle),
+            caller,
+            expected=condition.expected,
+            create_only=condition.create_only,
+        )
+        response.status_code = 201 if registered.created else 200
+        response.headers.update({"ETag": quoted(registered.etag), "Location": f"/api/images/{name}"})
+        return models.Image.model_validate(image_view(registered.head, state="registered"))
+
+    @routes.delete("/{name}", status_code=204)
+    def unregister_image(name: str, expected: Annotated[str, Depends(expected_of)], caller: Caller) -> None:
+        """Forget a definition; its live versions stay. Refused while it has children or an active build."""
+        factory().registrar.unregister(parse("name", ImageName, name), caller, expected)
+
+    @routes.post("/{name}/builds", status_code=202, responses={202: {"headers": {"Location": _LOCATION}}})
+    def request_build(
+        name: str,
+        caller: Caller,
+        response: Response,
+        body: models.RebuildRequest | None = None,
+        key: Annotated[
+            str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128, pattern=r"^[!-~]+$")
+        ] = None,
+    ) -> models.RequestedBuild:
+        """Ask for a build of unchanged inputs; one `Idempotency-Key` of one caller is one request."""
+        image, wish = parse("name", ImageName, name), body or models.RebuildRequest()
+        answer = factory().requests.request(image, caller, wish.reason, key)
+        build = None if answer.build is None else str(answer.build)
+        response.headers["Location"] = f"/api/builds/{build}" if build else f"/api/images/{image}"
+        return models.RequestedBuild(
+            token=str(answer.token), build=build, why=answer.why, detail=answer.detail
+        )
+
+    return routes
+
+
+def _with_history(detail: ImageDetail) -> models.ImageWithHistory:
+    image = models.Image.model_validate(detail.image)
+    return models.ImageWithHistory(
+        **dict(image),
+        definition=detail.definition,
+        bundle=detail.bundle,
+        builds=tuple(models.Build.model_validate(build) for build in detail.builds),
+        journal=tuple(models.Entry.model_validate(entry) for entry in detail.journal),
+    )

@@ -1,0 +1,63 @@
+"""How much a request may bring: refused by its announced length, and counted while it is read."""
+
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from triggers.api import errors
+from triggers.api.problem import Refusal
+
+BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes
+DOCUMENT_LIMIT = 64 * 1024  # bytes of an image's document
+_ENVELOPE = 1024  # bytes for what a request wraps round a document
+_BUNDLES = "/api/bundles/"
+
+
+class BodyLimit:
+    """Answers 413 for a body over the limit of its route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = BUNDLE_LIMIT if scope["path"].startswith(_BUNDLES) else DOCUMENT_LIMIT + _ENVELOPE
+        announced = Headers(scope=scope).get("Content-Length", "0")
+        refusal = _refusal(announced, limit)
+        if refusal is not None:
+            await errors.answer(Request(scope), refusal)(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive, limit), send)
+
+
+def _refusal(announced: str, limit: int) -> Refusal | None:
+    if not (announced.isascii() and announced.isdigit() and len(announced) < 20):
+        return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", "Content-Length is no number")
+    if int(announced) > limit:
+        return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", _detail(limit))
+    return None
+
+
+def _detail(limit: int) -> str:
+    return f"the body is over {limit} bytes, which is the most this address takes: send less"
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def receive_some() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            # FastAPI passes this class on unchanged from the middle of reading a body, and no other.
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(limit))
+        return message
+
+    return receive_some

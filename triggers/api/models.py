@@ -1,0 +1,187 @@
+"""Bodies of requests and answers: Pydantic at the edge, and nowhere further in. Absence is null, never ''."""
+
+import json
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+Maybe = Annotated[str | None, BeforeValidator(lambda text: text or None)]  # views say '' for absence
+
+
+def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Python's JSON reader takes NaN and half characters, and no store of ours can write them."""
+    try:
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise ValueError("holds a number that is not finite, or text that is not Unicode") from error
+    return document
+
+
+Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+
+
+class Answer(BaseModel):
+    """What is sent; made from a view of the services."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Request(BaseModel):
+    """What is received; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RegistrationRequest(Request):
+    """A definition: `document` is `image.yaml` as JSON, `bundle` the SHA-256 of the packed folder."""
+
+    document: Document
+    bundle: str
+
+
+class RebuildRequest(Request):
+    """Why somebody wants a build of unchanged inputs."""
+
+    reason: Annotated[str, Field(max_length=200)] = "requested over the API"
+
+
+class PlatformRequest(Request):
+    """The bundle of the platform steps, and the catalog of staged tools."""
+
+    bundle: str
+    catalog: Document
+
+
+class Image(Answer):
+    """One image. `state` is for programs, `detail` for people; either `source` or `parent` is null."""
+
+    name: str
+    team: str
+    parent: Maybe
+    source: Maybe
+    version: Maybe
+    origin_version: Maybe
+    fingerprint: Maybe
+    published_at: datetime | None
+    active_build: Maybe
+    active_phase: Maybe
+    state: str
+    reasons: tuple[str, ...]
+    detail: str
+
+
+class Build(Answer):
+    """One build; `result` is null until it has ended."""
+
+    id: str
+    image: str
+    phase: str
+    result: Maybe
+    seq: int
+    attempt: int
+    lane: str
+    version: Maybe
+    origin_version: str
+    fingerprint: str
+    campaign: str
+    reasons: tuple[str, ...]
+    created_at: datetime
+    phase_since: datetime
+    provenance: Maybe
+    failure_class: Maybe
+    failure_owner: Maybe
+    failure: Maybe
+
+
+class Entry(Answer):
+    """One line of an image's journal."""
+
+    at: datetime
+    event: str
+    actor: str
+    build: Maybe
+    version: Maybe
+    reasons: tuple[str, ...]
+    detail: str
+    campaign: Maybe
+
+
+class ImageWithHistory(Image):
+    """One image with its newest builds and journal lines, newest first."""
+
+    definition: str
+    bundle: str
+    builds: tuple[Build, ...]
+    journal: tuple[Entry, ...]
+
+
+class Images(Answer):
+    """A page of images by name; `next` is the `after` of the following page, null at the end."""
+
+    images: tuple[Image, ...]
+    next: Maybe
+
+
+class Misplaced(Answer):
+    """An image that has no place in the forest, and why."""
+
+    image: str
+    message: str
+
+
+class Lineage(Answer):
+    """Images by level, roots first; the parent of each (null for a root); and what has no place."""
+
+    levels: tuple[tuple[str, ...], ...]
+    parents: dict[str, str | None]
+    errors: tuple[Misplaced, ...]
+
+
+class Bundle(Answer):
+    """A stored bundle; `created` is false where it was there already."""
+
+    bundle: str
+    created: bool
+
+
+class RequestedBuild(Answer):
+    """What came of a request: `build` is null where there is nothing to build yet, and `why` says why."""
+
+    token: str
+    build: str | None
+    why: str
+    detail: str
+
+
+class Platform(Answer):
+    """The platform steps and the catalog that are in force."""
+
+    bundle: str
+    catalog: tuple[str, ...]
+
+
+class Health(Answer):
+    """`ok` where state can be read."""
+
+    status: str
+
+
+class Fault(Answer):
+    """One thing that is wrong: its place, what it is, and how to mend it."""
+
+    path: str
+    message: str
+    remedy: str
+
+
+class ProblemDetails(Answer):
+    """RFC 9457; `type` names the kind of problem for programs, `correlation_id` is what the logs know."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    correlation_id: str
+    errors: tuple[Fault, ...] = ()

@@ -1,0 +1,43 @@
+"""Routes of the dashboard: views in, pages out. The pages themselves are made in `dashboard/`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, Response
+
+from dashboard import pages
+from pipeline_core.domain.names import ImageName
+from triggers.api.parameters import parse
+from triggers.provider import Provider
+
+# Nothing but the page itself and its own style sheet: no script, no frame, no foreign address.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes `/`, `/images/{name}` and `/static/style.css`."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/")
+    def show_fleet(after: Annotated[str, Query(max_length=63)] = "") -> HTMLResponse:
+        """The images by level, and what is being built."""
+        queries = factory().queries
+        return HTMLResponse(pages.fleet(queries.images(after=after), queries.lineage()), headers=_HEADERS)
+
+    @routes.get("/images/{name}")
+    def show_image(name: str) -> HTMLResponse:
+        """One image with its builds and its journal."""
+        detail = factory().queries.image(parse("name", ImageName, name))
+        return HTMLResponse(pages.image(detail), headers=_HEADERS)
+
+    @routes.get("/static/style.css")
+    def show_style() -> Response:
+        """The style sheet."""
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(pages.style(), media_type="text/css", headers=headers)
+
+    return routes

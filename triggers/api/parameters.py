@@ -1,0 +1,21 @@
+"""Texts of an address or a header as domain values; a text that is none is a 400 that names its place."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from pipeline_core.domain.errors import InvalidValue
+from triggers.api.problem import Fault, Refusal
+
+Value = TypeVar("Value")
+
+
+def parse(place: str, kind: Callable[[str], Value], text: str) -> Value:
+    """`kind(text)`; `place` is the name of the parameter."""
+    try:
+        return kind(text)
+    except InvalidValue as error:
+        fault = Fault(path=place, message=str(error), remedy=f"give {error.rule}")
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "invalid-request", f"{place}: {error}", faults=[fault]
+        ) from error

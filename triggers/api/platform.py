@@ -1,0 +1,27 @@
+"""The route of the platform steps: what SecOps wraps round every build."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from pipeline_core.domain.names import Digest
+from pipeline_core.ports import Principal
+from triggers.api import models
+from triggers.api.authentication import caller_of
+from triggers.api.parameters import parse
+from triggers.provider import Provider
+
+
+def router(factory: Provider) -> APIRouter:
+    """The route `/api/platform`."""
+    routes = APIRouter(prefix="/api/platform", tags=["platform"])
+
+    @routes.put("")
+    def put_platform(
+        body: models.PlatformRequest, caller: Annotated[Principal, Depends(caller_of)]
+    ) -> models.Platform:
+        """Put new platform steps and a new catalog in force; every image becomes stale. SecOps only."""
+        platform = factory().platforms.put(parse("bundle", Digest, body.bundle), body.catalog, caller)
+        return models.Platform(bundle=str(platform.digest), catalog=tuple(sorted(platform.catalog)))
+
+    return routes

@@ -1,0 +1,28 @@
+"""Functions on a schedule; each is safe to miss, to run late and to run twice."""
+
+import azure.functions as func
+
+from triggers import delivery
+from triggers.provider import Provider
+
+
+def blueprint(factory: Provider) -> func.Blueprint:
+    """The timers, in UTC; schedules are settings, so that an operator changes them without a release."""
+    timers = func.Blueprint()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
+
+    @timers.timer_trigger(arg_name="timer", schedule="%POLL_SCHEDULE%")
+    def poll_source_images(timer: func.TimerRequest) -> None:
+        """Ask the Marketplace for new versions of every source that is followed."""
+        delivery.run(factory, "poll-failed", lambda services: services.poller.poll())
+
+    @timers.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%")
+    def sweep_images(timer: func.TimerRequest) -> None:
+        """Set going again whatever a lost message left standing."""
+        delivery.run(factory, "sweep-failed", lambda services: services.sweeper.sweep())
+
+    @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
+    def prune_versions(timer: func.TimerRequest) -> None:
+        """Remove the versions that retention does not keep."""
+        delivery.run(factory, "prune-failed", lambda services: services.pruner.prune())
+
+    return timers
