@@ -8,7 +8,6 @@ import functools
 import importlib
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from types import ModuleType
 from typing import Protocol
 
@@ -49,10 +48,11 @@ from pipeline_core.services.publishing import Publishing
 from pipeline_core.services.queries import Queries
 from pipeline_core.services.reconcile import Reconciler
 from pipeline_core.services.register import Registrar
+from pipeline_core.services.registration_rules import RegistrationRules
 from pipeline_core.services.requests import Requests
 from pipeline_core.services.site import Site
 from pipeline_core.services.sweep import Sweeper
-from pipeline_core.settings import Settings
+from pipeline_core.settings import Limits, Settings
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -97,16 +97,6 @@ class Ports(Protocol):
 
     @property
     def logs(self) -> Logs: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What builds may use at once, and how long a step waits before it looks again."""
-
-    slots: int
-    creates_per_hour: int
-    team_slots: int
-    wait: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +232,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             sources=sources,
             blobs=ports.blobs,
             documents=documents,
+            rules=RegistrationRules(images=images, sources=sources, blobs=ports.blobs, secops=site.secops),
             poller=poller,
             outbox=outbox,
             projection=projection,

@@ -1,2 +1,250 @@
-class Settings:
-    pass
+"""The app settings, read once from a mapping of texts and checked as a whole: every error at once.
+
+It reads no environment by itself and holds no secret: everything is reached with the managed identity.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.domain.errors import FactoryError, InvalidValue
+from pipeline_core.domain.names import GalleryName, Region, TeamName
+from pipeline_core.services.site import Site
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*/?", re.ASCII)
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}", re.ASCII)
+_IDENTITY = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
+    re.ASCII | re.IGNORECASE,
+)
+_SUBNET = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+",
+    re.ASCII | re.IGNORECASE,
+)
+_GROUP = re.compile(r"[\w.()-]{1,90}(?<!\.)", re.ASCII)
+_STORAGE = "AzureWebJobsStorage__"
+
+
+class SettingsError(FactoryError):
+    """Settings are missing or wrong; the text names each one and how to mend it."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        lines = [f"{name}: {problem}" for name, problem in sorted(problems.items())]
+        super().__init__("the app settings are not usable:\n" + "\n".join(f"  {line}" for line in lines))
+        self.problems = dict(problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What builds may use at once, and how long a step waits before it looks again."""
+
+    slots: int
+    creates_per_hour: int
+    team_slots: int
+    wait: timedelta
+
+
+def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> AfterValidator:
+    def check(text: str) -> str:
+        if (empty and not text) or pattern.fullmatch(text):
+            return text
+        raise ValueError(f"give {rule}")
+
+    return AfterValidator(check)
+
+
+def _schedule(text: str) -> str:
+    if len(text.split()) != 6:
+        raise ValueError("give an NCRONTAB expression of six fields, like '0 */5 * * * *'")
+    return text
+
+
+def _existing_file(text: str) -> str:
+    if text and not Path(text).is_file():
+        raise ValueError("there is no such file: give the path of a PEM file, or leave it empty")
+    return text
+
+
+Guid = Annotated[str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000")]
+MaybeGuid = Annotated[
+    str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000, or nothing", empty=True)
+]
+Endpoint = Annotated[
+    str, _matching(_HTTPS, "an https address without a query"), AfterValidator(lambda url: url.rstrip("/"))
+]
+Group = Annotated[str, _matching(_GROUP, "the name of a resource group")]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+MaybeSubnet = Annotated[str, _matching(_SUBNET, "the resource id of a subnet, or nothing", empty=True)]
+Location = Annotated[Region, BeforeValidator(Region)]
+Team = Annotated[TeamName, BeforeValidator(TeamName)]
+Gallery = Annotated[GalleryName, BeforeValidator(GalleryName)]
+
+
+class Settings(BaseModel):
+    """Every app setting of ours under its own name; Azure keeps them all as texts."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=False)
+
+    blob_endpoint: Endpoint = Field(alias=f"{_STORAGE}blobServiceUri")
+    queue_endpoint: Endpoint = Field(alias=f"{_STORAGE}queueServiceUri")
+    table_endpoint: Endpoint = Field(alias=f"{_STORAGE}tableServiceUri")
+    storage_credential: Literal["managedidentity"] = Field("managedidentity", alias=f"{_STORAGE}credential")
+    storage_client_id: MaybeGuid = Field("", alias=f"{_STORAGE}clientId")
+    poll_schedule: Schedule = Field(alias="POLL_SCHEDULE")
+    sweep_schedule: Schedule = Field(alias="SWEEP_SCHEDULE")
+    prune_schedule: Schedule = Field(alias="PRUNE_SCHEDULE")
+    subscription_id: Guid = Field(alias="FACTORY_SUBSCRIPTION_ID")
+    tenant_id: Guid = Field(alias="FACTORY_TENANT_ID")
+    location: Location = Field(alias="FACTORY_LOCATION")
+    build_resource_group: Group = Field(alias="FACTORY_BUILD_RESOURCE_GROUP")
+    gallery_resource_group: Group = Field(alias="FACTORY_GALLERY_RESOURCE_GROUP")
+    quarantine_gallery: Gallery = Field(alias="FACTORY_QUARANTINE_GALLERY")
+    live_galleries: str = Field(alias="FACTORY_LIVE_GALLERIES")
+    builder_image: Annotated[str, _matching(_IMAGE, "an image by digest: server/name@sha256:...")] = Field(
+        alias="FACTORY_BUILDER_IMAGE"
+    )
+    builder_identity_id: Annotated[
+        str, _matching(_IDENTITY, "the resource id of a user-assigned identity")
+    ] = Field(alias="FACTORY_BUILDER_IDENTITY_ID")
+    builder_client_id: Guid = Field(alias="FACTORY_BUILDER_CLIENT_ID")
+    client_id: Guid = Field(alias="FACTORY_CLIENT_ID")
+    build_subnet_id: MaybeSubnet = Field("", alias="FACTORY_BUILD_SUBNET_ID")
+    vm_subnet_id: MaybeSubnet = Field("", alias="FACTORY_VM_SUBNET_ID")
+    slots: int = Field(20, alias="FACTORY_SLOTS", ge=1, le=1000)
+    creates_per_hour: int = Field(300, alias="FACTORY_CREATES_PER_HOUR", ge=1, le=10_000)
+    team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
+    wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
+    key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
+    audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
+    secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
+    authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
+    arm_endpoint: Endpoint = Field("https://management.azure.com", alias="FACTORY_ARM_ENDPOINT")
+    ca_file: Annotated[str, AfterValidator(_existing_file)] = Field("", alias="FACTORY_CA_FILE")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The settings of an environment; raises SettingsError with everything that is wrong in it."""
+        names = [field.alias or name for name, field in cls.model_fields.items()]
+        given = {name: environment[name].strip() for name in names if name in environment}
+        # Left empty means left to its default: Azure's portal cannot tell the two apart.
+        wanted = {name: text for name, text in given.items() if text}
+        try:
+            return cls.model_validate(wanted)
+        except ValidationError as error:
+            raise SettingsError(_problems(error, given)) from error
+
+    @model_validator(mode="after")
+    def _demand_galleries(self) -> Self:
+        self.gallery_places()
+        return self
+
+    def gallery_places(self) -> tuple[GalleryPlace, ...]:
+        """The live galleries in order, then the quarantine gallery; raises ValueError."""
+        entries = [entry.strip() for entry in self.live_galleries.split(",") if entry.strip()]
+        places = [self._place(entry) for entry in entries]
+        if not places:
+            raise ValueError("FACTORY_LIVE_GALLERIES: give at least one gallery")
+        quarantine = self._place(str(self.quarantine_gallery))
+        names = [str(place.name).lower() for place in (*places, quarantine)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"FACTORY_LIVE_GALLERIES: {', '.join(twice)} is named twice: each gallery needs its own "
+                "name, and the quarantine gallery is never live"
+            )
+        return (*places, quarantine)
+
+    def site(self) -> Site:
+        """What the services have to know of the place."""
+        places = self.gallery_places()
+        return Site(
+            subscription_id=self.subscription_id,
+            location=self.location,
+            build_resource_group=self.build_resource_group,
+            gallery_resource_group=self.gallery_resource_group,
+            quarantine=self.quarantine_gallery,
+            live=tuple(place.name for place in places[:-1]),
+            builder_client_id=self.builder_client_id,
+            builder_image=self.builder_image,
+            vm_subnet_id=self.vm_subnet_id,
+            blob_endpoint=self.blob_endpoint,
+            queue_endpoint=self.queue_endpoint,
+            secops=self.secops_team,
+        )
+
+    def limits(self) -> Limits:
+        """What builds may use at once."""
+        return Limits(
+            slots=self.slots,
+            creates_per_hour=self.creates_per_hour,
+            team_slots=self.team_slots,
+            wait=timedelta(seconds=self.wait_seconds),
+        )
+
+    def azure(self) -> Configuration:
+        """What the adapters have to know of the place."""
+        return Configuration(
+            subscription_id=self.subscription_id,
+            tenant_id=self.tenant_id,
+            location=self.location,
+            client_id=self.client_id,
+            blob_endpoint=self.blob_endpoint,
+            queue_endpoint=self.queue_endpoint,
+            table_endpoint=self.table_endpoint,
+            key_vault_uri=self.key_vault_uri,
+            arm_endpoint=self.arm_endpoint,
+            authority=self.authority,
+            audience=self.audience,
+            build_resource_group=self.build_resource_group,
+            builder_image=self.builder_image,
+            builder_identity_id=self.builder_identity_id,
+            build_subnet_id=self.build_subnet_id,
+            galleries={str(place.name).lower(): place for place in self.gallery_places()},
+            ca_file=self.ca_file,
+        )
+
+    def _place(self, entry: str) -> GalleryPlace:
+        parts = entry.split("/")
+        if len(parts) not in (1, 3):
+            raise ValueError(
+                f"FACTORY_LIVE_GALLERIES: {entry!r}: give NAME or SUBSCRIPTION/RESOURCE_GROUP/NAME"
+            )
+        if len(parts) == 3 and not (_GUID.fullmatch(parts[0]) and _GROUP.fullmatch(parts[1])):
+            raise ValueError(f"FACTORY_LIVE_GALLERIES: {entry!r} has no subscription id or resource group")
+        try:
+            name = GalleryName(parts[-1])
+        except InvalidValue as error:
+            raise ValueError(f"FACTORY_LIVE_GALLERIES: {error}") from error
+        home = (self.subscription_id, self.gallery_resource_group)
+        subscription, group = (parts[0], parts[1]) if len(parts) == 3 else home
+        return GalleryPlace(subscription_id=subscription, resource_group=group, name=name)
+
+
+def _problems(error: ValidationError, given: Mapping[str, str]) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for each in error.errors():
+        message = each["msg"].removeprefix("Value error, ")
+        name = str(each["loc"][0]) if each["loc"] else ""
+        if not name:
+            name, _, message = message.partition(": ")
+        elif each["type"] == "missing":
+            message = "is not set: add it to the app settings"
+        else:
+            message = f"{given.get(name, '')[:120]!r}: {message}"
+        problems[name] = message
+    return problems

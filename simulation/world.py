@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.bootstrap import Factory, Limits
+from pipeline_core.bootstrap import Factory
 from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
@@ -16,6 +16,7 @@ from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.register import document_etag
 from pipeline_core.services.site import Site
+from pipeline_core.settings import Limits
 from pipeline_core.wire import messages
 from simulation import fleet
 from simulation.platform import Platform

@@ -8,7 +8,7 @@ from pathlib import Path
 
 MODULE_LIMIT = 400  # lines
 TARGET_LIMIT = 15
-_MACHINE_PATH = re.compile(r"(?<![A-Za-z0-9._/-])/(home|root|work|Users)/[A-Za-z.]")
+_MACHINE_PATH = re.compile(r"(?<![A-Za-z0-9._/-])/(work|Users|home/[a-z]+/(src|git|code|projects))/[A-Za-z.]")
 _INDEX = re.compile(r"https?://|--index-url|--extra-index-url")
 
 

@@ -23,6 +23,7 @@ QUEUES = (
     "notification-requests",
 )
 TABLES = ("images", "index", "capacity")
+_OPERATOR = "55555555-5555-4555-8555-555555555555"  # whoever deploys
 CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance")
 
 
@@ -35,7 +36,9 @@ class OperatorCredential:
     def get_token(self, *scopes: str, **_options: object) -> AccessToken:
         """As the Azure SDKs ask for it."""
         resource = scopes[0].removesuffix("/.default")
-        query = urllib.parse.urlencode({"api-version": "2019-08-01", "resource": resource})
+        query = urllib.parse.urlencode(
+            {"api-version": "2019-08-01", "resource": resource, "client_id": _OPERATOR}
+        )
         request = urllib.request.Request(  # noqa: S310 - the loopback address that the emulator announced
             f"{self._arm.identity_endpoint}?{query}", headers={"X-IDENTITY-HEADER": self._arm.identity_header}
         )

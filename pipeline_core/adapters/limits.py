@@ -1,6 +1,6 @@
-"""What the storage services accept, checked before anything is sent: the same refusals on Azure and in memory.
+"""What the storage services accept, checked before anything is sent: one set of refusals, Azure and memory.
 
-The limits are Azure's (Table service data model; Queue service: 64 KiB of base64). It must not know any client.
+The limits are Azure's (Table service data model; Queue service: 64 KiB of base64). It knows no client.
 """
 
 import re
@@ -50,7 +50,7 @@ def _check_row(table: str, write: TableWrite) -> None:
     for key in (row.partition, row.key):
         if not key or _FORBIDDEN.search(key) or _units(key) > _KEY_UNITS:
             raise _refused(
-                f"{place!r} is no key: 1 to {_KEY_UNITS} characters, none of / \\ # ? and no control characters"
+                f"{place!r} is no key: 1 to {_KEY_UNITS} characters, no / \\ # ? and no control characters"
             )
     if write.verb is not Verb.INSERT and not row.etag:
         raise _refused(f"{write.verb.value} of {place} without an ETag: read the row first")

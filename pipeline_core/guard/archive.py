@@ -5,19 +5,15 @@ that no two readers can see different things in one archive. Writes nothing to d
 """
 
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline_core.guard.findings import Finding
-from pipeline_core.wire.bundle import COMPRESSED_LIMIT, DEPTH_LIMIT, MEMBER_LIMIT, NAME_LIMIT, UNPACKED_LIMIT
+from pipeline_core.guard.inflate import CHUNK, REMEDY, Unpacked, Unreadable
+from pipeline_core.wire.bundle import COMPRESSED_LIMIT, DEPTH_LIMIT, MEMBER_LIMIT, NAME_LIMIT
 
-RATIO_LIMIT = 200  # unpacked to compressed; sources compress to a tenth, zeros to a thousandth
-_RATIO_FLOOR = 4 * 1024 * 1024  # bytes that any archive may unpack to
 _BLOCK = 512
-_CHUNK = 64 * 1024
 _EXTENSION_LIMIT = 8 * 1024  # bytes of one pax header
-_REMEDY = "pack the folder with `imagefactory pack`"
 _PAX_KEYS = frozenset({b"path", b"mtime", b"atime", b"ctime"})  # all but `path` are without effect on a build
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([^=\x00]{1,64})=", re.ASCII)
 _KINDS = {
@@ -50,14 +46,6 @@ class Content:
 Part = FileStart | Content | Finding
 
 
-class _Unreadable(Exception):
-    """The walk cannot go on."""
-
-    def __init__(self, rule: str, message: str, remedy: str = _REMEDY) -> None:
-        super().__init__(message)
-        self.finding = Finding(rule=rule, place="bundle", message=message, remedy=remedy)
-
-
 def walk(content: bytes) -> Iterator[Part]:
     """The files of the archive, and what the guard objects to, in their order.
 
@@ -65,73 +53,15 @@ def walk(content: bytes) -> Iterator[Part]:
     """
     if len(content) > COMPRESSED_LIMIT:
         message = f"has {len(content):,} bytes compressed, and {COMPRESSED_LIMIT:,} are allowed"
-        yield _Unreadable("bundle-size", message, "leave large files out").finding
+        yield Unreadable("bundle-size", message, "leave large files out").finding
         return
     try:
-        yield from _members(_Unpacked(content))
-    except _Unreadable as error:
+        yield from _members(Unpacked(content))
+    except Unreadable as error:
         yield error.finding
 
 
-class _Unpacked:
-    """The tar inside; counts what comes out and stops at the limits, whatever the archive claims."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = memoryview(content)
-        self._inflate = zlib.decompressobj(wbits=31)
-        self._position = 0
-        self._ready = b""
-        self._total = 0
-        self._bound = min(UNPACKED_LIMIT, max(_RATIO_FLOOR, RATIO_LIMIT * len(content)))
-
-    def take(self, size: int) -> bytes:
-        """Exactly `size` bytes; at most a chunk may be asked for."""
-        while len(self._ready) < size:
-            more = self._more()
-            if not more:
-                raise _Unreadable("bundle-form", "ends in the middle of a file")
-            self._ready += more
-        taken, self._ready = self._ready[:size], self._ready[size:]
-        return taken
-
-    def rest(self) -> Iterator[bytes]:
-        """Everything that is left."""
-        yield self._ready
-        while more := self._more():
-            yield more
-        if not self._inflate.eof:
-            raise _Unreadable("bundle-form", "is a gzip stream without an end")
-        if self._inflate.unused_data or self._position < len(self._content):
-            raise _Unreadable("bundle-form", "holds more after the end of its gzip stream")
-
-    def _more(self) -> bytes:
-        while not self._inflate.eof:
-            source = self._inflate.unconsumed_tail
-            if not source:
-                source = bytes(self._content[self._position : self._position + _CHUNK])
-                self._position += len(source)
-                if not source:
-                    return b""
-            try:
-                found = self._inflate.decompress(source, _CHUNK)
-            except zlib.error as error:
-                raise _Unreadable("bundle-form", "is no gzip stream") from error
-            self._total += len(found)
-            if self._total > self._bound:
-                raise self._too_large()
-            if found:
-                return found
-        return b""
-
-    def _too_large(self) -> _Unreadable:
-        if self._bound == UNPACKED_LIMIT:
-            message = f"unpacks to more than {UNPACKED_LIMIT:,} bytes"
-            return _Unreadable("bundle-unpacked-size", message, "leave large files out")
-        message = f"unpacks to more than {RATIO_LIMIT} times its size, as an archive bomb does"
-        return _Unreadable("bundle-ratio", message, "leave out files that hold next to nothing")
-
-
-def _members(tar: _Unpacked) -> Iterator[Part]:
+def _members(tar: Unpacked) -> Iterator[Part]:
     seen: set[str] = set()
     folders: set[str] = set()
     long_name: str | None = None
@@ -142,11 +72,11 @@ def _members(tar: _Unpacked) -> Iterator[Part]:
             break
         count += 1
         if count > 2 * MEMBER_LIMIT:  # a file may have a pax header of its own
-            raise _Unreadable("bundle-members", f"has more than {MEMBER_LIMIT:,} members", "leave some out")
+            raise Unreadable("bundle-members", f"has more than {MEMBER_LIMIT:,} members", "leave some out")
         kind, size, name = _header(header)
         if kind == b"x":
             if long_name is not None:
-                raise _Unreadable("bundle-form", "has two pax headers for one member")
+                raise Unreadable("bundle-form", "has two pax headers for one member")
             long_name = _pax_name(tar, size)
             continue
         name, long_name = long_name or name, None
@@ -159,44 +89,54 @@ def _members(tar: _Unpacked) -> Iterator[Part]:
         yield from _name_findings(place, name, is_folder=kind == b"5")
         plain = name.rstrip("/")
         if plain in seen or (plain in folders and kind != b"5"):
-            yield _finding("bundle-duplicate", place, "is in the archive twice", _REMEDY)
+            yield _finding("bundle-duplicate", place, "is in the archive twice", REMEDY)
         if kind == b"5":
             folders.add(plain)
             _skip(tar, size)
             continue
         seen.add(plain)
         if len(seen) > MEMBER_LIMIT:
-            raise _Unreadable("bundle-members", f"has more than {MEMBER_LIMIT:,} files", "leave some out")
+            raise Unreadable("bundle-members", f"has more than {MEMBER_LIMIT:,} files", "leave some out")
         yield FileStart(name=plain)
         yield from _content(tar, size)
+    for name in sorted(seen | folders):
+        above = next((each for each in _parents(name) if each in seen), None)
+        if above is not None:
+            yield _finding("bundle-duplicate", name, f"lies in {above}, which is a file", REMEDY)
     if any(any(chunk) for chunk in tar.rest()):
-        yield _finding("bundle-form", "bundle", "holds more after the end of its tar", _REMEDY)
+        yield _finding("bundle-form", "bundle", "holds more after the end of its tar", REMEDY)
+
+
+def _parents(name: str) -> Iterator[str]:
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
 
 
 def _header(block: bytes) -> tuple[bytes, int, str]:
     """Type, size and name of a member."""
     if block[257:265] != b"ustar\x0000":
-        raise _Unreadable("bundle-form", "holds no tar in the formats ustar or pax")
+        raise Unreadable("bundle-form", "holds no tar in the formats ustar or pax")
     if sum(block[:148]) + 8 * 0x20 + sum(block[156:]) != _octal(block[148:156]):
-        raise _Unreadable("bundle-form", "has a member with a wrong checksum")
+        raise Unreadable("bundle-form", "has a member with a wrong checksum")
     prefix, name = (field.split(b"\0", 1)[0] for field in (block[345:500], block[:100]))
     try:
         text = (prefix + b"/" + name if prefix else name).decode()
     except UnicodeDecodeError as error:
-        raise _Unreadable("bundle-name", "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable("bundle-name", "has a name that is no UTF-8", "rename the file") from error
     return block[156:157], _octal(block[124:136]), text
 
 
 def _octal(field: bytes) -> int:
     digits = field.strip(b"\0 ")
     if not re.fullmatch(rb"[0-7]{1,12}", digits):
-        raise _Unreadable("bundle-form", "has a member with a number that is not octal")
+        raise Unreadable("bundle-form", "has a member with a number that is not octal")
     return int(digits, 8)
 
 
-def _pax_name(tar: _Unpacked, size: int) -> str | None:
+def _pax_name(tar: Unpacked, size: int) -> str | None:
     if size > _EXTENSION_LIMIT:
-        raise _Unreadable("bundle-form", f"has a pax header of {size:,} bytes")
+        raise Unreadable("bundle-form", f"has a pax header of {size:,} bytes")
     content = tar.take(size)
     _skip_padding(tar, size)
     name: str | None = None
@@ -204,13 +144,13 @@ def _pax_name(tar: _Unpacked, size: int) -> str | None:
         found = _PAX_RECORD.match(content)
         length = int(found[1]) if found else 0
         if found is None or length > len(content) or length <= found.end() or content[length - 1] != 0x0A:
-            raise _Unreadable("bundle-form", "has a broken pax header")
+            raise Unreadable("bundle-form", "has a broken pax header")
         if found[2] not in _PAX_KEYS:
             key = found[2].decode("ascii", "replace")
-            raise _Unreadable("bundle-form", f"has a pax header with {key!r}, which is not allowed")
+            raise Unreadable("bundle-form", f"has a pax header with {key!r}, which is not allowed")
         if found[2] == b"path":
             if name is not None:
-                raise _Unreadable("bundle-form", "has a pax header with two names")
+                raise Unreadable("bundle-form", "has a pax header with two names")
             name = _decoded(content[found.end() : length - 1])
         content = content[length:]
     return name
@@ -220,18 +160,18 @@ def _decoded(name: bytes) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError as error:
-        raise _Unreadable("bundle-name", "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable("bundle-name", "has a name that is no UTF-8", "rename the file") from error
 
 
 def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Finding]:
     plain = name.rstrip("/") if is_folder else name
     parts = plain.split("/")
     if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        yield _finding("bundle-name", place, "has an absolute name", _REMEDY)
+        yield _finding("bundle-name", place, "has an absolute name", REMEDY)
     elif ".." in parts:
-        yield _finding("bundle-name", place, "leads out of the bundle", _REMEDY)
+        yield _finding("bundle-name", place, "leads out of the bundle", REMEDY)
     elif any(part in ("", ".") for part in parts):
-        yield _finding("bundle-name", place, "has no plain name", _REMEDY)
+        yield _finding("bundle-name", place, "has no plain name", REMEDY)
     if not plain.isprintable() or "\\" in plain:
         yield _finding(
             "bundle-name", place, "has a backslash or a control character in its name", "rename it"
@@ -240,21 +180,21 @@ def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Findin
         yield _finding("bundle-name", place, "has too long a name", f"use at most {NAME_LIMIT} characters")
 
 
-def _content(tar: _Unpacked, size: int) -> Iterator[Content]:
+def _content(tar: Unpacked, size: int) -> Iterator[Content]:
     left = size
     while left:
-        chunk = tar.take(min(left, _CHUNK))
+        chunk = tar.take(min(left, CHUNK))
         left -= len(chunk)
         yield Content(chunk=chunk)
     _skip_padding(tar, size)
 
 
-def _skip(tar: _Unpacked, size: int) -> None:
+def _skip(tar: Unpacked, size: int) -> None:
     for _ in _content(tar, size):
         pass
 
 
-def _skip_padding(tar: _Unpacked, size: int) -> None:
+def _skip_padding(tar: Unpacked, size: int) -> None:
     tar.take(-size % _BLOCK)
 
 

@@ -1,7 +1,7 @@
 """Accept definitions, bundles and platform steps: every error at once, and nothing stored where there is one."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access
@@ -17,10 +17,9 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.images import ImageHead, Registration
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
 from pipeline_core.domain.recipe import recipe_digest
-from pipeline_core.domain.sources import MarketplaceSource, ParentReference
+from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
 from pipeline_core.services.documents import Documents
@@ -28,6 +27,7 @@ from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.poll import Poller
 from pipeline_core.services.projection import Projection
+from pipeline_core.services.registration_rules import RegistrationRules
 from pipeline_core.services.site import Site
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
@@ -37,7 +37,6 @@ from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
-BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes
 _ROUNDS = 3  # tries on a head that builds keep moving
 
 
@@ -63,6 +62,7 @@ class Registrar:
     sources: SourceStore
     blobs: Blobs
     documents: Documents
+    rules: RegistrationRules
     poller: Poller
     outbox: Outbox
     projection: Projection
@@ -132,7 +132,7 @@ class Registrar:
         old = self.images.find_head(name)
         self._demand_right(definition, None if old is None else old.value, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
-        problems = [*self._problems(name, definition, old)]
+        problems = [*self.rules.problems(name, definition, None if old is None else old.value)]
         if problems:
             raise InvalidDocument(problems)
         digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
@@ -185,89 +185,6 @@ class Registrar:
                 ErrorClass.PERMISSION,
                 f"{definition.name} is built from the Marketplace: only SecOps changes base images",
             )
-
-    def _problems(
-        self, name: ImageName, definition: ImageDefinition, old: Stored[ImageHead] | None
-    ) -> Iterator[Problem]:
-        if definition.name != name:
-            yield Problem(
-                path="metadata.name",
-                message=f"is {str(definition.name)!r}, but the address says {str(name)!r}",
-                remedy="register it under its own name",
-            )
-        yield from self._bundle_problems(definition)
-        yield from self._catalog_problems(definition)
-        if isinstance(definition.origin, ParentReference):
-            yield from self._parent_problems(definition, definition.origin)
-        if old is not None:
-            yield from _change_problems(definition, old.value)
-
-    def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
-        try:
-            content = self.blobs.read("bundles", f"{definition.bundle}.tar.gz", limit=BUNDLE_LIMIT)
-        except NotFound:
-            yield Problem(
-                path="bundle",
-                message=f"the bundle {definition.bundle} was not uploaded",
-                remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
-            )
-            return
-        for finding in guard.check_definition(definition, guard.names_in(content)):
-            yield finding.as_problem()
-
-    def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
-        platform = self.sources.find_platform()
-        known = {} if platform is None else platform.catalog
-        for position, tool in enumerate(definition.build.catalog):
-            if tool not in known:
-                yield Problem(
-                    path=f"spec.build.catalog[{position}]",
-                    message=f"{tool!r} is not in the catalog",
-                    remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; SecOps has to add it'}",
-                )
-
-    def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
-        parent = self.images.find_head(origin.image)
-        if parent is None:
-            yield Problem(
-                path="spec.parent.image",
-                message=f"{str(origin.image)!r} is not registered",
-                remedy="register the parent first, or name one that GET /api/images lists",
-            )
-            return
-        team = parent.value.registration.team
-        if team not in (definition.team, self.site.secops):
-            yield Problem(
-                path="spec.parent.image",
-                message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
-                remedy=f"ask SecOps to approve it, or use an image of {self.site.secops}",
-            )
-        chain = [definition.name, *self._chain(origin.image)]
-        if definition.name in chain[1:]:
-            path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))
-            yield Problem(
-                path="spec.parent.image",
-                message=f"makes a cycle: {path}",
-                remedy="choose a parent that does not descend from this image",
-            )
-        elif len(chain) > MAX_DEPTH:
-            yield Problem(
-                path="spec.parent.image",
-                message=f"puts the image on level {len(chain)}, and {MAX_DEPTH} are allowed",
-                remedy="choose a parent nearer to the root",
-            )
-
-    def _chain(self, image: ImageName) -> Iterator[ImageName]:
-        """From `image` up to its root; ends where a name comes again or the limit is passed."""
-        seen: set[ImageName] = set()
-        here: ImageName | None = image
-        while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
-            seen.add(here)
-            yield here
-            head = self.images.find_head(here)
-            here = None if head is None else head.value.registration.parent
-        if here in seen and here is not None:
-            yield here
 
     def _head(self, definition: ImageDefinition, digest: Digest, old: Stored[ImageHead] | None) -> ImageHead:
         gallery = self._placement() if old is None else old.value.registration.gallery
@@ -323,7 +240,7 @@ class Registrar:
     def _raise_heights(self, head: ImageHead) -> None:
         """Tell the ancestors of a longer chain below them; a lost race costs priority, nothing else."""
         height = head.height
-        for ancestor in [*self._chain(head.name)][1:]:
+        for ancestor in [*self.rules.chain(head.name)][1:]:
             height += 1
             stored = self.images.find_head(ancestor)
             if stored is None or stored.value.height >= height:
@@ -351,12 +268,3 @@ def _demand_version(
         raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
     if document_etag(old) != expected:
         raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")
-
-
-def _change_problems(definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
-    if old.last_version is not None and definition.major < old.last_version.major:
-        yield Problem(
-            path="spec.version.major",
-            message=f"is {definition.major}, but {old.last_version} was built already",
-            remedy=f"use {old.last_version.major} or more: versions never go back",
-        )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline_core.domain.errors import ErrorClass, MalformedMessage
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
 from pipeline_core.domain.gates import Check
 from pipeline_core.domain.names import BuildId
 
@@ -115,7 +115,10 @@ class BuildJob(_Wire):
             job = cls.model_validate_json(content)
         except ValidationError as error:
             raise MalformedMessage(f"no BuildJob: {error.error_count()} fields are wrong: {error}") from error
-        BuildId(job.build)
+        try:
+            BuildId(job.build)
+        except InvalidValue as error:
+            raise MalformedMessage(f"no BuildJob: {error}") from error
         return job
 
 

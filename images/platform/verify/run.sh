@@ -10,7 +10,8 @@ here=${IMAGEFACTORY_PLATFORM:?}/platform
 results=${IMAGEFACTORY_RESULTS:?}
 goss_file=${IMAGEFACTORY_GOSS:-}
 profile=${IMAGEFACTORY_PROFILE:-}
-python=/usr/libexec/platform-python
+python=/usr/libexec/platform-python # the system's own, whatever `python3` a team has put first
+[[ -x $python ]] || python=python3
 work=$(mktemp --directory)
 trap 'rm -rf -- "$work"' EXIT
 

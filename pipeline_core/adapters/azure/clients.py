@@ -33,10 +33,13 @@ class Clients:
     def __init__(self, configuration: Configuration, credential: TokenCredential | None = None) -> None:
         self._configuration = configuration
         verify: dict[str, Any] = {"connection_verify": configuration.ca_file} if configuration.ca_file else {}
-        times = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
+        times: dict[str, Any] = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
         self._options: dict[str, Any] = {**verify, **times, "retry_total": 0}
         self._credential = credential or ManagedIdentityCredential(
-            client_id=configuration.client_id, retry_total=_IDENTITY_RETRIES, **times
+            client_id=configuration.client_id,
+            retry_total=_IDENTITY_RETRIES,
+            connection_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
         )
         self._compute: dict[str, ComputeManagementClient] = {}
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What the adapters have to know of the place where they work. Plain values: no SDK is loaded by this module."""
+"""What the adapters have to know of the place where they work: plain values. It must not load an SDK."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

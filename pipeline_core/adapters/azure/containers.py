@@ -1,8 +1,6 @@
 """Azure Container Instances: the builder's container groups in the build resource group."""
 
-import io
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +40,7 @@ class AzureContainers:
 
     def create_group(self, new: NewContainerGroup) -> None:
         """Create a group that was just looked for and not found: a repeated create would restart it."""
-        body = io.BytesIO(json.dumps(render_group(new, self._configuration)).encode())
+        body = shapes.ContainerGroup.deserialize(render_group(new, self._configuration))
         with errors.translated(f"create container group {new.name}"):
             self._groups.begin_create_or_update(self._resource_group, new.name, body, polling=False)
 
@@ -98,23 +96,25 @@ def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[s
 
 
 def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
-    container = group.containers[0].instance_view if group.containers else None
-    current = None if container is None else container.current_state
-    exit_code = None if current is None or current.state != "Terminated" else current.exit_code
-    whole = None if group.instance_view is None else group.instance_view.state
+    # Read as ARM's own document: the SDK's types call optional what a running group always has, and reverse.
+    body: Mapping[str, Any] = group.serialize(keep_readonly=True)
+    properties = body.get("properties") or {}
+    containers = properties.get("containers") or [{}]
+    view = (containers[0].get("properties") or {}).get("instanceView") or {}
+    current = view.get("currentState") or {}
+    exit_code = current.get("exitCode") if current.get("state") == "Terminated" else None
     state = group_state(
-        provisioning=str(group.provisioning_state or ""),
-        group=str(whole or ""),
-        container=str((current.state if current else None) or ""),
+        provisioning=str(properties.get("provisioningState") or ""),
+        group=str((properties.get("instanceView") or {}).get("state") or ""),
+        container=str(current.get("state") or ""),
         exit_code=exit_code,
     )
-    tags: Mapping[str, str] = group.tags or {}
     return ContainerGroup(
         name=name,
         state=state,
-        tags=dict(tags),
+        tags=dict(body.get("tags") or {}),
         exit_code=exit_code,
-        detail=_detail(container) if state is GroupState.FAILED else "",
+        detail=_detail(view) if state is GroupState.FAILED else "",
     )
 
 
@@ -128,9 +128,9 @@ def group_state(*, provisioning: str, group: str, container: str, exit_code: int
     return GroupState.RUNNING if container == "Running" else GroupState.STARTING
 
 
-def _detail(view: shapes.ContainerPropertiesInstanceView | None) -> str:
-    if view is None:
+def _detail(view: Mapping[str, Any]) -> str:
+    if not view:
         return "the group ended before its container was started"
-    status = (view.current_state.detail_status if view.current_state else "") or ""
-    told = [f"{event.name}: {event.message}" for event in (view.events or [])[-_EVENTS:]]
+    status = str((view.get("currentState") or {}).get("detailStatus") or "")
+    told = [f"{event.get('name')}: {event.get('message')}" for event in (view.get("events") or [])[-_EVENTS:]]
     return " | ".join(part for part in (status, *told) if part)[:1000]

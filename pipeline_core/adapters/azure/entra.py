@@ -1,4 +1,4 @@
-"""Entra ID access tokens: RS256 signature by the tenant's keys, issuer, audience and times. Nothing else counts."""
+"""Entra ID access tokens: RS256 signature by the tenant's keys, issuer, audience, times. No header counts."""
 
 import json
 import threading
@@ -14,6 +14,7 @@ from pipeline_core.ports import Clock, Principal, Web
 _KEYS_LIMIT = 256 * 1024  # bytes of the key document
 _LEEWAY = timedelta(seconds=60)
 _REFRESH_AT_MOST = timedelta(minutes=1)  # an unknown key id must not let a caller make us ask Entra at will
+_FIRST_KEYS_AT_MOST = timedelta(seconds=5)  # while there are none nobody can sign in
 _KEYS_LIFE = timedelta(hours=24)  # a key that Entra withdrew is trusted no longer than that
 _REQUIRED = ["exp", "nbf", "iss", "aud", "sub"]
 
@@ -70,7 +71,8 @@ class EntraTokens:
         """Fetch the keys, at most once a minute. Without an answer the known keys serve on."""
         with self._lock:
             now = self._clock.now()
-            if self._tried_at is not None and now < self._tried_at + _REFRESH_AT_MOST:
+            pause = _REFRESH_AT_MOST if self._keys else _FIRST_KEYS_AT_MOST
+            if self._tried_at is not None and now < self._tried_at + pause:
                 if not self._keys:
                     raise TransientError(ErrorClass.NETWORK, f"{self._keys_url} did not answer a moment ago")
                 return

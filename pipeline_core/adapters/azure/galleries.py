@@ -1,4 +1,4 @@
-"""Azure Compute Galleries: image definitions, copies, and what `latest` means. Galleries may lie in any subscription."""
+"""Azure Compute Galleries, in any subscription: image definitions, copies, and what is in `latest`."""
 
 import io
 import json

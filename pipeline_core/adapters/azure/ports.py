@@ -41,6 +41,7 @@ class AzurePorts:
 
 def connect(settings: Configured, credential: TokenCredential | None = None) -> AzurePorts:
     """The adapters of this process. Nothing is called yet: a service that is down shows at its first use."""
+    telemetry.configure()
     place = settings.azure()
     clients = Clients(place, credential)
     clock, chance, web = SystemClock(), SystemChance(), HttpsWeb(place.ca_file)

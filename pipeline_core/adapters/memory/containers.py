@@ -1,4 +1,4 @@
-"""Container groups in memory: they do what a test or the simulation says, and restart on a repeated create."""
+"""Container groups in memory: they do what a test says, and a repeated create restarts them as on Azure."""
 
 import threading
 from collections.abc import Sequence

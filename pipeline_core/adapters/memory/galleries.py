@@ -1,4 +1,4 @@
-"""Galleries in memory: copies replicate by the clock, `latest` knows what is excluded, sources are demanded."""
+"""Galleries in memory: copies take their time by the clock, need a source, and begin out of `latest`."""
 
 import threading
 from collections.abc import Iterable, Sequence

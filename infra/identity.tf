@@ -1,0 +1,24 @@
+# Three identities, each with the least it needs (roles.tf). None has a secret.
+
+resource "azurerm_user_assigned_identity" "function" {
+  name                = "id-${var.name}-function"
+  resource_group_name = azurerm_resource_group.core.name
+  location            = var.location
+  tags                = local.tags
+}
+
+# Writes the live galleries, and nothing else.
+resource "azurerm_user_assigned_identity" "publisher" {
+  name                = "id-${var.name}-publisher"
+  resource_group_name = azurerm_resource_group.core.name
+  location            = var.location
+  tags                = local.tags
+}
+
+# What a container of a build runs as. Content of teams is near it, so it can write the quarantine only.
+resource "azurerm_user_assigned_identity" "builder" {
+  name                = "id-${var.name}-builder"
+  resource_group_name = azurerm_resource_group.core.name
+  location            = var.location
+  tags                = local.tags
+}

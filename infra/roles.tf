@@ -1,0 +1,251 @@
+# Who may do what: custom roles with no more than the calls that are made, at the narrowest scope that covers them.
+#
+# `grants` is the whole table: identity, role, scope. The builder never gets more than reading on a live gallery.
+
+locals {
+  principals = {
+    function  = azurerm_user_assigned_identity.function.principal_id
+    publisher = azurerm_user_assigned_identity.publisher.principal_id
+    builder   = azurerm_user_assigned_identity.builder.principal_id
+  }
+
+  custom_roles = {
+    # New versions of Marketplace images. Polled by the function, read by Packer before it builds.
+    marketplace_reader = {
+      scope = local.subscription_id
+      actions = [
+        "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/read",
+        "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+      ]
+    }
+
+    # Container groups, and what a dead build has left behind.
+    build_operator = {
+      scope = azurerm_resource_group.build.id
+      actions = [
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+        "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+        "Microsoft.Resources/deployments/read",
+        "Microsoft.Resources/deployments/delete",
+        "Microsoft.ContainerInstance/containerGroups/read",
+        "Microsoft.ContainerInstance/containerGroups/write",
+        "Microsoft.ContainerInstance/containerGroups/delete",
+        "Microsoft.ContainerInstance/containerGroups/containers/logs/read",
+        "Microsoft.Compute/virtualMachines/read",
+        "Microsoft.Compute/virtualMachines/delete",
+        "Microsoft.Compute/disks/read",
+        "Microsoft.Compute/disks/delete",
+        "Microsoft.Network/networkInterfaces/read",
+        "Microsoft.Network/networkInterfaces/delete",
+      ]
+    }
+
+    # Image definitions, in every gallery. Not versions.
+    gallery_curator = {
+      scope = azurerm_resource_group.galleries.id
+      actions = [
+        "Microsoft.Compute/galleries/read",
+        "Microsoft.Compute/galleries/images/read",
+        "Microsoft.Compute/galleries/images/write",
+        "Microsoft.Compute/galleries/images/versions/read",
+      ]
+    }
+
+    gallery_reader = {
+      scope = azurerm_resource_group.galleries.id
+      actions = [
+        "Microsoft.Compute/galleries/read",
+        "Microsoft.Compute/galleries/images/read",
+        "Microsoft.Compute/galleries/images/versions/read",
+      ]
+    }
+
+    # Copies into a live gallery, and retention.
+    version_publisher = {
+      scope = azurerm_resource_group.galleries.id
+      actions = [
+        "Microsoft.Compute/galleries/read",
+        "Microsoft.Compute/galleries/images/read",
+        "Microsoft.Compute/galleries/images/versions/read",
+        "Microsoft.Compute/galleries/images/versions/write",
+        "Microsoft.Compute/galleries/images/versions/delete",
+      ]
+    }
+
+    # What Packer's azure-arm builder calls with build_resource_group_name and its own subnet, captured by a managed
+    # identity. Derived from its source (plugin 2.6.3) and not yet tried on Azure.
+    packer = {
+      scope = azurerm_resource_group.build.id
+      actions = [
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+        "Microsoft.Resources/deployments/read",
+        "Microsoft.Resources/deployments/write",
+        "Microsoft.Resources/deployments/delete",
+        "Microsoft.Resources/deployments/validate/action",
+        "Microsoft.Resources/deployments/cancel/action",
+        "Microsoft.Resources/deployments/operations/read",
+        "Microsoft.Resources/deployments/operationstatuses/read",
+        "Microsoft.Compute/virtualMachines/read",
+        "Microsoft.Compute/virtualMachines/write",
+        "Microsoft.Compute/virtualMachines/delete",
+        "Microsoft.Compute/virtualMachines/deallocate/action",
+        "Microsoft.Compute/virtualMachines/generalize/action",
+        "Microsoft.Compute/virtualMachines/instanceView/read",
+        "Microsoft.Compute/disks/read",
+        "Microsoft.Compute/disks/write",
+        "Microsoft.Compute/disks/delete",
+        "Microsoft.Network/networkInterfaces/read",
+        "Microsoft.Network/networkInterfaces/write",
+        "Microsoft.Network/networkInterfaces/delete",
+        "Microsoft.Network/networkInterfaces/join/action",
+      ]
+    }
+
+    packer_locations = {
+      scope = local.subscription_id
+      actions = [
+        "Microsoft.Compute/locations/operations/read",
+        "Microsoft.Compute/locations/DiskOperations/read",
+        "Microsoft.Compute/locations/capsOperations/read",
+        "Microsoft.Network/locations/operations/read",
+      ]
+    }
+
+    quarantine_writer = {
+      scope = azurerm_resource_group.galleries.id
+      actions = [
+        "Microsoft.Compute/galleries/read",
+        "Microsoft.Compute/galleries/images/read",
+        "Microsoft.Compute/galleries/images/versions/read",
+        "Microsoft.Compute/galleries/images/versions/write",
+      ]
+    }
+
+    network_reader = {
+      scope   = azurerm_resource_group.core.id
+      actions = ["Microsoft.Network/virtualNetworks/read"]
+    }
+
+    subnet_user = {
+      scope = azurerm_resource_group.core.id
+      actions = [
+        "Microsoft.Network/virtualNetworks/subnets/read",
+        "Microsoft.Network/virtualNetworks/subnets/join/action",
+      ]
+    }
+  }
+
+  live = { for name, gallery in azurerm_shared_image_gallery.live : name => gallery.id }
+
+  # The application knows one identity of its own as yet; see is_publisher_separate.
+  live_writers = var.is_publisher_separate ? ["publisher"] : ["publisher", "function"]
+
+  grants = merge(
+    {
+      function_marketplace = { to = "function", role = "marketplace_reader", scope = local.subscription_id }
+      function_builds      = { to = "function", role = "build_operator", scope = azurerm_resource_group.build.id }
+      function_subnet      = { to = "function", role = "subnet_user", scope = azurerm_subnet.containers.id }
+      function_quarantine  = { to = "function", role = "gallery_curator", scope = azurerm_shared_image_gallery.quarantine.id }
+
+      publisher_quarantine = { to = "publisher", role = "gallery_reader", scope = azurerm_shared_image_gallery.quarantine.id }
+
+      builder_marketplace = { to = "builder", role = "marketplace_reader", scope = local.subscription_id }
+      builder_locations   = { to = "builder", role = "packer_locations", scope = local.subscription_id }
+      builder_machines    = { to = "builder", role = "packer", scope = azurerm_resource_group.build.id }
+      builder_network     = { to = "builder", role = "network_reader", scope = azurerm_virtual_network.factory.id }
+      builder_subnet      = { to = "builder", role = "subnet_user", scope = azurerm_subnet.machines.id }
+      builder_quarantine  = { to = "builder", role = "quarantine_writer", scope = azurerm_shared_image_gallery.quarantine.id }
+    },
+    # A child is built from its parent's live version: the builder reads it, and cannot write it.
+    { for name, id in local.live : "builder_live_${name}" => { to = "builder", role = "gallery_reader", scope = id } },
+    { for name, id in local.live : "function_live_${name}" => { to = "function", role = "gallery_curator", scope = id } },
+    { for pair in setproduct(local.live_writers, keys(local.live)) :
+      "${pair[0]}_publishes_${pair[1]}" => { to = pair[0], role = "version_publisher", scope = local.live[pair[1]] }
+    },
+  )
+}
+
+resource "azurerm_role_definition" "custom" {
+  for_each = local.custom_roles
+
+  name              = "${var.name} ${replace(each.key, "_", " ")} (${var.suffix})"
+  scope             = each.value.scope
+  description       = "Made by the image factory's Terraform; see infra/roles.tf."
+  assignable_scopes = [each.value.scope]
+
+  permissions {
+    actions = each.value.actions
+  }
+}
+
+resource "azurerm_role_assignment" "custom" {
+  for_each = local.grants
+
+  principal_id       = local.principals[each.value.to]
+  principal_type     = "ServicePrincipal"
+  role_definition_id = azurerm_role_definition.custom[each.value.role].role_definition_resource_id
+  scope              = each.value.scope
+}
+
+# The host keeps leases, timers and the code's package in the account; the application keeps its state there.
+resource "azurerm_role_assignment" "function_storage" {
+  for_each = toset(["Storage Blob Data Owner", "Storage Queue Data Contributor", "Storage Table Data Contributor"])
+
+  principal_id         = local.principals.function
+  principal_type       = "ServicePrincipal"
+  role_definition_name = each.value
+  scope                = azurerm_storage_account.factory.id
+}
+
+# To give a container group the builder's identity.
+resource "azurerm_role_assignment" "function_gives_builder" {
+  principal_id         = local.principals.function
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Managed Identity Operator"
+  scope                = azurerm_user_assigned_identity.builder.id
+}
+
+resource "azurerm_role_assignment" "function_secrets" {
+  principal_id         = local.principals.function
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Key Vault Secrets User"
+  scope                = azurerm_key_vault.factory.id
+}
+
+resource "azurerm_role_assignment" "function_telemetry" {
+  principal_id         = local.principals.function
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Monitoring Metrics Publisher"
+  scope                = azurerm_application_insights.factory.id
+}
+
+# The builder reads what it builds from, writes what it has to tell, and announces its end. No other container or queue.
+resource "azurerm_role_assignment" "builder_reads" {
+  for_each = toset(["bundles", "jobs"])
+
+  principal_id         = local.principals.builder
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Storage Blob Data Reader"
+  scope                = azapi_resource.container[each.value].id
+}
+
+resource "azurerm_role_assignment" "builder_reports" {
+  principal_id         = local.principals.builder
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Storage Blob Data Contributor"
+  scope                = azapi_resource.container["builds"].id
+}
+
+resource "azurerm_role_assignment" "builder_announces" {
+  principal_id         = local.principals.builder
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "Storage Queue Data Message Sender"
+  scope                = azapi_resource.queue["build-events"].id
+}
+
+resource "azurerm_role_assignment" "builder_image" {
+  principal_id         = local.principals.builder
+  principal_type       = "ServicePrincipal"
+  role_definition_name = "AcrPull"
+  scope                = azurerm_container_registry.factory.id
+}

@@ -1,0 +1,104 @@
+# State, messages, bundles and evidence. Entra identities only, over the network only.
+
+resource "azurerm_storage_account" "factory" {
+  name                             = local.storage_account
+  resource_group_name              = azurerm_resource_group.core.name
+  location                         = var.location
+  account_kind                     = "StorageV2"
+  account_tier                     = "Standard"
+  account_replication_type         = "ZRS"
+  min_tls_version                  = "TLS1_2"
+  https_traffic_only_enabled       = true
+  shared_access_key_enabled        = false
+  default_to_oauth_authentication  = true
+  public_network_access_enabled    = false
+  allow_nested_items_to_be_public  = false
+  cross_tenant_replication_enabled = false
+  tags                             = local.tags
+
+  blob_properties {
+    versioning_enabled = true
+
+    delete_retention_policy {
+      days = 30
+    }
+
+    container_delete_retention_policy {
+      days = 30
+    }
+  }
+}
+
+locals {
+  blob_containers = toset(["bundles", "definitions", "jobs", "builds", "provenance"])
+  tables          = toset(["images", "index", "capacity"])
+  queues = toset([
+    "rebuild-requests",
+    "dispatch-requests",
+    "build-steps",
+    "build-events",
+    "image-published",
+    "notification-requests",
+  ])
+  # The host makes a poison queue when it first needs it; made here, it can be watched from the first day.
+  all_queues = setunion(local.queues, toset([for queue in local.queues : "${queue}-poison"]))
+}
+
+# By the management plane, which works from outside the network too; azurerm's own resources for queues and tables
+# speak to the account itself, which nobody outside can reach.
+resource "azapi_resource" "container" {
+  for_each = setunion(local.blob_containers, toset(["app-package"]))
+
+  type      = "Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01"
+  name      = each.value
+  parent_id = "${azurerm_storage_account.factory.id}/blobServices/default"
+
+  body = {
+    properties = { publicAccess = "None" }
+  }
+}
+
+resource "azapi_resource" "queue" {
+  for_each = local.all_queues
+
+  type      = "Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01"
+  name      = each.value
+  parent_id = "${azurerm_storage_account.factory.id}/queueServices/default"
+
+  body = {
+    properties = {}
+  }
+}
+
+resource "azapi_resource" "table" {
+  for_each = local.tables
+
+  type      = "Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01"
+  name      = each.value
+  parent_id = "${azurerm_storage_account.factory.id}/tableServices/default"
+
+  body = {
+    properties = {}
+  }
+}
+
+# Definitions, bundles and provenance stay: with the gallery's tags they rebuild every table.
+resource "azurerm_storage_management_policy" "factory" {
+  storage_account_id = azurerm_storage_account.factory.id
+
+  rule {
+    name    = "forget-old-builds"
+    enabled = true
+
+    filters {
+      prefix_match = ["builds/", "jobs/"]
+      blob_types   = ["blockBlob", "appendBlob"]
+    }
+
+    actions {
+      base_blob {
+        delete_after_days_since_modification_greater_than = var.build_record_days
+      }
+    }
+  }
+}

@@ -1,0 +1,127 @@
+variable "subscription_id" {
+  description = "Subscription that everything lives in."
+  type        = string
+}
+
+variable "location" {
+  description = "Azure region, in its short form. Builds run here and versions are replicated from here."
+  type        = string
+  default     = "westeurope"
+}
+
+variable "name" {
+  description = "Prefix of all names."
+  type        = string
+  default     = "imagefactory"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{2,13}$", var.name))
+    error_message = "Use 3 to 14 lower-case letters and digits, starting with a letter."
+  }
+}
+
+variable "suffix" {
+  description = "Makes the names that are global on Azure unique: storage account, registry, vault, function app."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]{3,8}$", var.suffix))
+    error_message = "Use 3 to 8 lower-case letters and digits."
+  }
+}
+
+variable "live_galleries" {
+  description = "Galleries that consumers read. A subscription holds 1,000 image definitions per region; an image stays where it was placed, so only add to this list."
+  type        = list(string)
+  default     = ["live"]
+}
+
+variable "address_space" {
+  description = "The network's addresses, at least a /22. Must not overlap with what it is to be peered with."
+  type        = string
+  default     = "10.40.0.0/22"
+}
+
+variable "api_audience" {
+  description = "Application ID URI of the API's app registration; see README.md."
+  type        = string
+}
+
+variable "builder_image" {
+  description = "The builder's image, by digest: HOST/imagefactory-builder@sha256:... Empty until it was pushed once."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.builder_image == "" || can(regex("@sha256:[0-9a-f]{64}$", var.builder_image))
+    error_message = "Name the image by its digest, never by a tag."
+  }
+}
+
+variable "is_code_deployed" {
+  description = "True once the function app's code was deployed: an Event Grid subscription needs the function to exist."
+  type        = bool
+  default     = false
+}
+
+variable "is_publisher_separate" {
+  description = "True once the application publishes with the publisher's identity. Until then its own identity may write the live galleries, since it knows one identity only; see README.md."
+  type        = bool
+  default     = false
+}
+
+variable "slots" {
+  description = "Builds that may run at once. Container Instances allow 100 groups and 100 cores per region by default."
+  type        = number
+  default     = 20
+}
+
+variable "creates_per_hour" {
+  description = "Container groups that may be created in an hour. Azure's default limit is 300."
+  type        = number
+  default     = 250
+}
+
+variable "team_slots" {
+  description = "Builds of one team that may run at once."
+  type        = number
+  default     = 10
+}
+
+variable "wait_seconds" {
+  description = "Seconds between two looks at a running build."
+  type        = number
+  default     = 30
+}
+
+variable "schedules" {
+  description = "When the timers fire: NCRONTAB with seconds, in UTC."
+  type = object({
+    poll  = string
+    sweep = string
+    prune = string
+  })
+  default = {
+    poll  = "0 */5 * * * *"
+    sweep = "0 */10 * * * *"
+    prune = "0 0 3 * * *"
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs and metrics are kept."
+  type        = number
+  default     = 90
+}
+
+variable "build_record_days" {
+  description = "Days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
+  type        = number
+  default     = 180
+}
+
+variable "tags" {
+  description = "Tags of everything made here."
+  type        = map(string)
+  default     = {}
+}

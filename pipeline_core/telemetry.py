@@ -1,0 +1,101 @@
+"""Structured log lines over the standard library's logging, and W3C trace parents.
+
+A line is one JSON object with the same keys everywhere: event, image, build_id, campaign, correlation_id.
+What comes from outside can neither end a line nor steer a terminal. Nothing starts by itself: see `configure`.
+"""
+
+import contextvars
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+from pipeline_core.ports import Chance
+
+LOGGER = "imagefactory"  # the root of every logger of ours
+KEYS = ("event", "image", "build_id", "campaign", "correlation_id")
+Field = str | float | bool | None
+
+correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TEXT_LIMIT = 4000
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TRACEPARENT = re.compile(
+    r"00-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})", re.ASCII
+)
+_SAMPLED = "01"
+
+
+class StructuredLogs:
+    """The port `Logs`: each line goes to the logger `imagefactory`."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger(LOGGER)
+
+    def note(self, event: str, **fields: Field) -> None:
+        """Write one line; fields beside the fixed keys are kept under their own names."""
+        fixed = {key: fields.get(key, "") for key in KEYS if key != "event"}
+        fixed["correlation_id"] = fixed["correlation_id"] or correlation_id.get()
+        others = {name: value for name, value in fields.items() if name not in KEYS}
+        self._logger.info(event, extra={"event": event, **fixed, "fields": others})
+
+
+class JsonFormatter(logging.Formatter):
+    """Records of ours as one JSON object; records of others as `other` formats them."""
+
+    def __init__(self, other: logging.Formatter) -> None:
+        super().__init__()
+        self._other = other
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        if record.name != LOGGER and not record.name.startswith(f"{LOGGER}."):
+            return self._other.format(record)
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": _clean(record.getMessage()),
+            **{key: _clean(getattr(record, key, "")) for key in KEYS},
+        }
+        extra = {name: value for name, value in vars(record).items() if name not in _OWN}
+        for name, value in {**extra, **extra.pop("fields", {})}.items():
+            line.setdefault(name, _clean(value))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)[-_TEXT_LIMIT:]
+        return json.dumps(line, default=str)
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Make every handler of the process write our records as JSON; safe to repeat.
+
+    The Functions worker brings its own handler; where there is none, lines go to standard error.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.StreamHandler())
+    for handler in root.handlers:
+        if not isinstance(handler.formatter, JsonFormatter):
+            handler.setFormatter(JsonFormatter(handler.formatter or logging.Formatter()))
+    logging.getLogger(LOGGER).setLevel(level)
+    # The SDKs tell each request with its headers at INFO.
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+def new_traceparent(chance: Chance) -> str:
+    """The parent of a new trace."""
+    return f"00-{chance.nonce()}{chance.nonce()}-{chance.nonce()}-{_SAMPLED}"
+
+
+def child_traceparent(parent: str, chance: Chance) -> str:
+    """The next span of the same trace; a new trace where `parent` is none."""
+    found = _TRACEPARENT.fullmatch(parent)
+    if found is None or set(found["trace"]) == {"0"} or set(found["span"]) == {"0"}:
+        return new_traceparent(chance)
+    return f"00-{found['trace']}-{chance.nonce()}-{found['flags']}"
+
+
+def _clean(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return _CONTROL.sub(" ", value)[:_TEXT_LIMIT]

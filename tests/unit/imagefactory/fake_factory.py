@@ -1,0 +1,198 @@
+"""A factory's HTTP API over a real socket, small and in memory: it knows ETags, digests and tokens."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKEN = "a-token"
+
+
+@dataclass
+class FakeFactory:
+    """What the server knows, and what it was asked."""
+
+    url: str = ""
+    bundles: dict[str, bytes] = field(default_factory=dict)
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
+    builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    platform: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    page: int = 2
+    request: dict[str, Any] = field(default_factory=dict)
+
+    def answer(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        """The answer; one that a test has put into `answers` comes first."""
+        self.asked.append((method, path, headers))
+        if self.answers:
+            return self.answers.pop(0)
+        if headers.get("authorization") != f"Bearer {TOKEN}":
+            return problem(401, "send an access token")
+        route, _, query = path.partition("?")
+        asked = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+        match method, route.removeprefix("/api/").split("/"):
+            case "PUT", ["bundles", digest]:
+                if hashlib.sha256(body).hexdigest() != digest:
+                    return problem(422, "the content has another digest")
+                created = digest not in self.bundles
+                self.bundles[digest] = body
+                return reply(201 if created else 200, {"bundle": digest, "created": created})
+            case "PUT", ["images", name]:
+                return self._put_image(name, headers, json.loads(body))
+            case "GET", ["images"]:
+                return self._list(asked)
+            case "GET", ["images", name] if name in self.images:
+                image = self.images[name]
+                return reply(200, image["view"], {"ETag": image["etag"]})
+            case "POST", ["images", name, "builds"] if name in self.images:
+                self.request = {"key": headers.get("idempotency-key"), **json.loads(body)}
+                build = next(iter(self.builds), None)
+                answer = {
+                    "token": "t",
+                    "build": build,
+                    "why": "started" if build else "waiting",
+                    "detail": "d",
+                }
+                return reply(202, answer, {"Location": f"/api/builds/{build}"})
+            case "GET", ["builds", identity] if identity in self.builds:
+                states = self.builds[identity]
+                return reply(200, states.pop(0) if len(states) > 1 else states[0])
+            case "GET", ["lineage"]:
+                parents = {"base": None, "java": "base", "app": "java"}
+                return reply(
+                    200,
+                    {
+                        "levels": [["base"], ["java"], ["app"]],
+                        "parents": parents,
+                        "errors": [{"image": "lost", "message": "has no parent"}],
+                    },
+                )
+            case "PUT", ["platform"]:
+                self.platform = json.loads(body)
+                entries = self.platform["catalog"]["entries"]
+                return reply(
+                    200, {"bundle": self.platform["bundle"], "catalog": [each["id"] for each in entries]}
+                )
+        return problem(404, f"there is nothing at {route}")
+
+    def _put_image(
+        self, name: str, headers: Mapping[str, str], body: dict[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        old = self.images.get(name)
+        if headers.get("if-none-match") == "*":
+            if old is not None:
+                return problem(412, f"image {name} is registered already")
+        elif old is None or headers.get("if-match") != old["etag"]:
+            return problem(412, f"image {name} has changed since it was read")
+        if body["bundle"] not in self.bundles:
+            return problem(
+                422, "1 thing is wrong", {"path": "bundle", "message": "was not uploaded", "remedy": "PUT it"}
+            )
+        etag = f'"{len(self.asked)}"'
+        view = image_view(name, team=body["document"]["metadata"]["team"])
+        self.images[name] = {"etag": etag, "document": body["document"], "view": view}
+        return reply(200 if old else 201, view, {"ETag": etag})
+
+    def _list(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        names = [name for name in sorted(self.images) if name > asked.get("after", "")]
+        views = [self.images[name]["view"] for name in names[: self.page]]
+        wanted = [view for view in views if asked.get("team") in (None, view["team"])]
+        following = names[self.page - 1] if len(names) > self.page else None
+        return reply(200, {"images": wanted, "next": following})
+
+
+def image_view(name: str, *, team: str = "payments", **changes: Any) -> dict[str, Any]:
+    """An image as the API shows it."""
+    return {
+        "name": name,
+        "team": team,
+        "parent": "rhel9-base",
+        "source": None,
+        "version": "1.20261121.1",
+        "state": "current",
+        "detail": "",
+        "active_build": None,
+        "builds": [build_view(f"{name}.0123456789ab.1")],
+        "journal": [
+            {
+                "at": "2026-11-21T10:00:00Z",
+                "event": "image.published",
+                "actor": "factory",
+                "version": None,
+                "detail": "",
+            }
+        ],
+        **changes,
+    }
+
+
+def build_view(identity: str, **changes: Any) -> dict[str, Any]:
+    """A build as the API shows it."""
+    return {
+        "id": identity,
+        "phase": "finished",
+        "result": "succeeded",
+        "version": "1.20261121.2",
+        "reasons": ["requested by dev"],
+        "failure": None,
+        "failure_owner": None,
+        **changes,
+    }
+
+
+def reply(status: int, body: Any, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+    """A JSON answer."""
+    return status, {"Content-Type": "application/json", **(headers or {})}, json.dumps(body).encode()
+
+
+def problem(status: int, detail: str, *errors: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    """An RFC 9457 answer."""
+    body = {
+        "type": "t",
+        "title": "t",
+        "status": status,
+        "detail": detail,
+        "correlation_id": "c-1",
+        "errors": errors,
+    }
+    return status, {"Content-Type": "application/problem+json"}, json.dumps(body).encode()
+
+
+@contextmanager
+def serving() -> Iterator[FakeFactory]:
+    """A factory on a free port of the loopback address."""
+    factory = FakeFactory()
+
+    class Exchange(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length", "0"))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, sent, content = factory.answer(self.command, self.path, headers, self.rfile.read(length))
+            self.send_response(status)
+            for name, value in {**sent, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 - names of http.server
+
+        def log_message(self, *_: Any) -> None:
+            """Silence."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exchange)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    factory.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield factory
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,199 @@
+"""The verify stage in the guest: its script run with tools that only pretend, its result files read by the builder."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder import checks
+from tests.unit.images.places import IMAGES
+
+BASH = shutil.which("bash") or "/bin/bash"
+RESULTS = IMAGES / "platform" / "verify" / "results.py"
+GOOD = {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
+BAD = {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
+XCCDF = """<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"><TestResult>
+<rule-result idref="xccdf_org.ssgproject.content_rule_one"><result>pass</result></rule-result>
+<rule-result idref="xccdf_org.ssgproject.content_rule_two"><result>{verdict}</result></rule-result>
+<score system="urn:xccdf:scoring:default" maximum="100.000000">{score}</score>
+<score system="urn:xccdf:scoring:flat" maximum="2.000000">1.0</score>
+</TestResult></Benchmark>"""
+
+
+def goss_report(*tests: dict[str, Any]) -> str:
+    failed = sum(1 for test in tests if not test["successful"])
+    return json.dumps({"results": tests, "summary": {"test-count": len(tests), "failed-count": failed}})
+
+
+class Guest:
+    """A folder that stands for the booted machine: the platform as unpacked, and tools that only pretend."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.results.mkdir()
+        shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
+        shutil.copytree(IMAGES / "roles", folder / "platform" / "roles")
+        self.findings("")
+        self.tool("rpm", r"printf 'bash\t5.1.8\t9.el9\tx86_64\n'")
+        self.tool("dnf", "exit 0")
+        self.goss(goss_report(GOOD))
+        self.oscap(0, XCCDF.format(verdict="pass", score="97.5"))
+
+    def tool(self, name: str, body: str) -> None:
+        path = self.folder / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/bash\n{body}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def findings(self, lines: str) -> None:
+        script = self.folder / "platform" / "platform" / "hygiene" / "findings.sh"
+        script.write_text(f"cat <<'END'\n{lines}\nEND\n", encoding="utf-8")
+
+    def goss(self, report: str, *, digest: str = "") -> None:
+        """What goss answers; curl serves this goss, and the catalog pins it."""
+        served = self.folder / "served"
+        served.write_text(f"#!/bin/bash\ncat <<'END'\n{report}\nEND\nexit 1\n", encoding="utf-8")
+        self.tool("curl", f'while (($#)); do [[ $1 == --output ]] && cp "{served}" "$2"; shift; done')
+        pinned = digest or hashlib.sha256(served.read_bytes()).hexdigest()
+        entry = {"id": "goss", "version": "1", "url": "https://example.com/goss", "sha256": pinned}
+        catalog = self.folder / "platform" / "catalog.json"
+        catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+
+    def oscap(self, code: int, report: str) -> None:
+        (self.folder / "report.xml").write_text(report, encoding="utf-8")
+        body = f'while (($#)); do [[ $1 == --results ]] && cp "{self.folder}/report.xml" "$2"; shift; done'
+        self.tool("oscap", f"{body}\nexit {code}")
+
+    def verify(self, *smoke: str, goss: str = "", profile: str = "") -> subprocess.CompletedProcess[str]:
+        paths = []
+        for number, body in enumerate(smoke):
+            path = self.folder / f"smoke-{number}.sh"
+            path.write_text(f"{body}\n", encoding="utf-8")
+            paths.append(str(path))
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "IMAGEFACTORY_PLATFORM": str(self.folder / "platform"),
+            "IMAGEFACTORY_RESULTS": str(self.results),
+            "IMAGEFACTORY_GOSS": goss,
+            "IMAGEFACTORY_PROFILE": profile,
+            "TMPDIR": str(self.folder),
+        }
+        script = self.folder / "platform" / "platform" / "verify" / "run.sh"
+        return subprocess.run(
+            [BASH, str(script), *paths],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def checks(self) -> dict[str, tuple[bool, float | None]]:
+        """What the builder makes of the result files."""
+        files = {path.name: path.read_bytes() for path in self.results.iterdir()}
+        return {check.name: (check.passed, check.score) for check in checks.of_verify(files, simulated=False)}
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Guest:
+    return Guest(tmp_path)
+
+
+def test_a_good_machine_passes_every_check_that_was_asked_for(guest: Guest) -> None:
+    done = guest.verify("echo fine", goss="team.yaml", profile="cis_server_l1")
+    assert done.returncode == 0, done.stderr
+    assert guest.checks() == {
+        "boot": (True, None),
+        "goss": (True, None),
+        "smoke": (True, None),
+        "compliance": (True, 97.5),
+        "hygiene": (True, None),
+    }
+    packages = json.loads((guest.results / "packages.json").read_text("utf-8"))
+    assert packages == [{"name": "bash", "version": "5.1.8", "release": "9.el9", "arch": "x86_64"}]
+    assert all(path.stat().st_mode & 0o004 for path in guest.results.iterdir())
+
+
+def test_hygiene_and_packages_are_reported_though_nothing_was_asked_for(guest: Guest) -> None:
+    assert guest.verify().returncode == 0
+    assert {path.name for path in guest.results.iterdir()} == {"hygiene.json", "packages.json"}
+
+
+def test_findings_are_reported_and_do_not_end_the_stage(guest: Guest) -> None:
+    guest.findings("/opt/a.key: a private key")
+    assert guest.verify("exit 0").returncode == 0
+    assert guest.checks()["hygiene"] == (False, None)
+    found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
+    assert found["findings"] == ["/opt/a.key: a private key"]
+
+
+def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
+    guest.goss(goss_report(GOOD, BAD))
+    assert guest.verify().returncode == 0
+    found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
+    assert found["passed"] is False
+    # The invariants, and the test of each role.
+    assert found["findings"] == ["goss: File: /etc/x: exists: does not match"] * 3
+
+
+def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: Guest) -> None:
+    assert guest.verify("exit 7", "exit 0").returncode == 0
+    assert guest.checks()["smoke"] == (False, None)
+    results = json.loads((guest.results / "smoke.json").read_text("utf-8"))["results"]
+    assert [(each["name"], each["passed"], each["exit_code"]) for each in results] == [
+        ("smoke-0.sh", False, 7),
+        ("smoke-1.sh", True, 0),
+    ]
+
+
+def test_failed_rules_lower_the_score_and_are_named(guest: Guest) -> None:
+    guest.oscap(2, XCCDF.format(verdict="fail", score="61.25"))
+    assert guest.verify(profile="cis_server_l1").returncode == 0
+    found = json.loads((guest.results / "compliance.json").read_text("utf-8"))
+    assert found == {"profile": "cis_server_l1", "score": 61.25, "failed_rules": ["two"]}
+
+
+def test_a_scanner_that_could_not_scan_fails_the_stage(guest: Guest) -> None:
+    guest.oscap(1, "")
+    done = guest.verify(profile="no_such_profile")
+    assert done.returncode != 0
+    assert "oscap ended with 1" in done.stderr
+    assert not (guest.results / "compliance.json").exists()
+
+
+def test_a_goss_with_another_digest_is_not_run(guest: Guest) -> None:
+    guest.goss(goss_report(GOOD), digest="0f" * 32)
+    assert guest.verify().returncode != 0
+    assert not (guest.results / "hygiene.json").exists()
+
+
+def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
+    guest.goss(goss_report())
+    assert guest.verify().returncode != 0
+    assert not (guest.results / "hygiene.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("packages", ""),
+        ("smoke", ""),
+        ("compliance", "<Benchmark xmlns='http://checklists.nist.gov/xccdf/1.2'/>"),
+        ("hygiene", "not json"),
+    ],
+)
+def test_output_that_says_nothing_is_no_result(tmp_path: Path, kind: str, content: str) -> None:
+    source, output = tmp_path / "in", tmp_path / "out.json"
+    source.write_text(content, encoding="utf-8")
+    inputs = {"compliance": ["cis", str(source)], "hygiene": [str(source), str(source)]}.get(kind, [str(source)])
+    command = [sys.executable, "-B", str(RESULTS), kind, *inputs, str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode != 0
+    assert not output.exists()

@@ -1,0 +1,195 @@
+"""What Terraform makes fits the application, and keeps the promises of DESIGN section 9: no keys, nothing public."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local.run import storage
+from pipeline_core.domain import names
+from tests.unit.infra import terraform
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+# What only a machine of a developer needs, and what a Flex Consumption app must not be given.
+ONLY_LOCAL = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "FACTORY_CA_FILE"}
+PRIVATE = {
+    "azurerm_storage_account": {
+        "shared_access_key_enabled": False,
+        "public_network_access_enabled": False,
+        "allow_nested_items_to_be_public": False,
+        "default_to_oauth_authentication": True,
+        "min_tls_version": "TLS1_2",
+    },
+    "azurerm_container_registry": {
+        "sku": "Premium",
+        "admin_enabled": False,
+        "anonymous_pull_enabled": False,
+        "public_network_access_enabled": False,
+    },
+    "azurerm_key_vault": {
+        "enable_rbac_authorization": True,
+        "purge_protection_enabled": True,
+        "public_network_access_enabled": False,
+    },
+    "azurerm_application_insights": {"local_authentication_disabled": True},
+}
+
+
+def roles() -> dict[str, list[str]]:
+    """The actions of each custom role."""
+    return {name: role["actions"] for name, role in terraform.local("custom_roles").items()}
+
+
+def grants() -> list[tuple[str, str, str]]:
+    """(identity, role, scope) of each line of the table of grants, as they are written."""
+    line = re.compile(r'to\s*=\s*([\w"\[\]]+),\s*role\s*=\s*"(\w+)",\s*scope\s*=\s*([\w.\[\]]+)')
+    found = line.findall(terraform.text("roles.tf"))
+    return [(to.strip('"'), role, scope) for to, role, scope in found]
+
+
+def test_every_file_has_valid_syntax() -> None:
+    assert len(terraform.files()) >= 12
+
+
+def test_the_settings_of_the_app_are_those_of_the_sample() -> None:
+    sample = json.loads((CHECKOUT / "local.settings.sample.json").read_text("utf-8"))
+    assert set(terraform.local("app_settings")) == set(sample["Values"]) - ONLY_LOCAL
+
+
+def test_the_app_is_given_no_connection_string_for_its_storage() -> None:
+    settings = {**terraform.local("app_settings"), **terraform.local("host_settings")}
+    assert "AzureWebJobsStorage" not in settings
+    assert settings["AzureWebJobsStorage__credential"] == "managedidentity"
+    assert "Authorization=AAD" in settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
+
+
+def test_storage_holds_what_the_local_run_makes_too() -> None:
+    # Azurite's queues and containers are made by the runner; on Azure nobody but Terraform makes them.
+    written = {name: set(re.findall(r'"([a-z-]+)"', str(terraform.local(name)))) for name in ("tables", "queues")}
+    assert written == {"tables": set(storage.TABLES), "queues": set(storage.QUEUES)}
+    assert set(re.findall(r'"([a-z]+)"', str(terraform.local("blob_containers")))) == set(storage.CONTAINERS)
+
+
+@pytest.mark.parametrize("kind", PRIVATE)
+def test_no_service_has_keys_or_a_public_way_in(kind: str) -> None:
+    found = terraform.resources(kind)
+    assert found
+    for resource in found.values():
+        assert {key: resource.get(key) for key in PRIVATE[kind]} == PRIVATE[kind]
+
+
+def test_the_only_public_address_is_the_way_out() -> None:
+    assert set(terraform.resources("azurerm_public_ip")) == {"nat"}
+    (association,) = terraform.resources("azurerm_nat_gateway_public_ip_association").values()
+    assert "azurerm_public_ip.nat.id" in association["public_ip_address_id"]
+    attached = [name for name in terraform.files() if "azurerm_public_ip" in terraform.text(name)]
+    assert attached == ["network.tf"]
+    assert terraform.text("network.tf").count("azurerm_public_ip.nat") == 1
+    forbidden = {"azurerm_lb", "azurerm_application_gateway", "azurerm_bastion_host", "azurerm_network_interface"}
+    assert not terraform.kinds() & forbidden
+
+
+def test_no_subnet_has_a_way_out_of_its_own() -> None:
+    subnets = terraform.resources("azurerm_subnet")
+    assert {name for name, subnet in subnets.items() if subnet["default_outbound_access_enabled"] is False} == set(
+        subnets
+    )
+
+
+def test_subnets_are_delegated_to_what_runs_in_them() -> None:
+    delegated = {
+        name: block["service_delegation"][0]["name"]
+        for name, subnet in terraform.resources("azurerm_subnet").items()
+        for block in (next(iter(each.values())) if "service_delegation" not in each else each
+                      for each in subnet.get("delegation", []))
+    }
+    assert delegated == {
+        "functions": "Microsoft.App/environments",
+        "containers": "Microsoft.ContainerInstance/containerGroups",
+    }
+
+
+def test_the_app_is_reached_by_event_grid_and_the_network_only() -> None:
+    site = terraform.resources("azapi_resource")["function_app"]["body"]["properties"]
+    assert site["httpsOnly"] is True
+    assert site["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Deny"
+    assert site["siteConfig"]["scmIpSecurityRestrictionsDefaultAction"] == "Deny"
+    assert [rule["ipAddress"] for rule in site["siteConfig"]["ipSecurityRestrictions"]] == ["AzureEventGrid"]
+    assert site["functionAppConfig"]["runtime"] == {"name": "python", "version": "3.11"}
+
+
+def test_a_private_endpoint_serves_every_service_that_is_closed() -> None:
+    services = terraform.local("private_services")
+    assert set(services) == {"blob", "queue", "table", "vault", "registry", "sites"}
+
+
+def test_the_table_of_grants_is_read_whole() -> None:
+    # The other tests of this table mean something only if the pattern finds each line.
+    assert len(grants()) == terraform.text("roles.tf").count("to = ")
+    assert {role for _, role, _ in grants()} == set(roles())
+
+
+def test_the_builder_may_only_read_a_live_gallery() -> None:
+    # `id` is the live galleries' in the loops over them; whole groups and the subscription contain them.
+    wide = {"id", "local.subscription_id", "azurerm_resource_group.galleries.id", "azurerm_resource_group.core.id"}
+    on_live = [role for to, role, scope in grants() if to == "builder" and (scope in wide or ".live" in scope)]
+    assert on_live
+    actions = [action for role in on_live for action in roles()[role]]
+    assert all(action.endswith("/read") for action in actions), actions
+
+
+def test_the_builder_writes_versions_in_the_quarantine_only() -> None:
+    writing = [
+        scope
+        for to, role, scope in grants()
+        if to == "builder" and "Microsoft.Compute/galleries/images/versions/write" in roles()[role]
+    ]
+    assert writing == ["azurerm_shared_image_gallery.quarantine.id"]
+
+
+def test_the_publisher_touches_nothing_but_galleries() -> None:
+    actions = {action for to, role, _ in grants() if to == "publisher" for action in roles()[role]}
+    assert actions
+    assert all(action.startswith("Microsoft.Compute/galleries/") for action in actions)
+
+
+def test_no_role_has_a_wildcard_or_can_give_itself_more() -> None:
+    every = [action for actions in roles().values() for action in actions]
+    assert len(every) > 40
+    assert [action for action in every if "*" in action or "Authorization" in action] == []
+
+
+def test_the_builder_has_no_built_in_role_beyond_its_own_records() -> None:
+    built_in = {
+        assignment["role_definition_name"]: assignment["scope"]
+        for assignment in terraform.resources("azurerm_role_assignment").values()
+        if assignment["principal_id"] == "${local.principals.builder}"
+    }
+    assert set(built_in) == {
+        "Storage Blob Data Reader",
+        "Storage Blob Data Contributor",
+        "Storage Queue Data Message Sender",
+        "AcrPull",
+    }
+    assert "azurerm_storage_account.factory.id" not in " ".join(built_in.values())
+    assert 'container["builds"]' in built_in["Storage Blob Data Contributor"].replace("\\", "")
+
+
+def test_events_are_those_of_gallery_versions() -> None:
+    (event,) = terraform.resources("azurerm_eventgrid_system_topic_event_subscription").values()
+    assert "/functions/observe_gallery_event" in str(event)
+    assert "Microsoft.Compute/galleries/images/versions/write" in str(event)
+    table = json.loads((CHECKOUT / "tests" / "golden" / "function_table.json").read_text("utf-8"))
+    assert "observe_gallery_event" in json.dumps(table)
+
+
+def test_the_galleries_have_names_that_the_factory_takes() -> None:
+    (quarantine,) = terraform.resources("azurerm_shared_image_gallery").keys() - {"live"}
+    assert names.GalleryName(terraform.resources("azurerm_shared_image_gallery")[quarantine]["name"])
+
+
+def test_no_secret_is_written_down() -> None:
+    for path in terraform.INFRA.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"AccountKey=|sig=[A-Za-z0-9%]{20}|client_secret|password", text), path.name

@@ -1,0 +1,315 @@
+"""Worlds for tests of services: the real services on twins, one event at a time, and ways to break a port.
+
+Nothing here decides anything; a scene is made by registering, delivering and moving time, never by hand.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from pipeline_core import bootstrap
+from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.bootstrap import Limits
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
+from pipeline_core.domain.plan import DoNothing
+from pipeline_core.ports import Principal, Row, TableWrite
+from pipeline_core.services.site import Site
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire.messages import QUEUES, RebuildMessage, StepMessage
+from simulation import fleet, world
+from simulation.world import World
+
+NEXT_RELEASE = "9.8.2026062323"
+BASE, JAVA, PYTHON = ImageName("rhel9-base"), ImageName("rhel9-java"), ImageName("rhel9-python")
+VAULT, PAYMENTS, ML = ImageName("rhel9-vault"), ImageName("payments-api"), ImageName("ml-worker")
+SIX = (BASE, JAVA, PYTHON, VAULT, PAYMENTS, ML)
+WAIT = timedelta(seconds=30)
+ADMIN = world.ADMIN
+
+
+def principal(*teams: str, roles: Sequence[str] = ()) -> Principal:
+    """A member of these teams."""
+    name = "-".join(teams) or "nobody"
+    return Principal(subject=name, name=name.title(), roles=frozenset(roles), groups=frozenset(teams))
+
+
+def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> World:
+    """A world in which these images are registered and nothing has been delivered yet."""
+    made = world.make(**options)
+    for name, parent in parents.items():
+        made.register(name, parent)
+    return made
+
+
+def settled(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> World:
+    """A world in which these images are built and current, and no message is left."""
+    made = registered(parents, **options)
+    made.drain()
+    assert all(made.versions().values()), made.versions()
+    return made
+
+
+def released(made: World, version: str = NEXT_RELEASE) -> None:
+    """A new release on the Marketplace, seen by the timer."""
+    made.publish_release(version)
+    made.factory.poller.poll()
+
+
+def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team_slots: int = 8) -> World:
+    """The same world with other limits."""
+    limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=team_slots, wait=WAIT)
+    made.factory = bootstrap.assemble(made.ports, site_of(made), limits)
+    return made
+
+
+def rewired(made: World, **ports: Any) -> None:
+    """The same factory on other implementations of some ports; the world keeps its own."""
+    limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
+    names = ("clock", "chance", "logs", "tables", "queues", "blobs", "marketplace", "galleries")
+    names += ("containers", "resources", "secrets", "web", "tokens")
+    wired = {name: ports.get(name, getattr(made.ports, name)) for name in names}
+    made.factory = bootstrap.assemble(_Wired(**wired), site_of(made), limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wired:
+    clock: Any
+    chance: Any
+    logs: Any
+    tables: Any
+    queues: Any
+    blobs: Any
+    marketplace: Any
+    galleries: Any
+    containers: Any
+    resources: Any
+    secrets: Any
+    web: Any
+    tokens: Any
+
+
+@dataclass(slots=True, kw_only=True)
+class WatchedTables:
+    """Tables that call `before` ahead of each write: it may change what is there, or raise."""
+
+    inner: MemoryTables
+    before: Callable[[str, Sequence[TableWrite]], None]
+
+    def find(self, table: str, partition: str, key: str) -> Row | None:
+        return self.inner.find(table, partition, key)
+
+    def scan(
+        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+    ) -> Sequence[Row]:
+        return self.inner.scan(table, partition, first=first, last=last, limit=limit)
+
+    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
+        self.before(table, writes)
+        return self.inner.write(table, writes)
+
+
+@dataclass(slots=True, kw_only=True)
+class Failing:
+    """Any port of `inner` whose method `name` raises the errors that are left in `errors`, one per call."""
+
+    inner: Any
+    name: str
+    errors: list[Exception]
+
+    def __getattr__(self, name: str) -> Any:
+        return self._call if name == self.name else getattr(self.inner, name)
+
+    def _call(self, *given: Any, **named: Any) -> Any:
+        if self.errors:
+            raise self.errors.pop(0)
+        return getattr(self.inner, self.name)(*given, **named)
+
+
+def site_of(made: World) -> Site:
+    """Where the world's factory works."""
+    return made.factory.registrar.site
+
+
+def images(made: World) -> ImageStore:
+    """The images' records."""
+    return ImageStore(made.ports.tables)
+
+
+def index(made: World) -> Index:
+    """The indexes."""
+    return Index(made.ports.tables)
+
+
+def sources(made: World) -> SourceStore:
+    """What is followed."""
+    return SourceStore(made.ports.tables)
+
+
+def capacity(made: World, *, slots: int = 8) -> CapacityStore:
+    """The capacity's rows."""
+    return CapacityStore(made.ports.tables, slots=slots, creates_per_hour=10_000, team_slots=slots)
+
+
+def head(made: World, image: ImageName) -> ImageHead:
+    """The head of a registered image."""
+    return images(made).get_head(image).value
+
+
+def builds(made: World, image: ImageName) -> list[Build]:
+    """Every build of an image, oldest first."""
+    return sorted(
+        images(made).list_builds(image, limit=1000), key=lambda build: (build.created_at, build.seq)
+    )
+
+
+def active(made: World, image: ImageName) -> Stored[Build]:
+    """The build of an image that has not ended."""
+    running = head(made, image).active
+    assert running is not None, f"{image} has no active build"
+    return stored(made, running.build)
+
+
+def stored(made: World, build: BuildId) -> Stored[Build]:
+    """A build as it is now, with its ETag."""
+    found = images(made).find_build(build)
+    assert found is not None, build
+    return found
+
+
+def claim(made: World, build: Build) -> Claim:
+    """The claim on a build's input."""
+    found = images(made).find_claim(build.image, build.fingerprint)
+    assert found is not None, build.id
+    return found.value
+
+
+def events(made: World, image: ImageName) -> list[Event]:
+    """What the image's journal tells, oldest first."""
+    return [entry.event for entry in images(made).list_journal(image, limit=1000)]
+
+
+def told(made: World, event: str, **fields: object) -> bool:
+    """True where a log line says so."""
+    return any(
+        line.event == event and all(line.fields.get(key) == value for key, value in fields.items())
+        for line in made.ports.logs.lines
+    )
+
+
+def look(made: World, image: ImageName, reason: str = "look") -> None:
+    """One rebuild message, handled now."""
+    made.factory.reconciler.handle(RebuildMessage(image=str(image), reason=reason, campaign="test"))
+
+
+def rest_of(made: World, image: ImageName) -> str:
+    """What is decided about an image now: why it rests, or the name of what is begun."""
+    decision = made.factory.reconciler.reconcile(image, CampaignId("test"))
+    return decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
+
+
+def step(made: World, build: Build, *, seq: int | None = None, redelivered: bool = False) -> None:
+    """One step message for a build, handled now; at its own transition unless `seq` says otherwise."""
+    message = StepMessage(build=str(build.id), seq=build.seq if seq is None else seq)
+    made.factory.driver.step(message, redelivered=redelivered)
+
+
+def texts(made: World, queue: str) -> list[str]:
+    """The messages of a queue, visible or not."""
+    return [message.text for message in made.ports.queues.messages(queue)]
+
+
+def asked(made: World) -> list[str]:
+    """The images that a rebuild message in the queue points at."""
+    return [RebuildMessage.from_wire(text).image for text in texts(made, "rebuild-requests")]
+
+
+def lose(made: World, *queues: str) -> None:
+    """Lose every message of these queues; of all queues where none is named."""
+    for queue in queues or QUEUES:
+        for message in made.ports.queues.messages(queue):
+            made.ports.queues.delete(queue, message)
+
+
+def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None:
+    """Deliver one message after the other until something holds."""
+    for _ in range(limit):
+        if holds():
+            return
+        before = made.deliveries
+        made.drain(limit=made.deliveries)
+        if made.deliveries == before:
+            break
+    assert holds(), "the world came to rest before it held"
+
+
+def in_phase(made: World, image: ImageName, phase: Phase) -> Build:
+    """Deliver until the image's build is in a phase, and its step message is the next to be handled."""
+
+    def holds() -> bool:
+        running = head(made, image).active
+        return running is not None and running.phase is phase
+
+    until(made, holds)
+    return active(made, image).value
+
+
+def phases(made: World) -> Iterator[Phase]:
+    """The phases of the active builds."""
+    for identity in index(made).active():
+        yield stored(made, identity).value.phase
+
+
+def of_team(name: str, parent: str | None, team: str, **changes: Any) -> dict[str, Any]:
+    """A document of another team than SecOps."""
+    return fleet.document(name, parent, team=team, **changes)
+
+
+def register_for(made: World, name: str, parent: str | None, team: str, **changes: Any) -> ImageHead:
+    """Register an image of a team as a member of it; the bundle is there already."""
+    digest = world.upload(made, "content")
+    return made.factory.registrar.register(
+        ImageName(name),
+        of_team(name, parent, team, **changes),
+        digest,
+        principal(team),
+        expected=None,
+        create_only=True,
+    ).head
+
+
+def sha256(content: bytes) -> str:
+    """The digest of bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def team(name: str) -> TeamName:
+    """A team's name."""
+    return TeamName(name)
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """An action that happens at its first call only."""
+    left = [action]
+
+    def run() -> None:
+        if left:
+            left.pop()()
+
+    return run
+
+
+def touch(made: World, image: ImageName) -> None:
+    """Somebody else writes the image's head, changing nothing that matters: its ETag moves."""
+    found = images(made).get_head(image)
+    images(made).commit([records.put_head(replace(found.value, height=found.value.height), etag=found.etag)])

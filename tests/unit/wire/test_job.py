@@ -1,0 +1,165 @@
+"""The build job and the report: taken by digest, refused where they are not what they say."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipeline_core.domain.errors import ErrorClass, MalformedMessage
+from pipeline_core.domain.gates import Check
+from pipeline_core.domain.names import BuildId
+from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, attempt_folder
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+BUILD = "payments-api.3fa9c1d20b77.1"
+GALLERY = {
+    "kind": "gallery",
+    "subscription_id": "s",
+    "resource_group": "rg",
+    "gallery": "quarantine",
+    "image": "payments-api",
+    "version": "9.20261121.1",
+}
+JOB: dict[str, Any] = {
+    "build": BUILD,
+    "image": "payments-api",
+    "stage": "build",
+    "attempt": 1,
+    "is_root": False,
+    "source": GALLERY | {"gallery": "live", "image": "rhel9-java"},
+    "destination": GALLERY,
+    "placement": {
+        "subscription_id": "s",
+        "client_id": "c",
+        "location": "westeurope",
+        "resource_group": "rg",
+        "vm_size": "Standard_D2s_v5",
+        "generation": "V2",
+        "security_type": "TrustedLaunch",
+    },
+    "steps": [{"kind": "shell", "path": "scripts/install.sh", "env": {"A": "{{ b }}"}}],
+    "catalog": [{"id": "falcon", "version": "7.1", "url": "https://x.example.com/f", "sha256": "a" * 64}],
+    "tests": {"goss": "goss.yaml", "smoke": ["tests/smoke.sh"], "profile": "cis_server_l1"},
+    "bundle": "b" * 64,
+    "platform": "c" * 64,
+    "timeout_seconds": 3600,
+    "lease_until": "2026-11-21T14:00:00Z",
+    "tags": {"imagefactory-build": BUILD},
+}
+REPORT: dict[str, Any] = {
+    "build": BUILD,
+    "stage": "verify",
+    "attempt": 2,
+    "succeeded": False,
+    "packer": "recorded",
+    "started_at": "2026-11-21T12:00:00Z",
+    "ended_at": "2026-11-21T12:04:00Z",
+    "checks": [{"name": "compliance", "passed": True, "score": 91.5, "simulated": True}],
+    "error_class": "provisioner",
+    "message": "step 1 failed",
+}
+
+
+def _wire(fields: dict[str, Any]) -> tuple[bytes, str]:
+    content = json.dumps(fields).encode()
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def test_a_job_comes_back_under_the_digest_of_its_bytes() -> None:
+    job = BuildJob.model_validate(JOB)
+    content = job.to_wire()
+    assert BuildJob.from_wire(content, digest=hashlib.sha256(content).hexdigest()) == job
+
+
+def test_the_same_job_has_the_same_bytes() -> None:
+    assert (
+        BuildJob.model_validate(JOB).to_wire()
+        == BuildJob.model_validate(json.loads(json.dumps(JOB))).to_wire()
+    )
+
+
+def test_a_job_whose_digest_does_not_match_is_refused() -> None:
+    content, digest = _wire(JOB)
+    assert BuildJob.from_wire(content, digest=digest).build == BUILD
+    with pytest.raises(MalformedMessage, match="does not have the digest"):
+        BuildJob.from_wire(content + b" ", digest=digest)
+    with pytest.raises(MalformedMessage, match="does not have the digest"):
+        BuildJob.from_wire(content, digest="")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": "cook"},
+        {"attempt": 0},
+        {"bundle": "B" * 64},
+        {"platform": "c"},
+        {"timeout_seconds": 1},
+        {"surprise": 1},
+        {"schema_version": 2},
+        {"source": {"kind": "url", "url": "http://x"}},
+        {"steps": [{"kind": "powershell", "path": "x"}]},
+        {"lease_until": "tomorrow"},
+    ],
+)
+def test_a_job_with_a_wrong_field_is_refused(change: dict[str, Any]) -> None:
+    content, digest = _wire(JOB | change)
+    with pytest.raises(MalformedMessage, match="no BuildJob"):
+        BuildJob.from_wire(content, digest=digest)
+
+
+@pytest.mark.parametrize("name", sorted(set(JOB) - {"steps", "catalog", "tests"}))
+def test_a_job_without_one_of_its_facts_is_refused(name: str) -> None:
+    content, digest = _wire({key: value for key, value in JOB.items() if key != name})
+    with pytest.raises(MalformedMessage):
+        BuildJob.from_wire(content, digest=digest)
+
+
+def test_a_job_of_no_build_is_refused() -> None:
+    content, digest = _wire(JOB | {"build": "payments-api"})
+    with pytest.raises(MalformedMessage, match="BuildId"):
+        BuildJob.from_wire(content, digest=digest)
+
+
+def test_a_report_comes_back_as_it_went() -> None:
+    report = BuildReport.model_validate(REPORT)
+    assert BuildReport.from_wire(report.to_wire()) == report
+    assert report.error_class is ErrorClass.PROVISIONER
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"succeeded": "maybe"},
+        {"error_class": "bad-luck"},
+        {"checks": [{"name": "vibes", "passed": True}]},
+        {"message": "m" * 4001},
+        {"attempt": 0},
+        {"stage": "publish"},
+        {"surprise": 1},
+        {"started_at": "noon"},
+    ],
+)
+def test_a_report_with_a_wrong_field_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessage, match="no BuildReport"):
+        BuildReport.from_wire(json.dumps(REPORT | change).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_what_is_no_report_is_refused(content: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        BuildReport.from_wire(content)
+
+
+def test_a_reported_check_keeps_its_score_and_says_that_it_was_simulated() -> None:
+    check = ReportedCheck(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
+    assert check.to_domain() == Check(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
+
+
+def test_every_attempt_has_a_folder_of_its_own() -> None:
+    build = BuildId(BUILD)
+    folders = {attempt_folder(build, stage, attempt) for stage in ("build", "verify") for attempt in (1, 2)}
+    assert len(folders) == 4
+    assert attempt_folder(build, "build", 1) == "payments-api.3fa9c1d20b77.1/build-1"
