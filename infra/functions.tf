@@ -34,6 +34,7 @@ locals {
     FACTORY_WAIT_SECONDS           = tostring(var.wait_seconds)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri
     FACTORY_API_AUDIENCE           = var.api_audience
+    FACTORY_SECOPS_TEAM            = var.secops_team
     FACTORY_AUTHORITY              = "https://login.microsoftonline.com"
     FACTORY_ARM_ENDPOINT           = "https://management.azure.com"
   }

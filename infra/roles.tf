@@ -25,12 +25,9 @@ locals {
       actions = [
         "Microsoft.Resources/subscriptions/resourceGroups/read",
         "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
-        "Microsoft.Resources/deployments/read",
-        "Microsoft.Resources/deployments/delete",
         "Microsoft.ContainerInstance/containerGroups/read",
         "Microsoft.ContainerInstance/containerGroups/write",
         "Microsoft.ContainerInstance/containerGroups/delete",
-        "Microsoft.ContainerInstance/containerGroups/containers/logs/read",
         "Microsoft.Compute/virtualMachines/read",
         "Microsoft.Compute/virtualMachines/delete",
         "Microsoft.Compute/disks/read",

@@ -34,6 +34,11 @@ variable "live_galleries" {
   description = "Galleries that consumers read. A subscription holds 1,000 image definitions per region; an image stays where it was placed, so only add to this list."
   type        = list(string)
   default     = ["live"]
+
+  validation {
+    condition     = length(var.live_galleries) > 0 && !contains([for name in var.live_galleries : lower(name)], "quarantine")
+    error_message = "Name at least one gallery; the quarantine gallery is never live."
+  }
 }
 
 variable "address_space" {
@@ -45,6 +50,12 @@ variable "address_space" {
 variable "api_audience" {
   description = "Application ID URI of the API's app registration; see README.md."
   type        = string
+}
+
+variable "secops_team" {
+  description = "Team that owns base images and platform steps."
+  type        = string
+  default     = "secops"
 }
 
 variable "builder_image" {

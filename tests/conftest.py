@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.azurite"]
+pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden"]
 
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 

@@ -12,19 +12,21 @@ from types import FrameType
 
 from rich.console import Console
 
+from imagefactory.failures import CommandFailure
 from local import azurite, processes
 from local.arm import launch
 from local.run import report, stack
-from local.run.factory import ApiError
 from local.run.progress import Progress
 from local.run.story import Story, StoryError
+
+_WIDTH = 170  # columns where the output is no terminal
 
 
 def main() -> int:
     """Run the story; the last line of standard output is one JSON object."""
     options = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(stderr=False)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:
         return _run(options, folder, console)
@@ -34,7 +36,7 @@ def main() -> int:
     except (azurite.AzuriteMissingError, processes.StartFailedError, launch.ArmDidNotStart) as error:
         print(f"The factory could not be started: {error}", file=sys.stderr)
         return 2
-    except (StoryError, ApiError) as error:
+    except (StoryError, CommandFailure) as error:
         print(f"The run failed: {error}", file=sys.stderr)
         print(f"Logs of this run are kept in {folder}", file=sys.stderr)
         options.keep_folder = True

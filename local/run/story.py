@@ -1,16 +1,14 @@
 """What happens in a run: register six images, publish a new RHEL, ask for one rebuild; and wait for each."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
-
-from local.run.factory import ApiError, Factory
+from imagefactory import folders, registration
+from imagefactory.client import Client
+from imagefactory.failures import CommandFailure
+from imagefactory.registration import Condition
 from local.run.stack import CHECKOUT, Stack
 
 IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
@@ -33,7 +31,7 @@ class Story:
 
     stack: Stack
     watch: Watch
-    admin: Factory = field(init=False)
+    admin: Client = field(init=False)
     first: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
     changed: dict[str, float] = field(default_factory=dict)
@@ -41,17 +39,18 @@ class Story:
     cascade_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.admin = Factory(url=self.stack.url, token=self.stack.token("operator", roles=("Factory.Admin",)))
+        self.admin = self._client("operator", "Factory.Admin")
 
     def use_new_host(self) -> None:
         """After the Functions host was started again its address is another."""
-        self.admin = Factory(url=self.stack.url, token=self.admin.token)
+        self.admin = self._client("operator", "Factory.Admin")
 
     def register(self) -> None:
-        """Register the platform steps and the six images with the product's own command, parents first."""
-        self._command("platform", "register", str(CHECKOUT / "images"))
+        """Register the platform steps and the six images as the `imagefactory` command does, parents first."""
+        registration.register_platform(self.admin, folders.load_platform(CHECKOUT / "images"))
         for name in IMAGES:
-            self._command("register", str(CHECKOUT / "images" / name), "--create")
+            folder = folders.load_image(CHECKOUT / "images" / name)
+            registration.register(self.admin, folder, Condition(create=True))
             self.watch(self.look())
 
     def wait_for_first_builds(self) -> None:
@@ -76,13 +75,9 @@ class Story:
 
     def rebuild_leaf(self) -> None:
         """Ask for one rebuild over HTTP, as the leaf's own team."""
-        team = Factory(url=self.stack.url, token=self.stack.token("dev", roles=("Team.payments",)))
+        team = self._client("developer", "Team.payments")
         before = self.last[LEAF]["version"]
-        answer = team.post(
-            f"/api/images/{LEAF}/builds", {"reason": "demonstration"}, {"Idempotency-Key": "make-run"}
-        )
-        if answer.status_code != 202 or "Location" not in answer.headers:
-            raise StoryError(f"the manual rebuild was answered with {answer.status_code} {answer.text}")
+        team.request_build(LEAF, "demonstration", "make-run")
         self.last = self._until(
             "the manual rebuild is live",
             lambda images: _all_current(images) and images[LEAF]["version"] != before,
@@ -100,11 +95,14 @@ class Story:
 
     def builds(self) -> list[dict[str, Any]]:
         """Every build of every image."""
-        return [build for name in IMAGES for build in self.admin.get(f"/api/images/{name}")["builds"]]
+        return [build for name in IMAGES for build in self.admin.get_image(name)[0]["builds"]]
 
     def look(self) -> dict[str, Any]:
         """The images as they are now, by name."""
-        return {view["name"]: view for view in self.admin.get("/api/images?limit=50")["images"]}
+        return {view["name"]: view for view in self.admin.list_images(None)}
+
+    def _client(self, subject: str, role: str) -> Client:
+        return Client(url=self.stack.url, token=self.stack.token(subject, roles=(role,)))
 
     def _until(self, what: str, is_done: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
         deadline = time.monotonic() + _BOUND
@@ -112,7 +110,7 @@ class Story:
         while time.monotonic() < deadline:
             try:
                 images = self.look()
-            except (requests.RequestException, ApiError):
+            except CommandFailure:
                 if self.stack.host.is_alive():
                     raise
                 images = {}  # the host was killed: who killed it starts it again
@@ -123,25 +121,6 @@ class Story:
             time.sleep(_LOOK_EVERY)
         states = ", ".join(f"{name}: {view['state']} {view['detail']}" for name, view in images.items())
         raise StoryError(f"within {_BOUND:g} s it did not happen that {what}; seen last: {states}")
-
-    def _command(self, *words: str) -> None:
-        environment = {
-            **os.environ,
-            "IMAGEFACTORY_URL": self.admin.url,
-            "IMAGEFACTORY_TOKEN": self.admin.token,
-            "NO_PROXY": "127.0.0.1,localhost",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "imagefactory", *words],
-            cwd=CHECKOUT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if done.returncode:
-            raise StoryError(f"imagefactory {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
 
 def _all_current(images: Mapping[str, Any]) -> bool:

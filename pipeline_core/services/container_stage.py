@@ -80,7 +80,8 @@ class ContainerStage:
     ) -> Progress:
         if report is not None and group is not None:
             self.containers.delete_group(group.name)
-            return Wait(delay=self._deletion())
+            if self.containers.find_group(group.name) is not None:
+                return Wait(delay=self._deletion())
         if report is not None:
             return self._harvest(build, report)
         if self._has_run(build.value):
@@ -129,13 +130,13 @@ class ContainerStage:
         """Write a transition and the head's note of it together."""
         head = self.images.get_head(moved.image)
         active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
-        self.images.commit(
+        etags = self.images.commit(
             [
                 records.put_build(moved, etag=build.etag),
                 records.put_head(replace(head.value, active=active), etag=head.etag),
             ]
         )
-        return Moved(build=moved)
+        return Moved(build=Stored(value=moved, etag=etags[0]))
 
     def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
         """The next attempt of the same stage, or the end. The old attempt's group is gone by now."""
@@ -152,14 +153,14 @@ class ContainerStage:
             # Every attempt takes its own sequence: what an old attempt left can never be mistaken for ours.
             version = next_version(head.value.registration.major, now.date(), head.value.last_version)
             moved, new_head = replace(moved, version=version), replace(head.value, last_version=version)
-        self.images.commit(
+        etags = self.images.commit(
             [
                 records.put_build(moved, etag=build.etag),
                 records.put_head(new_head, etag=head.etag),
                 records.add_entry(self.journal.of_build(moved, Event.RETRIED, detail=message)),
             ]
         )
-        return Moved(build=moved, delay=decision.delay)
+        return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
 
     def _report(self, build: Build) -> BuildReport | None:
         folder = attempt_folder(build.id, build.phase.stage, build.attempt)

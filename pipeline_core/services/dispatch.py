@@ -1,6 +1,7 @@
 """Fill free slots with the pending builds that matter most. Reads as many rows as it can start, and no more."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
@@ -19,6 +20,8 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
 
+_ROUNDS = 5  # passes of one message, where others are faster
+_SOON = timedelta(seconds=1)
 _PAGES = 50  # of pending rows one pass reads at most: teams at their limit are passed over, not waited for
 
 
@@ -35,9 +38,23 @@ class Dispatcher:
     logs: Logs
 
     def dispatch(self) -> int:
-        """Start what can be started; the number of builds that were. Raises TransientError after a lost race."""
+        """Start what can be started; the number of builds that were.
+
+        Raises TransientError where other passes took slots at the same moment, again and again.
+        """
         started = 0
-        lost_race = False
+        for _ in range(_ROUNDS):
+            begun, lost_race = self._pass()
+            started += begun
+            if not lost_race:
+                return started
+        raise TransientError(
+            ErrorClass.CONFLICT, "slots are taken by other passes: fill the rest again", retry_after=_SOON
+        )
+
+    def _pass(self) -> tuple[int, bool]:
+        """The number of builds that were started, and whether another pass was faster with some."""
+        started = 0
         after = ""
         for _ in range(_PAGES):
             ledger = self.capacity.read(self.clock.now())
@@ -48,14 +65,13 @@ class Dispatcher:
             candidates = [stored.value for stored in page.values()]
             for pending, slot in decisions.choose(candidates, ledger.capacity, self.capacity.team_slots):
                 outcome = self._start(page[pending.key], slot, ledger)
-                started += outcome is True
-                lost_race = lost_race or outcome is None
+                if outcome is None:
+                    return started, True
+                started += outcome
             if len(page) < free:
                 break
             after = candidates[-1].key
-        if lost_race:
-            raise TransientError(ErrorClass.CONFLICT, "slots were taken by another pass: fill the rest again")
-        return started
+        return started, False
 
     def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
         """True: started. False: there was nothing to start. None: another pass was faster."""

@@ -28,7 +28,7 @@ class Wait:
 class Moved:
     """The build made a transition; it goes on at once, or after `delay`."""
 
-    build: Build
+    build: Stored[Build]
     delay: timedelta = timedelta(0)
 
 
@@ -38,6 +38,7 @@ class Ended:
 
 
 Progress = Wait | Moved | Ended
+_TRANSITIONS = 3  # that one message may lead to, so that a handler stays short
 
 
 class Stage(Protocol):
@@ -80,9 +81,16 @@ class Driver:
         if build.phase is Phase.PENDING:
             self.outbox.dispatch("pending-build-asked")
             return
-        self._advance(stored, once=message.once)
+        here: Stored[Build] | None = stored
+        once = message.once
+        for _ in range(_TRANSITIONS):
+            here = None if here is None else self._advance(here, once=once)
+            once = False  # a transition ends the chain that was there before it: what follows needs its own
+        if here is not None:
+            self.outbox.step(here.value)
 
-    def _advance(self, stored: Stored[Build], *, once: bool) -> None:
+    def _advance(self, stored: Stored[Build], *, once: bool) -> Stored[Build] | None:
+        """One step; the build where it goes on at once, None where a message or its end takes over."""
         build = stored.value
         stage = self.publishing if build.phase is Phase.PUBLISHING else self.containers
         try:
@@ -92,22 +100,25 @@ class Driver:
                 delay = _delay_of(error, self.chance.fraction())
                 self.outbox.step(build, delay=delay, reason=error.error_class.value)
             self.logs.note("step-delayed", image=str(build.image), build_id=str(build.id), error=str(error))
-            return
+            return None
         except StaleWrite:
             if not once:
                 self.outbox.step(build, reason="raced")
-            return
+            return None
         except PermanentError as error:
             self.ending.end(stored, Result.FAILED, Failure(error_class=error.error_class, message=str(error)))
-            return
+            return None
         match progress:
             case Wait(delay=delay):
                 if not once:
                     self.outbox.step(build, delay=delay)
             case Moved(build=moved, delay=delay):
-                self.outbox.step(moved, delay=delay)
+                if not delay:
+                    return moved
+                self.outbox.step(moved.value, delay=delay)
             case Ended():
                 pass
+        return None
 
 
 def _delay_of(error: TransientError, chance: float) -> timedelta:

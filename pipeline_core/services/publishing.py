@@ -86,8 +86,8 @@ class Publishing:
             return Ended()
         self.galleries.begin_delete(live.gallery, live.image, live.version)
         moved = builds.move(build.value, build.value.phase, self.clock.now())
-        self.images.commit([records.put_build(moved, etag=build.etag)])
-        return Moved(build=moved, delay=self.wait)
+        etags = self.images.commit([records.put_build(moved, etag=build.etag)])
+        return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
     def _include(self, build: Stored[Build], head: ImageHead, live: GalleryImageVersion) -> Progress:
         """Only while the build is the active one and its version is above the current one (rule 7)."""

@@ -99,12 +99,14 @@ def main(arguments: list[str]) -> None:
     if kind == "goss":
         failed_goss_tests(Path(given[0]))
         return
-    writers: dict[str, Callable[..., object]] = {"packages": packages, "smoke": smoke, "hygiene": hygiene}
     *inputs, output = given
-    if kind == "compliance":
-        found = compliance(inputs[0], Path(inputs[1]))
-    else:
-        found = writers[kind](*map(Path, inputs))
+    writers: dict[str, Callable[..., object]] = {
+        "compliance": lambda profile, source: compliance(profile, Path(source)),
+        "hygiene": lambda *sources: hygiene(*map(Path, sources)),
+        "packages": lambda source: packages(Path(source)),
+        "smoke": lambda source: smoke(Path(source)),
+    }
+    found = writers[kind](*inputs)
     Path(output).write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

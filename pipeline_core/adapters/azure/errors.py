@@ -4,9 +4,11 @@ It must not decide what to do about an error: that is `domain.retry`.
 """
 
 import email.utils
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
@@ -105,11 +107,31 @@ def status_of(error: AzureError) -> int | None:
 
 
 def code_of(error: AzureError) -> str:
-    """The service's error code (`EntityAlreadyExists`), or empty. Storage and ARM keep it in two places."""
+    """The service's error code (`EntityAlreadyExists`), or empty.
+
+    Storage and ARM keep it in two places of the exception, and `TableClient.create_entity` in none: then the
+    answer itself is read.
+    """
     code = getattr(error, "error_code", None)
     if code is None:
         code = getattr(getattr(error, "error", None), "code", None)
+    if code is None and isinstance(error, HttpResponseError):
+        code = _code_of_answer(error.response)
     return str(getattr(code, "value", code) or "")
+
+
+def _code_of_answer(response: Any) -> str:
+    if response is None:
+        return ""
+    named = response.headers.get("x-ms-error-code")
+    if named:
+        return str(named)
+    try:
+        body = json.loads(response.text())
+        told = body.get("odata.error") or body.get("error") or {}
+        return str(told.get("code") or "")
+    except (ValueError, AttributeError, AzureError):
+        return ""  # no JSON, or an answer that was never read to its end
 
 
 def _transient_class(status: int, code: str, text: str) -> ErrorClass | None:

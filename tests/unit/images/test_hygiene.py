@@ -13,7 +13,11 @@ from tests.unit.images.places import IMAGES
 BASH = shutil.which("bash") or "/bin/bash"
 SCRIPT = IMAGES / "platform" / "hygiene" / "findings.sh"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n"
-PROVISIONED = 'no-port-forwarding,command="echo \'Please login as the user \\"packer\\" rather\';sleep 10" ssh-rsa AAAA\n'
+PROVISIONED = (
+    "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
+    'command="echo \'Please login as the user \\"packer\\" rather than the user \\"root\\".\';echo;sleep 10" '
+    "ssh-rsa AAAA\n"
+)
 Look = Callable[..., list[str]]
 
 
@@ -79,7 +83,9 @@ def test_a_clean_system_has_no_findings(look: Look) -> None:
         ("etc/shadow", "guest::19000::::::\n", "the account guest has no password and is not locked"),
     ],
 )
-def test_what_must_not_be_baked_is_found(system: Path, look: Look, name: str, content: str, finding: str) -> None:
+def test_what_must_not_be_baked_is_found(
+    system: Path, look: Look, name: str, content: str, finding: str
+) -> None:
     write(system, name, content)
     assert len(look()) == 1
     path, _, what = look()[0].partition(": ")

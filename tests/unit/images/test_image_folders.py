@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 import yaml
 
@@ -38,7 +38,13 @@ def definition(name: str) -> ImageDefinition:
 
 def job(stage: str, *, is_root: bool, name: str = "rhel9-base") -> BuildJob:
     image = definition(name)
-    version = {"subscription_id": "s", "resource_group": "g", "gallery": "q", "image": name, "version": "9.1.1"}
+    version = {
+        "subscription_id": "s",
+        "resource_group": "g",
+        "gallery": "q",
+        "image": name,
+        "version": "9.1.1",
+    }
     steps = [
         {"kind": "file", "path": step.path, "destination": step.destination}
         for step in image.build.provisioners
@@ -82,7 +88,11 @@ def planned(stage: str, *, is_root: bool) -> provisioners.Plan:
 
 def order_of(plan: provisioners.Plan) -> list[str]:
     """Which script of the platform each step runs, by its file name."""
-    names = [path.name for folder in ("before", "roots", "after") for path in (IMAGES / "platform" / folder).iterdir()]
+    names = [
+        path.name
+        for folder in ("before", "roots", "after")
+        for path in (IMAGES / "platform" / folder).iterdir()
+    ]
     return [name for script in plan.scripts for name in names if name in script.content]
 
 
@@ -186,15 +196,29 @@ def test_a_child_is_not_hardened_again() -> None:
 def test_the_verify_stage_runs_the_platforms_script() -> None:
     plan = planned("verify", is_root=True)
     assert "platform/verify/run.sh" in plan.scripts[-1].content
-    assert set(plan.results) == {"goss.json", "smoke.json", "compliance.json", "hygiene.json", "packages.json"}
+    assert set(plan.results) == {
+        "goss.json",
+        "smoke.json",
+        "compliance.json",
+        "hygiene.json",
+        "packages.json",
+    }
 
 
 def test_nothing_that_enrols_is_packed() -> None:
     names = folders.load_platform(IMAGES).bundle.names
     assert not [name for name in names if "postdeploy" in name or name.endswith(".pyc")]
-    packed = [path for folder in ("platform", "roles") for path in (IMAGES / folder).rglob("*") if path.is_file()]
+    packed = [
+        path for folder in ("platform", "roles") for path in (IMAGES / folder).rglob("*") if path.is_file()
+    ]
     packed += [path for name in NAMES for path in (IMAGES / name).rglob("*") if path.is_file()]
-    enrolling = ("falconctl", "getcert request", "subscription-manager register", "realm join", "azcmagent connect")
+    enrolling = (
+        "falconctl",
+        "getcert request",
+        "subscription-manager register",
+        "realm join",
+        "azcmagent connect",
+    )
     assert [path for path in packed for word in enrolling if word in path.read_text("utf-8")] == []
 
 

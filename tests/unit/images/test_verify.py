@@ -1,5 +1,6 @@
 """The verify stage in the guest: its script run with tools that only pretend, its result files read by the builder."""
 
+import ast
 import hashlib
 import json
 import os
@@ -192,8 +193,14 @@ def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
 def test_output_that_says_nothing_is_no_result(tmp_path: Path, kind: str, content: str) -> None:
     source, output = tmp_path / "in", tmp_path / "out.json"
     source.write_text(content, encoding="utf-8")
-    inputs = {"compliance": ["cis", str(source)], "hygiene": [str(source), str(source)]}.get(kind, [str(source)])
+    inputs = {"compliance": ["cis", str(source)], "hygiene": [str(source), str(source)]}.get(
+        kind, [str(source)]
+    )
     command = [sys.executable, "-B", str(RESULTS), kind, *inputs, str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode != 0
     assert not output.exists()
+
+
+def test_the_result_writer_is_written_for_the_python_of_the_guest() -> None:
+    ast.parse(RESULTS.read_text("utf-8"), feature_version=(3, 9))

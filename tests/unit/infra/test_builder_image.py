@@ -59,7 +59,9 @@ def test_versions_and_digests_are_exact(instructions: list[tuple[str, str]]) -> 
 
 
 def test_nothing_floats_and_nothing_unverified_is_run() -> None:
-    code = [line for line in (BUILDER / "Dockerfile").read_text("utf-8").splitlines() if not line.startswith("#")]
+    code = [
+        line for line in (BUILDER / "Dockerfile").read_text("utf-8").splitlines() if not line.startswith("#")
+    ]
     text = "\n".join(code)
     assert "latest" not in text
     assert not re.search(r"\b(curl|wget|packer init|apt-get|git clone)\b", text)
@@ -71,7 +73,9 @@ def test_nothing_floats_and_nothing_unverified_is_run() -> None:
 def test_it_runs_as_a_user_without_rights(instructions: list[tuple[str, str]]) -> None:
     assert of(instructions, "USER") == ["10001:10001"]
     kinds = [kind for kind, _ in instructions]
-    assert kinds.index("USER") > max(position for position, kind in enumerate(kinds) if kind in {"RUN", "COPY"})
+    assert kinds.index("USER") > max(
+        position for position, kind in enumerate(kinds) if kind in {"RUN", "COPY"}
+    )
     assert of(instructions, "ENTRYPOINT") == ['["imagefactory-builder"]']
     assert not of(instructions, "EXPOSE")
 

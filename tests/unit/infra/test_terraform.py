@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.unit.infra import terraform
 CHECKOUT = Path(__file__).resolve().parents[3]
 # What only a machine of a developer needs, and what a Flex Consumption app must not be given.
 ONLY_LOCAL = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "FACTORY_CA_FILE"}
-PRIVATE = {
+PRIVATE: dict[str, dict[str, Any]] = {
     "azurerm_storage_account": {
         "shared_access_key_enabled": False,
         "public_network_access_enabled": False,
@@ -66,7 +67,9 @@ def test_the_app_is_given_no_connection_string_for_its_storage() -> None:
 
 def test_storage_holds_what_the_local_run_makes_too() -> None:
     # Azurite's queues and containers are made by the runner; on Azure nobody but Terraform makes them.
-    written = {name: set(re.findall(r'"([a-z-]+)"', str(terraform.local(name)))) for name in ("tables", "queues")}
+    written = {
+        name: set(re.findall(r'"([a-z-]+)"', str(terraform.local(name)))) for name in ("tables", "queues")
+    }
     assert written == {"tables": set(storage.TABLES), "queues": set(storage.QUEUES)}
     assert set(re.findall(r'"([a-z]+)"', str(terraform.local("blob_containers")))) == set(storage.CONTAINERS)
 
@@ -86,23 +89,27 @@ def test_the_only_public_address_is_the_way_out() -> None:
     attached = [name for name in terraform.files() if "azurerm_public_ip" in terraform.text(name)]
     assert attached == ["network.tf"]
     assert terraform.text("network.tf").count("azurerm_public_ip.nat") == 1
-    forbidden = {"azurerm_lb", "azurerm_application_gateway", "azurerm_bastion_host", "azurerm_network_interface"}
+    forbidden = {
+        "azurerm_lb",
+        "azurerm_application_gateway",
+        "azurerm_bastion_host",
+        "azurerm_network_interface",
+    }
     assert not terraform.kinds() & forbidden
 
 
 def test_no_subnet_has_a_way_out_of_its_own() -> None:
     subnets = terraform.resources("azurerm_subnet")
-    assert {name for name, subnet in subnets.items() if subnet["default_outbound_access_enabled"] is False} == set(
-        subnets
-    )
+    assert {
+        name for name, subnet in subnets.items() if subnet["default_outbound_access_enabled"] is False
+    } == set(subnets)
 
 
 def test_subnets_are_delegated_to_what_runs_in_them() -> None:
     delegated = {
         name: block["service_delegation"][0]["name"]
         for name, subnet in terraform.resources("azurerm_subnet").items()
-        for block in (next(iter(each.values())) if "service_delegation" not in each else each
-                      for each in subnet.get("delegation", []))
+        for block in subnet.get("delegation", [])
     }
     assert delegated == {
         "functions": "Microsoft.App/environments",
@@ -132,8 +139,15 @@ def test_the_table_of_grants_is_read_whole() -> None:
 
 def test_the_builder_may_only_read_a_live_gallery() -> None:
     # `id` is the live galleries' in the loops over them; whole groups and the subscription contain them.
-    wide = {"id", "local.subscription_id", "azurerm_resource_group.galleries.id", "azurerm_resource_group.core.id"}
-    on_live = [role for to, role, scope in grants() if to == "builder" and (scope in wide or ".live" in scope)]
+    wide = {
+        "id",
+        "local.subscription_id",
+        "azurerm_resource_group.galleries.id",
+        "azurerm_resource_group.core.id",
+    }
+    on_live = [
+        role for to, role, scope in grants() if to == "builder" and (scope in wide or ".live" in scope)
+    ]
     assert on_live
     actions = [action for role in on_live for action in roles()[role]]
     assert all(action.endswith("/read") for action in actions), actions
@@ -192,4 +206,4 @@ def test_the_galleries_have_names_that_the_factory_takes() -> None:
 def test_no_secret_is_written_down() -> None:
     for path in terraform.INFRA.iterdir():
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"AccountKey=|sig=[A-Za-z0-9%]{20}|client_secret|password", text), path.name
+        assert not re.search(r"AccountKey=|sig=[A-Za-z0-9%]{20}|(secret|password)\s*=\s*\"", text), path.name

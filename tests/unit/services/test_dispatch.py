@@ -1,0 +1,238 @@
+"""Dispatch: slots and team limits hold, the most urgent goes first, and a lost race is looked at again."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import StaleWrite, TransientError
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.ports import TableWrite
+from pipeline_core.wire.messages import StepMessage
+from simulation.world import World
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE
+
+GHOST = BuildId("ghost.000000000000.1")
+
+
+def _roots(count: int) -> dict[str, str | None]:
+    return {f"image-{number:02d}": None for number in range(count)}
+
+
+def _queued(parents: dict[str, str | None], **options: object) -> World:
+    """A world whose builds all wait for a slot."""
+    made = scenes.registered(parents, **options)
+    for name in parents:
+        scenes.look(made, ImageName(name))
+    scenes.lose(made)
+    return made
+
+
+def _started(made: World) -> list[str]:
+    """The images whose build has a slot, in no order."""
+    return sorted(str(build.image) for build in scenes.capacity(made).holders())
+
+
+def _waiting(made: World) -> list[str]:
+    return [str(row.value.build.image) for row in scenes.index(made).pending(limit=100)]
+
+
+def test_a_pass_starts_as_many_builds_as_there_are_slots_and_no_more() -> None:
+    made = _queued(_roots(5), slots=2)
+    assert made.factory.dispatcher.dispatch() == 2
+    assert made.factory.dispatcher.dispatch() == 0
+    assert len(_started(made)) == 2
+    assert len(_waiting(made)) == 3
+    assert sorted(scenes.phases(made), key=str) == [Phase.BUILDING] * 2 + [Phase.PENDING] * 3
+
+
+def test_slots_are_never_exceeded_while_a_whole_fleet_is_built() -> None:
+    made = _queued(_roots(12), slots=3)
+    made.factory.dispatcher.dispatch()
+    most = 0
+
+    def all_done() -> bool:
+        nonlocal most
+        most = max(most, len(made.ports.containers.names()))
+        assert len(_started(made)) <= 3
+        return all(made.versions().values())
+
+    scenes.until(made, all_done)
+    assert most == 3
+
+
+def test_a_started_build_has_a_version_a_step_and_a_line_in_the_journal() -> None:
+    made = _queued({"rhel9-base": None})
+    made.factory.dispatcher.dispatch()
+    build = scenes.active(made, BASE).value
+    assert (build.phase, build.seq, build.attempt) == (Phase.BUILDING, 1, 1)
+    assert str(build.version) == "9.20261121.1"
+    head = scenes.head(made, BASE)
+    assert head.last_version == build.version
+    assert head.active is not None
+    assert head.active.phase is Phase.BUILDING
+    (text,) = scenes.texts(made, "build-steps")
+    assert StepMessage.from_wire(text).seq == 1
+    assert Event.STARTED in scenes.events(made, BASE)
+
+
+def test_a_team_at_its_limit_is_passed_over_and_others_go_on() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    for number in range(4):
+        scenes.register_for(made, f"a-{number}", "rhel9-base", "greedy")
+    made.ports.clock.advance(timedelta(seconds=5))
+    scenes.register_for(made, "z-last", "rhel9-base", "modest")
+    scenes.limited(made, slots=4, team_slots=2)
+    for name in (*(f"a-{number}" for number in range(4)), "z-last"):
+        scenes.look(made, ImageName(name))
+    scenes.lose(made)
+    assert made.factory.dispatcher.dispatch() == 3
+    started = _started(made)
+    assert "z-last" in started
+    assert len([name for name in started if name.startswith("a-")]) == 2
+
+
+def test_a_team_is_passed_over_across_pages_of_pending_builds() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    for number in range(7):
+        scenes.register_for(made, f"a-{number}", "rhel9-base", "greedy")
+    made.ports.clock.advance(timedelta(seconds=5))
+    scenes.register_for(made, "z-last", "rhel9-base", "modest")
+    scenes.limited(made, slots=2, team_slots=1)
+    for name in (*(f"a-{number}" for number in range(7)), "z-last"):
+        scenes.look(made, ImageName(name))
+    scenes.lose(made)
+    assert made.factory.dispatcher.dispatch() == 2
+    assert "z-last" in _started(made)
+
+
+def test_the_parked_builds_of_a_team_start_when_its_slots_are_free_again() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    for number in range(3):
+        scenes.register_for(made, f"a-{number}", "rhel9-base", "greedy")
+    scenes.limited(made, slots=4, team_slots=1)
+    made.drain()
+    assert all(made.versions().values())
+    ledger = scenes.capacity(made).read(made.ports.clock.now())
+    assert set(ledger.capacity.by_team.values()) == {0}
+
+
+def test_the_longest_chain_goes_first_within_a_lane_and_security_before_all() -> None:
+    made = scenes.settled({"a-edited": None, "b-root": None, "c-child": "b-root", "d-child": "c-child"})
+    scenes.released(made)
+    made.ports.clock.advance(timedelta(seconds=1))
+    for name in ("a-edited", "b-root"):
+        scenes.look(made, ImageName(name))
+    assert _waiting(made) == ["b-root", "a-edited"]
+    scenes.limited(made, slots=1)
+    made.factory.dispatcher.dispatch()
+    assert _started(made) == ["b-root"]
+
+
+def test_an_upstream_change_goes_before_an_edit_that_was_there_first() -> None:
+    made = scenes.settled({"a-edited": None, "b-root": None})
+    made.register("a-edited", None, text="edited")
+    scenes.look(made, ImageName("a-edited"))
+    made.ports.clock.advance(timedelta(minutes=1))
+    made.register("b-root", None, suspend=False)
+    scenes.released(made)
+    scenes.look(made, ImageName("b-root"))
+    assert _waiting(made) == ["b-root", "a-edited"]
+    lanes = {str(name): scenes.active(made, ImageName(name)).value.lane for name in ("a-edited", "b-root")}
+    assert lanes == {"a-edited": Lane.HUMAN, "b-root": Lane.SECURITY}
+
+
+def test_a_pending_row_without_a_build_is_removed_and_takes_no_slot() -> None:
+    made = _queued({"rhel9-base": None}, slots=1)
+    scenes.index(made).add_pending(PendingBuild(key="0-00-ghost", build=GHOST, team=TeamName("secops")))
+    made.factory.dispatcher.dispatch()
+    assert str(GHOST) not in [str(build) for build in scenes.capacity(made).holders()]
+    made.factory.dispatcher.dispatch()
+    assert _waiting(made) == []
+    assert _started(made) == ["rhel9-base"]
+
+
+def test_a_pending_row_of_a_build_that_runs_is_removed_and_its_step_is_sent_again() -> None:
+    made = _queued({"rhel9-base": None})
+    (row,) = scenes.index(made).pending(limit=1)
+    made.factory.dispatcher.dispatch()
+    scenes.lose(made)
+    scenes.index(made).add_pending(row.value)
+    assert made.factory.dispatcher.dispatch() == 0
+    assert _waiting(made) == []
+    (text,) = scenes.texts(made, "build-steps")
+    assert StepMessage.from_wire(text).seq == 1
+    assert len(_started(made)) == 1
+
+
+def test_a_lost_race_for_a_slot_raises_so_that_the_rest_is_filled_again() -> None:
+    made = _queued(_roots(2), slots=2)
+    other = made.factory
+    race = scenes.once(lambda: _run(other.dispatcher.dispatch))
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "capacity":
+            race()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(TransientError, match="fill the rest again"):
+        made.factory.dispatcher.dispatch()
+    assert len(_started(made)) == 2
+    assert [build.phase for image in ("image-00", "image-01") for build in _of(made, image)] == [
+        Phase.BUILDING,
+        Phase.BUILDING,
+    ]
+
+
+def test_a_build_that_another_pass_started_keeps_its_slot() -> None:
+    made = _queued({"rhel9-base": None})
+    other = made.factory
+    race = scenes.once(lambda: _run(other.dispatcher.dispatch))
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("build:") for write in writes) and table == "images":
+            race()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(TransientError):
+        made.factory.dispatcher.dispatch()
+    assert _started(made) == ["rhel9-base"]
+    assert scenes.active(made, BASE).value.seq == 1
+
+
+def test_a_slot_whose_build_could_not_be_started_is_given_back() -> None:
+    made = _queued({"rhel9-base": None})
+    refusals = [StaleWrite("moved")]
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "images" and refusals:
+            raise refusals.pop()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(TransientError):
+        made.factory.dispatcher.dispatch()
+    assert _started(made) == []
+    assert scenes.active(made, BASE).value.phase is Phase.PENDING
+    assert made.factory.dispatcher.dispatch() == 1
+
+
+def test_nothing_starts_while_the_hourly_budget_is_used_up() -> None:
+    made = _queued(_roots(3), creates_per_hour=2)
+    assert made.factory.dispatcher.dispatch() == 2
+    made.ports.clock.advance(timedelta(minutes=59) - timedelta(seconds=made.ports.clock.now().second))
+    assert made.factory.dispatcher.dispatch() == 0
+    made.ports.clock.advance(timedelta(minutes=1))
+    assert made.factory.dispatcher.dispatch() == 1
+
+
+def _of(made: World, name: str) -> list[Build]:
+    return scenes.builds(made, ImageName(name))
+
+
+def _run(action: Callable[[], int]) -> None:
+    action()

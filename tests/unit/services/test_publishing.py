@@ -1,0 +1,227 @@
+"""Publishing: copied while excluded from latest, watched without an end, let in last, and never backwards."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.state import images as records
+from pipeline_core.wire.messages import PublishedMessage
+from simulation.world import LIVE, World
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE, JAVA, Build
+
+ONE = {"rhel9-base": None}
+
+
+def _publishing(
+    *, replication: timedelta = timedelta(minutes=3), fails_with: str = ""
+) -> tuple[World, Build, GalleryVersion]:
+    """A world whose one build is proven and being copied; its messages are held back by the test."""
+    made = scenes.registered(ONE)
+    made.ports.galleries.replication, made.ports.galleries.fails_with = replication, fails_with
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.lose(made)
+    assert build.version is not None
+    return made, build, build.version
+
+
+def _live(made: World, version: GalleryVersion) -> GalleryImageVersion | None:
+    return made.ports.galleries.find_version(LIVE, BASE, version)
+
+
+def _after(made: World, build: Build) -> Build:
+    return scenes.stored(made, build.id).value
+
+
+def test_a_version_is_excluded_until_it_is_ready_and_included_then() -> None:
+    made, build, version = _publishing()
+    for _ in range(2):
+        scenes.step(made, build)
+        shown = _live(made, version)
+        assert shown is not None
+        assert (shown.state, shown.excluded_from_latest) == (VersionState.CREATING, True)
+        assert made.ports.galleries.latest(LIVE, BASE) is None
+        assert scenes.head(made, BASE).current is None
+    made.ports.clock.advance(made.ports.galleries.replication)
+    assert made.ports.galleries.latest(LIVE, BASE) is None
+    scenes.step(made, build)
+    assert made.ports.galleries.latest(LIVE, BASE) == version
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert (current.version, current.build) == (version, build.id)
+    assert _after(made, build).result is Result.SUCCEEDED
+
+
+def test_a_replication_that_takes_days_is_watched_and_never_given_up() -> None:
+    made, build, version = _publishing(replication=timedelta(days=3))
+    for _ in range(5):
+        made.ports.clock.advance(timedelta(hours=12))
+        scenes.step(made, build)
+        assert _after(made, build) == build
+        assert made.ports.galleries.latest(LIVE, BASE) is None
+    made.ports.clock.advance(timedelta(hours=12))
+    scenes.step(made, build)
+    assert made.ports.galleries.latest(LIVE, BASE) == version
+
+
+def test_the_tags_of_a_live_version_tell_what_it_was_made_from() -> None:
+    made, build, version = _publishing()
+    shown = _live(made, version)
+    assert shown is not None
+    assert shown.tags == {
+        "imagefactory-build": str(build.id),
+        "imagefactory-definition": str(build.definition),
+        "imagefactory-fingerprint": str(build.fingerprint),
+        "imagefactory-image": "rhel9-base",
+        "imagefactory-origin": "RedHat:RHEL:9-lvm-gen2:9.6.2025112113",
+        "imagefactory-period": "0",
+        "imagefactory-platform": str(build.inputs.platform),
+        "imagefactory-provenance": str(build.provenance),
+        "imagefactory-token": "",
+    }
+
+
+def test_a_failed_replication_is_deleted_and_copied_again() -> None:
+    made, build, version = _publishing(fails_with="the region is full")
+    made.ports.clock.advance(timedelta(minutes=5))
+    scenes.step(made, build)
+    moved = _after(made, build)
+    assert (moved.phase, moved.attempt, moved.seq) == (Phase.PUBLISHING, 2, build.seq + 1)
+    assert _live(made, version) is None
+    made.ports.galleries.fails_with = ""
+    made.drain()
+    assert _after(made, build).result is Result.SUCCEEDED
+    assert made.ports.galleries.latest(LIVE, BASE) == version
+
+
+def test_a_replication_that_fails_three_times_ends_the_build() -> None:
+    made, build, version = _publishing(fails_with="the region is full")
+    scenes.step(made, build)
+    made.drain()
+    ended = _after(made, build)
+    assert (ended.result, ended.attempt) == (Result.FAILED, 3)
+    assert ended.failure is not None
+    assert ended.failure.error_class is ErrorClass.CAPACITY
+    assert f"rhel9-base@{version} could not be replicated: the region is full" in ended.failure.message
+    assert scenes.head(made, BASE).current is None
+    assert made.ports.galleries.latest(LIVE, BASE) is None
+
+
+def test_a_slow_deletion_of_a_failed_copy_is_waited_for() -> None:
+    made, build, version = _publishing(fails_with="the region is full")
+    galleries = made.ports.galleries
+    galleries.deletion = timedelta(minutes=20)
+    made.ports.clock.advance(timedelta(minutes=5))
+    scenes.step(made, build)
+    galleries.fails_with = ""
+    made.drain()
+    assert _after(made, build).result is Result.SUCCEEDED
+    assert _after(made, build).attempt == 2
+    assert galleries.latest(LIVE, BASE) == version
+
+
+def test_a_version_of_another_origin_under_the_same_number_is_refused_and_left_alone() -> None:
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    version = build.version
+    assert version is not None
+    foreign = GalleryImageVersion(
+        gallery=LIVE,
+        image=BASE,
+        version=version,
+        state=VersionState.READY,
+        excluded_from_latest=True,
+        tags={"made-by": "hand"},
+    )
+    made.ports.galleries.add_version(foreign)
+    made.drain()
+    ended = _after(made, build)
+    assert ended.result is Result.FAILED
+    assert ended.failure is not None
+    assert "was not made by this build" in ended.failure.message
+    assert _live(made, version) == foreign
+    assert scenes.head(made, BASE).current is None
+
+
+def test_a_version_that_is_not_above_the_current_one_is_refused() -> None:
+    made = scenes.settled(ONE)
+    made.register("rhel9-base", None, text="edited")
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.lose(made)
+    found = scenes.images(made).get_head(BASE)
+    assert found.value.current is not None
+    newer = replace(found.value.current, version=GalleryVersion(9, 20301231, 1))
+    scenes.images(made).commit([records.put_head(replace(found.value, current=newer), etag=found.etag)])
+    scenes.step(made, build)
+    made.ports.clock.advance(timedelta(minutes=5))
+    scenes.step(made, build)
+    ended = _after(made, build)
+    assert ended.result is Result.FAILED
+    assert ended.failure is not None
+    assert "is not above the current 9.20301231.1" in ended.failure.message
+    assert build.version is not None
+    shown = _live(made, build.version)
+    assert shown is not None
+    assert shown.excluded_from_latest
+    assert scenes.head(made, BASE).current == newer
+
+
+def test_a_build_that_is_no_longer_the_active_one_is_not_included() -> None:
+    made, build, version = _publishing()
+    made.ports.clock.advance(timedelta(minutes=5))
+    found = scenes.images(made).get_head(BASE)
+    other = ActiveBuild(
+        build=BuildId("rhel9-base.000000000000.1"), fingerprint=build.fingerprint, phase=Phase.PENDING
+    )
+    scenes.images(made).commit([records.put_head(replace(found.value, active=other), etag=found.etag)])
+    scenes.step(made, build)
+    assert _after(made, build).result is Result.FAILED
+    shown = _live(made, version)
+    assert shown is not None
+    assert shown.excluded_from_latest
+    head = scenes.head(made, BASE)
+    assert (head.current, head.active) == (None, other)
+
+
+def test_publishing_holds_no_slot() -> None:
+    made, build, _ = _publishing()
+    assert scenes.capacity(made).holders() == ()
+    scenes.step(made, build)
+    assert scenes.capacity(made).holders() == ()
+
+
+def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_here() -> None:
+    made, build, _ = _publishing()
+    assert build.version is not None
+    made.ports.galleries.begin_delete(LIVE, BASE, build.version)  # as if the copy had not been begun
+    capacity = scenes.capacity(made)
+    pending = PendingBuild(key="k", build=build.id, team=build.team)
+    assert capacity.take(0, pending, capacity.read(made.ports.clock.now()))
+    scenes.step(made, build)
+    assert not capacity.holds(build.id)
+
+
+def test_a_published_version_wakes_the_children() -> None:
+    made = scenes.registered({"rhel9-base": None, "rhel9-java": "rhel9-base"})
+    scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
+    (text,) = scenes.texts(made, "image-published")
+    scenes.lose(made)
+    made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.asked(made) == ["rhel9-java"]
+    made.drain()
+    assert scenes.head(made, JAVA).current is not None
+
+
+def test_an_included_version_whose_end_was_not_written_is_ended_by_the_next_step() -> None:
+    made, build, version = _publishing()
+    made.ports.clock.advance(timedelta(minutes=5))
+    made.ports.galleries.set_excluded(LIVE, BASE, version, excluded=False)
+    scenes.step(made, build)
+    assert _after(made, build).result is Result.SUCCEEDED
