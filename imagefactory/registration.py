@@ -34,9 +34,7 @@ def register(client: Client, folder: ImageFolder, condition: Condition) -> Regis
         answer = client.put_image(name, folder.document, folder.bundle, etag)
     except Refused as error:
         if error.status == 412:
-            raise Refused(
-                f"{error}\nsee `imagefactory show {name}`, then register again", status=412
-            ) from error
+            raise Refused(f"{error}; see `imagefactory show {name}`", status=412) from error
         raise
     return Registration(
         created=answer.status == 201,

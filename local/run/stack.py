@@ -46,7 +46,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2) -> Iterator[Stack]:
+def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 1) -> Iterator[Stack]:
     """Everything, ready to be used; stopped in any case, in the opposite order."""
     authority = ca.make_authority(folder / "ca")
     certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])
@@ -78,7 +78,8 @@ def _start_arm(folder: Path, scenario: Path | None) -> launch.RunningArm:
         live_galleries=[LIVE],
         builder_client_id=BUILDER_CLIENT,
         identities={_identity(_SUBSCRIPTION, "builder"): BUILDER_CLIENT},
-        replication_seconds=0.2,
+        replication_seconds=0.1,
+        options=["--machine-seconds=0.02", "--grace-seconds=30"],
         scenario=scenario,
     )
 

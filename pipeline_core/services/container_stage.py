@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import builds, gates, retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
@@ -40,6 +40,7 @@ from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
+_NOTE = timedelta(minutes=2)  # from a note of creation to the group, at most
 _NEXT_HOUR = timedelta(minutes=5)
 
 
@@ -93,11 +94,26 @@ class ContainerStage:
 
     def _launch(self, build: Build) -> Progress:
         now = self.clock.now()
+        if not self._may_create(build, now):
+            return Wait(delay=self.wait)
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first and not self.capacity.count_create(now):
             return Wait(delay=min(_NEXT_HOUR, self.wait * 10))
         self.launcher.launch(build, group_name(build), now)
         return Wait(delay=self.wait)
+
+    def _may_create(self, build: Build, now: datetime) -> bool:
+        """Whoever leaves the note first creates the group: two creations at once would restart its container.
+
+        A note without a group belongs to a handler that died in between; after a while it counts no more.
+        """
+        name = f"{attempt_folder(build.id, build.phase.stage, build.attempt)}/launched.json"
+        try:
+            self.blobs.create("builds", name, b"{}", media_type="application/json")
+        except AlreadyExists:
+            note = self.blobs.find_facts("builds", name)
+            return note is not None and now > note.changed_at + _NOTE
+        return True
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:

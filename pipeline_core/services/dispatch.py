@@ -22,6 +22,7 @@ from pipeline_core.state.records import Stored
 
 _ROUNDS = 5  # passes of one message, where others are faster
 _SOON = timedelta(seconds=1)
+_FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _PAGES = 50  # of pending rows one pass reads at most: teams at their limit are passed over, not waited for
 
 
@@ -79,10 +80,8 @@ class Dispatcher:
         stored = self.images.find_build(pending.build)
         if stored is None or stored.value.phase is not Phase.PENDING:
             self.index.remove_pending(pending.key, etag=row.etag)
-            if stored is not None and stored.value.phase is Phase.BUILDING:
-                self.outbox.step(
-                    stored.value, reason="start-again"
-                )  # its first step may never have been sent
+            if stored is not None and self._may_stand_still(stored.value):
+                self.outbox.step(stored.value, reason="start-again")
             return False
         if not self.capacity.take(slot, pending, ledger):
             return None
@@ -95,6 +94,10 @@ class Dispatcher:
         self.outbox.step(build, reason="slot-taken")
         self.logs.note("build-started", image=str(build.image), build_id=str(build.id), slot=slot)
         return True
+
+    def _may_stand_still(self, build: Build) -> bool:
+        """A build that got its slot a while ago and still is in the list: its first step was never sent."""
+        return build.phase is Phase.BUILDING and self.clock.now() > build.phase_since + _FIRST_STEP
 
     def _begin(self, build: Build, etag: str) -> Build:
         head = self.images.get_head(build.image)

@@ -8,6 +8,7 @@ from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Entry, Event
+from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Clock, Logs, TableWrite
 from pipeline_core.services.journal import Journal
@@ -87,10 +88,12 @@ class Ending:
             self.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
         self.index.remove_active(build.id)
 
-    def _descendants(self, image: ImageName) -> Iterator[ImageName]:
+    def _descendants(self, image: ImageName, depth: int = MAX_DEPTH) -> Iterator[ImageName]:
+        if depth == 0:
+            return  # bounded: two edits at one moment can make a cycle
         for child in self.index.children(image):
             yield child
-            yield from self._descendants(child)
+            yield from self._descendants(child, depth - 1)
 
 
 def _after(head: ImageHead, ended: Build) -> ImageHead:

@@ -205,7 +205,8 @@ class Registrar:
         )
         if old is not None:
             return replace(old.value, registration=registration, failures=0)
-        return ImageHead(registration=registration, registered_at=self.clock.now())
+        last = self.rules.last_version(definition.name, None)
+        return ImageHead(registration=registration, registered_at=self.clock.now(), last_version=last)
 
     def _placement(self) -> GalleryName:
         """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""

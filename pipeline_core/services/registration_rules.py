@@ -9,12 +9,15 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.sources import ParentReference
+from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import Problem
+
+_READ = 1000  # builds of an image that are looked at for its highest version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +43,14 @@ class RegistrationRules:
         yield from self._catalog_problems(definition)
         if isinstance(definition.origin, ParentReference):
             yield from self._parent_problems(definition, definition.origin)
+        yield from _version_problems(definition, self.last_version(name, old))
+
+    def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
+        """The highest version ever allotted to `name`, also where it was deleted and comes back."""
         if old is not None:
-            yield from _change_problems(definition, old)
+            return old.last_version
+        versions = (build.version for build in self.images.list_builds(name, limit=_READ))
+        return max((version for version in versions if version is not None), default=None)
 
     def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         try:
@@ -111,10 +120,10 @@ class RegistrationRules:
             yield here
 
 
-def _change_problems(definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
-    if old.last_version is not None and definition.major < old.last_version.major:
+def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) -> Iterator[Problem]:
+    if last is not None and definition.major < last.major:
         yield Problem(
             path="spec.version.major",
-            message=f"is {definition.major}, but {old.last_version} was built already",
-            remedy=f"use {old.last_version.major} or more: versions never go back",
+            message=f"is {definition.major}, but {last} was built already",
+            remedy=f"use {last.major} or more: versions never go back",
         )

@@ -10,6 +10,7 @@ from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.ports import Clock, Logs
@@ -122,6 +123,9 @@ def _is_stale(name: ImageName, world: World) -> bool:
 
 def _needs_refresh(head: ImageHead, heads: dict[ImageName, ImageHead], now: datetime) -> bool:
     root = head
-    while root.registration.parent is not None and root.registration.parent in heads:
-        root = heads[root.registration.parent]
+    for _ in range(MAX_DEPTH):  # bounded: two edits at one moment can make a cycle
+        parent = root.registration.parent
+        if parent is None or parent not in heads:
+            break
+        root = heads[parent]
     return fingerprints.refresh_period(root.name, now, head.registration.max_age) > head.period

@@ -14,15 +14,12 @@ from local.arm import launch
 from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.domain.names import GalleryName, ImageName, Region
-from tests.fixtures.azurite import AzuriteForTests
 
 BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 AUDIENCE = "api://imagefactory"
 FACTORY = "f0f0f0f0-0000-4000-8000-000000000002"
 BUILDER = "b0b0b0b0-0000-4000-8000-000000000001"
 PROGRAM = Path(__file__).with_name("container_program.py")
-
-both_sides = pytest.mark.parametrize("side", ["memory", "azure"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +103,3 @@ def no_faults(arm: launch.RunningArm) -> Iterator[None]:
 def image(unique_name: Callable[[str], str]) -> ImageName:
     """An image that no other test has."""
     return ImageName(unique_name("image"))
-
-
-@pytest.fixture
-def storage(azurite: AzuriteForTests) -> AzuriteForTests:
-    """Azurite, by the name that says what it stands for."""
-    return azurite

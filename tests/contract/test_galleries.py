@@ -1,7 +1,7 @@
 """The contract of Galleries: copies that take their time, what is in `latest`, deletions, fixed traits."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from tests.contract import machines
-from tests.contract.conftest import BUILD_GROUP, GALLERY_GROUP, Azure
+from tests.contract.conftest import GALLERY_GROUP, Azure
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 V1, V2 = GalleryVersion(9, 20261121, 1), GalleryVersion(9, 20261121, 2)
@@ -76,7 +76,7 @@ class World:
 
 
 @pytest.fixture(params=["memory", "azure"])
-def world(request: pytest.FixtureRequest, image: ImageName) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, image: ImageName) -> World:
     if request.param == "memory":
         clock = ManualClock()
         twin = MemoryGalleries(
@@ -110,7 +110,7 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> Iterator[World]:
         )
     for gallery in (QUARANTINE, LIVE):
         made.galleries.ensure_image(gallery, image, TRAITS)
-    yield made
+    return made
 
 
 def test_a_definition_is_made_once(world: World) -> None:
@@ -288,8 +288,3 @@ def test_a_missing_resource_group_is_no_missing_version(azure: Azure, image: Ima
     galleries = AzureGalleries(azure.clients.compute, azure.configuration)
     with pytest.raises(NotFound, match="ResourceGroupNotFound"):
         galleries.find_version(LIVE, image, V1)
-
-
-def test_nothing_of_a_build_machine_is_left_by_these_tests() -> None:
-    """The build group of the emulator is shared: see `machines`, which names what it makes."""
-    assert BUILD_GROUP == machines.GROUP

@@ -1,7 +1,7 @@
 """Rule 3 of the engine: our own write can look like another's. Azurite stores, and the way back loses answers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -33,7 +33,7 @@ class BadRoad(RequestsTransport):
         self.next = ""
         if mode == "never sent":
             raise ServiceRequestError("no route")
-        answer = super().send(request, **options)
+        super().send(request, **options)
         self.after()
         if mode == "sent twice":
             return super().send(request, **options)
@@ -48,7 +48,6 @@ class Bench:
     name: str
     ours: AzureTables
     theirs: AzureTables
-    log: list[str] = field(default_factory=list)
 
     def write(self, *writes: TableWrite) -> list[str]:
         return list(self.ours.write(self.name, writes))

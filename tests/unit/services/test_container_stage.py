@@ -9,7 +9,6 @@ from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
 from pipeline_core.services.container_stage import group_name
-from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, attempt_folder
 from simulation.world import QUARANTINE, World
 from tests.unit.services import scenes
@@ -366,34 +365,6 @@ def test_what_an_old_attempt_left_in_quarantine_is_never_taken_for_ours() -> Non
     assert current.version in found
 
 
-@pytest.mark.parametrize(("stage", "attempt"), [("build", 2), ("verify", 1)])
-def test_an_event_of_another_attempt_or_stage_is_a_named_no_op(stage: str, attempt: int) -> None:
-    made, build, _ = _running()
-    message = messages.BuildEventMessage.model_validate(
-        {"build": str(build.id), "stage": stage, "attempt": attempt, "kind": "completed"}
-    )
-    made.factory.build_events.observe(message)
-    assert scenes.texts(made, "build-steps") == []
-    assert scenes.told(made, "event-outdated", build_id=str(build.id))
-
-
-def test_an_event_of_the_running_attempt_has_the_build_looked_at_now() -> None:
-    made, build, _ = _running()
-    message = messages.BuildEventMessage(build=str(build.id), stage="build", attempt=1, kind="completed")
-    made.factory.build_events.observe(message)
-    (text,) = scenes.texts(made, "build-steps")
-    assert messages.StepMessage.from_wire(text).seq == build.seq
-
-
-def test_an_event_of_an_unknown_build_is_a_named_no_op() -> None:
-    made = scenes.registered(ONE)
-    build = "rhel9-base.000000000000.1"
-    message = messages.BuildEventMessage(build=build, stage="build", attempt=1, kind="completed")
-    made.factory.build_events.observe(message)
-    assert scenes.texts(made, "build-steps") == []
-    assert scenes.told(made, "event-without-build", build_id=build)
-
-
 def test_a_network_error_while_the_group_is_created_is_no_attempt() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
@@ -404,6 +375,9 @@ def test_a_network_error_while_the_group_is_created_is_no_attempt() -> None:
     )
     scenes.step(made, build)
     assert _now(made, build) == build
+    scenes.step(made, build)
+    assert made.ports.containers.created == 0  # somebody has just begun to create it, for all that is known
+    made.ports.clock.advance(timedelta(minutes=3))
     scenes.step(made, build)
     assert made.ports.containers.created == 1
 
