@@ -5,7 +5,6 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
-SCENARIO ?=
 TESTS ?= tests
 .PHONY: help setup run up test check format coverage simulate lock clean
 

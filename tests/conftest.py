@@ -9,7 +9,8 @@ import pytest
 
 pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden"]
 
-_connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
+_connect, _connect_ex, _sendto = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
+_getaddrinfo = socket.getaddrinfo
 
 
 class NetworkIsClosedError(RuntimeError):
@@ -18,8 +19,10 @@ class NetworkIsClosedError(RuntimeError):
 
 def _refuse_others(address: Any) -> None:
     host = address[0] if isinstance(address, tuple) else None
-    if host is None or host == "localhost":
-        return  # a Unix socket, or this machine by name
+    if isinstance(host, bytes):
+        host = host.decode()
+    if not host or host == "localhost":
+        return  # a Unix socket, any address of this machine, or this machine by name
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -38,7 +41,17 @@ def _closed_network() -> Iterator[None]:
         _refuse_others(address)
         return _connect_ex(self, address)
 
+    def sendto(self: socket.socket, content: Any, *rest: Any) -> int:
+        _refuse_others(rest[-1])
+        return _sendto(self, content, *rest)
+
+    def getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+        _refuse_others((host,))  # a name is refused before a name server is asked
+        return _getaddrinfo(host, *rest, **named)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "sendto", sendto)
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket.socket, "connect_ex", connect_ex)
         yield

@@ -136,6 +136,8 @@ def _wait(child: subprocess.Popen[bytes], announced: Path, log: Path, seconds: f
         if child.poll() is not None or time.monotonic() > end:
             child.kill()
             child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
             tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
             raise ArmDidNotStart(
                 f"the ARM emulator did not start within {seconds:g} s; its log ends:\n{tail}"

@@ -1,6 +1,6 @@
 """Which part of a definition shapes the image: the `recipe` of its fingerprint."""
 
-from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.definitions import AnsibleStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.fingerprint import sha256_of
 from pipeline_core.domain.names import Digest
 
@@ -23,10 +23,8 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
 
 
 def _step(step: Provisioner) -> list[object]:
-    match step:
-        case ShellStep():
-            return ["shell", step.script, sorted(step.env)]
-        case AnsibleStep():
-            return ["ansible", step.playbook]
-        case FileStep():
-            return ["file", step.path, step.destination]
+    if isinstance(step, ShellStep):
+        return ["shell", step.script, sorted(step.env)]
+    if isinstance(step, AnsibleStep):
+        return ["ansible", step.playbook]
+    return ["file", step.path, step.destination]

@@ -68,5 +68,5 @@ def test_a_deleted_resource_goes_and_may_be_deleted_again(ground: Ground) -> Non
 
 def test_a_type_that_is_not_known_is_told_and_not_guessed(azure: Azure) -> None:
     resource = TaggedResource(id="/subscriptions/s/x", type="Microsoft.Strange/things")
-    with pytest.raises(PermanentError, match="Microsoft.Strange/things"):
+    with pytest.raises(PermanentError, match=r"Microsoft\.Strange/things"):
         AzureResources(azure.clients.resources, BUILD_GROUP).begin_delete(resource)

@@ -36,15 +36,16 @@ class _Site(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path == "/away":
+        path = self.path.partition("?")[0]
+        if path == "/away":
             self._start(302, b"", Location="/ok")
             return
-        if self.path == "/drip":
+        if path == "/drip":
             self._drip()
             return
         told = {"method": self.command, "headers": dict(self.headers), "body": sent.decode()}
-        body = json.dumps(told).encode() if self.path == "/echo" else BODIES[self.path]
-        self._start(STATUS.get(self.path, 200), body)
+        body = json.dumps(told).encode() if path == "/echo" else BODIES[path]
+        self._start(STATUS.get(path, 200), body)
 
     def _start(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

@@ -252,3 +252,9 @@ def test_a_refresh_goes_in_the_background() -> None:
 def test_a_cooled_down_claim_is_renewed() -> None:
     claim = make.claim_on(WANTED, Outcome.EXHAUSTED, ended_at=NOW - timedelta(hours=1))
     assert _start(BASE, make.world(STALE, newest=NEW), claim).generation == 2
+
+
+def test_an_ancestor_that_is_no_longer_registered_is_not_waited_for() -> None:
+    _, child, grandchild = make.settled_chain()
+    changed = replace(grandchild, registration=replace(grandchild.registration, bundle=make.digest("9")))
+    assert _start(GRANDCHILD, make.world(child, changed, newest=OLD)).generation == 1

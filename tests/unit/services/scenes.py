@@ -14,6 +14,7 @@ from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.bootstrap import Limits
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
@@ -291,6 +292,11 @@ def register_for(made: World, name: str, parent: str | None, team: str, **change
 def sha256(content: bytes) -> str:
     """The digest of bytes."""
     return hashlib.sha256(content).hexdigest()
+
+
+def transient(*, retry_after: timedelta | None = None) -> TransientError:
+    """Something that time mends."""
+    return TransientError(ErrorClass.NETWORK, "no answer", retry_after=retry_after)
 
 
 def set_platform(made: World, text: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import StaleWrite, TransientError
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.reasons import Lane
@@ -163,6 +163,7 @@ def test_a_pending_row_of_a_build_that_runs_is_removed_and_its_step_is_sent_agai
     made.factory.dispatcher.dispatch()
     scenes.lose(made)
     scenes.index(made).add_pending(row.value)
+    made.ports.clock.advance(timedelta(minutes=1))
     assert made.factory.dispatcher.dispatch() == 0
     assert _waiting(made) == []
     (text,) = scenes.texts(made, "build-steps")
@@ -170,7 +171,18 @@ def test_a_pending_row_of_a_build_that_runs_is_removed_and_its_step_is_sent_agai
     assert len(_started(made)) == 1
 
 
-def test_a_lost_race_for_a_slot_raises_so_that_the_rest_is_filled_again() -> None:
+def test_a_pending_row_of_a_build_that_has_just_started_is_removed_in_silence() -> None:
+    made = _queued({"rhel9-base": None})
+    (row,) = scenes.index(made).pending(limit=1)
+    made.factory.dispatcher.dispatch()
+    scenes.lose(made)
+    scenes.index(made).add_pending(row.value)
+    made.factory.dispatcher.dispatch()
+    assert _waiting(made) == []
+    assert scenes.texts(made, "build-steps") == []
+
+
+def test_a_lost_race_for_a_slot_is_looked_at_again_at_once() -> None:
     made = _queued(_roots(2), slots=2)
     other = made.factory
     race = scenes.once(lambda: _run(other.dispatcher.dispatch))
@@ -180,13 +192,28 @@ def test_a_lost_race_for_a_slot_raises_so_that_the_rest_is_filled_again() -> Non
             race()
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
-    with pytest.raises(TransientError, match="fill the rest again"):
-        made.factory.dispatcher.dispatch()
+    made.factory.dispatcher.dispatch()
     assert len(_started(made)) == 2
+    assert _waiting(made) == []
     assert [build.phase for image in ("image-00", "image-01") for build in _of(made, image)] == [
         Phase.BUILDING,
         Phase.BUILDING,
     ]
+
+
+def test_races_that_are_lost_again_and_again_raise_so_that_the_rest_is_filled_later() -> None:
+    made = _queued(_roots(2), slots=2)
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "capacity" and any(write.row.key.startswith("slot:") for write in writes):
+            raise AlreadyExists("another pass was faster")
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(TransientError) as raised:
+        made.factory.dispatcher.dispatch()
+    assert raised.value.retry_after is not None
+    assert _started(made) == []
+    assert len(_waiting(made)) == 2
 
 
 def test_a_build_that_another_pass_started_keeps_its_slot() -> None:
@@ -199,25 +226,25 @@ def test_a_build_that_another_pass_started_keeps_its_slot() -> None:
             race()
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
-    with pytest.raises(TransientError):
-        made.factory.dispatcher.dispatch()
+    made.factory.dispatcher.dispatch()
     assert _started(made) == ["rhel9-base"]
     assert scenes.active(made, BASE).value.seq == 1
+    assert _waiting(made) == []
 
 
 def test_a_slot_whose_build_could_not_be_started_is_given_back() -> None:
     made = _queued({"rhel9-base": None})
-    refusals = [StaleWrite("moved")]
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
-        if table == "images" and refusals:
-            raise refusals.pop()
+        if table == "images":
+            raise StaleWrite("moved")
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     with pytest.raises(TransientError):
         made.factory.dispatcher.dispatch()
     assert _started(made) == []
     assert scenes.active(made, BASE).value.phase is Phase.PENDING
+    scenes.rewired(made)
     assert made.factory.dispatcher.dispatch() == 1
 
 

@@ -1,0 +1,199 @@
+"""The recorded Packer, run as the builder runs it."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import recorded_packer
+from local.arm import launch
+from tests.local.arm.conftest import Azure
+from tests.local.arm.recorded import GROUP, image, left_over, packer, surroundings, template
+
+__all__ = ["image"]
+
+
+def test_a_build_makes_a_tagged_version_and_leaves_nothing_else(
+    azure: Azure, image: str, tmp_path: Path
+) -> None:
+    code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path), "-color=false")
+    assert code == 0, output
+    version = azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.1")
+    assert version.provisioning_state == "Succeeded"
+    assert version.tags["imagefactory-build"] == "b.1"
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())["builds"]
+    assert entry["artifact_id"].lower() == version.id.lower()
+    assert (entry["builder_type"], entry["custom_data"]) == ("azure-arm", {"build": "b.1"})
+    assert left_over(azure) == []
+    assert "recorded" in output
+    assert "    azure-arm.image: imagefactory: step 1 of 1: shell: install.sh\n" in output
+    assert not (tmp_path / "was-run").exists()
+    assert json.loads((tmp_path / "goss.json").read_text())["summary"]["failed-count"] == 0
+
+
+def test_the_next_build_starts_from_a_gallery_version_and_may_make_no_image(
+    azure: Azure, image: str, tmp_path: Path
+) -> None:
+    assert packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path))[0] == 0
+    (tmp_path / "manifest.json").unlink()
+    version = azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.1")
+    wanted = template(
+        azure.arm, image, tmp_path, shared_image_gallery={"id": version.id}, skip_create_image=True
+    )
+    source = wanted["source"]["azure-arm"]["image"]
+    for part in ("publisher", "offer", "sku", "version"):
+        del source[f"image_{part}"]
+    code, output = packer(azure.arm, tmp_path, wanted)
+    assert code == 0, output
+    assert not (tmp_path / "manifest.json").exists()
+    assert (
+        len(list(azure.compute.gallery_image_versions.list_by_gallery_image(GROUP, "quarantine", image))) == 1
+    )
+    assert left_over(azure) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"image_version": "9.9.1"}, "VMImage was not found"),
+        ({"build_resource_group_name": "nowhere"}, "ResourceGroupNotFound"),
+        ({"client_id": "someone"}, ""),
+    ],
+    ids=["no such source", "no such group", "an unlimited identity may"],
+)
+def test_what_azure_refuses_fails_the_build(
+    azure: Azure, image: str, tmp_path: Path, change: dict[str, str], text: str
+) -> None:
+    code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path, **change))
+    assert code == (1 if text else 0), output
+    assert text in output
+    assert left_over(azure) == []
+
+
+def test_an_existing_version_fails_fast(azure: Azure, image: str, tmp_path: Path) -> None:
+    wanted = template(azure.arm, image, tmp_path)
+    assert packer(azure.arm, tmp_path, wanted)[0] == 0
+    code, output = packer(azure.arm, tmp_path, wanted)
+    assert code == 1
+    assert "already exists" in output
+
+
+def test_the_live_gallery_is_out_of_reach(azure: Azure, image: str, tmp_path: Path) -> None:
+    body = azure.compute.gallery_images.get(GROUP, "quarantine", image).as_dict()
+    properties = {key: body["properties"][key] for key in ("osType", "osState", "identifier")}
+    azure.compute.gallery_images.begin_create_or_update(
+        GROUP, "live", image, {"location": "westeurope", "properties": properties}
+    ).result()
+    wanted = template(azure.arm, image, tmp_path)
+    wanted["source"]["azure-arm"]["image"]["shared_image_gallery_destination"]["gallery_name"] = "live"
+    code, output = packer(azure.arm, tmp_path, wanted)
+    assert code == 1
+    assert "AuthorizationFailed" in output
+    assert left_over(azure) == []
+
+
+@pytest.mark.parametrize("how", ["fail-provisioner", "fail-capacity"])
+def test_a_scenario_fails_one_image_and_its_machine_is_deleted(
+    azure: Azure, image: str, tmp_path: Path, how: str
+) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({image: {"build": [how, "ok"]}}))
+    wanted = template(azure.arm, image, tmp_path)
+    code, output = packer(azure.arm, tmp_path, wanted, IF_RECORDED_SCENARIO=str(scenario))
+    assert code == 1
+    assert {"fail-provisioner": "non-zero exit status: 1", "fail-capacity": "AllocationFailed"}[how] in output
+    assert left_over(azure) == []
+    wanted["source"]["azure-arm"]["image"]["azure_tags"]["imagefactory-attempt"] = "2"
+    assert packer(azure.arm, tmp_path, wanted, IF_RECORDED_SCENARIO=str(scenario))[0] == 0
+
+
+def test_a_failed_smoke_test_is_in_the_results_and_marked_as_simulated(
+    azure: Azure, image: str, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({image: {"build": "fail-smoke"}}))
+    wanted = template(azure.arm, image, tmp_path)
+    results = wanted["build"][0]["provisioner"][1]["file"]
+    results["destination"] = f"{tmp_path}/out/smoke.json"
+    assert packer(azure.arm, tmp_path, wanted, IF_RECORDED_SCENARIO=str(scenario))[0] == 0
+    found = json.loads((tmp_path / "out" / "smoke.json").read_text())
+    assert found["simulated"] is True
+    assert [each["passed"] for each in found["results"]] == [False]
+
+
+def test_an_interrupted_build_deletes_its_machine(azure: Azure, image: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({image: {"build": "hang"}}))
+    path = tmp_path / "template.pkr.json"
+    path.write_text(json.dumps(template(azure.arm, image, tmp_path)))
+    child = subprocess.Popen(
+        [azure.arm.packer, "build", str(path)],
+        cwd=tmp_path,
+        env=surroundings(azure.arm, tmp_path, IF_RECORDED_SCENARIO=str(scenario)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "Provisioning hangs" in line:
+                break
+        assert len(left_over(azure)) == 3
+        child.send_signal(signal.SIGTERM)
+        rest = child.stdout.read()
+        assert child.wait(10) == 1
+    finally:
+        child.kill()
+        child.wait()
+        if child.stdout:
+            child.stdout.close()
+    assert "Cancelling build" in rest
+    assert left_over(azure) == []
+
+
+def test_machine_readable_output_escapes_commas(azure: Azure, image: str, tmp_path: Path) -> None:
+    code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path), "-machine-readable")
+    assert code == 0
+    lines = [line.split(",") for line in output.splitlines()]
+    assert all(line[0].isdigit() for line in lines)
+    assert any("%!(PACKER_COMMA)" in line[-1] for line in lines if line[2] == "ui")
+    assert [line[2:5] for line in lines if line[2] == "artifact"][1][2] == "id"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"vm_size": '${file("/etc/hostname")}'}, "would be evaluated"),
+        ({"tenant_id": "t"}, "tenant_id"),
+        ({"location": "westeurope"}, "build_resource_group_name"),
+        ({"shared_image_gallery": {"id": "x"}}, "one source"),
+        ({"os_type": ""}, "os_type"),
+    ],
+)
+def test_validate_finds_what_packer_would_refuse(
+    arm: launch.RunningArm,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    text: str,
+) -> None:
+    path = tmp_path / "template.pkr.json"
+    path.write_text(json.dumps(template(arm, "image", tmp_path, **change)))
+    assert recorded_packer.main(["validate", str(path)]) == 1
+    assert text in capsys.readouterr().out
+    path.write_text(json.dumps(template(arm, "image", tmp_path)))
+    assert recorded_packer.main(["validate", str(path)]) == 0
+
+
+def test_it_starts_fast_and_says_what_it_is(arm: launch.RunningArm) -> None:
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        text = subprocess.run([arm.packer, "version"], capture_output=True, text=True, check=True).stdout
+        times.append(time.monotonic() - began)
+    assert text == "Packer vrecorded (no real Packer: replays a recorded run)\n"
+    assert min(times) < 0.5

@@ -1,0 +1,156 @@
+"""The ARM bodies that we send, as golden files, and that the SDK sends what they show."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from azure.mgmt.containerinstance import models as shapes
+
+from pipeline_core.adapters.azure import gallery_bodies as bodies
+from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.adapters.azure.containers import render_group
+from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
+from pipeline_core.domain.names import GalleryName, ImageName, Region
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import NewContainerGroup, NewGalleryVersion
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+PLACES = {
+    name: GalleryPlace(subscription_id=SUBSCRIPTION, resource_group="rg-galleries", name=GalleryName(name))
+    for name in ("quarantine", "live")
+}
+CONFIGURATION = Configuration(
+    subscription_id=SUBSCRIPTION,
+    tenant_id="00000000-0000-0000-0000-000000000002",
+    location=Region("westeurope"),
+    client_id="00000000-0000-0000-0000-000000000003",
+    blob_endpoint="https://examplestorage.blob.core.windows.net",
+    queue_endpoint="https://examplestorage.queue.core.windows.net",
+    table_endpoint="https://examplestorage.table.core.windows.net",
+    key_vault_uri="https://example.vault.azure.net",
+    arm_endpoint="https://management.azure.com",
+    authority="https://login.microsoftonline.com",
+    audience="api://imagefactory",
+    build_resource_group="rg-build",
+    builder_image="example.azurecr.io/imagefactory-builder@sha256:" + "0" * 64,
+    builder_identity_id=(
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-build/providers"
+        "/Microsoft.ManagedIdentity/userAssignedIdentities/builder"
+    ),
+    build_subnet_id=(
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers"
+        "/Microsoft.Network/virtualNetworks/vnet/subnets/builders"
+    ),
+    galleries=PLACES,
+)
+GROUP = NewContainerGroup(
+    name="if-build-0123",
+    environment={"IF_STAGE": "build", "IF_ATTEMPT": "1", "IF_BUILD_ID": "payments-api.3fa9c1d20b77.1"},
+    tags={"imagefactory-stage": "build", "imagefactory-build": "payments-api.3fa9c1d20b77.1"},
+)
+COPY = NewGalleryVersion(
+    gallery=GalleryName("live"),
+    source_gallery=GalleryName("quarantine"),
+    image=ImageName("payments-api"),
+    version=GalleryVersion(1, 20261121, 1),
+    regions=(
+        TargetRegion(name=Region("westeurope"), replicas=2),
+        TargetRegion(name=Region("northeurope")),
+    ),
+    tags={"imagefactory-build": "payments-api.3fa9c1d20b77.1"},
+    end_of_life=datetime(2027, 2, 19, 9, 30, tzinfo=UTC),
+)
+Golden = Callable[[str, str], None]
+
+
+def text(body: dict[str, Any]) -> str:
+    return json.dumps(body, indent=2) + "\n"
+
+
+def test_a_container_group(golden: Golden) -> None:
+    golden("azure/container_group.json", text(render_group(GROUP, CONFIGURATION)))
+
+
+def test_a_container_group_outside_a_network(golden: Golden) -> None:
+    golden(
+        "azure/container_group_without_network.json",
+        text(render_group(GROUP, replace(CONFIGURATION, build_subnet_id=""))),
+    )
+
+
+@pytest.mark.parametrize("subnet", [CONFIGURATION.build_subnet_id, ""])
+def test_the_sdk_sends_every_word_of_a_container_group(subnet: str) -> None:
+    """The SDK's model drops what it does not know, without a word."""
+    body = render_group(GROUP, replace(CONFIGURATION, build_subnet_id=subnet))
+    assert shapes.ContainerGroup.deserialize(body).serialize() == body
+
+
+@pytest.mark.parametrize("image", ["builder@sha256:" + "0" * 64, "library/builder@sha256:" + "0" * 64])
+def test_an_image_without_a_registry_of_its_own_needs_no_registry_credentials(image: str) -> None:
+    properties = render_group(GROUP, replace(CONFIGURATION, builder_image=image))["properties"]
+    assert "imageRegistryCredentials" not in properties
+
+
+def test_nothing_of_a_container_group_is_open_to_the_network() -> None:
+    assert "ipAddress" not in render_group(GROUP, CONFIGURATION)["properties"]
+
+
+@pytest.mark.parametrize(
+    ("name", "traits"),
+    [
+        ("trusted", OsTraits()),
+        ("standard", OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)),
+    ],
+)
+def test_an_image_definition(golden: Golden, name: str, traits: OsTraits) -> None:
+    body = bodies.render_definition(ImageName("payments-api"), traits, Region("westeurope"))
+    golden(f"azure/definition_{name}.json", text(body))
+
+
+def test_a_version(golden: Golden) -> None:
+    golden(
+        "azure/version.json", text(bodies.render_version(COPY, PLACES["quarantine"], Region("westeurope")))
+    )
+
+
+def test_a_version_is_in_the_factorys_own_region_too() -> None:
+    """ARM refuses a version whose location is not one of its regions."""
+    elsewhere = replace(COPY, regions=(TargetRegion(name=Region("northeurope")),))
+    body = bodies.render_version(elsewhere, PLACES["quarantine"], Region("westeurope"))
+    regions = body["properties"]["publishingProfile"]["targetRegions"]
+    assert [region["name"] for region in regions] == ["northeurope", "westeurope"]
+
+
+def test_a_source_may_lie_in_another_subscription() -> None:
+    other = replace(PLACES["quarantine"], subscription_id="00000000-0000-0000-0000-00000000000f")
+    body = bodies.render_version(COPY, other, Region("westeurope"))
+    assert body["properties"]["storageProfile"]["source"]["id"].startswith(
+        "/subscriptions/00000000-0000-0000-0000-00000000000f/resourceGroups/rg-galleries/"
+    )
+
+
+def test_an_inclusion_changes_nothing_else(golden: Golden) -> None:
+    version = bodies.render_version(COPY, PLACES["quarantine"], Region("westeurope"))
+    profile = {**version["properties"]["publishingProfile"], "publishedDate": "read only"}
+    golden("azure/inclusion.json", text(bodies.render_exclusion(profile, excluded=False)))
+
+
+def test_an_encrypted_region_stays_encrypted() -> None:
+    encryption = {"osDiskImage": {"diskEncryptionSetId": "/subscriptions/x"}}
+    region = {"name": "westeurope", "encryption": encryption, "excludeFromLatest": True}
+    body = bodies.render_exclusion({"targetRegions": [region]}, excluded=False)
+    (sent,) = body["properties"]["publishingProfile"]["targetRegions"]
+    assert sent == {"name": "westeurope", "encryption": encryption, "excludeFromLatest": False}
+
+
+def test_what_is_rendered_is_what_is_compared() -> None:
+    for traits in (OsTraits(), OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)):
+        body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
+        read = bodies.traits_of(body)
+        assert read[0] == traits.generation.value
+        assert read[2] == (
+            "Standard" if traits.security_type is SecurityType.STANDARD else "TrustedLaunchSupported"
+        )

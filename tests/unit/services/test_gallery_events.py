@@ -1,0 +1,87 @@
+"""Gallery events: a second look at our own, an alarm for what is not ours, and silence for the rest."""
+
+import pytest
+
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.wire.messages import NotificationMessage
+from simulation.world import LIVE, World
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE
+
+ONE = {"rhel9-base": None}
+WRITE = "Microsoft.Resources.ResourceWriteSuccess"
+GALLERIES = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/galleries"
+
+
+def _id(gallery: str, image: str, version: str) -> str:
+    return f"{GALLERIES}/{gallery}/images/{image}/versions/{version}"
+
+
+def _foreign(made: World, version: str = "9.20990101.1") -> str:
+    """Somebody else puts a version into the live gallery."""
+    made.ports.galleries.add_version(
+        GalleryImageVersion(
+            gallery=LIVE,
+            image=BASE,
+            version=GalleryVersion.parse(version),
+            state=VersionState.READY,
+            excluded_from_latest=False,
+        )
+    )
+    return _id("live", "rhel9-base", version)
+
+
+def test_a_live_version_without_our_provenance_raises_an_alarm() -> None:
+    made = scenes.settled(ONE)
+    made.factory.gallery_events.observe(_foreign(made), WRITE)
+    entry = scenes.images(made).list_journal(BASE, limit=1000)[-1]
+    assert Event.UNPROVEN in scenes.events(made, BASE)
+    assert entry.detail == "rhel9-base@9.20990101.1 is in live without provenance of this factory"
+    (text,) = scenes.texts(made, "notification-requests")
+    assert NotificationMessage.from_wire(text).entry == entry.key
+    assert scenes.told(made, "version-unproven", image="rhel9-base")
+
+
+def test_our_own_version_is_looked_at_and_raises_no_alarm() -> None:
+    made = scenes.settled(ONE)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(current.version)), WRITE)
+    assert scenes.asked(made) == ["rhel9-base"]
+    assert Event.UNPROVEN not in scenes.events(made, BASE)
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 1
+
+
+def test_a_deleted_version_is_looked_at_and_raises_no_alarm() -> None:
+    made = scenes.settled(ONE)
+    made.factory.gallery_events.observe(_id("LIVE", "RHEL9-base", "9.20200101.1"), "Delete")
+    assert scenes.asked(made) == ["rhel9-base"]
+    assert Event.UNPROVEN not in scenes.events(made, BASE)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        _id("quarantine", "rhel9-base", "9.20261121.1"),
+        _id("somebody-elses", "rhel9-base", "9.20261121.1"),
+        _id("live", "rhel9-base", "latest"),
+        _id("live", "rhel9-base", "9.20261121.99999999999"),
+        _id("live", "rhel9_base", "9.20261121.1"),
+        _id("live", "rhel9-base", "9.20261121.1") + "/extra",
+        f"{GALLERIES}/live/images/rhel9-base",
+        f"{GALLERIES}/live",
+        "",
+        "x" * 100_000,
+    ],
+    ids=lambda text: text[-40:] or "empty",
+)
+def test_what_is_no_version_in_a_live_gallery_is_a_named_no_op(resource: str) -> None:
+    made = scenes.settled(ONE)
+    rows = made.ports.tables.rows("images")
+    made.factory.gallery_events.observe(resource, WRITE)
+    assert made.ports.queues.names() == []
+    assert made.ports.tables.rows("images") == rows
+    assert scenes.told(made, "gallery-event-ignored", resource=resource[:300])

@@ -1,0 +1,169 @@
+"""The app settings: read as a whole, refused with every error at once, equal to the sample."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline_core.adapters.azure.configuration import Configured
+from pipeline_core.domain.names import GalleryName, TeamName
+from pipeline_core.settings import Settings, SettingsError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HOSTS_OWN = {"FUNCTIONS_WORKER_RUNTIME"}
+SAMPLE: dict[str, str] = json.loads((CHECKOUT / "local.settings.sample.json").read_text("utf-8"))["Values"]
+OTHER = "00000000-0000-0000-0000-00000000000f"
+
+
+def read(**changed: str | None) -> Settings:
+    merged = {**SAMPLE, **changed}
+    return Settings.read({name: value for name, value in merged.items() if value is not None})
+
+
+def problems(**changed: str | None) -> dict[str, str]:
+    with pytest.raises(SettingsError) as refused:
+        read(**changed)
+    assert all(name in str(refused.value) for name in refused.value.problems)
+    return refused.value.problems
+
+
+def test_the_sample_has_exactly_the_settings() -> None:
+    names = {field.alias for field in Settings.model_fields.values()}
+    assert set(SAMPLE) - HOSTS_OWN == names
+
+
+def test_the_sample_shows_every_default() -> None:
+    """Left out and left as in the sample are the same: nobody is surprised by a default."""
+    optional = [field.alias for field in Settings.model_fields.values() if not field.is_required()]
+    kept = {"AzureWebJobsStorage__clientId"}  # the sample names an identity, the default takes the host's own
+    assert read(**{name: None for name in optional if name and name not in kept}) == read()
+
+
+def test_the_sample_can_be_read() -> None:
+    settings = read()
+    site, limits = settings.site(), settings.limits()
+    assert (site.quarantine, site.live) == (GalleryName("quarantine"), (GalleryName("live"),))
+    assert site.secops == TeamName("secops")
+    assert (limits.slots, limits.creates_per_hour, limits.team_slots) == (20, 300, 10)
+    assert limits.wait == timedelta(seconds=30)
+    configured: Configured = settings
+    place = configured.azure()
+    assert place.arm_endpoint == "https://management.azure.com"
+    assert place.ca_file == ""
+    assert set(place.galleries) == {"quarantine", "live"}
+
+
+def test_everything_that_is_missing_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.read({})
+    required = {field.alias for field in Settings.model_fields.values() if field.is_required()}
+    assert set(refused.value.problems) == required
+    assert all("add it" in problem for problem in refused.value.problems.values())
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    found = problems(
+        FACTORY_LOCATION="West Europe",
+        FACTORY_SLOTS="many",
+        FACTORY_TENANT_ID=None,
+        FACTORY_KEY_VAULT_URI="http://example.vault.azure.net",
+    )
+    assert set(found) == {
+        "FACTORY_LOCATION",
+        "FACTORY_SLOTS",
+        "FACTORY_TENANT_ID",
+        "FACTORY_KEY_VAULT_URI",
+    }
+    assert "westeurope" in found["FACTORY_LOCATION"]
+
+
+WRONG = [
+    ("AzureWebJobsStorage__blobServiceUri", "http://x.blob.core.windows.net"),
+    ("AzureWebJobsStorage__queueServiceUri", "https://x/?sig=secret"),
+    ("AzureWebJobsStorage__tableServiceUri", "https://user:pw@x"),
+    ("AzureWebJobsStorage__credential", "sharedkey"),
+    ("AzureWebJobsStorage__clientId", "me"),
+    ("POLL_SCHEDULE", "*/5 * * * *"),
+    ("SWEEP_SCHEDULE", "sometimes"),
+    ("PRUNE_SCHEDULE", "0 0 3 * * * *"),
+    ("FACTORY_SUBSCRIPTION_ID", "my subscription"),
+    ("FACTORY_TENANT_ID", "../x"),
+    ("FACTORY_LOCATION", "Europe!"),
+    ("FACTORY_BUILD_RESOURCE_GROUP", "rg/build"),
+    ("FACTORY_GALLERY_RESOURCE_GROUP", "ends.with.a.dot."),
+    ("FACTORY_QUARANTINE_GALLERY", "a-b"),
+    ("FACTORY_LIVE_GALLERIES", " , "),
+    ("FACTORY_LIVE_GALLERIES", "live,LIVE"),
+    ("FACTORY_LIVE_GALLERIES", "live,Quarantine"),
+    ("FACTORY_LIVE_GALLERIES", "group/live"),
+    ("FACTORY_LIVE_GALLERIES", "subscription/group/live"),
+    ("FACTORY_LIVE_GALLERIES", f"{OTHER}/group/a-b"),
+    ("FACTORY_BUILDER_IMAGE", "example.azurecr.io/builder:latest"),
+    ("FACTORY_BUILDER_IMAGE", "example.azurecr.io/builder@sha256:123"),
+    ("FACTORY_BUILDER_IDENTITY_ID", "builder"),
+    ("FACTORY_BUILDER_CLIENT_ID", "builder"),
+    ("FACTORY_CLIENT_ID", "123"),
+    ("FACTORY_BUILD_SUBNET_ID", "subnet"),
+    ("FACTORY_VM_SUBNET_ID", "/subscriptions/x"),
+    ("FACTORY_SLOTS", "0"),
+    ("FACTORY_SLOTS", "2.5"),
+    ("FACTORY_CREATES_PER_HOUR", "-1"),
+    ("FACTORY_TEAM_SLOTS", "1001"),
+    ("FACTORY_WAIT_SECONDS", "0"),
+    ("FACTORY_WAIT_SECONDS", "nan"),
+    ("FACTORY_WAIT_SECONDS", "601"),
+    ("FACTORY_KEY_VAULT_URI", "example.vault.azure.net"),
+    ("FACTORY_API_AUDIENCE", "x" * 257),
+    ("FACTORY_SECOPS_TEAM", "Sec Ops"),
+    ("FACTORY_AUTHORITY", "http://login.microsoftonline.com"),
+    ("FACTORY_ARM_ENDPOINT", "management.azure.com"),
+    ("FACTORY_CA_FILE", "/does/not/exist.pem"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_refused_under_its_own_name(name: str, value: str) -> None:
+    assert set(problems(**{name: value})) == {name}
+
+
+def test_every_setting_has_a_wrong_value_in_the_table() -> None:
+    assert {name for name, _ in WRONG} == set(SAMPLE) - HOSTS_OWN
+
+
+def test_galleries_may_lie_in_other_subscriptions() -> None:
+    settings = read(FACTORY_LIVE_GALLERIES=f"live, {OTHER}/rg-two/second")
+    assert settings.site().live == (GalleryName("live"), GalleryName("second"))
+    second = settings.azure().place(GalleryName("Second"))
+    assert (second.subscription_id, second.resource_group) == (OTHER, "rg-two")
+    home = settings.azure().place(GalleryName("quarantine"))
+    assert (home.subscription_id, home.resource_group) == (SAMPLE["FACTORY_SUBSCRIPTION_ID"], "rg-galleries")
+
+
+def test_an_empty_required_setting_is_missing() -> None:
+    assert set(problems(FACTORY_CLIENT_ID="", FACTORY_API_AUDIENCE="  ")) == {
+        "FACTORY_CLIENT_ID",
+        "FACTORY_API_AUDIENCE",
+    }
+
+
+def test_a_slash_at_the_end_of_an_address_means_nothing() -> None:
+    changed = read(
+        FACTORY_AUTHORITY="https://login.microsoftonline.com/",
+        AzureWebJobsStorage__blobServiceUri=SAMPLE["AzureWebJobsStorage__blobServiceUri"] + "/",
+    )
+    assert changed == read()
+
+
+def test_settings_of_others_are_no_concern() -> None:
+    assert read(PATH="/bin", AzureWebJobsFeatureFlags="x") == read()
+
+
+def test_an_authority_file_has_to_exist(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("pem")
+    assert read(FACTORY_CA_FILE=str(file)).azure().ca_file == str(file)
+
+
+def test_a_very_long_value_is_not_repeated_in_full() -> None:
+    assert len(problems(FACTORY_TENANT_ID="x" * 100_000)["FACTORY_TENANT_ID"]) < 500
