@@ -128,10 +128,11 @@ def _header(block: bytes) -> tuple[bytes, int, str]:
 
 
 def _octal(field: bytes) -> int:
-    digits = field.strip(b"\0 ")
-    if not re.fullmatch(rb"[0-7]{1,12}", digits):
+    # Digits first and nothing but fillers after them: readers disagree about every other form.
+    found = re.fullmatch(rb"([0-7]{1,12})[ \0]*", field)
+    if found is None:
         raise Unreadable("bundle-form", "has a member with a number that is not octal")
-    return int(digits, 8)
+    return int(found[1], 8)
 
 
 def _pax_name(tar: Unpacked, size: int) -> str | None:

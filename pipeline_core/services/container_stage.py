@@ -40,7 +40,7 @@ from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
-_NOTE = timedelta(minutes=2)  # from a note of creation to the group, at most
+_NOTE = timedelta(seconds=45)  # longer than a creation's call may take, so that no two are under way
 _NEXT_HOUR = timedelta(minutes=5)
 
 
@@ -94,11 +94,11 @@ class ContainerStage:
 
     def _launch(self, build: Build) -> Progress:
         now = self.clock.now()
-        if not self._may_create(build, now):
-            return Wait(delay=self.wait)
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first and not self.capacity.count_create(now):
             return Wait(delay=min(_NEXT_HOUR, self.wait * 10))
+        if not self._may_create(build, now):
+            return Wait(delay=self.wait)
         self.launcher.launch(build, group_name(build), now)
         return Wait(delay=self.wait)
 

@@ -71,8 +71,9 @@ class Queries:
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness."""
         page = self.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
-        world = self._world(page.heads)
-        shown = [head for head in page.heads if team is None or head.registration.team == team]
+        heads = tuple(self._as_it_is(head) for head in page.heads)
+        world = self._world(heads)
+        shown = [head for head in heads if team is None or head.registration.team == team]
         return ImagePage(images=tuple(self._listed(head, world) for head in shown), next=page.after)
 
     def build(self, identity: BuildId) -> BuildView:
@@ -105,6 +106,11 @@ class Queries:
         """True where state can be read; raises what the store raises where it cannot."""
         self.index.fleet(limit=1)
         return True
+
+    def _as_it_is(self, head: ImageHead) -> ImageHead:
+        """The projection follows a build's beginning and end; one that runs is looked up where it runs."""
+        stored = None if head.active is None else self.images_store.find_head(head.name)
+        return head if stored is None else stored.value
 
     def _world(self, heads: tuple[ImageHead, ...]) -> World:
         known = {head.name: head for head in heads}

@@ -5,15 +5,17 @@ transaction on the ETags it was decided on: two dispatchers can never pass a lim
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, Verb
 
 TABLE = "capacity"
 _PARTITION = "slots"
+_ROUNDS = 8  # tries on a counter that others change
+_SOON = timedelta(seconds=1)
 _LIMIT = 1000  # slots and teams, or holders, that one read covers: more slots than a subscription has groups
 
 
@@ -87,15 +89,22 @@ class CapacityStore:
         return tuple(BuildId(row.key.removeprefix("build:")) for row in rows)
 
     def count_create(self, now: datetime) -> bool:
-        """Use one more creation of this hour's budget, for a later stage or attempt; False if it is used up."""
-        hour = self._find(_hour(now))
-        if _count_of(hour) >= self._creates_per_hour:
-            return False
-        try:
-            self._tables.write(TABLE, [_set_count(_hour(now), hour, _count_of(hour) + 1)])
-        except (AlreadyExists, StaleWrite):
-            return False
-        return True
+        """Use one more creation of this hour's budget, for a later stage or attempt; False if it is used up.
+
+        Raises TransientError where others keep using it at the same moment.
+        """
+        for _ in range(_ROUNDS):
+            hour = self._find(_hour(now))
+            if _count_of(hour) >= self._creates_per_hour:
+                return False
+            try:
+                self._tables.write(TABLE, [_set_count(_hour(now), hour, _count_of(hour) + 1)])
+            except (AlreadyExists, StaleWrite):
+                continue
+            return True
+        raise TransientError(
+            ErrorClass.CONFLICT, "the budget of creations is in use by others", retry_after=_SOON
+        )
 
     def release(self, build: BuildId) -> bool:
         """Give the build's slot back; False where another writer raced and it has to be asked again."""

@@ -44,8 +44,9 @@ def test_names_have_no_case(marketplace: Marketplace) -> None:
 
 @pytest.mark.parametrize("field", ["publisher", "offer", "sku"])
 def test_an_unknown_source_is_not_found(marketplace: Marketplace, field: str) -> None:
+    changed: dict[str, Any] = {field: "nonesuch"}
     with pytest.raises(NotFound):
-        marketplace.list_versions(replace(RHEL, **{field: "nonesuch"}))
+        marketplace.list_versions(replace(RHEL, **changed))
 
 
 def test_a_region_that_has_no_such_source_is_an_error_and_never_an_empty_list(

@@ -64,21 +64,21 @@ def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -
 
 
 def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "local.run"],
         cwd=CHECKOUT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if "first builds" in line:
-            break
-    child.send_signal(signal.SIGINT)
-    rest = child.stdout.read()
-    assert child.wait(timeout=40) == 130, rest
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "first builds" in line:
+                break
+        child.send_signal(signal.SIGINT)
+        rest = child.stdout.read()
+        assert child.wait(timeout=40) == 130, rest
     assert "Traceback" not in rest
     deadline = time.monotonic() + 5
     while _left_over(tmp_path) and time.monotonic() < deadline:

@@ -145,6 +145,13 @@ def test_an_empty_required_setting_is_missing() -> None:
         "FACTORY_CLIENT_ID",
         "FACTORY_API_AUDIENCE",
     }
+    assert "is not set" in problems(FACTORY_CLIENT_ID="")["FACTORY_CLIENT_ID"]
+
+
+def test_an_empty_optional_setting_is_left_to_its_default() -> None:
+    optional = [field.alias for field in Settings.model_fields.values() if not field.is_required()]
+    emptied = {name: "" for name in optional if name and name != "AzureWebJobsStorage__clientId"}
+    assert read(**emptied) == read()
 
 
 def test_a_slash_at_the_end_of_an_address_means_nothing() -> None:

@@ -131,6 +131,7 @@ BROKEN = {
     "one zero block only, then a member": gzip.compress(GOOD_TAR[:1024] + bytes(512) + GOOD_TAR),
     "flipped bit": gzip.compress(GOOD_TAR[:100] + b"7" + GOOD_TAR[101:]),
     "wrong CRC": gzip.compress(GOOD_TAR)[:-8] + bytes(8),
+    "zero byte before a number": gzip.compress(GOOD_TAR[:148] + b"\0" + GOOD_TAR[149:]),
     "GNU format": bundle_of((member("a" * 200), b""), form=tarfile.GNU_FORMAT),
 }
 

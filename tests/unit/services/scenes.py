@@ -5,22 +5,22 @@ Nothing here decides anything; a scene is made by registering, delivering and mo
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
 from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.bootstrap import Limits
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.journal import Event
+from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.ports import Principal, Row, TableWrite
 from pipeline_core.services.site import Site
+from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.images import ImageStore
@@ -77,10 +77,8 @@ def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team
 def rewired(made: World, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
-    names = ("clock", "chance", "logs", "tables", "queues", "blobs", "marketplace", "galleries")
-    names += ("containers", "resources", "secrets", "web", "tokens")
-    wired = {name: ports.get(name, getattr(made.ports, name)) for name in names}
-    made.factory = bootstrap.assemble(_Wired(**wired), site_of(made), limits)
+    wired = {one.name: getattr(made.ports, one.name) for one in fields(_Wired)}
+    made.factory = bootstrap.assemble(_Wired(**{**wired, **ports}), site_of(made), limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +196,12 @@ def claim(made: World, build: Build) -> Claim:
 def events(made: World, image: ImageName) -> list[Event]:
     """What the image's journal tells, oldest first."""
     return [entry.event for entry in images(made).list_journal(image, limit=1000)]
+
+
+def entry_of(made: World, image: ImageName, event: Event) -> Entry:
+    """The one journal entry of an event."""
+    (entry,) = [one for one in images(made).list_journal(image, limit=1000) if one.event is event]
+    return entry
 
 
 def told(made: World, event: str, **fields: object) -> bool:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
@@ -12,7 +12,7 @@ from pipeline_core.services.container_stage import group_name
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, attempt_folder
 from simulation.world import QUARANTINE, World
 from tests.unit.services import scenes
-from tests.unit.services.scenes import BASE, JAVA, WAIT, Build
+from tests.unit.services.scenes import BASE, JAVA, WAIT
 
 ONE = {"rhel9-base": None}
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.wire.messages import StepMessage
 from simulation.world import World
 from tests.unit.services import scenes
-from tests.unit.services.scenes import BASE, Build
+from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
 

@@ -36,8 +36,7 @@ def _foreign(made: World, version: str = "9.20990101.1") -> str:
 def test_a_live_version_without_our_provenance_raises_an_alarm() -> None:
     made = scenes.settled(ONE)
     made.factory.gallery_events.observe(_foreign(made), WRITE)
-    entry = scenes.images(made).list_journal(BASE, limit=1000)[-1]
-    assert Event.UNPROVEN in scenes.events(made, BASE)
+    entry = scenes.entry_of(made, BASE, Event.UNPROVEN)
     assert entry.detail == "rhel9-base@9.20990101.1 is in live without provenance of this factory"
     (text,) = scenes.texts(made, "notification-requests")
     assert NotificationMessage.from_wire(text).entry == entry.key

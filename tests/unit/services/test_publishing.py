@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.images import ActiveBuild
@@ -14,7 +14,7 @@ from pipeline_core.state import images as records
 from pipeline_core.wire.messages import PublishedMessage
 from simulation.world import LIVE, World
 from tests.unit.services import scenes
-from tests.unit.services.scenes import BASE, JAVA, Build
+from tests.unit.services.scenes import BASE, JAVA
 
 ONE = {"rhel9-base": None}
 

@@ -36,9 +36,9 @@ def test_six_images_are_built_once_each_and_parents_come_first() -> None:
     builds = {str(image): _only(made, image) for image in SIX}
     for child, parent in PARENTS.items():
         assert builds[child].created_at >= builds[parent].phase_since, child
-        assert builds[child].inputs.origin == ParentVersion(
-            image=builds[parent].image, version=scenes.head(made, builds[parent].image).current.version
-        )
+        version = builds[parent].version
+        assert version is not None
+        assert builds[child].inputs.origin == ParentVersion(image=builds[parent].image, version=version)
     assert {build.result for build in builds.values()} == {Result.SUCCEEDED}
 
 
@@ -261,6 +261,20 @@ def test_a_suspended_image_rests_and_passes_the_look_on_to_its_children() -> Non
     assert scenes.rest_of(made, JAVA) == "suspended"
     assert scenes.rest_of(made, PAYMENTS) == "current"
     assert len(scenes.builds(made, PAYMENTS)) == 1
+
+
+def test_who_waited_for_the_root_is_woken_through_images_that_rest() -> None:
+    made = scenes.settled({"a-0": None, "a-1": "a-0", "a-2": "a-1", "a-3": "a-2"})
+    made.register("a-1", "a-0", suspend=True)
+    made.drain()
+    scenes.released(made)
+    scenes.in_phase(made, ImageName("a-0"), Phase.BUILDING)
+    made.register("a-3", "a-2", text="edited")
+    assert scenes.rest_of(made, ImageName("a-3")) == "waits-for-ancestor"
+    scenes.lose(made, "rebuild-requests")  # nothing but the publication of the root reminds of it
+    made.drain()
+    assert scenes.rest_of(made, ImageName("a-1")) == "suspended"
+    assert [len(scenes.builds(made, ImageName(name))) for name in ("a-1", "a-2", "a-3")] == [1, 1, 2]
 
 
 def test_the_fleet_shows_what_was_decided() -> None:

@@ -1,6 +1,7 @@
 """Queue messages: small pointers that come back as they went, and everything else is refused."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from pipeline_core.wire.messages import (
 NAME = "a" * 63
 BUILD = f"{NAME}.{'0' * 12}.999999"
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-COMMON = {"reason": "r" * 128, "campaign": "c" * 128, "traceparent": TRACE}
+COMMON: dict[str, Any] = {"reason": "r" * 128, "campaign": "c" * 128, "traceparent": TRACE}
 LONGEST: list[Message] = [
     RebuildMessage(image=NAME, **COMMON),
     DispatchMessage(**COMMON),

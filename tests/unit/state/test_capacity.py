@@ -1,0 +1,201 @@
+"""Capacity: no order of takes and releases, and no race, ever passes a limit."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain import dispatch
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import StaleWrite, TransientError
+from pipeline_core.domain.names import BuildId, TeamName
+from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.state.capacity import CapacityStore, Ledger
+from tests.unit.domain.factories import NOW
+
+SLOTS, TEAM_SLOTS, PER_HOUR = 4, 2, 6
+TEAMS = ("ml", "payments", "pay")
+
+
+def _store(tables: MemoryTables | None = None) -> CapacityStore:
+    return CapacityStore(
+        tables or MemoryTables(), slots=SLOTS, creates_per_hour=PER_HOUR, team_slots=TEAM_SLOTS
+    )
+
+
+def _pending(number: int, team: str = "ml") -> PendingBuild:
+    build = BuildId(f"image-{number}.000000000000.1")
+    return PendingBuild(key=f"1-99-{number}", build=build, team=TeamName(team))
+
+
+class Dispatching(RuleBasedStateMachine):
+    """Two passes that read at different times, releases and creations, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = MemoryTables()
+        self.store = _store(self.tables)
+        self.now = NOW
+        self.ledgers: list[Ledger] = [self.store.read(NOW)] * 2
+        self.teams: dict[BuildId, str] = {}
+        self.created: Counter[str] = Counter()
+
+    @rule(which=some.integers(0, 1))
+    def look(self, which: int) -> None:
+        self.ledgers[which] = self.store.read(self.now)
+
+    @rule(which=some.integers(0, 1), number=some.integers(0, 9), team=some.sampled_from(TEAMS))
+    def start(self, which: int, number: int, team: str) -> None:
+        """What the dispatcher does with a pass's ledger, however old it is."""
+        ledger = self.ledgers[which]
+        pending = _pending(number, self.teams.get(_pending(number).build, team))
+        held = self.store.holds(pending.build)
+        for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS):
+            if self.store.take(slot, chosen, ledger) and not held:
+                self.teams[chosen.build] = str(chosen.team)
+                self.created[ledger.hour_key] += 1
+        self.ledgers[which] = self.store.read(self.now)
+
+    @rule()
+    def create(self) -> None:
+        if self.store.count_create(self.now):
+            self.created[f"hour:{self.now:%Y%m%d%H}"] += 1
+
+    @rule(number=some.integers(0, 9))
+    def release(self, number: int) -> None:
+        build = _pending(number).build
+        assert self.store.release(build)
+        assert not self.store.holds(build)
+        self.teams.pop(build, None)
+
+    @rule(minutes=some.integers(0, 40))
+    def pass_time(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @invariant()
+    def no_limit_is_passed(self) -> None:
+        holders = self.store.holders()
+        assert set(holders) == set(self.teams)
+        assert len(holders) <= SLOTS
+        by_team = Counter(self.teams.values())
+        assert max(by_team.values(), default=0) <= TEAM_SLOTS
+        assert max(self.created.values(), default=0) <= PER_HOUR
+        capacity = self.store.read(self.now).capacity
+        assert len(capacity.free_slots) == SLOTS - len(holders)
+        assert {str(team): count for team, count in capacity.by_team.items() if count} == dict(by_team)
+
+
+TestDispatching = Dispatching.TestCase
+TestDispatching.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@settings(deadline=None)
+@given(teams=some.lists(some.sampled_from(TEAMS), max_size=12))
+def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[str]) -> None:
+    store = _store()
+    ledger = store.read(NOW)
+    pending = [_pending(number, team) for number, team in enumerate(teams)]
+    for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS):
+        assert store.take(slot, candidate, ledger)
+    allowed = sum(min(count, TEAM_SLOTS) for count in Counter(teams).values())
+    assert len(store.holders()) == min(SLOTS, PER_HOUR, allowed)
+
+
+def test_two_passes_cannot_take_one_slot() -> None:
+    store = _store()
+    first, second = store.read(NOW), store.read(NOW)
+    assert store.take(0, _pending(1), first)
+    assert not store.take(0, _pending(2), second)
+    assert store.holders() == (_pending(1).build,)
+
+
+def test_two_passes_cannot_pass_the_limit_of_a_team_with_different_slots() -> None:
+    store = _store()
+    assert store.take(0, _pending(1), store.read(NOW))
+    first, second = store.read(NOW), store.read(NOW)
+    assert store.take(1, _pending(2), first)
+    assert not store.take(2, _pending(3), second)
+    assert store.read(NOW).capacity.by_team == {TeamName("ml"): 2}
+
+
+def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
+    store = _store()
+    assert store.take(0, _pending(1), store.read(NOW))
+    assert store.take(1, _pending(1), store.read(NOW))
+    capacity = store.read(NOW).capacity
+    assert capacity.free_slots == (1, 2, 3)
+    assert capacity.by_team == {TeamName("ml"): 1}
+    assert capacity.creates_left == PER_HOUR - 1
+
+
+def test_several_builds_start_on_one_reading() -> None:
+    store = _store()
+    ledger = store.read(NOW)
+    assert store.take(0, _pending(1), ledger)
+    assert store.take(1, _pending(2), ledger)
+    assert store.read(NOW).capacity.creates_left == PER_HOUR - 2
+
+
+def test_the_hourly_budget_is_that_of_the_hour() -> None:
+    store = _store()
+    assert [store.count_create(NOW) for _ in range(PER_HOUR + 1)] == [True] * PER_HOUR + [False]
+    assert store.read(NOW).capacity.creates_left == 0
+    assert store.count_create(NOW + timedelta(hours=1))
+
+
+def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
+    store = _store()
+    ledger = store.read(NOW)
+    store.take(0, _pending(1), ledger)
+    assert store.release(_pending(1).build)
+    assert store.take(0, _pending(2, "pay"), store.read(NOW))
+    assert store.release(_pending(1).build)
+    assert store.holders() == (_pending(2).build,)
+    assert store.read(NOW).capacity.by_team == {TeamName("ml"): 0, TeamName("pay"): 1}
+
+
+def test_teams_whose_names_begin_alike_are_counted_apart() -> None:
+    store = _store()
+    for number, team in enumerate(("pay", "payments", "pay-x")):
+        assert store.take(number, _pending(number, team), store.read(NOW))
+    assert set(store.read(NOW).capacity.by_team.values()) == {1}
+
+
+class _Raced(MemoryTables):
+    """Tables on which every write comes a moment too late."""
+
+    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
+        raise StaleWrite("raced")
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_release_that_raced_is_to_be_asked_again_unless_it_has_happened(*, holds: bool) -> None:
+    tables = _Raced()
+    MemoryTables.write(
+        tables, "capacity", _store_writes(_pending(1)) if holds else _store_writes(_pending(2))
+    )
+    assert _store(tables).release(_pending(1).build) is not holds
+
+
+def test_a_creation_that_races_again_and_again_is_to_be_asked_again_and_is_not_counted() -> None:
+    tables = _Raced()
+    with pytest.raises(TransientError):
+        _store(tables).count_create(NOW)
+    assert tables.rows("capacity") == []
+
+
+def _store_writes(pending: PendingBuild) -> list[TableWrite]:
+    """The rows of one slot that is held, written as the store writes them."""
+    tables = MemoryTables()
+    store = _store(tables)
+    store.take(0, pending, store.read(NOW))
+    return [_insert(row) for row in tables.rows("capacity")]
+
+
+def _insert(row: Row) -> TableWrite:
+    return TableWrite(verb=Verb.INSERT, row=row)

@@ -1,0 +1,172 @@
+"""Indexes: whole beyond one page, exact about names that begin alike, and safe to repeat."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain.dispatch import PendingBuild, priority_key
+from pipeline_core.domain.names import BuildId, ImageName, Region
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.state.index import PAGE, Index
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import BASE, NOW, SOURCE, TEAM
+
+ALIKE = ["a", "a-b", "a-b-c", "a-c", "a0", "ab", "b"]
+
+
+@pytest.fixture
+def index() -> Index:
+    return Index(MemoryTables())
+
+
+def _names(count: int) -> list[str]:
+    """Names in the order of a table, with many that are the beginning of the next."""
+    return sorted(
+        [f"c{number}" for number in range(count // 2)] + [f"c{number}-x" for number in range(count // 2)]
+    )
+
+
+def test_children_beyond_one_page_are_all_found_once(index: Index) -> None:
+    names = _names(2 * PAGE + 502)
+    for name in names:
+        index.add_child(BASE, ImageName(name))
+    assert [str(child) for child in index.children(BASE)] == names
+
+
+@pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1])
+def test_a_page_that_is_just_full_ends_well(index: Index, count: int) -> None:
+    for number in range(count):
+        index.add_root(SOURCE, ImageName(f"root-{number}"))
+    assert len(list(index.roots(SOURCE))) == count
+
+
+def test_children_of_parents_whose_names_begin_alike_are_told_apart(index: Index) -> None:
+    for name in ALIKE:
+        index.add_child(ImageName(name), ImageName(f"child-of-{name}"))
+    for name in ALIKE:
+        assert [str(child) for child in index.children(ImageName(name))] == [f"child-of-{name}"]
+
+
+def test_removing_one_child_leaves_those_whose_names_begin_alike(index: Index) -> None:
+    for name in ALIKE:
+        index.add_child(BASE, ImageName(name))
+    index.remove_child(BASE, ImageName("a-b"))
+    assert [str(child) for child in index.children(BASE)] == sorted(set(ALIKE) - {"a-b"})
+
+
+def test_sources_that_differ_by_case_are_one_and_others_are_told_apart(index: Index) -> None:
+    shouted = replace(SOURCE, publisher="REDHAT")
+    other = MarketplaceSource(publisher="RedHat", offer="RHEL", sku="9-lvm", location=Region("westeurope"))
+    index.add_root(SOURCE, BASE)
+    index.add_root(shouted, BASE)
+    assert list(index.roots(SOURCE)) == [BASE]
+    assert list(index.roots(other)) == []
+
+
+def test_every_change_is_safe_to_repeat(index: Index) -> None:
+    build = make.build().id
+    pending = PendingBuild(key="1-99-x", build=build, team=TEAM)
+    for _ in range(2):
+        index.add_child(BASE, ImageName("c"))
+        index.add_active(build)
+        index.add_pending(pending)
+    assert list(index.children(BASE)) == [ImageName("c")]
+    assert list(index.active()) == [build]
+    assert [row.value for row in index.pending(limit=10)] == [pending]
+    for _ in range(2):
+        index.remove_child(BASE, ImageName("c"))
+        index.remove_active(build)
+        index.remove_pending(pending.key)
+    assert list(index.children(BASE)) == []
+    assert list(index.active()) == []
+    assert list(index.pending(limit=10)) == []
+
+
+def test_a_pending_row_that_changed_meanwhile_is_not_removed_by_its_old_etag(index: Index) -> None:
+    pending = PendingBuild(key="1-99-x", build=make.build().id, team=TEAM)
+    index.add_pending(pending)
+    (old,) = index.pending(limit=1)
+    index.remove_pending(pending.key)
+    index.add_pending(pending)
+    index.remove_pending(pending.key, etag=old.etag)
+    assert [row.value for row in index.pending(limit=1)] == [pending]
+    (new,) = index.pending(limit=1)
+    index.remove_pending(pending.key, etag=new.etag)
+    assert list(index.pending(limit=1)) == []
+
+
+def test_pending_builds_come_in_their_order_page_by_page(index: Index) -> None:
+    keys = []
+    for number, (lane, height) in enumerate((lane, height) for lane in Lane for height in (0, 1, 12)):
+        build = BuildId(f"image-{number}.000000000000.1")
+        key = priority_key(lane, height, NOW, build)
+        keys.append(key)
+        index.add_pending(PendingBuild(key=key, build=build, team=TEAM))
+    seen: list[str] = []
+    while True:
+        page = index.pending(after=seen[-1] if seen else "", limit=2)
+        if not page:
+            break
+        seen += [row.value.key for row in page]
+    assert seen == sorted(keys)
+    assert seen[0].startswith(f"{Lane.SECURITY.value}-87-")  # the longest chain of the first lane
+
+
+def test_pending_keys_that_begin_alike_are_not_passed_over(index: Index) -> None:
+    first, second = BuildId("a.000000000000.1"), BuildId("a.000000000000.12")
+    for build in (first, second):
+        key = priority_key(Lane.HUMAN, 0, NOW, build)
+        index.add_pending(PendingBuild(key=key, build=build, team=TEAM))
+    (row,) = index.pending(limit=1)
+    assert row.value.build == first
+    assert [row.value.build for row in index.pending(after=row.value.key, limit=5)] == [second]
+
+
+def test_the_fleet_comes_in_pages_and_holds_every_image_once(index: Index) -> None:
+    for name in ALIKE:
+        assert index.project(ImageName(name), make.head(ImageName(name)))
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = index.fleet(after=after, limit=2)
+        seen += [str(head.name) for head in page.heads]
+        after = page.after
+        if not after:
+            break
+    assert seen == sorted(ALIKE)
+
+
+def test_a_fleet_beyond_one_page_is_not_cut_off(index: Index) -> None:
+    for number in range(PAGE + 3):
+        index.project(ImageName(f"i{number}"), make.head(ImageName(f"i{number}")))
+    first = index.fleet(limit=10 * PAGE)
+    assert len(first.heads) == PAGE
+    assert len(index.fleet(after=first.after).heads) == 3
+
+
+def test_a_projection_is_replaced_and_removed(index: Index) -> None:
+    index.project(BASE, make.head())
+    newer = replace(make.head(), failures=2)
+    assert index.project(BASE, newer)
+    assert index.fleet().heads == (newer,)
+    assert index.project(BASE, None)
+    assert index.project(BASE, None)
+    assert index.fleet().heads == ()
+
+
+def test_a_projection_that_raced_says_so() -> None:
+    tables = MemoryTables()
+    late = Index(tables)
+
+    class Racing(MemoryTables):
+        def write(self, table: str, writes: object) -> list[str]:
+            late.project(BASE, replace(make.head(), failures=1))
+            return list(tables.write(table, writes))  # type: ignore[arg-type]  # as it came
+
+        find = tables.find
+
+    assert not Index(Racing()).project(BASE, make.head())
+    (head,) = late.fleet().heads
+    assert head.failures == 1
