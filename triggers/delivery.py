@@ -5,6 +5,7 @@ never counts towards poison. Everything else is logged with fixed keys and raise
 message, tries again, and in the end poisons it. Nothing here knows what a message means.
 """
 
+import base64
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -61,8 +62,16 @@ def run(factory: Provider, event: str, work: Callable[["Factory"], object]) -> N
 
 
 def text_of(message: func.QueueMessage) -> str:
-    """The body as text. What is no UTF-8 shows as U+FFFD: refused as a message, kept as poison."""
-    return message.get_body().decode("utf-8", errors="replace")
+    """The message's text. Ours are base64; what is not is taken as it is, and refused or kept as such.
+
+    The host passes bodies on unread (`messageEncoding` none): were it to decode them, a message that is no
+    base64 would go to poison, and from there nowhere, without any function of ours having seen it.
+    """
+    raw = message.get_body()
+    try:
+        return base64.b64decode(raw, validate=True).decode("utf-8")
+    except ValueError:
+        return raw.decode("utf-8", errors="replace")
 
 
 def is_redelivered(message: func.QueueMessage) -> bool:

@@ -16,6 +16,8 @@ _BLOCK = 512
 _EXTENSION_LIMIT = 8 * 1024  # bytes of one pax header
 _PAX_KEYS = frozenset({b"path", b"mtime", b"atime", b"ctime"})  # all but `path` are without effect on a build
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([^=\x00]{1,64})=", re.ASCII)
+_NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))  # mode to devices
+_FILLED = re.compile(rb"[0-7]{0,12}[ \0]*")
 _KINDS = {
     b"1": "a hard link",
     b"2": "a symbolic link",
@@ -91,8 +93,9 @@ def _members(tar: Unpacked) -> Iterator[Part]:
         if plain in seen or (plain in folders and kind != b"5"):
             yield _finding("bundle-duplicate", place, "is in the archive twice", REMEDY)
         if kind == b"5":
+            if size:  # some readers would take what follows for the next header
+                raise Unreadable("bundle-form", "has a folder with content")
             folders.add(plain)
-            _skip(tar, size)
             continue
         seen.add(plain)
         if len(seen) > MEMBER_LIMIT:
@@ -119,6 +122,8 @@ def _header(block: bytes) -> tuple[bytes, int, str]:
         raise Unreadable("bundle-form", "holds no tar in the formats ustar or pax")
     if sum(block[:148]) + 8 * 0x20 + sum(block[156:]) != _octal(block[148:156]):
         raise Unreadable("bundle-form", "has a member with a wrong checksum")
+    if any(_FILLED.fullmatch(block[start:end]) is None for start, end in _NUMBERS):
+        raise Unreadable("bundle-form", "has a member with a number that is not octal")
     prefix, name = (field.split(b"\0", 1)[0] for field in (block[345:500], block[:100]))
     try:
         text = (prefix + b"/" + name if prefix else name).decode()

@@ -150,6 +150,39 @@ def test_an_extension_that_changes_what_a_reader_sees_is_refused(headers: dict[s
     assert rules_of(bundle_of((made, b"x"))) == {"bundle-form"}
 
 
+def with_checksum(header: bytes) -> bytes:
+    blank = header[:148] + b" " * 8 + header[156:]
+    return blank[:148] + b"%06o\0 " % sum(blank) + blank[156:]
+
+
+def test_a_link_hidden_in_the_content_of_a_folder_is_not_smuggled_past_the_guard() -> None:
+    hidden = member("b", kind=tarfile.SYMTYPE, link="/etc/passwd").tobuf(tarfile.USTAR_FORMAT)
+    tar = tar_of([(member("a"), hidden)])
+    content = gzip.compress(with_checksum(tar[:156] + b"5" + tar[157:512]) + tar[512:])
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        assert [each.name for each in archive if each.issym()] == ["b"]  # what another reader sees
+    assert rules_of(content) == {"bundle-form"}
+
+
+@given(
+    position=st.integers(0, 511),
+    value=st.binary(min_size=1, max_size=4),
+    kind=st.sampled_from(b"\x000157xgLKS"),
+)
+def test_a_forged_header_with_a_right_checksum_shows_all_readers_the_same(
+    position: int, value: bytes, kind: int
+) -> None:
+    tar = tar_of([(member("a"), b"x" * 600), (member("b/c"), b"y")])
+    header = bytearray(tar[:512])
+    header[156] = kind
+    header[position : position + len(value)] = value
+    content = gzip.compress(with_checksum(bytes(header[:512])) + tar[512:])
+    if bundles.check_bundle(content):
+        return
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        assert {each.name for each in archive if each.isfile()} == bundles.names_in(content)
+
+
 def test_a_global_header_is_refused() -> None:
     target = io.BytesIO()
     with tarfile.open(

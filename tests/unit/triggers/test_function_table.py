@@ -46,7 +46,7 @@ def test_the_host_serves_the_app_at_its_own_paths() -> None:
         "maxDequeueCount": 5,
         "visibilityTimeout": "00:00:30",
         "maxPollingInterval": "00:00:05",
-        "messageEncoding": "base64",
+        "messageEncoding": "none",
     }
 
 
