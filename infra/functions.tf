@@ -26,6 +26,7 @@ locals {
     FACTORY_BUILDER_IDENTITY_ID    = azurerm_user_assigned_identity.builder.id
     FACTORY_BUILDER_CLIENT_ID      = azurerm_user_assigned_identity.builder.client_id
     FACTORY_CLIENT_ID              = azurerm_user_assigned_identity.function.client_id
+    FACTORY_PUBLISHER_CLIENT_ID    = azurerm_user_assigned_identity.publisher.client_id
     FACTORY_BUILD_SUBNET_ID        = azurerm_subnet.containers.id
     FACTORY_VM_SUBNET_ID           = azurerm_subnet.machines.id
     FACTORY_SLOTS                  = tostring(var.slots)

@@ -134,9 +134,6 @@ locals {
 
   live = { for name, gallery in azurerm_shared_image_gallery.live : name => gallery.id }
 
-  # The application knows one identity of its own as yet; see is_publisher_separate.
-  live_writers = var.is_publisher_separate ? ["publisher"] : ["publisher", "function"]
-
   grants = merge(
     {
       function_marketplace = { to = "function", role = "marketplace_reader", scope = local.subscription_id }
@@ -156,9 +153,7 @@ locals {
     # A child is built from its parent's live version: the builder reads it, and cannot write it.
     { for name, id in local.live : "builder_live_${name}" => { to = "builder", role = "gallery_reader", scope = id } },
     { for name, id in local.live : "function_live_${name}" => { to = "function", role = "gallery_curator", scope = id } },
-    { for pair in setproduct(local.live_writers, keys(local.live)) :
-      "${pair[0]}_publishes_${pair[1]}" => { to = pair[0], role = "version_publisher", scope = local.live[pair[1]] }
-    },
+    { for name, id in local.live : "publisher_live_${name}" => { to = "publisher", role = "version_publisher", scope = id } },
   )
 }
 

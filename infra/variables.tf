@@ -75,12 +75,6 @@ variable "is_code_deployed" {
   default     = false
 }
 
-variable "is_publisher_separate" {
-  description = "True once the application publishes with the publisher's identity. Until then its own identity may write the live galleries, since it knows one identity only; see README.md."
-  type        = bool
-  default     = false
-}
-
 variable "slots" {
   description = "Builds that may run at once. Container Instances allow 100 groups and 100 cores per region by default."
   type        = number

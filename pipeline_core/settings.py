@@ -123,6 +123,7 @@ class Settings(BaseModel):
     ] = Field(alias="FACTORY_BUILDER_IDENTITY_ID")
     builder_client_id: Guid = Field(alias="FACTORY_BUILDER_CLIENT_ID")
     client_id: Guid = Field(alias="FACTORY_CLIENT_ID")
+    publisher_client_id: Guid = Field(alias="FACTORY_PUBLISHER_CLIENT_ID")
     build_subnet_id: MaybeSubnet = Field("", alias="FACTORY_BUILD_SUBNET_ID")
     vm_subnet_id: MaybeSubnet = Field("", alias="FACTORY_VM_SUBNET_ID")
     slots: int = Field(20, alias="FACTORY_SLOTS", ge=1, le=1000)
@@ -185,6 +186,7 @@ class Settings(BaseModel):
             blob_endpoint=self.blob_endpoint,
             queue_endpoint=self.queue_endpoint,
             secops=self.secops_team,
+            elsewhere={place.name: (place.subscription_id, place.resource_group) for place in places},
         )
 
     def limits(self) -> Limits:
@@ -203,6 +205,7 @@ class Settings(BaseModel):
             tenant_id=self.tenant_id,
             location=self.location,
             client_id=self.client_id,
+            publisher_client_id=self.publisher_client_id,
             blob_endpoint=self.blob_endpoint,
             queue_endpoint=self.queue_endpoint,
             table_endpoint=self.table_endpoint,

@@ -22,6 +22,7 @@ _SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"  # the one that the emula
 BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 QUARANTINE, LIVE = "quarantine", "live"
 FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
+PUBLISHER_CLIENT = "66666666-6666-4666-8666-666666666666"
 BUILDER_CLIENT = "44444444-4444-4444-8444-444444444444"
 
 
@@ -62,6 +63,7 @@ def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 1
             arm = starting_arm.result()
             stack.callback(arm.stop)
         storage.prepare(store, arm)
+        _limit_function(arm)
         settings = _write_settings(folder, store, arm, poll_seconds)
         host, url = _start_host(folder, settings, arm)
         made = Stack(folder=folder, arm=arm, azurite=store, host=host, url=url, settings=settings)
@@ -82,6 +84,20 @@ def _start_arm(folder: Path, scenario: Path | None) -> launch.RunningArm:
         options=["--machine-seconds=0.02", "--grace-seconds=30"],
         scenario=scenario,
     )
+
+
+def _limit_function(arm: launch.RunningArm) -> None:
+    """As the roles of infra/: the application's own identity writes no version into any gallery."""
+    versions = "Microsoft.Compute/galleries/images/versions"
+    actions = [
+        "*/read",
+        "Microsoft.Compute/galleries/images/write",
+        "Microsoft.ContainerInstance/*",
+        "Microsoft.Resources/*",
+    ]
+    arm.ask("POST", "rights", {"client_id": FUNCTION_CLIENT, "actions": actions})
+    for_publisher = ["*/read", f"{versions}/write", f"{versions}/delete"]
+    arm.ask("POST", "rights", {"client_id": PUBLISHER_CLIENT, "actions": for_publisher})
 
 
 def _identity(subscription: str, name: str) -> str:
@@ -116,6 +132,7 @@ def _write_settings(
         "FACTORY_BUILDER_IDENTITY_ID": _identity(arm.subscription_id, "builder"),
         "FACTORY_BUILDER_CLIENT_ID": BUILDER_CLIENT,
         "FACTORY_CLIENT_ID": FUNCTION_CLIENT,
+        "FACTORY_PUBLISHER_CLIENT_ID": PUBLISHER_CLIENT,
         "FACTORY_BUILD_SUBNET_ID": "",
         "FACTORY_VM_SUBNET_ID": "",
         "FACTORY_SLOTS": "4",

@@ -83,6 +83,7 @@ class Build:
     result: Result | None = None
     failure: Failure | None = None
     build_result: Digest | None = None
+    build_attempt: int = 1
     verify_result: Digest | None = None
     provenance: Digest | None = None
     announce: bool = False

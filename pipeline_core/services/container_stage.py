@@ -73,18 +73,18 @@ class ContainerStage:
             if self._report(build.value) is not None:
                 return Wait(delay=timedelta(0))  # it was written between the two looks
             self.containers.delete_group(name)
-            return Wait(delay=self._deletion())
+            return self._later()
         return Wait(delay=self.wait)
 
     def _without_need_of_group(
         self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
     ) -> Progress:
-        if report is not None and group is not None:
-            self.containers.delete_group(group.name)
-            if self.containers.find_group(group.name) is not None:
-                return Wait(delay=self._deletion())
-        if report is not None:
+        if report is not None and build.value.phase is Phase.BUILDING and report.succeeded:
+            if group is not None:
+                self.containers.delete_group(group.name)
             return self._harvest(build, report)
+        if report is not None:
+            return self._harvest(build, report) if self._is_gone(build.value) else self._later()
         if self._has_run(build.value):
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             return self._retry(build, ErrorClass.EVICTION, text)
@@ -127,7 +127,11 @@ class ContainerStage:
                     ErrorClass.TEMPLATE,
                     f"Packer reported {report.artifact or 'no artifact'}, not version {build.value.version}",
                 )
-            moved = replace(builds.move(build.value, Phase.VERIFYING, now), build_result=digest)
+            moved = replace(
+                builds.move(build.value, Phase.VERIFYING, now),
+                build_result=digest,
+                build_attempt=build.value.attempt,
+            )
             return self._commit(build, moved)
         definition = self.documents.definition(build.value.definition)
         verdicts = gates.judge(definition.verify, [check.to_domain() for check in report.checks])
@@ -205,11 +209,38 @@ class ContainerStage:
         log = self.blobs.find_facts("builds", f"{folder}/log.txt")
         return log is not None and now > log.changed_at + _SILENCE
 
-    def _deletion(self) -> timedelta:
-        return min(_DELETION, self.wait)
+    def _is_gone(self, build: Build) -> bool:
+        """True where no group of this attempt is left, nor, in the verify stage, the build stage's one.
+
+        The verify stage may begin while the build stage's group is still being deleted; the slot that both
+        used is given back, and a stage is tried again, only when everything is confirmed gone.
+        """
+        names = [group_name(build)]
+        if build.phase is Phase.VERIFYING:
+            names.append(build_group_name(build))
+        return not any(self._delete_again(name) for name in names)
+
+    def _delete_again(self, name: str) -> bool:
+        """True where the group is still there; its deletion is asked for again, which does no harm."""
+        if self.containers.find_group(name) is None:
+            return False
+        self.containers.delete_group(name)
+        return True
+
+    def _later(self) -> Wait:
+        return Wait(delay=min(_DELETION, self.wait))
 
 
 def group_name(build: Build) -> str:
     """The container group's name: derived from build, stage and attempt, so that it can be looked for."""
-    text = f"{build.id}/{build.phase.stage}/{build.attempt}"
-    return f"if-{build.phase.stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return _name(build, build.phase.stage, build.attempt)
+
+
+def build_group_name(build: Build) -> str:
+    """The name of the group whose attempt made the version that is verified now."""
+    return _name(build, Phase.BUILDING.stage, build.build_attempt)
+
+
+def _name(build: Build, stage: str, attempt: int) -> str:
+    text = f"{build.id}/{stage}/{attempt}"
+    return f"if-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

@@ -103,9 +103,10 @@ class Launcher:
     def _gallery_image(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> wire.GalleryImage:
+        subscription, resource_group = self.site.place(gallery)
         return wire.GalleryImage(
-            subscription_id=self.site.subscription_id,
-            resource_group=self.site.gallery_resource_group,
+            subscription_id=subscription,
+            resource_group=resource_group,
             gallery=str(gallery),
             image=str(image),
             version=str(version),

@@ -1,6 +1,7 @@
 """Where this factory works: the coordinates of its resources, as plain facts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline_core.domain.names import GalleryName, Region, TeamName
 
@@ -10,6 +11,7 @@ class Site:
     """Names that a build job needs; `live` lists the galleries that images may be placed in.
 
     `blob_endpoint` and `queue_endpoint` are what the builder reports to; `secops` owns bases and policy.
+    `elsewhere` gives subscription and resource group of the galleries that lie outside the usual ones.
     """
 
     subscription_id: str
@@ -24,3 +26,8 @@ class Site:
     blob_endpoint: str
     queue_endpoint: str
     secops: TeamName
+    elsewhere: Mapping[GalleryName, tuple[str, str]] = field(default_factory=dict)
+
+    def place(self, gallery: GalleryName) -> tuple[str, str]:
+        """Subscription and resource group of a gallery."""
+        return self.elsewhere.get(gallery, (self.subscription_id, self.gallery_resource_group))

@@ -18,6 +18,7 @@ from pipeline_core.domain.names import GalleryName, ImageName, Region
 BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 AUDIENCE = "api://imagefactory"
 FACTORY = "f0f0f0f0-0000-4000-8000-000000000002"
+PUBLISHER = "e0e0e0e0-0000-4000-8000-000000000003"
 BUILDER = "b0b0b0b0-0000-4000-8000-000000000001"
 PROGRAM = Path(__file__).with_name("container_program.py")
 
@@ -65,6 +66,7 @@ def azure(arm: launch.RunningArm) -> Iterator[Azure]:
         tenant_id=arm.tenant_id,
         location=Region(arm.location),
         client_id=FACTORY,
+        publisher_client_id=PUBLISHER,
         blob_endpoint="https://127.0.0.1:9/none",
         queue_endpoint="https://127.0.0.1:9/none",
         table_endpoint="https://127.0.0.1:9/none",

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.galleries import MemoryGalleries
@@ -22,6 +23,7 @@ QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 V1, V2 = GalleryVersion(9, 20261121, 1), GalleryVersion(9, 20261121, 2)
 TAGS = {"imagefactory-build": "b.1", "imagefactory-origin": "RedHat:RHEL:9-lvm-gen2:9.6.2025112113"}
 TRAITS = OsTraits()
+READER = "d0d0d0d0-0000-4000-8000-000000000004"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> World:
     else:
         azure: Azure = request.getfixturevalue("azure")
         made = World(
-            galleries=AzureGalleries(azure.clients.compute, azure.configuration),
+            galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
             image=image,
             add_source=lambda version, ready: machines.capture(azure, str(image), str(version), wait=ready),
             let_time_pass=lambda: time.sleep(0.05),
@@ -260,7 +262,7 @@ def test_a_deleted_version_goes_and_may_be_deleted_again(world: World) -> None:
 
 
 def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.configuration)
+    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
@@ -285,6 +287,27 @@ def test_a_missing_resource_group_is_no_missing_version(azure: Azure, image: Ima
     azure.arm.ask(
         "POST", "faults", {"path_regex": "versions", "status": 404, "code": "ResourceGroupNotFound"}
     )
-    galleries = AzureGalleries(azure.clients.compute, azure.configuration)
+    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
     with pytest.raises(NotFound, match="ResourceGroupNotFound"):
         galleries.find_version(LIVE, image, V1)
+
+
+def test_only_the_publishers_identity_writes_versions(azure: Azure, image: ImageName) -> None:
+    """The application's own identity may only read versions here, and publishing goes through all the same."""
+    azure.arm.ask("POST", "rights", {"client_id": READER, "actions": ["*/read", "*/galleries/images/write"]})
+    configuration = replace(azure.configuration, client_id=READER)
+    clients = Clients(configuration)
+    galleries = AzureGalleries(clients.compute, clients.publisher, configuration)
+    for gallery in (QUARANTINE, LIVE):
+        galleries.ensure_image(gallery, image, TRAITS)
+    machines.capture(azure, str(image), str(V1), wait=True)
+    world = World(
+        galleries=galleries, image=image, add_source=lambda *_: None, let_time_pass=lambda: time.sleep(0.05)
+    )
+    world.copy(V1)
+    assert world.settle(V1) is not None
+    alone = AzureGalleries(clients.compute, clients.compute, configuration)
+    with pytest.raises(PermanentError) as refused:
+        alone.begin_delete(LIVE, image, V1)
+    assert refused.value.error_class is ErrorClass.PERMISSION
+    clients.close()

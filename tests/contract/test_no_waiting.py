@@ -30,7 +30,7 @@ def requests_of(azure: Azure, act: Callable[[], Any]) -> list[str]:
 
 
 def test_galleries_begin_and_return(azure: Azure, image: ImageName) -> None:
-    galleries = AzureGalleries(azure.clients.compute, azure.configuration)
+    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
     made = requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits()))
     assert made == ["GET", "PUT"]
     assert requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits())) == ["GET"]

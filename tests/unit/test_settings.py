@@ -104,6 +104,7 @@ WRONG = [
     ("FACTORY_BUILDER_IDENTITY_ID", "builder"),
     ("FACTORY_BUILDER_CLIENT_ID", "builder"),
     ("FACTORY_CLIENT_ID", "123"),
+    ("FACTORY_PUBLISHER_CLIENT_ID", "publisher"),
     ("FACTORY_BUILD_SUBNET_ID", "subnet"),
     ("FACTORY_VM_SUBNET_ID", "/subscriptions/x"),
     ("FACTORY_SLOTS", "0"),

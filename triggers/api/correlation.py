@@ -1,6 +1,5 @@
 """The outermost layer of the app: gives each request an id, adds headers, answers what nobody else did."""
 
-import contextvars
 import logging
 import re
 import uuid
@@ -9,6 +8,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline_core.telemetry import correlation_id
 from triggers.api.problem import Problem
 
 HEADER = "X-Correlation-Id"
@@ -22,8 +22,6 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
 }
 _LOG = logging.getLogger("imagefactory.api")
-
-correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 
 
 class Correlation:

@@ -17,8 +17,8 @@ from pipeline_core.domain.errors import (
     StaleWrite,
     TransientError,
 )
+from pipeline_core.telemetry import correlation_id
 from pipeline_core.wire.problems import InvalidDocument
-from triggers.api.correlation import correlation_id
 from triggers.api.problem import Fault, Problem, Refusal
 
 _RETRY_AFTER = 5  # seconds, where the error names no time

@@ -1,4 +1,4 @@
-"""SDK clients, made from the configuration: one identity, bounded times, and no retries of their own.
+"""SDK clients, made from the configuration: two identities, bounded times, and no retries of their own.
 
 The engine retries by itself. An SDK that retried too would block a function for minutes, send messages twice
 and meet its own insert as a conflict (AZURE.md section 11).
@@ -35,13 +35,9 @@ class Clients:
         verify: dict[str, Any] = {"connection_verify": configuration.ca_file} if configuration.ca_file else {}
         times: dict[str, Any] = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _READ_SECONDS}
         self._options: dict[str, Any] = {**verify, **times, "retry_total": 0}
-        self._credential = credential or ManagedIdentityCredential(
-            client_id=configuration.client_id,
-            retry_total=_IDENTITY_RETRIES,
-            connection_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-        )
-        self._compute: dict[str, ComputeManagementClient] = {}
+        self._credential = credential or _identity(configuration.client_id)
+        self._publisher = credential or _identity(configuration.publisher_client_id)
+        self._compute: dict[tuple[str, bool], ComputeManagementClient] = {}
         self._lock = threading.Lock()
         self.tables = TableServiceClient(
             configuration.table_endpoint, credential=self._credential, **self._options
@@ -68,11 +64,19 @@ class Clients:
 
     def compute(self, subscription_id: str) -> ComputeManagementClient:
         """The client of one subscription: galleries may lie in several."""
+        return self._compute_of(subscription_id, is_publisher=False)
+
+    def publisher(self, subscription_id: str) -> ComputeManagementClient:
+        """The same with the publisher's identity: the only one that writes versions into live galleries."""
+        return self._compute_of(subscription_id, is_publisher=True)
+
+    def _compute_of(self, subscription_id: str, *, is_publisher: bool) -> ComputeManagementClient:
         with self._lock:
-            found = self._compute.get(subscription_id)
+            found = self._compute.get((subscription_id, is_publisher))
             if found is None:
-                found = ComputeManagementClient(self._credential, subscription_id, **self._arm())
-                self._compute[subscription_id] = found
+                credential = self._publisher if is_publisher else self._credential
+                found = ComputeManagementClient(credential, subscription_id, **self._arm())
+                self._compute[subscription_id, is_publisher] = found
             return found
 
     def close(self) -> None:
@@ -81,8 +85,9 @@ class Clients:
             client.close()
         for compute in self._compute.values():
             compute.close()
-        if isinstance(self._credential, ManagedIdentityCredential):
-            self._credential.close()
+        for credential in (self._credential, self._publisher):
+            if isinstance(credential, ManagedIdentityCredential):
+                credential.close()
 
     def _arm(self) -> dict[str, Any]:
         return {
@@ -90,3 +95,12 @@ class Clients:
             "base_url": self._configuration.arm_endpoint,
             "credential_scopes": [_ARM_SCOPE],
         }
+
+
+def _identity(client_id: str) -> ManagedIdentityCredential:
+    return ManagedIdentityCredential(
+        client_id=client_id,
+        retry_total=_IDENTITY_RETRIES,
+        connection_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+    )

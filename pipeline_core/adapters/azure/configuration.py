@@ -21,13 +21,15 @@ class GalleryPlace:
 class Configuration:
     """Endpoints and coordinates. `galleries` is keyed by name in lower case: Azure knows no case there.
 
-    `ca_file` names the certificate authority to trust instead of the public ones, or is empty.
+    `client_id` is the application's own identity; `publisher_client_id` the only one that writes versions
+    into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is empty.
     """
 
     subscription_id: str
     tenant_id: str
     location: Region
     client_id: str
+    publisher_client_id: str
     blob_endpoint: str
     queue_endpoint: str
     table_endpoint: str

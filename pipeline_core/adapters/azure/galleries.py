@@ -22,12 +22,16 @@ _FAILED = frozenset({"Failed", "Canceled"})
 
 
 class AzureGalleries:
-    """`compute` gives the client of a subscription."""
+    """`compute` gives the client of a subscription, `publisher` the one that may write versions."""
 
     def __init__(
-        self, compute: Callable[[str], ComputeManagementClient], configuration: Configuration
+        self,
+        compute: Callable[[str], ComputeManagementClient],
+        publisher: Callable[[str], ComputeManagementClient],
+        configuration: Configuration,
     ) -> None:
         self._compute = compute
+        self._publisher = publisher
         self._configuration = configuration
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
@@ -86,7 +90,7 @@ class AzureGalleries:
         """
         if self._find(new.gallery, new.image, new.version) is not None:
             return
-        place, client = self._at(new.gallery)
+        place, client = self._as_publisher(new.gallery)
         source = self._configuration.place(new.source_gallery)
         body = bodies.render_version(new, source, self._configuration.location)
         with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
@@ -109,7 +113,7 @@ class AzureGalleries:
         profile = (found.as_dict().get("properties") or {}).get("publishingProfile") or {}
         if bodies.is_marked(profile, excluded=excluded):
             return
-        place, client = self._at(gallery)
+        place, client = self._as_publisher(gallery)
         body = bodies.render_exclusion(profile, excluded=excluded)
         with errors.translated(f"set excludeFromLatest={excluded} on {image}@{version} in {gallery}"):
             client.gallery_image_versions.begin_update(
@@ -123,7 +127,7 @@ class AzureGalleries:
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         """Start the deletion and return; a version that is gone already is fine."""
-        place, client = self._at(gallery)
+        place, client = self._as_publisher(gallery)
         try:
             client.gallery_image_versions.begin_delete(
                 place.resource_group, str(place.name), str(image), str(version), polling=False
@@ -148,6 +152,10 @@ class AzureGalleries:
             if errors.is_absent(error):
                 return None
             raise errors.translate(error, f"look at {image}@{version} in {gallery}") from error
+
+    def _as_publisher(self, gallery: GalleryName) -> tuple[GalleryPlace, ComputeManagementClient]:
+        place = self._configuration.place(gallery)
+        return place, self._publisher(place.subscription_id)
 
     def _at(self, gallery: GalleryName) -> tuple[GalleryPlace, ComputeManagementClient]:
         place = self._configuration.place(gallery)

@@ -1,5 +1,7 @@
 """Plain HTTPS by requests: signing keys and webhooks. Nothing of the environment reaches a request."""
 
+import ipaddress
+import socket
 import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -20,13 +22,19 @@ class HttpsWeb:
 
     def __init__(self, ca_file: str = "") -> None:
         self._verify: str | bool = ca_file or True
+        self._is_public_only = not ca_file  # with an authority of our own we are in a network of our own
 
     def get(self, url: str, *, limit: int) -> WebAnswer:
         """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
         return self._ask("GET", url, None, {}, limit)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
-        """One POST under the same rules."""
+        """One POST under the same rules, to a public address only: where it goes is a team's choice.
+
+        A name that resolves anew between the look and the call is for the network's egress rules to stop.
+        """
+        if self._is_public_only:
+            _demand_public(url)
         return self._ask("POST", url, body, headers, limit)
 
     def _ask(
@@ -66,6 +74,19 @@ def _read(place: str, answer: requests.Response, limit: int) -> WebAnswer:
         if time.monotonic() > deadline:
             raise TransientError(ErrorClass.NETWORK, f"{place} took longer than {_WHOLE_SECONDS:g} s")
     return WebAnswer(status=answer.status_code, body=bytes(content))
+
+
+def _demand_public(url: str) -> None:
+    """Raise PermanentError where the host is, or resolves to, anything but addresses of the public internet."""
+    place = _place(url)
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TransientError(ErrorClass.NETWORK, f"{place} cannot be resolved") from error
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+            raise PermanentError(ErrorClass.POLICY, f"{place} is no public address: give one")
 
 
 def _place(url: str) -> str:

@@ -217,16 +217,19 @@ def test_a_failed_build_ends_only_when_its_group_is_gone() -> None:
     assert not scenes.capacity(made).holds(build.id)
 
 
-def test_a_slow_deletion_is_looked_at_again_soon_and_not_started_twice() -> None:
+def test_verifying_begins_while_the_build_stages_group_is_still_being_deleted() -> None:
     made, build, name = _running()
-    _report(made, build)
-    made.ports.containers.deletion = timedelta(seconds=12)
-    began = made.ports.clock.now()
+    made.ports.containers.deletion = timedelta(minutes=40)
+    made.ports.clock.advance(timedelta(minutes=11))
+    made.platform.advance()
     scenes.step(made, build)
-    made.drain(limit=made.deliveries)
-    scenes.until(made, lambda: _now(made, build).phase is Phase.VERIFYING)
-    assert made.ports.containers.find_group(name) is None
-    assert made.ports.clock.now() - began <= timedelta(seconds=15)
+    assert _now(made, build).phase is Phase.VERIFYING
+    assert made.ports.containers.find_group(name) is not None
+    began = made.ports.clock.now()
+    scenes.until(made, lambda: _now(made, build).phase is Phase.PUBLISHING)
+    # The slot that both stages used is given back only when both groups are confirmed gone.
+    assert made.ports.clock.now() - began >= timedelta(minutes=40)
+    assert made.ports.containers.names() == []
 
 
 def test_the_hourly_budget_of_creations_delays_a_build_and_does_not_fail_it() -> None:

@@ -304,6 +304,19 @@ def test_only_secops_registers_and_edits_bases() -> None:
         )
 
 
+def test_a_team_that_owns_a_base_cannot_turn_it_into_a_child() -> None:
+    made = scenes.registered(ONE)
+    base = _put(made, scenes.of_team("own-base", None, "ml"))
+    with pytest.raises(PermanentError, match="only SecOps changes base images"):
+        _put(
+            made,
+            scenes.of_team("own-base", "rhel9-base", "ml"),
+            by=scenes.principal("ml"),
+            expected=base.etag,
+        )
+    assert scenes.head(made, ImageName("own-base")) == base.head
+
+
 def test_a_child_that_moves_to_another_parent_is_found_under_the_new_one_only() -> None:
     made = scenes.registered({**TWO, "rhel9-python": "rhel9-base", "payments-api": "rhel9-java"})
     made.register("payments-api", "rhel9-python")

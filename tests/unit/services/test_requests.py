@@ -193,6 +193,21 @@ def test_three_failures_open_the_breaker_and_a_request_closes_it() -> None:
     assert scenes.rest_of(made, BASE) == "current"
 
 
+def test_a_request_whose_build_fails_too_leaves_the_breaker_closed_for_the_next_release() -> None:
+    made = scenes.settled(ONE)
+    made.platform.failing = {("rhel9-base", "build"): "provisioner"}
+    for release in ("9.8.2026062323", "9.9.2026072323", "9.10.2026082323"):
+        scenes.released(made, release)
+        made.drain()
+    _ask(made, "looked")
+    made.drain()
+    assert scenes.head(made, BASE).failures == 1
+    made.platform.failing = {}
+    scenes.released(made, "9.11.2026092323")
+    made.drain()
+    assert scenes.rest_of(made, BASE) == "current"
+
+
 def test_an_edited_definition_closes_the_breaker_too() -> None:
     made = scenes.settled(ONE)
     made.platform.failing = {("rhel9-base", "build"): "provisioner"}

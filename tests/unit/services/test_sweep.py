@@ -157,6 +157,14 @@ def test_a_young_build_is_left_alone() -> None:
     assert messages.StepMessage.from_wire(text).once
 
 
+def test_an_image_whose_build_is_on_its_way_is_not_asked_for() -> None:
+    made = scenes.registered(ONE)
+    scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    assert made.factory.sweeper.sweep().stale == 0
+    assert scenes.asked(made) == []
+
+
 def test_sweeps_beside_a_chain_that_lives_do_not_multiply_it() -> None:
     made = scenes.registered(ONE)
     made.ports.galleries.replication = timedelta(hours=5)

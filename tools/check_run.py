@@ -1,0 +1,28 @@
+"""Hold the last line of a `make run` against what the main job promises; the exit status says whether it holds."""
+
+import json
+import sys
+from pathlib import Path
+
+LIMIT = 60  # seconds, after set-up
+
+
+def broken(facts: dict[str, object]) -> list[str]:
+    """What does not hold."""
+    images = facts["images"]
+    seconds = facts["seconds"]
+    found = []
+    if facts["result"] != "ok" or facts["duplicate_builds"] != 0:
+        found.append(f"result {facts['result']}, {facts['duplicate_builds']} duplicate builds")
+    if not isinstance(images, list) or len(images) != 6:
+        found.append("not six images")
+    if not isinstance(seconds, int | float) or seconds > LIMIT:
+        found.append(f"{seconds} s, {LIMIT} are allowed")
+    return found
+
+
+if __name__ == "__main__":
+    last = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()[-1]
+    wrong = broken(json.loads(last))
+    print("make run: " + ("; ".join(wrong) if wrong else "holds what it promises"))
+    sys.exit(1 if wrong else 0)
