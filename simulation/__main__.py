@@ -12,6 +12,9 @@ from simulation import fleet, world
 from simulation.world import World
 
 
+_DELIVERIES_PER_IMAGE = 1500  # a world at work needs about a tenth of that
+
+
 def main() -> int:
     """The last line is one JSON object; exit status 1 where an invariant was violated."""
     options = _parser().parse_args()
@@ -49,13 +52,24 @@ def run(seed: int, *, images: int, slots: int, faults: str) -> World:
     parents = fleet.forest(images, chance)
     for name, parent in parents.items():
         made.register(name, parent)
-    made.settle()
+    limit = _DELIVERIES_PER_IMAGE * images
+    if not _rests(made, limit):
+        return made
     made.publish_release("9.8.2026062323")
     made.factory.poller.poll()
     for name in chance.sample(sorted(parents), k=min(2, len(parents))):
         made.register(name, parents[name], text=f"edit-{name}")
-    made.settle()
+    _rests(made, made.deliveries + limit)
     return made
+
+
+def _rests(made: World, limit: int) -> bool:
+    try:
+        made.settle(limit=limit)
+    except world.RestlessError as error:
+        made.restless = str(error)
+        return False
+    return True
 
 
 def violations(made: World) -> list[str]:
@@ -71,6 +85,7 @@ def violations(made: World) -> list[str]:
         found += [
             f"{name}: {key[:12]} was published {count} times" for key, count in published.items() if count > 1
         ]
+    found += [made.restless] if made.restless else []
     found += [f"the container group {name} is left" for name in made.ports.containers.names()]
     found += [f"a message of {queue} was poisoned: {text}" for queue, text in made.poisoned]
     return found

@@ -44,6 +44,10 @@ FAULTS = {
 }
 
 
+class RestlessError(RuntimeError):
+    """Messages go on and on: something is asked for that is never reached."""
+
+
 @dataclass(slots=True, kw_only=True)
 class World:
     """One factory with everything around it."""
@@ -56,6 +60,7 @@ class World:
     deliveries: int = 0
     injected: int = 0
     poisoned: list[tuple[str, str]] = field(default_factory=list)
+    restless: str = ""
 
     def register(self, name: str, parent: str | None, *, text: str = "content", **changes: Any) -> None:
         """Register an image as SecOps, or replace its definition."""
@@ -87,7 +92,7 @@ class World:
             self._drain(limit)
             quiet = quiet + 1 if self.deliveries - before <= 1 else 0
             if self.deliveries > limit:
-                raise RuntimeError(f"the world did not come to rest within {limit} deliveries")
+                raise RestlessError(f"the world did not come to rest within {limit} deliveries")
 
     def drain(self, *, limit: int = 200_000) -> None:
         """Deliver until no message is left, moving time on as needed; no sweep."""
