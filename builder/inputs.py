@@ -12,7 +12,7 @@ from pipeline_core.domain.errors import ErrorClass, MalformedMessage, PermanentE
 from pipeline_core.guard import bundles
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 
-BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes, compressed; as DESIGN states it
+BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes, compressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

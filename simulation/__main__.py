@@ -11,7 +11,6 @@ from pipeline_core.domain.names import ImageName
 from simulation import fleet, world
 from simulation.world import World
 
-
 _DELIVERIES_PER_IMAGE = 1500  # a world at work needs about a tenth of that
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline_core.domain.names import ImageName
 
-MAX_DEPTH = 16  # DESIGN: a stated limit, so that every walk up a chain is bounded
+MAX_DEPTH = 16  # a stated limit, so that every walk up a chain is bounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
 
 
 def _tags(build: Build) -> dict[str, str]:
-    """With the gallery alone these tell what a version is: they rebuild every table (DESIGN section 5)."""
+    """With the gallery alone these tell what a version is: they rebuild every table."""
     inputs = build.inputs
     return {
         "imagefactory-build": str(build.id),

@@ -1,7 +1,7 @@
 """SDK clients, made from the configuration: two identities, bounded times, and no retries of their own.
 
 The engine retries by itself. An SDK that retried too would block a function for minutes, send messages twice
-and meet its own insert as a conflict (AZURE.md section 11).
+and meet its own insert as a conflict.
 """
 
 import threading

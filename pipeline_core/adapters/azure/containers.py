@@ -119,7 +119,7 @@ def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
 
 
 def group_state(*, provisioning: str, group: str, container: str, exit_code: int | None) -> GroupState:
-    """The state from what ARM says of the provisioning, the group and its one container (AZURE.md 2.3)."""
+    """The state from what ARM says of the provisioning, the group and its one container."""
     if container == "Terminated":
         return GroupState.SUCCEEDED if exit_code == 0 else GroupState.FAILED
     if provisioning == "Failed" or group in ("Failed", "Stopped", "Succeeded"):

@@ -1,8 +1,7 @@
 """Azure Tables: every write conditional on its ETag, and a conflict read back before it is believed.
 
 Each written row carries a nonce in a cell that callers never see. An answer can be lost on its way, and
-then our own write looks like another's; a row that holds our nonce says that it was ours (DESIGN section 5,
-rule 3).
+then our own write looks like another's; a row that holds our nonce says that it was ours.
 """
 
 import itertools

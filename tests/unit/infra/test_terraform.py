@@ -1,4 +1,4 @@
-"""What Terraform makes fits the application, and keeps the promises of DESIGN section 9: no keys, nothing public."""
+"""What Terraform makes fits the application, and keeps its promises: no keys, nothing public."""
 
 import json
 import re
