@@ -61,6 +61,7 @@ class World:
     injected: int = 0
     poisoned: list[tuple[str, str]] = field(default_factory=list)
     restless: str = ""
+    waits: int = 0  # steps that only looked
 
     def register(self, name: str, parent: str | None, *, text: str = "content", **changes: Any) -> None:
         """Register an image as SecOps, or replace its definition."""
@@ -153,6 +154,11 @@ class World:
             return True
         return False
 
+    def _step(self, text: str, *, redelivered: bool) -> None:
+        before = self.ports.tables.operations
+        self.factory.driver.step(messages.StepMessage.from_wire(text), redelivered=redelivered)
+        self.waits += self.ports.tables.operations - before == 1
+
     def _handle(self, queue: str, text: str, *, redelivered: bool) -> None:
         factory = self.factory
         handlers: dict[str, Callable[[], object]] = {
@@ -160,9 +166,7 @@ class World:
                 messages.RebuildMessage.from_wire(text)
             ),
             messages.DISPATCH_REQUESTS: factory.dispatcher.dispatch,
-            messages.BUILD_STEPS: lambda: factory.driver.step(
-                messages.StepMessage.from_wire(text), redelivered=redelivered
-            ),
+            messages.BUILD_STEPS: lambda: self._step(text, redelivered=redelivered),
             messages.BUILD_EVENTS: lambda: factory.build_events.observe(
                 messages.BuildEventMessage.from_wire(text)
             ),

@@ -7,7 +7,15 @@ from enum import Enum, unique
 
 from pipeline_core.domain.errors import ErrorClass, UnlistedTransition
 from pipeline_core.domain.fingerprint import BuildInputs
-from pipeline_core.domain.names import BuildId, CampaignId, Digest, Fingerprint, ImageName, TeamName
+from pipeline_core.domain.names import (
+    BuildId,
+    CampaignId,
+    Digest,
+    Fingerprint,
+    GalleryName,
+    ImageName,
+    TeamName,
+)
 from pipeline_core.domain.reasons import Lane, RebuildReason
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -57,6 +65,7 @@ class Failure:
 class Build:
     """One build of one input.
 
+    `gallery` is the live one that the image is placed in;
     `seq` rises with every transition; `attempt` counts the tries of the current phase from 1; `version`
     is the gallery version allotted to the running attempt; `build_result` and `verify_result` digest what
     the builder reported; `priority` is its key among the pending ones; `announce` is true until what this
@@ -70,6 +79,7 @@ class Build:
     generation: int
     inputs: BuildInputs
     definition: Digest
+    gallery: GalleryName
     reasons: tuple[RebuildReason, ...]
     lane: Lane
     campaign: CampaignId

@@ -30,9 +30,10 @@ from pipeline_core.services.drive import Ended, Moved, Progress, Wait
 from pipeline_core.services.ending import Ending
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.launch import Launcher
+from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
@@ -56,6 +57,7 @@ class ContainerStage:
     launcher: Launcher
     provenance: Provenance
     ending: Ending
+    outbox: Outbox
     journal: Journal
     clock: Clock
     chance: Chance
@@ -143,7 +145,8 @@ class ContainerStage:
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
-        self.capacity.release(build.value.id)
+        if self.capacity.release(build.value.id) is Release.FREED:
+            self.outbox.dispatch("slot-freed")
         return progress
 
     def _commit(self, build: Stored[Build], moved: Build) -> Progress:

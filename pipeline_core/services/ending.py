@@ -16,7 +16,7 @@ from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.projection import Projection
 from pipeline_core.services.reconcile import ANCESTOR_ENDED
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
@@ -69,7 +69,8 @@ class Ending:
     def announce(self, ended: Stored[Build], entry: Entry | None = None) -> None:
         """Tell of an end, then note that it was told; run again until that note is written."""
         build = ended.value
-        if not self.capacity.release(build.id):
+        released = self.capacity.release(build.id)
+        if released is Release.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         if build.result is Result.SUCCEEDED and build.version is not None:
             self.outbox.published(build.image, build.version, build.campaign)
@@ -78,7 +79,8 @@ class Ending:
                 self.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
         # A run that was outdated by its end is followed by the next (rule 9 of the engine).
         self.outbox.rebuild(build.image, "build-ended", build.campaign)
-        self.outbox.dispatch("slot-freed")
+        if released is Release.FREED:
+            self.outbox.dispatch("slot-freed")
         if entry is not None:
             self.outbox.notify(entry)
         self.projection.project(build.image)

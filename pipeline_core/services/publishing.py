@@ -6,14 +6,14 @@ from datetime import timedelta
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.drive import Ended, Moved, Progress, Wait
 from pipeline_core.services.ending import Ending
+from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.site import Site
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 
@@ -29,21 +29,22 @@ class Publishing:
     capacity: CapacityStore
     documents: Documents
     ending: Ending
+    outbox: Outbox
     site: Site
     clock: Clock
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
         """One look at the live version, and at most one change. Replication is watched without an end."""
-        head = self.images.get_head(build.value.image).value
-        version = build.value.version
+        version, gallery = build.value.version, build.value.gallery
         if version is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
-        gallery = head.registration.gallery
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
-            self.capacity.release(build.value.id)  # again, in case the stage before died before it could
-            self._copy(build.value, head)
+            # Again, in case the handler that ended the stage before died before it could.
+            if self.capacity.release(build.value.id) is Release.FREED:
+                self.outbox.dispatch("slot-freed")
+            self._copy(build.value)
             return Wait(delay=self.wait)
         if not _is_ours(live, build.value):
             raise PermanentError(
@@ -55,18 +56,17 @@ class Publishing:
             case VersionState.FAILED:
                 return self._copy_again(build, live)
             case VersionState.READY:
-                return self._include(build, head, live)
+                return self._include(build, live)
 
-    def _copy(self, build: Build, head: ImageHead) -> None:
+    def _copy(self, build: Build) -> None:
         if build.version is None or build.provenance is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
         definition = self.documents.definition(build.definition)
-        gallery = head.registration.gallery
-        self.galleries.ensure_image(gallery, build.image, definition.os)
+        self.galleries.ensure_image(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
         self.galleries.begin_copy(
             NewGalleryVersion(
-                gallery=gallery,
+                gallery=build.gallery,
                 source_gallery=self.site.quarantine,
                 image=build.image,
                 version=build.version,
@@ -89,8 +89,9 @@ class Publishing:
         etags = self.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
-    def _include(self, build: Stored[Build], head: ImageHead, live: GalleryImageVersion) -> Progress:
+    def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         """Only while the build is the active one and its version is above the current one (rule 7)."""
+        head = self.images.get_head(build.value.image).value
         if head.active is None or head.active.build != build.value.id:
             raise PermanentError(ErrorClass.CONFLICT, f"build {build.value.id} is no longer the active one")
         if head.current is not None and live.version <= head.current.version:

@@ -16,7 +16,7 @@ from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.ending import Ending
 from pipeline_core.services.outbox import Outbox
-from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
@@ -114,7 +114,7 @@ class Sweeper:
         stored = self.images.find_build(holder)
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
-        return self.capacity.release(holder)
+        return self.capacity.release(holder) is Release.FREED
 
 
 def _is_stale(name: ImageName, world: World) -> bool:

@@ -6,6 +6,7 @@ transaction on the ETags it was decided on: two dispatchers can never pass a lim
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum, unique
 
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
@@ -17,6 +18,15 @@ _PARTITION = "slots"
 _ROUNDS = 8  # tries on a counter that others change
 _SOON = timedelta(seconds=1)
 _LIMIT = 1000  # slots and teams, or holders, that one read covers: more slots than a subscription has groups
+
+
+@unique
+class Release(Enum):
+    """What came of giving a slot back."""
+
+    FREED = "freed"  # somebody else may have it now
+    NOT_HELD = "not-held"  # the build has none
+    RACED = "raced"  # the rows were being changed by others: ask again
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,11 +116,11 @@ class CapacityStore:
             ErrorClass.CONFLICT, "the budget of creations is in use by others", retry_after=_SOON
         )
 
-    def release(self, build: BuildId) -> bool:
-        """Give the build's slot back; False where another writer raced and it has to be asked again."""
+    def release(self, build: BuildId) -> Release:
+        """Give the build's slot back; safe to repeat."""
         by_build = self._find(f"build:{build}")
         if by_build is None:
-            return True
+            return Release.NOT_HELD
         slot = self._find(f"slot:{int(by_build.cells['slot']):04d}")
         team = self._find(f"team:{by_build.cells['team']}")
         writes = [TableWrite(verb=Verb.DELETE, row=by_build)]
@@ -121,8 +131,8 @@ class CapacityStore:
         try:
             self._tables.write(TABLE, writes)
         except StaleWrite:
-            return self._find(f"build:{build}") is None
-        return True
+            return Release.RACED
+        return Release.FREED
 
     def _find(self, key: str) -> Row | None:
         return self._tables.find(TABLE, _PARTITION, key)

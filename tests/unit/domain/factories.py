@@ -134,6 +134,7 @@ def build(phase: Phase = Phase.PENDING, **changes: object) -> Build:
         generation=1,
         inputs=inputs,
         definition=digest("1"),
+        gallery=GalleryName("live"),
         reasons=(RebuildReason(kind=ReasonKind.NEVER_BUILT),),
         lane=Lane.HUMAN,
         campaign=CampaignId("test"),
