@@ -4,13 +4,13 @@ Derived from what is there (report, marker, group), never from what was remember
 where nothing is, and never create again for an attempt that has run.
 """
 
+import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import builds, gates, retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
-from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
@@ -18,6 +18,7 @@ from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import (
+    BlobFacts,
     Blobs,
     Chance,
     Clock,
@@ -40,6 +41,7 @@ from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
+_BEGINNING = timedelta(minutes=30)  # from creation to the container; Azure itself gives up after that
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
 _NOTE = timedelta(seconds=45)  # longer than a creation's call may take, so that no two are under way
 _NEXT_HOUR = timedelta(minutes=5)
@@ -70,13 +72,20 @@ class ContainerStage:
         report = self._report(build.value)
         if report is not None or group is None:
             return self._without_need_of_group(build, group, report)
-        late = self._overdue(build.value)
-        if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or late:
+        if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or self._is_late(build.value):
             if self._report(build.value) is not None:
                 return Wait(delay=timedelta(0))  # it was written between the two looks
-            self.containers.delete_group(name)
-            return self._later()
+            return self._give_up(build.value, name)
         return Wait(delay=self.wait)
+
+    def _give_up(self, build: Build, name: str) -> Progress:
+        """Delete a group that will not report; one whose container never began is noted as such."""
+        if self._facts(build, "started.json") is None:
+            note = f"{_folder(build)}/never-began.json"
+            with contextlib.suppress(AlreadyExists):
+                self.blobs.create("builds", note, b"{}", media_type="application/json")
+        self.containers.delete_group(name)
+        return self._later()
 
     def _without_need_of_group(
         self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
@@ -87,12 +96,12 @@ class ContainerStage:
             return self._harvest(build, report)
         if report is not None:
             return self._harvest(build, report) if self._is_gone(build.value) else self._later()
-        if self._has_run(build.value):
+        if self._facts(build.value, "started.json") is not None:
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             return self._retry(build, ErrorClass.EVICTION, text)
-        if self._overdue(build.value):
-            return self._retry(build, ErrorClass.CAPACITY, "the container could not be started in time")
-        return self._launch(build.value)
+        if self._facts(build.value, "never-began.json") is not None:
+            return self._retry(build, ErrorClass.CAPACITY, "the container group never began to run")
+        return self._launch(build.value)  # however long that has to wait for quota or budget
 
     def _launch(self, build: Build) -> Progress:
         now = self.clock.now()
@@ -109,11 +118,11 @@ class ContainerStage:
 
         A note without a group belongs to a handler that died in between; after a while it counts no more.
         """
-        name = f"{attempt_folder(build.id, build.phase.stage, build.attempt)}/launched.json"
+        name = f"{_folder(build)}/launched.json"
         try:
             self.blobs.create("builds", name, b"{}", media_type="application/json")
         except AlreadyExists:
-            note = self.blobs.find_facts("builds", name)
+            note = self._facts(build, "launched.json")
             return note is not None and now > note.changed_at + _NOTE
         return True
 
@@ -186,7 +195,7 @@ class ContainerStage:
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
 
     def _report(self, build: Build) -> BuildReport | None:
-        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
+        folder = _folder(build)
         try:
             content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
         except NotFound:
@@ -196,21 +205,23 @@ class ContainerStage:
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.TEMPLATE, f"{folder}/result.json: {error}") from error
 
-    def _has_run(self, build: Build) -> bool:
-        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
-        return self.blobs.find_facts("builds", f"{folder}/started.json") is not None
-
-    def _overdue(self, build: Build) -> bool:
+    def _is_late(self, build: Build) -> bool:
+        """True where the container began too long ago, fell silent, or did not begin within a fair time."""
         now = self.clock.now()
-        definition = self.documents.definition(build.definition)
-        if now > build.phase_since + definition.build.timeout + _MARGIN:
+        if now <= build.phase_since + _SILENCE:
+            return False
+        started = self._facts(build, "started.json")
+        if started is None:
+            note = self._facts(build, "launched.json")
+            return note is not None and now > note.changed_at + _BEGINNING
+        log = self._facts(build, "log.txt")
+        if log is not None and now > log.changed_at + _SILENCE:
             return True
-        return now > build.phase_since + _SILENCE and self._is_silent(build, definition, now)
+        timeout = self.documents.definition(build.definition).build.timeout
+        return now > started.changed_at + timeout + _MARGIN
 
-    def _is_silent(self, build: Build, definition: ImageDefinition, now: datetime) -> bool:
-        folder = attempt_folder(build.id, build.phase.stage, build.attempt)
-        log = self.blobs.find_facts("builds", f"{folder}/log.txt")
-        return log is not None and now > log.changed_at + _SILENCE
+    def _facts(self, build: Build, name: str) -> BlobFacts | None:
+        return self.blobs.find_facts("builds", f"{_folder(build)}/{name}")
 
     def _is_gone(self, build: Build) -> bool:
         """True where no group of this attempt is left, nor, in the verify stage, the build stage's one.
@@ -232,6 +243,10 @@ class ContainerStage:
 
     def _later(self) -> Wait:
         return Wait(delay=min(_DELETION, self.wait))
+
+
+def _folder(build: Build) -> str:
+    return attempt_folder(build.id, build.phase.stage, build.attempt)
 
 
 def group_name(build: Build) -> str:

@@ -15,7 +15,7 @@ from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore, Ledger
+from pipeline_core.state.capacity import CapacityStore, Ledger, Take
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
@@ -83,12 +83,14 @@ class Dispatcher:
             if stored is not None and self._may_stand_still(stored.value):
                 self.outbox.step(stored.value, reason="start-again")
             return False
-        if not self.capacity.take(slot, pending, ledger):
+        take = self.capacity.take(slot, pending, ledger)
+        if take is Take.RACED:
             return None
         try:
             build = self._begin(stored.value, stored.etag)
         except StaleWrite:
-            self._lost(pending)
+            if take is Take.TAKEN:
+                self._give_back(pending)
             return None
         self.index.remove_pending(pending.key, etag=row.etag)
         self.outbox.step(build, reason="slot-taken")
@@ -114,8 +116,8 @@ class Dispatcher:
         )
         return begun
 
-    def _lost(self, pending: PendingBuild) -> None:
-        """Give the slot back unless the build was started, by this pass's lost answer or by another pass."""
+    def _give_back(self, pending: PendingBuild) -> None:
+        """The slot that this pass took, unless the build was started all the same."""
         stored = self.images.find_build(pending.build)
         if stored is None or not stored.value.phase.has_container:
             self.capacity.release(pending.build)

@@ -13,7 +13,8 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, Rest, ReuseVersion, StartBuild
 from pipeline_core.domain.reasons import Lane
-from pipeline_core.ports import Clock, Logs, TableWrite
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Clock, Galleries, Logs, TableWrite
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.observe import Observation, Observer
 from pipeline_core.services.outbox import Outbox
@@ -50,6 +51,7 @@ class Reconciler:
     observer: Observer
     images: ImageStore
     index: Index
+    galleries: Galleries
     outbox: Outbox
     projection: Projection
     journal: Journal
@@ -86,6 +88,8 @@ class Reconciler:
     ) -> None:
         head = observation.head
         if head is None:
+            # A registration that was given up half-way, or a deletion, left a copy in the fleet.
+            self.projection.project(observation.snapshot.image)
             return
         match decision:
             case StartBuild():
@@ -161,6 +165,7 @@ class Reconciler:
             lane=Lane.BACKGROUND if built is None else built.value.lane,
             published_at=now,
         )
+        self._offer(head.value, decision.version)
         entry = self.journal.of_image(image, Event.REUSED, detail=f"{decision.version} has the desired input")
         self.images.commit(
             [
@@ -170,6 +175,14 @@ class Reconciler:
         )
         self.projection.project(image)
         self.outbox.published(image, decision.version, campaign)
+
+    def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
+        """Make `latest` mean the reused version: it is let in, and what is above it is taken out."""
+        gallery = head.registration.gallery
+        for found in self.galleries.list_versions(gallery, head.name):
+            is_above = found.version > version
+            if found.excluded_from_latest is not is_above and (is_above or found.version == version):
+                self.galleries.set_excluded(gallery, head.name, found.version, excluded=is_above)
 
     def _join(self, head: ImageHead) -> None:
         """Make sure that a build that waits for a slot can be found by the dispatcher."""

@@ -142,11 +142,14 @@ class Registrar:
             records.put_head(head, etag=None if old is None else old.etag),
             records.add_entry(entry),
         ]
+        # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
+        # no index knows would be found by nobody, should this process end in between.
+        self._index(head)
         try:
             self.images.commit(writes)
         except (AlreadyExists, StaleWrite) as error:
             raise _HeadMovedError from error
-        self._index(head, old)
+        self._after(head, old)
         self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.logs.note("image-registered", image=str(name), actor=principal.subject)
         return Registered(head=head, etag=document_etag(head), created=old is None)
@@ -212,16 +215,22 @@ class Registrar:
         """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
         return self.site.live[0]
 
-    def _index(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
-        if old is not None and old.value.registration.origin != head.registration.origin:
-            self._unindex(old.value)
+    def _index(self, head: ImageHead) -> None:
         origin = head.registration.origin
         if isinstance(origin, MarketplaceSource):
             self.sources.follow(origin)
             self.index.add_root(origin, head.name)
-            self._look_at(origin)
         else:
             self.index.add_child(origin.image, head.name)
+        self.index.project(head.name, head)
+
+    def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
+        origin = head.registration.origin
+        if old is not None and old.value.registration.origin != origin:
+            self._unindex(old.value)
+        if isinstance(origin, MarketplaceSource):
+            self._look_at(origin)
+        else:
             self._raise_heights(head)
         self.projection.project(head.name)
 

@@ -12,6 +12,7 @@ from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs
+from pipeline_core.services.documents import Documents
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -27,6 +28,7 @@ class RegistrationRules:
     images: ImageStore
     sources: SourceStore
     blobs: Blobs
+    documents: Documents
     secops: TeamName
 
     def problems(
@@ -44,6 +46,8 @@ class RegistrationRules:
         if isinstance(definition.origin, ParentReference):
             yield from self._parent_problems(definition, definition.origin)
         yield from _version_problems(definition, self.last_version(name, old))
+        if old is not None:
+            yield from self._trait_problems(definition, old)
 
     def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
         """The highest version ever allotted to `name`, also where it was deleted and comes back."""
@@ -51,6 +55,14 @@ class RegistrationRules:
             return old.last_version
         versions = (build.version for build in self.images.list_builds(name, limit=_READ))
         return max((version for version in versions if version is not None), default=None)
+
+    def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
+        if self.documents.definition(old.registration.definition).os != definition.os:
+            yield Problem(
+                path="spec.os",
+                message="differs from what the image was registered with, and a gallery fixes it for good",
+                remedy="register the image under a new name",
+            )
 
     def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         try:

@@ -21,6 +21,15 @@ _LIMIT = 1000  # slots and teams, or holders, that one read covers: more slots t
 
 
 @unique
+class Take(Enum):
+    """What came of taking a slot."""
+
+    TAKEN = "taken"  # by this call
+    HELD = "held"  # the build has one already, which nothing counts twice
+    RACED = "raced"  # another pass took the slot, or the last of a budget
+
+
+@unique
 class Release(Enum):
     """What came of giving a slot back."""
 
@@ -66,11 +75,10 @@ class CapacityStore:
         )
         return Ledger(capacity=capacity, hour_key=_hour(now), hour=hour, teams=teams)
 
-    def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> bool:
-        """Take a slot for a build, with one creation of this hour's budget; False where another was faster.
+    def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> Take:
+        """Take a slot for a build, with one creation of this hour's budget.
 
-        A build that holds a slot already keeps it: the answer is True and nothing is counted twice. The
-        ledger is brought up to date, so that the next build can be started on it.
+        The ledger is brought up to date, so that the next build can be started on it.
         """
         team = str(pending.team)
         cells: dict[str, Cell] = {"build": str(pending.build), "team": team}
@@ -84,10 +92,10 @@ class CapacityStore:
         try:
             etags = self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
-            return self.holds(pending.build)
+            return Take.HELD if self.holds(pending.build) else Take.RACED
         ledger.hour = replace(writes[2].row, etag=etags[2])
         ledger.teams[team] = replace(writes[3].row, etag=etags[3])
-        return True
+        return Take.TAKEN
 
     def holds(self, build: BuildId) -> bool:
         """True where the build has a slot."""

@@ -296,21 +296,6 @@ def test_a_report_counts_even_where_the_container_died_after_it() -> None:
     assert _now(made, build).phase is Phase.VERIFYING
 
 
-def test_a_group_that_cannot_be_created_in_time_is_a_lack_of_capacity() -> None:
-    made = scenes.registered(ONE)
-    made.ports.containers.limit = 0
-    build = scenes.in_phase(made, BASE, Phase.BUILDING)
-    scenes.lose(made)
-    for _ in range(3):
-        scenes.step(made, build)
-        assert _now(made, build) == build  # a quota queues a build, it never fails it
-    made.ports.clock.advance(timedelta(minutes=91))
-    scenes.step(made, build)
-    after = _now(made, build)
-    assert after.failure is not None
-    assert (after.attempt, after.failure.error_class) == (2, ErrorClass.CAPACITY)
-
-
 def test_a_report_of_another_version_ends_the_build() -> None:
     made, build, name = _running()
     _report(made, build, artifact="/galleries/quarantine/images/rhel9-base/versions/9.20200101.1")

@@ -11,6 +11,7 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.state import images as records
+from pipeline_core.state.capacity import Take
 from pipeline_core.wire.messages import PublishedMessage
 from simulation.world import LIVE, World
 from tests.unit.services import scenes
@@ -202,7 +203,7 @@ def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_here() -
     made.ports.galleries.begin_delete(LIVE, BASE, build.version)  # as if the copy had not been begun
     capacity = scenes.capacity(made)
     pending = PendingBuild(key="k", build=build.id, team=build.team)
-    assert capacity.take(0, pending, capacity.read(made.ports.clock.now()))
+    assert capacity.take(0, pending, capacity.read(made.ports.clock.now())) is Take.TAKEN
     scenes.step(made, build)
     assert not capacity.holds(build.id)
 

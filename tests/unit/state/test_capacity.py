@@ -15,7 +15,7 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Row, TableWrite, Verb
-from pipeline_core.state.capacity import CapacityStore, Ledger
+from pipeline_core.state.capacity import CapacityStore, Ledger, Take
 from tests.unit.domain.factories import NOW
 
 SLOTS, TEAM_SLOTS, PER_HOUR = 4, 2, 6
@@ -56,7 +56,7 @@ class Dispatching(RuleBasedStateMachine):
         pending = _pending(number, self.teams.get(_pending(number).build, team))
         held = self.store.holds(pending.build)
         for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS):
-            if self.store.take(slot, chosen, ledger) and not held:
+            if self.store.take(slot, chosen, ledger) is Take.TAKEN and not held:
                 self.teams[chosen.build] = str(chosen.team)
                 self.created[ledger.hour_key] += 1
         self.ledgers[which] = self.store.read(self.now)
@@ -101,7 +101,7 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
     ledger = store.read(NOW)
     pending = [_pending(number, team) for number, team in enumerate(teams)]
     for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS):
-        assert store.take(slot, candidate, ledger)
+        assert store.take(slot, candidate, ledger) is Take.TAKEN
     allowed = sum(min(count, TEAM_SLOTS) for count in Counter(teams).values())
     assert len(store.holders()) == min(SLOTS, PER_HOUR, allowed)
 
@@ -109,24 +109,24 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
 def test_two_passes_cannot_take_one_slot() -> None:
     store = _store()
     first, second = store.read(NOW), store.read(NOW)
-    assert store.take(0, _pending(1), first)
-    assert not store.take(0, _pending(2), second)
+    assert store.take(0, _pending(1), first) is Take.TAKEN
+    assert store.take(0, _pending(2), second) is Take.RACED
     assert store.holders() == (_pending(1).build,)
 
 
 def test_two_passes_cannot_pass_the_limit_of_a_team_with_different_slots() -> None:
     store = _store()
-    assert store.take(0, _pending(1), store.read(NOW))
+    assert store.take(0, _pending(1), store.read(NOW)) is Take.TAKEN
     first, second = store.read(NOW), store.read(NOW)
-    assert store.take(1, _pending(2), first)
-    assert not store.take(2, _pending(3), second)
+    assert store.take(1, _pending(2), first) is Take.TAKEN
+    assert store.take(2, _pending(3), second) is Take.RACED
     assert store.read(NOW).capacity.by_team == {TeamName("ml"): 2}
 
 
 def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
     store = _store()
-    assert store.take(0, _pending(1), store.read(NOW))
-    assert store.take(1, _pending(1), store.read(NOW))
+    assert store.take(0, _pending(1), store.read(NOW)) is Take.TAKEN
+    assert store.take(1, _pending(1), store.read(NOW)) is Take.HELD
     capacity = store.read(NOW).capacity
     assert capacity.free_slots == (1, 2, 3)
     assert capacity.by_team == {TeamName("ml"): 1}
@@ -136,8 +136,8 @@ def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
 def test_several_builds_start_on_one_reading() -> None:
     store = _store()
     ledger = store.read(NOW)
-    assert store.take(0, _pending(1), ledger)
-    assert store.take(1, _pending(2), ledger)
+    assert store.take(0, _pending(1), ledger) is Take.TAKEN
+    assert store.take(1, _pending(2), ledger) is Take.TAKEN
     assert store.read(NOW).capacity.creates_left == PER_HOUR - 2
 
 
@@ -153,7 +153,7 @@ def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
     ledger = store.read(NOW)
     store.take(0, _pending(1), ledger)
     assert store.release(_pending(1).build)
-    assert store.take(0, _pending(2, "pay"), store.read(NOW))
+    assert store.take(0, _pending(2, "pay"), store.read(NOW)) is Take.TAKEN
     assert store.release(_pending(1).build)
     assert store.holders() == (_pending(2).build,)
     assert store.read(NOW).capacity.by_team == {TeamName("ml"): 0, TeamName("pay"): 1}
@@ -162,7 +162,7 @@ def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
 def test_teams_whose_names_begin_alike_are_counted_apart() -> None:
     store = _store()
     for number, team in enumerate(("pay", "payments", "pay-x")):
-        assert store.take(number, _pending(number, team), store.read(NOW))
+        assert store.take(number, _pending(number, team), store.read(NOW)) is Take.TAKEN
     assert set(store.read(NOW).capacity.by_team.values()) == {1}
 
 
