@@ -25,7 +25,8 @@ _WIDTH = 170  # columns where the output is no terminal
 def main() -> int:
     """Run the story; the last line of standard output is one JSON object."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)  # also where a shell had us ignore the first
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:

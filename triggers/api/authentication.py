@@ -5,7 +5,6 @@ learns neither which routes exist nor what a body should look like. What a calle
 the services. `X-MS-CLIENT-PRINCIPAL` and its kin are never read: only a signature proves anything.
 """
 
-import re
 from http import HTTPStatus
 
 from anyio import to_thread
@@ -24,7 +23,6 @@ OPEN_PATHS = frozenset({"/api/health", "/api/openapi.json"})
 PLATFORM_HEADER = "X-MS-TOKEN-AAD-ACCESS-TOKEN"  # set by App Service authentication for a signed-in browser
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_LIMIT = 16 * 1024  # characters; Entra's tokens stay well below
-_DIRECTORY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 class Authentication:
@@ -54,7 +52,7 @@ class Authentication:
             caller = self._factory().tokens.verify(token)
         except PermanentError as error:
             raise _unauthenticated(str(error), invalid=True) from error
-        if not access.may_read(caller.roles, team_groups(caller)):
+        if not access.may_read(caller.roles, caller.groups):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
                 "forbidden",
@@ -74,18 +72,13 @@ def caller_of(request: Request) -> Principal:
 def contributor_of(request: Request) -> Principal:
     """The caller, who is SecOps or a member of some team; a reader may not bring anything."""
     caller = caller_of(request)
-    if not access.may_read(caller.roles - {access.READER}, team_groups(caller)):
+    if not access.may_read(caller.roles - {access.READER}, caller.groups):
         raise Refusal(
             HTTPStatus.FORBIDDEN,
             "forbidden",
             f"{caller.name} may read only: bundles are brought by members of a team and by SecOps",
         )
     return caller
-
-
-def team_groups(caller: Principal) -> frozenset[str]:
-    """The group claims that can name a team: Entra gives most groups as object ids, which prove nothing."""
-    return frozenset(group for group in caller.groups if not _DIRECTORY_ID.fullmatch(group))
 
 
 def _token_of(headers: Headers, method: str) -> str:
