@@ -69,7 +69,7 @@ class Build:
     `seq` rises with every transition; `attempt` counts the tries of the current phase from 1; `version`
     is the gallery version allotted to the running attempt; `build_result` and `verify_result` digest what
     the builder reported; `priority` is its key among the pending ones; `announce` is true until what this
-    build's end has to tell was told.
+    build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of.
     """
 
     id: BuildId
@@ -97,6 +97,7 @@ class Build:
     verify_result: Digest | None = None
     provenance: Digest | None = None
     announce: bool = False
+    notice: str = ""
 
     @property
     def is_finished(self) -> bool:

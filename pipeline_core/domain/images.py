@@ -25,7 +25,7 @@ class Registration:
     """The facts of a definition that planning needs; the whole document is a blob under `definition`.
 
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
-    first registered (its placement, which never changes).
+    first registered (its placement, which never changes); `notify` the events that some webhook wants.
     """
 
     name: ImageName
@@ -41,6 +41,7 @@ class Registration:
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False
+    notify: frozenset[str] = frozenset()
 
     @property
     def parent(self) -> ImageName | None:

@@ -7,7 +7,7 @@ from pipeline_core.domain import builds, claims
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
-from pipeline_core.domain.journal import Entry, Event
+from pipeline_core.domain.journal import Event
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Clock, Logs, TableWrite
@@ -51,11 +51,13 @@ class Ending:
             _EVENT[result],
             detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
+        head = self.images.find_head(ended.image)
+        if head is not None and entry.event.value in head.value.registration.notify:
+            ended = replace(ended, notice=entry.key)
         writes: list[TableWrite] = [
             records.put_build(ended, etag=build.etag),
             records.add_entry(entry),
         ]
-        head = self.images.find_head(ended.image)
         if head is not None:
             writes.append(records.put_head(_after(head.value, ended), etag=head.etag))
         claim = self.images.find_claim(ended.image, ended.fingerprint)
@@ -63,10 +65,10 @@ class Ending:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
         etags = self.images.commit(writes)
         self.logs.note("build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value)
-        self.announce(Stored(value=ended, etag=etags[0]), entry)
+        self.announce(Stored(value=ended, etag=etags[0]))
         return ended
 
-    def announce(self, ended: Stored[Build], entry: Entry | None = None) -> None:
+    def announce(self, ended: Stored[Build]) -> None:
         """Tell of an end, then note that it was told; run again until that note is written."""
         build = ended.value
         released = self.capacity.release(build.id)
@@ -81,8 +83,8 @@ class Ending:
         self.outbox.rebuild(build.image, "build-ended", build.campaign)
         if released is Release.FREED:
             self.outbox.dispatch("slot-freed")
-        if entry is not None:
-            self.outbox.notify(entry)
+        if build.notice:
+            self.outbox.notify(build.image, build.notice)
         self.projection.project(build.image)
         try:
             self.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])

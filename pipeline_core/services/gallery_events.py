@@ -57,5 +57,5 @@ class GalleryEvents:
         detail = f"{image}@{version} is in {gallery} without provenance of this factory"
         entry = self.journal.of_image(image, Event.UNPROVEN, detail=detail)
         self.images.commit([records.add_entry(entry)])
-        self.outbox.notify(entry)
+        self.outbox.notify(image, entry.key)
         self.logs.note("version-unproven", image=str(image), version=str(version))

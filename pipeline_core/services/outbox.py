@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import TransientError
-from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Chance, Logs, Queues
@@ -46,9 +45,9 @@ class Outbox:
         message = messages.PublishedMessage(image=str(image), version=str(version), campaign=str(campaign))
         self._queues.send(messages.IMAGE_PUBLISHED, message.to_wire())
 
-    def notify(self, entry: Entry) -> None:
-        """Ask for the journal's entry to be told to whoever wants to know."""
-        message = messages.NotificationMessage(image=str(entry.image), entry=entry.key)
+    def notify(self, image: ImageName, entry: str) -> None:
+        """Ask for the journal's entry of this key to be told to whoever wants to know."""
+        message = messages.NotificationMessage(image=str(image), entry=entry)
         self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire())
 
 

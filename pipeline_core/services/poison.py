@@ -39,7 +39,7 @@ class Poison:
         detail = f"a message of {queue} could not be handled; it is kept as {key}: mend the cause, rebuild"
         entry = self.journal.of_image(image, Event.STALLED, detail=detail)
         self.images.commit([records.add_entry(entry)])
-        self.outbox.notify(entry)
+        self.outbox.notify(image, entry.key)
 
 
 def _image_of(text: str) -> ImageName | None:

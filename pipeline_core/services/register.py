@@ -205,6 +205,7 @@ class Registrar:
             window=definition.rebuild.window,
             max_age=definition.rebuild.max_age,
             suspend=definition.rebuild.suspend,
+            notify=frozenset(event for hook in definition.notify for event in hook.events),
         )
         if old is not None:
             return replace(old.value, registration=registration, failures=0)

@@ -328,3 +328,11 @@ def touch(made: World, image: ImageName) -> None:
     """Somebody else writes the image's head, changing nothing that matters: its ETag moves."""
     found = images(made).get_head(image)
     images(made).commit([records.put_head(replace(found.value, height=found.value.height), etag=found.etag)])
+
+
+def wants(made: World, image: ImageName, *events: Event) -> None:
+    """Some webhook of the image wants these events."""
+    store = made.factory.queries.images_store
+    head = store.get_head(image)
+    registration = replace(head.value.registration, notify=frozenset(event.value for event in events))
+    store.commit([records.put_head(replace(head.value, registration=registration), etag=head.etag)])

@@ -59,6 +59,7 @@ def test_an_end_that_races_changes_nothing() -> None:
 def test_an_end_is_told_to_the_image_the_dispatcher_the_owners_and_the_descendants() -> None:
     made, build = _building({"rhel9-base": None, "rhel9-java": "rhel9-base", "payments-api": "rhel9-java"})
     scenes.lose(made)
+    scenes.wants(made, build.image, Event.FAILED)
     _end(made, build)
     assert scenes.asked(made) == ["rhel9-java", "payments-api", "rhel9-base"]
     assert len(scenes.texts(made, "dispatch-requests")) == 1
@@ -66,6 +67,28 @@ def test_an_end_is_told_to_the_image_the_dispatcher_the_owners_and_the_descendan
     assert scenes.texts(made, "image-published") == []
     assert list(scenes.index(made).active()) == []
     assert scenes.capacity(made).holders() == ()
+
+
+def test_an_end_that_no_webhook_wants_costs_no_message() -> None:
+    made, build = _building()
+    scenes.lose(made)
+    scenes.wants(made, build.image, Event.PUBLISHED)
+    _end(made, build)
+    assert scenes.texts(made, "notification-requests") == []
+
+
+def test_owners_are_told_although_whoever_told_of_the_end_died_before() -> None:
+    made, build = _building()
+    scenes.lose(made)
+    scenes.wants(made, build.image, Event.FAILED)
+    queues = made.ports.queues
+    error = TransientError(ErrorClass.NETWORK, "the host died")
+    scenes.rewired(made, queues=scenes.Failing(inner=queues, name="send", errors=[error]))
+    with pytest.raises(TransientError):
+        _end(made, build)
+    assert scenes.texts(made, "notification-requests") == []
+    scenes.step(made, scenes.stored(made, build.id).value)
+    assert len(scenes.texts(made, "notification-requests")) == 1
 
 
 def test_a_slot_that_is_being_changed_is_given_back_later() -> None:

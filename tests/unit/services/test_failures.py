@@ -146,6 +146,7 @@ def test_every_gate_that_refused_is_named() -> None:
 
 def test_a_failure_is_told_to_the_owners() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "provisioner"})
+    scenes.wants(made, BASE, Event.FAILED)
     scenes.until(made, lambda: Event.FAILED in scenes.events(made, BASE))
     assert len(scenes.texts(made, "notification-requests")) == 1
 
