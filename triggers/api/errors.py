@@ -119,6 +119,9 @@ def _of_transient(error: TransientError) -> Refusal:
     )
 
 
+_PATH_LIMIT = 200  # characters: a body that is nested for its own sake must not make a long answer
+
+
 def _of_validation(error: RequestValidationError) -> Refusal:
     faults = []
     in_body = False
@@ -127,7 +130,9 @@ def _of_validation(error: RequestValidationError) -> Refusal:
         is_json = item["type"] == "json_invalid"
         in_body = in_body or (place == "body" and not is_json)
         path = place if is_json else ".".join(str(part) for part in rest) or str(place)
-        faults.append(Fault(path=str(path), message=item["msg"], remedy="see /api/openapi.json"))
+        faults.append(
+            Fault(path=str(path)[:_PATH_LIMIT], message=item["msg"], remedy="see /api/openapi.json")
+        )
     if in_body:
         detail = "the body is not what this address takes"
         return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document", detail, faults=faults)

@@ -184,7 +184,6 @@ def test_every_problem_of_a_document_is_told_at_once(admin: AsgiClient, factory:
         (json.dumps({"document": {"spec": "\ud800"}, "bundle": DIGEST}).encode(), 422),
         (json.dumps({"document": {"spec": {}, "\ud800": 1}, "bundle": DIGEST}).encode(), 422),
         (b'{"document":{"spec":' + b"9" * 5000 + b'},"bundle":"' + DIGEST.encode() + b'"}', 400),
-        (b'{"document":' + b'{"a":' * 8000 + b"1" + b"}" * 8001, 400),
     ],
 )
 def test_a_body_that_is_no_registration_is_refused(
@@ -194,6 +193,15 @@ def test_a_body_that_is_no_registration_is_refused(
     answer = admin.put("/api/images/ml-worker", content=content, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
+    assert factory.registrar.documents == {}
+
+
+def test_a_body_nested_beyond_reason_is_refused_in_few_words(admin: AsgiClient, factory: TwinFactory) -> None:
+    content = b'{"document":' + b'{"a":' * 8000 + b"1" + b"}" * 8001
+    headers = {"If-None-Match": "*", "Content-Type": "application/json"}
+    answer = admin.put("/api/images/ml-worker", content=content, headers=headers)
+    assert answer.status_code in (400, 422)  # how deep a parser goes differs between Pythons
+    assert len(answer.text) < 4000
     assert factory.registrar.documents == {}
 
 
