@@ -66,7 +66,18 @@ class ContainerStage:
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
-        """One look at the running attempt, and at most one change."""
+        """One look at the running attempt, and at most one change.
+
+        An error that ends the build does so only when its groups are confirmed gone: the slot goes with it.
+        """
+        try:
+            return self._look(build)
+        except PermanentError:
+            if self._is_gone(build.value):
+                raise
+            return self._later()
+
+    def _look(self, build: Stored[Build]) -> Progress:
         name = group_name(build.value)
         group = self.containers.find_group(name)
         report = self._report(build.value)

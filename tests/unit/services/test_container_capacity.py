@@ -1,9 +1,12 @@
-"""Containers that cannot be had, or never begin: what waits and what is tried again."""
+"""Containers that cannot be had, never begin, or must be gone: what waits, and what is tried again."""
 
 from datetime import timedelta
 
+import pytest
+
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.wire.job import BuildReport
 from simulation.world import World
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
@@ -46,3 +49,38 @@ def test_a_group_whose_container_never_begins_is_given_up_as_a_lack_of_capacity(
     after = _now(made, build)
     assert after.failure is not None
     assert (after.attempt, after.failure.error_class) == (2, ErrorClass.CAPACITY)
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    ["", "/galleries/quarantine/images/rhel9-base/versions/9.20200101.1"],
+    ids=["garbage", "other"],
+)
+def test_an_error_that_ends_a_build_leaves_no_group_and_holds_the_slot_until_then(artifact: str) -> None:
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    scenes.step(made, build)
+    made.ports.containers.deletion = timedelta(minutes=5)
+    report = BuildReport(
+        build=str(build.id),
+        stage="build",
+        attempt=1,
+        succeeded=True,
+        packer="recorded",
+        started_at=made.ports.clock.now(),
+        ended_at=made.ports.clock.now(),
+        artifact=artifact,
+    )
+    content = report.to_wire() if artifact else b"{"
+    made.ports.blobs.create(
+        "builds", f"{build.id}/build-1/result.json", content, media_type="application/json"
+    )
+    scenes.step(made, build)
+    assert not _now(made, build).is_finished
+    assert scenes.capacity(made).holds(build.id)
+    made.ports.clock.advance(timedelta(minutes=6))
+    scenes.step(made, build)
+    assert _now(made, build).result is Result.FAILED
+    assert made.ports.containers.names() == []
+    assert not scenes.capacity(made).holds(build.id)
