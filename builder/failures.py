@@ -35,16 +35,20 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
     (
         ErrorClass.CAPACITY,
         r"SkuNotAvailable|AllocationFailed|ZonalAllocationFailed|OverconstrainedAllocationRequest"
-        r"|OverconstrainedZonalAllocationRequest",
+        r"|OverconstrainedZonalAllocationRequest|is currently not available in location",
     ),
     (
         ErrorClass.EVICTION,
         r"VMEvicted|Preempted|evicted",
     ),
     (
+        ErrorClass.POLICY,
+        r"RequestDisallowedByPolicy|was disallowed by policy",
+    ),
+    (
         ErrorClass.PERMISSION,
         r"AuthorizationFailed|LinkedAuthorizationFailed|does not have authorization|StatusCode=403"
-        r"|status 403|MarketplacePurchaseEligibilityFailed",
+        r"|status 403|MarketplacePurchaseEligibilityFailed|ScopeLocked|ReadOnlyDisabledSubscription",
     ),
     (
         ErrorClass.TOKEN,

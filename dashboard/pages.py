@@ -8,11 +8,17 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline_core.services.views import ImageDetail, ImagePage, ImageView, LineageView
+from pipeline_core.services.views import (
+    ImageDetail,
+    ImagePage,
+    ImageView,
+    LineageView,
+    PoisonPageView,
+)
 
 _FOLDER = Path(__file__).parent
 _GOOD = frozenset({"current", "succeeded"})
-_BAD = frozenset({"failed", "blocked", "breaker-open", "unknown"})
+_BAD = frozenset({"failed", "blocked", "breaker-open", "unknown", "Stalled", "BreakerOpen", "Blocked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,11 @@ def image(detail: ImageDetail) -> str:
     """One image: facts, versions, builds, journal."""
     versions = [build for build in detail.builds if build.result == "succeeded"]
     return _render("image.html", image=detail.image, detail=detail, versions=versions)
+
+
+def poison(page: PoisonPageView) -> str:
+    """Messages that could not be handled, newest first; what to do about them is the command's."""
+    return _render("poison.html", records=page.records, next=page.next)
 
 
 @functools.cache

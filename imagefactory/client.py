@@ -108,6 +108,32 @@ class Client:
         """One build."""
         return self._ask("GET", f"/api/builds/{_segment(identity)}").body
 
+    def list_poison(self, state: str, limit: int) -> Iterator[Json]:
+        """At most `limit` poisoned messages in a state (empty: any), newest first, page by page."""
+        after, left = "", limit
+        chosen = f"&state={quote(state, safe='')}" if state else ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/poison?limit=100&after={quote(after, safe='')}{chosen}").body
+            for record in page["records"][:left]:
+                left -= 1
+                yield record
+            following = page.get("next")
+            if not left or not following or following == after:
+                return
+            after = following
+
+    def requeue_poison(self, key: str) -> Json:
+        """Have a poisoned message sent to its queue again; the record as it is then."""
+        return self._ask("POST", f"/api/poison/{_segment(key)}/requeue").body
+
+    def dismiss_poison(self, key: str) -> None:
+        """Have a poisoned message put aside."""
+        self._ask("DELETE", f"/api/poison/{_segment(key)}")
+
+    def cancel_build(self, identity: str, reason: str) -> Json:
+        """Stop a build; the build as it stands then. Asking again changes nothing."""
+        return self._ask("POST", f"/api/builds/{_segment(identity)}/cancel", body={"reason": reason}).body
+
     def get_lineage(self) -> Json:
         """The forest."""
         return self._ask("GET", "/api/lineage").body
@@ -115,6 +141,10 @@ class Client:
     def put_platform(self, catalog: Mapping[str, object], bundle: Bundle) -> Json:
         """Put platform steps and a catalog in force."""
         return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
+
+    def rebuild_state(self, after: str, *, force: bool) -> Json:
+        """Take one step of deriving lost records again, from the cursor `after`."""
+        return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
 
     def _ask(
         self,

@@ -1,6 +1,5 @@
 """The command line: options and commands. Each reads its arguments, calls one thing, shows the outcome."""
 
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from imagefactory import client as api
-from imagefactory import folders, registration, screen, sign_in, waiting
+from imagefactory import folders, options, poison, registration, screen, state, waiting
+from imagefactory.client import Json
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import Condition
 from imagefactory.screen import Format
@@ -49,18 +48,16 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(poison.commands, name="poison")
+app.add_typer(state.commands, name="state")
 
 _Folder = Annotated[
     Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder with image.yaml.")
 ]
-_Url = Annotated[str, typer.Option("--url", envvar="IMAGEFACTORY_URL", help="The factory's address.")]
-_CaFile = Annotated[
-    str,
-    typer.Option(
-        "--ca-file", envvar="IMAGEFACTORY_CA_FILE", help="Trust this PEM file instead of the public CAs."
-    ),
-]
-_Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
+_Url = options.Url
+_CaFile = options.CaFile
+_Output = options.Output
+_client = options.client_of
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The image.")]
 
 
@@ -140,7 +137,7 @@ def list_images(
             image["parent"] or image["source"],
             image["version"],
             image["state"],
-            image["detail"],
+            [*_held(image), *filter(None, [image["detail"]])],
         )
         for image in found
     ]
@@ -154,8 +151,8 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
     if output is Format.JSON:
         screen.write_json({**image, "etag": etag})
         return
-    plain = {key: value for key, value in image.items() if key not in ("builds", "journal")}
-    screen.facts(name, {**plain, "etag": etag})
+    plain = {key: value for key, value in image.items() if key not in ("builds", "journal", "conditions")}
+    screen.facts(name, {**plain, "conditions": _held(image), "etag": etag})
     rows = [
         (build["id"], build["phase"], build["result"], build["version"], build["reasons"])
         for build in image["builds"]
@@ -200,6 +197,25 @@ def rebuild(
         screen.say(f"{answer['finished']['id']} succeeded: version {answer['finished']['version']}")
 
 
+@app.command()
+def cancel(
+    identity: Annotated[str, typer.Argument(metavar="BUILD", help="The build.")],
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="For the journal.")
+    ] = "cancelled with imagefactory cancel",
+    output: _Output = Format.TABLE,
+) -> None:
+    """Stop a build; what it made is removed, and its input is not built again until somebody asks."""
+    build = _client(url, ca_file).cancel_build(identity, reason)
+    if output is Format.JSON:
+        screen.write_json(build)
+        return
+    going = f"stops (it is {build['phase']}); what it made is being removed"
+    screen.say(f"{identity} {'is cancelled' if build['result'] else going}")
+
+
 @builds.command("show")
 def show_build(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The build.")],
@@ -212,7 +228,7 @@ def show_build(
     if output is Format.JSON:
         screen.write_json(build)
         return
-    screen.facts(identity, build)
+    screen.facts(identity, {**build, "conditions": _held(build)})
 
 
 @app.command()
@@ -244,10 +260,9 @@ def schema() -> None:
     screen.write_json(image_yaml.json_schema())
 
 
-def _client(url: str, ca_file: str) -> api.Client:
-    if not url:
-        raise Misused("no factory is named: give --url or set IMAGEFACTORY_URL")
-    return api.Client(url=api.checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
+def _held(shown: Json) -> list[str]:
+    """The conditions of an image or a build, as lines; a factory of an older release sends none."""
+    return [f"{each['type']}: {each['message']}" for each in shown.get("conditions", ())]
 
 
 if __name__ == "__main__":

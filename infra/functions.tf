@@ -31,6 +31,9 @@ locals {
     FACTORY_VM_SUBNET_ID           = azurerm_subnet.machines.id
     FACTORY_SLOTS                  = tostring(var.slots)
     FACTORY_CREATES_PER_HOUR       = tostring(var.creates_per_hour)
+    FACTORY_CREATES_PER_5_MINUTES  = tostring(var.creates_per_5_minutes)
+    FACTORY_CONTAINER_GROUPS       = tostring(var.container_groups)
+    FACTORY_CONTAINER_CORES        = tostring(var.container_cores)
     FACTORY_TEAM_SLOTS             = tostring(var.team_slots)
     FACTORY_WAIT_SECONDS           = tostring(var.wait_seconds)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri

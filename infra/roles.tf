@@ -48,6 +48,23 @@ locals {
       ]
     }
 
+    # The list of versions in quarantine across images, from which the reaper takes what dead builds left.
+    gallery_lister = {
+      scope   = azurerm_resource_group.galleries.id
+      actions = ["Microsoft.Resources/subscriptions/resourceGroups/resources/read"]
+    }
+
+    # Versions that dead builds left in quarantine. Nothing is written there.
+    quarantine_cleaner = {
+      scope = azurerm_resource_group.galleries.id
+      actions = [
+        "Microsoft.Compute/galleries/read",
+        "Microsoft.Compute/galleries/images/read",
+        "Microsoft.Compute/galleries/images/versions/read",
+        "Microsoft.Compute/galleries/images/versions/delete",
+      ]
+    }
+
     gallery_reader = {
       scope = azurerm_resource_group.galleries.id
       actions = [
@@ -141,7 +158,9 @@ locals {
       function_subnet      = { to = "function", role = "subnet_user", scope = azurerm_subnet.containers.id }
       function_quarantine  = { to = "function", role = "gallery_curator", scope = azurerm_shared_image_gallery.quarantine.id }
 
-      publisher_quarantine = { to = "publisher", role = "gallery_reader", scope = azurerm_shared_image_gallery.quarantine.id }
+      function_galleries = { to = "function", role = "gallery_lister", scope = azurerm_resource_group.galleries.id }
+
+      publisher_quarantine = { to = "publisher", role = "quarantine_cleaner", scope = azurerm_shared_image_gallery.quarantine.id }
 
       builder_marketplace = { to = "builder", role = "marketplace_reader", scope = local.subscription_id }
       builder_locations   = { to = "builder", role = "packer_locations", scope = local.subscription_id }

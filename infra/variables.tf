@@ -87,6 +87,24 @@ variable "creates_per_hour" {
   default     = 250
 }
 
+variable "creates_per_5_minutes" {
+  description = "Container groups that may be created in five minutes. Azure's default limit is 100."
+  type        = number
+  default     = 80
+}
+
+variable "container_groups" {
+  description = "The subscription's quota of container groups in the region; a running build may have two for a moment."
+  type        = number
+  default     = 100
+}
+
+variable "container_cores" {
+  description = "The subscription's quota of cores of container groups in the region; each group asks for one."
+  type        = number
+  default     = 100
+}
+
 variable "team_slots" {
   description = "Builds of one team that may run at once."
   type        = number

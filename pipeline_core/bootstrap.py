@@ -20,13 +20,17 @@ from pipeline_core.ports import (
     Logs,
     Marketplace,
     Queues,
+    Resources,
     Secrets,
     Tables,
     Tokens,
     Web,
 )
 from pipeline_core.services.build_events import BuildEvents
+from pipeline_core.services.cancel import Cancellations
 from pipeline_core.services.cascade import Cascade
+from pipeline_core.services.chains import Chains
+from pipeline_core.services.chronicle import Chronicle
 from pipeline_core.services.container_stage import ContainerStage
 from pipeline_core.services.dispatch import Dispatcher
 from pipeline_core.services.documents import Documents
@@ -35,28 +39,40 @@ from pipeline_core.services.ending import Ending
 from pipeline_core.services.gallery_events import GalleryEvents
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.launch import Launcher
+from pipeline_core.services.leftovers import Leftovers
 from pipeline_core.services.notify import Notifier
 from pipeline_core.services.observe import Observer
 from pipeline_core.services.outbox import Outbox, Redelivery
 from pipeline_core.services.platform import Platforms
 from pipeline_core.services.poison import Poison
+from pipeline_core.services.poison_desk import PoisonDesk
+from pipeline_core.services.poison_parts import poison_of
 from pipeline_core.services.poll import Poller
 from pipeline_core.services.projection import Projection
 from pipeline_core.services.provenance import Provenance
 from pipeline_core.services.prune import Pruner
 from pipeline_core.services.publishing import Publishing
 from pipeline_core.services.queries import Queries
+from pipeline_core.services.reap import Reaper
 from pipeline_core.services.reconcile import Reconciler
 from pipeline_core.services.register import Registrar
 from pipeline_core.services.registration_rules import RegistrationRules
 from pipeline_core.services.requests import Requests
+from pipeline_core.services.restore import Restorer
+from pipeline_core.services.restore_parts import restorer_of
 from pipeline_core.services.site import Site
+from pipeline_core.services.stopping import Stopping
 from pipeline_core.services.sweep import Sweeper
+from pipeline_core.services.sweep_builds import BuildSweep
+from pipeline_core.services.sweep_campaigns import CampaignSweep
+from pipeline_core.services.sweep_fleet import FleetSweep
 from pipeline_core.settings import Limits, Settings
 from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.unchronicled import UnchronicledStore
 
 
 class Ports(Protocol):
@@ -79,6 +95,9 @@ class Ports(Protocol):
 
     @property
     def containers(self) -> Containers: ...
+
+    @property
+    def resources(self) -> Resources: ...
 
     @property
     def secrets(self) -> Secrets: ...
@@ -111,14 +130,18 @@ class Factory:
     cascade: Cascade
     gallery_events: GalleryEvents
     sweeper: Sweeper
+    reaper: Reaper
     pruner: Pruner
     notifier: Notifier
     poison: Poison
+    poison_desk: PoisonDesk
     redelivery: Redelivery
     tokens: Tokens
     registrar: Registrar
     platforms: Platforms
+    restorer: Restorer
     requests: Requests
+    cancellations: Cancellations
     queries: Queries
 
 
@@ -142,13 +165,25 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         slots=limits.slots,
         creates_per_hour=limits.creates_per_hour,
         team_slots=limits.team_slots,
+        creates_per_burst=limits.creates_per_burst,
     )
     clock, logs = ports.clock, ports.logs
     journal = Journal(clock, ports.chance)
     outbox = Outbox(ports.queues)
     documents = Documents(ports.blobs, site.location)
-    projection = Projection(images, index, logs)
+    chronicle = Chronicle(ports.blobs, images, sources, UnchronicledStore(ports.tables), clock, logs)
+    projection = Projection(images, index, chronicle, logs)
     observer = Observer(images, sources)
+    poison, poison_desk = poison_of(
+        tables=ports.tables,
+        queues=ports.queues,
+        images=images,
+        projection=projection,
+        journal=journal,
+        clock=clock,
+        chance=ports.chance,
+        logs=logs,
+    )
     poller = Poller(marketplace=ports.marketplace, sources=sources, index=index, outbox=outbox, logs=logs)
     reconciler = Reconciler(
         observer=observer,
@@ -171,6 +206,31 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         clock=clock,
         logs=logs,
     )
+    driver = _driver(
+        ports, site, limits, images, index, capacity, sources, documents, ending, journal, outbox
+    )
+    registrar = Registrar(
+        images=images,
+        index=index,
+        sources=sources,
+        blobs=ports.blobs,
+        documents=documents,
+        rules=RegistrationRules(
+            images=images,
+            sources=sources,
+            blobs=ports.blobs,
+            documents=documents,
+            secops=site.secops,
+        ),
+        poller=poller,
+        outbox=outbox,
+        projection=projection,
+        chronicle=chronicle,
+        journal=journal,
+        clock=clock,
+        site=site,
+        logs=logs,
+    )
     return Factory(
         poller=poller,
         reconciler=reconciler,
@@ -183,7 +243,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             clock=clock,
             logs=logs,
         ),
-        driver=_driver(ports, site, limits, images, capacity, sources, documents, ending, journal, outbox),
+        driver=driver,
         build_events=BuildEvents(images=images, outbox=outbox, logs=logs),
         cascade=Cascade(index=index, outbox=outbox, logs=logs),
         gallery_events=GalleryEvents(
@@ -196,11 +256,36 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         ),
         sweeper=Sweeper(
             images=images,
-            index=index,
-            sources=sources,
             capacity=capacity,
-            ending=ending,
+            fleet=FleetSweep(
+                images=images,
+                fleet=FleetStore(ports.tables),
+                sources=sources,
+                projection=projection,
+                outbox=outbox,
+            ),
+            builds=BuildSweep(
+                images=images,
+                index=index,
+                ending=ending,
+                outbox=outbox,
+                journal=journal,
+                logs=logs,
+                quiet=limits.wait * 10,
+            ),
+            campaigns=CampaignSweep(images=images, outbox=outbox, journal=journal, logs=logs),
+            chains=Chains(images=images, projection=projection),
+            chronicle=chronicle,
             outbox=outbox,
+            clock=clock,
+            logs=logs,
+        ),
+        reaper=Reaper(
+            resources=ports.resources,
+            galleries=ports.galleries,
+            images=images,
+            journal=journal,
+            site=site,
             clock=clock,
             logs=logs,
         ),
@@ -216,43 +301,23 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         notifier=Notifier(
             images=images, documents=documents, secrets=ports.secrets, web=ports.web, logs=logs
         ),
-        poison=Poison(
-            tables=ports.tables,
-            images=images,
-            outbox=outbox,
-            journal=journal,
-            clock=clock,
-            chance=ports.chance,
-            logs=logs,
-        ),
+        poison=poison,
+        poison_desk=poison_desk,
         redelivery=Redelivery(ports.queues, ports.chance, logs),
         tokens=ports.tokens,
-        registrar=Registrar(
-            images=images,
-            index=index,
-            sources=sources,
-            blobs=ports.blobs,
-            documents=documents,
-            rules=RegistrationRules(
-                images=images,
-                sources=sources,
-                blobs=ports.blobs,
-                documents=documents,
-                secops=site.secops,
-            ),
-            poller=poller,
-            outbox=outbox,
-            projection=projection,
-            journal=journal,
-            clock=clock,
-            site=site,
-            logs=logs,
+        registrar=registrar,
+        platforms=Platforms(
+            index=index, outbox=outbox, sources=sources, blobs=ports.blobs, chronicle=chronicle, logs=logs
         ),
-        platforms=Platforms(sources=sources, blobs=ports.blobs, logs=logs),
+        restorer=restorer_of(registrar, ports.galleries),
+        cancellations=Cancellations(
+            images=images, stopping=driver.stopping, outbox=outbox, journal=journal, clock=clock
+        ),
         requests=Requests(
             images=images,
             reconciler=reconciler,
             outbox=outbox,
+            projection=projection,
             journal=journal,
             clock=clock,
             chance=ports.chance,
@@ -266,6 +331,7 @@ def _driver(
     site: Site,
     limits: Limits,
     images: ImageStore,
+    index: Index,
     capacity: CapacityStore,
     sources: SourceStore,
     documents: Documents,
@@ -290,7 +356,6 @@ def _driver(
         documents=documents,
         launcher=launcher,
         provenance=Provenance(blobs=ports.blobs, site=site),
-        ending=ending,
         outbox=outbox,
         journal=journal,
         clock=ports.clock,
@@ -308,10 +373,23 @@ def _driver(
         clock=ports.clock,
         wait=limits.wait,
     )
+    stopping = Stopping(
+        images=images,
+        index=index,
+        blobs=ports.blobs,
+        leftovers=Leftovers(
+            containers=ports.containers, galleries=ports.galleries, site=site, logs=ports.logs
+        ),
+        ending=ending,
+        clock=ports.clock,
+        logs=ports.logs,
+        wait=limits.wait,
+    )
     return Driver(
         images=images,
         containers=stage,
         publishing=publishing,
+        stopping=stopping,
         ending=ending,
         outbox=outbox,
         chance=ports.chance,

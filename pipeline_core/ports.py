@@ -178,6 +178,10 @@ class Galleries(Protocol):
         """Create the image definition where it is missing; safe to repeat."""
         ...
 
+    def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
+        """Names of the image definitions of a gallery, sorted; those that cannot be an image's are left out."""
+        ...
+
     def find_version(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> GalleryImageVersion | None:
@@ -264,15 +268,29 @@ class TaggedResource:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedVersion:
+    """A gallery version as a list of resources shows it: without its state."""
+
+    gallery: GalleryName
+    image: ImageName
+    version: GalleryVersion
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
 class Resources(Protocol):
-    """Azure Resource Manager over the build resource group."""
+    """Azure Resource Manager's lists, which may lag behind, and the deletion of what is on them."""
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
-        """Every resource that carries our build tag."""
+        """What is in the build resource group, container groups too, and carries our build tag."""
+        ...
+
+    def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
+        """Versions of a gallery, of every image in it, that carry our build tag."""
         ...
 
     def begin_delete(self, resource: TaggedResource) -> None:
-        """Start the deletion and return; a resource that is gone already is fine."""
+        """Start the deletion and return; a resource that is gone already is fine; CONFLICT while in use."""
         ...
 
 

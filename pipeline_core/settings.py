@@ -21,6 +21,8 @@ from pydantic import (
 )
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.domain import dispatch
+from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
 from pipeline_core.services.site import Site
@@ -57,6 +59,7 @@ class Limits:
     creates_per_hour: int
     team_slots: int
     wait: timedelta
+    creates_per_burst: int = UNLIMITED
 
 
 def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> AfterValidator:
@@ -128,6 +131,9 @@ class Settings(BaseModel):
     vm_subnet_id: MaybeSubnet = Field("", alias="FACTORY_VM_SUBNET_ID")
     slots: int = Field(20, alias="FACTORY_SLOTS", ge=1, le=1000)
     creates_per_hour: int = Field(300, alias="FACTORY_CREATES_PER_HOUR", ge=1, le=10_000)
+    creates_per_burst: int = Field(100, alias="FACTORY_CREATES_PER_5_MINUTES", ge=1, le=10_000)
+    container_groups: int = Field(100, alias="FACTORY_CONTAINER_GROUPS", ge=2, le=10_000)
+    container_cores: int = Field(100, alias="FACTORY_CONTAINER_CORES", ge=2, le=100_000)
     team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
     wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
     key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
@@ -190,12 +196,13 @@ class Settings(BaseModel):
         )
 
     def limits(self) -> Limits:
-        """What builds may use at once."""
+        """What builds may use at once: no more slots than the quota of groups and cores allows."""
         return Limits(
-            slots=self.slots,
+            slots=dispatch.slots_within(self.slots, groups=self.container_groups, cores=self.container_cores),
             creates_per_hour=self.creates_per_hour,
             team_slots=self.team_slots,
             wait=timedelta(seconds=self.wait_seconds),
+            creates_per_burst=self.creates_per_burst,
         )
 
     def azure(self) -> Configuration:

@@ -2,37 +2,38 @@
 
 import argparse
 import json
-import random
+import multiprocessing
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 
-from pipeline_core.domain.names import ImageName
-from simulation import fleet, world
-from simulation.world import World
-
-_DELIVERIES_PER_IMAGE = 1500  # a world at work needs about a tenth of that
+from simulation import cascade, sabotage, seeds
+from simulation.faults import LEVELS
+from simulation.seeds import Outcome, Plan
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """The last line is one JSON object; exit status 1 where an invariant was violated."""
-    options = _parser().parse_args()
+    given = sys.argv[1:] if words is None else words
+    if given[:1] == ["cascade"]:
+        return cascade.main(given[1:])
+    options = _parser().parse_args(given)
     started = time.monotonic()
     totals: Counter[str] = Counter()
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        made = run(seed, images=options.images, slots=options.slots, faults=options.faults)
-        broken = violations(made)
+    shown = False
+    for seed, outcome in _outcomes(options):
         totals.update(
-            deliveries=made.deliveries,
-            faults=made.injected,
-            publishes=made.ports.logs.events().count("build-ended"),
-            violations=len(broken),
+            deliveries=outcome.deliveries,
+            faults=outcome.faults,
+            publishes=outcome.publishes,
+            violations=len(outcome.violations),
         )
-        for line in broken:
-            replay = f"python -m simulation --first-seed {seed} --seeds 1 --images {options.images}"
-            print(
-                f"seed {seed}: {line}\n  replay: {replay} --slots {options.slots} --faults {options.faults}"
-            )
+        if outcome.violations:
+            _tell(_plan(options, seed), outcome, small=not shown and not options.quick)
+            shown = True
+        elif options.progress and seed % 100 == 0:
+            print(f"seed {seed} holds after {time.monotonic() - started:.0f} s", file=sys.stderr)
     names = ("deliveries", "faults", "publishes", "violations")
     facts = {
         "first_seed": options.first_seed,
@@ -44,59 +45,58 @@ def main() -> int:
     return 1 if totals["violations"] else 0
 
 
-def run(seed: int, *, images: int, slots: int, faults: str) -> World:
-    """First builds of a fleet, a new release, and two edits in the middle of its cascade, then rest."""
-    made = world.make(seed=seed, slots=slots, faults=world.FAULTS[faults])
-    chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
-    parents = fleet.forest(images, chance)
-    for name, parent in parents.items():
-        made.register(name, parent)
-    limit = _DELIVERIES_PER_IMAGE * images
-    if not _rests(made, limit):
-        return made
-    made.publish_release("9.8.2026062323")
-    made.factory.poller.poll()
-    for name in chance.sample(sorted(parents), k=min(2, len(parents))):
-        made.register(name, parents[name], text=f"edit-{name}")
-    _rests(made, made.deliveries + limit)
-    return made
+def _outcomes(options: argparse.Namespace) -> Iterable[tuple[int, Outcome]]:
+    plans = [_plan(options, seed) for seed in range(options.first_seed, options.first_seed + options.seeds)]
+    if options.jobs == 1:
+        outcomes = map(seeds.run, plans)
+        yield from ((plan.seed, outcome) for plan, outcome in zip(plans, outcomes, strict=True))
+        return
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=50) as pool:
+        for plan, outcome in zip(plans, pool.imap(seeds.run, plans), strict=True):
+            yield plan.seed, outcome
 
 
-def _rests(made: World, limit: int) -> bool:
-    try:
-        made.settle(limit=limit)
-    except world.RestlessError as error:
-        made.restless = str(error)
-        return False
-    return True
+def _plan(options: argparse.Namespace, seed: int) -> Plan:
+    only = options.only_faults
+    return Plan(
+        seed=seed,
+        images=options.images,
+        slots=options.slots,
+        faults=options.faults,
+        without=options.without,
+        only=None if only is None else tuple(each for each in only.split(",") if each != "none"),
+    )
 
 
-def violations(made: World) -> list[str]:
-    """What does not hold at rest: currency, one build per input and generation, nothing left, nothing poisoned."""
-    found = [
-        f"{view.name} is {view.state}: {view.detail} {', '.join(view.reasons)}"
-        for view in made.factory.queries.images(limit=200).images
-        if view.state != "current"
-    ]
-    for name in made.versions():
-        ended = made.factory.queries.image(ImageName(name)).builds
-        published = Counter(build.fingerprint for build in ended if build.result == "succeeded")
-        found += [
-            f"{name}: {key[:12]} was published {count} times" for key, count in published.items() if count > 1
-        ]
-    found += [made.restless] if made.restless else []
-    found += [f"the container group {name} is left" for name in made.ports.containers.names()]
-    found += [f"a message of {queue} was poisoned: {text}" for queue, text in made.poisoned]
-    return found
+def _tell(plan: Plan, outcome: Outcome, *, small: bool) -> None:
+    """The violations and how to see them again; the first failing seed is made small."""
+    for line in outcome.violations[:20]:
+        print(f"seed {plan.seed}: {line}")
+    print(f"  replay: {plan.command()}")
+    if not small:
+        return
+    print(f"  {len(outcome.struck)} faults struck; leaving out what it does not take ...", flush=True)
+    smaller, again = seeds.shrink(plan, outcome.struck)
+    print(f"  {len(smaller.only or ())} faults are enough: {again.violations[0] if again.violations else ''}")
+    print(f"  replay: {smaller.command()}")
+    for line in seeds.story_of(again):
+        print(f"  | {line}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=20, help="at most 200")
+    parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--slots", type=int, default=8)
-    parser.add_argument("--faults", choices=sorted(world.FAULTS), default="light")
+    parser.add_argument("--faults", choices=sorted(LEVELS), default="light")
+    parser.add_argument("--jobs", type=int, default=1, help="processes to run seeds in")
+    parser.add_argument("--only-faults", help="ids of the faults that may strike, as a replay names them")
+    parser.add_argument(
+        "--without", choices=["", *sabotage.ALL], default="", help="take a rule away: seeds have to miss it"
+    )
+    parser.add_argument("--quick", action="store_true", help="do not make the first failing seed small")
+    parser.add_argument("--progress", action="store_true", help="say now and then how far it is")
     parser.add_argument(
         "--json", action="store_true", help="accepted for scripts; the last line is always JSON"
     )

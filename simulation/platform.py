@@ -1,90 +1,245 @@
-"""What Azure and the builder do in a simulated world: containers run, report, and leave versions behind."""
+"""What Azure and the builder do in a simulated world: containers run, report, and leave versions behind.
 
+The builder here does not run Packer: it keeps to the builder's contract (marker, log, report, one event) and says
+`simulated` in what it reports. What it did is kept as truth that the invariants are held to.
+"""
+
+import contextlib
+import hashlib
+import heapq
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.names import BuildId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
+from pipeline_core.ports import (
+    GalleryImageVersion,
+    GroupState,
+    NewContainerGroup,
+    TaggedResource,
+    VersionState,
+)
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
+from simulation.faults import Injector, Kind
 
 _CHECKS = ("boot", "hygiene", "goss", "smoke", "compliance")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
 _JITTER = 0.3  # of a stage's duration, either way
+_BEAT = timedelta(minutes=4)  # between two lines of the log
+_LEFT = (
+    "Microsoft.Compute/virtualMachines",
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Compute/disks",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class BudgetedContainers(MemoryContainers):
+    """Container groups of a region in which somebody else may have used up this hour's creations."""
+
+    injector: Injector
+    puts: int = 0  # creations that were carried out, restarts with them
+    _hours: dict[str, bool] = field(default_factory=dict)
+
+    def create_group(self, new: NewContainerGroup) -> None:
+        """Refused for the rest of the hour where the hourly budget is used up."""
+        now = self.clock.now()
+        hour = f"{now:%Y%m%d%H}"
+        if hour not in self._hours:
+            kind, _ = self.injector.draw(f"creations in {hour}", (Kind.EXHAUSTED,))
+            self._hours[hour] = kind is Kind.EXHAUSTED
+        if self._hours[hour] and self.injector.enabled:
+            rest = timedelta(minutes=60 - now.minute)
+            text = "ContainerGroupCreationRateLimit: this hour's creations are used up (injected)"
+            raise TransientError(ErrorClass.THROTTLED, text, retry_after=rest)
+        MemoryContainers.create_group(self, new)
+        self.puts += 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One container: its job, how it behaves, and whether it was told to stop."""
+
+    group: str
+    job: BuildJob
+    fault: Kind | None
+    wanted: NewContainerGroup
+    ended: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class Platform:
-    """Runs the containers that the factory created; `failing` names images whose stage fails for good."""
+    """Runs the containers that the factory created.
+
+    `failing` names images whose stage fails for good; `broken` is the share of inputs that do.
+    """
 
     ports: MemoryPorts
     chance: random.Random
+    injector: Injector
     quarantine: GalleryName
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    killed: float = 0.0  # share of containers that vanish without a report
-    _ends: dict[str, datetime] = field(default_factory=dict)
-    _done: set[str] = field(default_factory=set)
+    broken: float = 0.0
+    made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # by whom a version was made
+    proved: set[tuple[str, str]] = field(default_factory=set)  # versions that a machine passed every check of
+    failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed for good
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
+    _seen: int = 0
+    _number: int = 0
 
     def next_end(self) -> datetime | None:
-        """When the next container ends; None where none runs."""
+        """When something happens next; None where nothing runs."""
         self._notice()
-        return min(self._ends.values(), default=None)
+        return self._due[0][0] if self._due else None
 
     def advance(self) -> None:
-        """End the containers whose time has come."""
+        """Let the containers do what is due."""
         self._notice()
         now = self.ports.clock.now()
-        for name in sorted(name for name, end in self._ends.items() if end <= now):
-            del self._ends[name]
-            self._done.add(name)
-            if name in self.ports.containers.names():
-                self._end(name)
+        while self._due and self._due[0][0] <= now:
+            _, _, what, group = heapq.heappop(self._due)
+            run = self._runs.get(group)
+            if run is None or run.ended:
+                continue
+            if self.ports.containers.find_group(group) is None:
+                self._stopped(run)
+            elif what == "beat":
+                self._beat(run)
+            else:
+                self._end(run)
 
     def _notice(self) -> None:
-        """Containers that were created since start now; each leaves the marker of its attempt."""
-        for name in self.ports.containers.names():
-            if name in self._ends or name in self._done:
-                continue
-            job = self._job(name)
-            folder = _folder(job)
-            self.ports.blobs.create("builds", f"{folder}/started.json", b"{}", media_type="application/json")
-            self.ports.containers.set_state(name, GroupState.RUNNING)
-            spread = 1 + _JITTER * (2 * self.chance.random() - 1)
-            self._ends[name] = self.ports.clock.now() + _STAGE[job.stage] * spread
-
-    def _end(self, name: str) -> None:
-        job = self._job(name)
-        if self.chance.random() < self.killed:
-            self.ports.containers.set_state(name, GroupState.FAILED, exit_code=137)
+        """Containers that were created, or restarted by a second creation, since the last look start now."""
+        containers = self.ports.containers
+        puts = containers.puts if isinstance(containers, BudgetedContainers) else containers.created
+        if puts == self._seen:
             return
-        report = self._report(job)
-        if report.succeeded and job.stage == "build":
-            self.ports.galleries.add_version(
-                GalleryImageVersion(
-                    gallery=self.quarantine,
-                    image=ImageName(job.image),
-                    version=GalleryVersion.parse(job.destination.version),
-                    state=VersionState.READY,
-                    excluded_from_latest=True,
-                    tags=job.tags,
-                )
+        self._seen = puts
+        for group in containers.names():
+            run = self._runs.get(group)
+            if run is None or run.wanted is not containers.wanted(group):
+                self._begin(group)
+
+    def _begin(self, group: str) -> None:
+        job = self._job(group)
+        place = f"container:{job.build}/{job.stage}/{job.attempt}"
+        fault, fraction = self.injector.draw(place, (Kind.EVICTED, Kind.SILENT, Kind.TWICE))
+        before = self._runs.get(group)
+        if before is not None:
+            before.ended = True  # a restart ends what ran
+        run = _Run(group=group, job=job, fault=fault, wanted=self.ports.containers.wanted(group))
+        self._runs[group] = run
+        if fault is Kind.SILENT and fraction < 0.2:
+            return  # the container never begins to run
+        try:
+            self._write(run, "started.json", b"{}")
+        except AlreadyExists:
+            run.ended = True
+            self.ports.containers.set_state(group, GroupState.FAILED, exit_code=3)
+            self._tell(run, "restarted")
+            return
+        self.ports.containers.set_state(group, GroupState.RUNNING)
+        self._leave(run)
+        spread = 1 + _JITTER * (2 * self.chance.random() - 1)
+        self._at(self.ports.clock.now() + _STAGE[job.stage] * spread, "end", group)
+        self._beat(run)
+
+    def _at(self, moment: datetime, what: str, group: str) -> None:
+        self._number += 1
+        heapq.heappush(self._due, (moment, self._number, what, group))
+
+    def _beat(self, run: _Run) -> None:
+        self.ports.blobs.append("builds", f"{_folder(run.job)}/log.txt", b"building\n")
+        self._at(self.ports.clock.now() + _BEAT, "beat", run.group)
+
+    def _end(self, run: _Run) -> None:
+        run.ended = True
+        if run.fault is Kind.EVICTED:
+            self.ports.containers.set_state(run.group, GroupState.FAILED, exit_code=137)
+            return
+        report = self._report(run.job)
+        if report.succeeded and run.job.stage == "build":
+            self._make(run.job)
+        if run.fault is Kind.SILENT:
+            return  # a version may be there, and nobody hears of it
+        self._write(run, "result.json", report.to_wire())
+        if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
+            self.proved.add((run.job.image, run.job.destination.version))
+        for _ in range(2 if run.fault is Kind.TWICE else 1):
+            self._tell(run, "completed")
+        self._clear(run)
+        state = GroupState.SUCCEEDED if report.succeeded else GroupState.FAILED
+        self.ports.containers.set_state(run.group, state, exit_code=0 if report.succeeded else 1)
+
+    def _stopped(self, run: _Run) -> None:
+        """The group was deleted while the container ran: it is told to stop, and still may report."""
+        run.ended = True
+        if run.fault is Kind.SILENT:
+            return
+        report = self._report(run.job, stopped=True)
+        try:
+            self._write(run, "result.json", report.to_wire())
+        except AlreadyExists:
+            return
+        self._tell(run, "completed")
+
+    def _make(self, job: BuildJob) -> None:
+        version = GalleryVersion.parse(job.destination.version)
+        if (job.image, job.destination.version) in self.made:
+            return  # Packer refuses a destination that exists: the older attempt's version stays
+        self.made[job.image, job.destination.version] = (job.build, job.attempt)
+        self.ports.galleries.add_version(
+            GalleryImageVersion(
+                gallery=self.quarantine,
+                image=ImageName(job.image),
+                version=version,
+                state=VersionState.READY,
+                excluded_from_latest=True,
+                tags=job.tags,
             )
-        folder = _folder(job)
-        self.ports.blobs.create(
-            "builds", f"{folder}/result.json", report.to_wire(), media_type="application/json"
         )
-        event = messages.BuildEventMessage(
-            build=job.build, stage=job.stage, attempt=job.attempt, kind="completed"
+
+    def _write(self, run: _Run, name: str, content: bytes) -> None:
+        place = f"{_folder(run.job)}/{name}"
+        self.ports.blobs.create("builds", place, content, media_type="application/json")
+
+    def _tell(self, run: _Run, kind: str) -> None:
+        job = run.job
+        event = messages.BuildEventMessage.model_validate(
+            {"build": job.build, "stage": job.stage, "attempt": job.attempt, "kind": kind}
         )
         self.ports.queues.send(messages.BUILD_EVENTS, event.to_wire())
-        state = GroupState.SUCCEEDED if report.succeeded else GroupState.FAILED
-        self.ports.containers.set_state(name, state, exit_code=0 if report.succeeded else 1)
 
-    def _report(self, job: BuildJob) -> BuildReport:
+    def _leave(self, run: _Run) -> None:
+        """What Packer creates for the time of its run, and removes itself unless it is killed."""
+        machine, *parts = _LEFT
+        for kind in _LEFT:
+            left = TaggedResource(id=f"{kind}/{run.group}", type=kind, tags=run.job.tags)
+            self.ports.resources.add(left, used_by=f"{machine}/{run.group}" if kind in parts else "")
+
+    def _clear(self, run: _Run) -> None:
+        """Packer waits for each of its deletions before it reports; what the reaper deletes already it leaves."""
+        resources = self.ports.resources
+        takes, resources.deletion = resources.deletion, timedelta(0)
+        for kind in _LEFT:
+            with contextlib.suppress(TransientError):
+                resources.begin_delete(TaggedResource(id=f"{kind}/{run.group}", type=kind))
+        resources.deletion = takes
+
+    def is_broken(self, build: BuildId | str) -> bool:
+        """True for an input whose build fails for good, whoever builds it."""
+        name = str(build).rpartition(".")[0]
+        draw = hashlib.blake2b(f"{self.injector.seed}/{name}".encode(), digest_size=4).digest()
+        return int.from_bytes(draw, "big") / 2**32 < self.broken
+
+    def _report(self, job: BuildJob, *, stopped: bool = False) -> BuildReport:
         now = self.ports.clock.now()
         failed_check = self.failing.get((job.image, job.stage), "")
         checks = tuple(
@@ -96,7 +251,12 @@ class Platform:
             )
             for name in _CHECKS
         )
-        broken = job.stage == "build" and bool(failed_check)
+        error_class = failed_check
+        if job.stage == "build" and self.is_broken(job.build):
+            error_class = ErrorClass.PROVISIONER.value
+        broken = stopped or (job.stage == "build" and bool(error_class))
+        if not stopped and (broken or failed_check):
+            self.failed_inputs.add(job.build.rpartition(".")[0])
         return BuildReport.model_validate(
             {
                 "build": job.build,
@@ -107,10 +267,13 @@ class Platform:
                 "started_at": now,
                 "ended_at": now,
                 "artifact": f"versions/{job.destination.version}" if job.stage == "build" else "",
-                "checks": checks if job.stage == "verify" else (),
-                "error_class": failed_check if broken else None,
-                "message": "the simulated provisioner failed" if broken else "",
+                "checks": checks if job.stage == "verify" and not stopped else (),
+                "error_class": (ErrorClass.EVICTION.value if stopped else error_class) if broken else None,
+                "message": "the simulated builder was stopped"
+                if stopped
+                else "the simulated provisioner failed",
             }
+            | ({} if broken else {"message": ""})
         )
 
     def _job(self, name: str) -> BuildJob:

@@ -1,15 +1,15 @@
-"""A world: twins, the real services, and a host that delivers messages as queues do, under virtual time."""
+"""A world: twins, the real services behind faults, a host that delivers, and virtual time."""
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
 from pipeline_core.bootstrap import Factory
-from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
+from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
@@ -17,31 +17,19 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.register import document_etag
 from pipeline_core.services.site import Site
 from pipeline_core.settings import Limits
-from pipeline_core.wire import messages
-from simulation import fleet
-from simulation.platform import Platform
+from simulation import between, fleet
+from simulation.between import Calls, FaultyPorts
+from simulation.faults import LEVELS, Faults, Injector
+from simulation.host import Host
+from simulation.platform import BudgetedContainers, Platform
+from simulation.safety import Safety
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 SOURCE = MarketplaceSource(**fleet.SOURCE, location=Region("westeurope"))
 ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}), groups=frozenset())
-MAX_DEQUEUE = 5
-_SWEEP = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faults:
-    """Rates between 0 and 1, drawn for each delivery."""
-
-    lost: float = 0.0  # the message is gone
-    doubled: float = 0.0  # it is delivered twice
-    delayed: float = 0.0  # it comes up to five minutes late
-    killed: float = 0.0  # the container vanishes without a report
-
-
-FAULTS = {
-    "none": Faults(),
-    "light": Faults(lost=0.02, doubled=0.05, delayed=0.1, killed=0.05),
-}
+FAULTS = LEVELS
+SWEEP = timedelta(minutes=10)
+POLL = timedelta(minutes=5)
 
 
 class RestlessError(RuntimeError):
@@ -53,15 +41,48 @@ class World:
     """One factory with everything around it."""
 
     ports: MemoryPorts
-    factory: Factory
+    faulty: FaultyPorts
+    host: Host
     platform: Platform
-    chance: random.Random
-    faults: Faults
-    deliveries: int = 0
-    injected: int = 0
-    poisoned: list[tuple[str, str]] = field(default_factory=list)
-    restless: str = ""
-    waits: int = 0  # steps that only looked
+    safety: Safety
+    injector: Injector
+    registered: set[ImageName] = field(default_factory=set)
+    strangers: set[str] = field(default_factory=set)  # resources of somebody else, whose lease is not over
+    findings: list[str] = field(default_factory=list)
+    sweeps: bool = True
+    quarantine: GalleryName = QUARANTINE
+    live: tuple[GalleryName, ...] = (LIVE,)
+    _next_poll: datetime | None = None
+    _next_sweep: datetime | None = None
+
+    @property
+    def factory(self) -> Factory:
+        """The services, as the host runs them."""
+        return self.host.factory
+
+    @factory.setter
+    def factory(self, factory: Factory) -> None:
+        self.host.factory = factory
+
+    @property
+    def deliveries(self) -> int:
+        """Messages given out so far."""
+        return self.host.deliveries
+
+    @property
+    def waits(self) -> int:
+        """Steps that only looked."""
+        return self.host.waits
+
+    @property
+    def injected(self) -> int:
+        """Faults that struck so far."""
+        return len(self.injector.struck)
+
+    @property
+    def poisoned(self) -> list[tuple[str, str]]:
+        """Messages that went to poison, with their queue."""
+        return self.host.poisoned
 
     def register(self, name: str, parent: str | None, *, text: str = "content", **changes: Any) -> None:
         """Register an image as SecOps, or replace its definition."""
@@ -77,107 +98,75 @@ class World:
             expected=None if known is None else document_etag(known.value),
             create_only=known is None,
         )
+        self.registered.add(image)
 
     def publish_release(self, version: str) -> None:
         """Offer a new version in the Marketplace; the next poll sees it."""
         self.ports.marketplace.publish(SOURCE, MarketplaceVersion.parse(version))
 
+    def run_until(self, moment: datetime) -> None:
+        """Let time pass, with both timers, until `moment`."""
+        clock = self.ports.clock
+        while clock.now() < moment:
+            self.platform.advance()
+            self._fire_timers()
+            if self.host.deliver_one():
+                continue
+            later = [self._next_moment(), self._next_poll, self._next_sweep, moment]
+            clock.set(max(clock.now(), min(each for each in later if each is not None)))
+
     def settle(self, *, limit: int = 200_000, sweeps: int = 6) -> None:
-        """Deliver until nothing is left to do, then sweep, until `sweeps` sweeps in a row change nothing."""
-        quiet = 0
+        """Deliver until nothing is left to do, then sweep, until `sweeps` sweeps in a row change nothing.
+
+        Raises RestlessError after `limit` deliveries.
+        """
+        quiet, most = 0, self.deliveries + limit
         while quiet < sweeps:
-            before = self.deliveries
-            self._drain(limit)
-            self.ports.clock.advance(_SWEEP)
-            self.factory.sweeper.sweep()
-            self._drain(limit)
-            quiet = quiet + 1 if self.deliveries - before <= 1 else 0
-            if self.deliveries > limit:
+            before = self.faulty.calls.moves
+            self._drain(most)
+            self.ports.clock.advance(SWEEP)
+            if self.sweeps:
+                self._sweep()
+            self._drain(most)
+            quiet = quiet + 1 if self.faulty.calls.moves == before else 0
+            if self.deliveries > most:
                 raise RestlessError(f"the world did not come to rest within {limit} deliveries")
 
     def drain(self, *, limit: int = 200_000) -> None:
         """Deliver until no message is left, moving time on as needed; no sweep."""
-        self._drain(limit)
+        self._drain(self.deliveries + limit)
 
     def versions(self) -> dict[str, str]:
         """The current version of each image."""
         return {view.name: view.version for view in self.factory.queries.images(limit=200).images}
 
-    def _drain(self, limit: int) -> None:
-        while self.deliveries <= limit:
+    def _drain(self, most: int) -> None:
+        while self.deliveries <= most:
             self.platform.advance()
-            if self._deliver_one():
+            if self.host.deliver_one():
                 continue
-            moments = [self.ports.queues.next_visible(), self.platform.next_end()]
-            later = [moment for moment in moments if moment is not None]
-            if not later:
+            later = self._next_moment()
+            if later is None:
                 return
-            if min(later) > self.ports.clock.now():
-                self.ports.clock.set(min(later))
+            self.ports.clock.set(max(self.ports.clock.now(), later))
 
-    def _deliver_one(self) -> bool:
-        for queue in messages.QUEUES:
-            message = self.ports.queues.receive(queue)
-            if message is None:
-                continue
-            self.deliveries += 1
-            if self._meets_fault(queue, message.text):
-                self.ports.queues.delete(queue, message)
-                return True
-            try:
-                self._handle(queue, message.text, redelivered=message.dequeue_count > 1)
-            except TransientError as error:
-                self.factory.redelivery.again(queue, message.text, error)
-            except FactoryError:
-                if message.dequeue_count < MAX_DEQUEUE:
-                    self.ports.queues.release(queue, message, delay=timedelta(seconds=30))
-                    return True
-                self.poisoned.append((queue, message.text))
-                self.factory.poison.record(queue, message.text)
-            self.ports.queues.delete(queue, message)
-            return True
-        return False
+    def _next_moment(self) -> datetime | None:
+        moments = [self.ports.queues.next_visible(), self.platform.next_end()]
+        return min((moment for moment in moments if moment is not None), default=None)
 
-    def _meets_fault(self, queue: str, text: str) -> bool:
-        """True where the message is lost; others are sent once more, now or later."""
-        draw = self.chance.random()
-        if draw < self.faults.lost:
-            self.injected += 1
-            return True
-        draw -= self.faults.lost
-        if draw < self.faults.doubled:
-            self.injected += 1
-            self.ports.queues.send(queue, text)
-        elif draw < self.faults.doubled + self.faults.delayed:
-            self.injected += 1
-            self.ports.queues.send(queue, text, delay=timedelta(seconds=300 * self.chance.random()))
-            return True
-        return False
+    def _fire_timers(self) -> None:
+        now = self.ports.clock.now()
+        if self._next_poll is None or now >= self._next_poll:
+            self._next_poll = now + POLL
+            self.host.fire("poll", self.factory.poller.poll)
+        if self.sweeps and (self._next_sweep is None or now >= self._next_sweep):
+            self._next_sweep = now + SWEEP
+            self._sweep()
 
-    def _step(self, text: str, *, redelivered: bool) -> None:
-        before = self.ports.tables.operations
-        self.factory.driver.step(messages.StepMessage.from_wire(text), redelivered=redelivered)
-        self.waits += self.ports.tables.operations - before == 1
-
-    def _handle(self, queue: str, text: str, *, redelivered: bool) -> None:
-        factory = self.factory
-        handlers: dict[str, Callable[[], object]] = {
-            messages.REBUILD_REQUESTS: lambda: factory.reconciler.handle(
-                messages.RebuildMessage.from_wire(text)
-            ),
-            messages.DISPATCH_REQUESTS: factory.dispatcher.dispatch,
-            messages.BUILD_STEPS: lambda: self._step(text, redelivered=redelivered),
-            messages.BUILD_EVENTS: lambda: factory.build_events.observe(
-                messages.BuildEventMessage.from_wire(text)
-            ),
-            messages.IMAGE_PUBLISHED: lambda: factory.cascade.handle(
-                messages.PublishedMessage.from_wire(text)
-            ),
-            messages.NOTIFICATION_REQUESTS: lambda: factory.notifier.deliver(
-                messages.NotificationMessage.from_wire(text)
-            ),
-        }
-        handlers[queue]()
+    def _sweep(self) -> None:
+        self.host.count_steps()
+        self.host.fire("sweep", self.factory.sweeper.sweep)
+        self.host.fire("reap", self.factory.reaper.reap)
 
 
 def make(
@@ -186,14 +175,56 @@ def make(
     slots: int = 8,
     faults: Faults = FAULTS["none"],
     failing: Mapping[tuple[str, str], str] | None = None,
+    broken: float = 0.0,
     creates_per_hour: int = 10_000,
+    wait: timedelta = timedelta(seconds=30),
+    only: frozenset[str] | None = None,
+    wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
 ) -> World:
-    """A world with the platform steps in force and one RHEL version on offer, but no image."""
-    ports = twins([QUARANTINE, LIVE], seed=seed)
-    ports.galleries.replication = timedelta(minutes=3)
+    """A world with the platform steps in force and one RHEL version on offer, but no image.
+
+    `broken` is the share of inputs whose build fails for good; with `only`, no other faults strike than those
+    of these ids; `wrap` may replace twins by others, such as one that has lost a rule.
+    """
+    injector = Injector(seed=seed, faults=faults, only=only)
+    bare = twins([QUARANTINE, LIVE], seed=seed)
+    containers = BudgetedContainers(clock=bare.clock, injector=injector)
+    bare = replace(bare, containers=containers)
+    bare.galleries.replication = timedelta(minutes=3)
+    bare = bare if wrap is None else wrap(bare)
     chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
-    ports.marketplace.publish(SOURCE, MarketplaceVersion.parse("9.6.2025112113"))
-    site = Site(
+    bare.marketplace.publish(SOURCE, MarketplaceVersion.parse("9.6.2025112113"))
+    platform = Platform(
+        ports=bare,
+        chance=chance,
+        injector=injector,
+        quarantine=QUARANTINE,
+        failing=failing or {},
+        broken=broken,
+    )
+    safety = Safety(twins=bare, platform=platform, live=frozenset({str(LIVE)}), slots=slots)
+    calls = Calls(injector=injector, watch=safety.watch)
+    ports = between.behind(bare, calls)
+    limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
+    factory = bootstrap.assemble(ports, _site(), limits)
+    host = Host(twins=bare, ports=ports, factory=factory, platform=platform)
+    calls.overtake = host.overtake
+    world = World(
+        ports=bare,
+        faulty=ports,
+        host=host,
+        platform=platform,
+        safety=safety,
+        injector=injector,
+    )
+    injector.enabled = False  # the platform is set up before anything goes wrong
+    set_platform(world, upload(world, "platform"))
+    injector.enabled = True
+    return world
+
+
+def _site() -> Site:
+    return Site(
         subscription_id="00000000-0000-0000-0000-000000000000",
         location=Region("westeurope"),
         build_resource_group="rg-build",
@@ -207,18 +238,6 @@ def make(
         queue_endpoint="https://queue.example.com",
         secops=TeamName("secops"),
     )
-    limits = Limits(
-        slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=timedelta(seconds=30)
-    )
-    factory = bootstrap.assemble(ports, site, limits)
-    platform = Platform(
-        ports=ports, chance=chance, quarantine=QUARANTINE, failing=failing or {}, killed=faults.killed
-    )
-    world = World(ports=ports, factory=factory, platform=platform, chance=chance, faults=faults)
-    digest, content = fleet.bundle("platform")
-    factory.registrar.store_bundle(digest, content)
-    set_platform(world, digest)
-    return world
 
 
 def set_platform(world: World, digest: Digest) -> None:

@@ -1,5 +1,7 @@
 """Functions on the poison queues: whatever could not be handled is recorded, so that nothing disappears."""
 
+from datetime import UTC, datetime
+
 import azure.functions as func
 
 from pipeline_core.wire import messages
@@ -22,11 +24,19 @@ def _register(poison: func.Blueprint, queue: str, factory: Provider) -> None:
     @poison.function_name(f"record_poison_{queue.replace('-', '_')}")
     @poison.queue_trigger(arg_name="message", queue_name=f"{queue}{SUFFIX}", connection=CONNECTION)
     def record_poison(message: func.QueueMessage) -> None:
-        """Keep the message, mark what it was about, tell; never parse it: it may be anything."""
-        delivery.deliver(
+        """Keep the message, mark what it was about, tell; never parse it: it may be anything.
+
+        Every error is raised, also one that time mends: a poison queue has no limit of deliveries, and this very
+        message has to come again, since its id is what keeps it from being recorded twice.
+        """
+        text, put_at = delivery.text_of(message), _aware(message.insertion_time)
+        delivery.run(
             factory,
-            f"{queue}{SUFFIX}",
-            message,
-            str,
-            lambda services, text: services.poison.record(queue, text),
+            "poison-not-recorded",
+            lambda services: services.poison.record(queue, text, message_id=message.id or "", put_at=put_at),
         )
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    """The worker reads some hosts' times without their zone; queues tell UTC."""
+    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -17,8 +17,11 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%")
     def sweep_images(timer: func.TimerRequest) -> None:
-        """Set going again whatever a lost message left standing."""
-        delivery.run(factory, "sweep-failed", lambda services: services.sweeper.sweep())
+        """Set going again whatever a lost message left standing, and remove what dead builds left behind."""
+        try:
+            delivery.run(factory, "sweep-failed", lambda services: services.sweeper.sweep())
+        finally:  # a sweep that fails keeps nothing from being removed
+            delivery.run(factory, "reap-failed", lambda services: services.reaper.reap())
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:

@@ -201,8 +201,9 @@ class Machines:
             (each for each in self._store.all() if each.type == MACHINE and _uses(each, resource.id)), None
         )
         if user is not None:
-            code = "NicInUse" if resource.type == INTERFACE else "OperationNotAllowed"
-            raise ArmError(409, code, f"'{resource.id}' is attached to virtual machine '{user.id}'.")
+            # The network says 400 where the others say 409.
+            status, code = (400, "NicInUse") if resource.type == INTERFACE else (409, "OperationNotAllowed")
+            raise ArmError(status, code, f"'{resource.id}' is attached to virtual machine '{user.id}'.")
         self._store.remove(resource.id)
         return Answer(status=200)
 

@@ -1,4 +1,4 @@
-"""Subscriptions, resource groups, and resources of any type: list by tag, delete by id."""
+"""Subscriptions, resource groups, and resources of any type: list by type or tag, delete by id."""
 
 import re
 from typing import Final
@@ -13,6 +13,7 @@ _FILTER: Final = re.compile(
     r"\s*tagName eq '(?P<name>(?:[^']|'')*)'(?:\s+and\s+tagValue eq '(?P<value>(?:[^']|'')*)')?\s*",
     re.IGNORECASE,
 )
+_TYPE_FILTER: Final = re.compile(r"\s*resourceType eq '(?P<type>[^']+)'\s*", re.IGNORECASE)
 # Only what ARM itself tracks is in a list of resources; versions and definitions of a gallery are too.
 _UNTRACKED: Final = frozenset({GROUP.lower()})
 
@@ -123,9 +124,13 @@ def _fits(resource: Resource, call: Call) -> bool:
     wanted = call.query.get("$filter", "")
     if not wanted:
         return True
+    by_type = _TYPE_FILTER.fullmatch(wanted)
+    if by_type is not None:
+        return resource.type.lower() == by_type["type"].lower()
     found = _FILTER.fullmatch(wanted)
     if found is None:
-        raise ArmError(501, "NotEmulated", f"the filter {wanted!r} is not emulated; tagName and tagValue are")
+        text = f"the filter {wanted!r} is not emulated; resourceType, tagName and tagValue are"
+        raise ArmError(501, "NotEmulated", text)
     name = found["name"].replace("''", "'").lower()
     values = {key.lower(): str(value) for key, value in resource.tags.items()}  # tag names have no case
     if name not in values:

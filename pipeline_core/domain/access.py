@@ -29,6 +29,11 @@ def may_read(roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
     return is_admin(roles) or READER in roles or bool(teams)
 
 
+def may_read_all(roles: AbstractSet[str]) -> bool:
+    """SecOps and readers see also what others see of their own images only."""
+    return is_admin(roles) or READER in roles
+
+
 def may_change(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
     """A team changes and rebuilds only its own images; SecOps anybody's."""
     return is_admin(roles) or is_member(team, roles, groups)

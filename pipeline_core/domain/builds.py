@@ -62,6 +62,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest:
+    """A person's wish to stop a build: who, when and why."""
+
+    actor: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One build of one input.
 
@@ -69,7 +78,10 @@ class Build:
     `seq` rises with every transition; `attempt` counts the tries of the current phase from 1; `version`
     is the gallery version allotted to the running attempt; `build_result` and `verify_result` digest what
     the builder reported; `priority` is its key among the pending ones; `announce` is true until what this
-    build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of.
+    build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of;
+    `alarm` likewise, where the end has opened the image's breaker.
+    `cancel` is a person's wish to stop it; with `given_up` it has failed by `failure`, which ends it.
+    `started_at` is when it got its slot.
     """
 
     id: BuildId
@@ -98,11 +110,20 @@ class Build:
     provenance: Digest | None = None
     announce: bool = False
     notice: str = ""
+    alarm: str = ""
+    cancel: CancelRequest | None = None
+    given_up: bool = False
+    started_at: datetime | None = None
 
     @property
     def is_finished(self) -> bool:
         """True where the build never moves again."""
         return self.phase is Phase.FINISHED
+
+    @property
+    def is_stopping(self) -> bool:
+        """True where no stage goes on: what the build made is removed, then it ends."""
+        return not self.is_finished and (self.cancel is not None or self.given_up)
 
 
 _TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
@@ -130,6 +151,20 @@ def move(build: Build, to: Phase, at: datetime) -> Build:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {to.value} is not listed")
     attempt = build.attempt + 1 if to is build.phase else 1
     return replace(build, phase=to, seq=build.seq + 1, attempt=attempt, phase_since=at)
+
+
+def ask_to_cancel(build: Build, request: CancelRequest) -> Build:
+    """The build with the wish to stop it; it stands where it stood. Raises UnlistedTransition."""
+    if build.is_finished:
+        raise UnlistedTransition(f"build {build.id}: it has ended and cannot be cancelled")
+    return replace(build, cancel=request)
+
+
+def give_up(build: Build, failure: Failure) -> Build:
+    """The build that can only fail, as soon as nothing that it made is left. Raises UnlistedTransition."""
+    if Result.FAILED not in _RESULTS[build.phase]:
+        raise UnlistedTransition(f"build {build.id}: {build.phase.value} cannot fail")
+    return replace(build, failure=failure, given_up=True, seq=build.seq + 1)
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:

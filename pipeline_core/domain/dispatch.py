@@ -1,53 +1,143 @@
-"""Which pending builds start, and in what order. Pure: rows and capacity go in, a choice comes out."""
+"""Which pending builds start, and in what order. Pure: rows and capacity go in, a choice comes out.
 
+Builds wait in a line: by lane, then by the longest chain of what follows, then by age. Who has waited long is in
+a second line as well, by age alone, and every fifth start is for its first. Builds of a team at its limit are
+parked in lines of their own. The key of a row says which line it is in:
+`LANE-CHAIN-AGE-BUILD`, `late-AGE-BUILD`, and `team:TEAM:` before either.
+"""
+
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane
 
-_HEIGHT_LIMIT = 99
+LATE = "late-"  # sorts behind every lane
+PARKED = "team:"  # sorts behind the line of late builds
+LATE_AFTER = timedelta(hours=1)  # of waiting
+LATE_EVERY = 5  # every so many-th start is for the build that has waited longest
+GROUPS_PER_BUILD = 2  # verifying may begin while the group that built is still being deleted
+CORES_PER_GROUP = 1
+_CHAIN_LIMIT = 999_999  # seconds: eleven days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingBuild:
-    """A build that waits for a slot; `key` sorts it among the others."""
+    """A build that waits for a slot; `key` says in which line, and sorts it among the others."""
 
     key: str
     build: BuildId
     team: TeamName
 
+    @property
+    def rank(self) -> str:
+        """The key without the line of a team: compares builds of all lines."""
+        return self.key.rpartition(":")[2]
+
+    def parked(self) -> "PendingBuild":
+        """The same build in its team's own line."""
+        return replace(self, key=f"{line_of(self.team)}{self.rank}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """What is free: numbers of free slots, slots in use per team, container creations left this hour."""
+    """What is free: numbers of free slots, slots in use per team, container creations left; `starts` so far."""
 
     free_slots: tuple[int, ...]
     by_team: Mapping[TeamName, int]
     creates_left: int
+    starts: int = 0
+
+    @property
+    def can_start(self) -> int:
+        """How many builds can be started at most."""
+        return min(len(self.free_slots), max(0, self.creates_left))
+
+    def room_of(self, team: TeamName, team_limit: int) -> int:
+        """How many builds of one team can be started at most."""
+        return max(0, min(self.can_start, team_limit - self.by_team.get(team, 0)))
+
+    @property
+    def late_turns(self) -> int:
+        """How many of the starts that are possible now are for builds that have waited long."""
+        return (self.starts + self.can_start) // LATE_EVERY - self.starts // LATE_EVERY
 
 
-def priority_key(lane: Lane, height: int, created_at: datetime, build: BuildId) -> str:
-    """Sorts by lane, then the longest chain of descendants first, then the oldest; unique by the build."""
-    chain = _HEIGHT_LIMIT - min(height, _HEIGHT_LIMIT)
-    return f"{lane.value}-{chain:02d}-{created_at:%Y%m%dT%H%M%S}-{build}"
+def slots_within(wanted: int, *, groups: int, cores: int) -> int:
+    """How many builds may run at once so that the region's quota of groups and cores is never passed."""
+    return min(wanted, groups // GROUPS_PER_BUILD, cores // (GROUPS_PER_BUILD * CORES_PER_GROUP))
+
+
+def priority_key(lane: Lane, chain: int, created_at: datetime, build: BuildId) -> str:
+    """Sorts by lane, then the longest chain (in seconds) first, then the oldest; unique by the build."""
+    rest = _CHAIN_LIMIT - min(max(0, chain), _CHAIN_LIMIT)
+    return f"{lane.value}-{rest:06d}-{_age(created_at)}-{build}"
+
+
+def late_key(created_at: datetime, build: BuildId) -> str:
+    """Sorts by age among the builds that have waited long."""
+    return f"{LATE}{_age(created_at)}-{build}"
+
+
+def row_of(build: Build, now: datetime) -> PendingBuild:
+    """Where a pending build belongs now: with those that have waited long, once it has."""
+    is_late = now >= build.created_at + LATE_AFTER
+    key = late_key(build.created_at, build.id) if is_late else build.priority
+    return PendingBuild(key=key, build=build.id, team=build.team)
+
+
+def line_of(team: TeamName) -> str:
+    """How the keys in a team's own line begin."""
+    return f"{PARKED}{team}:"
 
 
 def choose(
-    pending: Iterable[PendingBuild], capacity: Capacity, team_limit: int
+    pending: Iterable[PendingBuild],
+    capacity: Capacity,
+    team_limit: int,
+    *,
+    late: Iterable[PendingBuild] = (),
 ) -> tuple[tuple[PendingBuild, int], ...]:
-    """Pairs of build and slot to start now. A team at its limit is passed over, so it starves nobody."""
-    slots = list(capacity.free_slots)
-    used = dict(capacity.by_team)
-    left = capacity.creates_left
+    """Pairs of build and slot to start now, in this order.
+
+    Every `LATE_EVERY`th start takes the first of `late`, as long as there is one. A team at its limit is
+    passed over, so it starves nobody.
+    """
+    line = deque(sorted(pending, key=_rank))
+    late_line = deque(sorted(late, key=_rank))
+    used = Counter(capacity.by_team)
+    begun: set[BuildId] = set()
     chosen: list[tuple[PendingBuild, int]] = []
-    for candidate in pending:
-        if not slots or left <= 0:
+    slots = capacity.free_slots[: capacity.can_start]
+    for number, slot in enumerate(slots, start=capacity.starts + 1):
+        lines = (line, late_line) if number % LATE_EVERY else (late_line, line)
+        found = _next(lines, used, team_limit, begun)
+        if found is None:
             break
-        if used.get(candidate.team, 0) >= team_limit:
-            continue
-        used[candidate.team] = used.get(candidate.team, 0) + 1
-        left -= 1
-        chosen.append((candidate, slots.pop(0)))
+        used[found.team] += 1
+        begun.add(found.build)
+        chosen.append((found, slot))
     return tuple(chosen)
+
+
+def _next(
+    lines: Iterable[deque[PendingBuild]], used: Mapping[TeamName, int], team_limit: int, begun: set[BuildId]
+) -> PendingBuild | None:
+    """The first that can start; who cannot is dropped, because within one choice no team gets room again."""
+    for line in lines:
+        while line:
+            candidate = line.popleft()
+            if candidate.build not in begun and used.get(candidate.team, 0) < team_limit:
+                return candidate
+    return None
+
+
+def _rank(pending: PendingBuild) -> str:
+    return pending.rank
+
+
+def _age(created_at: datetime) -> str:
+    return f"{created_at:%Y%m%dT%H%M%S}"

@@ -80,11 +80,32 @@ class RebuildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """An open breaker: since when, and `content` digests the inputs of the build that opened it."""
+
+    opened_at: datetime
+    content: Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonMark:
+    """An open poison record that points at the image, and at one of its builds where `build` says so."""
+
+    key: str
+    queue: str
+    at: datetime
+    build: BuildId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
     """Everything that decides about one image, in one record that is written on its ETag.
 
-    `period` and `last_version` only move forward. `height` is the longest chain of descendants below,
-    in levels. `failures` counts failed builds in a row; three open the breaker.
+    `period`, `last_version` and `revision` only move forward; `revision` counts the definitions that were
+    registered under the name, and its deletions. `height` is the longest chain of descendants below,
+    in levels. `failures` counts failed builds in a row; three open the breaker, and `breaker` remembers at
+    what. `poison` holds the newest open poison records about the image, newest first. `build_seconds` is what
+    its builds took lately (0: never measured), `chain_seconds` what the longest chain of descendants takes.
     """
 
     registration: Registration
@@ -96,8 +117,22 @@ class ImageHead:
     request: RebuildRequest | None = None
     failures: int = 0
     height: int = 0
+    build_seconds: int = 0
+    chain_seconds: int | None = None
+    revision: int = 0
+    breaker: Breaker | None = None
+    poison: tuple[PoisonMark, ...] = ()
 
     @property
     def name(self) -> ImageName:
         """The image's name."""
         return self.registration.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerImage:
+    """What is kept of a deleted image, so that one that comes back under the name goes on where it was."""
+
+    name: ImageName
+    revision: int
+    last_version: GalleryVersion | None = None

@@ -1,5 +1,6 @@
 """The journal: every decision about an image with its reasons, who asked, and what it led to. Append-only."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
@@ -18,13 +19,22 @@ class Event(Enum):
     STARTED = "build.started"  # the build got a slot
     RETRIED = "build.retried"  # a transient error: the stage is tried again
     FAILED = "build.failed"  # the build ended without a version
+    CANCEL_REQUESTED = "build.cancel-requested"  # a person asked for it to be stopped
     CANCELLED = "build.cancelled"  # a person stopped it
     SUPERSEDED = "build.superseded"  # a newer input replaced it before it ran
     PUBLISHED = "image.published"  # a new version is live and current
     REUSED = "image.reused"  # a version that was built before is current again
     STALLED = "image.stalled"  # a message about it was poisoned
+    REQUEUED = "message.requeued"  # a person sent a poisoned message again
+    DISMISSED = "message.dismissed"  # a person put a poisoned message aside
+    BREAKER_OPENED = "image.breaker-opened"  # failures in a row: the same inputs are not tried again
+    BREAKER_CLOSED = "image.breaker-closed"  # a changed input or a person lets it be built again
+    LATE = "build.late"  # it stands in its phase longer than anybody expects; it goes on
+    CAMPAIGN_STALLED = "campaign.stalled"  # no build of the campaign has moved for hours
     UNPROVEN = "image.unproven"  # a live version appeared that the factory did not publish
     PRUNED = "version.pruned"  # retention removed a version
+    LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
+    REBUILT = "state.rebuilt"  # the image's records were lost, and derived again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +56,8 @@ class Entry:
 def entry_key(at: datetime, nonce: str) -> str:
     """Sorts by time; `nonce` keeps two entries of one moment apart."""
     return f"{at:%Y%m%dT%H%M%S%f}-{nonce}"
+
+
+def standing_key(at: datetime, subject: str) -> str:
+    """The same key whenever it is asked for: what has stood since `at` is told of once, however often it is seen."""
+    return entry_key(at, hashlib.sha256(subject.encode()).hexdigest()[:16])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain import claims, windows
-from pipeline_core.domain.builds import BREAKER_LIMIT, Phase
+from pipeline_core.domain import breaker, claims, windows
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
@@ -41,7 +41,7 @@ class Rest(Enum):
     WAITS_FOR_RUNNING = "waits-for-running"  # a build of an older input runs; its end reconciles again
     BLOCKED = "blocked"  # this input failed for good, was cancelled or revoked
     COOLING_DOWN = "cooling-down"  # a transient failure used up its tries a short while ago
-    BREAKER_OPEN = "breaker-open"  # too many failures in a row: a person has to look
+    BREAKER_OPEN = "breaker-open"  # failures in a row, and the same inputs: a person has to look
     SUSPENDED = "suspended"  # the definition says so
     NOT_WANTED = "not-wanted"  # the definition does not rebuild on this kind of change
     OUTSIDE_WINDOW = "outside-window"  # the rebuild window is closed
@@ -150,13 +150,14 @@ def _obstacle(
             return None
         case _:  # BUILD: the claim is no obstacle
             pass
+    # Before the next rule: a request closes the breaker, and what it asked for may fail in a row, too.
+    if breaker.is_open(head, staleness.desired):
+        detail = f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild"
+        return DoNothing(why=Rest.BREAKER_OPEN, detail=detail, reasons=reasons)
     kinds = frozenset(reason.kind for reason in reasons)
     if ReasonKind.REBUILD_REQUESTED in kinds:
         return None  # a person or an advisory asked: rules that hold back automatic rebuilds do not apply
     registration = head.registration
-    if head.failures >= BREAKER_LIMIT:
-        detail = f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild"
-        return DoNothing(why=Rest.BREAKER_OPEN, detail=detail, reasons=reasons)
     if registration.suspend:
         return DoNothing(why=Rest.SUSPENDED, detail="spec.rebuild.suspend is true", reasons=reasons)
     if head.current is not None and not _is_wanted(registration.on, kinds):

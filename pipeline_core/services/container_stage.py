@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import builds, gates, retry
-from pipeline_core.domain.builds import Build, Failure, Phase, Result
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.builds import Build, Failure, Phase
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    MalformedMessage,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
@@ -27,8 +34,7 @@ from pipeline_core.ports import (
     GroupState,
 )
 from pipeline_core.services.documents import Documents
-from pipeline_core.services.drive import Ended, Moved, Progress, Wait
-from pipeline_core.services.ending import Ending
+from pipeline_core.services.drive import Failed, Moved, Progress, Wait
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.launch import Launcher
 from pipeline_core.services.outbox import Outbox
@@ -44,7 +50,9 @@ _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30
 _BEGINNING = timedelta(minutes=30)  # from creation to the container; Azure itself gives up after that
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
 _NOTE = timedelta(seconds=45)  # longer than a creation's call may take, so that no two are under way
-_NEXT_HOUR = timedelta(minutes=5)
+_FRESH = timedelta(seconds=30)
+# A creation was refused for what the whole factory shares: the next one would be as well.
+_REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,6 @@ class ContainerStage:
     documents: Documents
     launcher: Launcher
     provenance: Provenance
-    ending: Ending
     outbox: Outbox
     journal: Journal
     clock: Clock
@@ -107,21 +114,32 @@ class ContainerStage:
             return self._harvest(build, report)
         if report is not None:
             return self._harvest(build, report) if self._is_gone(build.value) else self._later()
-        if self._facts(build.value, "started.json") is not None:
-            text = "the container ended, fell silent or ran out of time without a report; its log is kept"
-            return self._retry(build, ErrorClass.EVICTION, text)
-        if self._facts(build.value, "never-began.json") is not None:
+        has_begun = self._facts(build.value, "started.json") is not None
+        if has_begun or self._facts(build.value, "never-began.json") is not None:
+            if self.containers.find_group(group_name(build.value)) is not None:
+                return Wait(delay=timedelta(0))  # another handler created it between the two looks
+            if has_begun:
+                text = "the container ended, fell silent or ran out of time without a report; its log is kept"
+                return self._retry(build, ErrorClass.EVICTION, text)
             return self._retry(build, ErrorClass.CAPACITY, "the container group never began to run")
         return self._launch(build.value)  # however long that has to wait for quota or budget
 
     def _launch(self, build: Build) -> Progress:
         now = self.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
-        if not is_first and not self.capacity.count_create(now):
-            return Wait(delay=min(_NEXT_HOUR, self.wait * 10))
+        if not is_first or now > build.phase_since + _FRESH:  # else it was paid with the slot a moment ago
+            wait = self.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
+            if wait is not None:
+                # Spread, so that those who wait for the same minute do not come together.
+                return Wait(delay=max(self.wait, wait + self.wait * self.chance.fraction()))
         if not self._may_create(build, now):
             return Wait(delay=self.wait)
-        self.launcher.launch(build, group_name(build), now)
+        try:
+            self.launcher.launch(build, group_name(build), now)
+        except TransientError as error:
+            if error.error_class in _REFUSED:
+                self.capacity.pause_creations(now, error.retry_after)
+            raise
         return Wait(delay=self.wait)
 
     def _may_create(self, build: Build, now: datetime) -> bool:
@@ -159,8 +177,7 @@ class ContainerStage:
         verdicts = gates.judge(definition.verify, [check.to_domain() for check in report.checks])
         failure = gates.failure_of(verdicts)
         if failure is not None:
-            self.ending.end(build, Result.FAILED, failure)
-            return Ended()
+            return Failed(failure=failure)
         proven = replace(build.value, verify_result=digest)
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
@@ -186,8 +203,7 @@ class ContainerStage:
         decision = retry.next_try(error_class, build.value.attempt, self.chance.fraction())
         failure = Failure(error_class=error_class, message=message[:4000])
         if not isinstance(decision, TryAgain):
-            self.ending.end(build, Result.FAILED, failure)
-            return Ended()
+            return Failed(failure=failure)
         now = self.clock.now()
         moved = replace(builds.move(build.value, build.value.phase, now), failure=failure)
         head = self.images.get_head(moved.image)
@@ -223,13 +239,24 @@ class ContainerStage:
             return False
         started = self._facts(build, "started.json")
         if started is None:
-            note = self._facts(build, "launched.json")
-            return note is not None and now > note.changed_at + _BEGINNING
+            return self._waits_in_vain(build, now)
         log = self._facts(build, "log.txt")
         if log is not None and now > log.changed_at + _SILENCE:
             return True
         timeout = self.documents.definition(build.definition).build.timeout
         return now > started.changed_at + timeout + _MARGIN
+
+    def _waits_in_vain(self, build: Build, now: datetime) -> bool:
+        """True where a group has been there for long and its container has not begun to run.
+
+        Counted from the first look that found it so: the creation itself may have waited for quota for hours.
+        """
+        name = f"{_folder(build)}/waits-for-container.json"
+        with contextlib.suppress(AlreadyExists):
+            self.blobs.create("builds", name, b"{}", media_type="application/json")
+            return False
+        seen = self._facts(build, "waits-for-container.json")
+        return seen is not None and now > seen.changed_at + _BEGINNING
 
     def _facts(self, build: Build, name: str) -> BlobFacts | None:
         return self.blobs.find_facts("builds", f"{_folder(build)}/{name}")

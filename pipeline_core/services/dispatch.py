@@ -1,12 +1,17 @@
-"""Fill free slots with the pending builds that matter most. Reads as many rows as it can start, and no more."""
+"""Fill free slots with the pending builds that matter most.
 
+Of each line it reads as many rows as it can start, and no more. A build of a team at its limit is read once,
+then it waits in the team's own line, where it is in nobody's way.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
@@ -23,7 +28,10 @@ from pipeline_core.state.records import Stored
 _ROUNDS = 5  # passes of one message, where others are faster
 _SOON = timedelta(seconds=1)
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
-_PAGES = 50  # of pending rows one pass reads at most: teams at their limit are passed over, not waited for
+_READS = 50  # of the lines in one pass; what is left then is for the next message
+_PAGE = 1000  # rows a table service returns at once
+
+_Row = Stored[PendingBuild]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,40 +56,85 @@ class Dispatcher:
             begun, lost_race = self._pass()
             started += begun
             if not lost_race:
+                self.logs.note("dispatched", started=started)
                 return started
         raise TransientError(
             ErrorClass.CONFLICT, "slots are taken by other passes: fill the rest again", retry_after=_SOON
         )
 
     def _pass(self) -> tuple[int, bool]:
-        """The number of builds that were started, and whether another pass was faster with some."""
-        started = 0
-        after = ""
-        for _ in range(_PAGES):
-            ledger = self.capacity.read(self.clock.now())
-            free = len(ledger.capacity.free_slots)
-            if not free or ledger.capacity.creates_left <= 0:
-                break
-            page = {stored.value.key: stored for stored in self.index.pending(after=after, limit=free)}
-            candidates = [stored.value for stored in page.values()]
-            for pending, slot in decisions.choose(candidates, ledger.capacity, self.capacity.team_slots):
-                outcome = self._start(page[pending.key], slot, ledger)
+        """The number of builds that were started, and whether another pass was faster with some.
+
+        Every row that is read is started, removed or parked, so the pass is over when a read gives none: a build
+        that was queued meanwhile is seen by that read (rule 8 of the engine), or its own message comes later.
+        """
+        started = parked = 0
+        ledger = self.capacity.read(self.clock.now())
+        for _ in range(_READS):
+            capacity = ledger.capacity
+            if not capacity.can_start:
+                return started, False
+            # Behind what had to be parked there is probably more of it: few reads get past a crowd.
+            line, late = self._look(capacity, capacity.can_start + 2 * parked)
+            if not line and not late:
+                return started, False
+            rows = {row.value.key: row for row in (*line, *late)}
+            chosen = decisions.choose(
+                [row.value for row in line],
+                capacity,
+                self.capacity.team_slots,
+                late=[row.value for row in late],
+            )
+            for pending, slot in chosen:
+                outcome = self._start(rows.pop(pending.key), slot, ledger)
                 if outcome is None:
                     return started, True
                 started += outcome
-            if len(page) < free:
-                break
-            after = candidates[-1].key
+            parked = self._park(list(rows.values()), ledger)
+            if parked:
+                # A team may have got room while its builds were moved: only what is read now tells.
+                ledger = self.capacity.read(self.clock.now())
+        self.outbox.dispatch("more-to-read")
         return started, False
+
+    def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
+        """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
+        limit = self.capacity.team_slots
+        seen = self.index.waiting(limit=min(most, _PAGE))
+        line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
+        late = [row for row in line if row.value.rank.startswith(decisions.LATE)]
+        if len(seen) < min(most, _PAGE):
+            return line, late
+        turns = capacity.late_turns
+        if turns:
+            late += self.index.late(limit=turns)
+        for team in self.index.parked_teams():
+            room = capacity.room_of(team, limit)
+            if room:
+                line += self.index.parked(team, limit=room)
+            if room and turns:
+                late += self.index.parked(team, limit=min(turns, room), late=True)
+        return line, late
+
+    def _park(self, rows: Sequence[_Row], ledger: Ledger) -> int:
+        """Move builds whose team is at its limit out of everybody's way; how many."""
+        if not rows:
+            return 0
+        by_team, limit = ledger.capacity.by_team, self.capacity.team_slots
+        full = [row for row in rows if not _is_parked(row) and by_team.get(row.value.team, 0) >= limit]
+        self.index.park(full)
+        return len(full)
 
     def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
         """True: started. False: there was nothing to start. None: another pass was faster."""
         pending = row.value
         stored = self.images.find_build(pending.build)
-        if stored is None or stored.value.phase is not Phase.PENDING:
+        if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
             self.index.remove_pending(pending.key, etag=row.etag)
-            if stored is not None and self._may_stand_still(stored.value):
-                self.outbox.step(stored.value, reason="start-again")
+            if stored is not None and stored.value.phase is Phase.BUILDING:
+                # Whoever started it may have died before the first step was sent, or is about to send it.
+                stands = self._may_stand_still(stored.value)
+                self.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
         take = self.capacity.take(slot, pending, ledger)
         if take is Take.RACED:
@@ -99,13 +152,13 @@ class Dispatcher:
 
     def _may_stand_still(self, build: Build) -> bool:
         """A build that got its slot a while ago and still is in the list: its first step was never sent."""
-        return build.phase is Phase.BUILDING and self.clock.now() > build.phase_since + _FIRST_STEP
+        return self.clock.now() > build.phase_since + _FIRST_STEP
 
     def _begin(self, build: Build, etag: str) -> Build:
         head = self.images.get_head(build.image)
         now = self.clock.now()
         version = next_version(head.value.registration.major, now.date(), head.value.last_version)
-        begun = replace(builds.move(build, Phase.BUILDING, now), version=version)
+        begun = replace(builds.move(build, Phase.BUILDING, now), version=version, started_at=now)
         active = ActiveBuild(build=begun.id, fingerprint=begun.fingerprint, phase=begun.phase)
         self.images.commit(
             [
@@ -121,3 +174,7 @@ class Dispatcher:
         stored = self.images.find_build(pending.build)
         if stored is None or not stored.value.phase.has_container:
             self.capacity.release(pending.build)
+
+
+def _is_parked(row: _Row) -> bool:
+    return row.value.key.startswith(decisions.PARKED)

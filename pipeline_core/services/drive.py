@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pipeline_core.domain import retry
-from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
@@ -37,15 +37,33 @@ class Ended:
     """The build has finished and has told of it."""
 
 
-Progress = Wait | Moved | Ended
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The build cannot succeed: what it made is removed, then it ends."""
+
+    failure: Failure
+
+
+Progress = Wait | Moved | Ended | Failed
 _TRANSITIONS = 3  # that one message may lead to, so that a handler stays short
+_MOST_TRIES = (
+    4  # that lengthen the wait; a look is repeated for as long as it takes, and a late build is shown
+)
 
 
 class Stage(Protocol):
     """What one phase does in one step; reads the world again each time."""
 
     def advance(self, build: Stored[Build]) -> Progress:
-        """Raises TransientError to be called again later, PermanentError to end the build."""
+        """Raises TransientError to be called again later, PermanentError where the build cannot succeed."""
+        ...
+
+
+class Stop(Stage, Protocol):
+    """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
+
+    def fail(self, build: Stored[Build], failure: Failure) -> Progress:
+        """End the build as failed, now or when what it made is gone; raises StaleWrite."""
         ...
 
 
@@ -56,6 +74,7 @@ class Driver:
     images: ImageStore
     containers: Stage
     publishing: Stage
+    stopping: Stop
     ending: Ending
     outbox: Outbox
     chance: Chance
@@ -71,6 +90,8 @@ class Driver:
         if build.is_finished:
             if build.announce:
                 self.ending.announce(stored)
+            else:
+                self.logs.note("step-after-end", build_id=message.build)
             return
         if message.seq < build.seq:
             if redelivered:
@@ -78,51 +99,69 @@ class Driver:
                 self.outbox.step(build, reason="sent-again")
             self.logs.note("step-outdated", build_id=message.build, seq=message.seq)
             return
-        if build.phase is Phase.PENDING:
+        if build.phase is Phase.PENDING and not build.is_stopping:
             self.outbox.dispatch("pending-build-asked")
             return
         here: Stored[Build] | None = stored
         once = message.once
         for _ in range(_TRANSITIONS):
-            here = None if here is None else self._advance(here, once=once)
+            here = None if here is None else self._advance(here, once=once, tries=message.tries)
             once = False  # a transition ends the chain that was there before it: what follows needs its own
         if here is not None:
             self.outbox.step(here.value)
 
-    def _advance(self, stored: Stored[Build], *, once: bool) -> Stored[Build] | None:
+    def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message or its end takes over."""
         build = stored.value
-        stage = self.publishing if build.phase is Phase.PUBLISHING else self.containers
         try:
-            progress = stage.advance(stored)
+            progress = self._look(stored)
         except TransientError as error:
             if not once:
-                delay = _delay_of(error, self.chance.fraction())
-                self.outbox.step(build, delay=delay, reason=error.error_class.value)
+                again = min(tries + 1, _tries_of(error) - 1)
+                delay = _delay_of(error, again, self.chance.fraction())
+                self.outbox.step(build, delay=delay, reason=error.error_class.value, tries=again)
             self.logs.note("step-delayed", image=str(build.image), build_id=str(build.id), error=str(error))
             return None
         except StaleWrite:
             if not once:
                 self.outbox.step(build, reason="raced")
-            return None
-        except PermanentError as error:
-            self.ending.end(stored, Result.FAILED, Failure(error_class=error.error_class, message=str(error)))
+            self.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
             return None
         match progress:
             case Wait(delay=delay):
-                if not once:
+                if once:
+                    self.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
+                else:
                     self.outbox.step(build, delay=delay)
             case Moved(build=moved, delay=delay):
                 if not delay:
                     return moved
                 self.outbox.step(moved.value, delay=delay)
-            case Ended():
+            case _:  # it has ended
                 pass
         return None
 
+    def _look(self, stored: Stored[Build]) -> Progress:
+        try:
+            progress = self._stage_of(stored.value).advance(stored)
+        except PermanentError as error:
+            progress = Failed(failure=Failure(error_class=error.error_class, message=str(error)))
+        return self.stopping.fail(stored, progress.failure) if isinstance(progress, Failed) else progress
 
-def _delay_of(error: TransientError, chance: float) -> timedelta:
-    decision = retry.next_try(error.error_class, 1, chance, retry_after=error.retry_after)
+    def _stage_of(self, build: Build) -> Stage:
+        if build.is_stopping:
+            return self.stopping
+        return self.publishing if build.phase is Phase.PUBLISHING else self.containers
+
+
+def _tries_of(error: TransientError) -> int:
+    """So many tries lengthen the wait; a look is repeated for as long as it takes, and a late build is shown."""
+    rule = retry.RULES.get(error.error_class)
+    return 2 if rule is None else rule.tries
+
+
+def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
+    decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(
             ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import builds, claims
+from pipeline_core.domain import breaker, builds, chains, claims
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
@@ -54,12 +54,20 @@ class Ending:
         head = self.images.find_head(ended.image)
         if head is not None and entry.event.value in head.value.registration.notify:
             ended = replace(ended, notice=entry.key)
-        writes: list[TableWrite] = [
-            records.put_build(ended, etag=build.etag),
-            records.add_entry(entry),
-        ]
+        writes: list[TableWrite] = [records.add_entry(entry)]
         if head is not None:
-            writes.append(records.put_head(_after(head.value, ended), etag=head.etag))
+            after = _after(head.value, ended)
+            writes.append(records.put_head(after, etag=head.etag))
+            if after.breaker is not None and head.value.breaker is None:
+                opened = self.journal.of_build(
+                    ended,
+                    Event.BREAKER_OPENED,
+                    detail=f"{after.failures} builds failed in a row; mend the cause and ask for a rebuild",
+                )
+                writes.append(records.add_entry(opened))
+                if opened.event.value in after.registration.notify:
+                    ended = replace(ended, alarm=opened.key)
+        writes.insert(0, records.put_build(ended, etag=build.etag))
         claim = self.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
@@ -83,8 +91,8 @@ class Ending:
         self.outbox.rebuild(build.image, "build-ended", build.campaign)
         if released is Release.FREED:
             self.outbox.dispatch("slot-freed")
-        if build.notice:
-            self.outbox.notify(build.image, build.notice)
+        for notice in filter(None, (build.notice, build.alarm)):
+            self.outbox.notify(build.image, notice)
         self.projection.project(build.image)
         try:
             self.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
@@ -113,8 +121,9 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 lane=ended.lane,
                 published_at=ended.phase_since,
             )
-            return replace(head, current=current, active=active, failures=0)
+            seconds = chains.measured(head, ended)
+            return replace(breaker.after_success(head), current=current, active=active, build_seconds=seconds)
         case Result.FAILED:
-            return replace(head, active=active, failures=head.failures + 1)
+            return replace(breaker.after_failure(head, ended), active=active)
         case _:
             return replace(head, active=active)

@@ -29,14 +29,25 @@ class Outbox:
         self._queues.send(messages.DISPATCH_REQUESTS, message.to_wire(), delay=delay)
 
     def step(
-        self, build: Build, *, delay: timedelta = timedelta(0), reason: str = "", once: bool = False
+        self,
+        build: Build,
+        *,
+        delay: timedelta = timedelta(0),
+        reason: str = "",
+        once: bool = False,
+        tries: int = 0,
     ) -> None:
         """Ask for the next step of a build, at the transition it stands at now.
 
         With `once` a step that only waits is not repeated: a look from outside starts no second chain.
         """
         message = messages.StepMessage(
-            build=str(build.id), seq=build.seq, reason=reason, campaign=str(build.campaign), once=once
+            build=str(build.id),
+            seq=build.seq,
+            reason=reason,
+            campaign=str(build.campaign),
+            once=once,
+            tries=tries,
         )
         self._queues.send(messages.BUILD_STEPS, message.to_wire(), delay=delay)
 

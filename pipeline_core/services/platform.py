@@ -5,20 +5,26 @@ from dataclasses import dataclass
 
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.names import Digest
+from pipeline_core.domain.names import CampaignId, Digest
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Logs, Principal
+from pipeline_core.services.chronicle import Chronicle
+from pipeline_core.services.outbox import Outbox
+from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platforms:
-    """Every image becomes stale by a change; the sweep finds them, roots first."""
+    """Every image becomes stale by a change: the roots are told, and the cascade brings it to all others."""
 
+    index: Index
+    outbox: Outbox
     sources: SourceStore
     blobs: Blobs
+    chronicle: Chronicle
     logs: Logs
 
     def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
@@ -44,6 +50,20 @@ class Platforms:
             catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
             urls={entry.id: entry.url for entry in entries},
         )
+        if self.sources.platform_revision() == 0 and self.chronicle.find_platform() is not None:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                "the records of the platform steps were lost: run `imagefactory state rebuild` first",
+            )
+        self.chronicle.announce(None)
         self.sources.save_platform(platform)
+        self.chronicle.settle(None)
+        self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
         self.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
         return platform
+
+    def _wake_roots(self, campaign: CampaignId) -> None:
+        """Cost follows the number of roots; who dies in between leaves the rest to the sweep."""
+        for followed in self.sources.list():
+            for root in self.index.roots(followed.value.source):
+                self.outbox.rebuild(root, "platform-changed", campaign)

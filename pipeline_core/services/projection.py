@@ -1,7 +1,8 @@
-"""Keep the fleet's copy of an image's head up to date: what lists and the sweep read."""
+"""Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the chronicle."""
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs
+from pipeline_core.services.chronicle import Chronicle
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 
@@ -11,15 +12,19 @@ _ROUNDS = 5
 class Projection:
     """A copy that lags is repaired by the next change of the image or by the sweep."""
 
-    def __init__(self, images: ImageStore, index: Index, logs: Logs) -> None:
+    def __init__(self, images: ImageStore, index: Index, chronicle: Chronicle, logs: Logs) -> None:
         self._images = images
         self._index = index
+        self._chronicle = chronicle
         self._logs = logs
 
     def project(self, image: ImageName) -> None:
         """Copy the head as it is now; the head is read again where another writer raced."""
         for _ in range(_ROUNDS):
+            copy = self._index.find_copy(image)
             head = self._images.find_head(image)
-            if self._index.project(image, None if head is None else head.value):
+            if head is not None:
+                self._chronicle.follow(head.value)
+            if self._index.replace_copy(image, None if head is None else head.value, over=copy):
                 return
         self._logs.note("projection-lags", image=str(image))

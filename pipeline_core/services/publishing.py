@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Failure, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.documents import Documents
-from pipeline_core.services.drive import Ended, Moved, Progress, Wait
+from pipeline_core.services.drive import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.ending import Ending
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.site import Site
@@ -82,26 +82,42 @@ class Publishing:
                 f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
             )
             failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
-            self.ending.end(build, Result.FAILED, failure)
-            return Ended()
+            return Failed(failure=failure)
         self.galleries.begin_delete(live.gallery, live.image, live.version)
         moved = builds.move(build.value, build.value.phase, self.clock.now())
         etags = self.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
+        self._demand_turn(build.value, live)
+        if live.excluded_from_latest:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
+        try:
+            self.ending.end(build, Result.SUCCEEDED)
+        except StaleWrite:
+            self._take_back(build.value, live)
+            raise
+        return Ended()
+
+    def _take_back(self, build: Build, live: GalleryImageVersion) -> None:
+        """Another handler has ended the build, and the pointer may have moved on since: let `latest` follow it."""
+        stored = self.images.find_build(build.id)
+        if stored is not None and not stored.value.is_finished:
+            return  # it is still to be ended: by the next step
+        head = self.images.find_head(build.image)
+        current = None if head is None else head.value.current
+        if current is None or current.version < live.version:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+
+    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> None:
         """Only while the build is the active one and its version is above the current one (rule 7)."""
-        head = self.images.get_head(build.value.image).value
-        if head.active is None or head.active.build != build.value.id:
-            raise PermanentError(ErrorClass.CONFLICT, f"build {build.value.id} is no longer the active one")
+        head = self.images.get_head(build.image).value
+        if head.active is None or head.active.build != build.id:
+            raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
         if head.current is not None and live.version <= head.current.version:
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
             )
-        if live.excluded_from_latest:
-            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
-        self.ending.end(build, Result.SUCCEEDED)
-        return Ended()
 
 
 def _is_ours(live: GalleryImageVersion, build: Build) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.domain import plan
+from pipeline_core.domain import conditions, plan
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry
@@ -49,6 +49,10 @@ class Queries:
         if observation.head is None:
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         decision = plan.plan(observation.snapshot, now)
+        staleness = detect_staleness(name, observation.snapshot.world)
+        claim = None
+        if isinstance(staleness, Stale):
+            claim = observation.snapshot.claims.get((name, staleness.fingerprint))
         builds = sorted(
             self.images_store.list_builds(name, limit=_READ), key=lambda build: build.created_at, reverse=True
         )
@@ -60,16 +64,21 @@ class Queries:
                 state=decision.why.value if isinstance(decision, DoNothing) else "stale",
                 reasons=tuple(str(reason) for reason in decision.reasons),
                 detail=decision.detail if isinstance(decision, DoNothing) else "",
+                conditions=conditions.of_image(head, staleness, claim),
             ),
             etag=document_etag(head),
             definition=str(head.registration.definition),
             bundle=str(head.registration.bundle),
-            builds=tuple(build_view(build) for build in builds[:_HISTORY]),
+            builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),
             journal=tuple(_entry_view(entry) for entry in journal[:_HISTORY]),
         )
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
-        """A page of images by name, with their freshness."""
+        """A page of images by name, with their freshness.
+
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked is not among
+        them, since it takes the claim, which is read for one image only.
+        """
         page = self.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
@@ -81,7 +90,9 @@ class Queries:
         stored = self.images_store.find_build(identity)
         if stored is None:
             raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
-        return build_view(stored.value)
+        head = None if stored.value.is_finished else self.images_store.find_head(identity.image)
+        held = conditions.of_build(stored.value, None if head is None else head.value)
+        return build_view(stored.value, held)
 
     def lineage(self) -> LineageView:
         """The whole forest; cost follows the size of the fleet."""
@@ -128,13 +139,15 @@ class Queries:
         return World(heads=known, sources=newest, platform=self.sources.find_platform())
 
     def _listed(self, head: ImageHead, world: World) -> ImageView:
-        match detect_staleness(head.name, world):
+        staleness = detect_staleness(head.name, world)
+        held = conditions.of_image(head, staleness)
+        match staleness:
             case Stale(reasons=reasons):
-                return image_view(head, state="stale", reasons=tuple(map(str, reasons)))
+                return image_view(head, state="stale", reasons=tuple(map(str, reasons)), conditions=held)
             case Unknown(missing=missing):
-                return image_view(head, state="unknown", detail=missing)
+                return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
-                return image_view(head, state="current")
+                return image_view(head, state="current", conditions=held)
 
 
 def _entry_view(entry: Entry) -> EntryView:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import builds, claims, dispatch, plan
+from pipeline_core.domain import breaker, builds, chains, claims, dispatch, plan
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.dispatch import PendingBuild
@@ -122,18 +122,21 @@ class Reconciler:
         observed = observation.snapshot.world.heads[image]
         active = ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.PENDING)
         writes = [
-            records.put_head(replace(observed, active=active), etag=head.etag),
+            records.put_head(replace(breaker.let_through(observed), active=active), etag=head.etag),
             records.put_build(build, etag=None),
             records.put_claim(claim, etag=None if old_claim is None else old_claim.etag),
             records.add_entry(self.journal.of_build(build, Event.QUEUED)),
         ]
+        if observed.breaker is not None:
+            closed = self.journal.of_build(build, Event.BREAKER_CLOSED, detail="an input has changed")
+            writes.append(records.add_entry(closed))
         replaced = None if decision.replaces is None else self.images.find_build(decision.replaces)
         if replaced is not None:
             writes += self._supersede(replaced, build, now)
         self.images.commit(writes)
         self._queue(build)
         if replaced is not None:
-            self.index.remove_pending(replaced.value.priority)
+            self.index.withdraw(replaced.value)
             self.index.remove_active(replaced.value.id)
         self.projection.project(image)
 
@@ -190,11 +193,12 @@ class Reconciler:
             return
         build = self.images.find_build(head.active.build)
         if build is not None and build.value.phase is Phase.PENDING:
-            self._queue(build.value)
+            self._queue(build.value, again=True)
 
-    def _queue(self, build: Build) -> None:
+    def _queue(self, build: Build, *, again: bool = False) -> None:
         self.index.add_active(build.id)
-        self.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
+        pending = PendingBuild(key=build.priority, build=build.id, team=build.team)
+        self.index.add_pending(pending, again=again)
         self.outbox.dispatch("build-queued")
 
     def _note(self, image: ImageName, decision: Decision) -> None:
@@ -222,7 +226,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         attempt=1,
         created_at=now,
         phase_since=now,
-        priority=dispatch.priority_key(decision.lane, head.height, now, identity),
+        priority=dispatch.priority_key(decision.lane, chains.remaining(head), now, identity),
     )
 
 

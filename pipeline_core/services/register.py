@@ -15,13 +15,14 @@ from pipeline_core.domain.errors import (
     StaleWrite,
     TransientError,
 )
-from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
 from pipeline_core.domain.recipe import recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
+from pipeline_core.services.chronicle import Chronicle
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
@@ -66,6 +67,7 @@ class Registrar:
     poller: Poller
     outbox: Outbox
     projection: Projection
+    chronicle: Chronicle
     journal: Journal
     clock: Clock
     site: Site
@@ -136,19 +138,26 @@ class Registrar:
         if problems:
             raise InvalidDocument(problems)
         digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
-        head = self._head(definition, digest, old)
+        former = None if old is not None else self.images.find_former(name)
+        if old is None and former is None:
+            self._demand_records(name)
+        head = self._head(definition, digest, old, former)
         entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
             records.add_entry(entry),
         ]
+        if former is not None:
+            writes.append(records.delete_former(name, etag=former.etag))
         # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
         # no index knows would be found by nobody, should this process end in between.
+        self.chronicle.announce(name)
         self._index(head)
         try:
             self.images.commit(writes)
         except (AlreadyExists, StaleWrite) as error:
             raise _HeadMovedError from error
+        self.chronicle.settle(name)
         self._after(head, old)
         self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.logs.note("image-registered", image=str(name), actor=principal.subject)
@@ -168,7 +177,18 @@ class Registrar:
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
         entry = self.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
-        self.images.commit([records.delete_head(name, etag=head.etag), records.add_entry(entry)])
+        former = FormerImage(
+            name=name, revision=head.value.revision + 1, last_version=head.value.last_version
+        )
+        self.chronicle.announce(name)
+        self.images.commit(
+            [
+                records.delete_head(name, etag=head.etag),
+                records.add_former(former),
+                records.add_entry(entry),
+            ]
+        )
+        self.chronicle.settle(name)
         self._unindex(head.value)
         self.projection.project(name)
 
@@ -189,28 +209,32 @@ class Registrar:
                 f"{definition.name} is built from the Marketplace: only SecOps changes base images",
             )
 
-    def _head(self, definition: ImageDefinition, digest: Digest, old: Stored[ImageHead] | None) -> ImageHead:
+    def _demand_records(self, name: ImageName) -> None:
+        """An image that the chronicle knows and no table does would begin anew, above versions it cannot see."""
+        if self.chronicle.find_image(name) is not None:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                f"the records of {name} were lost: have SecOps run `imagefactory state rebuild` first",
+            )
+
+    def _head(
+        self,
+        definition: ImageDefinition,
+        digest: Digest,
+        old: Stored[ImageHead] | None,
+        former: Stored[FormerImage] | None = None,
+    ) -> ImageHead:
         gallery = self._placement() if old is None else old.value.registration.gallery
-        registration = Registration(
-            name=definition.name,
-            team=definition.team,
-            origin=definition.origin,
-            major=definition.major,
-            definition=digest,
-            recipe=recipe_digest(definition),
-            bundle=definition.bundle,
-            gallery=gallery,
-            catalog=definition.build.catalog,
-            on=definition.rebuild.on,
-            window=definition.rebuild.window,
-            max_age=definition.rebuild.max_age,
-            suspend=definition.rebuild.suspend,
-            notify=frozenset(event for hook in definition.notify for event in hook.events),
-        )
+        registration = registration_of(definition, digest, gallery)
         if old is not None:
-            return replace(old.value, registration=registration, failures=0)
-        last = self.rules.last_version(definition.name, None)
-        return ImageHead(registration=registration, registered_at=self.clock.now(), last_version=last)
+            revision = old.value.revision + 1
+            return replace(old.value, registration=registration, failures=0, revision=revision)
+        return ImageHead(
+            registration=registration,
+            registered_at=self.clock.now(),
+            last_version=self.rules.last_version(definition.name, None),
+            revision=1 if former is None else former.value.revision + 1,
+        )
 
     def _placement(self) -> GalleryName:
         """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
@@ -261,6 +285,26 @@ class Registrar:
             except StaleWrite:
                 return
             self.projection.project(ancestor)
+
+
+def registration_of(definition: ImageDefinition, digest: Digest, gallery: GalleryName) -> Registration:
+    """The facts of a definition that planning needs, for an image that is placed in `gallery`."""
+    return Registration(
+        name=definition.name,
+        team=definition.team,
+        origin=definition.origin,
+        major=definition.major,
+        definition=digest,
+        recipe=recipe_digest(definition),
+        bundle=definition.bundle,
+        gallery=gallery,
+        catalog=definition.build.catalog,
+        on=definition.rebuild.on,
+        window=definition.rebuild.window,
+        max_age=definition.rebuild.max_age,
+        suspend=definition.rebuild.suspend,
+        notify=frozenset(event for hook in definition.notify for event in hook.events),
+    )
 
 
 def document_etag(head: ImageHead) -> str:

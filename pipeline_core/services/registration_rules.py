@@ -53,7 +53,9 @@ class RegistrationRules:
         """The highest version ever allotted to `name`, also where it was deleted and comes back."""
         if old is not None:
             return old.last_version
-        versions = (build.version for build in self.images.list_builds(name, limit=_READ))
+        former = self.images.find_former(name)
+        versions = [build.version for build in self.images.list_builds(name, limit=_READ)]
+        versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
 
     def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:

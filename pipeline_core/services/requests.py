@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access
+from pipeline_core.domain import access, breaker
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
@@ -12,6 +12,7 @@ from pipeline_core.domain.plan import DoNothing
 from pipeline_core.ports import Chance, Clock, Principal
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.projection import Projection
 from pipeline_core.services.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
@@ -36,6 +37,7 @@ class Requests:
     images: ImageStore
     reconciler: Reconciler
     outbox: Outbox
+    projection: Projection
     journal: Journal
     clock: Clock
     chance: Chance
@@ -56,6 +58,7 @@ class Requests:
         token = _token(name, principal, key or self.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         self._record(name, token, principal, reason, campaign)
+        self.projection.project(name)
         decision = self.reconciler.reconcile(name, campaign)
         build = _build_of(self.images.get_head(name).value, token)
         if isinstance(decision, DoNothing):
@@ -73,14 +76,18 @@ class Requests:
                 self.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
                 campaign=str(campaign),
             )
-            try:
-                self.images.commit(
-                    [
-                        records.put_head(_asked(head.value, request), etag=head.etag),
-                        records.add_request(name, request),
-                        records.add_entry(entry),
-                    ]
+            writes = [
+                records.put_head(_asked(head.value, request), etag=head.etag),
+                records.add_request(name, request),
+                records.add_entry(entry),
+            ]
+            if head.value.breaker is not None:
+                closed = self.journal.of_image(
+                    name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
                 )
+                writes.append(records.add_entry(closed))
+            try:
+                self.images.commit(writes)
             except AlreadyExists:
                 return  # this very request was recorded before: a newer one is not set back
             except StaleWrite:
@@ -102,7 +109,7 @@ def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:
 
 def _asked(head: ImageHead, request: RebuildRequest) -> ImageHead:
     """A person who asks has looked: the breaker closes."""
-    return replace(head, request=request, failures=0)
+    return replace(breaker.after_success(head), request=request)
 
 
 def _token(name: ImageName, principal: Principal, key: str) -> RebuildToken:

@@ -1,37 +1,38 @@
 """Repair what was lost: derive from stored state what should be happening, and have it looked at again.
 
-Cost for a quiet image: its share of one page read (1/1000 of a table query); no write and no message.
+Cost for a quiet image: its share of one page read (1/1000 of a table query), and one point read now and then
+(50 images or 1/36 of the fleet in each sweep, whichever is more); no write and no message. Every repair is safe
+to repeat, so a sweep that is killed anywhere is simply followed by the next.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import partial
 
-from pipeline_core.domain import fingerprint as fingerprints
-from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
-from pipeline_core.domain.names import BuildId, CampaignId, ImageName
-from pipeline_core.domain.staleness import Stale, World, detect_staleness
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Logs
-from pipeline_core.services.ending import Ending
+from pipeline_core.services.chains import Chains
+from pipeline_core.services.chronicle import Chronicle
+from pipeline_core.services.fence import Fence
 from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.sweep_builds import Active, BuildSweep
+from pipeline_core.services.sweep_campaigns import CampaignSweep
+from pipeline_core.services.sweep_fleet import Fleet, FleetSweep
 from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
-from pipeline_core.state.sources import SourceStore
-
-_QUIET = timedelta(minutes=5)  # a build younger than this in its phase is not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What one sweep found and set going."""
+    """What one sweep found and set going; `failures` counts what could not be looked at."""
 
     images: int
     stale: int
     builds: int
     slots: int
+    late: int
+    stalled: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,93 +40,63 @@ class Sweeper:
     """Level-triggered: a lost message changes nothing but timing."""
 
     images: ImageStore
-    index: Index
-    sources: SourceStore
     capacity: CapacityStore
-    ending: Ending
+    fleet: FleetSweep
+    builds: BuildSweep
+    campaigns: CampaignSweep
+    chronicle: Chronicle
+    chains: Chains
     outbox: Outbox
     clock: Clock
     logs: Logs
 
     def sweep(self) -> SweepReport:
-        """One pass over the fleet's projection, the active builds and the slots."""
+        """One pass over the fleet's copies, the active builds, their campaigns and the slots.
+
+        What is broken about one image or build does not keep the others from being swept. A part that could
+        not be swept at all raises its error once the other parts are done.
+        """
         now = self.clock.now()
-        heads = self._fleet()
-        stale = self._wake_stale(heads, now)
-        active = [self._check_build(build, now) for build in self.index.active()]
-        freed = [self._check_slot(build) for build in self.capacity.holders()]
-        if active:
-            self.outbox.dispatch("swept")
-        report = SweepReport(images=len(heads), stale=stale, builds=sum(active), slots=sum(freed))
-        self.logs.note("swept", images=report.images, stale=report.stale, builds=report.builds)
+        fence = Fence(logs=self.logs, event="sweep-failed-at")
+        fleet, active = Fleet(), Active()
+        fence.part("fleet", partial(self.fleet.read, fleet, fence))
+        fence.part("active builds", partial(self.builds.read, active, fence))
+        fence.part("copies", partial(self.fleet.compare, fleet, active.known, now, fence))
+        fence.part("lost builds", partial(self.builds.adopt, active, fleet.heads, fence))
+        stale = fence.part("stale images", partial(self.fleet.wake, fleet, now, fence))
+        builds = fence.part("standing builds", partial(self.builds.set_going, active, now, fence))
+        late = fence.part("late builds", partial(self.builds.show_late, active, fleet.heads, now, fence))
+        stalled = fence.part("campaigns", partial(self.campaigns.wake, active.running, now, fence))
+        slots = fence.part("slots", partial(self._free_slots, fence))
+        fence.part("chronicle", self.chronicle.mend)
+        fence.part("chains", partial(self.chains.refresh, fleet.heads))
+        if active.known or slots:
+            fence.part("dispatch", self._dispatch)
+        report = SweepReport(
+            images=len(fleet.heads),
+            stale=stale,
+            builds=builds,
+            slots=slots,
+            late=late,
+            stalled=stalled,
+            failures=fence.failures,
+        )
+        self.logs.note("swept", images=report.images, stale=stale, builds=builds, failures=report.failures)
+        fence.settle()
         return report
 
-    def _fleet(self) -> dict[ImageName, ImageHead]:
-        heads: dict[ImageName, ImageHead] = {}
-        after = ""
-        while True:
-            page = self.index.fleet(after=after)
-            heads.update((head.name, head) for head in page.heads)
-            if not page.after:
-                return heads
-            after = page.after
+    def _free_slots(self, fence: Fence) -> int:
+        return sum(
+            fence.run(str(holder), partial(self._free_slot, holder)) for holder in self.capacity.holders()
+        )
 
-    def _wake_stale(self, heads: dict[ImageName, ImageHead], now: datetime) -> int:
-        """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
-        newest = {
-            stored.value.source.key: stored.value.newest
-            for stored in self.sources.list()
-            if stored.value.newest is not None
-        }
-        world = World(heads=heads, sources=newest, platform=self.sources.find_platform())
-        woken = 0
-        for name, head in heads.items():
-            if head.active is not None or not (_needs_refresh(head, heads, now) or _is_stale(name, world)):
-                continue
-            self.outbox.rebuild(name, "swept", CampaignId(f"sweep-{now:%Y%m%d}"))
-            woken += 1
-        return woken
-
-    def _check_build(self, identity: BuildId, now: datetime) -> bool:
-        stored = self.images.find_build(identity)
-        if stored is None:
-            self.index.remove_active(identity)
-            return False
-        build = stored.value
-        if build.is_finished:
-            if build.announce:
-                self.ending.announce(stored)
-            else:
-                self.index.remove_active(identity)
-            return True
-        if now < build.phase_since + _QUIET:
-            return False
-        self._set_going(build)
-        return True
-
-    def _set_going(self, build: Build) -> None:
-        if build.phase is Phase.PENDING:
-            self.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
-        else:
-            self.outbox.step(build, reason="swept", once=True)
-
-    def _check_slot(self, holder: BuildId) -> bool:
+    def _free_slot(self, holder: BuildId) -> bool:
         """Take a slot back whose build has ended: its group was confirmed gone before it was ended."""
         stored = self.images.find_build(holder)
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
         return self.capacity.release(holder) is Release.FREED
 
-
-def _is_stale(name: ImageName, world: World) -> bool:
-    return isinstance(detect_staleness(name, world), Stale)
-
-
-def _needs_refresh(head: ImageHead, heads: dict[ImageName, ImageHead], now: datetime) -> bool:
-    root = head
-    for _ in range(MAX_DEPTH):  # bounded: two edits at one moment can make a cycle
-        parent = root.registration.parent
-        if parent is None or parent not in heads:
-            break
-        root = heads[parent]
-    return fingerprints.refresh_period(root.name, now, head.registration.max_age) > head.period
+    def _dispatch(self) -> int:
+        self.outbox.dispatch("swept")
+        return 1

@@ -1,11 +1,24 @@
 """What readers are shown: frozen, plain, made for the API and the dashboard. Texts and numbers only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.sources import MarketplaceSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionView:
+    """What keeps an image or a build from going on: `reason` for programs, `message` for people."""
+
+    type: str
+    since: datetime | None
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +38,7 @@ class ImageView:
     state: str
     reasons: tuple[str, ...] = ()
     detail: str = ""
+    conditions: tuple[ConditionView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +63,7 @@ class BuildView:
     failure_class: str = ""
     failure_owner: str = ""
     failure: str = ""
+    conditions: tuple[ConditionView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +109,56 @@ class LineageView:
     errors: tuple[tuple[str, str], ...] = field(default=())
 
 
-def image_view(head: ImageHead, *, state: str, reasons: tuple[str, ...] = (), detail: str = "") -> ImageView:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonView:
+    """One poisoned message. `text` was written by anybody: it is shown as text and never rendered.
+
+    `is_whole` is false where it cannot be sent again; `size` is the message's length in bytes.
+    """
+
+    key: str
+    queue: str
+    text: str
+    at: datetime
+    size: int
+    is_whole: bool
+    image: str
+    build: str
+    error: str
+    state: str
+    closed_by: str
+    closed_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """True where nobody has dealt with it."""
+        return self.state == PoisonState.OPEN.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonPageView:
+    """A page of poisoned messages, newest first; `next` is the cursor of the following page, empty at the end."""
+
+    records: tuple[PoisonView, ...]
+    next: str
+
+
+def condition_views(conditions: Iterable[Condition]) -> tuple[ConditionView, ...]:
+    """The views of conditions that were derived elsewhere."""
+    return tuple(
+        ConditionView(type=each.type.value, since=each.since, reason=each.reason, message=each.message)
+        for each in conditions
+    )
+
+
+def image_view(
+    head: ImageHead,
+    *,
+    state: str,
+    reasons: tuple[str, ...] = (),
+    detail: str = "",
+    conditions: Iterable[Condition] = (),
+) -> ImageView:
     """The view of a head in a state that was decided elsewhere."""
     origin = head.registration.origin
     current, active = head.current, head.active
@@ -112,10 +176,11 @@ def image_view(head: ImageHead, *, state: str, reasons: tuple[str, ...] = (), de
         state=state,
         reasons=reasons,
         detail=detail,
+        conditions=condition_views(conditions),
     )
 
 
-def build_view(build: Build) -> BuildView:
+def build_view(build: Build, conditions: Iterable[Condition] = ()) -> BuildView:
     """The view of a build."""
     failure = build.failure
     return BuildView(
@@ -137,4 +202,23 @@ def build_view(build: Build) -> BuildView:
         failure_class="" if failure is None else failure.error_class.value,
         failure_owner="" if failure is None else failure.error_class.owner,
         failure="" if failure is None else failure.message,
+        conditions=condition_views(conditions),
+    )
+
+
+def poison_view(record: PoisonRecord) -> PoisonView:
+    """The view of a poisoned message."""
+    return PoisonView(
+        key=record.key,
+        queue=record.queue,
+        text=record.text,
+        at=record.at,
+        size=record.size,
+        is_whole=record.is_whole,
+        image=str(record.image or ""),
+        build=str(record.build or ""),
+        error=record.error,
+        state=record.state.value,
+        closed_by=record.closed_by,
+        closed_at=record.closed_at,
     )

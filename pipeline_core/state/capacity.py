@@ -1,23 +1,28 @@
-"""Slots as rows that are inserted if absent: who holds one, how many a team holds, creations per hour.
+"""Slots as rows that are inserted if absent: who holds one, how many a team holds, what was created.
 
-One partition holds `slot:N`, `build:ID`, `team:T` and `hour:H` rows, and each change of them is one
+One partition holds `slot:N`, `build:ID`, `team:T` and `spent` rows, and each change of them is one
 transaction on the ETags it was decided on: two dispatchers can never pass a limit together.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain import creations
+from pipeline_core.domain.creations import Budget
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, Verb
+from pipeline_core.state import creations as spending
 
 TABLE = "capacity"
 _PARTITION = "slots"
 _ROUNDS = 8  # tries on a counter that others change
 _SOON = timedelta(seconds=1)
-_LIMIT = 1000  # slots and teams, or holders, that one read covers: more slots than a subscription has groups
+_PAGE = 1000  # rows a table service returns at once
+_PAUSE = timedelta(minutes=5)  # after a refusal that says nothing of how long
 
 
 @unique
@@ -40,21 +45,42 @@ class Release(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """What was read of the capacity, and the rows whose ETags a slot is taken on."""
+    """What was read of the capacity, and the rows whose ETags a slot is taken on. Kept up to date by takes."""
 
-    capacity: Capacity
-    hour_key: str
-    hour: Row | None
-    teams: dict[str, Row]
+    now: datetime
+    slots: int
+    budget: Budget
+    taken: set[int] = field(default_factory=set)
+    teams: dict[TeamName, Row] = field(default_factory=dict)
+    spent: Row | None = None
+
+    @property
+    def capacity(self) -> Capacity:
+        """What is free."""
+        spent = spending.read(self.spent)
+        return Capacity(
+            free_slots=tuple(number for number in range(self.slots) if number not in self.taken),
+            by_team={team: _count_of(row) for team, row in self.teams.items()},
+            creates_left=creations.left(spent, self.budget, self.now),
+            starts=spent.starts,
+        )
 
 
 class CapacityStore:
     """What builds may use at once, and who uses it."""
 
-    def __init__(self, tables: Tables, *, slots: int, creates_per_hour: int, team_slots: int) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        slots: int,
+        creates_per_hour: int,
+        team_slots: int,
+        creates_per_burst: int = creations.UNLIMITED,
+    ) -> None:
         self._tables = tables
         self._slots = slots
-        self._creates_per_hour = creates_per_hour
+        self._budget = Budget(per_hour=creates_per_hour, per_burst=creates_per_burst)
         self._team_slots = team_slots
 
     @property
@@ -63,38 +89,41 @@ class CapacityStore:
         return self._team_slots
 
     def read(self, now: datetime) -> Ledger:
-        """What is free now, with the rows that a slot is taken on: two reads."""
-        rows = self._tables.scan(TABLE, _PARTITION, first="slot:", last="team;", limit=_LIMIT)
-        taken = {int(row.key.removeprefix("slot:")) for row in rows if row.key.startswith("slot:")}
-        teams = {row.key.removeprefix("team:"): row for row in rows if row.key.startswith("team:")}
-        hour = self._find(_hour(now))
-        capacity = Capacity(
-            free_slots=tuple(number for number in range(self._slots) if number not in taken),
-            by_team={TeamName(team): _count_of(row) for team, row in teams.items()},
-            creates_left=self._creates_per_hour - _count_of(hour),
-        )
-        return Ledger(capacity=capacity, hour_key=_hour(now), hour=hour, teams=teams)
+        """What is free now, with the rows that a slot is taken on: one read."""
+        ledger = Ledger(now=now, slots=self._slots, budget=self._budget)
+        for row in self._scan("slot:", "team;"):
+            kind, _, name = row.key.partition(":")
+            if kind == "slot":
+                ledger.taken.add(int(name))
+            elif kind == "team":
+                ledger.teams[TeamName(name)] = row
+            elif row.key == spending.KEY:
+                ledger.spent = row
+        return ledger
 
     def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> Take:
-        """Take a slot for a build, with one creation of this hour's budget.
+        """Take a slot for a build, with the creation of its first container group.
 
         The ledger is brought up to date, so that the next build can be started on it.
         """
         team = str(pending.team)
         cells: dict[str, Cell] = {"build": str(pending.build), "team": team}
-        hour, team_row = ledger.hour, ledger.teams.get(team)
+        holder: dict[str, Cell] = {"slot": slot, "team": team, "bought": "build-1"}
+        spent = creations.spend(spending.read(ledger.spent), ledger.now, is_start=True)
+        team_row = ledger.teams.get(pending.team)
         writes = [
             _insert(f"slot:{slot:04d}", cells),
-            _insert(f"build:{pending.build}", {"slot": slot, "team": team}),
-            _set_count(ledger.hour_key, hour, _count_of(hour) + 1),
-            _set_count(f"team:{team}", team_row, _count_of(team_row) + 1),
+            _insert(f"build:{pending.build}", holder),
+            _put(spending.KEY, ledger.spent, spending.cells(spent)),
+            _put(f"team:{team}", team_row, {"count": _count_of(team_row) + 1}),
         ]
         try:
             etags = self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
             return Take.HELD if self.holds(pending.build) else Take.RACED
-        ledger.hour = replace(writes[2].row, etag=etags[2])
-        ledger.teams[team] = replace(writes[3].row, etag=etags[3])
+        ledger.taken.add(slot)
+        ledger.spent = replace(writes[2].row, etag=etags[2])
+        ledger.teams[pending.team] = replace(writes[3].row, etag=etags[3])
         return Take.TAKEN
 
     def holds(self, build: BuildId) -> bool:
@@ -103,26 +132,33 @@ class CapacityStore:
 
     def holders(self) -> tuple[BuildId, ...]:
         """Every build that has a slot."""
-        rows = self._tables.scan(TABLE, _PARTITION, first="build:", last="build;", limit=_LIMIT)
-        return tuple(BuildId(row.key.removeprefix("build:")) for row in rows)
+        return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
     def count_create(self, now: datetime) -> bool:
-        """Use one more creation of this hour's budget, for a later stage or attempt; False if it is used up.
+        """Use one creation of the budget; False if it is used up. Raises TransientError like `buy_creation`."""
+        return self._spend(None, "", now) is None
 
-        Raises TransientError where others keep using it at the same moment.
+    def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
+        """Pay for the container group of one attempt (`verify-1`), once however often it is asked.
+
+        None where it is paid and may be created now, else how long to wait before asking again. Raises
+        TransientError where others keep using the budget at the same moment.
         """
+        return self._spend(build, attempt, now)
+
+    def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
+        """The platform has refused a creation: nobody asks for another one for a while, at most an hour."""
         for _ in range(_ROUNDS):
-            hour = self._find(_hour(now))
-            if _count_of(hour) >= self._creates_per_hour:
-                return False
+            row = self._find(spending.KEY)
+            before = spending.read(row)
+            after = creations.pause(before, now, _PAUSE if length is None else length)
+            if after == before:
+                return
             try:
-                self._tables.write(TABLE, [_set_count(_hour(now), hour, _count_of(hour) + 1)])
+                self._tables.write(TABLE, [_put(spending.KEY, row, spending.cells(after))])
             except (AlreadyExists, StaleWrite):
                 continue
-            return True
-        raise TransientError(
-            ErrorClass.CONFLICT, "the budget of creations is in use by others", retry_after=_SOON
-        )
+            return
 
     def release(self, build: BuildId) -> Release:
         """Give the build's slot back; safe to repeat."""
@@ -135,30 +171,60 @@ class CapacityStore:
         if slot is not None and slot.cells.get("build") == str(build):
             writes.append(TableWrite(verb=Verb.DELETE, row=slot))
         if team is not None:
-            writes.append(_set_count(team.key, team, max(0, _count_of(team) - 1)))
+            writes.append(_one_less(team))
         try:
             self._tables.write(TABLE, writes)
         except StaleWrite:
             return Release.RACED
         return Release.FREED
 
+    def _spend(self, build: BuildId | None, attempt: str, now: datetime) -> timedelta | None:
+        for _ in range(_ROUNDS):
+            holder = None if build is None else self._find(f"build:{build}")
+            row = self._find(spending.KEY)
+            spent = spending.read(row)
+            is_paid = holder is not None and holder.cells.get("bought") == attempt
+            wait = creations.paused_for(spent, now) if is_paid else creations.wait(spent, self._budget, now)
+            if wait or is_paid:
+                return wait or None
+            writes = [_put(spending.KEY, row, spending.cells(creations.spend(spent, now)))]
+            if holder is not None:
+                writes.append(_put(holder.key, holder, {**holder.cells, "bought": attempt}))
+            try:
+                self._tables.write(TABLE, writes)
+            except (AlreadyExists, StaleWrite):
+                continue
+            return None
+        raise TransientError(
+            ErrorClass.CONFLICT, "the budget of creations is in use by others", retry_after=_SOON
+        )
+
     def _find(self, key: str) -> Row | None:
         return self._tables.find(TABLE, _PARTITION, key)
 
-
-def _hour(now: datetime) -> str:
-    return f"hour:{now:%Y%m%d%H}"
+    def _scan(self, first: str, last: str) -> Iterator[Row]:
+        while True:
+            rows = self._tables.scan(TABLE, _PARTITION, first=first, last=last, limit=_PAGE)
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            first = f"{rows[-1].key}!"  # sorts below every character that a key of ours can go on with
 
 
 def _count_of(row: Row | None) -> int:
     return 0 if row is None else int(row.cells["count"])
 
 
+def _one_less(team: Row) -> TableWrite:
+    """The team's row with one slot less; a team without a slot has no row."""
+    count = _count_of(team) - 1
+    return _put(team.key, team, {"count": count}) if count > 0 else TableWrite(verb=Verb.DELETE, row=team)
+
+
 def _insert(key: str, cells: dict[str, Cell]) -> TableWrite:
     return TableWrite(verb=Verb.INSERT, row=Row(partition=_PARTITION, key=key, cells=cells))
 
 
-def _set_count(key: str, row: Row | None, count: int) -> TableWrite:
-    etag = "" if row is None else row.etag
-    new = Row(partition=_PARTITION, key=key, cells={"count": count}, etag=etag)
+def _put(key: str, row: Row | None, cells: dict[str, Cell]) -> TableWrite:
+    new = Row(partition=_PARTITION, key=key, cells=cells, etag="" if row is None else row.etag)
     return TableWrite(verb=Verb.INSERT if row is None else Verb.REPLACE, row=new)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import NotFound
-from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.ports import Row, Tables, TableWrite, Verb
@@ -18,6 +18,8 @@ _BUILDS = Codec(Build)
 _CLAIMS = Codec(Claim)
 _JOURNAL = Codec(Entry)
 _REQUESTS = Codec(RebuildRequest)
+_FORMER = "former"
+_FORMERS = Codec(FormerImage)
 
 
 class ImageStore:
@@ -37,6 +39,11 @@ class ImageStore:
         if head is None:
             raise NotFound(f"image {image} is not registered; register it first")
         return head
+
+    def find_former(self, image: ImageName) -> Stored[FormerImage] | None:
+        """What is kept of a deleted image, or None."""
+        row = self._tables.find(TABLE, str(image), _FORMER)
+        return None if row is None else _FORMERS.read(row)
 
     def find_build(self, build: BuildId) -> Stored[Build] | None:
         """One build, or None."""
@@ -76,6 +83,16 @@ def put_head(head: ImageHead, *, etag: str | None) -> TableWrite:
 def delete_head(image: ImageName, *, etag: str) -> TableWrite:
     """Delete a head: the image is no longer registered."""
     return TableWrite(verb=Verb.DELETE, row=Row(partition=str(image), key=_HEAD, cells={}, etag=etag))
+
+
+def add_former(former: FormerImage) -> TableWrite:
+    """Keep what is known of an image that is deleted."""
+    return _FORMERS.write(str(former.name), _FORMER, former, etag=None)
+
+
+def delete_former(image: ImageName, *, etag: str) -> TableWrite:
+    """The image is registered again."""
+    return TableWrite(verb=Verb.DELETE, row=Row(partition=str(image), key=_FORMER, cells={}, etag=etag))
 
 
 def put_build(build: Build, *, etag: str | None) -> TableWrite:

@@ -6,10 +6,12 @@ An index row is a hint that is repaired when it lags; the truth is in the image'
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline_core.domain import dispatch
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, Verb
 from pipeline_core.state.records import Codec, Stored
@@ -17,6 +19,7 @@ from pipeline_core.state.records import Codec, Stored
 TABLE = "index"
 PAGE = 1000  # rows a table service returns at once
 _NEXT = "!"  # sorts below every character that a key of ours can go on with
+_MOVES = 45  # of two writes each: a transaction holds 100
 _PENDING = Codec(PendingBuild)
 _HEADS = Codec(ImageHead)
 
@@ -71,8 +74,10 @@ class Index:
         """Every build that has not told its end yet."""
         return (BuildId(row.key) for row in self._all("active"))
 
-    def add_pending(self, pending: PendingBuild) -> None:
-        """Safe to repeat."""
+    def add_pending(self, pending: PendingBuild, *, again: bool = False) -> None:
+        """Safe to repeat. With `again`, for a build that may be parked in its team's line and then stays there."""
+        if again and self._tables.find(TABLE, "pending", pending.parked().key) is not None:
+            return
         try:
             self._tables.write(TABLE, [_PENDING.write("pending", pending.key, pending, etag=None)])
         except AlreadyExists:
@@ -85,21 +90,79 @@ class Index:
             return
         self._delete(Row(partition="pending", key=key, cells={}, etag=etag))
 
+    def withdraw(self, build: Build) -> None:
+        """Remove a build that will not start from every line that it may be in; safe to repeat."""
+        late = dispatch.late_key(build.created_at, build.id)
+        for key in (build.priority, late):
+            pending = PendingBuild(key=key, build=build.id, team=build.team)
+            self._remove("pending", key)
+            self._remove("pending", pending.parked().key)
+
     def pending(self, *, after: str = "", limit: int) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` pending builds by priority, behind the key `after`."""
-        first = f"{after}{_NEXT}" if after else ""
-        rows = self._tables.scan(TABLE, "pending", first=first, limit=limit)
+        """The first `limit` pending builds by priority, behind the key `after`; no parked ones."""
+        return self._waiting(f"{after}{_NEXT}" if after else "", dispatch.PARKED, limit)
+
+    def waiting(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
+        """The first `limit` rows of all lines: by priority, then the late ones, then each team's parked ones."""
+        return self._waiting("", "", limit)
+
+    def late(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
+        """The first `limit` of the builds that have waited long, by age; no parked ones."""
+        return self._waiting(dispatch.LATE, dispatch.PARKED, limit)
+
+    def parked(self, team: TeamName, *, limit: int, late: bool = False) -> Sequence[Stored[PendingBuild]]:
+        """The first `limit` of the team's own line by priority, or by age of those that have waited long."""
+        line = dispatch.line_of(team)
+        return self._waiting(f"{line}{dispatch.LATE}" if late else line, f"{line}~", limit)
+
+    def parked_teams(self) -> Iterator[TeamName]:
+        """The teams that have parked builds, at one read of one row each."""
+        first = dispatch.PARKED
+        while rows := self._waiting(first, "", 1):
+            yield rows[0].value.team
+            first = f"{dispatch.line_of(rows[0].value.team)}~"
+
+    def park(self, rows: Sequence[Stored[PendingBuild]]) -> None:
+        """Move builds into the lines of their teams; safe to repeat, and one that has changed stays."""
+        for start in range(0, len(rows), _MOVES):
+            few = rows[start : start + _MOVES]
+            try:
+                self._tables.write(TABLE, [write for row in few for write in _move(row)])
+            except (AlreadyExists, StaleWrite):
+                for row in few:
+                    self._park_one(row)
+
+    def _park_one(self, row: Stored[PendingBuild]) -> None:
+        try:
+            self._tables.write(TABLE, _move(row))
+        except AlreadyExists:
+            self.remove_pending(row.value.key, etag=row.etag)
+        except StaleWrite:
+            return
+
+    def _waiting(self, first: str, last: str, limit: int) -> Sequence[Stored[PendingBuild]]:
+        rows = self._tables.scan(TABLE, "pending", first=first, last=last, limit=limit)
         return [_PENDING.read(row) for row in rows]
 
+    def find_copy(self, image: ImageName) -> Row | None:
+        """The fleet's row of an image: read it before the head, so that an older head never replaces a newer."""
+        return self._tables.find(TABLE, "fleet", str(image))
+
     def project(self, image: ImageName, head: ImageHead | None) -> bool:
-        """Copy a head into the fleet's partition (None removes it); False where another writer raced."""
-        row = self._tables.find(TABLE, "fleet", str(image))
+        """Copy a head that cannot be older than the copy; False where another writer raced."""
+        return self.replace_copy(image, head, over=self.find_copy(image))
+
+    def replace_copy(self, image: ImageName, head: ImageHead | None, *, over: Row | None) -> bool:
+        """Copy a head into the fleet's partition (None removes it), over the row that was there before.
+
+        False where another writer raced.
+        """
         try:
             if head is None:
-                if row is not None:
-                    self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+                if over is not None:
+                    self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=over)])
             else:
-                etag = None if row is None else row.etag
+                etag = None if over is None else over.etag
                 self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
         except (AlreadyExists, StaleWrite):
             return False
@@ -138,3 +201,10 @@ class Index:
             self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
         except StaleWrite:
             return
+
+
+def _move(row: Stored[PendingBuild]) -> list[TableWrite]:
+    """Insert a pending build into its team's line and delete it where it was, in one transaction."""
+    parked = row.value.parked()
+    old = Row(partition="pending", key=row.value.key, cells={}, etag=row.etag)
+    return [_PENDING.write("pending", parked.key, parked, etag=None), TableWrite(verb=Verb.DELETE, row=old)]

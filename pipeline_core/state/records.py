@@ -1,7 +1,14 @@
-"""Frozen domain values to table rows and back, by Pydantic's adapter; a row says which schema wrote it."""
+"""Frozen domain values to table rows and back, by Pydantic's adapter; a row says which schema wrote it.
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+A text whose value is known is not decoded again: values are frozen, so that writer and readers may hold the same
+one. That decoding gives back what was written is a property of each type, tested with a codec for either end.
+"""
+
+import functools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -10,6 +17,7 @@ from pipeline_core.ports import Row, TableWrite, Verb
 
 SCHEMA = 1
 _TEXT_LIMIT = 32_000  # characters; a table cell holds 32 Ki
+_KEPT = 2048  # values of one type: a few KB each
 
 Value = TypeVar("Value")
 
@@ -27,7 +35,10 @@ class Codec(Generic[Value]):
 
     def __init__(self, value_type: type[Value]) -> None:
         self._adapter = TypeAdapter(value_type)
+        self._type = value_type
         self._name = value_type.__name__
+        self._known: dict[str, Value] = {}
+        self._lock = threading.Lock()
 
     def row(self, partition: str, key: str, value: Value, *, etag: str = "") -> Row:
         """The row to write; raises PermanentError where the value does not fit into a cell."""
@@ -37,6 +48,7 @@ class Codec(Generic[Value]):
                 ErrorClass.POLICY,
                 f"{self._name} {partition}/{key} has {len(text)} characters, {_TEXT_LIMIT} fit: shorten its lists",
             )
+        self._keep(text, value)
         return Row(partition=partition, key=key, cells={"schema": SCHEMA, "value": text}, etag=etag)
 
     def read(self, row: Row) -> Stored[Value]:
@@ -46,15 +58,40 @@ class Codec(Generic[Value]):
             raise PermanentError(
                 ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is no {self._name} of schema {SCHEMA}"
             )
-        try:
-            value = self._adapter.validate_json(text)
-        except ValidationError as error:
-            raise PermanentError(
-                ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is no {self._name}: {error}"
-            ) from error
+        value = self._known.get(text)
+        if value is None:
+            try:
+                value = self._adapter.validate_json(text)
+            except ValidationError as error:
+                raise PermanentError(
+                    ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is no {self._name}: {error}"
+                ) from error
+            self._keep(text, value)
         return Stored(value=value, etag=row.etag)
 
     def write(self, partition: str, key: str, value: Value, *, etag: str | None) -> TableWrite:
         """Insert where `etag` is None, replace on that ETag otherwise."""
         row = self.row(partition, key, value, etag=etag or "")
         return TableWrite(verb=Verb.INSERT if etag is None else Verb.REPLACE, row=row)
+
+    @functools.cached_property
+    def _may_share(self) -> bool:
+        return not _can_change(self._type)
+
+    def _keep(self, text: str, value: Value) -> None:
+        """The oldest goes first: what is read at all is mostly read soon after it was written."""
+        if not self._may_share:
+            return
+        with self._lock:
+            self._known[text] = value
+            if len(self._known) > _KEPT:
+                del self._known[next(iter(self._known))]
+
+
+def _can_change(hint: Any) -> bool:
+    """True where a value of this type has, at any depth, something that a reader could change for others."""
+    if is_dataclass(hint):
+        return any(_can_change(each) for each in get_type_hints(hint).values())
+    origin = get_origin(hint) or hint
+    is_open = isinstance(origin, type) and issubclass(origin, Mapping | list | set | bytearray)
+    return is_open or any(_can_change(each) for each in get_args(hint))

@@ -7,7 +7,7 @@ from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import MarketplaceVersion
-from pipeline_core.ports import Tables
+from pipeline_core.ports import Row, Tables, TableWrite, Verb
 from pipeline_core.state.records import Codec, Stored
 
 TABLE = "index"
@@ -61,11 +61,45 @@ class SourceStore:
         row = self._tables.find(TABLE, "platform", "current")
         return None if row is None else _PLATFORM.read(row).value
 
+    def platform_revision(self) -> int:
+        """How often platform steps were put in force; 0 before the first time."""
+        return _revision_of(self._tables.find(TABLE, "platform", "revision"))
+
     def save_platform(self, platform: Platform) -> None:
         """Put new platform steps in force; raises StaleWrite where another writer raced."""
         row = self._tables.find(TABLE, "platform", "current")
+        counter = self._tables.find(TABLE, "platform", "revision")
         etag = None if row is None else row.etag
+        writes = [
+            _PLATFORM.write("platform", "current", platform, etag=etag),
+            _set_revision(counter, _revision_of(counter) + 1),
+        ]
         try:
-            self._tables.write(TABLE, [_PLATFORM.write("platform", "current", platform, etag=etag)])
+            self._tables.write(TABLE, writes)
         except AlreadyExists as error:
             raise StaleWrite("the platform steps were changed by somebody else: read them again") from error
+
+    def restore_platform(self, platform: Platform, revision: int) -> bool:
+        """Put lost platform steps back; False, and nothing is changed, where there are some."""
+        if self._tables.find(TABLE, "platform", "current") is not None:
+            return False
+        counter = self._tables.find(TABLE, "platform", "revision")
+        writes = [
+            _PLATFORM.write("platform", "current", platform, etag=None),
+            _set_revision(counter, max(revision, _revision_of(counter))),
+        ]
+        try:
+            self._tables.write(TABLE, writes)
+        except (AlreadyExists, StaleWrite):
+            return False
+        return True
+
+
+def _revision_of(row: Row | None) -> int:
+    return 0 if row is None else int(row.cells["count"])
+
+
+def _set_revision(row: Row | None, count: int) -> TableWrite:
+    etag = "" if row is None else row.etag
+    new = Row(partition="platform", key="revision", cells={"count": count}, etag=etag)
+    return TableWrite(verb=Verb.INSERT if row is None else Verb.REPLACE, row=new)

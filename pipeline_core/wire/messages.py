@@ -84,11 +84,15 @@ class DispatchMessage(Message):
 
 
 class StepMessage(Message):
-    """Advance this build, if it is still at `seq`; with `once` a wait is not followed by another look."""
+    """Advance this build, if it is still at `seq`; with `once` a wait is not followed by another look.
+
+    `tries` counts the transient errors in a row that this chain of looks has met: what it waits grows with it.
+    """
 
     build: Annotated[str, Field(max_length=160)]
     seq: Annotated[int, Field(ge=0)]
     once: bool = False
+    tries: Annotated[int, Field(ge=0, le=99)] = 0
 
     def check(self) -> None:
         super().check()

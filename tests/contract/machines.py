@@ -10,34 +10,28 @@ GROUP = BUILD_GROUP
 
 def create(azure: Azure, **tags: str) -> str:
     """A machine; its resource id."""
-    name = f"vm-{uuid.uuid4().hex[:10]}"
-    body: dict[str, Any] = {
-        "location": azure.arm.location,
-        "tags": tags,
-        "properties": {
-            "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
-            "storageProfile": {
-                "imageReference": {
-                    "publisher": "RedHat",
-                    "offer": "RHEL",
-                    "sku": "9-lvm-gen2",
-                    "version": "9.6.2025112113",
-                },
-                "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"},
-            },
-        },
-    }
-    compute = azure.clients.compute(azure.arm.subscription_id)
-    made: Any = compute.virtual_machines.begin_create_or_update(
-        GROUP,
-        name,
-        cast(Any, body),  # the SDK takes a dictionary; its overloads want a type of their own
+    return _create(azure, f"vm-{uuid.uuid4().hex[:10]}", _body(azure, tags))
+
+
+def create_pair(azure: Azure, **tags: str) -> tuple[str, str]:
+    """A machine and the interface that it uses and leaves behind, like its disk; their resource ids."""
+    name = f"pair-{uuid.uuid4().hex[:10]}"
+    group = f"/subscriptions/{azure.arm.subscription_id}/resourceGroups/{GROUP}"
+    interface = f"{group}/providers/Microsoft.Network/networkInterfaces/{name}"
+    made: dict[str, Any] = {"location": azure.arm.location, "tags": tags, "properties": {}}
+    azure.clients.resources.resources.begin_create_or_update_by_id(
+        interface,
+        cast(Any, made),  # as below
+        api_version="2024-05-01",
         polling_interval=0.02,
     ).result()
-    return str(made.id)
+    body = _body(azure, tags)
+    body["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface}]}
+    body["properties"]["storageProfile"]["osDisk"] = {"createOption": "FromImage", "name": f"{name}-disk"}
+    return _create(azure, name, body), interface
 
 
-def capture(azure: Azure, image: str, version: str, *, wait: bool) -> None:
+def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) -> None:
     """A version in quarantine, made from a machine that is gone afterwards; without `wait` it is being made."""
     compute = azure.clients.compute(azure.arm.subscription_id)
     machine = create(azure)
@@ -46,6 +40,7 @@ def capture(azure: Azure, image: str, version: str, *, wait: bool) -> None:
     compute.virtual_machines.generalize(GROUP, name)
     body: dict[str, Any] = {
         "location": azure.arm.location,
+        "tags": tags,
         "properties": {
             "publishingProfile": {"targetRegions": [{"name": azure.arm.location}], "excludeFromLatest": True},
             "storageProfile": {"source": {"virtualMachineId": machine}},
@@ -62,3 +57,33 @@ def capture(azure: Azure, image: str, version: str, *, wait: bool) -> None:
     if wait:
         poller.result()
         compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
+
+
+def _body(azure: Azure, tags: dict[str, str]) -> dict[str, Any]:
+    return {
+        "location": azure.arm.location,
+        "tags": tags,
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+            "storageProfile": {
+                "imageReference": {
+                    "publisher": "RedHat",
+                    "offer": "RHEL",
+                    "sku": "9-lvm-gen2",
+                    "version": "9.6.2025112113",
+                },
+                "osDisk": {"createOption": "FromImage", "deleteOption": "Delete"},
+            },
+        },
+    }
+
+
+def _create(azure: Azure, name: str, body: dict[str, Any]) -> str:
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    made: Any = compute.virtual_machines.begin_create_or_update(
+        GROUP,
+        name,
+        cast(Any, body),  # the SDK takes a dictionary; its overloads want a type of their own
+        polling_interval=0.02,
+    ).result()
+    return str(made.id)

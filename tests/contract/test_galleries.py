@@ -115,6 +115,15 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> World:
     return made
 
 
+def test_a_gallery_tells_its_images_by_name(world: World) -> None:
+    other = ImageName(f"a-{world.image}")
+    world.galleries.ensure_image(LIVE, other, TRAITS)
+    listed = list(world.galleries.list_images(LIVE))
+    assert {world.image, other} <= {*listed}
+    assert listed == sorted(listed)
+    assert other not in world.galleries.list_images(QUARANTINE)
+
+
 def test_a_definition_is_made_once(world: World) -> None:
     world.galleries.ensure_image(LIVE, world.image, TRAITS)
     assert list(world.galleries.list_versions(LIVE, world.image)) == []

@@ -13,7 +13,7 @@ from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import NewContainerGroup, NewGalleryVersion, VersionState
 from tests.contract import machines
-from tests.contract.conftest import BUILD_GROUP, Azure
+from tests.contract.conftest import Azure
 
 QUARANTINE, LIVE, VERSION = GalleryName("quarantine"), GalleryName("live"), GalleryVersion(9, 20261121, 1)
 _LATE = 0.5  # seconds: an SDK's poller asks from a thread of its own, after the call has returned
@@ -65,7 +65,7 @@ def test_container_groups_begin_and_return(azure: Azure) -> None:
 
 
 def test_deletions_of_resources_begin_and_return(azure: Azure) -> None:
-    resources = AzureResources(azure.clients.resources, BUILD_GROUP)
+    resources = AzureResources(azure.clients.resources, azure.configuration)
     machine = machines.create(azure, **{"imagefactory-build": "b.3"})
     (resource,) = [each for each in resources.list_build_resources() if each.id == machine]
     assert requests_of(azure, lambda: resources.begin_delete(resource)) == ["DELETE"]

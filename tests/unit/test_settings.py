@@ -54,6 +54,17 @@ def test_the_sample_can_be_read() -> None:
     assert set(place.galleries) == {"quarantine", "live"}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "groups", "cores", "slots"),
+    [("20", "100", "100", 20), ("80", "100", "400", 50), ("80", "400", "60", 30)],
+)
+def test_no_more_slots_than_the_quota_of_the_region_allows(
+    wanted: str, groups: str, cores: str, slots: int
+) -> None:
+    settings = read(FACTORY_SLOTS=wanted, FACTORY_CONTAINER_GROUPS=groups, FACTORY_CONTAINER_CORES=cores)
+    assert settings.limits().slots == slots
+
+
 def test_everything_that_is_missing_is_told_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.read({})
@@ -110,6 +121,9 @@ WRONG = [
     ("FACTORY_SLOTS", "0"),
     ("FACTORY_SLOTS", "2.5"),
     ("FACTORY_CREATES_PER_HOUR", "-1"),
+    ("FACTORY_CREATES_PER_5_MINUTES", "0"),
+    ("FACTORY_CONTAINER_GROUPS", "1"),
+    ("FACTORY_CONTAINER_CORES", "1"),
     ("FACTORY_TEAM_SLOTS", "1001"),
     ("FACTORY_WAIT_SECONDS", "0"),
     ("FACTORY_WAIT_SECONDS", "nan"),

@@ -13,6 +13,8 @@ from triggers.api import (
     openapi,
     pages,
     platform,
+    poison,
+    state,
 )
 from triggers.api.authentication import Authentication
 from triggers.api.correlation import Correlation
@@ -43,7 +45,7 @@ def create_app(factory: Provider) -> FastAPI:
         ],
     )
     errors.install(app)
-    for module in (health, images, builds, bundles, lineage, platform, pages):
+    for module in (health, images, builds, bundles, lineage, platform, poison, state, pages):
         app.include_router(module.router(factory))
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

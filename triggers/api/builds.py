@@ -1,11 +1,18 @@
 """Routes of builds."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
 
 from pipeline_core.domain.names import BuildId
+from pipeline_core.ports import Principal
+from pipeline_core.services.views import build_view
 from triggers.api import models
+from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse
 from triggers.provider import Provider
+
+_LOCATION = {"description": "The build", "schema": {"type": "string"}}
 
 
 def router(factory: Provider) -> APIRouter:
@@ -16,5 +23,18 @@ def router(factory: Provider) -> APIRouter:
     def show_build(identity: str) -> models.Build:
         """One build: where it is, why it was started, how it ended."""
         return models.Build.model_validate(factory().queries.build(parse("identity", BuildId, identity)))
+
+    @routes.post("/{identity}/cancel", status_code=202, responses={202: {"headers": {"Location": _LOCATION}}})
+    def cancel_build(
+        identity: str,
+        caller: Annotated[Principal, Depends(caller_of)],
+        response: Response,
+        body: models.CancelRequest | None = None,
+    ) -> models.Build:
+        """Stop a build: what it made is removed, then it ends as cancelled. Safe to repeat; 409 once it ended."""
+        wish = body or models.CancelRequest()
+        build = factory().cancellations.cancel(parse("identity", BuildId, identity), caller, wish.reason)
+        response.headers["Location"] = f"/api/builds/{build.id}"
+        return models.Build.model_validate(build_view(build))
 
     return routes

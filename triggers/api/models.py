@@ -46,11 +46,29 @@ class RebuildRequest(Request):
     reason: Annotated[str, Field(max_length=200)] = "requested over the API"
 
 
+class CancelRequest(Request):
+    """Why somebody wants a build to stop."""
+
+    reason: Annotated[str, Field(max_length=200)] = "cancelled over the API"
+
+
 class PlatformRequest(Request):
     """The bundle of the platform steps, and the catalog of staged tools."""
 
     bundle: str
     catalog: Document
+
+
+class Condition(Answer):
+    """What keeps an image or a build from going on until a person looks: Stalled, BreakerOpen or Blocked.
+
+    `reason` is for programs, `message` for people.
+    """
+
+    type: str
+    since: datetime | None
+    reason: str
+    message: str
 
 
 class Image(Answer):
@@ -69,6 +87,7 @@ class Image(Answer):
     state: str
     reasons: tuple[str, ...]
     detail: str
+    conditions: tuple[Condition, ...] = ()
 
 
 class Build(Answer):
@@ -92,6 +111,7 @@ class Build(Answer):
     failure_class: Maybe
     failure_owner: Maybe
     failure: Maybe
+    conditions: tuple[Condition, ...] = ()
 
 
 class Entry(Answer):
@@ -120,6 +140,34 @@ class Images(Answer):
     """A page of images by name; `next` is the `after` of the following page, null at the end."""
 
     images: tuple[Image, ...]
+    next: Maybe
+
+
+class PoisonRecord(Answer):
+    """A message that could not be handled. `text` was written by anybody: show it as text, never render it.
+
+    `is_whole` is false where it was cut or was no text, and cannot be sent again; `size` is its length in bytes.
+    `error` says what is wrong with the text; null where it is well-formed and its handler failed.
+    """
+
+    key: str
+    queue: str
+    text: str
+    at: datetime
+    size: int
+    is_whole: bool
+    image: Maybe
+    build: Maybe
+    error: Maybe
+    state: str
+    closed_by: Maybe
+    closed_at: datetime | None
+
+
+class PoisonRecords(Answer):
+    """A page of poisoned messages, newest first; `next` is the `after` of the following page, null at the end."""
+
+    records: tuple[PoisonRecord, ...]
     next: Maybe
 
 
@@ -159,6 +207,23 @@ class Platform(Answer):
 
     bundle: str
     catalog: tuple[str, ...]
+
+
+class StateRequest(Request):
+    """Which step to take; `force` takes it although the records seem to be there."""
+
+    after: Annotated[str, Field(max_length=80)] = ""
+    force: bool = False
+
+
+class StateStep(Answer):
+    """What one step did, by names of images; `next` is the `after` of the following step, null at the end."""
+
+    restored: tuple[str, ...]
+    kept: tuple[str, ...]
+    deleted: tuple[str, ...]
+    problems: tuple[Misplaced, ...]
+    next: Maybe
 
 
 class Health(Answer):

@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from dashboard import pages
 from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Principal
+from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse
+from triggers.api.poison import After
 from triggers.provider import Provider
 
 # Nothing but the page itself and its own style sheet: no script, no frame, no foreign address.
@@ -19,7 +22,7 @@ _HEADERS = {
 
 
 def router(factory: Provider) -> APIRouter:
-    """The routes `/`, `/images/{name}` and `/static/style.css`."""
+    """The routes `/`, `/images/{name}`, `/poison` and `/static/style.css`."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
@@ -33,6 +36,11 @@ def router(factory: Provider) -> APIRouter:
         """One image with its builds and its journal."""
         detail = factory().queries.image(parse("name", ImageName, name))
         return HTMLResponse(pages.image(detail), headers=_HEADERS)
+
+    @routes.get("/poison")
+    def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:
+        """Messages that could not be handled, as far as the caller may see them."""
+        return HTMLResponse(pages.poison(factory().poison_desk.page(caller, after=after)), headers=_HEADERS)
 
     @routes.get("/static/style.css")
     def show_style() -> Response:

@@ -43,8 +43,15 @@ _TOKEN = frozenset(
 )
 _POLICY = frozenset({"RequestDisallowedByPolicy", "RequestDisallowedByAzure", "PolicyViolation"})
 _THROTTLED = frozenset({"ServerBusy", "TooManyRequests", "SubscriptionRequestsThrottled"})
-_NEVER = frozenset(
-    {"PropertyChangeNotAllowed", "InvalidResourceGroupLocation", "MissingSubscriptionRegistration"}
+_NEVER = frozenset({"InvalidResourceGroupLocation", "PropertyChangeNotAllowed"})
+# Refusals that ARM sends as conflicts, and that last until a person with rights over the scope ends them.
+_FORBIDDEN = frozenset(
+    {
+        "MissingSubscriptionRegistration",
+        "ReadOnlyDisabledSubscription",
+        "ScopeLocked",
+        "SubscriptionNotRegistered",
+    }
 )
 # A 404 that speaks of what should hold the thing: then nothing is known about the thing itself.
 _HOLDERS = frozenset(
@@ -82,7 +89,7 @@ def translate(error: AzureError, what: str) -> FactoryError:
         return AlreadyExists(text)
     if status == 412 or code in _STALE:
         return StaleWrite(text)
-    transient = _transient_class(status, code, text)
+    transient = _transient_class(status, code, _said(error).lower())
     if transient is not None:
         return TransientError(transient, text, retry_after=_retry_after(error))
     if status == 404:
@@ -134,21 +141,21 @@ def _code_of_answer(response: Any) -> str:
         return ""  # no JSON, or an answer that was never read to its end
 
 
-def _transient_class(status: int, code: str, text: str) -> ErrorClass | None:
-    lowered = text.lower()
+def _transient_class(status: int, code: str, said: str) -> ErrorClass | None:
+    """By the platform's own words (in lower case) where its code means several things."""
     if "QuotaExceeded" in code or code == "ContainerGroupQuotaReached":
         return ErrorClass.QUOTA
-    if code == "OperationNotAllowed" and "quota" in lowered:
+    if code == "OperationNotAllowed" and "quota" in said:
         return ErrorClass.QUOTA
     if code in _CAPACITY:
         return ErrorClass.CAPACITY
-    if code == "ServiceUnavailable" and any(words in lowered for words in _NO_ROOM):
+    if code == "ServiceUnavailable" and any(words in said for words in _NO_ROOM):
         return ErrorClass.CAPACITY
     if status == 429 or code in _THROTTLED:
         return ErrorClass.THROTTLED
     if status == 401 or code in _TOKEN:
         return ErrorClass.TOKEN
-    if code in _NEVER or status == 501:
+    if code in _NEVER or code in _FORBIDDEN or status == 501:
         return None
     if status == 409 or code.startswith("RetryableError"):
         return ErrorClass.CONFLICT
@@ -158,15 +165,18 @@ def _transient_class(status: int, code: str, text: str) -> ErrorClass | None:
 def _permanent_class(status: int, code: str) -> ErrorClass:
     if code in _POLICY:
         return ErrorClass.POLICY
-    return ErrorClass.PERMISSION if status == 403 else ErrorClass.TEMPLATE
+    return ErrorClass.PERMISSION if status == 403 or code in _FORBIDDEN else ErrorClass.TEMPLATE
 
 
 def _text(error: AzureError, status: int | None, code: str) -> str:
     """One line of what the platform said; storage appends its request id and the whole body."""
-    said = str(getattr(getattr(error, "error", None), "message", None) or error.message or error)
-    first = " ".join(said.split("\nRequestId:")[0].split())[:_TEXT_LIMIT]
+    first = " ".join(_said(error).split("\nRequestId:")[0].split())[:_TEXT_LIMIT]
     answer = " ".join(part for part in (str(status or "no answer"), code) if part)
     return f"{answer}: {first}"
+
+
+def _said(error: AzureError) -> str:
+    return str(getattr(getattr(error, "error", None), "message", None) or error.message or error)
 
 
 def _retry_after(error: AzureError) -> timedelta | None:

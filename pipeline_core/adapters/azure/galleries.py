@@ -54,6 +54,14 @@ class AzureGalleries:
                 f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
             )
 
+    def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
+        """Names of the image definitions of a gallery, sorted; those that cannot be an image's are left out."""
+        place, client = self._at(gallery)
+        with errors.translated(f"list images of {gallery}"):
+            listed = list(client.gallery_images.list_by_gallery(place.resource_group, str(place.name)))
+        names = (_image_name(str(found.name)) for found in listed)
+        return sorted(name for name in names if name is not None)
+
     def find_version(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> GalleryImageVersion | None:
@@ -194,6 +202,14 @@ def _parse(text: str) -> GalleryVersion | None:
     """None for a name in another form, which no version of this factory has."""
     try:
         return GalleryVersion.parse(text)
+    except InvalidValue:
+        return None
+
+
+def _image_name(text: str) -> ImageName | None:
+    """None for a name that no image of this factory can have; Azure compares names without case."""
+    try:
+        return ImageName(text.lower())
     except InvalidValue:
         return None
 

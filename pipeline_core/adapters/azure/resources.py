@@ -1,17 +1,28 @@
-"""Azure Resource Manager over the build resource group: what builds left, and its deletion."""
+"""Azure Resource Manager: what builds left in the build group and in a gallery, and the deletion of the former.
+
+It lists by resource group, one request for each 1,000 resources. Those lists come from ARM's own cache: they may
+show what is gone, and not yet show what is new. Versions are listed of a gallery's whole group, for Azure has no
+list of a gallery's versions across images; a subscription holds at most 10,000 versions per region, so that is
+some ten requests at the most.
+"""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from pipeline_core.adapters.azure import errors
-from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.ports import TaggedResource
+from pipeline_core.adapters.azure.configuration import Configuration
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError, TransientError
+from pipeline_core.domain.leases import BUILD_TAG
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import TaggedResource, TaggedVersion
 
-BUILD_TAG = "imagefactory-build"
-_MOST = 5000  # resources of a group that one call looks at
+_MOST = 5_000  # resources of the build group that one list looks at
+_MOST_VERSIONS = 20_000  # versions likewise: twice what one region may hold
+_VERSIONS = "resourceType eq 'Microsoft.Compute/galleries/images/versions'"
 _API_VERSIONS = {  # of the types that Packer, its plugin and this factory create in the build group
     "microsoft.compute/disks": "2024-03-02",
     "microsoft.compute/images": "2024-07-01",
@@ -24,28 +35,51 @@ _API_VERSIONS = {  # of the types that Packer, its plugin and this factory creat
     "microsoft.network/publicipaddresses": "2024-05-01",
     "microsoft.network/virtualnetworks": "2024-05-01",
 }
+_IN_USE = frozenset(  # the network's way to say "later": with status 400, which else means never
+    {
+        "InUseNetworkSecurityGroupCannotBeDeleted",
+        "InUseSubnetCannotBeDeleted",
+        "NicInUse",
+        "PublicIPAddressCannotBeDeleted",
+    }
+)
 
 
 class AzureResources:
-    """Sees one resource group and nothing else."""
+    """Sees the build group and the galleries of the settings, and deletes in the build group only."""
 
-    def __init__(self, client: ResourceManagementClient, resource_group: str) -> None:
+    def __init__(self, client: ResourceManagementClient, configuration: Configuration) -> None:
         self._client = client
-        self._group = resource_group
+        self._configuration = configuration
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
-        """Every resource that carries our build tag."""
-        with errors.translated(f"list resources of {self._group}"):
+        """What is in the build resource group, container groups too, and carries our build tag."""
+        group = self._configuration.build_resource_group
+        with errors.translated(f"list resources of {group}"):
             # Chosen here and not by a filter: ARM leaves the tags out of a list that is filtered by tag.
-            found = list(itertools.islice(self._client.resources.list_by_resource_group(self._group), _MOST))
+            listed = list(itertools.islice(self._client.resources.list_by_resource_group(group), _MOST))
         return [
             TaggedResource(id=str(each.id), type=str(each.type), tags=dict(each.tags))
-            for each in found
+            for each in listed
             if each.tags and BUILD_TAG in each.tags
         ]
 
+    def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
+        """Versions of a gallery, of every image in it, that carry our build tag."""
+        place = self._configuration.place(gallery)
+        if place.subscription_id != self._configuration.subscription_id:
+            raise PermanentError(
+                ErrorClass.TEMPLATE,
+                f"versions of {gallery} cannot be listed: it has to be in the factory's own subscription",
+            )
+        with errors.translated(f"list versions of {gallery}"):
+            listed = self._client.resources.list_by_resource_group(place.resource_group, filter=_VERSIONS)
+            found = list(itertools.islice(listed, _MOST_VERSIONS))
+        named = _versions((str(each.id), dict(each.tags or {})) for each in found)
+        return [each for each in named if str(each.gallery).lower() == str(place.name).lower()]
+
     def begin_delete(self, resource: TaggedResource) -> None:
-        """Start the deletion and return; a resource that is gone already is fine."""
+        """Start the deletion and return; a resource that is gone already is fine; CONFLICT while in use."""
         version = _API_VERSIONS.get(resource.type.lower())
         if version is None:
             raise PermanentError(
@@ -55,5 +89,29 @@ class AzureResources:
         try:
             self._client.resources.begin_delete_by_id(resource.id, api_version=version, polling=False)
         except AzureError as error:
-            if not errors.is_absent(error):
-                raise errors.translate(error, f"delete {resource.id}") from error
+            if errors.is_absent(error):
+                return
+            if errors.code_of(error) in _IN_USE:
+                text = f"delete {resource.id}: it is in use ({errors.code_of(error)})"
+                raise TransientError(ErrorClass.CONFLICT, text) from error
+            raise errors.translate(error, f"delete {resource.id}") from error
+
+
+def _versions(listed: Iterable[tuple[str, dict[str, str]]]) -> list[TaggedVersion]:
+    """Those whose names this factory could have given: `.../galleries/G/images/I/versions/V`."""
+    found = []
+    for resource, tags in listed:
+        parts = resource.split("/")
+        if BUILD_TAG not in tags or len(parts) < 6:
+            continue
+        try:
+            version = TaggedVersion(
+                gallery=GalleryName(parts[-5]),
+                image=ImageName(parts[-3]),
+                version=GalleryVersion.parse(parts[-1]),
+                tags=tags,
+            )
+        except InvalidValue:
+            continue
+        found.append(version)
+    return found

@@ -21,20 +21,20 @@ class MemoryBlobs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._blobs: dict[tuple[str, str], _Blob] = {}
+        self._blobs: dict[str, dict[str, _Blob]] = {}
         self._lock = threading.Lock()
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
         with self._lock:
-            if (container, name) in self._blobs:
+            if name in self._blobs.get(container, {}):
                 raise AlreadyExists(f"{container}/{name} exists already and is never overwritten")
             self._put(container, name, content, media_type)
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
         with self._lock:
-            found = self._blobs.get((container, name))
+            found = self._blobs.get(container, {}).get(name)
         if found is None:
             raise NotFound(f"{container}/{name} does not exist")
         if len(found.content) > limit:
@@ -44,28 +44,26 @@ class MemoryBlobs:
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
         """Size and time of last change, or None."""
         with self._lock:
-            found = self._blobs.get((container, name))
+            found = self._blobs.get(container, {}).get(name)
         return None if found is None else _facts(name, found)
 
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         """Facts of the blobs whose name begins with `prefix`, by name."""
         with self._lock:
-            names = sorted(
-                name for place, name in self._blobs if place == container and name.startswith(prefix)
-            )
-            return [_facts(name, self._blobs[container, name]) for name in names[:limit]]
+            held = self._blobs.get(container, {})
+            names = sorted(name for name in held if name.startswith(prefix))
+            return [_facts(name, held[name]) for name in names[:limit]]
 
     def append(self, container: str, name: str, content: bytes) -> None:
         """What the builder does with its log; for tests and the simulation."""
         with self._lock:
-            before = self._blobs.get((container, name))
+            before = self._blobs.get(container, {}).get(name)
             whole = content if before is None else before.content + content
             self._put(container, name, whole, "text/plain")
 
     def _put(self, container: str, name: str, content: bytes, media_type: str) -> None:
-        self._blobs[container, name] = _Blob(
-            content=content, media_type=media_type, changed_at=self._clock.now()
-        )
+        blob = _Blob(content=content, media_type=media_type, changed_at=self._clock.now())
+        self._blobs.setdefault(container, {})[name] = blob
 
 
 def _facts(name: str, blob: _Blob) -> BlobFacts:

@@ -1,5 +1,6 @@
 """Container groups in memory: they do what a test says, and a repeated create restarts them as on Azure."""
 
+import bisect
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,13 +22,18 @@ class _Group:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryContainers:
-    """`limit` is the quota of groups; `deletion` is how long a deletion takes; `created` counts creations."""
+    """`limit` is the quota of groups; `deletion` is how long a deletion takes; `created` counts creations,
+    `newest` names the last one's group.
+    """
 
     clock: Clock
     limit: int = 100
     deletion: timedelta = timedelta(0)
     created: int = 0
+    newest: str = ""
     _groups: dict[str, _Group] = field(default_factory=dict)
+    _names: list[str] = field(default_factory=list)  # of every group, in order
+    _going: set[str] = field(default_factory=set)  # groups that are being deleted
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def find_group(self, name: str) -> ContainerGroup | None:
@@ -43,8 +49,10 @@ class MemoryContainers:
                 if len(self.names()) >= self.limit:
                     raise TransientError(ErrorClass.QUOTA, f"{self.limit} container groups are the limit")
                 self.created += 1
+                self.newest = new.name
                 shown = ContainerGroup(name=new.name, state=GroupState.STARTING, tags=dict(new.tags))
                 self._groups[new.name] = _Group(wanted=new, shown=shown)
+                bisect.insort(self._names, new.name)
                 return
             if before.gone_at is not None or before.shown.state is GroupState.STARTING:
                 raise TransientError(ErrorClass.CONFLICT, f"{new.name} is still transitioning")
@@ -60,6 +68,7 @@ class MemoryContainers:
             found = self._look(name)
             if found is not None and found.gone_at is None:
                 self._groups[name] = replace(found, gone_at=self.clock.now() + self.deletion)
+                self._going.add(name)
 
     def list_groups(self) -> Sequence[ContainerGroup]:
         """Every group that carries our build tag."""
@@ -78,7 +87,9 @@ class MemoryContainers:
     def names(self) -> list[str]:
         """Groups that are there."""
         with self._lock:
-            return [name for name in sorted(self._groups) if self._look(name) is not None]
+            for name in sorted(self._going):
+                self._look(name)
+            return list(self._names)
 
     def wanted(self, name: str) -> NewContainerGroup:
         """What was asked for; raises KeyError."""
@@ -94,4 +105,6 @@ class MemoryContainers:
             if found is None or found.gone_at is None or self.clock.now() < found.gone_at:
                 return found
             del self._groups[name]
+            del self._names[bisect.bisect_left(self._names, name)]
+            self._going.discard(name)
             return None

@@ -36,6 +36,7 @@ class MemoryGalleries:
     fails_with: str = ""
     _images: dict[tuple[str, str], OsTraits] = field(default_factory=dict)
     _versions: dict[_Place, _Version] = field(default_factory=dict)
+    _of_image: dict[tuple[str, str], set[GalleryVersion]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
@@ -49,6 +50,12 @@ class MemoryGalleries:
                 f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
             )
 
+    def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
+        """Names of the image definitions of a gallery, sorted."""
+        self._demand(gallery)
+        with self._lock:
+            return [ImageName(image) for at, image in sorted(self._images) if at == _key(gallery)]
+
     def find_version(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> GalleryImageVersion | None:
@@ -61,7 +68,8 @@ class MemoryGalleries:
         """Every version of an image; empty where there is no such image definition."""
         self._demand(gallery)
         with self._lock:
-            places = sorted(place for place in self._versions if place[:2] == (_key(gallery), str(image)))
+            at = (_key(gallery), str(image))
+            places = [(*at, version) for version in sorted(self._of_image.get(at, ()))]
             return [found for place in places if (found := self._look(place)) is not None]
 
     def begin_copy(self, new: NewGalleryVersion) -> None:
@@ -136,9 +144,17 @@ class MemoryGalleries:
         ]
         return max(offered, default=None)
 
+    def everything(self, gallery: GalleryName) -> list[GalleryImageVersion]:
+        """Every version in a gallery, of all images, as a list of resources shows them."""
+        self._demand(gallery)
+        with self._lock:
+            places = sorted(place for place in self._versions if place[0] == _key(gallery))
+            return [found for place in places if (found := self._look(place)) is not None]
+
     def _put(self, shown: GalleryImageVersion, *, ready_at: datetime, fails: str) -> None:
         place = (_key(shown.gallery), str(shown.image), shown.version)
         self._versions[place] = _Version(shown=shown, ready_at=ready_at, fails=fails)
+        self._of_image.setdefault(place[:2], set()).add(shown.version)
 
     def _look(self, place: _Place) -> GalleryImageVersion | None:
         found, now = self._versions.get(place), self.clock.now()
@@ -147,13 +163,19 @@ class MemoryGalleries:
         if found.gone_at is not None:
             if now >= found.gone_at:
                 del self._versions[place]
+                self._of_image[place[:2]].discard(place[2])
                 return None
             return replace(found.shown, state=VersionState.DELETING)
         if now < found.ready_at:
             return replace(found.shown, state=VersionState.CREATING)
         if found.fails:
             return replace(found.shown, state=VersionState.FAILED, detail=found.fails)
-        return replace(found.shown, state=VersionState.READY)
+        if found.shown.state is VersionState.READY:
+            return found.shown
+        # From here on it stays so: the copy is over.
+        ready = replace(found.shown, state=VersionState.READY)
+        self._versions[place] = replace(found, shown=ready)
+        return ready
 
     def _demand(self, gallery: GalleryName) -> None:
         if _key(gallery) not in {_key(name) for name in self.names}:

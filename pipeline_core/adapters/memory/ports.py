@@ -37,6 +37,10 @@ class MemoryPorts:
     web: MemoryWeb
     tokens: MemoryTokens
 
+    def __post_init__(self) -> None:
+        """Lists of resources show what stands beside them, also where a twin was replaced by another."""
+        self.resources.stand_beside(self.containers, self.galleries)
+
 
 def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
     """A world in which nothing is, but for these galleries."""
@@ -51,7 +55,7 @@ def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
         marketplace=MemoryMarketplace(),
         galleries=MemoryGalleries(clock=clock, names=tuple(galleries)),
         containers=MemoryContainers(clock=clock),
-        resources=MemoryResources(),
+        resources=MemoryResources(clock=clock),
         secrets=MemorySecrets(),
         web=MemoryWeb(),
         tokens=MemoryTokens(),

@@ -1,5 +1,6 @@
 """Queues in memory: visibility by the clock, dequeue counts, receipts; nothing disappears by itself."""
 
+import heapq
 import itertools
 import threading
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.ports import Clock
 
 _VISIBILITY = timedelta(seconds=30)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,7 @@ class Message:
     id: int
     text: str
     visible_at: datetime
+    put_at: datetime
     dequeue_count: int = 0
     receipt: int = 0
 
@@ -29,6 +32,8 @@ class MemoryQueues:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._queues: dict[str, dict[int, Message]] = {}
+        # When each message is visible, by queue. An entry that is no longer so is dropped when it comes up.
+        self._order: dict[str, list[tuple[datetime, int]]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self.operations = 0
@@ -38,27 +43,28 @@ class MemoryQueues:
         limits.check_message(queue, text, delay)
         with self._lock:
             self.operations += 1
+            now = self._clock.now()
             message = Message(
-                id=next(self._numbers), text=text, visible_at=self._clock.now() + whole_seconds(delay)
+                id=next(self._numbers), text=text, visible_at=now + whole_seconds(delay), put_at=now
             )
-            self._queues.setdefault(queue, {})[message.id] = message
+            self._put(queue, message)
 
     def receive(self, queue: str, *, visibility: timedelta = _VISIBILITY) -> Message | None:
         """The message that has been visible for longest, hidden for `visibility`; None where none is."""
-        now = self._clock.now()
         with self._lock:
             self.operations += 1
-            visible = [each for each in self._queues.get(queue, {}).values() if each.visible_at <= now]
-            if not visible:
+            oldest = self._first(queue)
+            if oldest is None or oldest.visible_at > (now := self._clock.now()):
                 return None
-            oldest = min(visible, key=lambda each: (each.visible_at, each.id))
-            taken = replace(
-                oldest,
+            taken = Message(
+                id=oldest.id,
+                text=oldest.text,
                 visible_at=now + visibility,
+                put_at=oldest.put_at,
                 dequeue_count=oldest.dequeue_count + 1,
                 receipt=next(self._numbers),
             )
-            self._queues[queue][taken.id] = taken
+            self._put(queue, taken)
             return taken
 
     def delete(self, queue: str, message: Message) -> None:
@@ -77,7 +83,7 @@ class MemoryQueues:
             found = self._queues.get(queue, {}).get(message.id)
             if found is None or found.receipt != message.receipt:
                 raise NotFound(f"message {message.id} of {queue} is gone or belongs to a later receiver")
-            self._queues[queue][message.id] = replace(found, visible_at=self._clock.now() + delay)
+            self._put(queue, replace(found, visible_at=self._clock.now() + delay))
 
     def messages(self, queue: str) -> list[Message]:
         """Everything in a queue, visible or not, by the time at which it is visible; for tests."""
@@ -92,10 +98,32 @@ class MemoryQueues:
     def next_visible(self) -> datetime | None:
         """When the next message of any queue is visible; None where all are empty."""
         with self._lock:
-            times = [each.visible_at for held in self._queues.values() for each in held.values()]
-        return min(times, default=None)
+            first = [each for queue in self._queues if (each := self._first(queue)) is not None]
+        return min((each.visible_at for each in first), default=None)
+
+    def first_visible(self, queue: str) -> datetime | None:
+        """When the next message of one queue is visible; None where it is empty."""
+        with self._lock:
+            first = self._first(queue)
+        return None if first is None else first.visible_at
+
+    def _put(self, queue: str, message: Message) -> None:
+        self._queues.setdefault(queue, {})[message.id] = message
+        heapq.heappush(self._order.setdefault(queue, []), (message.visible_at, message.id))
+
+    def _first(self, queue: str) -> Message | None:
+        """The message that is visible first, or has been for longest."""
+        order = self._order.get(queue)
+        held = self._queues.get(queue, {})
+        while order:
+            visible_at, number = order[0]
+            found = held.get(number)
+            if found is not None and found.visible_at == visible_at:
+                return found
+            heapq.heappop(order)
+        return None
 
 
 def whole_seconds(delay: timedelta) -> timedelta:
     """Rounded up: a message may come late, never early."""
-    return timedelta(seconds=-(-delay // timedelta(seconds=1)))
+    return timedelta(seconds=-(-delay // _SECOND)) if delay else delay

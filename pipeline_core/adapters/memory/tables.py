@@ -1,16 +1,23 @@
 """Tables in memory: conditional writes, one partition per transaction, all or none, Azure's limits."""
 
+import bisect
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pipeline_core.adapters import limits
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.ports import Row, TableWrite, Verb
 
-_Partition = dict[str, Row]
+
+@dataclass(slots=True, kw_only=True)
+class _Partition:
+    """Rows by key, with the keys in order: a scan costs what it gives."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
 
 
 class MemoryTables:
@@ -26,45 +33,57 @@ class MemoryTables:
         """The row, or None."""
         with self._lock:
             self.operations += 1
-            return self._partitions.get((table, partition), {}).get(key)
+            found = self._partitions.get((table, partition))
+            return None if found is None else found.rows.get(key)
 
     def scan(
         self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
     ) -> Sequence[Row]:
         """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
         with self._lock:
-            rows = self._partitions.get((table, partition), {})
-            keys = sorted(key for key in rows if key >= first and (not last or key < last))[:limit]
+            found = self._partitions.get((table, partition), _Partition())
+            begin = bisect.bisect_left(found.keys, first)
+            end = bisect.bisect_left(found.keys, last) if last else len(found.keys)
+            keys = found.keys[begin : min(end, begin + limit)]
             self.operations += 1 + max(0, len(keys) - 1) // 1000
-            return [rows[key] for key in keys]
+            return [found.rows[key] for key in keys]
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         """All or none; raises AlreadyExists, StaleWrite."""
         limits.check_writes(table, writes)
         with self._lock:
             self.operations += 1
-            rows = self._partitions.setdefault((table, writes[0].row.partition), {})
+            partition = self._partitions.setdefault((table, writes[0].row.partition), _Partition())
             for write in writes:
-                _check(table, rows, write)
-            return [self._apply(rows, write) for write in writes]
+                _check(table, partition.rows, write)
+            return [self._apply(partition, write) for write in writes]
 
     def rows(self, table: str) -> Sequence[Row]:
         """Every row of a table, for tests."""
         with self._lock:
             places = sorted(place for place in self._partitions if place[0] == table)
-            return [row for place in places for _, row in sorted(self._partitions[place].items())]
+            partitions = [self._partitions[place] for place in places]
+            return [held.rows[key] for held in partitions for key in held.keys]
 
-    def _apply(self, rows: _Partition, write: TableWrite) -> str:
-        row = write.row
+    def _apply(self, partition: _Partition, write: TableWrite) -> str:
+        row, rows = write.row, partition.rows
         if write.verb is Verb.DELETE:
             del rows[row.key]
+            del partition.keys[bisect.bisect_left(partition.keys, row.key)]
             return ""
-        stored = replace(row, cells=MappingProxyType(dict(row.cells)), etag=f'W/"{next(self._numbers)}"')
+        if row.key not in rows:
+            bisect.insort(partition.keys, row.key)
+        stored = Row(
+            partition=row.partition,
+            key=row.key,
+            cells=MappingProxyType(dict(row.cells)),
+            etag=f'W/"{next(self._numbers)}"',
+        )
         rows[row.key] = stored
         return stored.etag
 
 
-def _check(table: str, rows: _Partition, write: TableWrite) -> None:
+def _check(table: str, rows: dict[str, Row], write: TableWrite) -> None:
     row, place = write.row, f"{table}/{write.row.partition}/{write.row.key}"
     found = rows.get(row.key)
     if write.verb is Verb.INSERT:

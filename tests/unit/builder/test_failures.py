@@ -28,6 +28,19 @@ STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
             ErrorClass.CONFLICT,
         ),
         ("VMMarketplaceInvalidInput: requires Plan information", ErrorClass.TEMPLATE),
+        (
+            'Code="InvalidTemplateDeployment" Message="The requested size for resource \'pkrvm\' is currently not'
+            " available in location 'westeurope' zones '' for subscription 's'.\"",
+            ErrorClass.CAPACITY,
+        ),
+        (
+            "InvalidTemplateDeployment: RequestDisallowedByPolicy: Resource 'pkrvm' was disallowed by policy.",
+            ErrorClass.POLICY,
+        ),
+        (
+            "ScopeLocked: The scope 'x' cannot perform write operation because following scope(s) are locked",
+            ErrorClass.PERMISSION,
+        ),
         ("something that nobody has seen", ErrorClass.TEMPLATE),
     ],
 )

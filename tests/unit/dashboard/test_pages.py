@@ -5,10 +5,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import markupsafe
 import pytest
 
 from dashboard import pages
-from pipeline_core.services.views import ImagePage, LineageView
+from pipeline_core.services.views import ImagePage, LineageView, PoisonPageView
 from tests.unit.triggers import views
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
@@ -40,7 +41,20 @@ FLEET = pages.fleet(views.PAGE, views.LINEAGE)
 IMAGE = pages.image(views.DETAIL)
 EMPTY = pages.fleet(ImagePage(images=(), next=""), LineageView(levels=(), parents={}))
 BARE = pages.image(replace(views.DETAIL, builds=(), journal=()))
-ALL = pytest.mark.parametrize("text", [FLEET, IMAGE, EMPTY, BARE], ids=["fleet", "image", "empty", "bare"])
+POISON = pages.poison(PoisonPageView(records=(views.POISON, views.STRAY), next="k2"))
+CLEAN = pages.poison(PoisonPageView(records=(), next=""))
+HELD = pages.image(
+    replace(
+        views.DETAIL,
+        image=replace(views.PAYMENTS, conditions=(views.STALLED,)),
+        builds=(replace(views.BUILD, conditions=(views.STALLED,)),),
+    )
+)
+ALL = pytest.mark.parametrize(
+    "text",
+    [FLEET, IMAGE, EMPTY, BARE, POISON, CLEAN, HELD],
+    ids=["fleet", "image", "empty", "bare", "poison", "no poison", "held"],
+)
 
 
 def test_the_overview_shows_bases_before_their_children() -> None:
@@ -117,10 +131,51 @@ def test_a_page_loads_nothing_but_its_own_style_sheet(text: str) -> None:
 
 def test_what_people_wrote_is_shown_and_never_run() -> None:
     attack = '<script>alert("1")</script>'
+    held = replace(views.STALLED, type=attack, reason=attack, message=attack)
     entry = replace(views.ENTRY, actor=attack, detail=attack, reasons=(attack,))
-    build = replace(views.FAILED, failure=attack, reasons=(attack,))
-    image = replace(views.PAYMENTS, detail=attack, reasons=(attack,), state=attack, team=attack)
+    build = replace(views.FAILED, failure=attack, reasons=(attack,), conditions=(held,))
+    image = replace(
+        views.PAYMENTS, detail=attack, reasons=(attack,), state=attack, team=attack, conditions=(held,)
+    )
     detail = replace(views.DETAIL, image=image, builds=(build,), journal=(entry,))
     text = pages.image(detail) + pages.fleet(ImagePage(images=(image,), next=attack), views.LINEAGE)
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ['<script>alert("1")</script>', "</code><img src=x onerror=alert(1)>", "{{ 7 * 7 }}", "' onclick='x"],
+)
+def test_a_poisoned_message_is_shown_and_never_run(attack: str) -> None:
+    record = replace(
+        views.POISON, text=attack, error=attack, queue=attack, image=attack, build=attack, closed_by=attack
+    )
+    text = pages.poison(PoisonPageView(records=(replace(record, closed_at=views.NOW),), next=attack))
+    Outline(text)
+    assert not re.search("<(script|img)", text)
+    assert text.count(str(markupsafe.escape(attack))) >= 4
+
+
+def test_the_poison_page_says_what_is_known_and_what_to_do() -> None:
+    assert views.POISON.key in POISON
+    assert 'href="/images/payments-api"' in POISON
+    assert "its handler failed" in POISON
+    assert "not whole: 48000 bytes; cannot be sent again" in POISON
+    assert "dismissed</span> by Admin" in POISON
+    assert 'href="/poison?after=k2"' in POISON
+    assert "imagefactory poison requeue KEY" in POISON
+    long = replace(views.POISON, text="<" * 8_000)
+    assert len(pages.poison(PoisonPageView(records=(long,), next=""))) < 8_000
+
+
+def test_an_image_and_its_builds_show_what_holds_them() -> None:
+    before, after = HELD[: HELD.index('id="builds"')], HELD[HELD.index('id="builds"') :]
+    for part in (before, after):
+        assert 'mark bad">Stalled' in part
+        assert "a message of build-steps could not be handled" in part
+    assert "Conditions" not in IMAGE
+    listed = pages.fleet(
+        replace(views.PAGE, images=(replace(views.PAYMENTS, conditions=(views.STALLED,)),)), views.LINEAGE
+    )
+    assert 'mark bad">Stalled' in listed

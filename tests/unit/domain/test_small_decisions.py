@@ -231,6 +231,7 @@ def test_a_token_gives_no_more_than_it_proves(
     roles: set[str], groups: set[str], reads: bool, changes: bool
 ) -> None:
     assert access.may_read(roles, groups) is reads
+    assert access.may_read_all(roles) is bool(roles & {access.ADMIN, access.READER})
     assert access.may_change(TeamName("payments"), roles, groups) is changes
 
 

@@ -25,6 +25,7 @@ class FakeFactory:
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     page: int = 2
     request: dict[str, Any] = field(default_factory=dict)
+    poison: list[dict[str, Any]] = field(default_factory=list)
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -64,6 +65,21 @@ class FakeFactory:
             case "GET", ["builds", identity] if identity in self.builds:
                 states = self.builds[identity]
                 return reply(200, states.pop(0) if len(states) > 1 else states[0])
+            case "POST", ["builds", identity, "cancel"] if identity in self.builds:
+                self.request = json.loads(body)
+                if self.builds[identity][0]["result"] == "succeeded":
+                    return problem(409, "it ended as succeeded before it could be cancelled")
+                return reply(202, self.builds[identity][0], {"Location": f"/api/builds/{identity}"})
+            case "GET", ["poison"]:
+                wanted = [each for each in self.poison if asked.get("state") in (None, each["state"])]
+                later = [each for each in wanted if each["key"] > asked.get("after", "")]
+                following = later[self.page - 1]["key"] if len(later) > self.page else None
+                return reply(200, {"records": later[: self.page], "next": following})
+            case "POST", ["poison", key, "requeue"]:
+                return self._close(key, "requeued")
+            case "DELETE", ["poison", key]:
+                status, sent, content = self._close(key, "dismissed")
+                return (204, {}, b"") if status == 200 else (status, sent, content)
             case "GET", ["lineage"]:
                 parents = {"base": None, "java": "base", "app": "java"}
                 return reply(
@@ -100,6 +116,15 @@ class FakeFactory:
         self.images[name] = {"etag": etag, "document": body["document"], "view": view}
         return reply(200 if old else 201, view, {"ETag": etag})
 
+    def _close(self, key: str, state: str) -> tuple[int, dict[str, str], bytes]:
+        found = [each for each in self.poison if each["key"] == key]
+        if not found:
+            return problem(404, f"there is no poisoned message {key}")
+        if found[0]["state"] != "open":
+            return problem(409, f"{key} was {found[0]['state']} by Admin already")
+        found[0]["state"] = state
+        return reply(200, found[0])
+
     def _list(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
         names = [name for name in sorted(self.images) if name > asked.get("after", "")]
         views = [self.images[name]["view"] for name in names[: self.page]]
@@ -129,6 +154,25 @@ def image_view(name: str, *, team: str = "payments", **changes: Any) -> dict[str
                 "detail": "",
             }
         ],
+        **changes,
+    }
+
+
+def poison_view(key: str, **changes: Any) -> dict[str, Any]:
+    """A poisoned message as the API shows it."""
+    return {
+        "key": key,
+        "queue": "build-steps",
+        "text": "garbage",
+        "at": "2026-11-21T10:00:00Z",
+        "size": 7,
+        "is_whole": True,
+        "image": "payments-api",
+        "build": None,
+        "error": None,
+        "state": "open",
+        "closed_by": None,
+        "closed_at": None,
         **changes,
     }
 

@@ -195,6 +195,26 @@ def test_rebuild_wait_ends_at_its_deadline(run: Run, factory: FakeFactory) -> No
     assert "was not finished within 0.2 s" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("phase", "result", "words"),
+    [("building", None, "stops (it is building)"), ("finished", "cancelled", "is cancelled")],
+)
+def test_cancel_says_whether_the_build_stops_or_has_stopped(
+    phase: str, result: str | None, words: str, run: Run, factory: FakeFactory
+) -> None:
+    factory.builds[BUILD] = [build_view(BUILD, phase=phase, result=result)]
+    done = run("cancel", BUILD, "--reason", "wrong licence")
+    assert (done.exit_code, words in done.stdout) == (0, True), done.output
+    assert factory.request == {"reason": "wrong licence"}
+    assert json.loads(run("cancel", BUILD, "-o", "json").stdout)["result"] == result
+
+
+def test_a_build_that_has_ended_is_not_cancelled(run: Run, factory: FakeFactory) -> None:
+    factory.builds[BUILD] = [build_view(BUILD)]
+    done = run("cancel", BUILD)
+    assert (done.exit_code, "before it could be cancelled (409)" in done.stderr) == (1, True)
+
+
 def test_builds_show_and_lineage(run: Run, factory: FakeFactory) -> None:
     factory.builds[BUILD] = [build_view(BUILD)]
     assert "requested by dev" in run("builds", "show", BUILD).stdout

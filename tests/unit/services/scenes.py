@@ -252,7 +252,7 @@ def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None
         if holds():
             return
         before = made.deliveries
-        made.drain(limit=made.deliveries)
+        made.drain(limit=0)
         if made.deliveries == before:
             break
     assert holds(), "the world came to rest before it held"

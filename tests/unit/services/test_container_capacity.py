@@ -33,12 +33,21 @@ def test_a_quota_queues_a_build_however_long_and_never_fails_it() -> None:
     assert [ended.result for ended in scenes.builds(made, BASE)] == [Result.SUCCEEDED]
 
 
-def test_a_group_whose_container_never_begins_is_given_up_as_a_lack_of_capacity() -> None:
+@pytest.mark.parametrize("waited", [timedelta(0), timedelta(hours=8)], ids=["at once", "after hours"])
+def test_a_group_whose_container_never_begins_is_given_up_half_an_hour_after_that_was_seen(
+    waited: timedelta,
+) -> None:
     made = scenes.registered(ONE)
+    made.ports.containers.limit = 0
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.lose(made)
     scenes.step(made, build)
+    made.ports.clock.advance(waited + timedelta(minutes=6))  # a refusal pauses creations for five minutes
+    made.ports.containers.limit = 10
+    scenes.step(made, build)
     (name,) = made.ports.containers.names()
+    made.ports.clock.advance(timedelta(minutes=11))  # before that nobody asks whether it has begun
+    scenes.step(made, build)
     made.ports.clock.advance(timedelta(minutes=29))
     scenes.step(made, build)
     assert made.ports.containers.find_group(name) is not None
@@ -49,6 +58,28 @@ def test_a_group_whose_container_never_begins_is_given_up_as_a_lack_of_capacity(
     after = _now(made, build)
     assert after.failure is not None
     assert (after.attempt, after.failure.error_class) == (2, ErrorClass.CAPACITY)
+
+
+def test_a_group_that_was_created_after_hours_of_waiting_has_its_full_time_to_begin() -> None:
+    made = scenes.registered(ONE)
+    made.ports.containers.limit = 0
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    scenes.step(made, build)
+    made.ports.clock.advance(timedelta(hours=8))
+    made.ports.containers.limit = 10
+    scenes.step(made, build)
+    (name,) = made.ports.containers.names()
+    for _ in range(5):
+        scenes.step(made, build)
+        made.ports.clock.advance(timedelta(minutes=6))
+    assert made.ports.containers.find_group(name) is not None
+    scenes.lose(made)
+    made.drain()  # the container begins to run, and all goes well
+    scenes.step(made, build)
+    made.drain()
+    (ended,) = scenes.builds(made, BASE)
+    assert (ended.result, ended.attempt) == (Result.SUCCEEDED, 1)
 
 
 @pytest.mark.parametrize(

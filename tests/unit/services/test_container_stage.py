@@ -10,7 +10,8 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
 from pipeline_core.services.container_stage import group_name
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, attempt_folder
-from simulation.world import QUARANTINE, World
+from simulation.faults import Faults
+from simulation.world import LIVE, QUARANTINE, World
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, WAIT
 
@@ -156,8 +157,7 @@ def test_a_verify_attempt_that_is_evicted_keeps_the_version_that_it_verifies() -
 
 
 def test_evictions_end_the_build_after_three_tries() -> None:
-    made = scenes.registered(ONE)
-    made.platform.killed = 1.0
+    made = scenes.registered(ONE, faults=Faults(evicted=1.0))
     made.drain()
     (build,) = scenes.builds(made, BASE)
     assert (build.result, build.attempt) == (Result.FAILED, 3)
@@ -324,8 +324,11 @@ def test_a_verify_report_without_the_demanded_checks_publishes_nothing() -> None
     _report(made, build, artifact="", checks=({"name": "boot", "passed": True},))
     _vanish(made, name)
     scenes.step(made, build)
+    made.drain()  # the version in quarantine goes first
     after = _now(made, build)
     assert after.result is Result.FAILED
+    assert made.ports.galleries.everything(QUARANTINE) == []
+    assert made.ports.galleries.everything(LIVE) == []
     assert after.failure is not None
     assert "hygiene: the builder did not report this check" in after.failure.message
 

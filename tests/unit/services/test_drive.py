@@ -9,7 +9,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.wire.messages import StepMessage
 from simulation.world import World
-from tests.unit.services import scenes
+from tests.unit.services import scenes, stops
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
@@ -161,12 +161,12 @@ def test_a_finished_build_that_has_not_told_of_its_end_tells_again() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     errors: list[Exception] = [TransientError(ErrorClass.NETWORK, "no answer")]
-    scenes.rewired(made, queues=_SilentOnPublish(made, errors))
+    stops.rewired(made, queues=_SilentOnPublish(made, errors))
     scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
     ended = scenes.stored(made, build.id).value
     assert ended.announce
     assert scenes.texts(made, "image-published") == []
-    scenes.rewired(made)
+    stops.rewired(made)
     scenes.step(made, ended, seq=0)
     assert len(scenes.texts(made, "image-published")) == 1
     assert not scenes.stored(made, build.id).value.announce

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
@@ -13,7 +13,7 @@ from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Take
 from pipeline_core.wire.messages import PublishedMessage
-from simulation.world import LIVE, World
+from simulation.world import LIVE, QUARANTINE, World
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -26,6 +26,7 @@ def _publishing(
     """A world whose one build is proven and being copied; its messages are held back by the test."""
     made = scenes.registered(ONE)
     made.ports.galleries.replication, made.ports.galleries.fails_with = replication, fails_with
+    made.ports.galleries.deletion = timedelta(0)
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     scenes.lose(made)
     assert build.version is not None
@@ -34,6 +35,12 @@ def _publishing(
 
 def _live(made: World, version: GalleryVersion) -> GalleryImageVersion | None:
     return made.ports.galleries.find_version(LIVE, BASE, version)
+
+
+def _left(made: World) -> list[GalleryImageVersion]:
+    """What is in the live gallery and in quarantine."""
+    galleries = made.ports.galleries
+    return [*galleries.list_versions(LIVE, BASE), *galleries.list_versions(QUARANTINE, BASE)]
 
 
 def _after(made: World, build: Build) -> Build:
@@ -111,7 +118,7 @@ def test_a_replication_that_fails_three_times_ends_the_build() -> None:
     assert ended.failure.error_class is ErrorClass.CAPACITY
     assert f"rhel9-base@{version} could not be replicated: the region is full" in ended.failure.message
     assert scenes.head(made, BASE).current is None
-    assert made.ports.galleries.latest(LIVE, BASE) is None
+    assert _left(made) == []
 
 
 def test_a_slow_deletion_of_a_failed_copy_is_waited_for() -> None:
@@ -146,7 +153,7 @@ def test_a_version_of_another_origin_under_the_same_number_is_refused_and_left_a
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert "was not made by this build" in ended.failure.message
-    assert _live(made, version) == foreign
+    assert _left(made) == [foreign]
     assert scenes.head(made, BASE).current is None
 
 
@@ -160,16 +167,13 @@ def test_a_version_that_is_not_above_the_current_one_is_refused() -> None:
     newer = replace(found.value.current, version=GalleryVersion(9, 20301231, 1))
     scenes.images(made).commit([records.put_head(replace(found.value, current=newer), etag=found.etag)])
     scenes.step(made, build)
-    made.ports.clock.advance(timedelta(minutes=5))
-    scenes.step(made, build)
+    made.drain()
     ended = _after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert "is not above the current 9.20301231.1" in ended.failure.message
     assert build.version is not None
-    shown = _live(made, build.version)
-    assert shown is not None
-    assert shown.excluded_from_latest
+    assert build.version not in [each.version for each in _left(made)]
     assert scenes.head(made, BASE).current == newer
 
 
@@ -182,10 +186,9 @@ def test_a_build_that_is_no_longer_the_active_one_is_not_included() -> None:
     )
     scenes.images(made).commit([records.put_head(replace(found.value, active=other), etag=found.etag)])
     scenes.step(made, build)
+    made.drain()
     assert _after(made, build).result is Result.FAILED
-    shown = _live(made, version)
-    assert shown is not None
-    assert shown.excluded_from_latest
+    assert version not in [each.version for each in _left(made)]
     head = scenes.head(made, BASE)
     assert (head.current, head.active) == (None, other)
 
@@ -226,3 +229,37 @@ def test_an_included_version_whose_end_was_not_written_is_ended_by_the_next_step
     made.ports.galleries.set_excluded(LIVE, BASE, version, excluded=False)
     scenes.step(made, build)
     assert _after(made, build).result is Result.SUCCEEDED
+
+
+def test_a_publication_that_fails_for_good_is_noted_before_anything_is_deleted() -> None:
+    made, build, version = _publishing(replication=timedelta(0))
+    error = PermanentError(ErrorClass.POLICY, "the policy of the subscription denies it")
+    galleries = scenes.Failing(inner=made.ports.galleries, name="set_excluded", errors=[error])
+    scenes.rewired(made, galleries=galleries)
+    made.ports.galleries.deletion = timedelta(minutes=10)
+    scenes.step(made, build)
+    given_up = _after(made, build)
+    assert (given_up.phase, given_up.given_up, given_up.seq) == (Phase.PUBLISHING, True, build.seq + 1)
+    assert scenes.head(made, BASE).active is not None
+    shown = _live(made, version)
+    assert shown is not None
+    assert shown.state is VersionState.DELETING
+    made.drain()
+    ended = _after(made, build)
+    assert ended.result is Result.FAILED
+    assert ended.failure == Failure(error_class=ErrorClass.POLICY, message=str(error))
+    assert _left(made) == []
+
+
+def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
+    made, build, _ = _publishing(replication=timedelta(0))
+    error = PermanentError(ErrorClass.POLICY, "denied")
+    galleries = scenes.Failing(inner=made.ports.galleries, name="set_excluded", errors=[error])
+    scenes.rewired(made, galleries=galleries)
+    made.ports.galleries.deletion = timedelta(minutes=10)
+    scenes.step(made, build)
+    made.factory.cancellations.cancel(build.id, scenes.ADMIN, "no longer needed")
+    made.drain()
+    ended = _after(made, build)
+    assert (ended.result, ended.announce) == (Result.CANCELLED, False)
+    assert _left(made) == []

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -15,16 +15,20 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Row, TableWrite, Verb
-from pipeline_core.state.capacity import CapacityStore, Ledger, Take
+from pipeline_core.state.capacity import CapacityStore, Ledger, Release, Take
 from tests.unit.domain.factories import NOW
 
-SLOTS, TEAM_SLOTS, PER_HOUR = 4, 2, 6
+SLOTS, TEAM_SLOTS, PER_HOUR, PER_BURST = 4, 2, 6, 5
 TEAMS = ("ml", "payments", "pay")
 
 
 def _store(tables: MemoryTables | None = None) -> CapacityStore:
     return CapacityStore(
-        tables or MemoryTables(), slots=SLOTS, creates_per_hour=PER_HOUR, team_slots=TEAM_SLOTS
+        tables or MemoryTables(),
+        slots=SLOTS,
+        creates_per_hour=PER_HOUR,
+        team_slots=TEAM_SLOTS,
+        creates_per_burst=PER_BURST,
     )
 
 
@@ -43,7 +47,8 @@ class Dispatching(RuleBasedStateMachine):
         self.now = NOW
         self.ledgers: list[Ledger] = [self.store.read(NOW)] * 2
         self.teams: dict[BuildId, str] = {}
-        self.created: Counter[str] = Counter()
+        self.created: list[datetime] = []
+        self.bought: set[tuple[BuildId, str]] = set()
 
     @rule(which=some.integers(0, 1))
     def look(self, which: int) -> None:
@@ -58,20 +63,33 @@ class Dispatching(RuleBasedStateMachine):
         for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS):
             if self.store.take(slot, chosen, ledger) is Take.TAKEN and not held:
                 self.teams[chosen.build] = str(chosen.team)
-                self.created[ledger.hour_key] += 1
+                self.created.append(ledger.now)
+                self.bought.add((chosen.build, "build-1"))
         self.ledgers[which] = self.store.read(self.now)
 
     @rule()
     def create(self) -> None:
         if self.store.count_create(self.now):
-            self.created[f"hour:{self.now:%Y%m%d%H}"] += 1
+            self.created.append(self.now)
+
+    @rule(number=some.integers(0, 9), attempt=some.sampled_from(["verify-1", "verify-2"]))
+    def buy(self, number: int, attempt: str) -> None:
+        build = _pending(number).build
+        if not self.store.holds(build):
+            return
+        wait = self.store.buy_creation(build, attempt, self.now)
+        if wait is None and (build, attempt) not in self.bought:
+            self.created.append(self.now)
+            self.bought = {each for each in self.bought if each[0] != build} | {(build, attempt)}
 
     @rule(number=some.integers(0, 9))
     def release(self, number: int) -> None:
         build = _pending(number).build
-        assert self.store.release(build)
+        expected = Release.FREED if self.store.holds(build) else Release.NOT_HELD
+        assert self.store.release(build) is expected
         assert not self.store.holds(build)
         self.teams.pop(build, None)
+        self.bought = {each for each in self.bought if each[0] != build}
 
     @rule(minutes=some.integers(0, 40))
     def pass_time(self, minutes: int) -> None:
@@ -84,7 +102,8 @@ class Dispatching(RuleBasedStateMachine):
         assert len(holders) <= SLOTS
         by_team = Counter(self.teams.values())
         assert max(by_team.values(), default=0) <= TEAM_SLOTS
-        assert max(self.created.values(), default=0) <= PER_HOUR
+        assert _most(self.created, timedelta(hours=1)) <= PER_HOUR
+        assert _most(self.created, timedelta(minutes=5)) <= PER_BURST
         capacity = self.store.read(self.now).capacity
         assert len(capacity.free_slots) == SLOTS - len(holders)
         assert {str(team): count for team, count in capacity.by_team.items() if count} == dict(by_team)
@@ -103,7 +122,7 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
     for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS):
         assert store.take(slot, candidate, ledger) is Take.TAKEN
     allowed = sum(min(count, TEAM_SLOTS) for count in Counter(teams).values())
-    assert len(store.holders()) == min(SLOTS, PER_HOUR, allowed)
+    assert len(store.holders()) == min(SLOTS, PER_BURST, allowed)
 
 
 def test_two_passes_cannot_take_one_slot() -> None:
@@ -130,7 +149,7 @@ def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
     capacity = store.read(NOW).capacity
     assert capacity.free_slots == (1, 2, 3)
     assert capacity.by_team == {TeamName("ml"): 1}
-    assert capacity.creates_left == PER_HOUR - 1
+    assert capacity.creates_left == PER_BURST - 1
 
 
 def test_several_builds_start_on_one_reading() -> None:
@@ -138,25 +157,105 @@ def test_several_builds_start_on_one_reading() -> None:
     ledger = store.read(NOW)
     assert store.take(0, _pending(1), ledger) is Take.TAKEN
     assert store.take(1, _pending(2), ledger) is Take.TAKEN
-    assert store.read(NOW).capacity.creates_left == PER_HOUR - 2
+    assert store.read(NOW).capacity.creates_left == PER_BURST - 2
 
 
-def test_the_hourly_budget_is_that_of_the_hour() -> None:
+def test_the_budget_is_that_of_five_minutes_and_of_an_hour_however_they_are_cut() -> None:
     store = _store()
-    assert [store.count_create(NOW) for _ in range(PER_HOUR + 1)] == [True] * PER_HOUR + [False]
+    burst = [store.count_create(NOW) for _ in range(PER_BURST + 1)]
+    assert burst == [True] * PER_BURST + [False]
     assert store.read(NOW).capacity.creates_left == 0
-    assert store.count_create(NOW + timedelta(hours=1))
+    assert [store.count_create(NOW + timedelta(minutes=6)) for _ in range(2)] == [True, False]
+    assert not store.count_create(NOW + timedelta(minutes=59))
+    assert store.count_create(NOW + timedelta(minutes=61))
+
+
+def test_a_creation_is_paid_once_for_each_attempt_however_often_it_is_refused() -> None:
+    store = _store()
+    ledger = store.read(NOW)
+    store.take(0, _pending(1), ledger)
+    build = _pending(1).build
+    for attempt in ("build-1", "build-1", "verify-1", "verify-1", "verify-1"):
+        assert store.buy_creation(build, attempt, NOW) is None
+    assert store.read(NOW).capacity.creates_left == PER_BURST - 2
+
+
+def test_a_creation_of_a_build_without_a_slot_is_counted_every_time() -> None:
+    store = _store()
+    for _ in range(2):
+        assert store.buy_creation(_pending(1).build, "verify-1", NOW) is None
+    assert store.read(NOW).capacity.creates_left == PER_BURST - 2
+
+
+def test_a_used_up_budget_says_how_long_to_wait() -> None:
+    store = _store()
+    for _ in range(PER_BURST):
+        assert store.count_create(NOW)
+    wait = store.buy_creation(_pending(1).build, "verify-1", NOW)
+    assert wait == timedelta(minutes=6)
+    assert store.buy_creation(_pending(1).build, "verify-1", NOW + wait) is None
+
+
+def test_a_refused_creation_pauses_everybody_and_eats_no_budget() -> None:
+    store = _store()
+    ledger = store.read(NOW)
+    store.take(0, _pending(1), ledger)
+    store.pause_creations(NOW)
+    later = NOW + timedelta(minutes=2)
+    assert store.buy_creation(_pending(1).build, "build-1", later) == timedelta(minutes=3)
+    assert store.buy_creation(_pending(1).build, "verify-1", later) == timedelta(minutes=3)
+    assert not store.count_create(later)
+    assert store.read(later).capacity.can_start == 0
+    over = NOW + timedelta(minutes=5)
+    assert store.buy_creation(_pending(1).build, "build-1", over) is None
+    assert store.read(over).capacity.creates_left == PER_BURST - 1
+
+
+def test_a_pause_is_as_long_as_the_platform_asks_for_and_an_hour_at_most() -> None:
+    store = _store()
+    store.pause_creations(NOW, timedelta(minutes=20))
+    assert store.buy_creation(_pending(1).build, "x", NOW) == timedelta(minutes=20)
+    store.pause_creations(NOW, timedelta(minutes=1))
+    assert store.buy_creation(_pending(1).build, "x", NOW) == timedelta(minutes=20)
+    store.pause_creations(NOW, timedelta(days=1))
+    assert store.buy_creation(_pending(1).build, "x", NOW) == timedelta(hours=1)
+
+
+def test_hours_and_idle_teams_leave_no_row_behind() -> None:
+    tables = MemoryTables()
+    store = _store(tables)
+    for hours in range(50):
+        now = NOW + timedelta(hours=hours)
+        store.take(0, _pending(hours, f"team-{hours}"), store.read(now))
+        store.release(_pending(hours, f"team-{hours}").build)
+    (row,) = tables.rows("capacity")
+    assert row.key == "spent"
+    assert len(str(row.cells["minutes"])) < 40
+    assert store.read(NOW).capacity.starts == 50
+
+
+def test_more_rows_than_one_answer_holds_are_all_counted() -> None:
+    tables = MemoryTables()
+    store = CapacityStore(
+        tables, slots=1200, creates_per_hour=10_000, team_slots=1200, creates_per_burst=10_000
+    )
+    ledger = store.read(NOW)
+    for number in range(1100):
+        assert store.take(number, _pending(number, f"team-{number % 7}"), ledger) is Take.TAKEN
+    capacity = store.read(NOW).capacity
+    assert len(capacity.free_slots) == 100
+    assert sum(capacity.by_team.values()) == len(store.holders()) == 1100
 
 
 def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
     store = _store()
     ledger = store.read(NOW)
     store.take(0, _pending(1), ledger)
-    assert store.release(_pending(1).build)
+    assert store.release(_pending(1).build) is Release.FREED
     assert store.take(0, _pending(2, "pay"), store.read(NOW)) is Take.TAKEN
-    assert store.release(_pending(1).build)
+    assert store.release(_pending(1).build) is Release.NOT_HELD
     assert store.holders() == (_pending(2).build,)
-    assert store.read(NOW).capacity.by_team == {TeamName("ml"): 0, TeamName("pay"): 1}
+    assert store.read(NOW).capacity.by_team == {TeamName("pay"): 1}
 
 
 def test_teams_whose_names_begin_alike_are_counted_apart() -> None:
@@ -179,7 +278,7 @@ def test_a_release_that_raced_is_to_be_asked_again_unless_it_has_happened(*, hol
     MemoryTables.write(
         tables, "capacity", _store_writes(_pending(1)) if holds else _store_writes(_pending(2))
     )
-    assert _store(tables).release(_pending(1).build) is not holds
+    assert _store(tables).release(_pending(1).build) is (Release.RACED if holds else Release.NOT_HELD)
 
 
 def test_a_creation_that_races_again_and_again_is_to_be_asked_again_and_is_not_counted() -> None:
@@ -189,12 +288,22 @@ def test_a_creation_that_races_again_and_again_is_to_be_asked_again_and_is_not_c
     assert tables.rows("capacity") == []
 
 
+def test_a_pause_that_races_again_and_again_is_given_up() -> None:
+    tables = _Raced()
+    _store(tables).pause_creations(NOW)
+    assert tables.rows("capacity") == []
+
+
 def _store_writes(pending: PendingBuild) -> list[TableWrite]:
     """The rows of one slot that is held, written as the store writes them."""
     tables = MemoryTables()
     store = _store(tables)
     store.take(0, pending, store.read(NOW))
     return [_insert(row) for row in tables.rows("capacity")]
+
+
+def _most(made: Sequence[datetime], span: timedelta) -> int:
+    return max((sum(1 for each in made if first <= each < first + span) for first in made), default=0)
 
 
 def _insert(row: Row) -> TableWrite:

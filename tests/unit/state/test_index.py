@@ -1,12 +1,13 @@
 """Indexes: whole beyond one page, exact about names that begin alike, and safe to repeat."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.domain.dispatch import PendingBuild, priority_key
-from pipeline_core.domain.names import BuildId, ImageName, Region
+from pipeline_core.domain.dispatch import PendingBuild, late_key, priority_key
+from pipeline_core.domain.names import BuildId, ImageName, Region, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.state.index import PAGE, Index
@@ -111,7 +112,7 @@ def test_pending_builds_come_in_their_order_page_by_page(index: Index) -> None:
             break
         seen += [row.value.key for row in page]
     assert seen == sorted(keys)
-    assert seen[0].startswith(f"{Lane.SECURITY.value}-87-")  # the longest chain of the first lane
+    assert seen[0].startswith(f"{Lane.SECURITY.value}-999987-")  # the longest chain of the first lane
 
 
 def test_pending_keys_that_begin_alike_are_not_passed_over(index: Index) -> None:
@@ -122,6 +123,93 @@ def test_pending_keys_that_begin_alike_are_not_passed_over(index: Index) -> None
     (row,) = index.pending(limit=1)
     assert row.value.build == first
     assert [row.value.build for row in index.pending(after=row.value.key, limit=5)] == [second]
+
+
+def test_late_and_parked_builds_are_in_lines_of_their_own(index: Index) -> None:
+    urgent, late = _waiting(1), _waiting(2, late=True)
+    for pending in (urgent, late, _waiting(3), _waiting(4, late=True)):
+        index.add_pending(pending)
+    index.park([*index.pending(limit=10)[1:2], *index.late(limit=10)[1:]])
+    assert [row.value for row in index.pending(limit=10)] == [urgent, late]
+    assert [row.value for row in index.late(limit=10)] == [late]
+    parked = [_waiting(3).parked(), _waiting(4, late=True).parked()]
+    assert [row.value for row in index.parked(TEAM, limit=10)] == parked
+    assert [row.value for row in index.parked(TEAM, limit=1)] == parked[:1]
+    assert [row.value for row in index.parked(TEAM, limit=10, late=True)] == parked[1:]
+    assert list(index.parked(TeamName(f"{TEAM}-x"), limit=10)) == []
+    assert [row.value for row in index.waiting(limit=10)] == [urgent, late, *parked]
+    for row in index.parked(TEAM, limit=10):
+        index.remove_pending(row.value.key, etag=row.etag)
+    assert list(index.parked(TEAM, limit=10)) == []
+
+
+def test_a_hundred_builds_are_parked_in_a_few_transactions() -> None:
+    tables = MemoryTables()
+    index = Index(tables)
+    for number in range(100):
+        index.add_pending(_waiting(number))
+    rows = index.pending(limit=100)
+    before = tables.operations
+    index.park(rows)
+    assert tables.operations - before == 3
+    assert list(index.pending(limit=1)) == []
+    assert len(index.parked(TEAM, limit=200)) == 100
+
+
+def test_the_teams_with_parked_builds_are_found_at_one_read_each() -> None:
+    tables = MemoryTables()
+    index = Index(tables)
+    assert list(index.parked_teams()) == []
+    for number, team in enumerate(ALIKE * 2):
+        index.add_pending(replace(_waiting(number), team=TeamName(team)))
+    index.park(index.pending(limit=100))
+    before = tables.operations
+    assert sorted(map(str, index.parked_teams())) == sorted(ALIKE)
+    assert tables.operations - before == len(ALIKE) + 1
+
+
+def test_parking_is_safe_to_repeat_and_leaves_what_has_changed(index: Index) -> None:
+    for number in range(3):
+        index.add_pending(_waiting(number))
+    rows = index.pending(limit=10)
+    index.park(rows[:1])
+    index.add_pending(_waiting(0))  # the sweep put it back, not knowing better
+    index.remove_pending(rows[1].value.key)  # started by another pass
+    index.park([*index.pending(limit=1), rows[1], rows[2]])
+    assert list(index.pending(limit=10)) == []
+    assert [row.value.build for row in index.parked(TEAM, limit=10)] == [
+        _waiting(0).build,
+        _waiting(2).build,
+    ]
+
+
+def test_a_parked_build_is_not_put_back_by_who_knows_of_parking(index: Index) -> None:
+    index.add_pending(_waiting(0), again=True)
+    index.park(index.pending(limit=1))
+    index.add_pending(_waiting(0), again=True)
+    assert list(index.pending(limit=10)) == []
+    assert len(index.parked(TEAM, limit=10)) == 1
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_build_that_will_not_start_leaves_every_line(index: Index, *, late: bool, parked: bool) -> None:
+    build = make.build(priority=priority_key(Lane.HUMAN, 0, NOW, make.build().id))
+    key = late_key(NOW, build.id) if late else build.priority
+    index.add_pending(PendingBuild(key=key, build=build.id, team=build.team))
+    if parked:
+        index.park(index.pending(limit=1))
+    for _ in range(2):
+        index.withdraw(build)
+    assert list(index.pending(limit=10)) == []
+    assert list(index.parked(build.team, limit=10)) == []
+
+
+def _waiting(number: int, *, late: bool = False) -> PendingBuild:
+    build = BuildId(f"image-{number}.000000000000.1")
+    at = NOW + timedelta(seconds=number)
+    key = late_key(at, build) if late else priority_key(Lane.HUMAN, 0, at, build)
+    return PendingBuild(key=key, build=build, team=TEAM)
 
 
 def test_the_fleet_comes_in_pages_and_holds_every_image_once(index: Index) -> None:

@@ -30,6 +30,8 @@ READING: dict[str, Row] = {
     "image": ("GET", "/api/images/payments-api", {}, 200),
     "build": ("GET", f"/api/builds/{views.BUILD_ID}", {}, 200),
     "lineage": ("GET", "/api/lineage", {}, 200),
+    "poison": ("GET", "/api/poison", {}, 200),
+    "poison page": ("GET", "/poison", {}, 200),
     "overview page": ("GET", "/", {}, 200),
     "image page": ("GET", "/images/payments-api", {}, 200),
     "style sheet": ("GET", "/static/style.css", {}, 200),
@@ -40,9 +42,13 @@ CHANGING: dict[str, Row] = {
     "register": ("PUT", "/api/images/payments-api", {"json": DOCUMENT, "headers": IF_MATCH}, 200),
     "unregister": ("DELETE", "/api/images/payments-api", {"headers": IF_MATCH}, 204),
     "rebuild": ("POST", "/api/images/payments-api/builds", {"json": {}}, 202),
+    "requeue": ("POST", f"/api/poison/{views.POISON.key}/requeue", {}, 200),
+    "dismiss": ("DELETE", f"/api/poison/{views.POISON.key}", {}, 204),
+    "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
 }
 GOVERNING: dict[str, Row] = {
-    "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200)
+    "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
+    "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
 
@@ -156,5 +162,9 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.registrar.documents
         or factory.registrar.removed
         or factory.requests.reasons
+        or factory.cancellations.reasons
         or factory.platforms.bundles
+        or factory.poison_desk.closed
+        or factory.poison_desk.asked
+        or factory.restorer.cursors
     )

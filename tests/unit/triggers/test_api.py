@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.names import TeamName
 from tests.unit.triggers import views
 from tests.unit.triggers.asgi_client import AsgiClient
@@ -64,6 +65,7 @@ def test_a_page_of_images_has_null_for_what_is_absent(admin: AsgiClient) -> None
         "state": "stale",
         "reasons": ["never-built"],
         "detail": "a build is on its way",
+        "conditions": [],
     }
 
 
@@ -274,6 +276,27 @@ def test_a_bad_idempotency_key_is_refused(key: str, admin: AsgiClient, factory: 
     answer = admin.post("/api/images/payments-api/builds", headers={"Idempotency-Key": key})
     assert answer.status_code == 400
     assert factory.requests.reasons == []
+
+
+@pytest.mark.parametrize(("body", "reason"), [(None, "cancelled over the API"), ({"reason": "typo"}, "typo")])
+def test_a_build_is_cancelled_and_shown_as_it_stands(
+    body: dict[str, str] | None, reason: str, admin: AsgiClient, factory: TwinFactory
+) -> None:
+    answer = admin.post(f"/api/builds/{views.BUILD_ID}/cancel", json=body)
+    assert (answer.status_code, answer.headers["Location"]) == (202, f"/api/builds/{views.BUILD_ID}")
+    assert (answer.json()["id"], answer.json()["phase"]) == (views.BUILD_ID, "building")
+    assert factory.cancellations.reasons == [reason]
+
+
+def test_a_build_that_has_ended_or_never_was_cannot_be_cancelled(
+    admin: AsgiClient, factory: TwinFactory
+) -> None:
+    factory.cancellations.error = PermanentError(ErrorClass.CONFLICT, "it ended as succeeded")
+    answer = admin.post(f"/api/builds/{views.BUILD_ID}/cancel")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:imagefactory:problem:conflict")
+    assert admin.post("/api/builds/ml-worker.3fa9c1d20b77.1/cancel").status_code == 404
+    assert admin.post("/api/builds/none/cancel").status_code == 400
+    assert admin.post(f"/api/builds/{views.BUILD_ID}/cancel", json={"why": "x"}).status_code == 422
 
 
 def test_lineage_and_builds_and_platform_answer_with_their_views(

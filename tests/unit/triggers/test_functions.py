@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import azure.functions as func
@@ -128,18 +129,36 @@ def test_poison_is_recorded_whatever_it_is(
     queue_name: str, body: bytes, functions: Functions, factory: TwinFactory
 ) -> None:
     functions[f"record_poison_{queue_name.replace('-', '_')}"](QueueMessage(id="1", body=body))
-    assert factory.poison.received == [(queue_name, body.decode("utf-8", "replace"))]
+    assert factory.poison.received == [(queue_name, body.decode("utf-8", "replace"), "1", None)]
 
 
-def test_poison_that_cannot_be_recorded_now_comes_again(functions: Functions, factory: TwinFactory) -> None:
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_poison_is_recorded_with_what_tells_its_delivery_from_others(
+    zone: tzinfo | None, functions: Functions, factory: TwinFactory
+) -> None:
+    put_at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    message = QueueMessage(id="m1", body="text", insertion_time=put_at.replace(tzinfo=zone))
+    functions["record_poison_build_steps"](message)
+    assert factory.poison.received == [("build-steps", "text", "m1", put_at)]
+
+
+def test_poison_that_cannot_be_recorded_now_comes_again_as_the_same_message(
+    functions: Functions, factory: TwinFactory
+) -> None:
     factory.poison.error = TransientError(ErrorClass.NETWORK, "no answer")
-    functions["record_poison_build_steps"](_delivery("text"))
-    assert factory.redelivery.received == [("build-steps-poison", "text", factory.poison.error)]
+    with pytest.raises(TransientError):
+        functions["record_poison_build_steps"](_delivery("text"))
+    assert factory.redelivery.received == []
 
 
 @pytest.mark.parametrize(
     ("name", "service"),
-    [("poll_source_images", "poller"), ("sweep_images", "sweeper"), ("prune_versions", "pruner")],
+    [
+        ("poll_source_images", "poller"),
+        ("sweep_images", "sweeper"),
+        ("sweep_images", "reaper"),
+        ("prune_versions", "pruner"),
+    ],
 )
 def test_a_timer_runs_its_service_once_and_shows_its_failure(
     name: str, service: str, functions: Functions, factory: TwinFactory
@@ -150,6 +169,16 @@ def test_a_timer_runs_its_service_once_and_shows_its_failure(
     getattr(factory, service).error = TransientError(ErrorClass.NETWORK, "no answer")
     with pytest.raises(TransientError):
         functions[name](timer)
+
+
+@pytest.mark.parametrize(("failing", "other"), [("sweeper", "reaper"), ("reaper", "sweeper")])
+def test_a_sweep_removes_what_is_left_whatever_else_fails(
+    failing: str, other: str, functions: Functions, factory: TwinFactory
+) -> None:
+    getattr(factory, failing).error = ValueError("a row that cannot be read")
+    with pytest.raises(ValueError, match="cannot be read"):
+        functions["sweep_images"](TimerRequest(past_due=False, schedule_status={}, schedule={}))
+    assert getattr(factory, other).received == [()]
 
 
 GALLERY_VERSION = (

@@ -4,11 +4,12 @@ The rules of access are the real ones (`domain.access`), so that the truth table
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
 from pipeline_core.domain import access
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -28,11 +29,22 @@ from pipeline_core.domain.names import (
     RebuildToken,
     TeamName,
 )
+from pipeline_core.domain.poison import PoisonState
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
 from pipeline_core.services.requests import RequestAnswer
-from pipeline_core.services.views import BuildView, ImageDetail, ImagePage, LineageView
+from pipeline_core.services.restore import Problem as Unrestored
+from pipeline_core.services.restore import StepReport
+from pipeline_core.services.views import (
+    BuildView,
+    ImageDetail,
+    ImagePage,
+    LineageView,
+    PoisonPageView,
+    PoisonView,
+)
 from pipeline_core.wire.problems import InvalidDocument, Problem
+from tests.unit.domain import factories
 from tests.unit.triggers import views
 
 PAYMENTS = TeamName("payments")
@@ -132,6 +144,53 @@ class Requests:
 
 
 @dataclass
+class Cancellations:
+    """The one build can be stopped."""
+
+    reasons: list[str] = field(default_factory=list)
+    error: Exception | None = None
+
+    def cancel(self, identity: BuildId, principal: Principal, reason: str) -> Build:
+        if str(identity) != views.BUILD_ID:
+            raise NotFound(f"there is no build {identity}")
+        _demand(principal)
+        if self.error is not None:
+            raise self.error
+        self.reasons.append(reason)
+        return replace(factories.build(Phase.BUILDING), id=identity)
+
+
+@dataclass
+class PoisonDesk:
+    """One open record, about payments-api, and one that is about nothing."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    closed: list[tuple[str, str]] = field(default_factory=list)
+    view: PoisonView = views.POISON
+
+    def page(
+        self, principal: Principal, *, state: PoisonState | None = None, after: str = "", limit: int = 100
+    ) -> PoisonPageView:
+        self.asked.append((principal.name, state, after, limit))
+        return PoisonPageView(records=(self.view, views.STRAY), next="")
+
+    def requeue(self, key: str, principal: Principal) -> PoisonView:
+        self._close(key, "requeued", principal)
+        return replace(self.view, state="requeued", closed_by=principal.name, closed_at=views.NOW)
+
+    def dismiss(self, key: str, principal: Principal) -> None:
+        self._close(key, "dismissed", principal)
+
+    def _close(self, key: str, state: str, principal: Principal) -> None:
+        if key != self.view.key:
+            raise NotFound(f"there is no poisoned message {key}")
+        _demand(principal)
+        if self.closed:
+            raise AlreadyExists(f"{key} was {self.closed[0][1]} already")
+        self.closed.append((key, state))
+
+
+@dataclass
 class Platforms:
     """SecOps only."""
 
@@ -142,6 +201,21 @@ class Platforms:
             raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the platform steps")
         self.bundles.append(str(bundle))
         return SimpleNamespace(digest=bundle, catalog=catalog)
+
+
+@dataclass
+class Restorer:
+    """SecOps only; two steps."""
+
+    cursors: list[tuple[str, bool]] = field(default_factory=list)
+
+    def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
+        if not access.is_admin(principal.roles):
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps rebuilds state")
+        self.cursors.append((after, force))
+        if not after:
+            return StepReport(restored=("app", "base"), deleted=("old",), after="lineage:")
+        return StepReport(kept=("base",), problems=(Unrestored(image="app", message="is gone"),))
 
 
 @dataclass
@@ -194,7 +268,7 @@ class Receiver:
             raise self.error
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
-    handle = dispatch = step = observe = deliver = record = poll = sweep = prune = again = take
+    handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = take
 
 
 class TwinFactory:
@@ -204,9 +278,13 @@ class TwinFactory:
         self.tokens = Tokens()
         self.registrar = Registrar()
         self.requests = Requests()
+        self.cancellations = Cancellations()
+        self.poison_desk = PoisonDesk()
         self.platforms = Platforms()
+        self.restorer = Restorer()
         self.queries = Queries()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
+        self.reaper = Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
         self.gallery_events, self.poison, self.redelivery = Receiver(), Receiver(), Receiver()

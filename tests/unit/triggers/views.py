@@ -5,15 +5,52 @@ from datetime import UTC, datetime
 
 from pipeline_core.services.views import (
     BuildView,
+    ConditionView,
     EntryView,
     ImageDetail,
     ImagePage,
     ImageView,
     LineageView,
+    PoisonView,
 )
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 BUILD_ID = "payments-api.3fa9c1d20b77.1"
+
+STALLED = ConditionView(
+    type="Stalled",
+    since=NOW,
+    reason="MessagePoisoned",
+    message="a message of build-steps could not be handled",
+)
+POISON = PoisonView(
+    key="08204748400000000-00000000000000ff",
+    queue="build-steps",
+    text='{"schema":1}',
+    at=NOW,
+    size=12,
+    is_whole=True,
+    image="payments-api",
+    build=BUILD_ID,
+    error="",
+    state="open",
+    closed_by="",
+    closed_at=None,
+)
+STRAY = PoisonView(
+    key="08204748400000001-00000000000000ff",
+    queue="rebuild-requests",
+    text="garb",
+    at=NOW,
+    size=48_000,
+    is_whole=False,
+    image="",
+    build="",
+    error="no RebuildMessage: message: Invalid JSON",
+    state="dismissed",
+    closed_by="Admin",
+    closed_at=NOW,
+)
 
 BASE = ImageView(
     name="rhel9-base",

@@ -1,0 +1,43 @@
+"""Follows the rebuild of lost state, step by step, to its end. Bounded; a step that fails may be taken again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from imagefactory.client import Client, Json
+from imagefactory.failures import Refused
+
+_STEPS = 10_000  # of 20 images each: more than a factory has
+
+
+@dataclass(slots=True, kw_only=True)
+class Restored:
+    """What became of every image."""
+
+    restored: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    problems: list[Json] = field(default_factory=list)
+
+    def add(self, step: Json) -> None:
+        """Count one step."""
+        self.restored += step["restored"]
+        self.kept += step["kept"]
+        self.deleted += step["deleted"]
+        self.problems += step["problems"]
+
+
+def restore(client: Client, tell: Callable[[str], None], *, force: bool) -> Restored:
+    """Take every step; raises Refused where the factory does, and where the steps come to no end."""
+    done = Restored()
+    after = ""
+    for _ in range(_STEPS):
+        step = client.rebuild_state(after, force=force)
+        done.add(step)
+        tell(f"{len(done.restored)} restored, {len(done.kept)} were there, {len(done.problems)} problems")
+        following = step.get("next")
+        if not following:
+            return done
+        if following == after:
+            break
+        after = following
+    raise Refused(f"the steps come to no end after {after}: run the command again", status=500)

@@ -1,0 +1,42 @@
+"""`imagefactory state`: have lost records derived again from galleries and blobs (SecOps)."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from imagefactory import options, restoring, screen
+from imagefactory.failures import Refused
+from imagefactory.screen import Format
+
+commands = typer.Typer(help="The factory's records (SecOps).", no_args_is_help=True)
+
+
+@commands.callback()
+def group() -> None:
+    """The factory's records (SecOps)."""
+
+
+@commands.command("rebuild")
+def rebuild(
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also where records are there: what is missing among them is added."),
+    ] = False,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Derive lost records again; nothing is overwritten, and it may be interrupted and repeated."""
+    done = restoring.restore(options.client_of(url, ca_file), screen.note, force=force)
+    if output is Format.JSON:
+        screen.write_json(asdict(done))
+    else:
+        screen.say(
+            f"{len(done.restored)} restored, {len(done.kept)} were there, {len(done.deleted)} stay deleted"
+        )
+        rows = [(problem["image"], problem["message"]) for problem in done.problems]
+        if rows:
+            screen.table(f"{len(rows)} problems", ("image", "why"), rows)
+    if done.problems:
+        raise Refused("not everything could be restored: mend it, then run this again with --force")

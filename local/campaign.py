@@ -1,0 +1,96 @@
+"""`python -m local.campaign --kills 20`: the main job again and again, its host killed once in each at a random moment.
+
+Slow on purpose (a minute per kill): each round is a whole stack with storage of its own. Exit status 0 only if
+every round converged: each image current, each input built once, nothing left behind.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from imagefactory.failures import CommandFailure
+from local import kills
+from local.run import report, stack
+from local.run.story import Story, StoryError
+
+_EARLIEST = 0.3  # seconds
+
+
+def main() -> int:
+    """Run the rounds; the last line of standard output is one JSON object."""
+    options = _parser().parse_args()
+    print("one round without a kill: how long the main job takes here", flush=True)
+    first, span = _round(())
+    if first["problems"]:
+        print(json.dumps({"kills": 0, "converged": 0, "rounds": [first]}), flush=True)
+        return 1
+    print(f"{span:.1f} s; kills are drawn from the whole of it, seed {options.seed}", flush=True)
+    rounds = []
+    for number, moment in enumerate(kills.draw(options.seed, options.kills, least=_EARLIEST, most=span)):
+        facts, _ = _round((moment,))
+        rounds.append(facts)
+        told = "; ".join(facts["problems"]) or "converged"
+        print(f"{number + 1:3} killed at {moment:5.1f} s ({facts['during']}): {told}", flush=True)
+    converged = sum(not facts["problems"] for facts in rounds)
+    struck = sum(facts["killed_at"] is not None for facts in rounds)
+    last = {"seed": options.seed, "kills": struck, "span_seconds": round(span, 1), "converged": converged}
+    print(json.dumps({**last, "rounds": rounds}), flush=True)
+    return 0 if converged == len(rounds) else 1
+
+
+def _round(gaps: tuple[float, ...]) -> tuple[dict[str, Any], float]:
+    """One main job on a stack of its own, and the seconds from its first call to its last image current."""
+    folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
+    problems: list[str] = []
+    facts: dict[str, Any] = {}
+    began = time.monotonic()
+    try:
+        with stack.running(folder) as running:
+            killer = kills.Killer(stack=running, gaps=gaps)
+            story = Story(stack=running, watch=killer.watch)
+            killer.begin(story)
+            began = time.monotonic()
+            try:
+                facts, problems = _tell(story)
+            except (StoryError, CommandFailure) as error:
+                problems = [str(error)]
+            struck = killer.kills[0] if killer.kills else None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    outcome = {
+        "killed_at": None if struck is None else struck.moment,
+        "during": "nobody built" if struck is None or not struck.during else ", ".join(struck.during),
+        "builds": facts.get("builds", 0),
+        "duplicate_builds": facts.get("duplicate_builds", 0),
+        "seconds": round(facts.get("told", time.monotonic()) - began, 1),
+        "problems": problems,
+    }
+    return outcome, outcome["seconds"]
+
+
+def _tell(story: Story) -> tuple[dict[str, Any], list[str]]:
+    started = time.monotonic()
+    story.register()
+    story.wait_for_first_builds()
+    story.publish_release()
+    story.rebuild_leaf()
+    told = time.monotonic()
+    left = story.wait_until_quiet()
+    outcome = report.conclude(story, left=left, seconds=told - started, packer="recorded")
+    return {**outcome.facts, "told": told}, list(outcome.problems)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.campaign", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="rounds, each with one kill (default 20)")
+    parser.add_argument("--seed", type=int, default=1, help="what the moments are drawn from (default 1)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

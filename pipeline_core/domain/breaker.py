@@ -1,0 +1,48 @@
+"""The breaker of an image: what opens it, what it holds back, and what closes it. Pure.
+
+Three failed builds in a row open it for the content that failed last: those inputs are not tried again by
+themselves, neither after a cool-down nor by a periodic refresh. Any other content, say a new source version,
+a new parent, other platform steps or an edited definition, is a changed input and is let through: one try,
+since failures still count in a row until a build succeeds or a person asks. A person's request closes it too.
+"""
+
+from dataclasses import replace
+
+from pipeline_core.domain.builds import BREAKER_LIMIT, Build
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
+from pipeline_core.domain.images import Breaker, ImageHead
+from pipeline_core.domain.names import Fingerprint
+
+
+def content_of(inputs: BuildInputs) -> Fingerprint:
+    """What has to change for another try: all inputs but the refresh period, which only time changes."""
+    return fingerprint(replace(inputs, period=0))
+
+
+def is_open(head: ImageHead, desired: BuildInputs) -> bool:
+    """True where the breaker holds back a build of these inputs."""
+    if head.breaker is None or head.failures < BREAKER_LIMIT:
+        return False
+    return head.breaker.content == content_of(desired)
+
+
+def after_failure(head: ImageHead, failed: Build) -> ImageHead:
+    """The head with one more failure in a row; from the third on the breaker opens at that build's content."""
+    failures = head.failures + 1
+    if failures < BREAKER_LIMIT:
+        return replace(head, failures=failures)
+    return replace(
+        head,
+        failures=failures,
+        breaker=Breaker(opened_at=failed.phase_since, content=content_of(failed.inputs)),
+    )
+
+
+def after_success(head: ImageHead) -> ImageHead:
+    """The head with nothing counted; also what a person's request leaves: who asks has looked."""
+    return replace(head, failures=0, breaker=None)
+
+
+def let_through(head: ImageHead) -> ImageHead:
+    """The head as a changed input is built: the breaker is closed, and the next failure opens it again."""
+    return replace(head, breaker=None)

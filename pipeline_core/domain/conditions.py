@@ -1,0 +1,93 @@
+"""What keeps an image or a build from going on by itself: derived from stored facts, never stored. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, unique
+
+from pipeline_core.domain import breaker
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.staleness import Current, Stale, Staleness
+
+
+@unique
+class ConditionType(Enum):
+    """A state in which a person has to look."""
+
+    STALLED = "Stalled"  # a message about it was poisoned, and nothing has gone on since
+    BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
+    BLOCKED = "Blocked"  # the desired input failed for good, was cancelled or revoked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition that holds: `reason` is for programs, `message` for people; `since` None: not recorded."""
+
+    type: ConditionType
+    since: datetime | None
+    reason: str
+    message: str
+
+
+_BLOCKED_BY = {
+    Outcome.FAILED: "InputFailed",
+    Outcome.CANCELLED: "InputCancelled",
+    Outcome.REVOKED: "InputRevoked",
+}
+
+
+def of_image(head: ImageHead, staleness: Staleness, claim: Claim | None = None) -> tuple[Condition, ...]:
+    """The conditions of an image; `claim` is the one on its desired input, None where it was not looked up.
+
+    Stalled ends as the image becomes current, or as a person requeues or dismisses the message.
+    """
+    found: list[Condition] = []
+    published = None if head.current is None else head.current.published_at
+    marks = [mark for mark in head.poison if published is None or published <= mark.at]
+    if marks and not isinstance(staleness, Current):
+        found.append(_stalled(marks))
+    if not isinstance(staleness, Stale):
+        return tuple(found)
+    if head.breaker is not None and breaker.is_open(head, staleness.desired):
+        found.append(
+            Condition(
+                type=ConditionType.BREAKER_OPEN,
+                since=head.breaker.opened_at,
+                reason="FailuresInARow",
+                message=f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild",
+            )
+        )
+    if claim is not None and claim.outcome in _BLOCKED_BY:
+        found.append(
+            Condition(
+                type=ConditionType.BLOCKED,
+                since=claim.ended_at,
+                reason=_BLOCKED_BY[claim.outcome],
+                message=f"build {claim.build} is {claim.outcome.value} {claim.detail}".rstrip(),
+            )
+        )
+    return tuple(found)
+
+
+def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
+    """The conditions of a build; Stalled ends with its next transition, or as for an image by a person."""
+    if head is None or build.is_finished:
+        return ()
+    marks = [mark for mark in head.poison if mark.build == build.id and build.phase_since <= mark.at]
+    return (_stalled(marks),) if marks else ()
+
+
+def _stalled(marks: Sequence[PoisonMark]) -> Condition:
+    newest = max(marks, key=lambda mark: mark.at)
+    others = f" (and {len(marks) - 1} more)" if len(marks) > 1 else ""
+    return Condition(
+        type=ConditionType.STALLED,
+        since=min(mark.at for mark in marks),
+        reason="MessagePoisoned",
+        message=(
+            f"a message of {newest.queue} could not be handled; it is kept as {newest.key}{others}: "
+            "mend the cause, then requeue or dismiss it"
+        ),
+    )

@@ -1,0 +1,103 @@
+"""Leases: whether something that carries a build's tags may be removed. It goes by the lease, never by name or age.
+
+It must not guess: what cannot be read stays, and a person looks. Once something may go it may always go, so that
+a decision on a row that was read a moment ago is as good as one on a newer row.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import Enum, unique
+
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.names import BuildId
+
+BUILD_TAG = "imagefactory-build"  # the build's id
+LEASE_TAG = "imagefactory-lease"  # ISO 8601 with its offset from UTC
+STAGE_TAG = "imagefactory-stage"  # `build` or `verify`
+ATTEMPT_TAG = "imagefactory-attempt"  # counts the tries of the stage, from 1
+CLOCK_ERROR = timedelta(minutes=5)  # a lease is over for us only when it is over by a clock that is this late
+
+
+@unique
+class Judgement(Enum):
+    """What is to be done with something a build made, and why; the text goes into logs and the journal."""
+
+    ENDED = "its build has ended"
+    REPLACED = "a later attempt took its place, and its lease is over"
+    UNCLAIMED = "no build is known for it, and its lease is over"
+    IN_USE = "its build goes on and may use it"
+    LEASED = "its lease is not over"
+    NO_LEASE = "its lease is missing or unreadable: look who owns it, then delete it by hand"
+    NO_BUILD_ID = "its build tag is no build id: look who owns it, then delete it by hand"
+    NO_ATTEMPT = "its stage or attempt is missing or unreadable; it goes when its build has ended"
+
+    @property
+    def is_removal(self) -> bool:
+        """True where it may be removed now."""
+        return self in (Judgement.ENDED, Judgement.REPLACED, Judgement.UNCLAIMED)
+
+    @property
+    def needs_person(self) -> bool:
+        """True where it stays for ever unless somebody looks."""
+        return self in (Judgement.NO_LEASE, Judgement.NO_BUILD_ID)
+
+
+def find_build_id(tags: Mapping[str, str]) -> BuildId | None:
+    """The build that the tags name, or None where they name none in our form."""
+    try:
+        return BuildId(tags.get(BUILD_TAG, ""))
+    except InvalidValue:
+        return None
+
+
+def find_lease(tags: Mapping[str, str]) -> datetime | None:
+    """The moment until which the resource is spoken for, or None where it is missing or unreadable."""
+    try:
+        until = datetime.fromisoformat(tags.get(LEASE_TAG, ""))
+    except ValueError:
+        return None
+    return until if until.tzinfo is not None else None
+
+
+def judge(tags: Mapping[str, str], build: Build | None, now: datetime) -> Judgement:
+    """What is to be done with what carries `tags`; `build` is the stored build that they name, or None.
+
+    What has no row stays until its lease is over: it may be another factory's, or the tables were lost.
+    """
+    until = find_lease(tags)
+    if until is None:
+        return Judgement.NO_LEASE
+    if find_build_id(tags) is None:
+        return Judgement.NO_BUILD_ID
+    is_over = now - until >= CLOCK_ERROR
+    if build is None:
+        return Judgement.UNCLAIMED if is_over else Judgement.LEASED
+    if build.is_finished:
+        return Judgement.ENDED
+    attempt = _attempt(tags)
+    if attempt is None:
+        return Judgement.NO_ATTEMPT
+    if not _is_replaced(build, tags[STAGE_TAG], attempt):
+        return Judgement.IN_USE
+    return Judgement.REPLACED if is_over else Judgement.LEASED
+
+
+def _attempt(tags: Mapping[str, str]) -> int | None:
+    """The attempt, where both it and the stage can be read."""
+    text = tags.get(ATTEMPT_TAG, "")
+    is_number = text.isascii() and text.isdigit() and len(text) < 10
+    is_stage = tags.get(STAGE_TAG) in (Phase.BUILDING.stage, Phase.VERIFYING.stage)
+    return int(text) if is_number and is_stage else None
+
+
+def _is_replaced(build: Build, stage: str, attempt: int) -> bool:
+    """True for an attempt that a later one of a build that goes on has replaced.
+
+    The attempt whose version is verified or published counts as used until the build ends.
+    """
+    if stage == Phase.BUILDING.stage:
+        return attempt < (build.attempt if build.phase is Phase.BUILDING else build.build_attempt)
+    if build.phase is Phase.PUBLISHING:
+        return True  # every attempt to verify is over: its groups were seen to be gone
+    return build.phase is Phase.VERIFYING and attempt < build.attempt

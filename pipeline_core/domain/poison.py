@@ -1,0 +1,94 @@
+"""A message that could not be handled: what is kept of it, whether it can be sent again, how that ended. Pure."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum, unique
+
+from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.names import BuildId, ImageName
+
+TEXT_LIMIT = 8_000  # characters of a message that are kept; ours have at most 1,024 bytes
+MARKS = 5  # open records that an image's head shows; all are in the list of poison
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 10**16  # microseconds since the epoch, far away
+_REPLACEMENT = "\ufffd"
+
+
+@unique
+class PoisonState(Enum):
+    """What became of a poisoned message."""
+
+    OPEN = "open"  # nobody has dealt with it
+    REQUEUED = "requeued"  # a person sent it to its queue again
+    DISMISSED = "dismissed"  # a person put it aside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonRecord:
+    """One poisoned message; `key` sorts newest first.
+
+    `is_whole` is true where `text` is the message exactly, so that it can be sent again; `size` is its length
+    in bytes. `error` says what is wrong with the text itself; empty where it is well-formed and its handler
+    failed. `announce` is true until its image was marked and its owners were told.
+    """
+
+    key: str
+    queue: str
+    text: str
+    at: datetime
+    size: int
+    is_whole: bool
+    image: ImageName | None = None
+    build: BuildId | None = None
+    error: str = ""
+    state: PoisonState = PoisonState.OPEN
+    closed_by: str = ""
+    closed_at: datetime | None = None
+    announce: bool = True
+
+    @property
+    def nonce(self) -> str:
+        """What tells this record's journal entry from others of the same moment."""
+        return self.key.rpartition("-")[2]
+
+
+def poison_key(at: datetime, nonce: str) -> str:
+    """Sorts newest first; `nonce` (16 hexadecimal characters) keeps two of one moment apart."""
+    return f"{_LAST - (at - _EPOCH) // timedelta(microseconds=1):017d}-{nonce}"
+
+
+def delivery_nonce(queue: str, message_id: str) -> str:
+    """The same for every delivery of one message, so that recording it twice is recording it once."""
+    return hashlib.sha256(f"{queue}\n{message_id}".encode()).hexdigest()[:16]
+
+
+def kept_text(text: str) -> tuple[str, bool]:
+    """What is kept of a message, and whether that is all of it.
+
+    Control characters and broken Unicode, which no message of ours has, are replaced: no store has to take them.
+    """
+    head = text[:TEXT_LIMIT]
+    kept = "".join(letter if _is_kept(letter) else _REPLACEMENT for letter in head)
+    return kept, kept == text and _REPLACEMENT not in text
+
+
+def close(record: PoisonRecord, state: PoisonState, actor: str, at: datetime) -> PoisonRecord:
+    """The record with its end; nothing of it is to be told any more."""
+    return replace(record, state=state, closed_by=actor, closed_at=at, announce=False)
+
+
+def mark(head: ImageHead, record: PoisonRecord) -> ImageHead:
+    """The head that shows an open record; the oldest beyond the limit is left to the list."""
+    made = PoisonMark(key=record.key, queue=record.queue, at=record.at, build=record.build)
+    marks = {each.key: each for each in (*head.poison, made)}
+    return replace(head, poison=tuple(marks[key] for key in sorted(marks))[:MARKS])
+
+
+def unmark(head: ImageHead, key: str) -> ImageHead:
+    """The head that shows this record no longer."""
+    return replace(head, poison=tuple(each for each in head.poison if each.key != key))
+
+
+def _is_kept(letter: str) -> bool:
+    return letter in "\t\n\r" or (letter >= " " and letter != "\x7f" and not "\ud800" <= letter <= "\udfff")

@@ -1,0 +1,95 @@
+"""What lost records of an image were, told by what outlived them. Pure; where two readings differ, nothing is let in.
+
+It must not choose a version that nobody ever let into `latest`, nor make a version number possible that a
+container of the lost records may still be making.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.images import PublishedVersion
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+
+_UNSEEN = 100  # attempts of one image on one day whose versions no gallery shows yet
+_HELD = (
+    "it was out of latest when the image's records were lost, and nothing tells why; "
+    "ask for a rebuild, or let it in by hand"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveVersion:
+    """A replicated live version of this factory; `is_included` is false where it was taken out of `latest`."""
+
+    published: PublishedVersion
+    is_included: bool
+
+    @property
+    def version(self) -> GalleryVersion:
+        """Its number."""
+        return self.published.version
+
+
+def current_of(live: Iterable[LiveVersion], told: GalleryVersion | None) -> PublishedVersion | None:
+    """The current version: the highest in `latest`, or the one that was told last where that is higher.
+
+    `told` is what the chronicle told last. It may lag behind `latest`; and it may be out of `latest` because a
+    person took it out, which does not make another version current.
+    """
+    found = {each.version: each.published for each in live if each.is_included or each.version == told}
+    return found[max(found)] if found else None
+
+
+def claims_of(
+    image: ImageName, live: Iterable[LiveVersion], current: PublishedVersion | None, *, is_told: bool
+) -> tuple[Claim, ...]:
+    """One claim per input of a live version, of its newest build: it can be current again without a build.
+
+    A version above the current one that is out of `latest` was never let in, or was replaced by the current
+    one; either way its input may use it. Where no chronicle tells that (`is_told` is false), a person may
+    have taken it out: its input is held.
+    """
+    newest: dict[str, Claim] = {}
+    for each in live:
+        published = each.published
+        is_above = current is None or each.version > current.version
+        is_held = not is_told and is_above and not each.is_included
+        claim = Claim(
+            image=image,
+            fingerprint=published.fingerprint,
+            generation=generation_of(published.build),
+            build=published.build,
+            outcome=Outcome.REVOKED if is_held else Outcome.SUCCEEDED,
+            version=published.version,
+            detail=_HELD if is_held else "",
+            ended_at=published.published_at,
+        )
+        before = newest.get(str(published.fingerprint))
+        if before is None or before.generation < claim.generation:
+            newest[str(published.fingerprint)] = claim
+    return tuple(newest.values())
+
+
+def generation_of(build: BuildId) -> int:
+    """The generation that a build's id ends with."""
+    return int(str(build).rpartition(".")[2])
+
+
+def last_version_of(
+    known: Iterable[GalleryVersion], major: int, today: date, *, was_attempted: bool
+) -> GalleryVersion | None:
+    """A version that no attempt of the lost records was above; `known` is what galleries and chronicle show.
+
+    An attempt that runs still makes a version that no gallery shows yet: it was allotted today at the
+    latest, and behind those that are known.
+    """
+    highest = max(known, default=None)
+    if not was_attempted:
+        return highest
+    day = today.year * 10_000 + today.month * 100 + today.day
+    start = GalleryVersion(major, day, 0)
+    base = start if highest is None else max(start, highest)
+    return GalleryVersion(base.major, base.day, base.sequence + _UNSEEN)

@@ -1,0 +1,136 @@
+"""Keep, beside the tables, what a lost table could not be derived from: definitions in force, deletions, platform.
+
+The chronicle follows committed records and decides nothing: a change that was refused or lost its race never
+gets here. A note in the index ahead of each change tells that an entry may be missing (`mend`).
+"""
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Lock
+
+from pipeline_core.domain.errors import AlreadyExists, InvalidValue
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Blobs, Clock, Logs
+from pipeline_core.state import unchronicled
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.unchronicled import UnchronicledStore
+from pipeline_core.wire import chronicle as wire
+from pipeline_core.wire.chronicle import ImageEntry, PlatformEntry
+
+_CONTAINER = "definitions"
+_KEPT = 20_000  # names of entries remembered as written
+_IMAGES = 100_000  # names of images that one list covers
+_QUIET = timedelta(minutes=5)  # whoever made a younger note is still at work
+
+
+class Chronicle:
+    """Appends entries, and reads the newest ones."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        images: ImageStore,
+        sources: SourceStore,
+        unchronicled: UnchronicledStore,
+        clock: Clock,
+        logs: Logs,
+    ) -> None:
+        self._blobs = blobs
+        self._images = images
+        self._sources = sources
+        self._unchronicled = unchronicled
+        self._clock = clock
+        self._logs = logs
+        self._written: OrderedDict[ImageName, str] = OrderedDict()
+        self._lock = Lock()
+
+    def announce(self, subject: ImageName | None) -> None:
+        """To be called ahead of a change of an image's registration, or of the platform (None)."""
+        self._unchronicled.add(_key(subject), self._clock.now())
+
+    def settle(self, subject: ImageName | None) -> None:
+        """To be called behind the change: write what is in force now, then forget the note."""
+        if subject is None:
+            self._write_platform()
+        else:
+            self._write_image(subject)
+        self._unchronicled.remove(_key(subject))
+
+    def follow(self, head: ImageHead) -> None:
+        """Write an entry of a head that was just read, where it tells something new; cheap where not."""
+        self._write(head.name, ImageEntry.of_head(head))
+
+    def mend(self) -> int:
+        """Write the entries that somebody died before writing; their number. One scan where there is none."""
+        mended = 0
+        for subject, noted_at in self._unchronicled.list():
+            if self._clock.now() < noted_at + _QUIET:
+                continue
+            self.settle(None if subject == unchronicled.PLATFORM else ImageName(subject))
+            self._logs.note("chronicle-mended", subject=subject)
+            mended += 1
+        return mended
+
+    def find_image(self, image: ImageName) -> ImageEntry | None:
+        """The newest entry of an image, or None; raises MalformedMessage."""
+        content = self._newest(wire.prefix_of(image))
+        return None if content is None else ImageEntry.from_wire(content)
+
+    def find_platform(self) -> PlatformEntry | None:
+        """The newest entry of the platform, or None; raises MalformedMessage."""
+        content = self._newest(wire.PLATFORMS)
+        return None if content is None else PlatformEntry.from_wire(content)
+
+    def images(self) -> Iterator[ImageName]:
+        """Every image that was ever registered, by name: one list call per 1,000."""
+        for facts in self._blobs.list(_CONTAINER, wire.NAMES, limit=_IMAGES):
+            with contextlib.suppress(InvalidValue):
+                yield ImageName(facts.name.removeprefix(wire.NAMES))
+
+    def _newest(self, prefix: str) -> bytes | None:
+        for facts in self._blobs.list(_CONTAINER, prefix, limit=1):
+            return self._blobs.read(_CONTAINER, facts.name, limit=wire.ENTRY_LIMIT)
+        return None
+
+    def _write_image(self, image: ImageName) -> None:
+        head = self._images.find_head(image)
+        if head is not None:
+            self.follow(head.value)
+            return
+        former = self._images.find_former(image)
+        if former is not None:
+            self._write(image, ImageEntry.of_former(former.value))
+
+    def _write_platform(self) -> None:
+        platform = self._sources.find_platform()
+        if platform is not None:
+            entry = PlatformEntry.of(platform, self._sources.platform_revision())
+            self._create(entry.name, entry.to_wire())
+
+    def _write(self, image: ImageName, entry: ImageEntry) -> None:
+        with self._lock:
+            before = self._written.get(image)
+        if before == entry.name:
+            return
+        if (
+            before is None
+        ):  # the name first: one without an entry is a named no-op, an entry alone is not found
+            self._create(f"{wire.NAMES}{image}", b"")
+        self._create(entry.name, entry.to_wire())
+        with self._lock:
+            self._written[image] = entry.name
+            self._written.move_to_end(image)
+            while len(self._written) > _KEPT:
+                self._written.popitem(last=False)
+
+    def _create(self, name: str, content: bytes) -> None:
+        with contextlib.suppress(AlreadyExists):
+            self._blobs.create(_CONTAINER, name, content, media_type="application/json")
+
+
+def _key(subject: ImageName | None) -> str:
+    return unchronicled.PLATFORM if subject is None else str(subject)

@@ -1,0 +1,34 @@
+"""The row that counts creations of container groups: its cells to the domain's value and back.
+
+One row for the whole factory, in the partition of the slots, so that a slot and a creation are taken in one
+transaction. Minutes that no limit reaches any more leave it with the next creation: nothing piles up.
+"""
+
+from datetime import datetime
+
+from pipeline_core.domain.creations import Spent
+from pipeline_core.ports import Cell, Row
+
+KEY = "spent"  # sorts between the slots and the teams: one scan reads all three
+
+
+def read(row: Row | None) -> Spent:
+    """What was created so far; nothing where there is no row."""
+    if row is None:
+        return Spent()
+    pairs = [each.split(":") for each in str(row.cells["minutes"]).split()]
+    paused = str(row.cells["paused_until"])
+    return Spent(
+        minutes=tuple((int(minute), int(count)) for minute, count in pairs),
+        starts=int(row.cells["starts"]),
+        paused_until=datetime.fromisoformat(paused) if paused else None,
+    )
+
+
+def cells(spent: Spent) -> dict[str, Cell]:
+    """The cells to write."""
+    return {
+        "minutes": " ".join(f"{minute}:{count}" for minute, count in spent.minutes),
+        "starts": spent.starts,
+        "paused_until": "" if spent.paused_until is None else spent.paused_until.isoformat(),
+    }

@@ -1,0 +1,43 @@
+"""The fleet's copies of heads, row by row: one that cannot be read is named instead of hiding the others."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline_core.domain.errors import PermanentError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.ports import Tables
+from pipeline_core.state import index
+from pipeline_core.state.records import Codec
+
+_HEADS = Codec(ImageHead)
+_NEXT = "!"  # sorts below every character that a name can go on with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One image's row in the fleet; `head` is None where the row is not one that this factory wrote."""
+
+    name: str
+    head: ImageHead | None
+
+
+class FleetStore:
+    """Reads the whole fleet, a page of 1,000 rows at a time."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def copies(self) -> Iterator[Copy]:
+        """Every row, by name."""
+        first = ""
+        while True:
+            rows = self._tables.scan(index.TABLE, "fleet", first=first, limit=index.PAGE)
+            for row in rows:
+                try:
+                    head: ImageHead | None = _HEADS.read(row).value
+                except PermanentError:
+                    head = None
+                yield Copy(name=row.key, head=head)
+            if len(rows) < index.PAGE:
+                return
+            first = f"{rows[-1].key}{_NEXT}"

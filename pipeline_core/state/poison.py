@@ -1,0 +1,94 @@
+"""Poisoned messages: one row each in the index's partition `poison`, newest first. Text and queue are plain cells."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pipeline_core.domain.errors import AlreadyExists, NotFound
+from pipeline_core.domain.poison import PoisonRecord
+from pipeline_core.ports import Row, Tables, TableWrite
+from pipeline_core.state import index
+from pipeline_core.state.records import Codec, Stored
+
+PARTITION = "poison"
+_NEXT = "!"  # sorts below every character that a key of ours can go on with
+_RECORDS = Codec(PoisonRecord)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonPage:
+    """Records, newest first; `after` is the cursor of the next page, empty at the end."""
+
+    records: tuple[PoisonRecord, ...]
+    after: str
+
+
+class PoisonStore:
+    """Point reads and writes, and pages of the one partition."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def add(self, record: PoisonRecord) -> Stored[PoisonRecord]:
+        """Keep a record; the one that is there already where its key was kept before."""
+        with contextlib.suppress(AlreadyExists):
+            return self._write(record, None)
+        return self.get(record.key)
+
+    def replace(self, record: PoisonRecord, *, etag: str) -> Stored[PoisonRecord]:
+        """Raises StaleWrite where the record has changed since it was read."""
+        return self._write(record, etag)
+
+    def find(self, key: str) -> Stored[PoisonRecord] | None:
+        """One record, or None."""
+        row = self._tables.find(index.TABLE, PARTITION, key)
+        return None if row is None else _read(row)
+
+    def get(self, key: str) -> Stored[PoisonRecord]:
+        """One record; raises NotFound."""
+        found = self.find(key)
+        if found is None:
+            raise NotFound(f"there is no poisoned message {key}; GET /api/poison lists them")
+        return found
+
+    def page(self, *, after: str, limit: int) -> PoisonPage:
+        """The `limit` newest records behind the key `after`."""
+        first = f"{after}{_NEXT}" if after else ""
+        rows: Sequence[Row] = self._tables.scan(index.TABLE, PARTITION, first=first, limit=limit)
+        found = tuple(_read(row).value for row in rows)
+        return PoisonPage(records=found, after=rows[-1].key if len(rows) == limit else "")
+
+    def _write(self, record: PoisonRecord, etag: str | None) -> Stored[PoisonRecord]:
+        # The text is hostile and long: it stays out of the decoded value, so that no escape makes it longer.
+        write = _RECORDS.write(PARTITION, record.key, replace(record, text=""), etag=etag)
+        cells = {**write.row.cells, "queue": record.queue, "text": record.text}
+        written = TableWrite(verb=write.verb, row=replace(write.row, cells=cells))
+        (made,) = self._tables.write(index.TABLE, [written])
+        return Stored(value=record, etag=made)
+
+
+def _read(row: Row) -> Stored[PoisonRecord]:
+    text = str(row.cells.get("text", ""))
+    if "value" in row.cells:
+        stored = _RECORDS.read(row)
+        return Stored(value=replace(stored.value, text=text), etag=row.etag)
+    # Written before there was more to know than queue and text; its key is the time, oldest first.
+    record = PoisonRecord(
+        key=row.key,
+        queue=str(row.cells.get("queue", "")),
+        text=text,
+        at=_time_of(row.key),
+        size=len(text.encode("utf-8", "replace")),
+        is_whole=False,
+        announce=False,
+    )
+    return Stored(value=record, etag=row.etag)
+
+
+def _time_of(key: str) -> datetime:
+    try:
+        return datetime.strptime(key.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return _EPOCH

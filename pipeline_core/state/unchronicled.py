@@ -1,0 +1,42 @@
+"""What is not in the chronicle yet: a row is written ahead of a change, and removed when its entry is there."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.state.index import TABLE
+
+PLATFORM = "*platform"  # no image can have this name
+_PARTITION = "unchronicled"
+_LIMIT = 1000
+
+
+class UnchronicledStore:
+    """Normally empty: one scan tells so."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def add(self, subject: str, now: datetime) -> None:
+        """Note that `subject` (an image's name, or PLATFORM) is about to change; safe to repeat."""
+        row = Row(partition=_PARTITION, key=subject, cells={"at": now.isoformat()})
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=Verb.INSERT, row=row)])
+        except AlreadyExists:
+            return
+
+    def list(self) -> Sequence[tuple[str, datetime]]:
+        """The subjects, each with the time of its note; at most 1,000."""
+        rows = self._tables.scan(TABLE, _PARTITION, limit=_LIMIT)
+        return [(row.key, datetime.fromisoformat(str(row.cells["at"]))) for row in rows]
+
+    def remove(self, subject: str) -> None:
+        """Safe to repeat."""
+        row = self._tables.find(TABLE, _PARTITION, subject)
+        if row is None:
+            return
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+        except StaleWrite:
+            return

@@ -1,0 +1,195 @@
+"""Entries of the chronicle: what a lost table could not be derived from, as small blobs. Facts; decides nothing.
+
+An entry's name sorts the newest first: by the image's revision, then by what was published, then by requests.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage
+from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
+from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.versions import GalleryVersion
+
+ENTRY_LIMIT = 1024 * 1024  # bytes; a catalog of thousands of tools fits
+NAMES = "chronicle/names/"
+PLATFORMS = "chronicle/platform/"
+_IMAGES = "chronicle/images/"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REVISION_DIGITS, _TIME_DIGITS = 10, 17  # microseconds reach the year 5138
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+
+    def to_wire(self) -> bytes:
+        """Bytes of the blob; the same facts, the same bytes."""
+        return self.model_dump_json().encode()
+
+
+class Published(_Wire):
+    """The current version, and what its tags do not tell."""
+
+    version: str
+    lane: int
+    at: datetime
+
+
+class Request(_Wire):
+    """The newest rebuild request."""
+
+    token: str
+    actor: str
+    at: datetime
+
+    def to_domain(self) -> RebuildRequest:
+        """The domain's request; raises InvalidValue."""
+        return RebuildRequest(token=RebuildToken(self.token), actor=self.actor, at=self.at)
+
+
+class ImageEntry(_Wire):
+    """One image at one moment. For a deleted image only `image`, `revision` and `last_version` are set."""
+
+    image: str
+    revision: Annotated[int, Field(ge=0)]
+    deleted: bool = False
+    definition: _Sha256 | None = None
+    gallery: str | None = None
+    registered_at: datetime | None = None
+    last_version: str | None = None
+    current: Published | None = None
+    request: Request | None = None
+
+    @classmethod
+    def of_head(cls, head: ImageHead) -> "ImageEntry":
+        """What is told of a registered image."""
+        current, request = head.current, head.request
+        return cls(
+            image=str(head.name),
+            revision=head.revision,
+            definition=str(head.registration.definition),
+            gallery=str(head.registration.gallery),
+            registered_at=head.registered_at,
+            last_version=None if head.last_version is None else str(head.last_version),
+            current=None
+            if current is None
+            else Published(version=str(current.version), lane=current.lane.value, at=current.published_at),
+            request=None
+            if request is None
+            else Request(token=str(request.token), actor=request.actor, at=request.at),
+        )
+
+    @classmethod
+    def of_former(cls, former: FormerImage) -> "ImageEntry":
+        """What is told of a deleted image."""
+        last = former.last_version
+        return cls(
+            image=str(former.name),
+            revision=former.revision,
+            deleted=True,
+            last_version=None if last is None else str(last),
+        )
+
+    @classmethod
+    def from_wire(cls, content: bytes) -> "ImageEntry":
+        """Raise MalformedMessage where no version of ours wrote the content."""
+        try:
+            entry = cls.model_validate_json(content)
+            entry.check()
+        except (ValidationError, InvalidValue, ValueError) as error:
+            raise MalformedMessage(f"no entry of an image in the chronicle: {error}") from error
+        return entry
+
+    def check(self) -> None:
+        """Raise InvalidValue or ValueError where a field is not what it should be."""
+        ImageName(self.image)
+        if not self.deleted:
+            Digest(self.definition or "")
+            GalleryName(self.gallery or "")
+        if self.last_version is not None:
+            GalleryVersion.parse(self.last_version)
+        if self.current is not None:
+            GalleryVersion.parse(self.current.version)
+            Lane(self.current.lane)
+        if self.request is not None:
+            self.request.to_domain()
+
+    @property
+    def name(self) -> str:
+        """The blob's name: entries of one image sort the newest first."""
+        published = None if self.current is None else self.current.at
+        requested = None if self.request is None else self.request.at
+        place = "-".join(
+            (_inverted(self.revision, _REVISION_DIGITS), _inverted_time(published), _inverted_time(requested))
+        )
+        return f"{prefix_of(ImageName(self.image))}{place}.json"
+
+
+class Tool(_Wire):
+    """One entry of the catalog of staged tools."""
+
+    id: str
+    version: str
+    sha256: _Sha256
+    url: str
+
+
+class PlatformEntry(_Wire):
+    """The platform steps and the catalog that were put in force; `revision` counts from 1."""
+
+    revision: Annotated[int, Field(ge=0)]
+    digest: _Sha256
+    catalog: tuple[Tool, ...] = ()
+
+    @classmethod
+    def of(cls, platform: Platform, revision: int) -> "PlatformEntry":
+        """What is told of a platform."""
+        tools = [
+            Tool(id=tool, version=version, sha256=sha256, url=platform.urls.get(key, ""))
+            for key, (tool, version, sha256) in sorted(platform.catalog.items())
+        ]
+        return cls(revision=revision, digest=str(platform.digest), catalog=tuple(tools))
+
+    @classmethod
+    def from_wire(cls, content: bytes) -> "PlatformEntry":
+        """Raise MalformedMessage where no version of ours wrote the content."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise MalformedMessage(f"no entry of the platform in the chronicle: {error}") from error
+
+    def to_domain(self) -> Platform:
+        """The domain's platform."""
+        return Platform(
+            digest=Digest(self.digest),
+            catalog={tool.id: (tool.id, tool.version, tool.sha256) for tool in self.catalog},
+            urls={tool.id: tool.url for tool in self.catalog if tool.url},
+        )
+
+    @property
+    def name(self) -> str:
+        """The blob's name: the newest sorts first."""
+        return f"{PLATFORMS}{_inverted(self.revision, _REVISION_DIGITS)}.json"
+
+
+def prefix_of(image: ImageName) -> str:
+    """What the names of an image's entries begin with."""
+    return f"{_IMAGES}{image}/"
+
+
+def _inverted(number: int, digits: int) -> str:
+    """A number as text of fixed width that sorts the highest first."""
+    return f"{10**digits - 1 - number:0{digits}d}"
+
+
+def _inverted_time(at: datetime | None) -> str:
+    passed = timedelta(0) if at is None else at - _EPOCH
+    return _inverted(max(0, passed // timedelta(microseconds=1)), _TIME_DIGITS)

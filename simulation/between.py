@@ -1,0 +1,244 @@
+"""Ports with faults between their calls: what stands in front of each twin in a simulated world."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.ports import (
+    Blobs,
+    Chance,
+    Clock,
+    Containers,
+    Galleries,
+    Logs,
+    Marketplace,
+    Queues,
+    Resources,
+    Secrets,
+    Tables,
+    Tokens,
+    Verb,
+    Web,
+)
+from simulation.faults import Injector, Killed, Kind
+
+_ALWAYS = (Kind.KILLED, Kind.REFUSED, Kind.OVERTAKEN)
+_READ = _ALWAYS
+_LIST = (*_ALWAYS, Kind.STALE)  # of a service that may answer from a cache
+_CHANGE = (*_ALWAYS, Kind.UNANSWERED)
+_WRITE = (*_CHANGE, Kind.CONFLICTING)
+_KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
+    "tables": {"find": _READ, "scan": _READ, "write": _WRITE},
+    "queues": {"send": _CHANGE},
+    "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ},
+    "marketplace": {"list_versions": _LIST},
+    "galleries": {
+        "ensure_image": _CHANGE,
+        "find_version": _READ,
+        "list_versions": _LIST,
+        "list_images": _LIST,
+        "begin_copy": _CHANGE,
+        "set_excluded": _CHANGE,
+        "begin_delete": _CHANGE,
+    },
+    "containers": {
+        "find_group": _READ,
+        "create_group": _CHANGE,
+        "delete_group": _CHANGE,
+        "list_groups": _LIST,
+    },
+    "resources": {
+        "list_build_resources": _LIST,
+        "list_build_versions": _LIST,
+        "begin_delete": _CHANGE,
+    },
+    "web": {"post": _CHANGE},
+}
+_CHANGES = frozenset(
+    f"{port}.{method}"
+    for port, kinds in _KINDS.items()
+    for method, each in kinds.items()
+    if Kind.UNANSWERED in each
+)
+_REFUSALS = (
+    (ErrorClass.THROTTLED, timedelta(seconds=10)),
+    (ErrorClass.THROTTLED, None),
+    (ErrorClass.CONFLICT, None),
+    (ErrorClass.NETWORK, None),
+)
+
+Overtake = Callable[[], None]
+Watcher = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
+
+
+def _nobody() -> None:
+    """Nobody overtakes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Calls:
+    """What the ports in front of the twins share: where faults come from, who overtakes, who watches."""
+
+    injector: Injector
+    watch: Watcher
+    overtake: Overtake = _nobody
+    changes: int = 0  # calls that changed something
+    moves: int = 0  # those that did more than to send a message
+    trace: Callable[[str], None] | None = None
+    retries_blindly: bool = False  # a lost answer to a write comes back as a conflict with itself
+
+
+class Port:
+    """One twin behind faults; an attribute that is no method of the port is the twin's own."""
+
+    def __init__(self, name: str, twin: object, calls: Calls) -> None:
+        self._name = name
+        self._twin = twin
+        self._calls = calls
+        self._before: dict[str, Any] = {}
+
+    def __getattr__(self, method: str) -> Any:
+        bound = getattr(self._twin, method)
+        kinds = _KINDS.get(self._name, {}).get(method)
+        if kinds is None:
+            return bound
+        call = self._wrapped(f"{self._name}.{method}", bound, kinds)
+        setattr(self, method, call)
+        return call
+
+    def _wrapped(self, name: str, bound: Callable[..., Any], kinds: tuple[Kind, ...]) -> Callable[..., Any]:
+        calls, is_change, subject = self._calls, name in _CHANGES, _subject_of(name)
+        moves, lists = name != "queues.send", Kind.STALE in kinds
+        draw, fewer = calls.injector.draw, kinds[:-1]
+
+        def can_strike(given: tuple[Any, ...], place: str) -> bool:
+            """False where the last kind has nothing to work on: no list of before, no ETag to conflict with."""
+            if lists:
+                return place in self._before
+            return kinds is not _WRITE or _is_conditional(given)
+
+        def call(*given: Any, **named: Any) -> Any:
+            place = f"{name}:{subject(given)}"
+            kind, fraction = draw(place, kinds if can_strike(given, place) else fewer)
+            match kind:
+                case None:
+                    pass
+                case Kind.KILLED:
+                    raise Killed(place)
+                case Kind.REFUSED:
+                    error_class, after = _REFUSALS[int(fraction * len(_REFUSALS))]
+                    raise TransientError(error_class, f"{name} was refused (injected)", retry_after=after)
+                case Kind.CONFLICTING:
+                    raise StaleWrite(f"{place} was changed by somebody else (injected)")
+                case Kind.STALE:
+                    return self._before[place]
+                case Kind.OVERTAKEN:
+                    calls.overtake()
+            answer = bound(*given, **named)
+            if is_change:
+                calls.changes += 1
+                calls.moves += moves
+                if calls.trace is not None:
+                    calls.trace(f"    {place}")
+            calls.watch(name, given, named)
+            if lists:
+                self._before[place] = answer
+            if kind is Kind.UNANSWERED and calls.retries_blindly and name == "tables.write":
+                error = StaleWrite if _is_conditional(given) else AlreadyExists
+                raise error(f"{place} conflicts with its own first try (injected)")
+            if kind is Kind.UNANSWERED:
+                raise TransientError(ErrorClass.NETWORK, f"the answer of {name} was lost (injected)")
+            return answer
+
+        return call
+
+
+def _is_conditional(given: tuple[Any, ...]) -> bool:
+    return any(write.verb is not Verb.INSERT for write in given[1])
+
+
+def _subject_of(name: str) -> Callable[[tuple[Any, ...]], str]:
+    """What a call is about, without what differs between two runs of the same story."""
+    match name:
+        case "tables.write":
+            return _row
+        case "tables.find" | "tables.scan":
+            return "/".join
+        case "containers.create_group":
+            return lambda given: str(given[0].name)
+        case "galleries.begin_copy":
+            return lambda given: f"{given[0].image}@{given[0].version}"
+        case _:
+            return _names
+
+
+def _row(given: tuple[Any, ...]) -> str:
+    row = given[1][0].row
+    return f"{given[0]}/{row.partition}/{row.key.partition(':2')[0]}"
+
+
+def _names(given: tuple[Any, ...]) -> str:
+    return "/".join(str(each)[:90] for each in given[:3] if isinstance(each, str | int) or _is_name(each))
+
+
+def _is_name(value: object) -> bool:
+    return type(value).__module__.startswith("pipeline_core.domain")
+
+
+@dataclass(slots=True, kw_only=True)
+class SkewedClock:
+    """The clock of the handler that runs: it may be wrong, in either direction, for as long as that one runs."""
+
+    clock: Clock
+    skew: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """The handler's time."""
+        return self.clock.now() + self.skew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultyPorts:
+    """The ports that the services of a simulated world are given."""
+
+    tables: Tables
+    queues: Queues
+    blobs: Blobs
+    marketplace: Marketplace
+    galleries: Galleries
+    containers: Containers
+    resources: Resources
+    secrets: Secrets
+    web: Web
+    tokens: Tokens
+    clock: SkewedClock
+    chance: Chance
+    logs: Logs
+    calls: Calls = field(repr=False)
+
+
+def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
+    """Every twin behind the same source of faults."""
+
+    def port(name: str) -> Any:
+        return Port(name, getattr(twins, name), calls)
+
+    return FaultyPorts(
+        tables=cast(Tables, port("tables")),
+        queues=cast(Queues, port("queues")),
+        blobs=cast(Blobs, port("blobs")),
+        marketplace=cast(Marketplace, port("marketplace")),
+        galleries=cast(Galleries, port("galleries")),
+        containers=cast(Containers, port("containers")),
+        resources=cast(Resources, port("resources")),
+        secrets=twins.secrets,
+        web=cast(Web, port("web")),
+        tokens=twins.tokens,
+        clock=SkewedClock(clock=twins.clock),
+        chance=twins.chance,
+        logs=twins.logs,
+        calls=calls,
+    )

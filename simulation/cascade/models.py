@@ -1,0 +1,162 @@
+"""The other policies, as small models of our own: they are not the code of any peer.
+
+Each builds the same images with the same durations, slots and hourly creations as the factory, without any fault.
+What differs is when an image is queued, and that the queue is first in, first out. The models are generous: no
+start costs, no lost events, a child of a nightly run waits for its parent, and slots are free at once.
+"""
+
+import heapq
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum, unique
+
+from simulation.cascade.fleet import HOUR, Fleet
+
+POLL = 300  # seconds between the release and whoever polls for it, at worst
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+HORIZON = 6 * WEEK  # builds are counted over six weeks after the release
+_RELEASED_AT = 9 * HOUR  # time of day of the release
+_NIGHTLY_AT = 2 * HOUR  # time of day of a nightly run
+_FIRST_NIGHT = DAY - _RELEASED_AT + _NIGHTLY_AT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a policy did with the release: when each image was published, and builds in six weeks."""
+
+    policy: str
+    published: tuple[float, ...]  # seconds since the release, by the image's place in the fleet
+    builds: int
+
+    @property
+    def makespan(self) -> float:
+        """Seconds until the last image was current."""
+        return max(self.published)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """When an image is queued: at `first` or later for a root, and at the next tick of its cron where it has one."""
+
+    name: str
+    first: int = 0
+    period: int = 0  # seconds between two looks at one image; 0: looks at once
+    builds_all: bool = False  # every night, whether anything has changed or not
+
+    def due(self, fleet: Fleet, place: int, since: int) -> int:
+        """When the image is queued whose newest input came at `since`."""
+        if not self.period:
+            return since
+        # Each pipeline has its own minute, spread over the period.
+        minute = zlib.crc32(f"{fleet.seed}/{fleet.images[place].name}".encode()) % (self.period // 60)
+        return since + (minute * 60 - since) % self.period
+
+
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        Policy(name="weekly-cron", period=WEEK),
+        Policy(name="daily-cron", period=DAY),
+        Policy(name="nightly-all", first=_FIRST_NIGHT, builds_all=True),
+        Policy(name="fifo-events", first=POLL),
+    )
+}
+
+
+def run(fleet: Fleet, policy: Policy, *, slots: int, creates_per_hour: int) -> Run:
+    """The release under this policy, until every image is current."""
+    made = _Line(fleet=fleet, policy=policy, free=slots, creates_per_hour=creates_per_hour)
+    published = made.run()
+    once = len(fleet.images)
+    builds = once * nights(max(published)) if policy.builds_all else once
+    return Run(policy=policy.name, published=tuple(published), builds=builds)
+
+
+def nights(makespan: float) -> int:
+    """Nightly runs in six weeks, where each takes as long as the first and none begins while another runs."""
+    between = -(-(makespan - _FIRST_NIGHT) // DAY)  # in days, begun ones counted
+    return int((HORIZON - _FIRST_NIGHT) // (max(between, 1) * DAY)) + 1
+
+
+@unique
+class _Event(IntEnum):
+    PUBLISHED = 0
+    VERIFIED = 1
+    BUILT = 2
+    QUEUED = 3
+    CREATION_FREE = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """Slots and creations, and what waits for them."""
+
+    fleet: Fleet
+    policy: Policy
+    free: int
+    creates_per_hour: int
+    events: list[tuple[int, int, _Event, int]] = field(default_factory=list)
+    queued: deque[int] = field(default_factory=deque)  # for a slot
+    built: deque[int] = field(default_factory=deque)  # hold a slot and wait for their second creation
+    created: deque[int] = field(default_factory=deque)  # when, within the last hour
+    count: int = 0
+    is_waiting: bool = False  # for a creation
+
+    def run(self) -> list[float]:
+        published = [0.0] * len(self.fleet.images)
+        children = self.fleet.children()
+        for place, image in enumerate(self.fleet.images):
+            if image.parent is None:
+                self._queue(place, self.policy.first)
+        while self.events:
+            now = self.events[0][0]
+            while self.events and self.events[0][0] == now:
+                _, _, event, place = heapq.heappop(self.events)
+                match event:
+                    case _Event.QUEUED:
+                        self.queued.append(place)
+                    case _Event.BUILT:
+                        self.built.append(place)
+                    case _Event.VERIFIED:
+                        self.free += 1
+                        self._at(now + self.fleet.images[place].publish, _Event.PUBLISHED, place)
+                    case _Event.PUBLISHED:
+                        published[place] = float(now)
+                        for child in children[place]:
+                            self._queue(child, now)
+                    case _Event.CREATION_FREE:
+                        self.is_waiting = False
+            self._start(now)
+        return published
+
+    def _queue(self, place: int, since: int) -> None:
+        self._at(self.policy.due(self.fleet, place, since), _Event.QUEUED, place)
+
+    def _start(self, now: int) -> None:
+        """Start what has a slot, or can have one, while creations last."""
+        images = self.fleet.images
+        while self.built and self._may_create(now):
+            place = self.built.popleft()
+            self._at(now + images[place].verify, _Event.VERIFIED, place)
+        while self.queued and self.free and self._may_create(now):
+            self.free -= 1
+            place = self.queued.popleft()
+            self._at(now + images[place].build, _Event.BUILT, place)
+
+    def _may_create(self, now: int) -> bool:
+        """Take one creation, so that no hour has more than are allowed, however it is cut."""
+        while self.created and self.created[0] <= now - HOUR:
+            self.created.popleft()
+        if len(self.created) < self.creates_per_hour:
+            self.created.append(now)
+            return True
+        if not self.is_waiting:
+            self.is_waiting = True
+            self._at(self.created[0] + HOUR, _Event.CREATION_FREE, 0)
+        return False
+
+    def _at(self, when: int, event: _Event, place: int) -> None:
+        self.count += 1
+        heapq.heappush(self.events, (when, self.count, event, place))

@@ -1,0 +1,204 @@
+"""Delivers messages as the Functions host does: visibility, dequeue counts, poison queues, and sudden death."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.adapters.memory.queues import Message
+from pipeline_core.bootstrap import Factory
+from pipeline_core.domain.errors import FactoryError, MalformedMessage, NotFound, TransientError
+from pipeline_core.wire import messages
+from simulation.between import FaultyPorts
+from simulation.faults import Killed, Kind
+from simulation.platform import Platform
+
+MAX_DEQUEUE = 5
+_POISON = "-poison"
+_QUEUES = (*messages.QUEUES, *(f"{queue}{_POISON}" for queue in messages.QUEUES))
+_AGAIN = timedelta(seconds=30)
+_DEPTH = 2  # handlers that run inside each other at most: enough for every race of two
+_STEPS = 24  # of one build in the queue: doubled ones add up only until its next transition
+_BUILD = re.compile(r'"build":"([^"]+)"')
+_SLOW = timedelta(seconds=45)  # longer than a message stays hidden
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """Runs the factory's handlers, one inside the other where one is overtaken."""
+
+    twins: MemoryPorts
+    ports: FaultyPorts
+    factory: Factory
+    platform: Platform
+    deliveries: int = 0
+    waits: int = 0  # steps that only looked
+    poisoned: list[tuple[str, str]] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)  # what a delivery must never do
+    trace: Callable[[str], None] | None = None
+    _depth: int = 0
+    _turn: int = 0
+    _storms: bool | None = None
+    _deaths: Counter[int] = field(default_factory=Counter)  # by message: deliveries that ended by a fault
+
+    def deliver_one(self) -> bool:
+        """Deliver the next visible message of some queue; False where none is visible."""
+        queues = self.twins.queues
+        if self._storms is None:
+            self._storms = self.ports.calls.injector.faults.any
+        self._turn += self._storms
+        for place in range(len(_QUEUES)):
+            queue = _QUEUES[(self._turn + place) % len(_QUEUES)]
+            visible = queues.first_visible(queue)
+            message = None if visible is None else queues.receive(queue)
+            if message is None:
+                continue
+            self._take(queue, message)
+            return True
+        return False
+
+    def overtake(self) -> None:
+        """Other handlers run now, whole; now and then for so long that this one's message is given out again."""
+        if self._depth >= _DEPTH:
+            return
+        skew = self.ports.clock.skew
+        self._turn += 1
+        if self._turn % 5 == 0:
+            self.twins.clock.advance(_SLOW)
+        for _ in range(1 + self._turn % 4):
+            self.platform.advance()
+            self.deliver_one()
+        self.ports.clock.skew = skew
+
+    def fire(self, name: str, work: Callable[[], object]) -> None:
+        """Run a timer's function; what it raises is only logged, as on Azure."""
+        self._set_skew(f"timer:{name}")
+        if self.trace is not None:
+            self.trace(f"{self.twins.clock.now():%d %H:%M:%S} timer {name}")
+        try:
+            work()
+        except (Killed, TransientError):
+            return
+        except FactoryError as error:
+            self._blame(f"the timer {name} raised {type(error).__name__}: {error}")
+
+    def count_steps(self) -> None:
+        """Blame a build with more steps in the queue than doubled messages explain: its chain has forked."""
+        waiting = (
+            _BUILD.search(message.text) for message in self.twins.queues.messages(messages.BUILD_STEPS)
+        )
+        named = Counter(found.group(1) for found in waiting if found is not None)
+        for build, count in named.items():
+            if count > _STEPS:
+                self._blame(f"(8) {build} has more than {_STEPS} steps in the queue: its chain has forked")
+
+    def _take(self, queue: str, message: Message) -> None:
+        self.deliveries += 1
+        if self.trace is not None:
+            self.trace(f"{self.twins.clock.now():%d %H:%M:%S} {'  ' * self._depth}{queue} {message.text}")
+        if message.dequeue_count > MAX_DEQUEUE and not queue.endswith(_POISON):
+            self._to_poison(queue, message)
+            return
+        place = f"{queue}:{message.text}"
+        kind, fraction = self.ports.calls.injector.draw(place, (Kind.LOST, Kind.DOUBLED, Kind.DELAYED))
+        if kind is Kind.DOUBLED:
+            self.twins.queues.send(queue, message.text)
+        elif kind is Kind.DELAYED:
+            self.twins.queues.send(queue, message.text, delay=timedelta(seconds=300 * fraction))
+        if kind in (Kind.LOST, Kind.DELAYED):
+            self.twins.queues.delete(queue, message)
+            return
+        self._set_skew(place)
+        self._depth += 1
+        try:
+            self._run(queue, message)
+        finally:
+            self._depth -= 1
+
+    def _run(self, queue: str, message: Message) -> None:
+        before = self.ports.calls.changes + len(self.twins.logs.lines)
+        try:
+            try:
+                self._handle(queue, message)
+            except TransientError as error:
+                self._send_again(queue, message.text, error)
+        except Killed:
+            self._deaths[message.id] += 1
+            return  # the message is given out again when its time is over
+        except FactoryError as error:
+            self._failed(queue, message, error)
+            return
+        if self.ports.calls.changes + len(self.twins.logs.lines) == before:
+            self._blame(f"a message of {queue} ended without effect, named no-op or record: {message.text}")
+        self._acknowledge(queue, message)
+
+    def _send_again(self, queue: str, text: str, error: TransientError) -> None:
+        try:
+            self.factory.redelivery.again(queue, text, error)
+        except TransientError as unsent:
+            if unsent is error:
+                self._blame(f"a transient error counts as a failure of {queue}: {error} on {text}")
+            raise
+
+    def _failed(self, queue: str, message: Message, error: FactoryError) -> None:
+        if isinstance(error, TransientError):
+            self._deaths[message.id] += 1  # sending it again has failed too: the host gives it out again
+        elif not isinstance(error, MalformedMessage):
+            self._blame(f"a handler of {queue} raised {type(error).__name__}: {error} on {message.text}")
+        if message.dequeue_count >= MAX_DEQUEUE and not queue.endswith(_POISON):
+            self._to_poison(queue, message)
+            return
+        try:
+            self.twins.queues.release(queue, message, delay=_AGAIN)
+        except NotFound:
+            return  # it was given out to somebody else meanwhile
+
+    def _to_poison(self, queue: str, message: Message) -> None:
+        self.twins.queues.send(f"{queue}{_POISON}", message.text)
+        self.poisoned.append((queue, message.text))
+        self._acknowledge(queue, message)
+
+    def _acknowledge(self, queue: str, message: Message) -> None:
+        try:
+            self.twins.queues.delete(queue, message)
+        except NotFound:
+            return  # it was given out to somebody else meanwhile
+
+    def _handle(self, queue: str, message: Message) -> None:
+        text, redelivered = message.text, message.dequeue_count > 1
+        factory = self.factory
+        match queue:
+            case messages.REBUILD_REQUESTS:
+                factory.reconciler.handle(messages.RebuildMessage.from_wire(text))
+            case messages.DISPATCH_REQUESTS:
+                messages.DispatchMessage.from_wire(text)
+                factory.dispatcher.dispatch()
+            case messages.BUILD_STEPS:
+                self._step(messages.StepMessage.from_wire(text), redelivered=redelivered)
+            case messages.BUILD_EVENTS:
+                factory.build_events.observe(messages.BuildEventMessage.from_wire(text))
+            case messages.IMAGE_PUBLISHED:
+                factory.cascade.handle(messages.PublishedMessage.from_wire(text))
+            case messages.NOTIFICATION_REQUESTS:
+                factory.notifier.deliver(messages.NotificationMessage.from_wire(text))
+            case _:
+                factory.poison.record(
+                    queue.removesuffix(_POISON), text, message_id=str(message.id), put_at=message.put_at
+                )
+
+    def _step(self, message: messages.StepMessage, *, redelivered: bool) -> None:
+        before = self.twins.tables.operations
+        self.factory.driver.step(message, redelivered=redelivered)
+        self.waits += self.twins.tables.operations - before == 1
+
+    def _set_skew(self, place: str) -> None:
+        clock = self.ports.clock
+        kind, fraction = self.ports.calls.injector.draw(f"clock of {place}", (Kind.SKEWED,))
+        most = self.ports.calls.injector.faults.skew
+        clock.skew = most * (2 * fraction - 1) if kind is Kind.SKEWED else timedelta(0)
+
+    def _blame(self, text: str) -> None:
+        if text not in self.findings:
+            self.findings.append(text)

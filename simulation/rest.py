@@ -1,0 +1,204 @@
+"""What must hold when the world has come to rest: derived from galleries, sources and rows, not from plans."""
+
+from collections.abc import Mapping
+
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.sources import SourceStore
+from simulation.world import World
+
+_JOURNAL = 5000
+
+
+def violations(world: World) -> list[str]:
+    """Invariants (1), (7), (8) and (9), and what safety and the host found on the way."""
+    heads = _heads(world)
+    return [
+        *world.safety.broken,
+        *world.host.findings,
+        *world.findings,
+        *_currency(world, heads),
+        *_leftovers(world, heads),
+        *_messages(world),
+        *_journal(world, heads),
+        *_repairs(world),
+    ]
+
+
+def _heads(world: World) -> Mapping[ImageName, ImageHead]:
+    images, index = ImageStore(world.ports.tables), Index(world.ports.tables)
+    heads: dict[ImageName, ImageHead] = {}
+    after = ""
+    while True:
+        page = index.fleet(after=after)
+        for head in page.heads:
+            stored = images.find_head(head.name)
+            if stored is not None:
+                heads[head.name] = stored.value
+        if not page.after:
+            break
+        after = page.after
+    return heads
+
+
+def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+    """(1) Every image that can be current is; what cannot has an input that fails for good, here or above."""
+    sources = {
+        stored.value.source.key: stored.value.newest for stored in SourceStore(world.ports.tables).list()
+    }
+    platform = SourceStore(world.ports.tables).find_platform()
+    excused = _excused(world, heads)
+    found: list[str] = [
+        f"(1) {name} is registered and not in the fleet" for name in world.registered if name not in heads
+    ]
+    found += [f"(1) {name} was deleted and is in the fleet" for name in heads if name not in world.registered]
+    for name, head in heads.items():
+        if head.active is not None:
+            found.append(f"(1) {name} has the active build {head.active.build} at rest")
+        if name in excused:
+            continue
+        current = head.current
+        if current is None:
+            found.append(f"(1) {name} has no version")
+            continue
+        inputs, origin = current.inputs, current.inputs.origin
+        if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
+            wanted = sources.get(head.registration.origin.key)
+            if origin.version != wanted:
+                found.append(
+                    f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen"
+                )
+        elif isinstance(origin, ParentVersion):
+            parent = heads.get(origin.image)
+            if head.registration.parent != origin.image or parent is None or parent.current is None:
+                found.append(f"(1) {name} is built from {origin.image}, which is not its parent")
+            elif parent.current.version != origin.version:
+                found.append(f"(1) {name} is built from {origin}, its parent is at {parent.current.version}")
+        else:
+            found.append(f"(1) {name} is built from {origin}, which it does not declare")
+        if inputs.bundle != head.registration.bundle or inputs.recipe != head.registration.recipe:
+            found.append(f"(1) {name} was not built from what is registered")
+        if platform is None or inputs.platform != platform.digest:
+            found.append(f"(1) {name} was built with older platform steps")
+        if head.request is not None and inputs.token != head.request.token:
+            found.append(f"(1) {name} has not answered the newest request")
+        if inputs.period != head.period:
+            found.append(f"(1) {name} was built in an older period")
+        latest = world.ports.galleries.latest(head.registration.gallery, name)
+        if latest != current.version:
+            found.append(f"(1) latest of {name} is {latest}, its current version {current.version}")
+    return found
+
+
+def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
+    """Images whose newest input failed for good by the platform's truth, and those that never had a parent."""
+    failed = {
+        build.image
+        for build in world.safety.builds.values()
+        if build.result == "failed" and build.id.rpartition(".")[0] in world.platform.failed_inputs
+    }
+    excused = {name for name in heads if str(name) in failed and last_failed(world, name)}
+    grown = True
+    while grown:
+        orphans = {
+            name
+            for name, head in heads.items()
+            if name not in excused
+            and head.registration.parent in excused
+            and head.current is None
+            and heads[head.registration.parent].current is None
+        }
+        excused |= orphans
+        grown = bool(orphans)
+    return excused
+
+
+def last_failed(world: World, image: ImageName) -> bool:
+    """True where the input that was tried last fails for good."""
+    tried = [build for build in world.safety.builds.values() if build.image == str(image)]
+    return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
+
+
+def _leftovers(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+    """(7) Nothing of a finished build remains: groups, machines, versions that are not live, slots, index rows."""
+    twins = world.ports
+    found = [f"(7) the container group {name} is left" for name in twins.containers.names()]
+    found += [
+        f"(7) {each.id} is left"
+        for each in twins.resources.list_build_resources()
+        if each.id not in world.strangers
+    ]
+    current = {(str(name), str(head.current.version)) for name, head in heads.items() if head.current}
+    for image, version in sorted(world.platform.made):
+        for gallery in (world.quarantine, *world.live):
+            shown = twins.galleries.find_version(gallery, ImageName(image), GalleryVersion.parse(version))
+            if shown is None:
+                if gallery in world.live and (image, version) in current:
+                    found.append(f"(1) {image}@{version} is current and not in {gallery}")
+                continue
+            if gallery == world.quarantine:
+                found.append(f"(7) {image}@{version} is left in {gallery}")
+            elif (image, version) not in world.safety.published:
+                found.append(f"(7) {image}@{version} is left in {gallery} and was never published")
+    found += [
+        f"(7) {row.key} is left"
+        for row in twins.tables.rows("capacity")
+        if row.key.startswith(("slot:", "build:"))
+    ]
+    found += [
+        f"(7) {row.partition}/{row.key} is left"
+        for row in twins.tables.rows("index")
+        if row.partition in ("pending", "active")
+    ]
+    found += [
+        f"(7) the stranger's {each} was deleted before its lease was over"
+        for each in sorted(world.strangers - {each.id for each in twins.resources.list_build_resources()})
+    ]
+    return found
+
+
+def _messages(world: World) -> list[str]:
+    """(8) Every message ends in an effect, a named no-op (the host looks) or a poison record."""
+    found = [
+        f"(8) {queue} holds {each.text}"
+        for queue in world.ports.queues.names()
+        for each in world.ports.queues.messages(queue)
+    ]
+    records = [dict(row.cells) for row in world.ports.tables.rows("index") if row.partition == "poison"]
+    for queue, text in world.host.poisoned:
+        if not any(row["queue"] == queue and row["text"] == text for row in records):
+            found.append(f"(8) a poisoned message of {queue} has no record: {text}")
+    return found
+
+
+def _journal(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+    """(9) The journal tells of every version that was let into latest, and why its build was queued."""
+    found: list[str] = []
+    images = ImageStore(world.ports.tables)
+    for name in heads:
+        entries = images.list_journal(name, limit=_JOURNAL)
+        told = {entry.version: entry for entry in entries if entry.event.value == "image.published"}
+        queued = {entry.build for entry in entries if entry.event.value == "build.queued" and entry.reasons}
+        for gallery in world.live:
+            for shown in world.ports.galleries.list_versions(GalleryName(str(gallery)), name):
+                entry = told.get(str(shown.version))
+                if (
+                    shown.excluded_from_latest
+                    and (str(name), str(shown.version)) not in world.safety.published
+                ):
+                    continue
+                if entry is None or entry.build not in queued:
+                    found.append(f"(9) the journal does not explain {name}@{shown.version}")
+    return found
+
+
+def _repairs(world: World) -> list[str]:
+    """(10) Where nothing goes wrong, events alone are enough: the sweep finds nothing to start."""
+    if world.injector.faults.any:
+        return []
+    swept = [build.id for build in world.safety.builds.values() if build.campaign.startswith("sweep-")]
+    return [f"(10) the build {build} was started by the sweep, though nothing went wrong" for build in swept]

@@ -1,0 +1,204 @@
+"""What must hold after every step: checked at the calls that could break it, against what really happened.
+
+Nothing here asks the factory's own rules: builds are read off the rows as they are written, versions off the
+galleries, and what was built and tested off the platform's truth.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, TableWrite, Verb, VersionState
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
+from simulation.platform import Platform
+
+Version = tuple[str, str]  # image, version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenBuild:
+    """A build as its row says."""
+
+    id: str
+    image: str
+    fingerprint: str
+    generation: int
+    phase: str
+    attempt: int
+    build_attempt: int
+    result: str | None
+    version: str | None
+    parent: Version | None
+    is_verified: bool
+    campaign: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Safety:
+    """Watches every call that had its effect; `broken` says what was violated, in order."""
+
+    twins: MemoryPorts
+    platform: Platform
+    live: frozenset[str]
+    slots: int
+    broken: list[str] = field(default_factory=list)
+    builds: dict[str, SeenBuild] = field(default_factory=dict)
+    published: set[Version] = field(default_factory=set)  # ever let into latest
+    publishes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by image and fingerprint
+    pruned: set[tuple[str, str]] = field(default_factory=set)  # inputs whose version was removed on purpose
+    ended: int = 0
+    _active: dict[str, set[str]] = field(default_factory=dict)
+    _held: set[str] = field(default_factory=set)
+    _sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """Look at one call."""
+        match name:
+            case "tables.write" if given[0] == "images":
+                for write in given[1]:
+                    self._look_at_row(write)
+                self._demand_one_active(str(given[1][0].row.partition))
+            case "tables.write" if given[0] == "capacity":
+                self._look_at_slots(given[1])
+            case "containers.create_group":
+                self._look_at_group(given[0])
+            case "galleries.set_excluded":
+                if not named["excluded"] and str(given[0]) in self.live:
+                    self._look_at_inclusion(given[0], given[1], given[2])
+
+    def _look_at_row(self, write: TableWrite) -> None:
+        if write.row.key.startswith("claim:"):
+            claim = json.loads(str(write.row.cells["value"]))
+            if claim["outcome"] == "pruned":
+                self.pruned.add((claim["image"]["value"], claim["fingerprint"]["value"]))
+        if write.row.key == "head" and write.verb is not Verb.DELETE:
+            self._look_at_head(json.loads(str(write.row.cells["value"])))
+        if not write.row.key.startswith("build:"):
+            return
+        seen = _seen(json.loads(str(write.row.cells["value"])))
+        before = self.builds.get(seen.id)
+        self.builds[seen.id] = seen
+        active = self._active.setdefault(seen.image, set())
+        if seen.phase != "finished":
+            active.add(seen.id)
+        else:
+            active.discard(seen.id)
+            if before is None or before.phase != "finished":
+                self._look_at_end(seen)
+
+    def _demand_one_active(self, image: str) -> None:
+        active = self._active.get(image, set())
+        if len(active) > 1:
+            self._blame(f"(3) {image} has {len(active)} active builds: {', '.join(sorted(active))}")
+
+    def _look_at_head(self, head: Mapping[str, Any]) -> None:
+        """What a root is built from only ever moves forward."""
+        current = head["current"]
+        if current is None or "source" not in current["inputs"]["origin"]:
+            return
+        image, version = head["registration"]["name"]["value"], current["inputs"]["origin"]["version"]
+        source = tuple(version.values())
+        if source < self._sources.get(image, ()):
+            self._blame(f"(2) {image} went back to the source version {'.'.join(map(str, source))}")
+        self._sources[image] = source
+
+    def _look_at_end(self, build: SeenBuild) -> None:
+        self.ended += 1
+        if build.result != "succeeded":
+            return
+        key = (build.image, build.fingerprint)
+        self.publishes[key] += 1
+        if self.publishes[key] > 1 and key not in self.pruned:
+            self._blame(f"(2) {build.image} published the input {build.fingerprint[:12]} again: {build.id}")
+
+    def _look_at_slots(self, writes: Sequence[TableWrite]) -> None:
+        for write in writes:
+            if not write.row.key.startswith("slot:"):
+                continue
+            if write.verb.value == "delete":
+                self._held.discard(write.row.key)
+            else:
+                self._held.add(write.row.key)
+        if len(self._held) > self.slots:
+            self._blame(f"(4) {len(self._held)} slots are held, {self.slots} are there")
+
+    def _look_at_group(self, new: NewContainerGroup) -> None:
+        running = {group.tags.get("imagefactory-build", "") for group in self.twins.containers.list_groups()}
+        if len(running) > self.slots:
+            text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
+            self._blame(f"{text}: {', '.join(sorted(running))}")
+        digest = new.environment["IF_JOB"]
+        content = self.twins.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
+        job = BuildJob.from_wire(content, digest=digest)
+        if job.stage == "build" and isinstance(job.source, GalleryImage):
+            self._demand_published(
+                (job.source.image, job.source.version), f"build {job.build} starts from", job.source.gallery
+            )
+
+    def _look_at_inclusion(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
+        found = self.twins.galleries.find_version(gallery, image, version)
+        if found is None:
+            return
+        key = (str(image), str(version))
+        if key in self.published:
+            return  # it was good once, and is taken back into latest
+        self.published.add(key)
+        self._demand_gates(found, key)
+
+    def _demand_gates(self, found: GalleryImageVersion, key: Version) -> None:
+        build = self.builds.get(found.tags.get("imagefactory-build", ""))
+        text = f"{key[0]}@{key[1]}"
+        if build is None or build.version != key[1]:
+            self._blame(f"(5) {text} is live without a build of its own")
+            return
+        if not build.is_verified or key not in self.platform.proved:
+            self._blame(f"(5) {text} of {build.id} is live without its gates")
+        maker = self.platform.made.get(key)
+        if maker != (build.id, build.build_attempt):
+            self._blame(f"(5) {text} was made by {maker}, not by {build.id} attempt {build.build_attempt}")
+        if not found.tags.get("imagefactory-provenance"):
+            self._blame(f"(5) {text} is live without provenance")
+        if build.parent is not None:
+            self._demand_published(build.parent, f"{text} is included with", str(found.gallery))
+
+    def _demand_published(self, parent: Version, what: str, gallery: str) -> None:
+        if parent not in self.published:
+            self._blame(f"(6) {what} {parent[0]}@{parent[1]}, which was never published")
+            return
+        found = self.twins.galleries.find_version(
+            GalleryName(gallery), ImageName(parent[0]), GalleryVersion.parse(parent[1])
+        )
+        if found is None or found.state is not VersionState.READY:
+            self._blame(f"(6) {what} {parent[0]}@{parent[1]}, which is not in {gallery}")
+
+    def _blame(self, text: str) -> None:
+        if text not in self.broken:
+            self.broken.append(text)
+
+
+def _seen(row: Mapping[str, Any]) -> SeenBuild:
+    origin = row["inputs"]["origin"]
+    parent = (origin["image"]["value"], _version(origin["version"])) if "image" in origin else None
+    return SeenBuild(
+        id=row["id"]["value"],
+        image=row["image"]["value"],
+        fingerprint=row["fingerprint"]["value"],
+        generation=row["generation"],
+        phase=row["phase"],
+        attempt=row["attempt"],
+        build_attempt=row["build_attempt"],
+        result=row["result"],
+        version=None if row["version"] is None else _version(row["version"]),
+        parent=parent,
+        is_verified=row["verify_result"] is not None,
+        campaign=row["campaign"]["value"],
+    )
+
+
+def _version(parts: Mapping[str, int]) -> str:
+    return f"{parts['major']}.{parts['day']}.{parts['sequence']}"

@@ -1,0 +1,116 @@
+"""Run one seed, and make a failing one small: which faults it takes, and what happened on the way."""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from simulation import rest, sabotage, world
+from simulation.faults import LEVELS, STRUCK
+from simulation.story import Story
+
+_RUNS = 60  # of a failing seed at most, to make it small
+_LINES = 60  # of the trace that are shown
+_BUDGETS = (10_000, 10_000, 40)  # creations per hour: mostly plenty, sometimes the limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that decides a run. `only` are the ids of the faults that may strike; None means all.
+
+    `without` names a rule of `simulation.sabotage` that is taken away.
+    """
+
+    seed: int
+    images: int = 20
+    slots: int = 8
+    faults: str = "light"
+    only: tuple[str, ...] | None = None
+    without: str = ""
+
+    def command(self) -> str:
+        """What a person types to see this very run again."""
+        words = f"python -m simulation --first-seed {self.seed} --seeds 1 --images {self.images}"
+        words += f" --slots {self.slots} --faults {self.faults}"
+        words += f" --without {self.without}" if self.without else ""
+        return words if self.only is None else f"{words} --only-faults {','.join(self.only) or 'none'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one run came to."""
+
+    deliveries: int
+    faults: int
+    publishes: int
+    violations: tuple[str, ...]
+    struck: tuple[str, ...] = ()
+    trace: tuple[str, ...] = field(default=(), repr=False)
+
+
+def run(plan: Plan, *, trace: bool = False) -> Outcome:
+    """One seed from the first registration to rest."""
+    chance = random.Random(f"story {plan.seed}")  # noqa: S311 - it has to repeat itself
+    stormy = plan.faults == "heavy"
+    rule = sabotage.ALL.get(plan.without, sabotage.NOTHING)
+    made = world.make(
+        seed=plan.seed,
+        slots=plan.slots,
+        faults=LEVELS[plan.faults],
+        broken=0.02 if stormy else 0.0,
+        creates_per_hour=chance.choice(_BUDGETS) if stormy else _BUDGETS[0],
+        wait=timedelta(seconds=60),
+        only=None if plan.only is None else frozenset(plan.only),
+        wrap=rule.wrap,
+    )
+    made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
+    made.ports.galleries.deletion = timedelta(seconds=40)
+    made.ports.resources.lag = timedelta(minutes=2) if stormy else timedelta(0)
+    rule.change(made)
+    lines: list[str] = []
+    if trace:
+        made.host.trace = made.faulty.calls.trace = made.injector.trace = lines.append
+    with rule.patch():
+        Story(world=made, chance=chance, images=plan.images, patience=rule.patience).run()
+    return Outcome(
+        deliveries=made.deliveries,
+        faults=made.injected,
+        publishes=sum(made.safety.publishes.values()),
+        violations=tuple(rest.violations(made)),
+        struck=tuple(fault.id for fault in made.injector.struck),
+        trace=tuple(lines),
+    )
+
+
+def shrink(plan: Plan, struck: Sequence[str]) -> tuple[Plan, Outcome]:
+    """The same seed with as few faults as were found to break it still, and that run with its trace."""
+    kept, size, runs = list(struck), max(1, len(struck) // 2), 0
+    while size and runs < _RUNS:
+        for start in range(0, len(kept), size):
+            tried = [*kept[:start], *kept[start + size :]]
+            runs += 1
+            if runs > _RUNS:
+                break
+            if run(replace(plan, only=tuple(tried))).violations:
+                kept = tried
+                break
+        else:
+            size = size // 2 if size > 1 else 0
+            continue
+        size = min(size, max(1, len(kept) // 2)) if kept else 0
+    small = replace(plan, only=tuple(kept))
+    return small, run(small, trace=True)
+
+
+def story_of(outcome: Outcome) -> list[str]:
+    """The last lines of the trace that name what the first violation names, and every fault before them."""
+    first = outcome.violations[0] if outcome.violations else ""
+    words = set(re.findall(r"[a-z0-9][a-z0-9-]*-[0-9]+", first)) or {first}
+    told = [
+        line
+        for line in outcome.trace
+        if line.startswith(STRUCK) or any(re.search(rf"{re.escape(word)}(?![0-9])", line) for word in words)
+    ]
+    last = told[-_LINES:]
+    return [*(line for line in told[: -len(last)] if line.startswith(STRUCK)), *last][-2 * _LINES :]

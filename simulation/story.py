@@ -1,0 +1,243 @@
+"""What happens in one seed: a fleet is registered, and people, upstream and SecOps act while everything goes wrong.
+
+The storm lasts some hours of virtual time with every fault; then faults end, people look at what needs a person,
+and the world has to come to rest.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pipeline_core.domain import plan
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.plan import DoNothing, Rest
+from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.ports import TaggedResource
+from pipeline_core.services.register import document_etag
+from pipeline_core.wire import messages
+from simulation import fleet, rest, world
+from simulation.faults import Killed
+from simulation.world import World
+
+_TRIES = 40  # of a person who does not give up
+_PATIENCE = timedelta(minutes=1)
+_BETWEEN = timedelta(minutes=25)  # between two things that happen, on average
+_LEASES = timedelta(hours=4)  # longer than any lease of a build's resources
+_ROUNDS = 6  # of people looking at what rests for a person
+_BY_PERSON = frozenset({Rest.BREAKER_OPEN, Rest.BLOCKED})
+FAR = timedelta(days=400)
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """One seed's happenings; everything is drawn from `chance`."""
+
+    world: World
+    chance: random.Random
+    images: int
+    patience: int = 2500  # deliveries per image until rest; a world at work needs about a tenth of that
+    parents: dict[str, str | None] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    releases: int = 0
+
+    def run(self) -> None:
+        """The whole story; what does not come to rest is noted as a finding."""
+        self._invite_stranger()
+        self.parents = dict(fleet.forest(self.images, self.chance))
+        for name, parent in self.parents.items():
+            self._register(name, parent)
+        for _ in range(max(6, self.images // 5)):
+            pause = _BETWEEN * (2 * self.chance.random())
+            self.world.run_until(self.world.ports.clock.now() + pause)
+            self._something_happens()
+        self.world.run_until(self.world.ports.clock.now() + timedelta(hours=1))
+        self.world.injector.enabled = False
+        self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        limit = self.patience * self.images
+        try:
+            for _ in range(_ROUNDS):
+                self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=40))
+                self.world.settle(limit=limit, sweeps=4)
+                if not self._people_look():
+                    break
+            self.world.run_until(self.world.ports.clock.now() + _LEASES)
+            self.world.settle(limit=limit, sweeps=2)
+        except world.RestlessError as error:
+            self.world.findings.append(f"(1) {error}")
+
+    def _something_happens(self) -> None:
+        happenings: list[tuple[float, Callable[[], None]]] = [
+            (4, self._release),
+            (1, self._withdraw),
+            (4, self._edit),
+            (3, self._ask),
+            (3, self._cancel),
+            (2, self._delete),
+            (1, self._move),
+            (1, self._platform),
+            (1, self._garbage),
+        ]
+        chosen = self.chance.choices([each for _, each in happenings], [weight for weight, _ in happenings])
+        chosen[0]()
+
+    def _release(self) -> None:
+        self.releases += 1
+        self.world.publish_release(f"9.{7 + self.releases}.20260{600 + self.releases:03d}11")
+
+    def _withdraw(self) -> None:
+        offered = self.world.ports.marketplace.list_versions(world.SOURCE)
+        newest = max(offered)
+        if newest != MarketplaceVersion.parse("9.6.2025112113"):
+            self.world.ports.marketplace.withdraw(world.SOURCE, newest)
+
+    def _register(self, name: str, parent: str | None) -> None:
+        text = self.texts.get(name, "content")
+        self._insist(lambda: self.world.register(name, parent, text=text))
+
+    def _edit(self) -> None:
+        name = self._some_image()
+        self.texts[name] = f"edit-{self.chance.randrange(3)}"  # now and then the content that it had before
+        self._register(name, self.parents[name])
+
+    def _move(self) -> None:
+        """An image gets another parent that is not below it."""
+        name = self._some_image()
+        below = self._below(name)
+        others = [each for each in self.parents if each not in below]
+        if not others or self.parents[name] is None:
+            return
+        self.parents[name] = self.chance.choice(others)
+        self._register(name, self.parents[name])
+
+    def _below(self, name: str) -> set[str]:
+        found, grown = {name}, {name}
+        while grown:
+            grown = {other for other, parent in self.parents.items() if parent in grown} - found
+            found |= grown
+        return found
+
+    def _ask(self) -> None:
+        name, key = ImageName(self._some_image()), f"key-{self.chance.randrange(10**9)}"
+        self._insist(lambda: self.world.factory.requests.request(name, world.ADMIN, "asked", key))
+
+    def _cancel(self) -> None:
+        active = [build.id for build in self.world.safety.builds.values() if build.phase != "finished"]
+        if not active:
+            return
+        build = BuildId(self.chance.choice(sorted(active)))
+        cancel = self.world.factory.cancellations.cancel
+        self._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
+
+    def _delete(self) -> None:
+        """A leaf goes, and now and then comes back as it was."""
+        leaves = [name for name in self.parents if name not in self.parents.values()]
+        if len(leaves) < 2:
+            return
+        name = self.chance.choice(leaves)
+        if not self._unregister(ImageName(name)):
+            return
+        parent = self.parents.pop(name)
+        if self.chance.random() < 0.5:
+            self.parents[name] = parent
+            self._register(name, parent)
+
+    def _unregister(self, image: ImageName) -> bool:
+        """False where a build keeps it from being deleted."""
+        for _ in range(_TRIES):
+            try:
+                head = self.world.factory.queries.images_store.find_head(image)
+                if head is not None:
+                    self.world.factory.registrar.unregister(image, world.ADMIN, document_etag(head.value))
+            except (TransientError, StaleWrite, Killed):
+                self._wait()
+                continue
+            except AlreadyExists:
+                return False
+            self.world.registered.discard(image)
+            return True
+        raise RuntimeError(f"{image} could not be deleted in {_TRIES} tries")
+
+    def _platform(self) -> None:
+        text = f"platform-{self.chance.randrange(3)}"
+        self._insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
+
+    def _garbage(self) -> None:
+        """A message that no factory wrote, or one of a factory yet to come."""
+        queue = self.chance.choice(messages.QUEUES)
+        text = self.chance.choice(('{"schema":2}', "not json", '{"schema":1,"image":"../up","reason":"x"}'))
+        self.world.ports.queues.send(queue, text)
+
+    def _people_look(self) -> int:
+        """Ask for what rests until a person asks; the number of images that were asked for."""
+        asked = 0
+        for name in sorted(self.world.registered, key=str):
+            now = self.world.ports.clock.now()
+            snapshot = self.world.factory.reconciler.observer.observe(name, now).snapshot
+            decision = plan.plan(snapshot, now)
+            if not isinstance(decision, DoNothing) or decision.why not in _BY_PERSON:
+                continue
+            if rest.last_failed(self.world, name):
+                continue  # its input fails for good: somebody has to change it
+            key = f"look-{self.chance.randrange(10**9)}"
+            self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
+            asked += 1
+        return asked
+
+    def _invite_stranger(self) -> None:
+        """Another factory's machine in the same group: no row of ours tells of it, and its lease is long."""
+        lease = self.world.ports.clock.now() + FAR
+        tags = {
+            "imagefactory-build": "other.0123456789ab.1",
+            "imagefactory-image": "other",
+            "imagefactory-lease": f"{lease:%Y-%m-%dT%H:%M:%SZ}",
+            "imagefactory-stage": "build",
+            "imagefactory-attempt": "1",
+        }
+        stranger = TaggedResource(
+            id="Microsoft.Compute/disks/stranger", type="Microsoft.Compute/disks", tags=tags
+        )
+        self.world.ports.resources.add(stranger)
+        self.world.strangers.add(stranger.id)
+
+    def _some_image(self) -> str:
+        return self.chance.choice(sorted(self.parents))
+
+    def _insist(self, act: Callable[[], object]) -> None:
+        """A person does something until it is done, whatever is in the way."""
+        for _ in range(_TRIES):
+            try:
+                act()
+            except (TransientError, StaleWrite, Killed):
+                self._wait()
+            except AlreadyExists as error:
+                self.world.findings.append(
+                    f"a person was told that their own work is somebody else's: {error}"
+                )
+                return
+            except NotFound:
+                return
+            except PermanentError as error:
+                if error.error_class is not ErrorClass.CONFLICT:  # a build that has ended is not cancelled
+                    self.world.findings.append(f"a person was refused: {error}")
+                return
+            except FactoryError as error:
+                self.world.findings.append(f"a person was refused: {type(error).__name__}: {error}")
+                return
+            else:
+                return
+        raise RuntimeError(f"a person gave up after {_TRIES} tries")
+
+    def _wait(self) -> None:
+        self.world.run_until(self.world.ports.clock.now() + _PATIENCE)

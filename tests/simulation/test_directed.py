@@ -1,0 +1,122 @@
+"""Rules of the engine that random faults meet too rarely: each race is made on purpose, with its rule and without."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.names import GalleryName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.services.publishing import Publishing
+from simulation.world import LIVE, World
+from tests.unit.services import scenes
+from tests.unit.services.meanwhile import slow_step
+from tests.unit.services.scenes import BASE
+
+FORMER, NEWER = "former content", "newer content"
+
+
+def _publishing_the_newer() -> tuple[World, Build, GalleryVersion]:
+    """A world whose newer version is copied and about to be let into latest, and its former version."""
+    made = scenes.world.make()
+    made.register("rhel9-base", None, text=FORMER)
+    made.drain()
+    former = made.ports.galleries.latest(LIVE, BASE)
+    made.register("rhel9-base", None, text=NEWER)
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.lose(made)
+    made.ports.clock.advance(timedelta(minutes=5))
+    assert former is not None
+    assert build.version is not None
+    return made, build, former
+
+
+def _others(made: World, build: Build) -> Callable[[], None]:
+    """Another handler publishes the newer version, and the team goes back to what it had before."""
+
+    def act() -> None:
+        scenes.step(made, build)
+        assert made.ports.galleries.latest(LIVE, BASE) == build.version
+        made.register("rhel9-base", None, text=FORMER)
+        scenes.look(made, BASE)
+        assert scenes.stored(made, build.id).value.is_finished
+
+    return act
+
+
+def _watched(made: World, patch: pytest.MonkeyPatch) -> list[GalleryVersion | None]:
+    """What `latest` was after each change of it, from now on."""
+    shown: list[GalleryVersion | None] = []
+    galleries = made.ports.galleries
+    inner = type(galleries).set_excluded
+
+    def set_excluded(self: object, *given: object, **named: object) -> None:
+        inner(galleries, *given, **named)  # type: ignore[arg-type]  # handed on as they are
+        shown.append(galleries.latest(LIVE, BASE))
+
+    patch.setattr(type(galleries), "set_excluded", set_excluded)
+    return shown
+
+
+def _is_live(gallery: GalleryName, *rest: object, **named: object) -> bool:
+    return gallery == LIVE
+
+
+def _without(patch: pytest.MonkeyPatch, *rules: str) -> None:
+    for rule in rules:
+        patch.setattr(Publishing, rule, lambda self, build, live: None)
+
+
+@pytest.mark.parametrize(
+    ("missing", "is_shown_again", "holds"),
+    [
+        ((), False, True),
+        (("_take_back",), False, True),
+        (("_demand_turn",), True, True),
+        (("_demand_turn", "_take_back"), True, False),
+    ],
+    ids=["as it is", "the check alone", "mended afterwards", "without both"],
+)
+def test_a_slow_handler_lets_nothing_into_latest_that_is_no_longer_meant(
+    missing: tuple[str, ...], is_shown_again: bool, holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, build, former = _publishing_the_newer()
+    _without(monkeypatch, *missing)
+    shown = _watched(made, monkeypatch)
+    slow_step(made, build, "galleries", "find_version", _others(made, build), side="after", fits=_is_live)
+    # It is let in once, by the handler that was faster; then the former version is what latest means.
+    since = shown[shown.index(former) :]
+    assert (build.version in since) is is_shown_again
+    assert (made.ports.galleries.latest(LIVE, BASE) == former) is holds
+    made.settle()
+    assert made.versions()["rhel9-base"] == str(former)
+    assert (made.ports.galleries.latest(LIVE, BASE) == former) is holds
+
+
+@pytest.mark.parametrize(
+    ("missing", "holds"), [((), True), (("_take_back",), False)], ids=["as it is", "without the rule"]
+)
+def test_a_handler_that_is_overtaken_behind_its_check_takes_its_version_back(
+    missing: tuple[str, ...], holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, build, former = _publishing_the_newer()
+    _without(monkeypatch, *missing)
+    slow_step(made, build, "galleries", "set_excluded", _others(made, build), side="before")
+    assert (made.ports.galleries.latest(LIVE, BASE) == former) is holds
+    made.settle()
+    assert made.versions()["rhel9-base"] == str(former)
+    assert (made.ports.galleries.latest(LIVE, BASE) == former) is holds
+
+
+def test_a_handler_that_only_repeats_what_another_did_takes_nothing_back() -> None:
+    made, build, _ = _publishing_the_newer()
+
+    def publish() -> None:
+        scenes.step(made, build)
+
+    slow_step(made, build, "galleries", "set_excluded", publish, side="before")
+    assert made.ports.galleries.latest(LIVE, BASE) == build.version
+    made.settle()
+    assert made.versions()["rhel9-base"] == str(build.version)
+    assert made.ports.galleries.latest(LIVE, BASE) == build.version

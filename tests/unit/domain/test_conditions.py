@@ -1,0 +1,137 @@
+"""Conditions: a truth table of what is shown, from when, why, and what clears it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from pipeline_core.domain import breaker, conditions
+from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.conditions import ConditionType
+from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
+from pipeline_core.domain.names import build_id
+from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import BASE, NEW, NOW
+
+HOUR = timedelta(hours=1)
+STALE_HEAD = make.settled_chain()[0]  # published a day before NOW
+WORLD = make.world(STALE_HEAD, newest=NEW)
+STALE = detect_staleness(BASE, WORLD)
+assert isinstance(STALE, Stale)
+CONTENT = breaker.content_of(STALE.desired)
+BUILD = make.build(Phase.BUILDING, phase_since=NOW)
+OTHER = build_id(BASE, BUILD.fingerprint, 2)
+
+
+def _mark(at: datetime = NOW, key: str = "k1", *, of_build: bool = False) -> PoisonMark:
+    return PoisonMark(key=key, queue="build-steps", at=at, build=BUILD.id if of_build else None)
+
+
+def _types(head: ImageHead, staleness: Staleness, claim: Claim | None = None) -> list[ConditionType]:
+    return [each.type for each in conditions.of_image(head, staleness, claim)]
+
+
+@pytest.mark.parametrize(
+    ("head", "staleness", "shown"),
+    [
+        (STALE_HEAD, STALE, False),
+        (replace(STALE_HEAD, poison=(_mark(),)), STALE, True),
+        (replace(STALE_HEAD, poison=(_mark(),)), Unknown(missing="x"), True),
+        (replace(STALE_HEAD, poison=(_mark(),)), Current(), False),
+        (replace(STALE_HEAD, poison=(_mark(NOW - 2 * 24 * HOUR),)), STALE, False),
+        (replace(STALE_HEAD, poison=(_mark(NOW - 2 * 24 * HOUR), _mark())), STALE, True),
+        (replace(make.head(), poison=(_mark(),)), STALE, True),
+    ],
+    ids=[
+        "nothing poisoned",
+        "poisoned and stale",
+        "poisoned and unknown",
+        "current again",
+        "published since",
+        "one before and one after the last version",
+        "never published",
+    ],
+)
+def test_an_image_is_stalled_while_poison_is_open_and_it_has_not_become_current(
+    head: ImageHead, staleness: Staleness, shown: bool
+) -> None:
+    assert _types(head, staleness) == ([ConditionType.STALLED] if shown else [])
+
+
+def test_stalled_says_since_when_and_names_the_newest_record() -> None:
+    marks = (_mark(NOW, "newest"), _mark(NOW - HOUR, "older"))
+    (one,) = conditions.of_image(replace(STALE_HEAD, poison=marks), STALE)
+    assert (one.since, one.reason) == (NOW - HOUR, "MessagePoisoned")
+    assert "a message of build-steps could not be handled" in one.message
+    assert "newest (and 1 more)" in one.message
+    (single,) = conditions.of_image(replace(STALE_HEAD, poison=marks[:1]), STALE)
+    assert "more" not in single.message
+
+
+@pytest.mark.parametrize(
+    ("build", "mark", "shown"),
+    [
+        (BUILD, _mark(NOW + HOUR, of_build=True), True),
+        (replace(BUILD, phase_since=NOW + 2 * HOUR), _mark(NOW + HOUR, of_build=True), False),
+        (BUILD, _mark(NOW + HOUR), False),
+        (replace(BUILD, id=OTHER), _mark(NOW + HOUR, of_build=True), False),
+        (
+            replace(BUILD, phase=Phase.FINISHED, result=Result.FAILED),
+            _mark(NOW + HOUR, of_build=True),
+            False,
+        ),
+    ],
+    ids=["poisoned", "moved since", "only its image", "another build", "finished"],
+)
+def test_a_build_is_stalled_until_its_next_transition(build: object, mark: PoisonMark, shown: bool) -> None:
+    held = conditions.of_build(build, replace(STALE_HEAD, poison=(mark,)))  # type: ignore[arg-type]
+    assert [each.type for each in held] == ([ConditionType.STALLED] if shown else [])
+
+
+def test_a_build_without_a_registered_image_has_no_condition() -> None:
+    assert conditions.of_build(BUILD, None) == ()
+
+
+def test_an_open_breaker_is_shown_while_the_input_is_the_same() -> None:
+    opened = replace(STALE_HEAD, failures=3, breaker=Breaker(opened_at=NOW - HOUR, content=CONTENT))
+    (one,) = conditions.of_image(opened, STALE)
+    assert (one.type, one.since, one.reason) == (ConditionType.BREAKER_OPEN, NOW - HOUR, "FailuresInARow")
+    assert "3 builds failed in a row" in one.message
+    changed = replace(STALE.desired, recipe=make.digest("8"))
+    assert _types(opened, replace(STALE, desired=changed)) == []
+    assert _types(opened, Current()) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome.FAILED, "InputFailed"),
+        (Outcome.CANCELLED, "InputCancelled"),
+        (Outcome.REVOKED, "InputRevoked"),
+        (Outcome.IN_FLIGHT, None),
+        (Outcome.SUCCEEDED, None),
+        (Outcome.EXHAUSTED, None),
+        (Outcome.SUPERSEDED, None),
+        (Outcome.PRUNED, None),
+    ],
+)
+def test_an_input_that_only_a_person_can_free_is_blocked(outcome: Outcome, reason: str | None) -> None:
+    claim = make.claim_on(STALE.desired, outcome, ended_at=NOW, detail="goss: 1 of 3 failed")
+    found = conditions.of_image(STALE_HEAD, STALE, claim)
+    assert [each.reason for each in found] == ([] if reason is None else [reason])
+    if found:
+        assert (found[0].type, found[0].since) == (ConditionType.BLOCKED, NOW)
+        assert "goss: 1 of 3 failed" in found[0].message
+
+
+def test_several_conditions_are_all_shown() -> None:
+    head = replace(
+        STALE_HEAD,
+        failures=3,
+        breaker=Breaker(opened_at=NOW, content=CONTENT),
+        poison=(_mark(),),
+    )
+    claim = make.claim_on(STALE.desired, Outcome.FAILED, ended_at=NOW)
+    assert _types(head, STALE, claim) == list(ConditionType)

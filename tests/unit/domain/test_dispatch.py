@@ -1,0 +1,185 @@
+"""The choice of builds: within every limit, in order, and nobody waits for ever."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from pipeline_core.domain import dispatch
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.dispatch import LATE_EVERY, Capacity, PendingBuild
+from pipeline_core.domain.names import BuildId, TeamName
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.ports import NewContainerGroup
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import NOW, TEAM
+
+TEAMS = ("ml", "pay", "payments")
+
+
+def _build(number: int) -> BuildId:
+    return BuildId(f"image-{number}.aaaaaaaaaaaa.1")
+
+
+def _row(number: int, lane: Lane = Lane.HUMAN, chain: int = 0, team: str = "ml") -> PendingBuild:
+    key = dispatch.priority_key(lane, chain, NOW + timedelta(seconds=number), _build(number))
+    return PendingBuild(key=key, build=_build(number), team=TeamName(team))
+
+
+def _late(row: PendingBuild, number: int) -> PendingBuild:
+    return replace(row, key=dispatch.late_key(NOW + timedelta(seconds=number), row.build))
+
+
+def _free(slots: int, *, starts: int = 0, creates: int = 1000, **used: int) -> Capacity:
+    return Capacity(
+        free_slots=tuple(range(slots)),
+        by_team={TeamName(team): count for team, count in used.items()},
+        creates_left=creates,
+        starts=starts,
+    )
+
+
+rows = some.lists(
+    some.tuples(
+        some.sampled_from(list(Lane)), some.integers(0, 2_000_000), some.sampled_from(TEAMS), some.booleans()
+    ),
+    max_size=15,
+)
+
+
+@settings(deadline=None)
+@given(
+    waiting=rows,
+    slots=some.integers(0, 8),
+    creates=some.integers(-2, 8),
+    starts=some.integers(0, 30),
+    limit=some.integers(0, 4),
+    used=some.dictionaries(some.sampled_from(TEAMS), some.integers(0, 5)),
+)
+def test_a_choice_stays_within_slots_budget_and_teams_and_leaves_nobody_out_who_could_start(
+    waiting: list[tuple[Lane, int, str, bool]],
+    slots: int,
+    creates: int,
+    starts: int,
+    limit: int,
+    used: dict[str, int],
+) -> None:
+    line = [_row(number, lane, chain, team) for number, (lane, chain, team, _) in enumerate(waiting)]
+    late = [_late(row, number) for number, row in enumerate(line) if waiting[number][3]]
+    capacity = _free(slots, creates=creates, starts=starts, **used)
+    chosen = dispatch.choose(line, capacity, limit, late=late)
+    by_team = Counter({TeamName(team): count for team, count in used.items()})
+    assert len(chosen) <= min(slots, max(0, creates))
+    assert len({row.build for row, _ in chosen}) == len(chosen)
+    assert [slot for _, slot in chosen] == list(range(len(chosen)))
+    left = sorted(line, key=lambda row: row.key)
+    for number, (row, _) in enumerate(chosen, start=starts + 1):
+        able = [each for each in left if by_team[each.team] < limit]
+        overdue = sorted(each.key for each in late if each.build in {one.build for one in able})
+        if number % LATE_EVERY == 0 and overdue:
+            assert row.key == overdue[0]
+        else:
+            assert row.build == able[0].build
+        by_team[row.team] += 1
+        left = [each for each in left if each.build != row.build]
+    if len(chosen) < capacity.can_start:
+        assert not [each for each in left if by_team[each.team] < limit]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    older=some.integers(0, 6),
+    slots=some.lists(some.integers(1, 7), min_size=60, max_size=60),
+    starts=some.integers(0, 9),
+    lanes=some.lists(some.sampled_from([Lane.SECURITY, Lane.HUMAN]), min_size=10, max_size=10),
+)
+def test_a_background_build_starts_after_a_stated_number_of_others(
+    older: int, slots: list[int], starts: int, lanes: list[Lane]
+) -> None:
+    """However many urgent builds keep coming: the bound is LATE_EVERY times its place among the late ones."""
+    waiting = {number: _row(number, Lane.BACKGROUND) for number in range(older + 1)}
+    late = {number: _late(row, number) for number, row in waiting.items()}
+    begun = starts
+    number = 100
+    for free in slots:
+        for _ in range(free + 1):  # there is always one more that is more urgent
+            waiting[number] = _row(number, lanes[number % len(lanes)], chain=number)
+            number += 1
+        capacity = _free(free, starts=begun)
+        # What the dispatcher reads: of each line as many rows as it can start.
+        line = sorted(waiting.values(), key=lambda row: row.rank)[: capacity.can_start]
+        overdue = sorted(late.values(), key=lambda row: row.rank)[: capacity.late_turns]
+        for row, _ in dispatch.choose(line, capacity, 1000, late=overdue):
+            begun += 1
+            place = int(str(row.build).split(".", maxsplit=1)[0].removeprefix("image-"))
+            del waiting[place]
+            late.pop(place, None)
+            if place == older:
+                assert begun - starts <= LATE_EVERY * (older + 1)
+                return
+    raise AssertionError(f"not started after {begun - starts} others")
+
+
+def test_the_keys_of_all_lines_sort_apart_and_by_rank() -> None:
+    security = _row(1, Lane.SECURITY, chain=10)
+    longer = _row(2, Lane.SECURITY, chain=11)
+    endless = _row(3, Lane.SECURITY, chain=10**9)
+    background = _row(4, Lane.BACKGROUND, chain=10**9)
+    late = _late(_row(0), 0)
+    order = [endless.key, longer.key, security.key, background.key, late.key, endless.parked().key]
+    assert order == sorted(order)
+    assert late.key.startswith(dispatch.LATE)
+    assert late.key < dispatch.PARKED < security.parked().key
+
+
+def test_a_parked_build_keeps_its_rank_and_is_parked_once() -> None:
+    row = _row(1, Lane.SECURITY)
+    assert row.parked().key == f"team:ml:{row.key}"
+    assert row.parked().rank == row.rank == row.key
+    assert row.parked().parked() == row.parked()
+    assert _late(row, 1).parked().rank == _late(row, 1).key
+
+
+def test_a_build_is_late_after_an_hour_of_waiting() -> None:
+    build = make.build(Phase.PENDING)
+    early = dispatch.row_of(build, NOW + dispatch.LATE_AFTER - timedelta(seconds=1))
+    late = dispatch.row_of(build, NOW + dispatch.LATE_AFTER)
+    assert early == PendingBuild(key=build.priority, build=build.id, team=TEAM)
+    assert late == PendingBuild(key=dispatch.late_key(NOW, build.id), build=build.id, team=TEAM)
+
+
+def test_the_turn_of_a_late_build_counts_all_starts_so_far() -> None:
+    line = [_row(number) for number in range(3)]
+    late = [_late(_row(9), 9)]
+    for starts, place in ((4, 0), (3, 1), (2, 2), (1, None)):
+        chosen = dispatch.choose(line, _free(3, starts=starts), 10, late=late)
+        found = [number for number, (row, _) in enumerate(chosen) if row.build == _build(9)]
+        assert found == ([] if place is None else [place])
+        assert _free(3, starts=starts).late_turns == len(found)
+
+
+@pytest.mark.parametrize(
+    ("creates", "used", "room"),
+    [(10, 0, 3), (10, 1, 2), (10, 3, 0), (10, 9, 0), (1, 0, 1), (0, 0, 0), (-1, 0, 0)],
+)
+def test_the_room_of_a_team_is_what_slots_budget_and_its_limit_leave(
+    creates: int, used: int, room: int
+) -> None:
+    assert _free(8, creates=creates, ml=used).room_of(TeamName("ml"), 3) == room
+
+
+@pytest.mark.parametrize(
+    ("wanted", "groups", "cores", "slots"),
+    [(20, 100, 100, 20), (100, 100, 100, 50), (100, 300, 100, 50), (100, 60, 1000, 30), (5, 2, 2, 1)],
+)
+def test_slots_never_pass_the_quota_although_one_build_may_have_two_groups(
+    wanted: int, groups: int, cores: int, slots: int
+) -> None:
+    assert dispatch.slots_within(wanted, groups=groups, cores=cores) == slots
+
+
+def test_the_cores_of_a_group_are_those_it_asks_for() -> None:
+    assert NewContainerGroup(name="n", environment={}, tags={}).cpu == dispatch.CORES_PER_GROUP

@@ -1,0 +1,153 @@
+"""Ways to lose records and to get them back, for tests."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.errors import TransientError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import BlobFacts, Row, TableWrite, Verb
+from pipeline_core.services.restore import StepReport
+from simulation.world import ADMIN, World
+from tests.unit.services import scenes
+
+TABLES = ("images", "index", "capacity")
+_STEPS = 500
+
+
+def lose_tables(made: World, *tables: str, only: Callable[[Row], bool] = lambda row: True) -> None:
+    """Delete every row (that `only` says) of these tables, of all where none is named, and every message."""
+    for table in tables or TABLES:
+        for row in made.ports.tables.rows(table):
+            if only(row):
+                made.ports.tables.write(table, [TableWrite(verb=Verb.DELETE, row=row)])
+    scenes.lose(made)
+
+
+def restore(made: World, *, force: bool = False) -> list[StepReport]:
+    """Every step to the end, as the command takes them; a step that failed for a while is taken again."""
+    reports: list[StepReport] = []
+    after = ""
+    for _ in range(_STEPS):
+        try:
+            report = made.factory.restorer.step(ADMIN, after, force=force)
+        except TransientError:
+            continue
+        reports.append(report)
+        after = report.after
+        if not after:
+            return reports
+    raise AssertionError("the state is not rebuilt in any number of steps")
+
+
+def restored(reports: list[StepReport]) -> list[str]:
+    """The images that were restored."""
+    return [name for report in reports for name in report.restored]
+
+
+def problems(reports: list[StepReport]) -> dict[str, str]:
+    """What could not be restored, and why."""
+    return {problem.image: problem.message for report in reports for problem in report.problems}
+
+
+def heads(made: World) -> dict[ImageName, ImageHead]:
+    """Every head, as it is stored."""
+    rows = [row for row in made.ports.tables.rows("images") if row.key == "head"]
+    return {ImageName(row.partition): scenes.head(made, ImageName(row.partition)) for row in rows}
+
+
+def build_count(made: World) -> int:
+    """Builds whose records are there."""
+    return sum(row.key.startswith("build:") for row in made.ports.tables.rows("images"))
+
+
+def index_keys(made: World) -> set[tuple[str, str]]:
+    """What the index knows, but for the copies' contents and for what passes."""
+    passing = {"active", "pending", "poison", "unchronicled"}
+    rows = made.ports.tables.rows("index")
+    return {(row.partition, row.key) for row in rows if row.partition not in passing}
+
+
+def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None:
+    """Deliver one message after the other until something holds."""
+    for _ in range(limit):
+        if holds():
+            return
+        before = made.deliveries
+        made.drain(limit=0)
+        if made.deliveries == before:
+            break
+    assert holds(), "the world came to rest before it held"
+
+
+def in_phase(made: World, image: ImageName, phase: Phase) -> Build:
+    """Deliver until the image's build is in a phase."""
+
+    def holds() -> bool:
+        running = scenes.head(made, image).active
+        return running is not None and running.phase is phase
+
+    until(made, holds)
+    return scenes.active(made, image).value
+
+
+@dataclass(slots=True, kw_only=True)
+class WithoutChronicle:
+    """Blobs as they were before there was a chronicle of images."""
+
+    inner: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
+        if prefix.startswith(("chronicle/images/", "chronicle/names/")):
+            return []
+        return list(self.inner.list(container, prefix, limit=limit))
+
+
+class Died(Exception):
+    """The host is gone; no handler of errors runs."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Calls:
+    """Counts the calls of some ports, and dies at the one of number `fatal`, before it or after its effect."""
+
+    fatal: int = 0
+    after: bool = False
+    count: int = 0
+
+    def around(self, port: Any) -> "Counted":
+        return Counted(inner=port, calls=self)
+
+
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """Any port."""
+
+    inner: Any
+    calls: Calls
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.inner, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            self.calls.count += 1
+            is_fatal = self.calls.count == self.calls.fatal
+            if is_fatal and not self.calls.after:
+                raise Died
+            answer = method(*given, **named)
+            if is_fatal:
+                raise Died
+            return answer
+
+        return call
+
+
+def counted(made: World, calls: Calls) -> None:
+    """The same factory behind ports whose calls are counted."""
+    names = ("tables", "queues", "blobs", "galleries", "marketplace")
+    scenes.rewired(made, **{name: calls.around(getattr(made.ports, name)) for name in names})

@@ -1,0 +1,137 @@
+"""Restore beside what remains, again, in steps, and by whom; what is lost is not begun anew."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Principal
+from simulation.world import ADMIN, World
+from tests.unit.services import losses, scenes
+from tests.unit.services.scenes import BASE, JAVA, SIX
+
+TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
+SHA = "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
+THREE = {**TWO, "payments-api": "rhel9-java"}
+
+
+def _essence(head: ImageHead) -> ImageHead:
+    """What has to be the same; the last version may be higher, and measurements begin anew."""
+    plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
+    return replace(
+        plain,
+        current=head.current,
+        period=head.period,
+        request=head.request,
+        height=head.height,
+        revision=head.revision,
+    )
+
+
+def _all(made: World) -> dict[ImageName, ImageHead]:
+    return {name: _essence(head) for name, head in losses.heads(made).items()}
+
+
+def _lost_and_restored(made: World) -> None:
+    losses.lose_tables(made)
+    assert losses.heads(made) == {}
+    assert losses.problems(losses.restore(made)) == {}
+
+
+def test_restoring_twice_changes_nothing() -> None:
+    made = scenes.settled()
+    _lost_and_restored(made)
+    rows = {table: made.ports.tables.rows(table) for table in losses.TABLES}
+    reports = losses.restore(made, force=True)
+    assert losses.restored(reports) == []
+    assert [name for report in reports for name in report.kept] == sorted(map(str, SIX))
+    for table in ("images", "capacity"):
+        assert made.ports.tables.rows(table) == rows[table]
+    before = [(row.partition, row.key, row.cells) for row in rows["index"]]
+    assert [(row.partition, row.key, row.cells) for row in made.ports.tables.rows("index")] == before
+
+
+def test_a_factory_that_has_its_records_is_left_alone() -> None:
+    made = scenes.settled(TWO)
+    with pytest.raises(PermanentError, match="nothing is rebuilt") as refused:
+        made.factory.restorer.step(ADMIN, "")
+    assert refused.value.error_class is ErrorClass.CONFLICT
+
+
+@pytest.mark.parametrize("tables", [("index",), ("images",), ("index", "capacity")])
+def test_what_remains_is_not_overwritten(tables: tuple[str, ...]) -> None:
+    made = scenes.settled()
+    before, kept = (
+        _all(made),
+        {table: made.ports.tables.rows(table) for table in {*losses.TABLES} - {*tables}},
+    )
+    indexed = losses.index_keys(made)
+    losses.lose_tables(made, *tables)
+    assert losses.problems(losses.restore(made, force=True)) == {}
+    assert _all(made) == before
+    assert losses.index_keys(made) == indexed
+    for table in {*kept} - {"index"}:
+        assert made.ports.tables.rows(table) == kept[table]
+    count = losses.build_count(made)
+    made.settle()
+    assert losses.build_count(made) == count
+
+
+def test_a_build_whose_index_is_lost_goes_on() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = losses.in_phase(made, BASE, Phase.BUILDING)
+    losses.lose_tables(made, "index")
+    losses.restore(made)
+    assert list(scenes.index(made).active()) == [build.id]
+    made.settle()
+    assert scenes.stored(made, build.id).value.is_finished
+    assert scenes.rest_of(made, BASE) == "current"
+
+
+def test_nobody_registers_anew_what_is_only_lost() -> None:
+    made = scenes.settled(TWO)
+    losses.lose_tables(made)
+    with pytest.raises(PermanentError, match="state rebuild"):
+        made.register("rhel9-base", None)
+    with pytest.raises(PermanentError, match="state rebuild"):
+        scenes.set_platform(made, "new steps")
+    losses.restore(made)
+    scenes.set_platform(made, "new steps")
+    made.register("rhel9-base", None, text="edited")
+    made.settle()
+    assert {scenes.rest_of(made, name) for name in (BASE, JAVA)} == {"current"}
+
+
+@pytest.mark.parametrize("caller", [scenes.principal("secops"), scenes.principal(roles=["Factory.Reader"])])
+def test_only_secops_rebuilds_state(caller: Principal) -> None:
+    made = scenes.settled({"rhel9-base": None})
+    losses.lose_tables(made)
+    with pytest.raises(PermanentError) as refused:
+        made.factory.restorer.step(caller, "")
+    assert refused.value.error_class is ErrorClass.PERMISSION
+    assert losses.heads(made) == {}
+
+
+@pytest.mark.parametrize("cursor", ["nothing", "told:../etc", "later:rhel9-base", ":"])
+def test_a_cursor_that_no_step_gave_is_refused(cursor: str) -> None:
+    made = scenes.settled({"rhel9-base": None})
+    losses.lose_tables(made)
+    with pytest.raises(InvalidValue, match="no cursor"):
+        made.factory.restorer.step(ADMIN, cursor)
+
+
+def test_a_fleet_of_more_than_one_step_is_restored_whole() -> None:
+    parents: dict[str, str | None] = {"base-0": None}
+    parents |= {f"image-{number:02d}": "base-0" for number in range(45)}
+    made = scenes.settled(parents)
+    before = _all(made)
+    losses.lose_tables(made)
+    reports = losses.restore(made)
+    assert len(reports) > 6
+    assert all(len(report.restored) <= 20 for report in reports)
+    assert _all(made) == before
+    made.settle()
+    assert losses.build_count(made) == 0

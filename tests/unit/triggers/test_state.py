@@ -1,0 +1,31 @@
+"""The route that rebuilds state: one step per request, by cursor."""
+
+import pytest
+
+from tests.unit.triggers.asgi_client import AsgiClient
+from tests.unit.triggers.twins import TwinFactory
+
+ADMIN = {"Authorization": "Bearer good.admin"}
+
+
+def test_a_rebuild_is_taken_step_by_step(client: AsgiClient, factory: TwinFactory) -> None:
+    first = client.post("/api/state/rebuild", headers=ADMIN).json()
+    assert first == {
+        "restored": ["app", "base"],
+        "kept": [],
+        "deleted": ["old"],
+        "problems": [],
+        "next": "lineage:",
+    }
+    second = client.post("/api/state/rebuild", json={"after": first["next"], "force": True}, headers=ADMIN)
+    assert second.json()["problems"] == [{"image": "app", "message": "is gone"}]
+    assert second.json()["next"] is None
+    assert factory.restorer.cursors == [("", False), ("lineage:", True)]
+
+
+@pytest.mark.parametrize("body", [{"after": "x" * 81}, {"after": 1}, {"force": "yes"}, {"until": ""}])
+def test_a_body_of_another_form_is_refused(
+    body: dict[str, object], client: AsgiClient, factory: TwinFactory
+) -> None:
+    assert client.post("/api/state/rebuild", json=body, headers=ADMIN).status_code == 422
+    assert factory.restorer.cursors == []

@@ -1,0 +1,49 @@
+"""Routes of poisoned messages: list them, send one again, put one aside."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from pipeline_core.domain.poison import PoisonState
+from pipeline_core.ports import Principal
+from triggers.api import models
+from triggers.api.authentication import caller_of
+from triggers.provider import Provider
+
+KEY = re.compile(r"[0-9A-Za-z-]{1,64}")  # of a record; nothing else ever reaches a store
+
+Caller = Annotated[Principal, Depends(caller_of)]
+Key = Annotated[str, Path(pattern=f"^{KEY.pattern}$", description="The record's key")]
+After = Annotated[str, Query(pattern=f"^({KEY.pattern})?$", description="`next` of the page before")]
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes under `/api/poison`."""
+    routes = APIRouter(prefix="/api/poison", tags=["poison"])
+
+    @routes.get("")
+    def list_poison(
+        caller: Caller,
+        state: PoisonState | None = None,
+        after: After = "",
+        limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    ) -> models.PoisonRecords:
+        """Messages that could not be handled, newest first; a team sees those about its own images.
+
+        A page may hold fewer than `limit`: go on by `next`.
+        """
+        page = factory().poison_desk.page(caller, state=state, after=after, limit=limit)
+        return models.PoisonRecords.model_validate(page)
+
+    @routes.post("/{key}/requeue")
+    def requeue_poison(key: Key, caller: Caller) -> models.PoisonRecord:
+        """Send the exact text to its queue again; 409 where the record was closed before."""
+        return models.PoisonRecord.model_validate(factory().poison_desk.requeue(key, caller))
+
+    @routes.delete("/{key}", status_code=204)
+    def dismiss_poison(key: Key, caller: Caller) -> None:
+        """Put a message aside; 409 where it was requeued before."""
+        factory().poison_desk.dismiss(key, caller)
+
+    return routes
