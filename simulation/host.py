@@ -19,8 +19,10 @@ MAX_DEQUEUE = 5
 _POISON = "-poison"
 _QUEUES = (*messages.QUEUES, *(f"{queue}{_POISON}" for queue in messages.QUEUES))
 _AGAIN = timedelta(seconds=30)
+_FAULTS = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
+_POISON_FAULTS = _FAULTS[1:]  # what is lost there is gone for good: nothing else tells of it
 _DEPTH = 2  # handlers that run inside each other at most: enough for every race of two
-_STEPS = 24  # of one build in the queue: doubled ones add up only until its next transition
+_STEPS = 32  # of one build in the queue: doubled ones add up only until its next transition
 _BUILD = re.compile(r'"build":"([^"]+)"')
 _SLOW = timedelta(seconds=45)  # longer than a message stays hidden
 
@@ -101,8 +103,8 @@ class Host:
         if message.dequeue_count > MAX_DEQUEUE and not queue.endswith(_POISON):
             self._to_poison(queue, message)
             return
-        place = f"{queue}:{message.text}"
-        kind, fraction = self.ports.calls.injector.draw(place, (Kind.LOST, Kind.DOUBLED, Kind.DELAYED))
+        place, is_poison = f"{queue}:{message.text}", queue.endswith(_POISON)
+        kind, fraction = self.ports.calls.injector.draw(place, _POISON_FAULTS if is_poison else _FAULTS)
         if kind is Kind.DOUBLED:
             self.twins.queues.send(queue, message.text)
         elif kind is Kind.DELAYED:

@@ -95,7 +95,7 @@ def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
 
 
 def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
-    """Images whose newest input failed for good by the platform's truth, and those that never had a parent."""
+    """Images whose newest input failed for good by the platform's truth, and those whose parent has no version."""
     failed = {
         build.image
         for build in world.safety.builds.values()
@@ -109,7 +109,6 @@ def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageNam
             for name, head in heads.items()
             if name not in excused
             and head.registration.parent in excused
-            and head.current is None
             and heads[head.registration.parent].current is None
         }
         excused |= orphans

@@ -17,7 +17,9 @@ from unittest import mock
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.domain import leases
 from pipeline_core.domain.errors import TransientError
+from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, Verb
 from pipeline_core.services import container_stage
@@ -299,6 +301,17 @@ def _same_version() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _spares_nobody() -> Iterator[None]:
+    """The reaper takes every build for one that has ended."""
+
+    def judge(tags: object, build: object, now: object) -> Judgement:
+        return Judgement.LEASED if build is None else Judgement.ENDED
+
+    with mock.patch.object(leases, "judge", judge):
+        yield
+
+
+@contextlib.contextmanager
 def _includes_anything() -> Iterator[None]:
     """A build lets its version into latest without looking whether it is still the active one."""
 
@@ -318,6 +331,7 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="sweep", change=_sweepless),
         Sabotage(rule="reaper", change=_reapless),
         Sabotage(rule="lease", change=_expired),
+        Sabotage(rule="live-builds-spared", patch=_spares_nobody),
         Sabotage(rule="poison", change=_without_poison, images=3, slots=2),
         Sabotage(rule="rule-1-one-transaction", wrap=lambda ports: replace(ports, tables=_Torn())),
         Sabotage(rule="rule-2-deletion-confirmed", change=_unconfirmed, slots=2),

@@ -11,13 +11,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.domain.leases import ATTEMPT_TAG, BUILD_TAG, STAGE_TAG
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, TableWrite, Verb, VersionState
+from pipeline_core.ports import (
+    GalleryImageVersion,
+    NewContainerGroup,
+    TableWrite,
+    TaggedResource,
+    Verb,
+    VersionState,
+)
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from simulation.platform import Platform
 
 Version = tuple[str, str]  # image, version
+_STAGES = {"building": "build", "verifying": "verify"}  # what runs in a phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,7 @@ class SeenBuild:
     parent: Version | None
     is_verified: bool
     campaign: str = ""
+    is_stopping: bool = False  # a person or a failure ends it: what it made goes first
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +80,10 @@ class Safety:
             case "galleries.set_excluded":
                 if not named["excluded"] and str(given[0]) in self.live:
                     self._look_at_inclusion(given[0], given[1], given[2])
+            case "galleries.begin_delete" if str(given[0]) not in self.live:
+                self._demand_not_in_use((str(given[1]), str(given[2])))
+            case "resources.begin_delete":
+                self._look_at_removal(given[0])
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
@@ -128,7 +142,7 @@ class Safety:
             self._blame(f"(4) {len(self._held)} slots are held, {self.slots} are there")
 
     def _look_at_group(self, new: NewContainerGroup) -> None:
-        running = {group.tags.get("imagefactory-build", "") for group in self.twins.containers.list_groups()}
+        running = {group.tags.get(BUILD_TAG, "") for group in self.twins.containers.list_groups()}
         if len(running) > self.slots:
             text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
             self._blame(f"{text}: {', '.join(sorted(running))}")
@@ -150,8 +164,23 @@ class Safety:
         self.published.add(key)
         self._demand_gates(found, key)
 
+    def _look_at_removal(self, resource: TaggedResource) -> None:
+        """Nothing that the current attempt of a build may use is removed."""
+        build = self.builds.get(resource.tags.get(BUILD_TAG, ""))
+        if build is None or build.is_stopping or build.phase == "finished":
+            return
+        stage, attempt = resource.tags.get(STAGE_TAG), resource.tags.get(ATTEMPT_TAG)
+        if (stage, attempt) == (_STAGES.get(build.phase), str(build.attempt)):
+            self._blame(f"(7) {resource.id} was removed while {build.id} is {build.phase}")
+
+    def _demand_not_in_use(self, version: Version) -> None:
+        for build in map(self.builds.__getitem__, sorted(self._active.get(version[0], ()))):
+            if build.version == version[1] and not build.is_stopping:
+                text = f"(7) {version[0]}@{version[1]} was removed from quarantine"
+                self._blame(f"{text} while {build.id} is {build.phase}")
+
     def _demand_gates(self, found: GalleryImageVersion, key: Version) -> None:
-        build = self.builds.get(found.tags.get("imagefactory-build", ""))
+        build = self.builds.get(found.tags.get(BUILD_TAG, ""))
         text = f"{key[0]}@{key[1]}"
         if build is None or build.version != key[1]:
             self._blame(f"(5) {text} is live without a build of its own")
@@ -197,6 +226,7 @@ def _seen(row: Mapping[str, Any]) -> SeenBuild:
         parent=parent,
         is_verified=row["verify_result"] is not None,
         campaign=row["campaign"]["value"],
+        is_stopping=row["cancel"] is not None or row["given_up"],
     )
 
 

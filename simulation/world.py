@@ -180,13 +180,15 @@ def make(
     wait: timedelta = timedelta(seconds=30),
     only: frozenset[str] | None = None,
     wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
+    injector: Injector | None = None,
 ) -> World:
     """A world with the platform steps in force and one RHEL version on offer, but no image.
 
     `broken` is the share of inputs whose build fails for good; with `only`, no other faults strike than those
-    of these ids; `wrap` may replace twins by others, such as one that has lost a rule.
+    of these ids; `wrap` may replace twins by others, such as one that has lost a rule. An `injector` of
+    one's own decides what strikes instead of `faults` and `only`.
     """
-    injector = Injector(seed=seed, faults=faults, only=only)
+    injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
     containers = BudgetedContainers(clock=bare.clock, injector=injector)
     bare = replace(bare, containers=containers)

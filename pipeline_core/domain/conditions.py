@@ -14,11 +14,12 @@ from pipeline_core.domain.staleness import Current, Stale, Staleness
 
 @unique
 class ConditionType(Enum):
-    """A state in which a person has to look."""
+    """A state that a person wants to know of, and in most of them has to look."""
 
     STALLED = "Stalled"  # a message about it was poisoned, and nothing has gone on since
     BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled or revoked
+    STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +74,20 @@ def of_image(head: ImageHead, staleness: Staleness, claim: Claim | None = None) 
 
 def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build; Stalled ends with its next transition, or as for an image by a person."""
-    if head is None or build.is_finished:
+    if build.is_finished:
         return ()
-    marks = [mark for mark in head.poison if mark.build == build.id and build.phase_since <= mark.at]
-    return (_stalled(marks),) if marks else ()
+    found = [_stopping(build)] if build.is_stopping else []
+    poison = () if head is None else head.poison
+    marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
+    return tuple([*found, _stalled(marks)] if marks else found)
+
+
+def _stopping(build: Build) -> Condition:
+    if build.cancel is not None:
+        text = f"{build.cancel.actor} cancelled it: {build.cancel.reason or 'no reason was given'}"
+        return Condition(type=ConditionType.STOPPING, since=build.cancel.at, reason="Cancelled", message=text)
+    text = "" if build.failure is None else build.failure.message
+    return Condition(type=ConditionType.STOPPING, since=None, reason="Failed", message=text)
 
 
 def _stalled(marks: Sequence[PoisonMark]) -> Condition:

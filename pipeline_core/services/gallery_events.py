@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, Logs
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.site import Site
@@ -47,14 +48,32 @@ class GalleryEvents:
         if str(gallery).lower() not in {str(live).lower() for live in self.site.live}:
             self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
             return
-        self._check_proof(gallery, image, version)
+        live = self.galleries.find_version(gallery, image, version)
+        if live is not None:
+            self._check_proof(live)
+            self._check_turn(live)
         self.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
 
-    def _check_proof(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
-        live = self.galleries.find_version(gallery, image, version)
-        if live is None or live.tags.get("imagefactory-provenance"):
+    def _check_turn(self, live: GalleryImageVersion) -> None:
+        """Take a version out of `latest` that is above the current one, unless its build is about to end.
+
+        A handler that was slow, and then died, may have let it in after the image had gone back.
+        """
+        identity = find_build_id(live.tags)
+        head = self.images.find_head(live.image)
+        if live.excluded_from_latest or identity is None or head is None or head.value.current is None:
             return
-        detail = f"{image}@{version} is in {gallery} without provenance of this factory"
+        build = self.images.find_build(identity)
+        if live.version <= head.value.current.version or build is None or not build.value.is_finished:
+            return
+        self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        self.logs.note("version-taken-back", image=str(live.image), version=str(live.version))
+
+    def _check_proof(self, live: GalleryImageVersion) -> None:
+        if live.tags.get("imagefactory-provenance"):
+            return
+        image, version = live.image, live.version
+        detail = f"{image}@{version} is in {live.gallery} without provenance of this factory"
         entry = self.journal.of_image(image, Event.UNPROVEN, detail=detail)
         self.images.commit([records.add_entry(entry)])
         self.outbox.notify(image, entry.key)

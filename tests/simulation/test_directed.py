@@ -1,17 +1,21 @@
 """Rules of the engine that random faults meet too rarely: each race is made on purpose, with its rule and without."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.errors import UnlistedTransition
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.publishing import Publishing
+from simulation.faults import Killed
 from simulation.world import LIVE, World
 from tests.unit.services import scenes
-from tests.unit.services.meanwhile import slow_step
+from tests.unit.services.meanwhile import Meanwhile, slow_step
 from tests.unit.services.scenes import BASE
 
 FORMER, NEWER = "former content", "newer content"
@@ -120,3 +124,58 @@ def test_a_handler_that_only_repeats_what_another_did_takes_nothing_back() -> No
     made.settle()
     assert made.versions()["rhel9-base"] == str(build.version)
     assert made.ports.galleries.latest(LIVE, BASE) == build.version
+
+
+@pytest.mark.xfail(strict=True, reason="Publishing._take_back is not tried again where it fails")
+@pytest.mark.parametrize("error", [Killed("died"), scenes.transient()], ids=["killed", "refused"])
+def test_a_version_that_could_not_be_taken_back_at_once_is_taken_back_later(error: BaseException) -> None:
+    made, build, former = _publishing_the_newer()
+    others = scenes.once(_others(made, build))
+
+    class _Dying:
+        """Lets the version in after the others have moved on, and fails at taking it back."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(made.ports.galleries, name)
+
+        def set_excluded(self, *given: Any, excluded: bool) -> None:
+            if excluded:
+                scenes.rewired(made)
+                raise error
+            scenes.rewired(made)
+            others()
+            scenes.rewired(made, galleries=self)
+            made.ports.galleries.set_excluded(*given, excluded=excluded)
+
+    scenes.rewired(made, galleries=_Dying())
+    with suppress(Killed):
+        scenes.step(made, build)
+    scenes.step(made, build, redelivered=True)
+    made.settle()
+    assert made.versions()["rhel9-base"] == str(former)
+    assert made.ports.galleries.latest(LIVE, BASE) == former
+
+
+@pytest.mark.xfail(
+    strict=True, raises=UnlistedTransition, reason="Reconciler._start supersedes what it did not observe"
+)
+def test_a_build_that_starts_while_it_is_being_replaced_is_not_superseded() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    scenes.look(made, BASE)
+    old = scenes.active(made, BASE).value
+    scenes.released(made)
+
+    def is_build(table: str, partition: str, key: str) -> bool:
+        return key == f"build:{old.id}"
+
+    slow = Meanwhile(
+        made.ports.tables, "find", made.factory.dispatcher.dispatch, side="before", fits=is_build
+    )
+    scenes.rewired(made, tables=slow)
+    scenes.look(made, BASE)
+    assert slow.came
+    assert scenes.stored(made, old.id).value.phase is Phase.BUILDING
+    assert scenes.active(made, BASE).value.id == old.id
+    scenes.rewired(made)
+    made.settle()
+    assert [build.result for build in scenes.builds(made, BASE)] == [Result.SUCCEEDED, Result.SUCCEEDED]

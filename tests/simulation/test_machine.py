@@ -23,6 +23,7 @@ _EXAMPLES = int(os.environ.get("IMAGEFACTORY_EXAMPLES", "0"))
 _ROOTS = ("image-0", "image-1")
 _NAMES = (*_ROOTS, "image-2", "image-3", "image-4", "image-5")
 _TEXTS = ("edit-0", "edit-1")
+_DOUBLES = 12  # messages at most, so that their number does not grow without end
 _FIRST = "9.6.2025112113"
 
 _AT_A_CALL = (
@@ -33,6 +34,7 @@ _AT_A_CALL = (
     Kind.OVERTAKEN,
     Kind.STALE,
 )
+_ACTS = ("edit", "ask", "cancel", "poll", "sweep")
 _OF_A_CONTAINER = (Kind.EVICTED, Kind.SILENT, Kind.TWICE)
 _OF_A_MESSAGE = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
 
@@ -65,10 +67,8 @@ class Factory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        made = world.make(slots=2, wait=timedelta(seconds=60))
         self.forced = Forced()
-        made.injector = made.platform.injector = made.faulty.calls.injector = self.forced
-        made.ports.containers.injector = self.forced  # type: ignore[attr-defined]  # the budget's
+        made = world.make(slots=2, wait=timedelta(seconds=60), injector=self.forced)
         made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
         made.ports.galleries.deletion = timedelta(seconds=40)
         self.world = made
@@ -179,9 +179,34 @@ class Factory(RuleBasedStateMachine):
     def handler_is_overtaken(self, nth: int, then: int, kind: Kind) -> None:
         """Every message is there twice; others run between two calls of a handler, and a fault strikes after."""
         queues = self.world.ports.queues
-        for queue, message in [(queue, each) for queue in queues.names() for each in queues.messages(queue)]:
-            queues.send(queue, message.text)
+        waiting = [(queue, each.text) for queue in queues.names() for each in queues.messages(queue)]
+        for queue, text in waiting[:_DOUBLES]:
+            queues.send(queue, text)
         self._strike([(Kind.OVERTAKEN, nth), (kind, then)], deliveries=12)
+
+    @rule(nth=st.integers(0, 20), act=st.sampled_from(_ACTS), which=st.integers(0, 5))
+    def handler_is_interrupted(self, nth: int, act: str, which: int) -> None:
+        """Between two calls of a handler a person or a timer does something."""
+        calls = self.world.faulty.calls
+        others = calls.overtake
+
+        def overtake() -> None:
+            calls.overtake = others
+            match act:
+                case "edit":
+                    self.edit(which, _TEXTS[which % 2])
+                case "poll":
+                    self.world.host.fire("poll", self.world.factory.poller.poll)
+                case "sweep":
+                    self.world._sweep()
+                case "cancel" if self._active():
+                    self.cancel(which)
+                case _:
+                    self.ask(which)
+
+        calls.overtake = overtake
+        self._strike([(Kind.OVERTAKEN, nth)], deliveries=12)
+        calls.overtake = others
 
     @rule(kind=st.sampled_from(_OF_A_CONTAINER))
     def container_fails(self, kind: Kind) -> None:
@@ -210,7 +235,7 @@ class Factory(RuleBasedStateMachine):
     def nothing_was_violated(self) -> None:
         """Whatever has happened so far."""
         found = [*self.world.safety.broken, *self.world.host.findings, *self.world.findings]
-        assert found == []
+        assert not found, "\n".join(found)
 
     def teardown(self) -> None:
         """Nothing goes wrong from here on: people look, and the world has to come to rest as it should."""
@@ -218,7 +243,8 @@ class Factory(RuleBasedStateMachine):
             return
         self.forced.enabled = False
         self.story._come_to_rest()
-        assert rest.violations(self.world) == []
+        found = rest.violations(self.world)
+        assert not found, "\n".join(found)
 
     def _register(self, name: str, parent: str | None) -> None:
         self.story._register(name, parent)
@@ -262,8 +288,8 @@ def _profile() -> settings:
     return settings(
         derandomize=not many,
         database=None,
-        max_examples=_EXAMPLES or 25,
-        stateful_step_count=40 if many else 25,
+        max_examples=_EXAMPLES or 100,
+        stateful_step_count=40 if many else 30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.explicit, Phase.generate, Phase.shrink),

@@ -62,6 +62,7 @@ class PlatformRequest(Request):
 class Condition(Answer):
     """What keeps an image or a build from going on until a person looks: Stalled, BreakerOpen or Blocked.
 
+    A build that was cancelled or given up is Stopping until what it made is gone.
     `reason` is for programs, `message` for people.
     """
 

@@ -1,4 +1,7 @@
-"""Rule 3 of the engine without a server: what the nonce is for. On Azurite: `tests/contract/test_tables_lost_answers.py`."""
+"""Rule 3 of the engine without a server: what the nonce is for.
+
+On Azurite the same is shown by `tests/contract/test_tables_lost_answers.py`.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pipeline_core.domain import breaker, conditions
-from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain import breaker, builds, conditions
+from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
+from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
 from pipeline_core.domain.names import build_id
 from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
@@ -27,6 +28,30 @@ OTHER = build_id(BASE, BUILD.fingerprint, 2)
 
 def _mark(at: datetime = NOW, key: str = "k1", *, of_build: bool = False) -> PoisonMark:
     return PoisonMark(key=key, queue="build-steps", at=at, build=BUILD.id if of_build else None)
+
+
+STOP = CancelRequest(actor="Ada", at=NOW, reason="wrong branch")
+FAILURE = Failure(error_class=ErrorClass.SMOKE, message="no port answers")
+
+
+@pytest.mark.parametrize(
+    ("build", "reason", "message"),
+    [
+        (replace(BUILD, cancel=STOP), "Cancelled", "Ada cancelled it: wrong branch"),
+        (replace(BUILD, cancel=replace(STOP, reason="")), "Cancelled", "no reason was given"),
+        (replace(BUILD, given_up=True, failure=FAILURE), "Failed", "no port answers"),
+        (replace(BUILD, given_up=True), "Failed", ""),
+    ],
+)
+def test_a_build_that_stops_says_why(build: Build, reason: str, message: str) -> None:
+    (shown,) = conditions.of_build(build, None)
+    assert (shown.type, shown.reason) == (ConditionType.STOPPING, reason)
+    assert message in shown.message
+
+
+def test_a_build_that_goes_on_or_has_ended_does_not_stop() -> None:
+    ended = builds.finish(replace(BUILD, cancel=STOP), Result.CANCELLED, NOW)
+    assert conditions.of_build(BUILD, None) == conditions.of_build(ended, None) == ()
 
 
 def _types(head: ImageHead, staleness: Staleness, claim: Claim | None = None) -> list[ConditionType]:
@@ -134,4 +159,8 @@ def test_several_conditions_are_all_shown() -> None:
         poison=(_mark(),),
     )
     claim = make.claim_on(STALE.desired, Outcome.FAILED, ended_at=NOW)
-    assert _types(head, STALE, claim) == list(ConditionType)
+    assert _types(head, STALE, claim) == [
+        ConditionType.STALLED,
+        ConditionType.BREAKER_OPEN,
+        ConditionType.BLOCKED,
+    ]

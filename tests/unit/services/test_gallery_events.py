@@ -1,7 +1,10 @@
 """Gallery events: a second look at our own, an alarm for what is not ours, and silence for the rest."""
 
+from datetime import timedelta
+
 import pytest
 
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
@@ -84,3 +87,37 @@ def test_what_is_no_version_in_a_live_gallery_is_a_named_no_op(resource: str) ->
     assert made.ports.queues.names() == []
     assert made.ports.tables.rows("images") == rows
     assert scenes.told(made, "gallery-event-ignored", resource=resource[:300])
+
+
+def _gone_back() -> tuple[World, GalleryVersion]:
+    """An image that was edited and edited back: its first version is current again, the second out of `latest`."""
+    made = scenes.settled(ONE)
+    for text in ("other content", "content"):
+        made.register("rhel9-base", None, text=text)
+        made.settle()
+    first, second = sorted(each.version for each in made.ports.galleries.list_versions(LIVE, BASE))
+    assert made.ports.galleries.latest(LIVE, BASE) == first
+    return made, second
+
+
+def test_a_version_that_was_let_in_after_its_turn_is_taken_out_of_latest_again() -> None:
+    made, second = _gone_back()
+    made.ports.galleries.set_excluded(LIVE, BASE, second, excluded=False)
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(second)), WRITE)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert made.ports.galleries.latest(LIVE, BASE) == current.version
+    assert scenes.told(made, "version-taken-back", version=str(second))
+
+
+def test_a_version_whose_build_is_about_to_end_is_left_in_latest() -> None:
+    made = scenes.settled(ONE)
+    made.register("rhel9-base", None, text="other content")
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    assert build.version is not None
+    made.ports.clock.advance(timedelta(minutes=5))
+    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, build.version) is not None)
+    made.ports.clock.advance(timedelta(minutes=5))
+    made.ports.galleries.set_excluded(LIVE, BASE, build.version, excluded=False)
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
+    assert made.ports.galleries.latest(LIVE, BASE) == build.version

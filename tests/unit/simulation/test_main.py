@@ -1,113 +1,108 @@
-"""`python -m simulation`: says what it did in its last line, and a broken invariant makes it fail."""
+"""`python -m simulation`: says what it did in its last line, and a broken invariant makes it fail and be shown."""
 
-import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Any
+import shlex
 
 import pytest
 
-from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import NewContainerGroup, Row, TableWrite
-from pipeline_core.state import images as records
 from simulation import __main__ as program
-from simulation import world
-from simulation.world import World
+from simulation import sabotage, seeds
+from simulation.faults import STRUCK
+from simulation.seeds import Plan
 
 FACTS = {"first_seed", "seeds", "deliveries", "faults", "publishes", "violations", "seconds"}
+RULE = sabotage.ALL["rule-3-read-back"]
+REPLAY = "  replay: python -m simulation "
 
 
-def _run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
-) -> tuple[int, list[str]]:
-    monkeypatch.setattr("sys.argv", ["simulation", *words])
-    status = program.main()
+@pytest.fixture(scope="module")
+def missed() -> Plan:
+    """A seed that misses a rule; which one it is follows from everything that the services do."""
+    plans = (
+        Plan(seed=seed, images=RULE.images, slots=RULE.slots, faults=RULE.faults, without=RULE.rule)
+        for seed in range(1, 51)
+    )
+    return next(plan for plan in plans if seeds.run(plan).violations)
+
+
+def _words(plan: Plan) -> str:
+    return plan.command().removeprefix("python -m simulation ")
+
+
+def _run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, list[str]]:
+    status = program.main(shlex.split(words))
     return status, capsys.readouterr().out.splitlines()
 
 
-def test_seeds_with_light_faults_violate_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def _replays(lines: list[str]) -> list[str]:
+    return [line.removeprefix(REPLAY) for line in lines if line.startswith(REPLAY)]
+
+
+def test_the_last_line_counts_seeds_deliveries_faults_publishes_and_violations(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, lines = _run(monkeypatch, capsys, "--seeds", "3", "--faults", "light")
+    status, lines = _run(capsys, "--first-seed 4 --seeds 2 --images 8 --faults heavy --json")
     facts = json.loads(lines[-1])
     assert status == 0
-    assert set(facts) >= FACTS
-    assert (facts["first_seed"], facts["seeds"], facts["violations"]) == (1, 3, 0)
-    assert facts["deliveries"] > 1000
+    assert set(facts) == FACTS
+    assert (facts["first_seed"], facts["seeds"], facts["violations"]) == (4, 2, 0)
+    assert facts["deliveries"] > 2 * 8 * 20
     assert facts["faults"] > 100
-    assert facts["publishes"] >= 3 * 20 * 2
+    assert facts["publishes"] > 2 * 8
+    assert len(lines) == 1
 
 
-def test_without_faults_none_are_counted(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, lines = _run(monkeypatch, capsys, "--seeds", "1", "--images", "6", "--faults", "none", "--json")
+def test_without_faults_none_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    status, lines = _run(capsys, "--seeds 1 --images 6 --faults none")
     facts = json.loads(lines[-1])
     assert (status, facts["faults"], facts["violations"]) == (0, 0, 0)
 
 
-class _NoClaims(MemoryTables):
-    """Tables that forget claims: every look at a stale image is the first."""
-
-    def find(self, table: str, partition: str, key: str) -> Row | None:
-        return None if key.startswith("claim:") else super().find(table, partition, key)
-
-    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
-        kept = [write for write in writes if not write.row.key.startswith("claim:")]
-        etags = iter(super().write(table, kept) if kept else ())
-        return ["" if write.row.key.startswith("claim:") else next(etags) for write in writes]
+def test_with_only_no_faults_a_stormy_seed_is_calm(capsys: pytest.CaptureFixture[str]) -> None:
+    status, lines = _run(capsys, "--seeds 1 --images 6 --faults heavy --only-faults none")
+    facts = json.loads(lines[-1])
+    assert (status, facts["faults"], facts["violations"]) == (0, 0, 0)
+    assert facts["publishes"] >= 6
 
 
-def test_a_factory_without_claims_is_found_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_seed(
+    missed: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
-
-    def without_claims(*given: Any, **named: Any) -> MemoryPorts:
-        return dataclasses.replace(twins(*given, **named), tables=_NoClaims())
-
-    monkeypatch.setattr(world, "twins", without_claims)
-    status, lines = _run(monkeypatch, capsys, "--seeds", "6", "--images", "8", "--faults", "light")
+    status, lines = _run(capsys, f"{_words(missed)} --quick")
     assert status == 1
-    assert json.loads(lines[-1])["violations"] > 0
-    assert any(line.startswith("seed ") for line in lines)
-    assert any(
-        " --seeds 1 --images 8 --slots" in line and "replay: python -m simulation" in line for line in lines
-    )
+    told = [line for line in lines if line.startswith(f"seed {missed.seed}: ")]
+    assert len(told) == json.loads(lines[-1])["violations"] > 0
+    assert _replays(lines) == [_words(missed)]
 
 
-def _rested() -> World:
-    made = world.make()
-    made.register("rhel9-base", None)
-    made.settle()
-    assert program.violations(made) == []
-    return made
+def test_the_first_failing_seed_is_made_small_told_and_replayed(
+    missed: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, lines = _run(capsys, _words(missed))
+    whole, small = _replays(lines)
+    assert whole == _words(missed)
+    assert small.startswith(f"{whole} --only-faults ")
+    struck = [line for line in lines if line.startswith(f"  | {STRUCK}")]
+    assert 1 <= len(struck) <= 3
+
+    enough = next(line.partition("are enough: ")[2] for line in lines if "are enough: " in line)
+    status, again = _run(capsys, f"{small} --quick")
+    assert status == 1
+    assert f"seed {missed.seed}: {enough}" in again
+    assert json.loads(again[-1])["faults"] == len(small.rpartition(" ")[2].split(",")) == len(struck)
 
 
-def test_an_image_that_is_not_current_at_rest_is_a_violation() -> None:
-    made = _rested()
-    made.publish_release("9.8.2026062323")
-    made.factory.poller.poll()
-    assert any(line.startswith("rhel9-base is stale") for line in program.violations(made))
+def test_two_processes_come_to_the_same_numbers_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--first-seed 9 --seeds 3 --images 5 --slots 2 --faults heavy --jobs"
+    _, alone = _run(capsys, f"{words} 1")
+    _, shared = _run(capsys, f"{words} 2")
+    one, two = json.loads(alone[-1]), json.loads(shared[-1])
+    assert {**one, "seconds": 0} == {**two, "seconds": 0}
 
 
-def test_a_container_group_that_is_left_is_a_violation() -> None:
-    made = _rested()
-    made.ports.containers.create_group(NewContainerGroup(name="left", environment={}, tags={}))
-    assert "the container group left is left" in program.violations(made)
-
-
-def test_a_poisoned_message_is_a_violation() -> None:
-    made = _rested()
-    made.poisoned.append(("build-steps", "garbage"))
-    assert program.violations(made) == ["a message of build-steps was poisoned: garbage"]
-
-
-def test_an_input_that_was_published_twice_is_a_violation() -> None:
-    made = _rested()
-    image = ImageName("rhel9-base")
-    (build,) = made.factory.queries.images_store.list_builds(image, limit=10)
-    twin = dataclasses.replace(build, id=type(build.id)(f"{str(build.id)[:-1]}2"), generation=2)
-    made.factory.queries.images_store.commit([records.put_build(twin, etag=None)])
-    assert any("was published 2 times" in line for line in program.violations(made))
+@pytest.mark.parametrize("words", ["--faults storm", "--without gravity", "--seeds many"])
+def test_what_is_not_known_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        program.main(shlex.split(words))
+    assert refused.value.code == 2
+    assert words.split(maxsplit=1)[0] in capsys.readouterr().err

@@ -1,0 +1,223 @@
+"""Each invariant of safety can fail: the world is broken at one call, and the violation is named."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState
+from simulation.platform import Platform
+from simulation.world import World
+from tests.unit.simulation.broken import (
+    BASE,
+    FIRST,
+    JAVA,
+    LIVE,
+    QUARANTINE,
+    find,
+    rested,
+    rewrite,
+    working,
+    write,
+)
+
+BUILD = "rhel9-base.97a3d98113c8.1"
+SECOND = replace(FIRST, sequence=2)
+TAGS = {"imagefactory-build": "", "imagefactory-stage": "build", "imagefactory-attempt": "1"}
+
+
+def _build_of(made: World, image: str) -> str:
+    return next(build.id for build in made.safety.builds.values() if build.image == image)
+
+
+def _go_back(made: World) -> None:
+    rewrite(made, "images", find(made, "images", str(BASE), "head"), '"minor":6', '"minor":5')
+
+
+def _publish_again(made: World) -> None:
+    row = find(made, "images", str(BASE), "build:")
+    again = f"{_build_of(made, str(BASE))[:-1]}2"
+    rewrite(made, "images", row, _build_of(made, str(BASE)), again, key=f"build:{again}")
+
+
+def _build_twice_at_once(made: World) -> None:
+    row = find(made, "images", str(BASE), "build:")
+    text = str(row.cells["value"]).replace('"phase":"finished"', '"phase":"building"')
+    running = replace(row, cells={**row.cells, "value": text})
+    for number in ("2", "3"):
+        again = f"{_build_of(made, str(BASE))[:-1]}{number}"
+        rewrite(made, "images", running, _build_of(made, str(BASE)), again, key=f"build:{again}")
+
+
+def _hold_too_many_slots(made: World) -> None:
+    for number in range(made.safety.slots + 1):
+        write(made, "capacity", Row(partition="slots", key=f"slot:{number}", cells={}))
+
+
+def _job_of_child(made: World) -> NewContainerGroup:
+    """The group in which the child's image was built, by another name."""
+    digests = [facts.name.removesuffix(".json") for facts in made.ports.blobs.list("jobs", "")]
+    for digest in digests:
+        job = made.ports.blobs.read("jobs", f"{digest}.json", limit=100_000).decode()
+        if str(JAVA) in job and '"stage":"build"' in job.replace('": "', '":"'):
+            return NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={})
+    raise AssertionError("the child was not built")
+
+
+def _run_too_many_groups(made: World) -> None:
+    for number in range(made.safety.slots):
+        tags = {"imagefactory-build": f"rhel9-base.97a3d98113c8.{number + 5}"}
+        made.ports.containers.create_group(NewContainerGroup(name=f"g{number}", environment={}, tags=tags))
+    wanted = _job_of_child(made)
+    made.faulty.containers.create_group(replace(wanted, tags={"imagefactory-build": _build_of(made, str(JAVA))}))
+
+
+def _include(made: World, **changes: object) -> None:
+    """Let another version of the parent into latest, with the tags of the first but for some."""
+    shown = made.ports.galleries.find_version(LIVE, BASE, FIRST)
+    assert shown is not None
+    second = replace(shown, version=SECOND, excluded_from_latest=True, **changes)  # type: ignore[arg-type]
+    made.ports.galleries.add_version(second)
+    made.faulty.galleries.set_excluded(LIVE, BASE, SECOND, excluded=False)
+
+
+def _include_what_nobody_built(made: World) -> None:
+    _include(made, tags={})
+
+
+def _take_for_own(made: World) -> None:
+    """The parent's build says that the second version is its own."""
+    row = find(made, "images", str(BASE), "build:")
+    rewrite(made, "images", row, '"sequence":1},"result"', '"sequence":2},"result"')
+
+
+def _include_untested(made: World) -> None:
+    _take_for_own(made)
+    made.platform.made[str(BASE), str(SECOND)] = (_build_of(made, str(BASE)), 1)
+    _include(made)
+
+
+def _include_what_another_attempt_made(made: World) -> None:
+    _take_for_own(made)
+    made.platform.proved.add((str(BASE), str(SECOND)))
+    made.platform.made[str(BASE), str(SECOND)] = (_build_of(made, str(BASE)), 2)
+    _include(made)
+
+
+def _include_without_provenance(made: World) -> None:
+    _take_for_own(made)
+    made.platform.proved.add((str(BASE), str(SECOND)))
+    _include(made, tags={"imagefactory-build": _build_of(made, str(BASE))})
+
+
+def _build_from_what_is_gone(made: World) -> None:
+    made.ports.galleries.begin_delete(LIVE, BASE, FIRST)
+    made.faulty.containers.create_group(_job_of_child(made))
+
+
+def _build_from_what_was_never_published(made: World) -> None:
+    made.safety.published.discard((str(BASE), str(FIRST)))
+    made.faulty.containers.create_group(_job_of_child(made))
+
+
+def _include_with_parent_gone(made: World) -> None:
+    made.ports.galleries.begin_delete(LIVE, BASE, FIRST)
+    made.safety.published.discard((str(JAVA), str(FIRST)))
+    made.faulty.galleries.set_excluded(LIVE, JAVA, FIRST, excluded=False)
+
+
+CASES: dict[str, tuple[Callable[[World], None], str]] = {
+    "a root goes back to an older release": (_go_back, r"\(2\) rhel9-base went back to .* 9\.5\.2025112113"),
+    "an input is published twice": (_publish_again, r"\(2\) rhel9-base published the input .* again"),
+    "an image has two active builds": (_build_twice_at_once, r"\(3\) rhel9-base has 2 active builds"),
+    "a slot is held too many": (_hold_too_many_slots, r"\(4\) 3 slots are held, 2 are there"),
+    "a group runs too many": (_run_too_many_groups, r"\(4\) again is one too many: groups of 3 builds, 2 may"),
+    "a version of nobody is live": (
+        _include_what_nobody_built,
+        r"\(5\) rhel9-base@9\.20261121\.2 is live without a build of its own",
+    ),
+    "an untested version is live": (_include_untested, r"\(5\) rhel9-base@.* is live without its gates"),
+    "a version of another attempt is live": (
+        _include_what_another_attempt_made,
+        r"\(5\) rhel9-base@9\.20261121\.2 was made by .* 2\), not by .* attempt 1",
+    ),
+    "a version is live without provenance": (
+        _include_without_provenance,
+        r"\(5\) rhel9-base@9\.20261121\.2 is live without provenance",
+    ),
+    "a build starts from a deleted parent": (
+        _build_from_what_is_gone,
+        r"\(6\) build rhel9-java\..* starts from rhel9-base@9\.20261121\.1, which is not in live",
+    ),
+    "a build starts from a parent never published": (
+        _build_from_what_was_never_published,
+        r"\(6\) build rhel9-java\..* starts from rhel9-base@9\.20261121\.1, which was never published",
+    ),
+    "a version is included without its parent": (
+        _include_with_parent_gone,
+        r"\(6\) rhel9-java@9\.20261121\.1 is included with rhel9-base@9\.20261121\.1, which is not in live",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_must_never_happen_is_named(name: str) -> None:
+    breaks, named = CASES[name]
+    made = rested(slots=2)
+    breaks(made)
+    assert any(re.match(named, line) for line in made.safety.broken), made.safety.broken
+
+
+def _group(made: World) -> TaggedResource:
+    (group,) = made.ports.containers.list_groups()
+    return TaggedResource(id=f"groups/{group.name}", type="groups", tags=group.tags)
+
+
+@pytest.mark.parametrize("phase", ["building", "verifying"])
+def test_to_remove_what_a_live_build_uses_is_named(phase: str) -> None:
+    made = working(rested(), phase)
+    made.faulty.resources.begin_delete(_group(made))
+    (line,) = made.safety.broken
+    assert re.match(rf"\(7\) groups/if-build-.* was removed while rhel9-base\..* is {phase}", line)
+
+
+@pytest.mark.parametrize("phase", ["verifying", "publishing"])
+def test_to_remove_the_version_that_a_live_build_proves_or_publishes_is_named(phase: str) -> None:
+    made = working(rested(), phase)
+    made.faulty.galleries.begin_delete(QUARANTINE, BASE, SECOND)
+    (line,) = made.safety.broken
+    assert line.startswith("(7) rhel9-base@9.20261121.2 was removed from quarantine while rhel9-base.")
+
+
+def test_what_an_ended_build_left_may_be_removed() -> None:
+    made = working(rested(), "building")
+    group = _group(made)
+    made.settle()
+    made.faulty.resources.begin_delete(group)
+    made.faulty.galleries.begin_delete(QUARANTINE, BASE, SECOND)
+    assert made.safety.broken == []
+
+
+def test_the_same_violation_is_named_once() -> None:
+    made = rested(slots=2)
+    _hold_too_many_slots(made)
+    write(made, "capacity", Row(partition="slots", key="other", cells={}))
+    assert len(made.safety.broken) == 1
+
+
+def test_a_version_that_was_good_may_be_let_into_latest_again() -> None:
+    made = rested()
+    made.faulty.galleries.set_excluded(LIVE, BASE, FIRST, excluded=True)
+    made.faulty.galleries.set_excluded(LIVE, BASE, FIRST, excluded=False)
+    assert made.safety.broken == []
+
+
+def test_truth_about_versions_is_the_platforms_and_not_the_factorys() -> None:
+    made = rested()
+    assert isinstance(made.platform, Platform)
+    shown = made.ports.galleries.find_version(LIVE, BASE, FIRST)
+    assert isinstance(shown, GalleryImageVersion)
+    assert shown.state is VersionState.READY
+    assert (str(BASE), str(FIRST)) in made.platform.proved
+    assert made.platform.made[str(BASE), str(FIRST)] == (_build_of(made, str(BASE)), 1)
