@@ -48,8 +48,8 @@ format: setup  ## format and mend what can be mended
 coverage: setup  ## branch coverage of the domain, which has to be whole
 	@$(PY) -m pytest -q -n 0 tests/unit/domain --cov=pipeline_core.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
-simulate: setup  ## the services under virtual time with faults
-	@$(PY) -m simulation
+simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 200 --images 60 --faults heavy"
+	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
 	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done

@@ -231,18 +231,19 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         site=site,
         logs=logs,
     )
+    dispatcher = Dispatcher(
+        images=images,
+        index=index,
+        capacity=capacity,
+        outbox=outbox,
+        journal=journal,
+        clock=clock,
+        logs=logs,
+    )
     return Factory(
         poller=poller,
         reconciler=reconciler,
-        dispatcher=Dispatcher(
-            images=images,
-            index=index,
-            capacity=capacity,
-            outbox=outbox,
-            journal=journal,
-            clock=clock,
-            logs=logs,
-        ),
+        dispatcher=dispatcher,
         driver=driver,
         build_events=BuildEvents(images=images, outbox=outbox, logs=logs),
         cascade=Cascade(index=index, outbox=outbox, logs=logs),
@@ -275,6 +276,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             ),
             campaigns=CampaignSweep(images=images, outbox=outbox, journal=journal, logs=logs),
             chains=Chains(images=images, projection=projection),
+            dispatcher=dispatcher,
             chronicle=chronicle,
             outbox=outbox,
             clock=clock,

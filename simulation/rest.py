@@ -99,7 +99,8 @@ def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageNam
     failed = {
         build.image
         for build in world.safety.builds.values()
-        if build.result == "failed" and build.id.rpartition(".")[0] in world.platform.failed_inputs
+        if build.result in ("failed", "cancelled")
+        and build.id.rpartition(".")[0] in world.platform.failed_inputs
     }
     excused = {name for name in heads if str(name) in failed and last_failed(world, name)}
     grown = True

@@ -84,22 +84,6 @@ class _NoEtags(MemoryTables):
         return replace(write, row=replace(write.row, etag=there.etag))
 
 
-class _Torn(MemoryTables):
-    """Tables without transactions: now and then the process dies in the middle of what should be one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chance = random.Random(1)  # noqa: S311 - it has to repeat itself
-
-    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
-        etags: list[str] = []
-        for write in writes:
-            if etags and self._chance.random() < 0.02:
-                raise Killed(f"in the middle of a transaction over {table}")
-            etags += super().write(table, [write])
-        return etags
-
-
 class _Backwards(MemoryTables):
     """Desired inputs come from the list as it is now, which may have lost what was seen before."""
 
@@ -209,12 +193,35 @@ def _unconfirmed(world: World) -> None:
     twin.deletion = timedelta(minutes=3)
 
 
+def _torn(world: World) -> None:
+    """Tables without transactions: now and then the process dies in the middle of what should be one."""
+    twin, watch = world.ports.tables, world.faulty.calls.watch
+    chance = random.Random(1)  # noqa: S311 - it has to repeat itself
+
+    def write(table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
+        etags: list[str] = []
+        for number, each in enumerate(writes):
+            if etags and chance.random() < 0.02:
+                watch("tables.write", (table, writes[:number]), {})
+                raise Killed(f"in the middle of a transaction over {table}")
+            etags += twin.write(table, [each])
+        return etags
+
+    _stand_in(world, "tables", write=write)
+
+
 def _stand_in(world: World, port: str, **methods: Callable[..., Any]) -> None:
     """Other methods in front of a twin; the services see them, the platform does not."""
-    front: Any = getattr(world.faulty, port)
-    twin = front._twin
+    twin = getattr(world.faulty, port)._twin
     shape = {name: getattr(twin, name) for name in dir(type(twin)) if not name.startswith("_")}
-    front._twin = SimpleNamespace(**{**shape, **methods})
+    _exchange(world, port, SimpleNamespace(**{**shape, **methods}))
+
+
+def _exchange(world: World, port: str, twin: object) -> None:
+    """Put another twin behind the faults; what the port knows of the former one is forgotten."""
+    front: Any = getattr(world.faulty, port)
+    front.__dict__.clear()
+    front.__init__(port, twin, world.faulty.calls)
 
 
 def _without_poison(world: World) -> None:
@@ -237,7 +244,7 @@ class _Idle:
 
 def _flagged(world: World) -> None:
     flag = _Flagged(queues=world.ports.queues)
-    world.faulty.queues._twin = flag  # type: ignore[attr-defined]
+    _exchange(world, "queues", flag)
     dispatcher = world.host.factory.dispatcher
 
     class _Lowering:
@@ -260,11 +267,11 @@ def _raising(world: World) -> None:
 
 
 def _deaf(world: World) -> None:
-    world.faulty.queues._twin = _Deaf(queues=world.ports.queues)  # type: ignore[attr-defined]
+    _exchange(world, "queues", _Deaf(queues=world.ports.queues))
 
 
 def _wordless(world: World) -> None:
-    world.faulty.queues._twin = _NoWord(queues=world.ports.queues)  # type: ignore[attr-defined]
+    _exchange(world, "queues", _NoWord(queues=world.ports.queues))
 
 
 def _sweepless(world: World) -> None:
@@ -333,7 +340,7 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="lease", change=_expired),
         Sabotage(rule="live-builds-spared", patch=_spares_nobody),
         Sabotage(rule="poison", change=_without_poison, images=3, slots=2),
-        Sabotage(rule="rule-1-one-transaction", wrap=lambda ports: replace(ports, tables=_Torn())),
+        Sabotage(rule="rule-1-one-transaction", change=_torn),
         Sabotage(rule="rule-2-deletion-confirmed", change=_unconfirmed, slots=2),
         Sabotage(rule="rule-3-read-back", change=_unproven_conflicts, faults="answers", images=5, slots=2),
         Sabotage(rule="rule-4-forward-only", wrap=_backwards),

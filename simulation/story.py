@@ -72,8 +72,8 @@ class Story:
                 self.world.settle(limit=limit, sweeps=4)
                 if not self._people_look():
                     break
-            self.world.run_until(self.world.ports.clock.now() + _LEASES)
-            self.world.settle(limit=limit, sweeps=2)
+            self.world.ports.clock.advance(_LEASES)
+            self.world.settle(limit=limit, sweeps=3)
         except world.RestlessError as error:
             self.world.findings.append(f"(1) {error}")
 

@@ -15,6 +15,7 @@ from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.journal import Journal
@@ -136,19 +137,49 @@ class Dispatcher:
                 stands = self._may_stand_still(stored.value)
                 self.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
-        take = self.capacity.take(slot, pending, ledger)
-        if take is Take.RACED:
+        if self.capacity.take(slot, pending, ledger) is Take.RACED:
             return None
-        try:
-            build = self._begin(stored.value, stored.etag)
-        except StaleWrite:
-            if take is Take.TAKEN:
-                self._give_back(pending)
+        build = self._begin_held(stored)
+        if build is None:
             return None
         self.index.remove_pending(pending.key, etag=row.etag)
-        self.outbox.step(build, reason="slot-taken")
-        self.logs.note("build-started", image=str(build.image), build_id=str(build.id), slot=slot)
+        self._tell(build)
         return True
+
+    def resume(self, identity: BuildId) -> bool:
+        """Start a pending build that has a slot already: whoever took it died before the build began."""
+        stored = self.images.find_build(identity)
+        build = None if stored is None else self._begin_held(stored)
+        if build is None:
+            return False
+        self.index.withdraw(build)
+        self._tell(build)
+        return True
+
+    def _begin_held(self, stored: Stored[Build]) -> Build | None:
+        """Begin a build that has a slot; None where it is no longer to be begun, or others keep changing it.
+
+        The slot of a build that is still pending is kept: another pass may be about to begin it on that very
+        slot. Only a build that has ended gives it back, since it is never begun again.
+        """
+        for _ in range(_ROUNDS):
+            build = stored.value
+            if build.is_finished:
+                self.capacity.release(build.id)
+            if build.phase is not Phase.PENDING or build.is_stopping:
+                return None
+            try:
+                return self._begin(build, stored.etag)
+            except StaleWrite:
+                again = self.images.find_build(build.id)
+            if again is None:
+                return None
+            stored = again
+        return None
+
+    def _tell(self, build: Build) -> None:
+        self.outbox.step(build, reason="slot-taken")
+        self.logs.note("build-started", image=str(build.image), build_id=str(build.id))
 
     def _may_stand_still(self, build: Build) -> bool:
         """A build that got its slot a while ago and still is in the list: its first step was never sent."""
@@ -168,12 +199,6 @@ class Dispatcher:
             ]
         )
         return begun
-
-    def _give_back(self, pending: PendingBuild) -> None:
-        """The slot that this pass took, unless the build was started all the same."""
-        stored = self.images.find_build(pending.build)
-        if stored is None or not stored.value.phase.has_container:
-            self.capacity.release(pending.build)
 
 
 def _is_parked(row: _Row) -> bool:

@@ -13,6 +13,7 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.chains import Chains
 from pipeline_core.services.chronicle import Chronicle
+from pipeline_core.services.dispatch import Dispatcher
 from pipeline_core.services.fence import Fence
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.sweep_builds import Active, BuildSweep
@@ -46,6 +47,7 @@ class Sweeper:
     campaigns: CampaignSweep
     chronicle: Chronicle
     chains: Chains
+    dispatcher: Dispatcher
     outbox: Outbox
     clock: Clock
     logs: Logs
@@ -91,8 +93,14 @@ class Sweeper:
         )
 
     def _free_slot(self, holder: BuildId) -> bool:
-        """Take a slot back whose build has ended: its group was confirmed gone before it was ended."""
+        """Take a slot back whose build has ended: its group was confirmed gone before it was ended.
+
+        A build that has a slot and is pending is begun: whoever took the slot for it has died.
+        """
         stored = self.images.find_build(holder)
+        if stored is not None and stored.value.phase is Phase.PENDING:
+            self.dispatcher.resume(holder)
+            return False
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
         return self.capacity.release(holder) is Release.FREED

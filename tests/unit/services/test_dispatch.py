@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Build, CancelRequest, Phase, ask_to_cancel
+from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result, ask_to_cancel
 from pipeline_core.domain.dispatch import GROUPS_PER_BUILD, PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.ports import TableWrite
 from pipeline_core.state import images as records
@@ -240,8 +240,8 @@ def test_a_build_that_another_pass_started_keeps_its_slot() -> None:
     assert _waiting(made) == []
 
 
-def test_a_slot_whose_build_could_not_be_started_is_given_back() -> None:
-    made = _queued({"rhel9-base": None})
+def _cannot_begin(made: World) -> None:
+    """Every begin of a build meets somebody else's write."""
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
         if table == "images":
@@ -250,10 +250,49 @@ def test_a_slot_whose_build_could_not_be_started_is_given_back() -> None:
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     with pytest.raises(TransientError):
         made.factory.dispatcher.dispatch()
-    assert _started(made) == []
     assert scenes.active(made, BASE).value.phase is Phase.PENDING
+
+
+def test_a_build_that_could_not_begin_keeps_its_slot_and_begins_on_it_in_the_next_pass() -> None:
+    """Given back, it could be the slot on which another pass is just beginning the build."""
+    made = _queued({"rhel9-base": None})
+    _cannot_begin(made)
     scenes.rewired(made)
     assert made.factory.dispatcher.dispatch() == 1
+    (holder,) = scenes.capacity(made).holders()
+    assert holder == scenes.active(made, BASE).value.id
+
+
+def test_a_pending_build_that_holds_the_last_slot_is_begun_by_the_sweep() -> None:
+    made = _queued({"rhel9-base": None}, slots=1)
+    _cannot_begin(made)
+    scenes.limited(made, slots=1)
+    assert made.factory.dispatcher.dispatch() == 0
+    made.factory.sweeper.sweep()
+    assert _started(made) == ["rhel9-base"]
+    assert _waiting(made) == []
+
+
+def test_a_build_that_was_superseded_before_it_could_begin_gives_its_slot_back() -> None:
+    made = _queued({"rhel9-base": None})
+    other = made.factory
+    edit = scenes.once(lambda: made.register("rhel9-base", None, text="newer"))
+    look = scenes.once(lambda: _run(lambda: other.reconciler.reconcile(BASE, CampaignId("edited"))))
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("build:") for write in writes) and table == "images":
+            edit()
+            look()
+
+    watched = scenes.WatchedTables(inner=made.ports.tables, before=before)
+    store = made.factory.queries.images_store
+    (old,) = store.list_builds(BASE, limit=10)
+    scenes.rewired(made, tables=watched)
+    made.factory.dispatcher.dispatch()
+    ended = store.find_build(old.id)
+    assert ended is not None
+    assert ended.value.result is Result.SUPERSEDED
+    assert old.id not in scenes.capacity(made).holders()
 
 
 def test_nothing_starts_while_the_hourly_budget_is_used_up() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation.platform import Platform
 from simulation.world import World
 from tests.unit.simulation.broken import (
@@ -22,9 +23,7 @@ from tests.unit.simulation.broken import (
     write,
 )
 
-BUILD = "rhel9-base.97a3d98113c8.1"
 SECOND = replace(FIRST, sequence=2)
-TAGS = {"imagefactory-build": "", "imagefactory-stage": "build", "imagefactory-attempt": "1"}
 
 
 def _build_of(made: World, image: str) -> str:
@@ -57,10 +56,10 @@ def _hold_too_many_slots(made: World) -> None:
 
 def _job_of_child(made: World) -> NewContainerGroup:
     """The group in which the child's image was built, by another name."""
-    digests = [facts.name.removesuffix(".json") for facts in made.ports.blobs.list("jobs", "")]
-    for digest in digests:
-        job = made.ports.blobs.read("jobs", f"{digest}.json", limit=100_000).decode()
-        if str(JAVA) in job and '"stage":"build"' in job.replace('": "', '":"'):
+    for facts in made.ports.blobs.list("jobs", ""):
+        digest = facts.name.removesuffix(".json")
+        job = BuildJob.from_wire(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
+        if (job.image, job.stage) == (str(JAVA), "build"):
             return NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={})
     raise AssertionError("the child was not built")
 
@@ -70,7 +69,9 @@ def _run_too_many_groups(made: World) -> None:
         tags = {"imagefactory-build": f"rhel9-base.97a3d98113c8.{number + 5}"}
         made.ports.containers.create_group(NewContainerGroup(name=f"g{number}", environment={}, tags=tags))
     wanted = _job_of_child(made)
-    made.faulty.containers.create_group(replace(wanted, tags={"imagefactory-build": _build_of(made, str(JAVA))}))
+    made.faulty.containers.create_group(
+        replace(wanted, tags={"imagefactory-build": _build_of(made, str(JAVA))})
+    )
 
 
 def _include(made: World, **changes: object) -> None:
@@ -132,7 +133,10 @@ CASES: dict[str, tuple[Callable[[World], None], str]] = {
     "an input is published twice": (_publish_again, r"\(2\) rhel9-base published the input .* again"),
     "an image has two active builds": (_build_twice_at_once, r"\(3\) rhel9-base has 2 active builds"),
     "a slot is held too many": (_hold_too_many_slots, r"\(4\) 3 slots are held, 2 are there"),
-    "a group runs too many": (_run_too_many_groups, r"\(4\) again is one too many: groups of 3 builds, 2 may"),
+    "a group runs too many": (
+        _run_too_many_groups,
+        r"\(4\) again is one too many: groups of 3 builds, 2 may",
+    ),
     "a version of nobody is live": (
         _include_what_nobody_built,
         r"\(5\) rhel9-base@9\.20261121\.2 is live without a build of its own",
@@ -179,7 +183,7 @@ def test_to_remove_what_a_live_build_uses_is_named(phase: str) -> None:
     made = working(rested(), phase)
     made.faulty.resources.begin_delete(_group(made))
     (line,) = made.safety.broken
-    assert re.match(rf"\(7\) groups/if-build-.* was removed while rhel9-base\..* is {phase}", line)
+    assert re.match(rf"\(7\) groups/if-.* was removed while rhel9-base\..* is {phase}", line)
 
 
 @pytest.mark.parametrize("phase", ["verifying", "publishing"])

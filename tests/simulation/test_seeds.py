@@ -1,0 +1,42 @@
+"""Whole fleets through every fault: nothing is lost, nothing doubled, nothing stuck, and nothing left behind.
+
+A seed that fails prints what is violated and the command that shows it again, made small.
+"""
+
+import pytest
+
+from simulation import seeds
+from simulation.seeds import Plan
+
+FLEET = 60
+HEAVY = [range(first, first + 20) for first in range(1, 201, 20)]
+RACES = [range(first, first + 25) for first in range(1, 101, 25)]
+
+
+def _hold(numbers: range, *, images: int, slots: int, faults: str) -> None:
+    failed: list[str] = []
+    for seed in numbers:
+        plan = Plan(seed=seed, images=images, slots=slots, faults=faults)
+        failed += [f"{plan.command()}: {line}" for line in seeds.run(plan).violations[:5]]
+    assert failed == [], "\n".join(failed)
+
+
+def _names(parts: list[range]) -> list[str]:
+    return [f"{part.start}-{part.stop - 1}" for part in parts]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("numbers", HEAVY, ids=_names(HEAVY))
+def test_fleets_of_sixty_come_through_heavy_faults(numbers: range) -> None:
+    _hold(numbers, images=FLEET, slots=8, faults="heavy")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("numbers", RACES, ids=_names(RACES))
+def test_small_fleets_come_through_races(numbers: range) -> None:
+    _hold(numbers, images=12, slots=4, faults="races")
+
+
+@pytest.mark.timeout(300)
+def test_fleets_without_faults_need_no_sweep() -> None:
+    _hold(range(1, 21), images=20, slots=8, faults="none")
