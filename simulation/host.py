@@ -18,6 +18,7 @@ from simulation.platform import Platform
 MAX_DEQUEUE = 5
 _POISON = "-poison"
 _QUEUES = (*messages.QUEUES, *(f"{queue}{_POISON}" for queue in messages.QUEUES))
+_PLACES = {queue: place for place, queue in enumerate(_QUEUES)}
 _AGAIN = timedelta(seconds=30)
 _FAULTS = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
 _POISON_FAULTS = _FAULTS[1:]  # what is lost there is gone for good: nothing else tells of it
@@ -51,10 +52,10 @@ class Host:
         if self._storms is None:
             self._storms = self.ports.calls.injector.faults.any
         self._turn += self._storms
-        for place in range(len(_QUEUES)):
-            queue = _QUEUES[(self._turn + place) % len(_QUEUES)]
-            visible = queues.first_visible(queue)
-            message = None if visible is None else queues.receive(queue)
+        first = self._turn % len(_QUEUES)
+        known = (name for name in queues.names() if name in _PLACES)
+        for queue in sorted(known, key=lambda name: (_PLACES[name] - first) % len(_QUEUES)):
+            message = queues.receive(queue)
             if message is None:
                 continue
             self._take(queue, message)

@@ -12,6 +12,7 @@ from simulation.story import Story
 
 _RUNS = 60  # of a failing seed at most, to make it small
 _LINES = 60  # of the trace that are shown
+_WAITS = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=90))  # between two looks
 _BUDGETS = (10_000, 10_000, 40)  # creations per hour: mostly plenty, sometimes the limit
 
 
@@ -60,7 +61,7 @@ def run(plan: Plan, *, trace: bool = False) -> Outcome:
         faults=LEVELS[plan.faults],
         broken=0.02 if stormy else 0.0,
         creates_per_hour=chance.choice(_BUDGETS) if stormy else _BUDGETS[0],
-        wait=timedelta(seconds=60),
+        wait=_WAITS[plan.seed % len(_WAITS)] if stormy else _WAITS[0],
         only=None if plan.only is None else frozenset(plan.only),
         wrap=rule.wrap,
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pipeline_core.domain import retry
-from pipeline_core.domain.builds import Build, Failure, Phase
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
@@ -59,6 +59,14 @@ class Stage(Protocol):
         ...
 
 
+class Publish(Stage, Protocol):
+    """The stage that lets a version into `latest`."""
+
+    def take_back(self, ended: Build) -> None:
+        """Take the version of an ended build out of `latest`, if the image has gone back since."""
+        ...
+
+
 class Stop(Stage, Protocol):
     """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
 
@@ -73,7 +81,7 @@ class Driver:
 
     images: ImageStore
     containers: Stage
-    publishing: Stage
+    publishing: Publish
     stopping: Stop
     ending: Ending
     outbox: Outbox
@@ -88,10 +96,7 @@ class Driver:
             return
         build = stored.value
         if build.is_finished:
-            if build.announce:
-                self.ending.announce(stored)
-            else:
-                self.logs.note("step-after-end", build_id=message.build)
+            self._after_end(stored)
             return
         if message.seq < build.seq:
             if redelivered:
@@ -109,6 +114,16 @@ class Driver:
             once = False  # a transition ends the chain that was there before it: what follows needs its own
         if here is not None:
             self.outbox.step(here.value)
+
+    def _after_end(self, stored: Stored[Build]) -> None:
+        """Tell of the end, if nobody has; and see that a step that came too late has let nothing into `latest`."""
+        build = stored.value
+        if build.result is Result.SUCCEEDED:
+            self.publishing.take_back(build)
+        if build.announce:
+            self.ending.announce(stored)
+        else:
+            self.logs.note("step-after-end", build_id=str(build.id))
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message or its end takes over."""

@@ -95,18 +95,23 @@ class Publishing:
         try:
             self.ending.end(build, Result.SUCCEEDED)
         except StaleWrite:
-            self._take_back(build.value, live)
+            stored = self.images.find_build(build.value.id)
+            if stored is not None and stored.value.is_finished:
+                self.take_back(stored.value)
             raise
         return Ended()
 
-    def _take_back(self, build: Build, live: GalleryImageVersion) -> None:
-        """Another handler has ended the build, and the pointer may have moved on since: let `latest` follow it."""
-        stored = self.images.find_build(build.id)
-        if stored is not None and not stored.value.is_finished:
-            return  # it is still to be ended: by the next step
-        head = self.images.find_head(build.image)
+    def take_back(self, ended: Build) -> None:
+        """Take the version of a build that has ended out of `latest`, if the pointer has gone back since.
+
+        A slow handler may let a version in after another one has ended its build, and a person gone back.
+        """
+        head, version = self.images.find_head(ended.image), ended.version
         current = None if head is None else head.value.current
-        if current is None or current.version < live.version:
+        if version is None or current is None or current.version >= version:
+            return
+        live = self.galleries.find_version(ended.gallery, ended.image, version)
+        if live is not None and not live.excluded_from_latest and _is_ours(live, ended):
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> None:

@@ -141,6 +141,8 @@ class Reconciler:
         self.projection.project(image)
 
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
+        if old.value.phase is not Phase.PENDING:
+            raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
         ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
         entry = self.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
         writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import NewContainerGroup, Row, TaggedResource, TableWrite, Verb
+from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, Verb
 from simulation import fleet, rest, world
 from simulation.story import Story
 from simulation.world import World
