@@ -112,7 +112,7 @@ class Port:
     def _wrapped(self, name: str, bound: Callable[..., Any], kinds: tuple[Kind, ...]) -> Callable[..., Any]:
         calls, is_change, subject = self._calls, name in _CHANGES, _subject_of(name)
         moves, lists = name != "queues.send", Kind.STALE in kinds
-        draw, fewer = calls.injector.draw, kinds[:-1]
+        fewer = kinds[:-1]
 
         def can_strike(given: tuple[Any, ...], place: str) -> bool:
             """False where the last kind has nothing to work on: no list of before, no ETag to conflict with."""
@@ -122,7 +122,7 @@ class Port:
 
         def call(*given: Any, **named: Any) -> Any:
             place = f"{name}:{subject(given)}"
-            kind, fraction = draw(place, kinds if can_strike(given, place) else fewer)
+            kind, fraction = calls.injector.draw(place, kinds if can_strike(given, place) else fewer)
             match kind:
                 case None:
                     pass
