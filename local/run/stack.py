@@ -47,7 +47,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 1) -> Iterator[Stack]:
+def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2) -> Iterator[Stack]:
     """Everything, ready to be used; stopped in any case, in the opposite order."""
     authority = ca.make_authority(folder / "ca")
     certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])

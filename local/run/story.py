@@ -14,7 +14,7 @@ from local.run.stack import CHECKOUT, Stack
 IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
-_LOOK_EVERY = 0.4
+_LOOK_EVERY = 0.6
 _BOUND = 150.0  # seconds that any one part of the story may take
 
 
