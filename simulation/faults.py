@@ -66,6 +66,7 @@ LEVELS = {
     "light": Faults(lost=0.02, doubled=0.05, delayed=0.1, evicted=0.05),
     "races": Faults(doubled=0.15, delayed=0.05, overtaken=0.04, stale=0.2, skewed=0.3),
     "answers": Faults(unanswered=0.05, doubled=0.05),
+    "containers": Faults(evicted=0.15, silent=0.25, twice=0.1, overtaken=0.01),
     "heavy": Faults(
         lost=0.02,
         doubled=0.04,

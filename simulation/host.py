@@ -44,7 +44,6 @@ class Host:
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
-    _deaths: Counter[int] = field(default_factory=Counter)  # by message: deliveries that ended by a fault
 
     def deliver_one(self) -> bool:
         """Deliver the next visible message of some queue; False where none is visible."""
@@ -128,7 +127,6 @@ class Host:
             except TransientError as error:
                 self._send_again(queue, message.text, error)
         except Killed:
-            self._deaths[message.id] += 1
             return  # the message is given out again when its time is over
         except FactoryError as error:
             self._failed(queue, message, error)
@@ -146,9 +144,7 @@ class Host:
             raise
 
     def _failed(self, queue: str, message: Message, error: FactoryError) -> None:
-        if isinstance(error, TransientError):
-            self._deaths[message.id] += 1  # sending it again has failed too: the host gives it out again
-        elif not isinstance(error, MalformedMessage):
+        if not isinstance(error, TransientError | MalformedMessage):
             self._blame(f"a handler of {queue} raised {type(error).__name__}: {error} on {message.text}")
         if message.dequeue_count >= MAX_DEQUEUE and not queue.endswith(_POISON):
             self._to_poison(queue, message)

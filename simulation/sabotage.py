@@ -344,7 +344,7 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="rule-2-deletion-confirmed", change=_unconfirmed, slots=2),
         Sabotage(rule="rule-3-read-back", change=_unproven_conflicts, faults="answers", images=5, slots=2),
         Sabotage(rule="rule-4-forward-only", wrap=_backwards),
-        Sabotage(rule="rule-5-own-version", patch=_same_version),
+        Sabotage(rule="rule-5-own-version", patch=_same_version, faults="containers", images=6, slots=3),
         Sabotage(rule="rule-6-seq", change=_wordless, faults="races"),
         Sabotage(
             rule="rule-7-active-only",
