@@ -6,7 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
-.PHONY: help setup run up test check format coverage simulate lock clean
+SCENARIO ?= release
+.PHONY: help setup run up test check format coverage simulate lock packer packer-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,11 +30,11 @@ local/node_modules/.installed: local/package.json local/package-lock.json
 	@cd local && npm ci --silent --no-fund --no-audit
 	@touch $@
 
-run: setup  ## the main job, end to end, on this machine
-	@$(PY) -m local.run
+run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child lets one child fail compliance
+	@$(PY) -m local.run --scenario "$(SCENARIO)"
 
 up: setup  ## the main job, then keep serving until Ctrl-C
-	@$(PY) -m local.run --keep
+	@$(PY) -m local.run --keep --scenario "$(SCENARIO)"
 
 test: setup  ## every test
 	@$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
@@ -54,5 +55,11 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 lock: setup  ## compile the requirements again, hashed and without index addresses
 	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done
 
+packer: setup  ## the real Packer and its azure plugin, built into .packer/ where none is on the PATH; needs Go
+	@$(PY) tools/build_packer.py
+
+packer-test: packer  ## the templates through the real Packer; PACKER_AZURE_PLUGIN=path takes another plugin
+	@IMAGE_FACTORY_REQUIRE="packer,$${IMAGE_FACTORY_REQUIRE:-}" $(PY) -m pytest -n 2 --dist loadgroup tests/packer
+
 clean:  ## remove what the targets made
-	@rm -rf $(VENV) local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf $(VENV) .packer local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

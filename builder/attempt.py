@@ -5,10 +5,12 @@ The marker comes first: a container that was restarted says so and touches nothi
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum, unique
 from typing import Literal
 
+from builder.credential import secrets_of
 from builder.failures import MESSAGE_LIMIT, Failed
 from builder.log_stream import LogStream
 from builder.redaction import Redactor
@@ -22,7 +24,7 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import BuildId
-from pipeline_core.wire.job import BuildReport, attempt_folder
+from pipeline_core.wire.job import BuildReport, ReportedEvidence, attempt_folder
 from pipeline_core.wire.messages import BuildEventMessage
 
 
@@ -44,6 +46,8 @@ class Attempt:
         self._around = around
         self._place = attempt_folder(BuildId(settings.build), settings.stage, settings.attempt)
         self._packer = ""
+        self._evidence: tuple[ReportedEvidence, ...] = ()
+        self._secrets = secrets_of(around.environ)
 
     def run(self) -> Exit:
         """Raises FactoryError only where marker, report or event could not be written at all."""
@@ -87,16 +91,17 @@ class Attempt:
                     log.say("succeeded")
             return outcome
         except FactoryError as error:  # the log itself
-            return _failed(error)
+            return _failed(error, self._secrets)
 
     def _work(self, log: LogStream) -> Finished | Failed:
         work = Work(self._settings, self._around, self._place, log)
         try:
             return work.perform()
         except Exception as error:  # the program's edge: it goes into log and report
-            return _failed(error)
+            return _failed(error, self._secrets)
         finally:
             self._packer = work.packer
+            self._evidence = work.evidence.listed
 
     def _report(self, started: datetime, outcome: Finished | Failed) -> BuildReport:
         is_failed = isinstance(outcome, Failed)
@@ -110,6 +115,8 @@ class Attempt:
             ended_at=self._around.now(),
             artifact="" if isinstance(outcome, Failed) else outcome.artifact,
             checks=() if isinstance(outcome, Failed) else outcome.checks,
+            scan=None if isinstance(outcome, Failed) else outcome.scan,
+            evidence=self._evidence,
             error_class=outcome.error_class if isinstance(outcome, Failed) else None,
             message=outcome.message if isinstance(outcome, Failed) else "",
         )
@@ -125,15 +132,15 @@ class Attempt:
         self._around.events.send(event.to_wire())
 
 
-def _failed(error: Exception) -> Failed:
+def _failed(error: Exception, secrets: Sequence[str]) -> Failed:
     if isinstance(error, PermanentError | TransientError):
-        return Failed(error_class=error.error_class, message=_clean(str(error)))
+        return Failed(error_class=error.error_class, message=_clean(str(error), secrets))
     # No room on the disk, for example; anything else is a fault of ours, which no retry mends.
     error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
     text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"
-    return Failed(error_class=error_class, message=_clean(text))
+    return Failed(error_class=error_class, message=_clean(text, secrets))
 
 
-def _clean(text: str) -> str:
-    redactor = Redactor()
+def _clean(text: str, secrets: Sequence[str]) -> str:
+    redactor = Redactor(secrets)
     return "\n".join(redactor.clean(line) for line in text.splitlines())[:MESSAGE_LIMIT]

@@ -1,4 +1,4 @@
-"""Blob and Queue storage for the builder, with its managed identity: the only module that knows Azure's SDKs.
+"""Blob and Queue storage for the builder, as its own identity: the only module that knows Azure's SDKs.
 
 Translates what they raise into our errors, once. Decides nothing about the build.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from azure.core import MatchConditions
+from azure.core import MatchConditions, PipelineClient
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
@@ -17,10 +17,17 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
 )
-from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
+from azure.core.pipeline.policies import RetryPolicy
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.identity import (
+    ClientAssertionCredential,
+    CredentialUnavailableError,
+    ManagedIdentityCredential,
+)
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
+from builder.credential import Credential, ManagedIdentity, WorkloadIdentity
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -30,15 +37,20 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 
+_EXCHANGE: Final = "api://AzureADTokenExchange"
 _STORAGE: Final = "https://storage.azure.com/.default"
 _CONNECT_SECONDS: Final = 10
 _READ_SECONDS: Final = 30
 _TOKEN_PAUSE_SECONDS: Final = 2.0
 
 
-def managed_identity(client_id: str) -> TokenCredential:
-    """The credential of the identity that the container group was given."""
-    return ManagedIdentityCredential(client_id=client_id)
+def credential_of(credential: Credential, client_id: str) -> TokenCredential:
+    """What gets tokens of the builder's identity; asks for none yet."""
+    match credential:
+        case ManagedIdentity():
+            return ManagedIdentityCredential(client_id=client_id)
+        case WorkloadIdentity() as workload:
+            return ClientAssertionCredential(workload.tenant_id, client_id, lambda: _assertion(workload))
 
 
 def await_token(
@@ -59,9 +71,32 @@ def await_token(
             return
         except (ClientAuthenticationError, CredentialUnavailableError, AzureError) as error:
             if time.monotonic() >= deadline or is_stopped():
-                text = f"no token of the managed identity came: {_first_line(error)}"
+                text = f"no token of the builder's identity came: {_first_line(error)}"
                 raise TransientError(ErrorClass.TOKEN, text) from error
         time.sleep(pause)
+
+
+def _assertion(workload: WorkloadIdentity) -> str:
+    """The other issuer's token about this container, for Entra to exchange; raises AzureError."""
+    request = HttpRequest(
+        "GET",
+        workload.oidc_request_url,
+        params={"audience": _EXCHANGE},
+        headers={"Accept": "application/json", "Authorization": f"Bearer {workload.oidc_request_token}"},
+    )
+    client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+        workload.oidc_request_url, policies=[RetryPolicy(retry_total=2)]
+    )
+    with client:
+        answer = client.send_request(request, connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
+    try:
+        value = answer.json()["value"] if answer.status_code == 200 else None
+    except (ValueError, KeyError, TypeError):
+        value = None
+    if not isinstance(value, str) or not value:
+        text = f"the issuer at IF_OIDC_REQUEST_URL answered {answer.status_code}, without a token"
+        raise ClientAuthenticationError(text)
+    return value
 
 
 class AzureBlobs:

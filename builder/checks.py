@@ -1,93 +1,177 @@
-"""Reads the result files that came out of the guest as checks for the gates. Pure; never turns silence into a
-pass: what was not found or cannot be read is not reported, and the gate refuses.
+"""Reads the result files that came out of the guest as checks and a scan for the gates. Pure.
 
-Result files hold an object: `passed` (bool), `detail` (str), `findings` (list of str), `score` (0 to 100),
-`simulated` (bool); or `results` (list of `{"name": str, "passed": bool}`) where one file holds several tests;
-or goss's own JSON in `goss.json`. A compliance score may stand alone: the gate compares it.
+A file that was asked for and is missing, too large or not what it should be ends the stage as failed, with its
+class and with every such file named: silence never becomes a pass. The texts in the files are a team's to choose,
+so that they are cleaned as a log is.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Literal, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from pipeline_core.wire.job import ReportedCheck
+from builder import xccdf
+from builder.redaction import Redactor
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.wire.job import ReportedCheck, ReportedScan, Tests
 
 RESULT_LIMIT = 1024 * 1024  # bytes
 DETAIL_LIMIT = 500  # characters
+GOSS, SMOKE, HYGIENE = "goss.json", "smoke.json", "hygiene.json"
+SCAN, SCAN_PAGE = "xccdf.xml.gz", "report.html.gz"
 
-_Name = Literal["goss", "smoke", "compliance", "hygiene"]
-_NAMES: tuple[_Name, ...] = ("goss", "smoke", "compliance", "hygiene")
+_PAGE_LIMIT = 16 * 1024 * 1024  # bytes
+_LIMITS = {SCAN: xccdf.FILE_LIMIT, SCAN_PAGE: _PAGE_LIMIT}
+_NAMED = 5  # failed tests in a detail
+_Name = Literal["goss", "smoke", "hygiene"]
 
 
-def of_verify(files: Mapping[str, bytes], *, simulated: bool) -> tuple[ReportedCheck, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What a verify run has shown; `scan` where one was asked for."""
+
+    checks: tuple[ReportedCheck, ...]
+    scan: ReportedScan | None = None
+
+
+class _Unreadable(Exception):
+    """A file does not hold what its tool writes; the text says what is wrong."""
+
+
+def names(tests: Tests) -> tuple[str, ...]:
+    """The files that a verify run must leave for its checks; the page is for people alone."""
+    found = [GOSS] if tests.goss else []
+    found += [SMOKE] if tests.smoke else []
+    found += [SCAN, SCAN_PAGE] if tests.profile else []
+    return (*found, HYGIENE)
+
+
+def limit(name: str) -> int:
+    """How many bytes of this result file are taken."""
+    return _LIMITS.get(name, RESULT_LIMIT)
+
+
+def of_verify(files: Mapping[str, bytes], tests: Tests, *, simulated: bool) -> Results:
     """All checks of a verify run that Packer ended with success; `files` by name, such as `goss.json`.
 
-    `simulated` where a recorded Packer answered, whatever the files say.
+    `simulated` where a recorded Packer answered, whatever the files say. Raises PermanentError.
     """
     detail = "the machine booted and Packer logged in"
     checks = [ReportedCheck(name="boot", passed=True, detail=detail, simulated=simulated)]
-    for name in _NAMES:
-        content = files.get(f"{name}.json")
-        check = _read(name, content, simulated=simulated) if content is not None else None
-        if check is not None:
-            checks.append(check)
-    return tuple(checks)
+    problems: list[tuple[ErrorClass, str]] = []
+    for name in names(tests):
+        reader = _READERS.get(name)
+        if reader is None:
+            continue
+        try:
+            checks.append(_check(reader, _content(files, name), simulated=simulated))
+        except _Unreadable as error:
+            problems.append((reader.error_class, f"{name}: {error}"))
+    scan = None
+    if tests.profile:
+        try:
+            scan = xccdf.parse(_content(files, SCAN), profile=tests.profile)
+        except _Unreadable as error:
+            problems.append((ErrorClass.COMPLIANCE, f"{SCAN}: {error}"))
+        except PermanentError as error:
+            problems.append((error.error_class, f"{SCAN}: {error}"))
+    if problems:
+        text = "the machine was tested, and the results cannot be used:\n"
+        raise PermanentError(problems[0][0], text + "\n".join(problem for _, problem in problems))
+    if scan is not None and simulated:
+        scan = scan.model_copy(update={"simulated": True})
+    if any(check.name == "hygiene" and check.simulated for check in checks):
+        # The one file that every run writes: a machine that only plays it is none, so that it has not booted.
+        checks[0] = checks[0].model_copy(update={"simulated": True})
+    return Results(checks=tuple(checks), scan=scan)
 
 
-def _read(name: _Name, content: bytes, *, simulated: bool) -> ReportedCheck | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """How one file becomes one check: `judge` says whether it passed, and why."""
+
+    name: _Name
+    error_class: ErrorClass
+    judge: Callable[[Mapping[str, Any]], tuple[bool, str]]
+
+
+def _content(files: Mapping[str, bytes], name: str) -> bytes:
+    content = files.get(name)
+    if content is None:
+        raise _Unreadable(f"is missing or larger than {limit(name):,} bytes; see the log of the verify step")
+    return content
+
+
+def _check(reader: _Reader, content: bytes, *, simulated: bool) -> ReportedCheck:
     try:
-        found = json.loads(content[: RESULT_LIMIT + 1])
-    except (ValueError, RecursionError):
-        return None
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _Unreadable(f"is no JSON ({_clean(str(error))})") from error
     if not isinstance(found, dict):
-        return None
-    fields = cast("dict[str, object]", found)
-    verdict = _verdict(name, fields)
-    if verdict is None:
-        return None
-    passed, detail = verdict
-    try:
-        return ReportedCheck(
-            name=name,
-            passed=passed,
-            detail=str(fields.get("detail") or detail)[:DETAIL_LIMIT],
-            score=_score(fields),
-            simulated=simulated or fields.get("simulated") is True,
+        raise _Unreadable(f"is {type(found).__name__}, and an object is needed")
+    passed, detail = reader.judge(found)
+    return ReportedCheck(
+        name=reader.name,
+        passed=passed,
+        detail=_clean(detail),
+        simulated=simulated or found.get("simulated") is True,
+    )
+
+
+def _goss(fields: Mapping[str, Any]) -> tuple[bool, str]:
+    """goss's own JSON. A test that was skipped has not proved anything, so it has not passed."""
+    summary, results = fields.get("summary"), _objects(fields, "results")
+    told = summary.get("test-count") if isinstance(summary, dict) else None
+    if told != len(results) or isinstance(told, bool):
+        raise _Unreadable(
+            f"holds {len(results)} results, and its summary does not say so: it is not goss's own"
         )
-    except ValidationError:
-        return None
+    bad = [each for each in results if each.get("successful") is not True or each.get("result", 0) != 0]
+    return _verdict(results, [str(each.get("summary-line") or each.get("title") or "a test") for each in bad])
 
 
-def _verdict(name: _Name, fields: Mapping[str, object]) -> tuple[bool, str] | None:
-    """Whether it passed, and in how many tests; None where the file does not say."""
-    said = fields.get("passed")
-    if isinstance(said, bool):
-        findings = fields.get("findings")
-        named = "; ".join(map(str, findings)) if isinstance(findings, list) else ""
-        return said, named or ("passed" if said else "failed")
-    summary = fields.get("summary")
-    if name == "goss" and isinstance(summary, dict):
-        count, failed = summary.get("test-count"), summary.get("failed-count")
-        if not isinstance(count, int) or not isinstance(failed, int):
-            return None
-        return count > 0 and failed == 0, f"{count - failed} of {count} passed"
-    results = fields.get("results")
-    if isinstance(results, list):
-        good = [item for item in results if isinstance(item, dict) and _is_good(item)]
-        return bool(results) and len(good) == len(results), f"{len(good)} of {len(results)} passed"
-    if name == "compliance" and _score(fields) is not None:
-        return True, f"{fields.get('profile') or 'profile'}"
-    return None
+def _smoke(fields: Mapping[str, Any]) -> tuple[bool, str]:
+    results = _objects(fields, "results")
+    bad = [each for each in results if each.get("passed") is not True]
+    return _verdict(results, [f"{each.get('name')} ended with {each.get('exit_code')}" for each in bad])
 
 
-def _is_good(item: Mapping[str, object]) -> bool:
-    return item.get("passed") is True or item.get("successful") is True or item.get("status") == "passed"
+def _hygiene(fields: Mapping[str, Any]) -> tuple[bool, str]:
+    passed, findings = fields.get("passed"), fields.get("findings")
+    if not isinstance(passed, bool) or not isinstance(findings, list):
+        raise _Unreadable("does not say whether it passed, or what was found")
+    if passed and not findings:
+        return True, "nothing was found that must not be in an image"
+    count = fields.get("count")
+    count = count if isinstance(count, int) and count > len(findings) else len(findings)
+    return False, f"{count} found: {'; '.join(map(_finding, findings[:_NAMED]))}"
 
 
-def _score(fields: Mapping[str, object]) -> float | None:
-    score = fields.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
-        return None
-    return float(score)
+def _finding(found: object) -> str:
+    return f"{found.get('path')}: {found.get('what')}" if isinstance(found, dict) else str(found)
+
+
+def _objects(fields: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    found = fields.get(key)
+    if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
+        raise _Unreadable(f"has no {key}: nothing was tested")
+    return found
+
+
+def _verdict(results: Sequence[object], bad: Sequence[str]) -> tuple[bool, str]:
+    text = f"{len(results) - len(bad)} of {len(results)} passed"
+    if bad:
+        text += f"; not so: {'; '.join(bad[:_NAMED])}"
+        text += f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    return not bad, text
+
+
+def _clean(text: str) -> str:
+    return Redactor().clean(" ".join(text.split()))[:DETAIL_LIMIT]
+
+
+_READERS = {
+    GOSS: _Reader(name="goss", error_class=ErrorClass.SMOKE, judge=_goss),
+    SMOKE: _Reader(name="smoke", error_class=ErrorClass.SMOKE, judge=_smoke),
+    HYGIENE: _Reader(name="hygiene", error_class=ErrorClass.HYGIENE, judge=_hygiene),
+}

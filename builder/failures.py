@@ -67,13 +67,14 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
     ),
     (
         ErrorClass.NOT_FOUND,
-        r"ResourceNotFound|GalleryImageNotFound|ImageNotFound|PlatformImageNotFound"
+        r"ResourceNotFound|GalleryImageNotFound|ImageNotFound|PlatformImageNotFound|InvalidResourceReference"
         r"|ResourceGroupNotFound|failed to get image"
         r"|Cannot locate the existing build resource group|status 404|StatusCode=404",
     ),
     (
         ErrorClass.TEMPLATE,
-        r"VMMarketplaceInvalidInput|InvalidTemplate|InvalidParameter|BadRequest"
+        # Not InvalidTemplateDeployment: that one only wraps what Azure says after it.
+        r"VMMarketplaceInvalidInput|InvalidTemplate\b|InvalidParameter|BadRequest"
         r"|PropertyChangeNotAllowed",
     ),
     (

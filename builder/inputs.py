@@ -4,15 +4,19 @@ Holds archives in memory and lists their names; it never unpacks one: only the g
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.ports import Blobs
 from builder.settings import Settings
+from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, PermanentError
-from pipeline_core.guard import bundles
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-
-BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes, compressed
+from pipeline_core.guard import bundles, catalog, detectors, steps
+from pipeline_core.guard.catalog import CatalogEntry
+from pipeline_core.guard.findings import Finding
+from pipeline_core.guard.rules import Rule
+from pipeline_core.wire.bundle import COMPRESSED_LIMIT
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,25 +53,58 @@ def fetch_job(blobs: Blobs, settings: Settings) -> BuildJob:
 
 
 def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
-    """Bundle and platform steps; raises PermanentError (policy) with every finding of both."""
-    contents = {
-        "bundle": _fetch(blobs, "bundle", job.bundle),
-        "platform": _fetch(blobs, "platform bundle", job.platform),
-    }
-    findings = [
-        f"{what}: {line}" for what, content in contents.items() for line in bundles.check_bundle(content)
-    ]
+    """Bundle and platform steps; raises PermanentError (policy) with every finding of these and of the job."""
+    bundle = _fetch(blobs, "bundle", job.bundle)
+    platform = _fetch(blobs, "platform bundle", job.platform)
+    findings = [*findings_of(job, bundle, platform)]
     if findings:
-        raise PermanentError(ErrorClass.POLICY, "the policy guard refused:\n" + "\n".join(findings))
-    return Inputs(
-        job=job,
-        bundle=_archive(job.bundle, contents["bundle"]),
-        platform=_archive(job.platform, contents["platform"]),
-    )
+        lines = [f"{what}: {finding}" for what, finding in findings]
+        raise PermanentError(ErrorClass.POLICY, "the policy guard refused:\n" + "\n".join(lines))
+    return Inputs(job=job, bundle=_archive(job.bundle, bundle), platform=_archive(job.platform, platform))
+
+
+def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple[str, Finding]]:
+    """Everything that the guard objects to, and in what; what was registered may be older than a rule."""
+    forms = detectors.forms()
+    found = {
+        "bundle": bundles.check_bundle(bundle, forms),
+        "platform": bundles.check_bundle(platform, forms),
+        "definition": tuple(steps.check_steps([_step(step) for step in job.steps], forms)),
+        "catalog": tuple(_catalog_findings(job, platform)),
+    }
+    for what, findings in found.items():
+        yield from ((what, finding) for finding in findings)
+
+
+def _catalog_findings(job: BuildJob, platform: bytes) -> Iterator[Finding]:
+    document = bundles.catalog_in(platform)
+    if document is not None:
+        yield from catalog.check_catalog(document)
+    staged = [
+        CatalogEntry(id=entry.id, version=entry.version, url=entry.url, sha256=entry.sha256)
+        for entry in job.catalog
+    ]
+    if document is not None:
+        yield from catalog.check_staged(staged, document)
+    elif staged:
+        yield Finding(
+            rule=Rule.CATALOG_MISSING,
+            place="job.catalog",
+            message=f"{len(staged)} tools are to be staged, and the platform bundle holds no {bundles.CATALOG}",
+            remedy="register the platform steps again with `imagefactory platform register`",
+        )
+
+
+def _step(step: Step) -> Provisioner:
+    if step.kind == "shell":
+        return ShellStep(script=step.path, env=tuple(sorted(step.env.items())))
+    if step.kind == "ansible":
+        return AnsibleStep(playbook=step.path)
+    return FileStep(path=step.path, destination=step.destination)
 
 
 def _fetch(blobs: Blobs, what: str, digest: str) -> bytes:
-    content = blobs.read("bundles", f"{digest}.tar.gz", limit=BUNDLE_LIMIT)
+    content = blobs.read("bundles", f"{digest}.tar.gz", limit=COMPRESSED_LIMIT)
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise PermanentError(

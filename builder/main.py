@@ -27,7 +27,7 @@ def run(environ: Mapping[str, str]) -> Exit:
         echo(str(error))
         return Exit.UNUSABLE
     try:
-        credential = azure_client.managed_identity(settings.client_id)
+        credential = azure_client.credential_of(settings.credential, settings.client_id)
         azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
         with tempfile.TemporaryDirectory(prefix="imagefactory-") as folder:
             around = Surroundings(

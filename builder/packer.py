@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from builder import leash
+from builder.credential import PACKER_VARIABLE, TOKEN_VARIABLE
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 
@@ -155,8 +156,11 @@ class Packer:
 
 
 def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """What Packer may see: where to go and whom to trust, and nothing that changes what it does."""
+    """What Packer may see: where to go, whom to trust, as whom, and nothing that changes what it does."""
     passed = {name: value for name, value in environ.items() if name in _PASSED_ON}
+    if TOKEN_VARIABLE in environ:
+        # Not in the template, which is a file; the variable is declared sensitive there.
+        passed[f"PKR_VAR_{PACKER_VARIABLE}"] = environ[TOKEN_VARIABLE]
     return {
         **passed,
         "CHECKPOINT_DISABLE": "1",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from builder import guest
+from builder import checks, guest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.wire import packages as told
 from pipeline_core.wire.job import BuildJob, Step
 
 Block = dict[str, object]
@@ -81,6 +82,7 @@ def _verify_parts(job: BuildJob) -> list[_Part]:
         "IMAGEFACTORY_GOSS": f"{guest.BUNDLE}/{tests.goss}" if tests.goss else "",
         "IMAGEFACTORY_PROFILE": tests.profile,
         "IMAGEFACTORY_RESULTS": guest.RESULTS,
+        "IMAGEFACTORY_TAILORING": f"{guest.BUNDLE}/{tests.tailoring}" if tests.tailoring else "",
     }
     smoke = [f"{guest.BUNDLE}/{path}" for path in tests.smoke]
 
@@ -141,8 +143,7 @@ def _scripts(platform: frozenset[str], folder: str) -> list[str]:
 def _results(job: BuildJob) -> tuple[str, ...]:
     if job.stage == "build":
         return ()
-    asked = {"goss.json": job.tests.goss, "smoke.json": job.tests.smoke, "compliance.json": job.tests.profile}
-    return (*(name for name, wanted in asked.items() if wanted), "hygiene.json", "packages.json")
+    return (*checks.names(job.tests), *told.WRITTEN)
 
 
 def _upload(name: str) -> Block:
@@ -161,12 +162,13 @@ def _download(name: str) -> Block:
 
 def _run(file: str, *, is_last: bool) -> Block:
     # After the last step the user and its files are gone: there is nothing to clean up.
-    return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last}}
+    # Binary: otherwise Packer changes line ends inside a team's values and corrupts lines of more than 64 KiB.
+    return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}}
 
 
 def _step_problems(job: BuildJob, bundle: frozenset[str]) -> Iterable[str]:
     paths = [step.path for step in job.steps]
-    paths += [*job.tests.smoke, *([job.tests.goss] if job.tests.goss else [])]
+    paths += [*job.tests.smoke, *(path for path in (job.tests.goss, job.tests.tailoring) if path)]
     for path in paths:
         if path not in bundle:
             yield f"{path!r} is not in the bundle {job.bundle[:12]}; register the folder again"

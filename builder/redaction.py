@@ -4,8 +4,10 @@ the one thing it remembers: whether the lines that follow belong to a private ke
 import re
 from collections.abc import Iterable
 
-LINE_LIMIT = 8 * 1024  # characters
+LINE_LIMIT = 8 * 1024  # characters that are shown
 
+_LOOK_LIMIT = 2 * LINE_LIMIT  # characters that are looked at: a secret is hidden before the line is cut
+_MARGIN = 2 * 1024  # longer than every form of a secret
 _HIDDEN = "[redacted]"
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -13,27 +15,44 @@ _SEQUENCES = re.compile(
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-~]?"
 )
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----")
 _KEY_LINES = 400  # a key without an end hides no more than this
-# Each pattern keeps its first group (the name of the thing) and hides the rest.
+# Each pattern keeps its first group (the name of the thing) and hides the rest. It is tried where one of its words is
+# in the line, in lower case: most lines have none, and logs are long.
 _SECRETS = (
-    re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),  # JSON Web Tokens
-    re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[^\s\"',;]+"),
-    re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*"),
-    re.compile(r"(?i)([?&;]sig=)[^&\s\"']+"),  # shared access signatures
-    re.compile(r"(?i)(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=)[^;\s\"']+"),
-    re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{0,128}:)[^\s/@]+(?=@)"),  # user:password@host
-    re.compile(r"()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),  # AWS
-    re.compile(r"()\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
-    re.compile(r"()\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),  # Slack
-    re.compile(r"()\bhvs\.[A-Za-z0-9_-]{20,}"),  # Vault
-    re.compile(
-        r"(?i)([a-z0-9_.-]{0,64}(?:password|passwd|secret|api[_-]?key|access[_-]?key|access[_-]?token"
-        r"|private[_-]?key|client[_-]?secret|auth[_-]?token)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]{3,}"
+    (("eyj",), re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")),  # JSON Web Tokens
+    (
+        ("authorization",),
+        re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[^\s\"',;]+"),
+    ),
+    (("bearer",), re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/-]{16,}=*")),
+    (("sig=",), re.compile(r"(?i)([?&;]sig=)[^&\s\"']+")),  # shared access signatures
+    (
+        ("accountkey=", "sharedaccess"),
+        re.compile(r"(?i)(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=)[^;\s\"']+"),
+    ),
+    # passwords in addresses
+    (("://",), re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{0,128}:)[^\s/@]+(?=@)")),
+    (("akia", "asia"), re.compile(r"()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),  # AWS
+    (("gh", "github_pat_"), re.compile(r"()\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})")),
+    (("xox",), re.compile(r"()\bxox[abeoprs]-[A-Za-z0-9-]{10,}")),  # Slack
+    (("hvs.",), re.compile(r"()\bhvs\.[A-Za-z0-9_-]{20,}")),  # Vault
+    (
+        ("password", "passwd", "secret", "key", "token"),
+        re.compile(
+            r"(?i)((?:password|passwd|secret|api[_-]?key|access[_-]?key|access[_-]?token"
+            r"|private[_-]?key|client[_-]?secret|auth[_-]?token)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&]{3,}"
+        ),
     ),
 )
+
+
+def _printable(text: str) -> str:
+    """Tabs stay; what moves a cursor, turns the direction of a text or cannot be seen becomes a space."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter == "\t" or letter.isprintable() else " " for letter in text)
 
 
 class Redactor:
@@ -46,15 +65,19 @@ class Redactor:
 
     def clean(self, line: str) -> str:
         """The line as it may be kept and shown."""
-        text = _CONTROLS.sub(" ", _SEQUENCES.sub("", line[: 4 * LINE_LIMIT].rstrip("\r\n")))
-        if len(text) > LINE_LIMIT or len(line) > 4 * LINE_LIMIT:
-            text = text[:LINE_LIMIT] + " [line cut]"
+        text = _printable(_SEQUENCES.sub("", line[:_LOOK_LIMIT].rstrip("\r\n")))
         hidden = self._without_key(text)
         for value in self._values:
             hidden = hidden.replace(value, _HIDDEN)
-        for pattern in _SECRETS:
-            hidden = pattern.sub(rf"\g<1>{_HIDDEN}", hidden)
-        return hidden
+        lowered = hidden.lower()
+        for words, pattern in _SECRETS:
+            if any(word in lowered for word in words):
+                hidden = pattern.sub(rf"\g<1>{_HIDDEN}", hidden)
+        if len(line) > _LOOK_LIMIT:
+            hidden = hidden[:-_MARGIN]  # what a cut has made unrecognisable is not shown
+        elif len(hidden) <= LINE_LIMIT:
+            return hidden
+        return hidden[:LINE_LIMIT] + " [line cut]"
 
     def _without_key(self, text: str) -> str:
         """Hide a private key block, also over several lines."""

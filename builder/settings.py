@@ -1,14 +1,30 @@
 """The environment of the container as one checked value; every error at once. Reads nothing by itself."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
+from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.names import BuildId, Digest
 
 _HTTPS = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9-]+)?/?$"
+# It becomes a string of the template, so it holds nothing that Packer could evaluate. Without TLS the token may
+# go to this machine alone.
+_OIDC_URL = (
+    r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]+)?/[A-Za-z0-9._~/?&=%-]{0,1024}$"
+)
+_TENANT = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 
 class SettingsError(FactoryError):
@@ -24,7 +40,7 @@ def _is_digest(text: str) -> str:
 
 
 class Settings(BaseModel):
-    """Who this container is, and where its inputs are. Nothing here is secret."""
+    """Who this container is, and where its inputs are. Only the token of a workload identity is secret."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -37,6 +53,39 @@ class Settings(BaseModel):
     client_id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,64}$")] = Field(alias="IF_CLIENT_ID")
     traceparent: Annotated[str, Field(max_length=128)] = Field(default="", alias="TRACEPARENT")
     packer: Annotated[str, Field(min_length=1)] = Field(default="packer", alias="PACKER_PATH")
+    credential_kind: Literal["managed-identity", "workload-identity"] = Field(
+        default="managed-identity", alias="IF_CREDENTIAL"
+    )
+    # Of a workload identity; an empty one is none.
+    tenant_id: Annotated[str, Field(pattern=f"^$|{_TENANT}", validate_default=True)] = Field(
+        default="", alias="IF_TENANT_ID"
+    )
+    oidc_request_url: Annotated[str, Field(pattern=f"^$|{_OIDC_URL}", validate_default=True)] = Field(
+        default="", alias="IF_OIDC_REQUEST_URL"
+    )
+    oidc_request_token: Annotated[SecretStr, Field(validate_default=True)] = Field(
+        default=SecretStr(""), alias=TOKEN_VARIABLE
+    )
+
+    @field_validator("tenant_id", "oidc_request_url", "oidc_request_token")
+    @classmethod
+    def _is_given_to_a_workload_identity(
+        cls, value: str | SecretStr, around: ValidationInfo
+    ) -> str | SecretStr:
+        if around.data.get("credential_kind") == "workload-identity" and not value:
+            raise ValueError("IF_CREDENTIAL=workload-identity needs it")
+        return value
+
+    @property
+    def credential(self) -> Credential:
+        """As whom the builder and its Packer go to Azure."""
+        if self.credential_kind == "managed-identity":
+            return ManagedIdentity()
+        return WorkloadIdentity(
+            tenant_id=self.tenant_id,
+            oidc_request_url=self.oidc_request_url,
+            oidc_request_token=self.oidc_request_token.get_secret_value(),
+        )
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -44,6 +93,9 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(environ))
         except ValidationError as error:
-            lines = [f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False)]
+            # A variable that is not set is named by its field.
+            aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
+            found = [(str(item["loc"][0]), item["msg"]) for item in error.errors(include_input=False)]
+            lines = [f"{aliases.get(name, name)}: {text}" for name, text in found]
             text = "the builder cannot start; set these variables:\n  " + "\n  ".join(lines)
             raise SettingsError(text) from error

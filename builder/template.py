@@ -1,7 +1,8 @@
 """The Packer template as JSON, from a job and its provisioner blocks. Pure.
 
 Packer evaluates `${...}`, `%{...}` and `{{...}}` in the strings of a template where the builder runs, so only
-values of a strict alphabet ever become such strings; everything else travels in files (`guest`).
+values of a strict alphabet ever become such strings; everything else travels in files (`guest`). The one
+expression of ours names the variable that holds the token of a workload identity.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from builder.credential import PACKER_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from builder.provisioners import Block
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import BuildJob, GalleryImage, MarketplaceImage, Placement
@@ -19,18 +21,21 @@ _SUBNET = re.compile(
     r"/virtualNetworks/([^/]+)/subnets/([^/]+)",
     re.ASCII | re.IGNORECASE,
 )
+_ON_AZURE = ManagedIdentity()
 # The plugin insists on a destination that does not exist, also where no image is made.
 _NO_VERSION = "0.0.0"
 
 
-def render(job: BuildJob, blocks: Iterable[Block]) -> dict[str, object]:
+def render(job: BuildJob, blocks: Iterable[Block], credential: Credential = _ON_AZURE) -> dict[str, object]:
     """The whole template; raises PermanentError (template) for a value Packer could evaluate."""
     return {
         "packer": {
             "required_version": ">= 1.11.0",
             "required_plugins": {"azure": {"source": "github.com/hashicorp/azure", "version": "~> 2"}},
         },
-        "source": {"azure-arm": {"image": _source(job)}},
+        # Declared for every credential, so that only the three keys of a credential differ between them.
+        "variable": {PACKER_VARIABLE: {"type": "string", "default": "", "sensitive": True}},
+        "source": {"azure-arm": {"image": _source(job) | _credential(credential)}},
         "build": [
             {
                 "sources": ["source.azure-arm.image"],
@@ -49,7 +54,6 @@ def to_text(template: Mapping[str, object]) -> str:
 def _source(job: BuildJob) -> dict[str, object]:
     place = job.placement
     source: dict[str, object] = {
-        # Managed identity: the subscription is given, the tenant must not be.
         "subscription_id": _plain("subscription", place.subscription_id),
         "client_id": _plain("client id", place.client_id),
         "build_resource_group_name": _plain("resource group", place.resource_group),
@@ -72,6 +76,18 @@ def _source(job: BuildJob) -> dict[str, object]:
     if job.stage == "verify":
         source["skip_create_image"] = True
     return source
+
+
+def _credential(credential: Credential) -> dict[str, object]:
+    match credential:
+        case ManagedIdentity():
+            return {}  # the plugin asks for a managed identity's token only where there is no tenant
+        case WorkloadIdentity():
+            return {
+                "tenant_id": _plain("tenant", credential.tenant_id),
+                "oidc_request_url": credential.oidc_request_url,  # `settings` knows its alphabet
+                "oidc_request_token": f"${{var.{PACKER_VARIABLE}}}",
+            }
 
 
 def _origin(job: BuildJob) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from collections import deque
 
 from builder.log_stream import LogStream
-from builder.redaction import Redactor
+from builder.redaction import LINE_LIMIT, Redactor
 
 _LINES = 500
 
@@ -16,9 +16,17 @@ class Transcript:
         self._redactor = redactor
         self._lines: deque[str] = deque(maxlen=_LINES)
         self.connected = False
+        self._is_open = False  # the line that came last has no end yet
 
     def add(self, line: str) -> None:
-        """Take one line of output as it came."""
+        """Take one line of output as it came, with its line end; of a line in pieces only the first counts.
+
+        A later piece may begin in the middle of a secret, which nothing could recognise there.
+        """
+        # A short piece without a line end is the last of its run.
+        is_rest, self._is_open = self._is_open, len(line) > LINE_LIMIT and not line.endswith("\n")
+        if is_rest:
+            return
         text = self._redactor.clean(line)
         self._log.line(text)
         self._lines.append(text)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from builder import checks, failures, inputs, provisioners, template
+from builder import checks, failures, inputs, manifest, provisioners, sbom, template
+from builder.credential import secrets_of
+from builder.evidence import Evidence
 from builder.failures import Failed
 from builder.inputs import Inputs
 from builder.log_stream import LogStream
@@ -17,12 +19,12 @@ from builder.redaction import Redactor
 from builder.settings import Settings
 from builder.stop import StopRequest
 from builder.transcript import Transcript
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, TransientError
-from pipeline_core.wire.job import BuildJob, ReportedCheck
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.wire import packages as told
+from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
 
 _TEMPLATE = "template.pkr.json"  # the suffix tells Packer that this is HCL as JSON, not its old format
 _TAIL = 3500  # characters of Packer's last lines in a report
-_MANIFEST_LIMIT = 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +46,20 @@ class Finished:
 
     artifact: str = ""
     checks: tuple[ReportedCheck, ...] = ()
+    scan: ReportedScan | None = None
 
 
 class Work:
     """One run of Packer on one job. `packer` is its version as soon as it is known, `recorded` for a recorded
-    one."""
+    one; `evidence` has what was kept, however the run ended."""
 
     def __init__(self, settings: Settings, around: Surroundings, place: str, log: LogStream) -> None:
         self.packer = ""
+        self.evidence = Evidence(around.blobs, place)
         self._settings = settings
         self._around = around
-        self._place = place
         self._log = log
-        self._transcript = Transcript(log, Redactor([around.environ.get("IDENTITY_HEADER", "")]))
+        self._transcript = Transcript(log, Redactor(secrets_of(around.environ)))
 
     def perform(self) -> Finished | Failed:
         """Raises PermanentError and TransientError; a stop request ends it as an eviction."""
@@ -64,7 +67,7 @@ class Work:
         job = inputs.fetch_job(self._around.blobs, self._settings)
         found = inputs.fetch_archives(self._around.blobs, job)
         plan = provisioners.plan(job, found.bundle.names, found.platform.names)
-        rendered = template.to_text(template.render(job, plan.blocks))
+        rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
         self._go_on()
         packer = self._make_packer()
@@ -76,7 +79,10 @@ class Work:
         if failed is not None:
             return failed
         if job.stage == "verify":
-            return Finished(checks=self._checks(plan.results))
+            files = self._keep_results(plan.results)
+            self._keep_sbom(job)
+            results = checks.of_verify(files, job.tests, simulated=self.packer == RECORDED)
+            return Finished(checks=results.checks, scan=results.scan)
         return Finished(artifact=self._artifact())
 
     def _go_on(self) -> None:
@@ -122,43 +128,32 @@ class Work:
 
     def _artifact(self) -> str:
         """The version that Packer made, by its manifest, which is kept."""
-        content = self._result(Path("manifest.json"), _MANIFEST_LIMIT)
-        if content is None:
-            raise PermanentError(ErrorClass.TEMPLATE, "Packer succeeded without a manifest of what it made")
-        self._keep("manifest.json", content)
-        try:
-            artifact = json.loads(content)["builds"][-1]["artifact_id"]
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-            raise PermanentError(
-                ErrorClass.TEMPLATE, f"Packer's manifest cannot be read: {error!r}"
-            ) from error
-        if not isinstance(artifact, str) or not artifact:
-            raise PermanentError(ErrorClass.TEMPLATE, "Packer's manifest names no image version")
-        return artifact
+        content = self._result(Path("manifest.json"), manifest.LIMIT)
+        if content is not None:
+            self.evidence.keep("manifest.json", content)
+        return manifest.artifact_of(content)
 
-    def _checks(self, names: tuple[str, ...]) -> tuple[ReportedCheck, ...]:
+    def _keep_sbom(self, job: BuildJob) -> None:
+        packages = self._result(Path("results") / told.PACKAGES_FILE, checks.RESULT_LIMIT)
+        if packages is None:
+            text = f"{job.image}: {told.PACKAGES_FILE} is missing or too large: no SBOM can be made"
+            raise PermanentError(ErrorClass.TEMPLATE, text)
+        self.evidence.keep(told.SBOM_FILE, sbom.render(job, packages, self._around.now()))
+
+    def _keep_results(self, names: tuple[str, ...]) -> dict[str, bytes]:
+        """What came out of the guest, as it came: kept before anything is read from it."""
         files: dict[str, bytes] = {}
         for name in names:
-            content = self._result(Path("results") / name, checks.RESULT_LIMIT)
+            content = self._result(Path("results") / name, checks.limit(name))
             if content is None:
                 self._log.say(f"the result {name} is missing or too large")
                 continue
             files[name] = content
-            self._keep(name, content)
-        return checks.of_verify(files, simulated=self.packer == RECORDED)
+            self.evidence.keep(name, content)
+        return files
 
     def _result(self, path: Path, limit: int) -> bytes | None:
         file = self._around.folder / path
         if not file.is_file() or file.stat().st_size > limit:
             return None
         return file.read_bytes()
-
-    def _keep(self, name: str, content: bytes) -> None:
-        """Evidence beside the report."""
-        try:
-            self._around.blobs.create(
-                "builds", f"{self._place}/{name}", content, media_type="application/json"
-            )
-        except AlreadyExists as error:
-            text = f"{self._place}/{name} was written by somebody else"
-            raise PermanentError(ErrorClass.TEMPLATE, text) from error

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import jinja2
 
+from pipeline_core.services.comparing import Compared
+from pipeline_core.services.evidence import EvidenceView
 from pipeline_core.services.views import (
+    BuildView,
     ImageDetail,
     ImagePage,
     ImageView,
@@ -17,8 +20,10 @@ from pipeline_core.services.views import (
 )
 
 _FOLDER = Path(__file__).parent
-_GOOD = frozenset({"current", "succeeded"})
-_BAD = frozenset({"failed", "blocked", "breaker-open", "unknown", "Stalled", "BreakerOpen", "Blocked"})
+_GOOD = frozenset({"current", "succeeded", "passed"})
+_BAD = frozenset(
+    {"failed", "blocked", "breaker-open", "unknown", "Stalled", "BreakerOpen", "Blocked", "BelowFloor"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,16 @@ def image(detail: ImageDetail) -> str:
     """One image: facts, versions, builds, journal."""
     versions = [build for build in detail.builds if build.result == "succeeded"]
     return _render("image.html", image=detail.image, detail=detail, versions=versions)
+
+
+def build(shown: BuildView, kept: EvidenceView) -> str:
+    """One build: facts, what each gate decided, and the files that were kept, to be taken and not shown."""
+    return _render("build.html", build=shown, evidence=kept)
+
+
+def comparison(found: Compared) -> str:
+    """What differs between two versions of an image."""
+    return _render("diff.html", found=found)
 
 
 def poison(page: PoisonPageView) -> str:
@@ -83,7 +98,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(moment=_moment, short=_short, tone=_tone)
+    environment.filters.update(moment=_moment, short=_short, size=_size, tone=_tone)
     return environment
 
 
@@ -94,6 +109,11 @@ def _moment(at: datetime | None) -> str:
 def _short(text: str) -> str:
     """A digest as people compare it."""
     return text[:12]
+
+
+def _size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count} B" if count < 1024 else f"{count / 1024:,.1f} KiB"
 
 
 def _tone(state: str) -> str:

@@ -15,7 +15,7 @@ from pipeline_core.wire.bundle import Bundle
 from pipeline_core.wire.problems import Problem
 
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
-_ANSWER_LIMIT = 32 * 1024 * 1024  # bytes
+_ANSWER_LIMIT = 64 * 1024 * 1024  # bytes: the largest file of evidence
 _TRIES = 3
 _WAIT_LIMIT = 30.0  # seconds; a factory that wants more is better asked later
 _PAGE = 200
@@ -108,6 +108,23 @@ class Client:
         """One build."""
         return self._ask("GET", f"/api/builds/{_segment(identity)}").body
 
+    def get_evidence(self, identity: str) -> Json:
+        """What is kept of a build, and what each gate said."""
+        return self._ask("GET", f"/api/builds/{_segment(identity)}/evidence").body
+
+    def take_evidence(self, identity: str, place: str, name: str) -> bytes:
+        """One file of a build; `place` is like `verify-1`."""
+        return self._take(f"/api/builds/{_segment(identity)}/evidence/{_segment(place)}/{_segment(name)}")
+
+    def take_sbom(self, name: str, version: str) -> bytes:
+        """The CycloneDX document of a published version."""
+        return self._take(f"/api/images/{_segment(name)}/versions/{_segment(version)}/sbom")
+
+    def get_diff(self, name: str, before: str, after: str) -> Json:
+        """What differs between two published versions."""
+        versions = f"from={quote(before, safe='')}&to={quote(after, safe='')}"
+        return self._ask("GET", f"/api/images/{_segment(name)}/diff?{versions}").body
+
     def list_poison(self, state: str, limit: int) -> Iterator[Json]:
         """At most `limit` poisoned messages in a state (empty: any), newest first, page by page."""
         after, left = "", limit
@@ -142,6 +159,45 @@ class Client:
         """Put platform steps and a catalog in force."""
         return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
 
+    def get_policy(self, revision: int | None = None) -> Json:
+        """The policy in force, or one version of it, with its ETag where it is in force."""
+        answer = self._ask("GET", "/api/policy" if revision is None else f"/api/policy/versions/{revision}")
+        return {**answer.body, "etag": answer.headers.get("ETag")}
+
+    def find_policy_etag(self) -> str | None:
+        """The version in force, or None where there is no policy yet."""
+        try:
+            return self._ask("GET", "/api/policy").headers.get("ETag", "")
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def put_policy(self, document: Mapping[str, object], etag: str | None) -> Answer:
+        """Put a policy in force over the version `etag`, or the first where it is None."""
+        condition = {"If-None-Match": "*"} if etag is None else {"If-Match": etag}
+        return self._ask("PUT", "/api/policy", body={"document": document}, headers=condition)
+
+    def list_policy_versions(self) -> Iterator[Json]:
+        """What was put in force, the newest first, page by page."""
+        before: int | None = None
+        for _ in range(_PAGE_LIMIT):
+            more = "" if before is None else f"&before={before}"
+            page = self._ask("GET", f"/api/policy/versions?limit={_PAGE}{more}").body
+            yield from page["versions"]
+            following = page.get("next")
+            if not following or following == before:
+                return
+            before = following
+
+    def get_provenance(self, name: str, version: str) -> Json:
+        """A live version as its gallery shows it, with the signed statement about it."""
+        return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body
+
+    def list_provenance_keys(self) -> list[Json]:
+        """The public keys that the factory signs provenance with, as JSON Web Keys."""
+        return list(self._ask("GET", "/api/provenance/keys").body.get("keys", ()))
+
     def rebuild_state(self, after: str, *, force: bool) -> Json:
         """Take one step of deriving lost records again, from the cursor `after`."""
         return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
@@ -159,11 +215,24 @@ class Client:
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json"
+        status, text, received = self._exchange(method, path, content, sent)
+        return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
+
+    def _take(self, path: str) -> bytes:
+        """The bytes of a file, as they come; a refusal is JSON all the same."""
+        status, content, received = self._exchange("GET", path, None, {"Accept": "*/*"})
+        if status >= 300:
+            _answer_of(status, content, received, f"GET {path}")
+        return content
+
+    def _exchange(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, Mapping[str, str]]:
         for left in reversed(range(_TRIES)):
-            status, text, received = self._send(method, path, content, sent)
+            status, text, received = self._send(method, path, content, headers)
             wait = _wait_of(status, received) if left else None
             if wait is None:
-                return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
+                return status, text, received
             self.sleep(wait)
         raise AssertionError("the last try has always an answer")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import Digest, Region
-from pipeline_core.guard import bundles, catalog
+from pipeline_core.guard import bundles, catalog, detectors
 from pipeline_core.wire import bundle as packing
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.bundle import DOCUMENT, Bundle
@@ -41,6 +41,23 @@ class PlatformFolder:
     bundle: Bundle
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A folder of either kind, without problems; `name` is the image's, or `platform`."""
+
+    name: str
+    bundle: Bundle
+
+
+def check(folder: Path, *, platform: bool) -> Checked:
+    """Check an image's folder, or SecOps' where that is said or the folder shows it; raises InvalidDocument."""
+    is_platform = platform or (not (folder / DOCUMENT).exists() and (folder / CATALOG).exists())
+    if is_platform:
+        return Checked(name="platform", bundle=load_platform(folder).bundle)
+    image = load_image(folder)
+    return Checked(name=str(image.definition.name), bundle=image.bundle)
+
+
 def load_image(folder: Path) -> ImageFolder:
     """Read, pack and check an image's folder; raises InvalidDocument with the problems of all three."""
     problems: list[Problem] = []
@@ -54,7 +71,10 @@ def load_image(folder: Path) -> ImageFolder:
     except InvalidDocument as error:
         problems[:0] = error.problems
     if definition is not None and bundle is not None:
-        problems += [found.as_problem() for found in bundles.check_definition(definition, bundle.names)]
+        problems += [
+            found.as_problem()
+            for found in bundles.check_definition(definition, bundle.names, detectors.forms())
+        ]
     if problems or document is None or definition is None or bundle is None:
         raise InvalidDocument(problems)
     return ImageFolder(document=document, definition=definition, bundle=bundle)
@@ -90,7 +110,7 @@ def _packed(folder: Path, problems: list[Problem], *, only: tuple[str, ...] = ()
     except OSError as error:
         problems.append(_unreadable(error.filename or str(folder), error))
         return None
-    problems += [found.as_problem() for found in bundles.check_bundle(bundle.content)]
+    problems += [found.as_problem() for found in bundles.check_bundle(bundle.content, detectors.forms())]
     return bundle
 
 

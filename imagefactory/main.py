@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from imagefactory import folders, options, poison, registration, screen, state, waiting
+from imagefactory import (
+    evidence,
+    folders,
+    options,
+    poison,
+    policy,
+    registration,
+    screen,
+    state,
+    verification,
+    waiting,
+)
 from imagefactory.client import Json
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import Condition
@@ -49,7 +60,11 @@ platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_h
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
 app.add_typer(poison.commands, name="poison")
+app.add_typer(policy.commands, name="policy")
 app.add_typer(state.commands, name="state")
+app.command()(verification.verify)
+for _command in (evidence.evidence, evidence.diff, evidence.sbom):
+    app.command()(_command)
 
 _Folder = Annotated[
     Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder with image.yaml.")
@@ -62,16 +77,22 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="The image.")]
 
 
 @app.command()
-def validate(folder: _Folder, output: _Output = Format.TABLE) -> None:
+def validate(
+    folder: _Folder,
+    output: _Output = Format.TABLE,
+    platform: Annotated[
+        bool, typer.Option("--platform", help="DIR holds platform/, roles/ and catalog.json (SecOps).")
+    ] = False,
+) -> None:
     """Check a folder as the factory will, without asking it; every error at once."""
     try:
-        loaded = folders.load_image(folder)
+        checked = folders.check(folder, platform=platform)
     except InvalidDocument as error:
         if output is Format.JSON:
             screen.write_json({"valid": False, "problems": [screen.as_json(each) for each in error.problems]})
             raise typer.Exit(Exit.REFUSED) from error
         raise
-    name, bundle = str(loaded.definition.name), loaded.bundle
+    name, bundle = checked.name, checked.bundle
     if output is Format.JSON:
         screen.write_json({"valid": True, "name": name, "bundle": str(bundle.digest), "problems": []})
         return
@@ -154,10 +175,11 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
     plain = {key: value for key, value in image.items() if key not in ("builds", "journal", "conditions")}
     screen.facts(name, {**plain, "conditions": _held(image), "etag": etag})
     rows = [
-        (build["id"], build["phase"], build["result"], build["version"], build["reasons"])
+        (build["id"], build["phase"], build["result"], build["version"], build["reasons"], _gates(build))
         for build in image["builds"]
     ]
-    screen.table("builds, newest first", ("build", "phase", "result", "version", "reasons"), rows)
+    columns = ("build", "phase", "result", "version", "reasons", "gates (* simulated)")
+    screen.table("builds, newest first", columns, rows)
     lines = [
         (entry["at"], entry["event"], entry["actor"], entry["version"], entry["detail"])
         for entry in image["journal"]
@@ -223,12 +245,14 @@ def show_build(
     ca_file: _CaFile = "",
     output: _Output = Format.TABLE,
 ) -> None:
-    """Show a build: where it is, why it was started, how it ended."""
+    """Show a build: where it is, why it was started, what each gate said, how it ended."""
     build = _client(url, ca_file).get_build(identity)
     if output is Format.JSON:
         screen.write_json(build)
         return
-    screen.facts(identity, {**build, "conditions": _held(build)})
+    plain = {key: value for key, value in build.items() if key != "gates"}
+    screen.facts(identity, {**plain, "conditions": _held(build)})
+    screen.gates(build.get("gates", ()))
 
 
 @app.command()
@@ -263,6 +287,10 @@ def schema() -> None:
 def _held(shown: Json) -> list[str]:
     """The conditions of an image or a build, as lines; a factory of an older release sends none."""
     return [f"{each['type']}: {each['message']}" for each in shown.get("conditions", ())]
+
+
+def _gates(build: Json) -> str:
+    return screen.marks(build.get("gates", ()))
 
 
 if __name__ == "__main__":

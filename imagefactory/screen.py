@@ -4,6 +4,7 @@ Texts come from a server and from files of others: control characters and markup
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum, unique
@@ -19,6 +20,7 @@ from pipeline_core.wire.problems import Problem
 _WIDE = 160  # columns, where no terminal says otherwise
 _COLOURS = {
     "current": "green",
+    "passed": "green",
     "succeeded": "green",
     "failed": "red",
     "blocked": "red",
@@ -99,6 +101,33 @@ def facts(title: str, pairs: Mapping[str, object]) -> None:
     _out().print(drawn)
 
 
+def gates(judged: Sequence[Mapping[str, Any]]) -> None:
+    """What each gate decided on a build, with its evidence; says so where nothing was judged."""
+    if not judged:
+        note("gates: not judged yet")
+        return
+    rows = (
+        (
+            each["gate"],
+            "passed" if each["passed"] else "failed",
+            each["score"],
+            each["evidence"],
+            _origin(each),
+        )
+        for each in judged
+    )
+    table("gates", ("gate", "result", "score", "evidence", "tested"), rows)
+
+
+def marks(judged: Sequence[Mapping[str, Any]]) -> str:
+    """The same in one line: the gates that were passed, those that refused, scores, `*` where simulated."""
+    said = {
+        word: ", ".join(_mark(each) for each in judged if each["passed"] is passed)
+        for word, passed in (("passed", True), ("FAILED", False))
+    }
+    return "; ".join(f"{word} {names}" for word, names in said.items() if names)
+
+
 def forest(lineage: Mapping[str, Any]) -> None:
     """The images as trees, roots first, and what has no place."""
     tree = Tree("images", hide_root=True)
@@ -119,6 +148,16 @@ def _line(problem: Problem) -> Text:
     if problem.rule:
         line.append(f" [{clean(problem.rule)}]", style="dim")
     return line
+
+
+def _mark(judged: Mapping[str, Any]) -> str:
+    # Never rounded up: 89.996 has not reached 90.
+    score = "" if judged["score"] is None else f" {math.floor(judged['score'] * 100) / 100:g}"
+    return f"{clean(judged['gate'])}{score}{'*' if judged['simulated'] else ''}"
+
+
+def _origin(judged: Mapping[str, Any]) -> str:
+    return "simulated" if judged["simulated"] else "on a machine"
 
 
 def _cell(value: object) -> Text:

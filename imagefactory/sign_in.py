@@ -12,6 +12,8 @@ from imagefactory.failures import Misused, Refused, Unreachable
 
 TOKEN = "IMAGEFACTORY_TOKEN"  # noqa: S105 - the name of a variable
 SCOPE = "IMAGEFACTORY_SCOPE"
+AZURE_TOKEN = "IMAGEFACTORY_AZURE_TOKEN"  # noqa: S105 - the name of a variable
+_AZURE = "https://management.azure.com/.default"
 
 
 def access_token(environ: Mapping[str, str]) -> str:
@@ -27,6 +29,15 @@ def access_token(environ: Mapping[str, str]) -> str:
             f"you are not signed in: set {SCOPE} to the factory's scope (api://.../.default) "
             f"and run `az login`, or set {TOKEN}"
         )
+    return _signed_in(scope)
+
+
+def azure_token(environ: Mapping[str, str]) -> str:
+    """A token for Azure's own resources, of the same sign-in; never sent to a factory."""
+    return environ.get(AZURE_TOKEN, "").strip() or _signed_in(_AZURE)
+
+
+def _signed_in(scope: str) -> str:
     try:
         with DefaultAzureCredential() as credential:
             return credential.get_token(scope).token

@@ -1,4 +1,4 @@
-# The builder's image, and secrets of the service (today: keys that sign webhooks).
+# The builder's image, secrets of the service (keys that sign webhooks), and the key that signs provenance.
 
 # Premium, because only that can be private; container groups pull as a trusted service, with the builder's identity.
 resource "azurerm_container_registry" "factory" {
@@ -28,5 +28,35 @@ resource "azurerm_key_vault" "factory" {
   network_acls {
     default_action = "Deny"
     bypass         = "None"
+  }
+}
+
+# Made by the resource manager: the vault itself is closed to whoever deploys. The private half never leaves it. Each
+# year a new version signs; what the old ones signed is believed for as long as they are enabled.
+resource "azapi_resource" "signing_key" {
+  type      = "Microsoft.KeyVault/vaults/keys@2023-07-01"
+  name      = "provenance"
+  parent_id = azurerm_key_vault.factory.id
+
+  body = {
+    properties = {
+      kty       = "EC"
+      curveName = "P-256"
+      keyOps    = ["sign", "verify"]
+      rotationPolicy = {
+        lifetimeActions = [
+          {
+            trigger = { timeAfterCreate = "P1Y" }
+            action  = { type = "rotate" }
+          }
+        ]
+      }
+    }
+  }
+
+  # The resource manager makes a key once and changes none: a new one would leave every live version unproven.
+  lifecycle {
+    prevent_destroy = true
+    ignore_changes  = [body]
   }
 }

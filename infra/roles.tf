@@ -223,6 +223,29 @@ resource "azurerm_role_assignment" "function_secrets" {
   scope                = azurerm_key_vault.factory.id
 }
 
+# Less than Key Vault Crypto User, which may also disable versions and back keys up: to sign, and to see which
+# versions are enabled. The publisher's identity may not sign, and this one may not publish: it takes both.
+resource "azurerm_role_definition" "provenance_signer" {
+  name              = "${var.name} provenance signer (${var.suffix})"
+  scope             = azurerm_resource_group.core.id
+  description       = "Made by the image factory's Terraform; see infra/roles.tf."
+  assignable_scopes = [azurerm_resource_group.core.id]
+
+  permissions {
+    data_actions = [
+      "Microsoft.KeyVault/vaults/keys/read",
+      "Microsoft.KeyVault/vaults/keys/sign/action",
+    ]
+  }
+}
+
+resource "azurerm_role_assignment" "function_signs" {
+  principal_id       = local.principals.function
+  principal_type     = "ServicePrincipal"
+  role_definition_id = azurerm_role_definition.provenance_signer.role_definition_resource_id
+  scope              = azapi_resource.signing_key.id
+}
+
 resource "azurerm_role_assignment" "function_telemetry" {
   principal_id         = local.principals.function
   principal_type       = "ServicePrincipal"

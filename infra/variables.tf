@@ -58,6 +58,17 @@ variable "secops_team" {
   default     = "secops"
 }
 
+variable "unproven" {
+  description = "What happens to a live version that nothing signed vouches for, beside the alarm: alert (nothing) or exclude (it leaves latest)."
+  type        = string
+  default     = "alert"
+
+  validation {
+    condition     = contains(["alert", "exclude"], var.unproven)
+    error_message = "Use alert or exclude."
+  }
+}
+
 variable "builder_image" {
   description = "The builder's image, by digest: HOST/imagefactory-builder@sha256:... Empty until it was pushed once."
   type        = string

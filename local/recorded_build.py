@@ -14,6 +14,7 @@ from typing import Any
 from local import recorded_results
 from local.recorded_cloud import Cloud, CloudError
 from local.recorded_template import Step, Template, block, blocks
+from local.scenario import Scenario
 
 _COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"
 _STEP_SECONDS = 0.05
@@ -69,7 +70,7 @@ class Output:
 class Build:
     """One run of one template."""
 
-    def __init__(self, template: Template, path: str, output: Output, scenario: str) -> None:
+    def __init__(self, template: Template, path: str, output: Output, scenario: Scenario) -> None:
         self._template, self._output, self._scenario = template, output, scenario
         self._source = template.source
         self._roots = (
@@ -175,33 +176,30 @@ class Build:
         self._cloud.call("PUT", path, version, {"location": location, "tags": tags, "properties": properties})
 
     def _provision(self) -> None:
-        failing = self._failing_step()
         for step in self._template.provisioners:
-            if self._scenario == "hang":
+            announced = _announced(step)
+            is_hit = step.kind != "file" and self._scenario.hits(announced)
+            if is_hit and self._scenario.name == "hang":
                 self._output.say("Provisioning hangs (recorded)")
                 time.sleep(_HANG_SECONDS)
             if step.kind == "file" and step.values.get("direction") == "download":
                 self._download(step)
             else:
                 self._output.say(f"Provisioning with {step.kind}: {_what(step)} (recorded, not run)")
-                if announced := _announced(step):
+                if announced:
                     self._output.message(announced)
             time.sleep(_STEP_SECONDS)
-            if step is failing:
-                self._output.error(
-                    "Provisioning step had errors: Running the cleanup provisioner, if present..."
-                )
-                raise BuildFailed("Script exited with non-zero exit status: 1. Allowed exit codes are: [0]")
+            if is_hit:
+                self._fail_step()
 
-    def _failing_step(self) -> Step | None:
-        """The step that the scenario lets fail: the hygiene check, or the first one of the team's own."""
-        steps = [step for step in self._template.provisioners if step.kind != "file"]
-        if self._scenario == "fail-hygiene" and self._is_capturing:
-            return next((step for step in steps if "hygiene-check" in _announced(step)), None)
-        if self._scenario != "fail-provisioner" or not steps:
-            return None
-        own = [step for step in steps if not re.search("platform: |: prepare$", _announced(step))]
-        return own[0] if own else steps[-1]
+    def _fail_step(self) -> None:
+        for line in self._scenario.output.splitlines():
+            self._output.message(line)
+        self._output.error("Provisioning step had errors: Running the cleanup provisioner, if present...")
+        if self._scenario.name == "drop":
+            raise BuildFailed("Script disconnected unexpectedly. (recorded)")
+        code = self._scenario.exit_code
+        raise BuildFailed(f"Script exited with non-zero exit status: {code}. Allowed exit codes are: [0]")
 
     def _download(self, step: Step) -> None:
         source, destination = str(step.values.get("source")), str(step.values.get("destination"))
@@ -213,7 +211,9 @@ class Build:
         self._output.say(f"Downloading {source} => {destination} (recorded)")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as stream:
-            stream.write(recorded_results.render(os.path.basename(path), self._scenario, self._profile()))
+            stream.write(
+                recorded_results.render(os.path.basename(path), self._scenario.name, self._profile())
+            )
 
     def _profile(self) -> str:
         for step in self._template.provisioners:
@@ -229,7 +229,7 @@ class Build:
         say("Generalizing machine ...")
         self._cloud.call("POST", f"{machine}/generalize", _COMPUTE)
         say("Publishing to Shared Image Gallery ...")
-        if self._scenario == "fail-capacity":
+        if self._scenario.name == "fail-capacity":
             raise BuildFailed(
                 "AllocationFailed: We do not have sufficient capacity for the requested VM size."
             )

@@ -13,10 +13,11 @@ import time
 from types import FrameType
 from typing import Any
 
-from local import recorded_template
+from local import recorded_template, scenario
 from local.recorded_build import Build, BuildFailed, Interrupted, Output
 from local.recorded_cloud import CloudError
 from local.recorded_template import Step, Template
+from local.scenario import Scenario
 
 VERSION_LINE = "Packer vrecorded (no real Packer: replays a recorded run)"
 
@@ -87,21 +88,15 @@ def _report_failure(output: Output, name: str, began: float, reason: str) -> int
     return 1
 
 
-def _scenario(template: Template) -> str:
+def _scenario(template: Template) -> Scenario:
     """How this build goes: `ok`, or what the file of IF_RECORDED_SCENARIO says for image, stage and attempt."""
-    path = os.environ.get("IF_RECORDED_SCENARIO")
-    if not path:
-        return "ok"
-    with open(path, encoding="utf-8") as stream:
-        scenarios = json.load(stream)
     tags = template.source.get("azure_tags") or {}
-    image = tags.get("imagefactory-image") or os.environ.get("IF_BUILD_ID", "").split(".")[0]
-    stage = tags.get("imagefactory-stage") or os.environ.get("IF_STAGE") or "build"
-    attempt = int(tags.get("imagefactory-attempt") or os.environ.get("IF_ATTEMPT") or 1)
-    wanted = (scenarios.get(image) or {}).get(stage, "ok")
-    if isinstance(wanted, list):  # one entry for each attempt, the last for all that follow
-        wanted = wanted[min(attempt, len(wanted)) - 1] if wanted else "ok"
-    return str(wanted)
+    return scenario.find(
+        os.environ.get("IF_RECORDED_SCENARIO", ""),
+        tags.get("imagefactory-image") or os.environ.get("IF_BUILD_ID", "").split(".")[0],
+        tags.get("imagefactory-stage") or os.environ.get("IF_STAGE") or "build",
+        int(tags.get("imagefactory-attempt") or os.environ.get("IF_ATTEMPT") or 1),
+    )
 
 
 def _write_manifest(step: Step, name: str, artifact: str) -> None:

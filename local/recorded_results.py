@@ -1,7 +1,10 @@
 """What a verified machine would have written: plausible files for each name, always marked as simulated."""
 
+import gzip
 import json
 from typing import Any
+
+from local import recorded_scan
 
 PACKAGES = (
     ("kernel", "5.14.0", "570.58.1.el9_6"),
@@ -24,26 +27,38 @@ _CHECKS = (
 def render(name: str, scenario: str, profile: str) -> bytes:
     """The content of the file `name` after a run that went as `scenario` says."""
     fails = scenario.removeprefix("fail-") if scenario.startswith("fail-") else ""
+    if name.endswith(("xccdf.xml.gz", "report.html.gz")):
+        write = recorded_scan.results if name.endswith("xccdf.xml.gz") else recorded_scan.page
+        # Without a time, so that the same run gives the same bytes.
+        return gzip.compress(write(profile, is_good=fails != "compliance").encode(), mtime=0)
     if name.endswith("goss.json"):
         content: Any = _goss(is_good=fails != "goss")
     elif name.endswith("smoke.json"):
         passed = fails != "smoke"
         result = {"name": "smoke.sh", "passed": passed, "exit_code": 0 if passed else 1, "seconds": 0.4}
         content = {"results": [result], "simulated": True}
-    elif name.endswith("compliance.json"):
-        score = 41.5 if fails == "compliance" else 96.4
-        content = {"profile": profile, "score": score, "failed_rules": [], "simulated": True}
     elif name.endswith("hygiene.json"):
         findings = ["/root/.ssh/id_rsa: a private key"] if fails == "hygiene" else []
         content = {"passed": not findings, "findings": findings, "simulated": True}
     elif name.endswith("packages.json"):
-        content = [
-            {"name": package, "version": version, "release": release, "arch": "x86_64", "simulated": True}
-            for package, version, release in PACKAGES
-        ]
+        content = [_package(*package) for package in PACKAGES]
+    elif name.endswith("advisories.json"):
+        content = {"known": False, "simulated": True}  # no vendor was asked
     else:
         return b"recorded: no machine has run\n"
     return json.dumps(content, indent=1).encode()
+
+
+def _package(name: str, version: str, release: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "version": version,
+        "release": release,
+        "arch": "x86_64",
+        "vendor": "Red Hat, Inc.",
+        "source": f"{name}-{version}-{release}.src.rpm",
+        "simulated": True,
+    }
 
 
 def _goss(*, is_good: bool) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 Block = dict[str, Any]
 
 _EXPRESSION = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
+# The one expression that the builder writes: where the token of a workload identity comes from.
+_OURS = {("template.source.azure-arm.image.oidc_request_token", "${var.oidc_request_token}")}
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CREDENTIALS = ("client_secret", "client_jwt", "client_cert_path", "oidc_request_url", "use_azure_cli_auth")
 _DESTINATION = ("resource_group", "gallery_name", "image_name", "image_version")
@@ -117,7 +119,7 @@ def _expressions(value: Any, where: str = "template") -> Iterator[tuple[str, str
     elif isinstance(value, list):
         for index, each in enumerate(value):
             yield from _expressions(each, f"{where}[{index}]")
-    elif isinstance(value, str) and _EXPRESSION.search(value):
+    elif isinstance(value, str) and _EXPRESSION.search(value) and (where, value) not in _OURS:
         yield where, value[:80]
 
 

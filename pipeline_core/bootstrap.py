@@ -7,37 +7,26 @@ one place where a module is imported late, because every function of the app pay
 import functools
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
 
-from pipeline_core.ports import (
-    Blobs,
-    Chance,
-    Clock,
-    Containers,
-    Galleries,
-    Logs,
-    Marketplace,
-    Queues,
-    Resources,
-    Secrets,
-    Tables,
-    Tokens,
-    Web,
-)
+from pipeline_core.guard.secrets import Form
+from pipeline_core.port_set import Ports
+from pipeline_core.ports import Tokens
 from pipeline_core.services.build_events import BuildEvents
 from pipeline_core.services.cancel import Cancellations
 from pipeline_core.services.cascade import Cascade
 from pipeline_core.services.chains import Chains
-from pipeline_core.services.chronicle import Chronicle
 from pipeline_core.services.container_stage import ContainerStage
 from pipeline_core.services.dispatch import Dispatcher
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.drive import Driver
 from pipeline_core.services.ending import Ending
+from pipeline_core.services.evidence_parts import EvidenceParts, evidence_of
 from pipeline_core.services.gallery_events import GalleryEvents
 from pipeline_core.services.journal import Journal
+from pipeline_core.services.judging import Judge
 from pipeline_core.services.launch import Launcher
 from pipeline_core.services.leftovers import Leftovers
 from pipeline_core.services.notify import Notifier
@@ -47,9 +36,13 @@ from pipeline_core.services.platform import Platforms
 from pipeline_core.services.poison import Poison
 from pipeline_core.services.poison_desk import PoisonDesk
 from pipeline_core.services.poison_parts import poison_of
+from pipeline_core.services.policy import PolicyDesk
+from pipeline_core.services.policy_parts import policy_of
 from pipeline_core.services.poll import Poller
 from pipeline_core.services.projection import Projection
+from pipeline_core.services.proofs import Proofs
 from pipeline_core.services.provenance import Provenance
+from pipeline_core.services.provenance_parts import proofs_of, provenance_of, unproven_of
 from pipeline_core.services.prune import Pruner
 from pipeline_core.services.publishing import Publishing
 from pipeline_core.services.queries import Queries
@@ -72,50 +65,6 @@ from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
-from pipeline_core.state.unchronicled import UnchronicledStore
-
-
-class Ports(Protocol):
-    """One implementation of each port; Azure's and the memory twins both have this shape."""
-
-    @property
-    def tables(self) -> Tables: ...
-
-    @property
-    def queues(self) -> Queues: ...
-
-    @property
-    def blobs(self) -> Blobs: ...
-
-    @property
-    def marketplace(self) -> Marketplace: ...
-
-    @property
-    def galleries(self) -> Galleries: ...
-
-    @property
-    def containers(self) -> Containers: ...
-
-    @property
-    def resources(self) -> Resources: ...
-
-    @property
-    def secrets(self) -> Secrets: ...
-
-    @property
-    def web(self) -> Web: ...
-
-    @property
-    def tokens(self) -> Tokens: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def chance(self) -> Chance: ...
-
-    @property
-    def logs(self) -> Logs: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +78,7 @@ class Factory:
     build_events: BuildEvents
     cascade: Cascade
     gallery_events: GalleryEvents
+    proofs: Proofs
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
@@ -140,9 +90,11 @@ class Factory:
     registrar: Registrar
     platforms: Platforms
     restorer: Restorer
+    policy: PolicyDesk
     requests: Requests
     cancellations: Cancellations
     queries: Queries
+    evidence: EvidenceParts
 
 
 @functools.cache
@@ -155,6 +107,12 @@ def factory() -> Factory:
 def _adapters(name: str) -> ModuleType:
     """A module of the Azure adapters, loaded now."""
     return importlib.import_module(f"pipeline_core.adapters.azure.{name}")
+
+
+def _forms() -> Sequence[Form]:
+    """The guard's forms of secrets, loaded now: their library costs as much as all the rest of an import."""
+    forms: Sequence[Form] = importlib.import_module("pipeline_core.guard.detectors").forms()
+    return forms
 
 
 def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
@@ -171,7 +129,8 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
     journal = Journal(clock, ports.chance)
     outbox = Outbox(ports.queues)
     documents = Documents(ports.blobs, site.location)
-    chronicle = Chronicle(ports.blobs, images, sources, UnchronicledStore(ports.tables), clock, logs)
+    kept = policy_of(ports, images, sources, documents)
+    chronicle, policy, floors = kept.chronicle, kept.desk, kept.rules
     projection = Projection(images, index, chronicle, logs)
     observer = Observer(images, sources)
     poison, poison_desk = poison_of(
@@ -185,11 +144,14 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         logs=logs,
     )
     poller = Poller(marketplace=ports.marketplace, sources=sources, index=index, outbox=outbox, logs=logs)
+    provenance = provenance_of(ports, site)
+    unproven = unproven_of(ports, provenance, journal, outbox)
     reconciler = Reconciler(
         observer=observer,
         images=images,
         index=index,
         galleries=ports.galleries,
+        unproven=unproven,
         outbox=outbox,
         projection=projection,
         journal=journal,
@@ -207,7 +169,19 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         logs=logs,
     )
     driver = _driver(
-        ports, site, limits, images, index, capacity, sources, documents, ending, journal, outbox
+        ports,
+        site,
+        limits,
+        images,
+        index,
+        capacity,
+        sources,
+        documents,
+        policy,
+        ending,
+        provenance,
+        journal,
+        outbox,
     )
     registrar = Registrar(
         images=images,
@@ -220,8 +194,11 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             sources=sources,
             blobs=ports.blobs,
             documents=documents,
+            floors=floors,
             secops=site.secops,
+            forms=_forms(),
         ),
+        policy=policy,
         poller=poller,
         outbox=outbox,
         projection=projection,
@@ -245,16 +222,17 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         reconciler=reconciler,
         dispatcher=dispatcher,
         driver=driver,
-        build_events=BuildEvents(images=images, outbox=outbox, logs=logs),
-        cascade=Cascade(index=index, outbox=outbox, logs=logs),
+        build_events=BuildEvents(images=images, driver=driver, logs=logs),
+        cascade=Cascade(index=index, outbox=outbox, reconciler=reconciler, logs=logs),
         gallery_events=GalleryEvents(
             images=images,
             galleries=ports.galleries,
+            unproven=unproven,
             outbox=outbox,
-            journal=journal,
             site=site,
             logs=logs,
         ),
+        proofs=proofs_of(ports, provenance),
         sweeper=Sweeper(
             images=images,
             capacity=capacity,
@@ -295,6 +273,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             images=images,
             index=index,
             galleries=ports.galleries,
+            unproven=unproven,
             documents=documents,
             journal=journal,
             clock=clock,
@@ -309,12 +288,19 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         tokens=ports.tokens,
         registrar=registrar,
         platforms=Platforms(
-            index=index, outbox=outbox, sources=sources, blobs=ports.blobs, chronicle=chronicle, logs=logs
+            index=index,
+            outbox=outbox,
+            sources=sources,
+            blobs=ports.blobs,
+            policy=policy,
+            chronicle=chronicle,
+            logs=logs,
         ),
-        restorer=restorer_of(registrar, ports.galleries),
+        restorer=restorer_of(registrar, ports.galleries, provenance),
         cancellations=Cancellations(
             images=images, stopping=driver.stopping, outbox=outbox, journal=journal, clock=clock
         ),
+        policy=policy,
         requests=Requests(
             images=images,
             reconciler=reconciler,
@@ -324,7 +310,10 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             clock=clock,
             chance=ports.chance,
         ),
-        queries=Queries(images_store=images, index=index, sources=sources, observer=observer, clock=clock),
+        evidence=evidence_of(images, ports.blobs, logs),
+        queries=Queries(
+            images_store=images, index=index, sources=sources, observer=observer, floors=floors, clock=clock
+        ),
     )
 
 
@@ -337,7 +326,9 @@ def _driver(
     capacity: CapacityStore,
     sources: SourceStore,
     documents: Documents,
+    policy: PolicyDesk,
     ending: Ending,
+    provenance: Provenance,
     journal: Journal,
     outbox: Outbox,
 ) -> Driver:
@@ -348,6 +339,7 @@ def _driver(
         galleries=ports.galleries,
         containers=ports.containers,
         documents=documents,
+        floors=policy,
         site=site,
     )
     stage = ContainerStage(
@@ -357,7 +349,8 @@ def _driver(
         capacity=capacity,
         documents=documents,
         launcher=launcher,
-        provenance=Provenance(blobs=ports.blobs, site=site),
+        judge=Judge(images=images, documents=documents, floors=policy, clock=ports.clock),
+        provenance=provenance,
         outbox=outbox,
         journal=journal,
         clock=ports.clock,
@@ -367,6 +360,7 @@ def _driver(
     publishing = Publishing(
         images=images,
         galleries=ports.galleries,
+        provenance=provenance,
         capacity=capacity,
         documents=documents,
         ending=ending,

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pipeline_core.domain.definitions import OsTraits, TargetRegion
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.signatures import PublicKey, Signature
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 
@@ -345,4 +346,23 @@ class Logs(Protocol):
 
     def note(self, event: str, **fields: str | float | bool | None) -> None:
         """Write one line."""
+        ...
+
+
+class Signer(Protocol):
+    """The key that this factory vouches with, and every key whose signatures it believes; ES256."""
+
+    def sign(self, message: bytes) -> Signature:
+        """A signature over exactly this message."""
+        ...
+
+    def find_signer(self, message: bytes, signatures: Sequence[Signature]) -> PublicKey | None:
+        """The trusted key that one of the signatures was made with, or None; others are passed over.
+
+        Which keys are trusted is asked of the key's keeper, never of what is to be believed.
+        """
+        ...
+
+    def trusted_keys(self) -> Sequence[PublicKey]:
+        """Every version of the key that is enabled, newest first; it may be some minutes old."""
         ...

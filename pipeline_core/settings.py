@@ -39,6 +39,7 @@ _SUBNET = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _GROUP = re.compile(r"[\w.()-]{1,90}(?<!\.)", re.ASCII)
+_KEY = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?", re.ASCII)
 _STORAGE = "AzureWebJobsStorage__"
 
 
@@ -137,6 +138,13 @@ class Settings(BaseModel):
     team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
     wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
     key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
+    signing_key: Annotated[
+        str, _matching(_KEY, "the identifier of a key: https://VAULT/keys/NAME", empty=True)
+    ] = Field("", alias="FACTORY_SIGNING_KEY")
+    signing_key_file: Annotated[str, AfterValidator(_existing_file)] = Field(
+        "", alias="FACTORY_SIGNING_KEY_FILE"
+    )
+    unproven: Literal["alert", "exclude"] = Field("alert", alias="FACTORY_UNPROVEN")
     audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
     authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
@@ -158,6 +166,17 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _demand_galleries(self) -> Self:
         self.gallery_places()
+        return self
+
+    @model_validator(mode="after")
+    def _demand_key(self) -> Self:
+        if self.signing_key and self.signing_key_file:
+            raise ValueError("FACTORY_SIGNING_KEY_FILE: FACTORY_SIGNING_KEY is set too: give one of the two")
+        if not (self.signing_key or self.signing_key_file):
+            raise ValueError(
+                "FACTORY_SIGNING_KEY: is not set: give the identifier of a key in Key Vault, which signs the "
+                "provenance of what is published"
+            )
         return self
 
     def gallery_places(self) -> tuple[GalleryPlace, ...]:
@@ -192,6 +211,7 @@ class Settings(BaseModel):
             blob_endpoint=self.blob_endpoint,
             queue_endpoint=self.queue_endpoint,
             secops=self.secops_team,
+            excludes_unproven=self.unproven == "exclude",
             elsewhere={place.name: (place.subscription_id, place.resource_group) for place in places},
         )
 
@@ -226,6 +246,8 @@ class Settings(BaseModel):
             build_subnet_id=self.build_subnet_id,
             galleries={str(place.name).lower(): place for place in self.gallery_places()},
             ca_file=self.ca_file,
+            signing_key=self.signing_key,
+            signing_key_file=self.signing_key_file,
         )
 
     def _place(self, entry: str) -> GalleryPlace:

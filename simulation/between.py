@@ -18,6 +18,7 @@ from pipeline_core.ports import (
     Queues,
     Resources,
     Secrets,
+    Signer,
     Tables,
     Tokens,
     Verb,
@@ -55,6 +56,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
         "list_build_versions": _LIST,
         "begin_delete": _CHANGE,
     },
+    "signer": {"sign": _READ, "find_signer": _READ},
     "web": {"post": _CHANGE},
 }
 _CHANGES = frozenset(
@@ -212,6 +214,7 @@ class FaultyPorts:
     containers: Containers
     resources: Resources
     secrets: Secrets
+    signer: Signer
     web: Web
     tokens: Tokens
     clock: SkewedClock
@@ -235,6 +238,7 @@ def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
         containers=cast(Containers, port("containers")),
         resources=cast(Resources, port("resources")),
         secrets=twins.secrets,
+        signer=cast(Signer, port("signer")),
         web=cast(Web, port("web")),
         tokens=twins.tokens,
         clock=SkewedClock(clock=twins.clock),

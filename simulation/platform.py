@@ -26,9 +26,10 @@ from pipeline_core.ports import (
 )
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
+from simulation import scans
 from simulation.faults import Injector, Kind
 
-_CHECKS = ("boot", "hygiene", "goss", "smoke", "compliance")
+_CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
 _JITTER = 0.3  # of a stage's duration, either way
 _BEAT = timedelta(minutes=4)  # between two lines of the log
@@ -77,7 +78,8 @@ class _Run:
 class Platform:
     """Runs the containers that the factory created.
 
-    `failing` names images whose stage fails for good; `broken` is the share of inputs that do.
+    `failing` names images whose stage fails for good; `broken` is the share of inputs that do; `scores` are those
+    of images whose compliance is not as everybody's.
     """
 
     ports: MemoryPorts
@@ -85,6 +87,7 @@ class Platform:
     injector: Injector
     quarantine: GalleryName
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    scores: Mapping[str, int] = field(default_factory=dict)
     broken: float = 0.0
     made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # by whom a version was made
     proved: set[tuple[str, str]] = field(default_factory=set)  # versions that a machine passed every check of
@@ -243,13 +246,7 @@ class Platform:
         now = self.ports.clock.now()
         failed_check = self.failing.get((job.image, job.stage), "")
         checks = tuple(
-            ReportedCheck(
-                name=name,
-                passed=name != failed_check,
-                score=(50.0 if name == failed_check else 95.0) if name == "compliance" else None,
-                simulated=True,
-            )
-            for name in _CHECKS
+            ReportedCheck(name=name, passed=name != failed_check, simulated=True) for name in _CHECKS
         )
         error_class = failed_check
         if job.stage == "build" and self.is_broken(job.build):
@@ -268,6 +265,11 @@ class Platform:
                 "ended_at": now,
                 "artifact": f"versions/{job.destination.version}" if job.stage == "build" else "",
                 "checks": checks if job.stage == "verify" and not stopped else (),
+                "scan": None
+                if stopped
+                else scans.of_job(
+                    job, score=50 if failed_check == "compliance" else self.scores.get(job.image, 95)
+                ),
                 "error_class": (ErrorClass.EVICTION.value if stopped else error_class) if broken else None,
                 "message": "the simulated builder was stopped"
                 if stopped

@@ -25,6 +25,7 @@ from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource,
 from pipeline_core.services import container_stage
 from pipeline_core.services.outbox import Redelivery
 from pipeline_core.services.publishing import Publishing
+from pipeline_core.services.reconcile import Reconciler
 from pipeline_core.wire import messages
 from simulation.faults import Killed
 from simulation.world import World
@@ -268,6 +269,14 @@ def _raising(world: World) -> None:
 
 def _deaf(world: World) -> None:
     _exchange(world, "queues", _Deaf(queues=world.ports.queues))
+
+    class _Blind:
+        def handle(self, message: object) -> None:
+            """What was published is not looked at again."""
+
+    factory = world.host.factory
+    cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))
+    world.host.factory = replace(factory, cascade=cascade)
 
 
 def _wordless(world: World) -> None:

@@ -23,6 +23,7 @@ from pipeline_core.ports import (
     VersionState,
 )
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
+from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
 from simulation.platform import Platform
 
 Version = tuple[str, str]  # image, version
@@ -190,10 +191,19 @@ class Safety:
         maker = self.platform.made.get(key)
         if maker != (build.id, build.build_attempt):
             self._blame(f"(5) {text} was made by {maker}, not by {build.id} attempt {build.build_attempt}")
-        if not found.tags.get("imagefactory-provenance"):
+        if not self._is_signed(found.tags.get("imagefactory-provenance", "")):
             self._blame(f"(5) {text} is live without provenance")
         if build.parent is not None:
             self._demand_published(build.parent, f"{text} is included with", str(found.gallery))
+
+    def _is_signed(self, statement: str) -> bool:
+        """True where a key of ours has signed the statement that the tags name."""
+        name = f"{statement}.dsse.json"
+        if self.twins.blobs.find_facts("provenance", name) is None:
+            return False
+        envelope = Envelope.from_wire(self.twins.blobs.read("provenance", name, limit=ENVELOPE_LIMIT))
+        message, signatures = envelope.signed_message(), envelope.to_domain()
+        return self.twins.signer.find_signer(message, signatures) is not None
 
     def _demand_published(self, parent: Version, what: str, gallery: str) -> None:
         if parent not in self.published:

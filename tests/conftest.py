@@ -5,7 +5,14 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure: how long something takes is measured in benchmarks, never in a test.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden"]
 

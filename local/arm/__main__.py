@@ -46,6 +46,9 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
     add("--creates-per-hour", type=int, default=300)
     add("--scenario", type=Path, help="JSON file: how builds of the recorded Packer go")
     add("--packer", type=Path, help="a real Packer for PACKER_PATH (default: the recorded one)")
+    add("--packer-plugins", type=Path, help="the folder of its plugins, for PACKER_PLUGIN_PATH")
+    add("--workload-identity", action="store_true", help="containers go to Azure as a workload identity")
+    add("--subnet", action="append", default=[], metavar="GROUP/NETWORK/NAME", help="exists (repeatable)")
     add(
         "--program",
         action="append",
@@ -58,6 +61,9 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
     for each in given.gallery:
         if each.count("/") != 1:
             parser.error(f"--gallery {each}: write RESOURCE_GROUP/NAME")
+    for each in given.subnet:
+        if each.count("/") != 2:
+            parser.error(f"--subnet {each}: write RESOURCE_GROUP/NETWORK/NAME")
     options = server.Options(
         folder=given.folder.resolve(),
         ca_folder=given.ca_folder.resolve() if given.ca_folder else None,
@@ -82,6 +88,9 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
         ),
         scenario=given.scenario.resolve() if given.scenario else None,
         packer=given.packer.resolve() if given.packer else None,
+        plugin_folder=given.packer_plugins.resolve() if given.packer_plugins else None,
+        workload_identity=given.workload_identity,
+        subnets=tuple(given.subnet),
         programs={
             name: tuple(shlex.split(command)) for name, command in (_pair(each) for each in given.program)
         },

@@ -4,6 +4,7 @@ It says what happened in Azure's words and times; when it starts and stops is de
 """
 
 import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,11 +75,15 @@ class ContainerRun:
         self._state = {"state": "Running", "startTime": _now(), "detailStatus": ""}
         self._event("Started", "Started container")
         environment = platform.environment(self.container.environment, identity_header, self._folder)
+        temporary = platform.temporary(self._folder)
         self._process = Process(self._folder, self._note_end)
         try:
+            temporary.mkdir(mode=0o700)
             await self._process.run(command, environment)
         except OSError as error:
             self._fail(str(error))
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
     async def stop(self, grace_seconds: float) -> None:
         """End it, by force after the grace period."""

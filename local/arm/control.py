@@ -15,12 +15,13 @@ from local.arm.event_grid import EventGrid
 from local.arm.faults import Fault
 from local.arm.galleries import VERSION
 from local.arm.gate import Checks
-from local.arm.machines import MACHINE
 from local.arm.marketplace import Marketplace
+from local.arm.networks import MACHINE
 from local.arm.rights import Grant
 from local.arm.store import Store
 from local.arm.vault import Vault
 from local.arm.wire import ArmError, Json
+from local.guest.guests import Guests
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -37,11 +38,12 @@ class Control:
         containers: Containers,
         vault: Vault,
         events: EventGrid,
+        guests: Guests,
     ) -> None:
         self._tokens, self._rights = checks.tokens, checks.rights
         self._faults, self._tally = checks.faults, checks.tally
         self._store, self._marketplace, self._containers = store, marketplace, containers
-        self._vault, self._events = vault, events
+        self._vault, self._events, self._guests = vault, events, guests
 
     def app(self) -> Starlette:
         """The application that serves them."""
@@ -63,6 +65,7 @@ class Control:
                 route("GET", "requests", self._requests),
                 route("POST", "reset-counts", self._reset),
                 route("GET", "state", self._state),
+                route("GET", "guests", self._asked),
             ]
         )
 
@@ -138,6 +141,10 @@ class Control:
             "events": {"delivered": self._events.delivered, "dropped": self._events.dropped},
         }
         return JSONResponse(shown)
+
+    async def _asked(self, request: Request) -> Response:
+        """What each emulated machine was asked over SSH, in order."""
+        return JSONResponse(self._guests.shown())
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """Entra ID: discovery documents, signing keys, and tokens for applications.
 
-Client secrets are not checked: this tenant has no applications that could be attacked, and a test that wants
-a refusal asks for a fault.
+An assertion of a workload identity is verified: signature, issuer, audience and subject. Client secrets are not:
+this tenant has no applications that could be attacked, and a test that wants a refusal asks for a fault.
 """
 
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import parse_qs
 
-from local.arm.tokens import Tokens
+from local.arm.tokens import Refused, Tokens
 from local.arm.wire import Answer, Call, Json, Route
+
+_JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Entra:
@@ -69,10 +73,17 @@ class Entra:
     def _token(self, call: Call) -> Answer:
         form = {key: values[0] for key, values in parse_qs(call.content.decode("utf-8", "replace")).items()}
         client = form.get("client_id", "")
-        proof = form.get("client_secret") or form.get("client_assertion")
+        assertion = form.get("client_assertion", "")
+        proof = form.get("client_secret") or assertion
         if form.get("grant_type") != "client_credentials" or not client or not proof:
             text = "AADSTS900144: client_credentials with client_id and client_secret or client_assertion is needed."
             return Answer(status=400, body={"error": "invalid_request", "error_description": text})
+        if assertion:
+            try:
+                self._demand_assertion(form)
+            except Refused as error:
+                text = f"AADSTS700213: No matching federated identity record found for presented assertion: {error}."
+                return Answer(status=401, body={"error": "invalid_client", "error_description": text})
         wanted = form.get("resource") or form.get("scope", "").split(" ")[0].removesuffix("/.default")
         token = self._tokens.mint_resource(client, wanted.rstrip("/"))
         body: Json = {
@@ -82,3 +93,8 @@ class Entra:
             "access_token": token,
         }
         return Answer(body=body)
+
+    def _demand_assertion(self, form: Mapping[str, str]) -> None:
+        if form.get("client_assertion_type") != _JWT_BEARER:
+            raise Refused("client_assertion_type is not jwt-bearer")
+        self._tokens.verify_workload(form["client_assertion"], form["client_id"])

@@ -4,8 +4,9 @@ It decides who comes in and where a request goes, never what a service answers.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from local.arm.faults import Faults
@@ -59,12 +60,13 @@ class Gate:
             self._answer_route(call, only_count=True)
             return fault.answer()
         try:
-            answer = self._answer_route(call, only_count=False)
+            found = self._answer_route(call, only_count=False)
+            answer = found if isinstance(found, Answer) else await found
         except ArmError as error:
             answer = error.answer()
         return fault.answer() if fault is not None and is_lost else answer
 
-    def _answer_route(self, call: Call, *, only_count: bool) -> Answer:
+    def _answer_route(self, call: Call, *, only_count: bool) -> Answer | Awaitable[Answer]:
         for routes, audiences in (
             (self._open, None),
             (self._vault, VAULT_AUDIENCES),
@@ -77,9 +79,11 @@ class Gate:
             self._tally.count(route.name, is_arm=routes is self._arm)
             if only_count:
                 return Answer()
-            if audiences is not None:
-                self._admit(call, route, audiences)
-            return route.endpoint(replace(call, names=names))
+            if audiences is None:
+                return route.endpoint(replace(call, names=names))
+            caller = self._admit(call, route, audiences)
+            allows = partial(self._rights.check, caller)
+            return route.endpoint(replace(call, names=names, allows=allows))
         self._tally.count(f"{call.method} (not emulated)", is_arm=True)
         if only_count:
             return Answer()
@@ -87,7 +91,7 @@ class Gate:
             self._authenticate(call, ARM_AUDIENCES)
         raise not_emulated(call.method, call.path, call.api_version)
 
-    def _admit(self, call: Call, route: Route, audiences: frozenset[str]) -> None:
+    def _admit(self, call: Call, route: Route, audiences: frozenset[str]) -> Caller:
         caller = self._authenticate(call, audiences)
         if route.api_version and not call.api_version:
             raise ArmError(
@@ -96,13 +100,14 @@ class Gate:
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
         if audiences is not ARM_AUDIENCES:
-            return
+            return caller
         subscription = call.path.strip("/").split("/")[1].lower()
         if subscription not in self._subscriptions:
             raise ArmError(
                 404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
             )
         self._rights.check(caller, call.method, call.path)
+        return caller
 
     def _authenticate(self, call: Call, audiences: frozenset[str]) -> Caller:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")

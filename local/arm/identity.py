@@ -5,9 +5,12 @@ Whoever shows an identity secret gets tokens of the identities that are attached
 
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from local.arm.tokens import LIFE_SECONDS, Tokens
 from local.arm.wire import Answer, Call, Json, Route
+
+WORKLOAD_PATH: Final = "/workload/token"
 
 
 class Identities:
@@ -34,10 +37,11 @@ class Identities:
         self._attached[header] = frozenset(clients - {""})
 
     def routes(self) -> list[Route]:
-        """The two endpoints: App Service's and the instance metadata service's."""
+        """The three endpoints: App Service's, the metadata service's, and a workload identity's issuer."""
         return [
             Route("GET", "/msi/token", self._app_service, api_version=False),
             Route("GET", "/metadata/identity/oauth2/token", self._metadata, api_version=False),
+            Route("GET", WORKLOAD_PATH, self._workload, api_version=False),
         ]
 
     def _app_service(self, call: Call) -> Answer:
@@ -55,6 +59,17 @@ class Identities:
             return _refusal(400, "bad_request_102", "Required metadata header not specified")
         # No secret comes with this request, so it may only ever stand for the builder.
         return self._mint(call, frozenset({self._builder}) if self._builder else None)
+
+    def _workload(self, call: Call) -> Answer:
+        """As a build service's issuer answers: the bearer is the container's secret, the value is a JWT."""
+        scheme, _, secret = call.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or secret not in self._attached:
+            return _refusal(401, "unauthorized", "the bearer is no container's secret")
+        allowed = self._attached[secret]
+        client = self._builder if allowed is None else min(allowed, default="")
+        if not client or not call.query.get("audience"):
+            return _refusal(400, "invalid_request", "an identity and the parameter 'audience' are needed")
+        return Answer(body={"value": self._tokens.mint_workload(client, call.query["audience"])})
 
     def _mint(self, call: Call, allowed: frozenset[str] | None) -> Answer:
         resource = call.query.get("resource", "")

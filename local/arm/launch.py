@@ -37,6 +37,8 @@ class RunningArm:
     tenant_id: str
     location: str
     packer: str
+    guest_port: int
+    workload_url: str
     log: Path
     child: subprocess.Popen[bytes]
 

@@ -1,22 +1,24 @@
-"""Virtual machines, network interfaces and disks: records with provisioning and power states, no guest.
-
-As far as a recorded Packer needs them; the guest and the deployments of the real Packer come on top.
+"""Virtual machines and disks: records with provisioning and power states. A machine that was given a key for
+SSH gets an emulated guest, which answers while the machine is running.
 """
 
 import asyncio
+import re
+import uuid
 from typing import Any, Final
 
 from local.arm.galleries import PROVIDER, VERSION
 from local.arm.marketplace import Marketplace
+from local.arm.networks import INTERFACE, MACHINE
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, not_found
 from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.guest.guests import Guests
 
-MACHINE: Final = "Microsoft.Compute/virtualMachines"
 DISK: Final = "Microsoft.Compute/disks"
-INTERFACE: Final = "Microsoft.Network/networkInterfaces"
 _GROUP: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
 _MACHINES: Final = _GROUP + "/providers/Microsoft.Compute/virtualMachines"
+_SIZE: Final = re.compile(r"(?:Standard|Basic)_[A-Z]{1,3}\d+[A-Za-z0-9_-]*", re.ASCII)
 _POWER: Final = {"start": "running", "powerOff": "stopped", "deallocate": "deallocated", "restart": "running"}
 
 
@@ -24,16 +26,23 @@ class Machines:
     """Virtual machines and what hangs on them. `seconds` is how long a machine takes to be created."""
 
     def __init__(
-        self, store: Store, operations: Operations, marketplace: Marketplace, *, seconds: float
+        self,
+        store: Store,
+        operations: Operations,
+        marketplace: Marketplace,
+        guests: Guests,
+        *,
+        seconds: float,
     ) -> None:
         self._store = store
         self._operations = operations
         self._marketplace = marketplace
+        self._guests = guests
         self._seconds = seconds
 
     def routes(self) -> list[Route]:
         """The service's routes."""
-        machine = _MACHINES + "/{machine}"
+        machine, disks = _MACHINES + "/{machine}", f"{_GROUP}/providers/{DISK}"
         actions = [Route("POST", f"{machine}/{verb}", self._power(state)) for verb, state in _POWER.items()]
         return [
             *actions,
@@ -43,17 +52,26 @@ class Machines:
             Route("PUT", machine, self._put),
             Route("DELETE", machine, self._delete),
             Route("GET", _MACHINES, lambda call: self._list(call, MACHINE)),
-            *self._plain(f"{_GROUP}/providers/{DISK}", DISK),
-            *self._plain(f"{_GROUP}/providers/{INTERFACE}", INTERFACE),
+            Route("GET", f"{disks}/{{name}}", lambda call: Answer(body=self._store.get(call.path).shown())),
+            Route("PUT", f"{disks}/{{name}}", self._put_disk),
+            Route("DELETE", f"{disks}/{{name}}", self._delete_disk),
+            Route("GET", disks, lambda call: self._list(call, DISK)),
         ]
 
-    def _plain(self, folder: str, kind: str) -> list[Route]:
-        return [
-            Route("GET", f"{folder}/{{name}}", lambda call: Answer(body=self._store.get(call.path).shown())),
-            Route("PUT", f"{folder}/{{name}}", lambda call: self._put_plain(call, kind)),
-            Route("DELETE", f"{folder}/{{name}}", self._delete_plain),
-            Route("GET", folder, lambda call: self._list(call, kind)),
-        ]
+    def check(self, body: Json) -> None:
+        """Raise what Azure refuses before it makes anything: no such image, no such size."""
+        properties: Json = body.get("properties") or {}
+        size = str((properties.get("hardwareProfile") or {}).get("vmSize") or "")
+        if size and _SIZE.fullmatch(size) is None:
+            text = f"The value {size} provided for the VM size is not valid."
+            raise ArmError(400, "InvalidParameter", text, target="vmSize")
+        reference: Json = (properties.get("storageProfile") or {}).get("imageReference") or {}
+        self._demand_image(str(body.get("location") or ""), reference)
+
+    async def create(self, machine_id: str, body: Json) -> None:
+        """Make a machine and wait until it is there; raises as Azure does."""
+        self.check(body)
+        await self._create(self._record(machine_id, body).id)
 
     def _list(self, call: Call, kind: str) -> Answer:
         found = self._store.children(call.path.split("/providers/")[0], kind)
@@ -69,27 +87,34 @@ class Machines:
     def _put(self, call: Call) -> Answer:
         demand_group(self._store, call)
         body = call.json()
-        properties: Json = body.get("properties") or {}
-        location = str(body.get("location") or "")
         existed = self._store.find(call.path) is not None
         if not existed:
-            self._demand_image(location, (properties.get("storageProfile") or {}).get("imageReference") or {})
-        shown = _without_secrets(properties)
+            self.check(body)
+        machine = self._record(call.path, body)
+        headers = self._operations.begin(call, PROVIDER, machine.location, self._create(machine.id))
+        return Answer(status=200 if existed else 201, body=machine.shown(), headers=headers)
+
+    def _record(self, machine_id: str, body: Json) -> Resource:
+        existed = self._store.find(machine_id) is not None
+        shown = _without_secrets(body.get("properties") or {})
         machine = self._store.put(
-            call.path,
+            machine_id,
             MACHINE,
             {
                 **{key: body[key] for key in ("identity", "plan", "zones") if key in body},
-                "location": location,
+                "location": str(body.get("location") or ""),
                 "tags": body.get("tags") or {},
-                "properties": {**shown, "provisioningState": "Updating" if existed else "Creating"},
+                "properties": {
+                    "vmId": str(uuid.uuid4()),
+                    **shown,
+                    "provisioningState": "Updating" if existed else "Creating",
+                },
             },
-            delete=lambda: self._remove_now(call.path),
+            delete=lambda: self._remove_now(machine_id),
         )
         if not existed:
             self._store.note(machine.id, power="starting", generalized=False)
-        headers = self._operations.begin(call, PROVIDER, machine.location, self._create(machine.id))
-        return Answer(status=200 if existed else 201, body=machine.shown(), headers=headers)
+        return machine
 
     async def _create(self, machine_id: str) -> None:
         await asyncio.sleep(self._seconds)
@@ -112,7 +137,18 @@ class Machines:
             if own.get("deleteOption") == "Delete":
                 interfaces.append(interface_id)
         self._store.note(machine.id, power="running", **{**attached, "interfaces": tuple(interfaces)})
-        self._store.change(machine.id, provisioningState="Succeeded")
+        profile = {**(machine.properties.get("storageProfile") or {})}
+        profile["osDisk"] = {**disk, "name": disk_id.rsplit("/", 1)[1], "managedDisk": {"id": disk_id}}
+        self._store.change(machine.id, provisioningState="Succeeded", storageProfile=profile)
+        self._boot(self._store.get(machine.id))
+
+    def _boot(self, machine: Resource) -> None:
+        profile = machine.properties.get("osProfile") or {}
+        ssh = (profile.get("linuxConfiguration") or {}).get("ssh") or {}
+        keys = [str(each.get("keyData") or "") for each in ssh.get("publicKeys") or ()]
+        if keys:
+            user = str(profile.get("adminUsername") or "")
+            self._guests.boot(machine.id, user=user, keys=keys, tags=machine.tags)
 
     def _demand_image(self, location: str, reference: Json) -> None:
         image = reference.get("id")
@@ -156,7 +192,11 @@ class Machines:
             if self._store.find(machine.id) is None:
                 raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
             self._store.note(machine.id, **hidden)
+            if hidden.get("power") == "running":
+                self._boot(machine)
 
+        if hidden.get("power") != "running":
+            self._guests.stop(machine.id)
         return Answer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
 
     def _delete(self, call: Call) -> Answer:
@@ -164,6 +204,7 @@ class Machines:
         if machine is None:
             return Answer(status=204)
         self._store.change(machine.id, provisioningState="Deleting")
+        self._guests.stop(machine.id)
 
         async def work() -> None:
             self._remove_now(machine.id)
@@ -174,13 +215,14 @@ class Machines:
         machine = self._store.find(machine_id)
         if machine is None:
             return
+        self._guests.stop(machine.id)
         self._store.remove(machine.id)
         for interface in machine.hidden.get("interfaces", ()):
             self._store.remove(interface)
         if machine.hidden.get("disk_goes"):
             self._store.remove(machine.hidden["disk"])
 
-    def _put_plain(self, call: Call, kind: str) -> Answer:
+    def _put_disk(self, call: Call) -> Answer:
         demand_group(self._store, call)
         body = call.json()
         existed = self._store.find(call.path) is not None
@@ -190,10 +232,10 @@ class Machines:
             "tags": body.get("tags") or {},
             "properties": properties,
         }
-        resource = self._store.put(call.path, kind, made)
+        resource = self._store.put(call.path, DISK, made)
         return Answer(status=200 if existed else 201, body=resource.shown())
 
-    def _delete_plain(self, call: Call) -> Answer:
+    def _delete_disk(self, call: Call) -> Answer:
         resource = self._store.find(call.path)
         if resource is None:
             return Answer(status=204)
@@ -201,9 +243,8 @@ class Machines:
             (each for each in self._store.all() if each.type == MACHINE and _uses(each, resource.id)), None
         )
         if user is not None:
-            # The network says 400 where the others say 409.
-            status, code = (400, "NicInUse") if resource.type == INTERFACE else (409, "OperationNotAllowed")
-            raise ArmError(status, code, f"'{resource.id}' is attached to virtual machine '{user.id}'.")
+            text = f"Disk {resource.name} is attached to VM {user.id}."
+            raise ArmError(409, "OperationNotAllowed", text)
         self._store.remove(resource.id)
         return Answer(status=200)
 
@@ -223,11 +264,8 @@ class Machines:
         return {"statuses": statuses}
 
 
-def _uses(machine: Resource, resource_id: str) -> bool:
-    network = machine.properties.get("networkProfile") or {}
-    attached = [str(each.get("id", "")) for each in network.get("networkInterfaces") or ()]
-    attached += [str(machine.hidden.get("disk", "")), *machine.hidden.get("interfaces", ())]
-    return resource_id.lower() in {each.lower() for each in attached}
+def _uses(machine: Resource, disk_id: str) -> bool:
+    return str(machine.hidden.get("disk", "")).lower() == disk_id.lower()
 
 
 def _disk_properties(machine: Resource) -> Json:

@@ -6,13 +6,21 @@ A service starts an operation with the work that ends it; the operation is asked
 
 import asyncio
 import sys
+import time
 import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from local.arm.wire import Answer, ArmError, Call, Json, Route
+
+_HOLD_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.005
+_DEPLOYMENT: Final = (
+    "/subscriptions/{subscription}/resourceGroups/{group}"
+    "/providers/Microsoft.Resources/deployments/{deployment}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +45,24 @@ class Operations:
 
     def __init__(self, *, retry_after: int = 1) -> None:
         self._retry_after = str(retry_after)  # whole seconds; Azure says 10 to 60
+        # A client that is told to ask again at once would ask without end: it is held for a moment instead.
+        self._hold = _HOLD_SECONDS if retry_after == 0 else 0.0
         self._operations: dict[str, Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(
-        self, call: Call, provider: str, location: str, work: Coroutine[Any, Any, None]
+        self,
+        call: Call,
+        provider: str,
+        location: str,
+        work: Coroutine[Any, Any, None],
+        *,
+        below: str = "",
     ) -> dict[str, str]:
-        """Run `work` to its end in the background; the headers that tell the caller where to ask."""
+        """Run `work` to its end in the background; the headers that tell the caller where to ask.
+
+        That is below the provider's location or, where it is given, `below`: the path of a resource.
+        """
         operation = Operation(id=str(uuid.uuid4()), started=datetime.now(UTC))
         self._operations[operation.id] = operation
         self.run(self._follow(operation.id, work))
@@ -52,11 +71,20 @@ class Operations:
             f"{call.base}/subscriptions/{subscription}/providers/{provider}/locations/{location or 'global'}"
         )
         version = f"api-version={call.api_version}"
+        if below:
+            asked = f"{call.base}{below}/operationStatuses/{operation.id}?{version}"
+            return {"Azure-AsyncOperation": asked, "Retry-After": self._retry_after}
         return {
             "Azure-AsyncOperation": f"{folder}/operations/{operation.id}?{version}",
             "Location": f"{folder}/operationResults/{operation.id}?{version}",
             "Retry-After": self._retry_after,
         }
+
+    def begin_deletion(self, call: Call, work: Coroutine[Any, Any, None]) -> dict[str, str]:
+        """The same for a deployment's deletion, which has but a `Location`."""
+        asked = self.begin(call, "Microsoft.Resources", "", work)["Location"]
+        folder = f"{call.base}/subscriptions/{call.names['subscription']}/operationresults"
+        return {"Location": f"{folder}/{asked.rsplit('/', 1)[1]}", "Retry-After": self._retry_after}
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` in the background; it is cancelled when the emulator stops."""
@@ -76,6 +104,8 @@ class Operations:
         return [
             Route("GET", f"{folder}/operations/{{operation}}", self._show),
             Route("GET", f"{folder}/operationResults/{{operation}}", self._result),
+            Route("GET", "/subscriptions/{subscription}/operationresults/{operation}", self._result),
+            Route("GET", f"{_DEPLOYMENT}/operationStatuses/{{operation}}", self._show),
         ]
 
     async def _follow(self, operation: str, work: Coroutine[Any, Any, None]) -> None:
@@ -96,8 +126,14 @@ class Operations:
             raise ArmError(404, "NotFound", f"The operation '{call.names['operation']}' was not found.")
         return found
 
-    def _show(self, call: Call) -> Answer:
-        operation = self._find(call)
+    async def _held(self, call: Call) -> Operation:
+        end = time.monotonic() + self._hold
+        while (operation := self._find(call)).ended is None and time.monotonic() < end:
+            await asyncio.sleep(_LOOK_SECONDS)
+        return operation
+
+    async def _show(self, call: Call) -> Answer:
+        operation = await self._held(call)
         body: Json = {
             "id": call.path,
             "name": operation.id,
@@ -108,11 +144,11 @@ class Operations:
             return Answer(body=body, headers={"Retry-After": self._retry_after})
         body["endTime"] = operation.ended.isoformat()
         if operation.error:
-            body["error"] = {"code": operation.error.code, "message": operation.error.message}
+            body["error"] = operation.error.body()
         return Answer(body=body)
 
-    def _result(self, call: Call) -> Answer:
-        operation = self._find(call)
+    async def _result(self, call: Call) -> Answer:
+        operation = await self._held(call)
         if operation.ended is None:
             again = {
                 "Location": f"{call.base}{call.path}?api-version={call.api_version}",

@@ -15,7 +15,7 @@ _FILTER: Final = re.compile(
 )
 _TYPE_FILTER: Final = re.compile(r"\s*resourceType eq '(?P<type>[^']+)'\s*", re.IGNORECASE)
 # Only what ARM itself tracks is in a list of resources; versions and definitions of a gallery are too.
-_UNTRACKED: Final = frozenset({GROUP.lower()})
+_UNTRACKED: Final = frozenset({GROUP.lower(), "microsoft.resources/deployments"})
 
 
 class Resources:

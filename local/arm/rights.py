@@ -84,6 +84,8 @@ def action_of(method: str, path: str) -> str:
         has_verb = method == "POST" and len(parts[start + 2 :]) % 2 == 1
         if has_verb:  # POST .../virtualMachines/x/start
             return f"{kind}/action"
+    elif "deployments" in lowered:  # .../resourceGroups/x/deployments/y/operations
+        kind = "Microsoft.Resources/deployments/operations"
     else:
         kind = "Microsoft.Resources/subscriptions" + (
             "/resourceGroups" if "resourcegroups" in lowered else ""

@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +22,15 @@ from local.arm import containers as container_service
 from local.arm import gate, http, marketplace, surroundings
 from local.arm.container_quota import Limits
 from local.arm.control import Control
+from local.arm.deployments import Deployments
 from local.arm.entra import Entra
 from local.arm.event_grid import EventGrid
 from local.arm.faults import Faults
 from local.arm.galleries import Galleries
 from local.arm.gallery_versions import GalleryVersions
-from local.arm.identity import Identities
+from local.arm.identity import WORKLOAD_PATH, Identities
 from local.arm.machines import Machines
+from local.arm.networks import NETWORK, Networks
 from local.arm.operations import Operations
 from local.arm.resources import Resources
 from local.arm.rights import Rights, builder_grant
@@ -35,14 +39,19 @@ from local.arm.tally import Tally
 from local.arm.tokens import Tokens
 from local.arm.vault import Vault
 from local.arm.wire import Json
+from local.guest import ssh
+from local.guest.guests import Guests
 
 _OFFERED = Path(__file__).with_name("marketplace.json")
+_SCRATCH = "/tmp"  # noqa: S108 - for the shortest path there is; the folder in it is ours alone
 _STARTED_SECONDS = 10.0
+_PATIENCE_SECONDS = 2.0  # for a deletion of what a machine uses, while that machine is being deleted too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says. `galleries` are `RESOURCE_GROUP/NAME`; `identities` map ids to client ids."""
+    """What the command line says. `galleries` are `RESOURCE_GROUP/NAME`, `subnets` `RESOURCE_GROUP/NETWORK/NAME`;
+    `identities` map ids to client ids; `packer` is a real one, with its plugins in `plugin_folder`."""
 
     folder: Path
     ca_folder: Path | None = None
@@ -62,6 +71,9 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     scenario: Path | None = None
     packer: Path | None = None
+    plugin_folder: Path | None = None
+    workload_identity: bool = False
+    subnets: tuple[str, ...] = ()
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -93,17 +105,27 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     )
     listener = await proxy.listen(way_out)
     proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    guests = Guests(scenario_path=str(options.scenario or ""))
+    guest_door = await ssh.listen(guests)
+    real = options.packer and surroundings.write_real_packer(
+        options.folder, options.packer, guest_door.get_port()
+    )
     platform = surroundings.Platform(
         folder=options.folder,
+        scratch=Path(tempfile.mkdtemp(prefix="if-", dir=_SCRATCH if os.path.isdir(_SCRATCH) else None)),
         ca_file=authority.ca_file,
         identity_endpoint=f"{plain}/msi/token",
         proxy=proxy_address,
-        packer=options.packer or surroundings.write_recorded_packer(options.folder),
+        packer=real or surroundings.write_recorded_packer(options.folder),
         scenario=options.scenario,
         programs={**surroundings.default_programs(), **options.programs},
+        plugin_folder=options.plugin_folder,
+        # The first parameter stands there already: a client may append its own with an ampersand.
+        workload_url=f"{plain}{WORKLOAD_PATH}?api-version=2" if options.workload_identity else "",
+        tenant=options.tenant,
     )
     header = surroundings.new_identity_header()
-    app, control, groups = _assemble(options, arm, platform, header, operations, tally)
+    app, control, groups = _assemble(options, arm, platform, header, operations, tally, guests)
     tls_config = uvicorn.Config(
         app,
         lifespan="off",
@@ -143,6 +165,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
                 "tenant_id": options.tenant,
                 "location": options.location,
                 "packer": str(platform.packer),
+                "guest_port": guest_door.get_port(),
+                "workload_url": f"{plain}{WORKLOAD_PATH}?api-version=2",
             },
         )
         await stop.wait()
@@ -150,10 +174,12 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         announced.unlink(missing_ok=True)
         await groups.close()  # while everything still answers: a builder that is told to stop cleans up first
         listener.close()
+        guest_door.close()
         await operations.close()
         for server, _ in servers:
             server.should_exit = True
         await asyncio.gather(*tasks, return_exceptions=True)
+        shutil.rmtree(platform.scratch, ignore_errors=True)
         files.certificate.unlink(missing_ok=True)
         files.key.unlink(missing_ok=True)
 
@@ -173,6 +199,7 @@ def _assemble(
     header: str,
     operations: Operations,
     tally: Tally,
+    guests: Guests,
 ) -> tuple[ASGIApp, _Plain, container_service.Containers]:
     store, faults, rights, vault = Store(), Faults(), Rights(), Vault()
     tokens = Tokens(tenant=options.tenant, authority=arm)
@@ -186,12 +213,16 @@ def _assemble(
     galleries = Galleries(store, operations)
     seconds = options.replication_seconds * options.time_scale
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
-    machines = Machines(store, operations, offered, seconds=options.machine_seconds * options.time_scale)
+    machines = Machines(
+        store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
+    )
+    networks = Networks(store, operations, address=ssh.ADDRESS, patience=_PATIENCE_SECONDS)
+    deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.Containers(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
     resources = Resources(store, operations, tenant=options.tenant)
-    _seed(options, resources, galleries)
+    _seed(options, resources, galleries, networks)
     services = gate.Services(
         open=tuple(Entra(tokens, arm=arm).routes()),
         vault=tuple(vault.routes()),
@@ -200,7 +231,9 @@ def _assemble(
             *versions.routes(),
             *galleries.routes(),
             *groups.routes(),
+            *deployments.routes(),
             *machines.routes(),
+            *networks.routes(),
             *resources.routes(),
             *operations.routes(),
         ),
@@ -208,18 +241,32 @@ def _assemble(
     checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, tally=tally)
     door = gate.Gate(services, checks, subscriptions=options.subscriptions)
     side_door = gate.Gate(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
-    control = Control(checks, store=store, marketplace=offered, containers=groups, vault=vault, events=events)
+    control = Control(
+        checks,
+        store=store,
+        marketplace=offered,
+        containers=groups,
+        vault=vault,
+        events=events,
+        guests=guests,
+    )
     return http.as_app(door.answer), _Plain(answer=side_door.answer, app=control.app()), groups
 
 
-def _seed(options: Options, resources: Resources, galleries: Galleries) -> None:
+def _seed(options: Options, resources: Resources, galleries: Galleries, networks: Networks) -> None:
     home = f"/subscriptions/{options.subscriptions[0]}/resourceGroups"
-    groups = {*options.resource_groups, *(each.split("/")[0] for each in options.galleries)}
+    groups = {
+        *options.resource_groups,
+        *(each.split("/")[0] for each in (*options.galleries, *options.subnets)),
+    }
     for group in sorted(groups):
         resources.seed_group(f"{home}/{group}", options.location)
     for each in options.galleries:
         group, name = each.split("/")
         galleries.seed(f"{home}/{group}/providers/Microsoft.Compute/galleries/{name}", options.location)
+    for each in options.subnets:
+        group, network, name = each.split("/")
+        networks.seed_subnet(f"{home}/{group}/providers/{NETWORK}/{network}", name, options.location)
 
 
 def _bind(port: int) -> socket.socket:

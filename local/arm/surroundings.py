@@ -16,15 +16,24 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The surroundings of every container; addresses are known once the ports are bound."""
+    """The surroundings of every container; addresses are known once the ports are bound.
+
+    `scratch` holds the containers' folders for temporary files. Its path is short: Packer and its plugins meet at
+    sockets there, and the path of a socket may have about a hundred characters.
+    With a `workload_url` the builder is told to go to Azure as a workload identity of `tenant`.
+    """
 
     folder: Path
+    scratch: Path
     ca_file: Path
     identity_endpoint: str
     proxy: str
     packer: Path
     scenario: Path | None = None
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plugin_folder: Path | None = None
+    workload_url: str = ""
+    tenant: str = ""
 
     def command(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
         """What is run for a container's command; None where its image has no such program."""
@@ -38,7 +47,7 @@ class Platform:
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "HOME": str(home),
-            "TMPDIR": str(home),
+            "TMPDIR": str(self.temporary(home)),
             "PYTHONPATH": str(CHECKOUT),
             "IDENTITY_ENDPOINT": self.identity_endpoint,
             "IDENTITY_HEADER": identity_header,
@@ -51,7 +60,20 @@ class Platform:
         }
         if self.scenario is not None:
             given["IF_RECORDED_SCENARIO"] = str(self.scenario)
+        if self.plugin_folder is not None:
+            given["PACKER_PLUGIN_PATH"] = str(self.plugin_folder)
+        if self.workload_url:
+            given |= {
+                "IF_CREDENTIAL": "workload-identity",
+                "IF_TENANT_ID": self.tenant,
+                "IF_OIDC_REQUEST_URL": self.workload_url,
+                "IF_OIDC_REQUEST_TOKEN": identity_header,
+            }
         return {**given, **own}
+
+    def temporary(self, home: Path) -> Path:
+        """The folder for temporary files of the container with this home."""
+        return self.scratch / home.name
 
 
 def default_programs() -> dict[str, tuple[str, ...]]:
@@ -67,6 +89,16 @@ def write_recorded_packer(folder: Path) -> Path:
     path.write_text(
         f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {call} "$@"\n', encoding="utf-8"
     )
+    path.chmod(0o700)
+    return path
+
+
+def write_real_packer(folder: Path, program: Path, guest_port: int) -> Path:
+    """An executable file that is the real Packer, led to the emulated guests, for PACKER_PATH."""
+    path = folder / "real-packer"
+    words = [sys.executable, "-S", "-m", "local.guest.port", str(program), str(guest_port)]
+    call = f"PYTHONPATH={shlex.quote(str(CHECKOUT))} exec {shlex.join(words)}"
+    path.write_text(f'#!/bin/sh\n{call} "$@"\n', encoding="utf-8")
     path.chmod(0o700)
     return path
 

@@ -14,6 +14,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 LIFE_SECONDS: Final = 24 * 3600  # managed identities get tokens for a day
+WORKLOAD_SECONDS: Final = 600
+EXCHANGE_AUDIENCE: Final = "api://AzureADTokenExchange"
 ARM_AUDIENCES: Final = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
 VAULT_AUDIENCES: Final = frozenset({"https://vault.azure.net"})
 _KEY_NAMES: Final = uuid.UUID("6f2f2b0c-6d2c-4d0c-9d52-0c6a3f8b1d11")
@@ -63,6 +65,31 @@ class Tokens:
             "idtyp": "app",
         }
         return self._sign(claims, audience, LIFE_SECONDS)
+
+    @property
+    def workload_issuer(self) -> str:
+        """Who issues the tokens that a workload identity trusts: here the same key, under another name."""
+        return f"{self.authority}/workloads"
+
+    def mint_workload(self, client_id: str, audience: str) -> str:
+        """What says that its holder runs as `client_id`, to be exchanged for that application's tokens."""
+        claims = {"iss": self.workload_issuer, "sub": client_id, "jti": uuid.uuid4().hex}
+        return self._sign(claims, audience, WORKLOAD_SECONDS)
+
+    def verify_workload(self, token: str, client_id: str) -> None:
+        """Raise Refused where `token` does not say, to Entra, that its holder runs as `client_id`."""
+        try:
+            jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                audience=EXCHANGE_AUDIENCE,
+                issuer=self.workload_issuer,
+                subject=client_id,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.InvalidTokenError as error:
+            raise Refused(str(error)) from error
 
     def mint_person(
         self,

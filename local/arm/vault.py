@@ -1,16 +1,40 @@
-"""Key Vault secrets. The gate demands the vault's own audience; here are only names and values."""
+"""Key Vault: secrets and keys. The gate demands the vault's own audience; here are only names and values.
 
+Keys are on the curve P-256 and sign ES256, as `az keyvault key create --kty EC` makes them; no private half is
+ever shown. One key is there from the start: the one that the factory signs provenance with.
+"""
+
+import base64
+import hashlib
 import uuid
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from local.arm.wire import Answer, ArmError, Call, Json, Route
 
+SIGNING_KEY: Final = "provenance"
+_PAGE: Final = 25  # versions on one page of a list, as Key Vault has it
+_HALF: Final = 32  # bytes of a coordinate, and of each half of a signature
+_SHA256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
+
 
 class Vault:
-    """The secrets of one vault, newest version last."""
+    """The secrets and keys of one vault, newest version last."""
 
     def __init__(self) -> None:
         self._secrets: dict[str, list[tuple[str, str, int]]] = {}
+        self._keys: dict[str, list[_KeyVersion]] = {}
+        self.create_key(SIGNING_KEY)
 
     def set(self, name: str, value: str) -> str:
         """Store a new version; its id."""
@@ -20,12 +44,29 @@ class Vault:
         )
         return version
 
+    def create_key(self, name: str) -> str:
+        """Make a key, or a new version of one; its version."""
+        versions = self._keys.setdefault(name.lower(), [])
+        # Key Vault counts in seconds and nobody rotates twice in one: tests do.
+        earliest = versions[-1].created + 1 if versions else 0
+        made = _KeyVersion(created=max(int(datetime.now(UTC).timestamp()), earliest))
+        versions.append(made)
+        return made.version
+
     def routes(self) -> list[Route]:
         """The service's routes."""
         return [
             Route("GET", "/secrets/{name}", self._get),
             Route("GET", "/secrets/{name}/{version}", self._get),
             Route("PUT", "/secrets/{name}", self._put),
+            Route("POST", "/keys/{name}/create", self._create_key),
+            Route("POST", "/keys/{name}/rotate", self._rotate_key),
+            Route("GET", "/keys/{name}/versions", self._list_versions),
+            Route("GET", "/keys/{name}", self._get_key),
+            Route("GET", "/keys/{name}/{version}", self._get_key),
+            Route("PATCH", "/keys/{name}/{version}", self._update_key),
+            Route("POST", "/keys/{name}/{version}/sign", self._sign),
+            Route("POST", "/keys/{name}/{version}/verify", self._verify),
         ]
 
     def _put(self, call: Call) -> Answer:
@@ -54,3 +95,131 @@ class Vault:
         }
         identifier = f"{call.base}/secrets/{name}/{found}"
         return Answer(body={"value": value, "id": identifier, "attributes": attributes})
+
+    def _create_key(self, call: Call) -> Answer:
+        body = call.json()
+        if body.get("kty") not in ("EC", "EC-HSM") or body.get("crv", "P-256") != "P-256":
+            raise ArmError(501, "NotEmulated", "this vault makes keys of type EC on the curve P-256 only")
+        self.create_key(call.names["name"])
+        return self._get_key(call)
+
+    def _rotate_key(self, call: Call) -> Answer:
+        self._find(call)
+        self.create_key(call.names["name"])
+        return self._get_key(call)
+
+    def _get_key(self, call: Call) -> Answer:
+        return Answer(body=self._find(call).shown(_identifier(call)))
+
+    def _list_versions(self, call: Call) -> Answer:
+        """Oldest first, and in pages: who wants the newest has to look at all."""
+        versions = self._keys.get(call.names["name"].lower(), [])
+        start, size = int(call.query.get("$skiptoken", "0")), int(call.query.get("maxresults", _PAGE))
+        page = [
+            {"kid": f"{_identifier(call)}/{each.version}", "attributes": each.attributes()}
+            for each in versions[start : start + size]
+        ]
+        following = start + size if start + size < len(versions) else 0
+        link = (
+            f"{_identifier(call)}/versions?api-version={call.api_version}&$skiptoken={following}"
+            if following
+            else None
+        )
+        return Answer(body={"value": page, "nextLink": link})
+
+    def _update_key(self, call: Call) -> Answer:
+        found = self._find(call)
+        enabled = (call.json().get("attributes") or {}).get("enabled")
+        if isinstance(enabled, bool):
+            found.enabled = enabled
+        return Answer(body=found.shown(_identifier(call)))
+
+    def _sign(self, call: Call) -> Answer:
+        found = self._usable(call)
+        r, s = decode_dss_signature(found.key.sign(_digest(call), _SHA256))
+        raw = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+        return Answer(body={"kid": f"{_identifier(call)}/{found.version}", "value": _encoded(raw)})
+
+    def _verify(self, call: Call) -> Answer:
+        found, raw = self._usable(call), _decoded(str(call.json().get("value", "")))
+        der = encode_dss_signature(int.from_bytes(raw[:_HALF], "big"), int.from_bytes(raw[_HALF:], "big"))
+        try:
+            found.key.public_key().verify(der, _digest(call, "digest"), _SHA256)
+        except InvalidSignature:
+            return Answer(body={"value": False})
+        return Answer(body={"value": len(raw) == 2 * _HALF})
+
+    def _find(self, call: Call) -> "_KeyVersion":
+        name, version = call.names["name"], call.names.get("version", "")
+        versions = [each for each in self._keys.get(name.lower(), []) if version in ("", each.version)]
+        if not versions:
+            raise ArmError(
+                404,
+                "KeyNotFound",
+                f"A key with (name/id) {name}/{version} was not found in this key vault. If you recently deleted "
+                "this key you may be able to recover it using the correct recovery command.",
+            )
+        return versions[-1]
+
+    def _usable(self, call: Call) -> "_KeyVersion":
+        found = self._find(call)
+        if not found.enabled:
+            text = "Operation is not allowed on a disabled key."
+            raise ArmError(403, "Forbidden", f"{text} Inner error: KeyDisabled.")
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _KeyVersion:
+    """One version of a key. A vault of one test lives as long as its key."""
+
+    created: int
+    version: str = field(default_factory=lambda: uuid.uuid4().hex)
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    enabled: bool = True
+
+    def attributes(self) -> Json:
+        return {
+            "enabled": self.enabled,
+            "created": self.created,
+            "updated": self.created,
+            "recoveryLevel": "Recoverable",
+        }
+
+    def shown(self, identifier: str) -> Json:
+        numbers = self.key.public_key().public_numbers()
+        key = {
+            "kid": f"{identifier}/{self.version}",
+            "kty": "EC",
+            "crv": "P-256",
+            "key_ops": ["sign", "verify"],
+            "x": _encoded(numbers.x.to_bytes(_HALF, "big")),
+            "y": _encoded(numbers.y.to_bytes(_HALF, "big")),
+        }
+        return {"key": key, "attributes": self.attributes()}
+
+
+def _identifier(call: Call) -> str:
+    return f"{call.base}/keys/{call.names['name']}"
+
+
+def _digest(call: Call, name: str = "value") -> bytes:
+    """What is to be signed: a digest, never the message itself."""
+    body = call.json()
+    if body.get("alg") != "ES256":
+        raise ArmError(400, "BadParameter", "Property has invalid value: alg")
+    digest = _decoded(str(body.get(name, "")))
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ArmError(400, "BadParameter", f"Property has invalid value: {name}")
+    return digest
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise ArmError(400, "BadParameter", "Property is no base64url") from error

@@ -6,7 +6,7 @@ ARM compares paths without case; so do the routes here. Services get a `Call` an
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -26,17 +26,24 @@ class ArmError(Exception):
         *,
         target: str = "",
         headers: Mapping[str, str] | None = None,
+        details: Sequence["ArmError"] = (),
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status, self.code, self.message, self.target = status, code, message, target
-        self.headers = dict(headers or {})
+        self.headers, self.details = dict(headers or {}), tuple(details)
 
-    def answer(self) -> "Answer":
-        """The answer that tells it."""
+    def body(self) -> Json:
+        """The error itself, with what lies behind it."""
         error: Json = {"code": self.code, "message": self.message}
         if self.target:
             error["target"] = self.target
-        return Answer(status=self.status, body={"error": error}, headers=self.headers)
+        if self.details:
+            error["details"] = [each.body() for each in self.details]
+        return error
+
+    def answer(self) -> "Answer":
+        """The answer that tells it."""
+        return Answer(status=self.status, body={"error": self.body()}, headers=self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. Query names are lower case. `base` is scheme and host as the caller wrote them."""
+    """One request. Query names are lower case. `base` is scheme and host as the caller wrote them. A
+    service that does more on the caller's behalf asks `allows(method, path)`, which raises where it may not."""
 
     method: str
     path: str
@@ -59,6 +67,7 @@ class Call:
     headers: Mapping[str, str]
     content: bytes
     names: Mapping[str, str]
+    allows: Callable[[str, str], None] = lambda _method, _path: None
 
     @property
     def api_version(self) -> str:
@@ -76,7 +85,7 @@ class Call:
         return body
 
 
-Endpoint = Callable[[Call], Answer]
+Endpoint = Callable[[Call], Answer | Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ import uvicorn
 from azure.storage.queue import QueueServiceClient
 
 from local import ports
-from local.host import connections, http_front, ncrontab, routes
+from local.host import connections, http_front, ncrontab, routes, sends
 from local.host.errors import HostError
 from local.host.host_json import HostOptions
 from local.host.invocation import Invoker
@@ -98,11 +99,14 @@ class Host:
             await asyncio.sleep(0.01)
         parts: tuple[TimerListener | QueueListener, ...] = (*self._timers, *self._queues)
         listeners = [asyncio.create_task(part.run()) for part in parts]
+        watch = sends.SendWatch(functools.partial(self._expect, asyncio.get_running_loop()))
+        watch.begin()
         self._is_running = True
         self._announce(f"http://{ports.LOOPBACK}:{ports.port_of(listener)}")
         stopped = asyncio.create_task(self._stopping.wait())
         done, _ = await asyncio.wait([stopped, serving, *listeners], return_when=asyncio.FIRST_COMPLETED)
         self._is_running = False
+        watch.end()
         for part in parts:
             part.stop()
         server.should_exit = True
@@ -151,6 +155,13 @@ class Host:
         for listener in self._queues:
             if listener.queue_name == name:
                 listener.wake()
+
+    def _expect(self, loop: asyncio.AbstractEventLoop, name: str, seconds: float) -> None:
+        """On any thread. The loop may have ended since: a message that nobody was told of is found by polling."""
+        for listener in self._queues:
+            if listener.queue_name == name:
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(listener.expect, seconds)
 
     def _run_timer(self, name: str) -> bool:
         timer = next((found for found in self._timers if found.name == name), None)

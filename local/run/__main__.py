@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -13,28 +14,44 @@ from types import FrameType
 from rich.console import Console
 
 from imagefactory.failures import CommandFailure
-from local import azurite, processes
+from local import azurite, processes, real_packer
 from local.arm import launch
-from local.run import report, stack
+from local.real_packer import RealPacker
+from local.run import report, scenarios, stack
 from local.run.progress import Progress
+from local.run.scenarios import Scenario
 from local.run.story import Story, StoryError
 
 _WIDTH = 170  # columns where the output is no terminal
+_REAL_BOUND = 600.0  # seconds that a part of the story may take where every build is a real run of Packer
 
 
 def main() -> int:
     """Run the story; the last line of standard output is one JSON object."""
     options = _parser().parse_args()
+    if options.list_scenarios:
+        print(scenarios.listing())
+        return 0
+    try:
+        told = scenarios.find(options.scenario)
+    except scenarios.UnknownScenarioError as error:
+        print(f"The run cannot begin: {error}", file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)  # also where a shell had us ignore the first
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:
-        return _run(options, folder, console)
+        return _run(options, folder, console, told)
     except KeyboardInterrupt:
         console.print("stopped: everything that was started has been ended", style="yellow")
         return 130
-    except (azurite.AzuriteMissingError, processes.StartFailedError, launch.ArmDidNotStart) as error:
+    except (
+        azurite.AzuriteMissingError,
+        processes.StartFailedError,
+        launch.ArmDidNotStart,
+        real_packer.RealPackerError,
+    ) as error:
         print(f"The factory could not be started: {error}", file=sys.stderr)
         return 2
     except (StoryError, CommandFailure) as error:
@@ -47,23 +64,26 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(options: argparse.Namespace, folder: Path, console: Console) -> int:
+def _run(options: argparse.Namespace, folder: Path, console: Console, told: Scenario) -> int:
     started = time.monotonic()
     with Progress(console) as progress:
         progress.say("starting Azurite, the ARM emulator and the Functions host")
-        with stack.running(folder) as running:
-            story = Story(stack=running, watch=progress.show)
-            packer = _packer(progress)
+        file = folder / "scenario.json"
+        file.write_text("{}", encoding="utf-8")
+        packer = _packer(progress)
+        with stack.running(folder, scenario=file, packer=packer) as running:
+            story = Story(stack=running, watch=progress.show, scenario=file, look_every=1.0)
+            if packer is not None:
+                story.bound = _REAL_BOUND
             progress.say("registering the platform steps and six images")
             story.register()
             progress.say("first builds: parents before children")
             story.wait_for_first_builds()
-            progress.say("Red Hat publishes a new RHEL; the timer has to notice")
-            story.publish_release()
-            progress.say("the payments team asks for a rebuild of its image")
-            story.rebuild_leaf()
+            told.tell(story, progress.say)
             left = story.wait_until_quiet()
-            outcome = report.conclude(story, left=left, seconds=time.monotonic() - started, packer=packer)
+            seconds = time.monotonic() - started
+            ran = _packer_facts(packer)
+            outcome = report.conclude(story, left=left, seconds=seconds, packer=ran, scenario=told)
             report.print_table(console, story, outcome)
             if options.keep:
                 _serve(console, running, outcome)
@@ -71,10 +91,26 @@ def _run(options: argparse.Namespace, folder: Path, console: Console) -> int:
     return 1 if outcome.problems else 0
 
 
-def _packer(progress: Progress) -> str:
-    """Which Packer the builder runs here; the emulated guest that the real one needs is still to come."""
-    progress.say("Packer: recorded (no machine image is built; what a build would do to Azure is emulated)")
-    return "recorded"
+def _packer(progress: Progress) -> RealPacker | None:
+    """Which Packer the builders run here; None is the recorded one."""
+    found = real_packer.find(os.environ)
+    if found is None:
+        progress.say(
+            "Packer: recorded (no machine image is built; what a build would do to Azure is emulated)"
+        )
+        progress.say(f"  {real_packer.why_none(os.environ)}")
+    else:
+        progress.say(
+            f"{found}: real, on emulated machines, which note what they are told to run and run nothing"
+        )
+    return found
+
+
+def _packer_facts(packer: RealPacker | None) -> str | dict[str, str]:
+    """For the last line of the run."""
+    if packer is None:
+        return real_packer.RECORDED
+    return {"version": packer.packer_version, "plugin": packer.plugin_version}
 
 
 def _serve(console: Console, running: stack.Stack, outcome: report.Outcome) -> None:
@@ -98,6 +134,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep serving after the story, until Ctrl-C")
+    parser.add_argument(
+        "--scenario",
+        default="release",
+        metavar="NAME",
+        help="which story (see --list-scenarios; default release)",
+    )
+    parser.add_argument("--list-scenarios", action="store_true", help="list the stories, and run none")
     parser.add_argument("--keep-folder", action="store_true", help="keep the run's folder with its logs")
     return parser
 

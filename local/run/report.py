@@ -8,6 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from imagefactory import screen
+from local.run import expectations
+from local.run.scenarios import RELEASE, Scenario
 from local.run.story import IMAGES, Story
 
 
@@ -19,27 +22,35 @@ class Outcome:
     facts: dict[str, Any]
 
 
-def conclude(story: Story, *, left: Sequence[str], seconds: float, packer: str) -> Outcome:
-    """Hold what the API shows against what the run promises."""
+def conclude(
+    story: Story,
+    *,
+    left: Sequence[str],
+    seconds: float,
+    packer: str | dict[str, str],
+    scenario: Scenario = RELEASE,
+) -> Outcome:
+    """Hold what the API shows against what the scenario promises."""
     builds = story.builds()
-    newest = {build["image"]: build for build in reversed(builds) if build["result"] == "succeeded"}
     doubles = duplicates(builds)
     problems = [
-        f"{name} is {view['state']}" for name, view in story.last.items() if view["state"] != "current"
+        *expectations.broken(scenario, story.first, story.details),
+        *expectations.leaked(scenario, story.first, story.live_versions()),
+        *(f"left behind: {each}" for each in left),
     ]
-    problems += [
-        f"{build['id']} ended {build['result']}: {build['failure']}"
-        for build in builds
-        if build["result"] != "succeeded"
-    ]
-    problems += [f"left behind: {each}" for each in left]
     if doubles:
         problems.append(f"{doubles} inputs were built twice")
     requests = story.stack.arm.ask("GET", "requests")
     facts = {
         "result": "failed" if problems else "ok",
+        "scenario": scenario.name,
         "release": story.release,
-        "images": [_image(name, story.last[name], newest.get(name, {})) for name in IMAGES],
+        "images": [_image(name, story.details[name]) for name in IMAGES],
+        "held_back": [
+            {"image": name, "reason": story.details[name]["detail"]}
+            for name in IMAGES
+            if name in scenario.stays
+        ],
         "builds": len(builds),
         "duplicate_builds": doubles,
         "seconds": round(seconds, 1),
@@ -60,9 +71,9 @@ def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
 
 
 def print_table(console: Console, story: Story, outcome: Outcome) -> None:
-    """Image, old and new version, parent version, reasons, seconds."""
+    """Image, old and new version, parent version, reasons, gates, seconds."""
     table = Table(title=f"RHEL {story.release}: every image and why it was rebuilt", title_justify="left")
-    for heading in ("image", "old version", "new version", "built from", "reasons"):
+    for heading in ("image", "old version", "version", "built from", "reasons", "gates (* simulated)"):
         table.add_column(heading, overflow="fold")
     table.add_column("seconds", justify="right")
     for facts in outcome.facts["images"]:
@@ -74,18 +85,28 @@ def print_table(console: Console, story: Story, outcome: Outcome) -> None:
             facts["version"],
             facts["parent_version"],
             "\n".join(facts["reasons"]),
+            screen.marks(facts["gates"]),
             "" if took is None else f"{took:.1f}",
         )
     console.print(table)
+    for held in outcome.facts["held_back"]:
+        console.print(f"[bold yellow]held back[/] {held['image']}: ", end="")
+        console.print(held["reason"], markup=False, highlight=False)
     for problem in outcome.problems:
-        console.print(f"[bold red]problem[/] {problem}")
+        console.print("[bold red]problem[/] ", end="")
+        console.print(problem, markup=False, highlight=False)
 
 
-def _image(name: str, view: Mapping[str, Any], build: Mapping[str, Any]) -> dict[str, Any]:
+def _image(name: str, view: Mapping[str, Any]) -> dict[str, Any]:
+    """An image with the newest build that has ended, and what each gate said of that one."""
+    ended: Mapping[str, Any] = next((build for build in view["builds"] if build["result"]), {})
     return {
         "name": name,
         "version": view["version"],
         "parent_version": view["origin_version"],
         "fingerprint": view["fingerprint"],
-        "reasons": list(build.get("reasons", ())),
+        "reasons": list(ended.get("reasons", ())),
+        "build": ended.get("id"),
+        "build_result": ended.get("result"),
+        "gates": list(ended.get("gates", ())),
     }

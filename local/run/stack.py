@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import azurite, ca, processes
-from local.arm import launch
+from local.arm import launch, vault
+from local.real_packer import RealPacker
 from local.run import storage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AUDIENCE = "api://imagefactory"
 _SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"  # the one that the emulator has by itself
 BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
+_SUBNET = ("rg-network", "vnet-factory", "snet-machines")  # resource group, network, subnet
 QUARANTINE, LIVE = "quarantine", "live"
 FUNCTION_CLIENT = "33333333-3333-4333-8333-333333333333"
 PUBLISHER_CLIENT = "66666666-6666-4666-8666-666666666666"
@@ -47,13 +49,18 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2) -> Iterator[Stack]:
-    """Everything, ready to be used; stopped in any case, in the opposite order."""
+def running(
+    folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2, packer: RealPacker | None = None
+) -> Iterator[Stack]:
+    """Everything, ready to be used; stopped in any case, in the opposite order.
+
+    Builders run `packer`, or the recorded one where it is None.
+    """
     authority = ca.make_authority(folder / "ca")
     certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
         # Started from a thread of its own it would be killed with that thread: only ARM is started there.
-        starting_arm = pool.submit(_start_arm, folder, scenario)
+        starting_arm = pool.submit(_start_arm, folder, scenario, packer)
         try:
             store = azurite.start(
                 folder / "azurite", certificate=certificate.certificate, key=certificate.key
@@ -71,7 +78,12 @@ def running(folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2
         yield made
 
 
-def _start_arm(folder: Path, scenario: Path | None) -> launch.RunningArm:
+def _start_arm(folder: Path, scenario: Path | None, packer: RealPacker | None) -> launch.RunningArm:
+    # As on Azure: the builder may not make public addresses, so its machines stand in a subnet that is there.
+    options = ["--machine-seconds=0.02", "--grace-seconds=30", f"--subnet={'/'.join(_SUBNET)}"]
+    if packer is not None:
+        options += [f"--packer={packer.program}", f"--packer-plugins={packer.plugin_folder}"]
+        options += [] if packer.has_managed_identity else ["--workload-identity"]
     return launch.start(
         folder / "arm",
         ca_folder=folder / "ca",
@@ -81,7 +93,7 @@ def _start_arm(folder: Path, scenario: Path | None) -> launch.RunningArm:
         builder_client_id=BUILDER_CLIENT,
         identities={_identity(_SUBSCRIPTION, "builder"): BUILDER_CLIENT},
         replication_seconds=0.1,
-        options=["--machine-seconds=0.02", "--grace-seconds=30"],
+        options=options,
         scenario=scenario,
     )
 
@@ -104,6 +116,14 @@ def _identity(subscription: str, name: str) -> str:
     return (
         f"/subscriptions/{subscription}/resourceGroups/{BUILD_GROUP}"
         f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    )
+
+
+def _subnet(subscription: str) -> str:
+    group, network, name = _SUBNET
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}"
+        f"/providers/Microsoft.Network/virtualNetworks/{network}/subnets/{name}"
     )
 
 
@@ -134,12 +154,13 @@ def _write_settings(
         "FACTORY_CLIENT_ID": FUNCTION_CLIENT,
         "FACTORY_PUBLISHER_CLIENT_ID": PUBLISHER_CLIENT,
         "FACTORY_BUILD_SUBNET_ID": "",
-        "FACTORY_VM_SUBNET_ID": "",
+        "FACTORY_VM_SUBNET_ID": _subnet(arm.subscription_id),
         "FACTORY_SLOTS": "4",
         "FACTORY_CREATES_PER_HOUR": "300",
         "FACTORY_TEAM_SLOTS": "4",
         "FACTORY_WAIT_SECONDS": "1",
         "FACTORY_KEY_VAULT_URI": arm.vault,
+        "FACTORY_SIGNING_KEY": f"{arm.vault}/keys/{vault.SIGNING_KEY}",
         "FACTORY_API_AUDIENCE": AUDIENCE,
         "FACTORY_AUTHORITY": arm.authority,
         "FACTORY_ARM_ENDPOINT": arm.arm,

@@ -17,6 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.reasons import Lane, RebuildReason
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 
 BREAKER_LIMIT = 3  # failed builds in a row that open an image's breaker
@@ -81,7 +82,7 @@ class Build:
     build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of;
     `alarm` likewise, where the end has opened the image's breaker.
     `cancel` is a person's wish to stop it; with `given_up` it has failed by `failure`, which ends it.
-    `started_at` is when it got its slot.
+    `started_at` is when it got its slot; `verdicts` are the gates' answers, once they have judged.
     """
 
     id: BuildId
@@ -114,6 +115,7 @@ class Build:
     cancel: CancelRequest | None = None
     given_up: bool = False
     started_at: datetime | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def is_finished(self) -> bool:

@@ -27,7 +27,10 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The claim on one input; `generation` counts its builds from 1."""
+    """The claim on one input; `generation` counts its builds from 1.
+
+    `gates` digests what the definition asked of a version when the build began; it is kept where a gate refused.
+    """
 
     image: ImageName
     fingerprint: Fingerprint
@@ -37,6 +40,7 @@ class Claim:
     version: GalleryVersion | None = None
     detail: str = ""
     ended_at: datetime | None = None
+    gates: str = ""
 
 
 @unique
@@ -50,8 +54,11 @@ class ClaimAnswer(Enum):
     BLOCKED = "blocked"  # only a changed input or a person helps
 
 
-def read_claim(claim: Claim | None, now: datetime) -> ClaimAnswer:
-    """Decide by the claim alone; None means that this input was never claimed."""
+def read_claim(claim: Claim | None, now: datetime, gates: str = "") -> ClaimAnswer:
+    """Decide by the claim and by what the definition asks of a version now; None: it was never claimed.
+
+    An input that a gate refused may try again when what is asked has changed, by a new waiver for example.
+    """
     if claim is None:
         return ClaimAnswer.BUILD
     match claim.outcome:
@@ -64,8 +71,29 @@ def read_claim(claim: Claim | None, now: datetime) -> ClaimAnswer:
         case Outcome.EXHAUSTED:
             over = claim.ended_at is None or claim.ended_at + COOL_DOWN <= now
             return ClaimAnswer.BUILD if over else ClaimAnswer.COOL_DOWN
+        case Outcome.FAILED if claim.gates and gates and claim.gates != gates:
+            return ClaimAnswer.BUILD
         case _:  # FAILED, CANCELLED, REVOKED
             return ClaimAnswer.BLOCKED
+
+
+_TOLD = {
+    Outcome.IN_FLIGHT: "is on its way",
+    Outcome.SUCCEEDED: "succeeded",
+    Outcome.PRUNED: "succeeded, and its version was removed since",
+    Outcome.SUPERSEDED: "was replaced by a newer one",
+    Outcome.EXHAUSTED: "used up its tries",
+    Outcome.FAILED: "failed",
+    Outcome.CANCELLED: "was cancelled",
+    Outcome.REVOKED: "made a version that was revoked",
+}
+
+
+def told(claim: Claim | None) -> str:
+    """What became of an input's newest build, for a person; empty where it was never claimed."""
+    if claim is None:
+        return ""
+    return f"build {claim.build} {_TOLD[claim.outcome]}{f': {claim.detail}' if claim.detail else ''}"
 
 
 _OUTCOMES = {
@@ -84,8 +112,10 @@ def settle(claim: Claim, build: Build) -> Claim:
         outcome = Outcome.EXHAUSTED if transient else Outcome.FAILED
     else:
         outcome = _OUTCOMES[build.result]
+    refused = outcome is Outcome.FAILED and any(not verdict.passed for verdict in build.verdicts)
     return replace(
         claim,
+        gates=claim.gates if refused else "",
         outcome=outcome,
         version=build.version if build.result is Result.SUCCEEDED else None,
         detail="" if build.failure is None else build.failure.message,

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker
+from pipeline_core.domain import breaker, claims
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.floors import Breach
+from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Current, Stale, Staleness
 
 
@@ -19,6 +22,8 @@ class ConditionType(Enum):
     STALLED = "Stalled"  # a message about it was poisoned, and nothing has gone on since
     BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled or revoked
+    HELD_BACK = "HeldBack"  # an ancestor rests on an older version, so it stays on an older base
+    BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -32,6 +37,7 @@ class Condition:
     message: str
 
 
+_TOLD = 5  # things below the floor that a message names
 _BLOCKED_BY = {
     Outcome.FAILED: "InputFailed",
     Outcome.CANCELLED: "InputCancelled",
@@ -39,8 +45,11 @@ _BLOCKED_BY = {
 }
 
 
-def of_image(head: ImageHead, staleness: Staleness, claim: Claim | None = None) -> tuple[Condition, ...]:
-    """The conditions of an image; `claim` is the one on its desired input, None where it was not looked up.
+def of_image(
+    head: ImageHead, staleness: Staleness, claim: Claim | None = None, hold: Hold | None = None
+) -> tuple[Condition, ...]:
+    """The conditions of an image; `claim` is the one on its desired input, `hold` what is wrong above it;
+    both are None where they were not looked up.
 
     Stalled ends as the image becomes current, or as a person requeues or dismisses the message.
     """
@@ -49,6 +58,11 @@ def of_image(head: ImageHead, staleness: Staleness, claim: Claim | None = None) 
     marks = [mark for mark in head.poison if published is None or published <= mark.at]
     if marks and not isinstance(staleness, Current):
         found.append(_stalled(marks))
+    if hold is not None:
+        reason = "Ancestor" + hold.why.value.title().replace("-", "")
+        found.append(
+            Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
+        )
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -66,10 +80,26 @@ def of_image(head: ImageHead, staleness: Staleness, claim: Claim | None = None) 
                 type=ConditionType.BLOCKED,
                 since=claim.ended_at,
                 reason=_BLOCKED_BY[claim.outcome],
-                message=f"build {claim.build} is {claim.outcome.value} {claim.detail}".rstrip(),
+                message=claims.told(claim),
             )
         )
     return tuple(found)
+
+
+def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Condition | None:
+    """What lies below the floor in force, None where nothing does; `since` is None until it is enforced."""
+    if not breaches:
+        return None
+    start = policy.enforced_from
+    is_enforced = start is None or start <= now
+    when = "" if start is None else f"{'since' if is_enforced else 'from'} {start:%Y-%m-%d}: "
+    more = f"; and {len(breaches) - _TOLD} more" if len(breaches) > _TOLD else ""
+    return Condition(
+        type=ConditionType.BELOW_FLOOR,
+        since=start if is_enforced else None,
+        reason="FloorEnforced" if is_enforced else "FloorAnnounced",
+        message=f"{when}{'; '.join(map(str, breaches[:_TOLD]))}{more}",
+    )
 
 
 def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:

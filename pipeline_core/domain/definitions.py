@@ -97,11 +97,15 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComplianceTarget:
-    """The profile that the image is scanned against and the score it must reach (0 to 100)."""
+    """The profile that the image is scanned against and the score it must reach (0 to 100).
+
+    `tailoring` is a file of the bundle that adjusts the profile; a profile that SecOps requires is not adjusted.
+    """
 
     profile: str
     min_score: int
     waivers: tuple[Waiver, ...] = ()
+    tailoring: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ class ErrorClass(Enum):
     COMPLIANCE = "compliance"  # the scan is below the floor
     SMOKE = "smoke"  # the booted machine failed a test
     HYGIENE = "hygiene"  # the image holds what must never be baked
+    PROVENANCE = "provenance"  # nothing signed vouches for a version, or it vouches for another one
     NOT_FOUND = "not-found"  # something that the build needs does not exist
     PERMISSION = "permission"  # the identity may not do this
 
@@ -95,6 +96,13 @@ class NotFound(PermanentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.NOT_FOUND, message)
+
+
+class NotProven(PermanentError):
+    """What vouches for a version is missing, is not signed by a trusted key, or speaks of another version."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorClass.PROVENANCE, message)
 
 
 class AlreadyExists(FactoryError):

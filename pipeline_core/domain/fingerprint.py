@@ -14,8 +14,8 @@ class BuildInputs:
     """Everything that decides a build's content, and nothing else.
 
     `recipe` digests the part of the definition that shapes the image; `platform` the steps that a team
-    cannot skip; `catalog` holds (id, version, sha256) of each staged tool; `period` counts the intervals
-    of the definition's `maxAge`; `token` is the id of the request that asked for a build of unchanged inputs.
+    cannot skip; `catalog` holds (id, version, sha256) of each staged tool; `period` is when the interval of
+    the image's `maxAge` began; `token` is the id of the request that asked for a build of unchanged inputs.
     """
 
     image: ImageName
@@ -50,13 +50,15 @@ def sha256_of(value: object) -> str:
 
 
 def refresh_period(root: ImageName, now: datetime, max_age: timedelta | None) -> int:
-    """Which interval of `max_age` `now` lies in, counted from the epoch; 0 where there is no `max_age`.
+    """When the interval of `max_age` that `now` lies in began, in seconds since the epoch; 0 without `max_age`.
 
-    Each root has a phase of its own, so that a fleet does not refresh at one moment. A child takes its
-    root's phase: the root's refresh and the child's then fall together and cost one cascade.
+    A moment, not a count: a period never goes back, and counts of longer intervals are lower, so that a count
+    would end the refreshes of an image whose `max_age` is lengthened. Each root has a phase of its own, so that
+    a fleet does not refresh at one moment. A child takes its root's phase: the root's refresh and the child's
+    then fall together and cost one cascade.
     """
     if max_age is None:
         return 0
     seconds = int(max_age.total_seconds())
     phase = int(hashlib.sha256(str(root).encode()).hexdigest()[:8], 16) % seconds
-    return (int(now.timestamp()) + phase) // seconds
+    return (int(now.timestamp()) + phase) // seconds * seconds - phase

@@ -1,44 +1,57 @@
-"""The gates between quarantine and live: each check that was made becomes a verdict with evidence."""
+"""The gates between quarantine and live: what was tested becomes verdicts with evidence.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+The stricter of SecOps' floor and the definition decides. What was not reported has not passed.
+"""
 
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from pipeline_core.domain import scan_gates
 from pipeline_core.domain.builds import Failure
-from pipeline_core.domain.definitions import Verification
+from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short_id
+from pipeline_core.domain.definitions import Verification, Waiver
 from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that the builder tested: `boot`, `goss`, `smoke`, `compliance` or `hygiene`.
-
-    `score` is 0 to 100 and only for compliance; `simulated` says that a recorded run answered.
-    """
-
-    name: str
-    passed: bool
-    detail: str = ""
-    score: float | None = None
-    simulated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What one gate decided, and on what evidence."""
-
-    gate: str
-    passed: bool
-    evidence: str
-    simulated: bool = False
-
-
-_CLASS = {
+_FAILURE_LIMIT = 4000  # characters; it is kept in the build, its claim and the journal
+_CLASS: Mapping[str, ErrorClass] = {
     "boot": ErrorClass.SMOKE,
     "goss": ErrorClass.SMOKE,
     "smoke": ErrorClass.SMOKE,
-    "compliance": ErrorClass.COMPLIANCE,
     "hygiene": ErrorClass.HYGIENE,
 }
+
+
+def wanted_scan(verify: Verification, floor: ComplianceFloor) -> WantedScan | None:
+    """The scan that has to be made and the score to reach, or None where nobody asks for one.
+
+    A profile that SecOps requires is scanned as it is: a team's tailoring could switch off what it demands.
+    """
+    target = verify.compliance
+    if floor.profile is not None:
+        asked = 0 if target is None else target.min_score
+        return WantedScan(profile=floor.profile, min_score=max(floor.min_score, asked))
+    if target is None:
+        return None
+    return WantedScan(
+        profile=target.profile,
+        min_score=max(floor.min_score, target.min_score),
+        tailoring=target.tailoring,
+    )
+
+
+def is_outdated(verify: Verification, floor: ComplianceFloor, scan: Scan | None) -> bool:
+    """True where the floor was changed while the machine was verified: the scan that is wanted now was never asked for.
+
+    A scan that the definition itself asks for and that is missing is not outdated: it was not made.
+    """
+    wanted = wanted_scan(verify, floor)
+    if wanted is None:
+        return False
+    if scan is None:
+        return verify.compliance is None
+    return short_id(scan.profile) != short_id(wanted.profile)
 
 
 def required_checks(verify: Verification) -> tuple[str, ...]:
@@ -48,31 +61,30 @@ def required_checks(verify: Verification) -> tuple[str, ...]:
         names.append("goss")
     if verify.smoke:
         names.append("smoke")
-    if verify.compliance is not None:
-        names.append("compliance")
     return tuple(names)
 
 
-def judge(verify: Verification, checks: Iterable[Check]) -> tuple[Verdict, ...]:
-    """One verdict per required check; a check that was not reported fails, it never counts as passed."""
+def judge(
+    verify: Verification,
+    checks: Iterable[Check],
+    scan: Scan | None,
+    *,
+    today: date,
+    floor: ComplianceFloor,
+    parent: ParentScore | None,
+) -> tuple[Verdict, ...]:
+    """One verdict per gate that applies: boot, hygiene, goss, smoke, compliance, severities, waivers, ratchet.
+
+    `parent` is None for a root, which is held to nobody.
+    """
     reported = {check.name: check for check in checks}
-    return tuple(_verdict(name, verify, reported.get(name)) for name in required_checks(verify))
-
-
-def _verdict(name: str, verify: Verification, check: Check | None) -> Verdict:
-    if check is None:
-        return Verdict(gate=name, passed=False, evidence="the builder did not report this check")
-    if name != "compliance" or verify.compliance is None:
-        return Verdict(gate=name, passed=check.passed, evidence=check.detail, simulated=check.simulated)
-    floor = verify.compliance.min_score
-    if check.score is None:
-        return Verdict(gate=name, passed=False, evidence="no score was reported", simulated=check.simulated)
-    return Verdict(
-        gate=name,
-        passed=check.passed and check.score >= floor,
-        evidence=f"{verify.compliance.profile} scored {check.score:g} of at least {floor}",
-        simulated=check.simulated,
-    )
+    verdicts = [_of_check(name, reported.get(name)) for name in required_checks(verify)]
+    wanted = wanted_scan(verify, floor)
+    if wanted is not None:
+        verdicts += scan_gates.judge(
+            wanted, scan, waivers=_waivers(verify), today=today, floor=floor, parent=parent
+        )
+    return tuple(verdicts)
 
 
 def failure_of(verdicts: Iterable[Verdict]) -> Failure | None:
@@ -81,4 +93,17 @@ def failure_of(verdicts: Iterable[Verdict]) -> Failure | None:
     if not refused:
         return None
     text = "; ".join(f"{verdict.gate}: {verdict.evidence or 'failed'}" for verdict in refused)
-    return Failure(error_class=_CLASS[refused[0].gate], message=text)
+    return Failure(
+        error_class=_CLASS.get(refused[0].gate, ErrorClass.COMPLIANCE), message=text[:_FAILURE_LIMIT]
+    )
+
+
+def _of_check(name: str, check: Check | None) -> Verdict:
+    if check is None:
+        return Verdict(gate=name, passed=False, evidence="the builder did not report this check")
+    evidence = check.detail[:EVIDENCE_LIMIT]
+    return Verdict(gate=name, passed=check.passed, evidence=evidence, simulated=check.simulated)
+
+
+def _waivers(verify: Verification) -> tuple[Waiver, ...]:
+    return () if verify.compliance is None else verify.compliance.waivers

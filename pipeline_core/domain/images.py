@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.domain.floors import LiveScan, Promises
 from pipeline_core.domain.names import (
     BuildId,
     Digest,
@@ -26,6 +27,8 @@ class Registration:
 
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
     first registered (its placement, which never changes); `notify` the events that some webhook wants.
+    `max_age` is SecOps' where the definition names none; `promises` is None where the document has to be read.
+    `gates` digests what the definition asks of a version before it may be published.
     """
 
     name: ImageName
@@ -42,6 +45,8 @@ class Registration:
     max_age: timedelta | None = None
     suspend: bool = False
     notify: frozenset[str] = frozenset()
+    promises: Promises | None = None
+    gates: str = ""
 
     @property
     def parent(self) -> ImageName | None:
@@ -51,7 +56,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
-    """A live version and the inputs it was built from."""
+    """A live version and the inputs it was built from; `scan` is None where none was made, or is remembered."""
 
     version: GalleryVersion
     fingerprint: Fingerprint
@@ -59,6 +64,7 @@ class PublishedVersion:
     build: BuildId
     lane: Lane
     published_at: datetime
+    scan: LiveScan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,6 +105,22 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
     return _decide_stale(snapshot, head, staleness, now)
 
 
+def find_obstacle(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
+    """What keeps a stale image of the snapshot from being built by itself; None where nothing does."""
+    staleness = detect_staleness(image, snapshot.world)
+    if not isinstance(staleness, Stale):
+        return None
+    head = snapshot.world.heads[image]
+    claim = snapshot.claims.get((image, staleness.fingerprint))
+    return _obstacle(head, staleness, claim, _lane(snapshot, head, staleness), now)
+
+
+def find_claim(snapshot: Snapshot, image: ImageName) -> Claim | None:
+    """The claim on the desired input of a stale image of the snapshot."""
+    staleness = detect_staleness(image, snapshot.world)
+    return snapshot.claims.get((image, staleness.fingerprint)) if isinstance(staleness, Stale) else None
+
+
 def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> Decision:
     claim = snapshot.claims.get((head.name, staleness.fingerprint))
     obstacle = _obstacle(head, staleness, claim, _lane(snapshot, head, staleness), now)
@@ -139,13 +155,13 @@ def _obstacle(
 ) -> DoNothing | None:
     """What keeps a stale image from being built now by itself, whatever its ancestors do."""
     reasons = staleness.reasons
-    match claims.read_claim(claim, now):
+    match claims.read_claim(claim, now, head.registration.gates):
         case ClaimAnswer.JOIN:
-            return DoNothing(why=Rest.IN_FLIGHT, detail=_told_by(claim), reasons=reasons)
+            return DoNothing(why=Rest.IN_FLIGHT, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.BLOCKED:
-            return DoNothing(why=Rest.BLOCKED, detail=_told_by(claim), reasons=reasons)
+            return DoNothing(why=Rest.BLOCKED, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.COOL_DOWN:
-            return DoNothing(why=Rest.COOLING_DOWN, detail=_told_by(claim), reasons=reasons)
+            return DoNothing(why=Rest.COOLING_DOWN, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.REUSE:
             return None
         case _:  # BUILD: the claim is no obstacle
@@ -182,10 +198,6 @@ def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
     return by_parent or by_definition
 
 
-def _told_by(claim: Claim | None) -> str:
-    return "" if claim is None else f"build {claim.build} is {claim.outcome.value} {claim.detail}".rstrip()
-
-
 def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> ImageName | None:
     """The nearest ancestor whose own rebuild would outdate this one at once, or None.
 
@@ -199,11 +211,9 @@ def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> Ima
             return None
         if above.active is not None and above.active.phase is not Phase.FINISHED:
             return parent
-        staleness = detect_staleness(parent, snapshot.world)
-        if isinstance(staleness, Stale):
-            claim = snapshot.claims.get((parent, staleness.fingerprint))
-            if _obstacle(above, staleness, claim, _lane(snapshot, above, staleness), now) is None:
-                return parent
+        is_stale = isinstance(detect_staleness(parent, snapshot.world), Stale)
+        if is_stale and find_obstacle(snapshot, parent, now) is None:
+            return parent
         parent = above.registration.parent
     return None
 

@@ -1,4 +1,4 @@
-"""Which part of a definition shapes the image: the `recipe` of its fingerprint."""
+"""Which part of a definition shapes the image (the `recipe` of its fingerprint), and which one judges it."""
 
 from pipeline_core.domain.definitions import AnsibleStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.fingerprint import sha256_of
@@ -20,6 +20,20 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
         "security_type": os.security_type.value,
     }
     return Digest(sha256_of(shape))
+
+
+def gates_digest(definition: ImageDefinition) -> Digest:
+    """Digest of what is asked of a version before it is published: tests, profile, score, waivers.
+
+    It changes nothing of what the image contains; it says whether an input that failed a gate may try again.
+    """
+    verify = definition.verify
+    target = verify.compliance
+    asked = None
+    if target is not None:
+        waivers = sorted([waiver.rule, waiver.owner, waiver.expires.isoformat()] for waiver in target.waivers)
+        asked = [target.profile, target.min_score, target.tailoring, waivers]
+    return Digest(sha256_of([verify.goss, list(verify.smoke), asked]))
 
 
 def _step(step: Provisioner) -> list[object]:

@@ -1,20 +1,28 @@
 """The guard over bundles, and over definitions against the bundle that they name. Every finding at once."""
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
-from pipeline_core.domain.definitions import ImageDefinition, ShellStep
-from pipeline_core.guard import archive, secrets
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.guard import archive, secrets, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
+from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.secrets import Form
 from pipeline_core.wire import bundle_paths
+from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
 
 FINDING_LIMIT = 200  # a hostile archive must not make a huge answer
+CATALOG = "catalog.json"
 
 
-def check_bundle(content: bytes) -> tuple[Finding, ...]:
-    """What the guard objects to in a packed folder; empty where it may be used."""
-    return tuple(islice(_bundle_findings(content), FINDING_LIMIT))
+def check_bundle(content: bytes, forms: Sequence[Form]) -> tuple[Finding, ...]:
+    """What the guard objects to in a packed folder; empty where it may be used.
+
+    Archives inside it are data: they are never opened here, and hold what the guest makes of them.
+    """
+    return tuple(islice(_bundle_findings(content, forms), FINDING_LIMIT))
 
 
 def names_in(content: bytes) -> frozenset[str]:
@@ -22,17 +30,53 @@ def names_in(content: bytes) -> frozenset[str]:
     return frozenset(part.name for part in archive.walk(content) if isinstance(part, FileStart))
 
 
-def check_definition(definition: ImageDefinition, names: Collection[str]) -> tuple[Finding, ...]:
+def check_definition(
+    definition: ImageDefinition, names: Collection[str], forms: Sequence[Form]
+) -> tuple[Finding, ...]:
     """What the guard objects to in a definition whose bundle holds the files `names`."""
-    return (*_missing_paths(definition, names), *_secrets(definition))
+    return (
+        *_missing_paths(definition, names),
+        *secrets.findings_in_texts(_texts(definition), forms),
+        *steps.check_steps(definition.build.provisioners, forms),
+        *steps.check_webhooks(definition.notify),
+    )
 
 
-def _bundle_findings(content: bytes) -> Iterator[Finding]:
-    scan = secrets.FileScan("bundle")
+def catalog_in(content: bytes) -> Mapping[str, object] | None:
+    """The catalog that a platform bundle holds; None where it holds none, an empty one where it is no JSON."""
+    found: bytearray | None = None
+    is_wanted = False
+    for part in archive.walk(content):
+        if isinstance(part, FileStart):
+            is_wanted = part.name == CATALOG
+            found = bytearray() if is_wanted else found
+        elif isinstance(part, Content) and is_wanted and found is not None and len(found) <= DOCUMENT_LIMIT:
+            found += part.chunk
+    if found is None:
+        return None
+    try:
+        document = json.loads(found) if len(found) <= DOCUMENT_LIMIT else None
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding, ...]:
+    """Whether the catalog in a platform bundle, which builds go by, is the one that is put in force with it."""
+    held = catalog_in(content)
+    if held is None or held == given:
+        return ()
+    remedy = "send both from one folder, as `imagefactory platform register` does"
+    message = f"is not the {CATALOG} in the bundle"
+    return (Finding(rule=Rule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy),)
+
+
+def _bundle_findings(content: bytes, forms: Sequence[Form]) -> Iterator[Finding]:
+    scan = secrets.FileScan("bundle", forms)
     for part in archive.walk(content):
         match part:
             case FileStart():
-                scan = secrets.FileScan(part.name)
+                scan = secrets.FileScan(part.name, forms)
             case Content():
                 yield from scan.look_at(part.chunk)
             case Finding():
@@ -49,30 +93,14 @@ def _missing_paths(definition: ImageDefinition, names: Collection[str]) -> Itera
         else:
             remedy = "add the file to the folder, or see whether .imagefactoryignore leaves it out"
         yield Finding(
-            rule="path-in-bundle", place=place, message=f"{path!r} is not in the bundle", remedy=remedy
+            rule=Rule.PATH_IN_BUNDLE, place=place, message=f"{path!r} is not in the bundle", remedy=remedy
         )
-
-
-def _secrets(definition: ImageDefinition) -> Iterator[Finding]:
-    yield from secrets.findings_in_texts(_texts(definition))
-    for position, step in enumerate(definition.build.provisioners):
-        for name, value in step.env if isinstance(step, ShellStep) else ():
-            if secrets.is_secret_name(name) and value:
-                yield Finding(
-                    rule="secret-name",
-                    place=f"spec.build.provisioners[{position}].env.{name}",
-                    message="has the name of a secret and a value",
-                    remedy="remove it: what a build is told stays readable; machines get secrets at run time",
-                )
 
 
 def _texts(definition: ImageDefinition) -> Iterator[tuple[str, str]]:
     yield "metadata.description", definition.description
     for key, value in definition.labels:
         yield f"metadata.labels.{key}", value
-    for position, step in enumerate(definition.build.provisioners):
-        for name, value in step.env if isinstance(step, ShellStep) else ():
-            yield f"spec.build.provisioners[{position}].env.{name}", value
     target = definition.verify.compliance
     for position, waiver in enumerate(target.waivers if target else ()):
         yield f"spec.verify.compliance.waivers[{position}].reason", waiver.reason

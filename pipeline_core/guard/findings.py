@@ -2,24 +2,25 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.guard.rules import Rule
 from pipeline_core.wire.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One objection; `rule` is stable and documented, `place` a file, a line or a path in a document.
+    """One objection; `place` is a file, a line or a path in a document.
 
     Never holds the secret that it is about.
     """
 
-    rule: str
+    rule: Rule
     place: str
     message: str
     remedy: str
 
     def as_problem(self) -> Problem:
         """The finding among the other problems of a document."""
-        return Problem(path=self.place, message=self.message, remedy=self.remedy, rule=self.rule)
+        return Problem(path=self.place, message=self.message, remedy=self.remedy, rule=self.rule.value)
 
     def __str__(self) -> str:
         """One line for people."""

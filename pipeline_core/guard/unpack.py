@@ -2,18 +2,20 @@
 
 import io
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.guard import bundles
+from pipeline_core.guard.secrets import Form
 
 
-def unpack(content: bytes, into: Path) -> tuple[str, ...]:
+def unpack(content: bytes, into: Path, forms: Sequence[Form]) -> tuple[str, ...]:
     """Write the files of a bundle below the existing, empty folder `into`; their names, sorted.
 
     Raises PermanentError (policy) where the guard has any finding; nothing is written then.
     """
-    findings = bundles.check_bundle(content)
+    findings = bundles.check_bundle(content, forms)
     if findings:
         text = "\n".join(map(str, findings))
         raise PermanentError(ErrorClass.POLICY, f"the bundle is refused and was not unpacked:\n{text}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Logs
-from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.drive import Driver
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.messages import BuildEventMessage
 
@@ -14,11 +14,11 @@ class BuildEvents:
     """An event is a hint: the facts are in the attempt's result blob, which the step reads."""
 
     images: ImageStore
-    outbox: Outbox
+    driver: Driver
     logs: Logs
 
     def observe(self, message: BuildEventMessage) -> None:
-        """Send a step for the attempt that reported; an event of an older attempt is a named no-op."""
+        """Look at the attempt that reported, here and now; an event of an older attempt is a named no-op."""
         stored = self.images.find_build(BuildId(message.build))
         if stored is None:
             self.logs.note("event-without-build", build_id=message.build)
@@ -30,4 +30,4 @@ class BuildEvents:
                 "event-outdated", image=str(build.image), build_id=message.build, kind=message.kind
             )
             return
-        self.outbox.step(build, reason=message.kind)
+        self.driver.look(stored)

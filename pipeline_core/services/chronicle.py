@@ -1,4 +1,4 @@
-"""Keep, beside the tables, what a lost table could not be derived from: definitions in force, deletions, platform.
+"""Keep, beside the tables, what a lost table could not be derived from: definitions, deletions, platform, policy.
 
 The chronicle follows committed records and decides nothing: a change that was refused or lost its race never
 gets here. A note in the index ahead of each change tells that an entry may be missing (`mend`).
@@ -16,14 +16,16 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
 from pipeline_core.state import unchronicled
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unchronicled import UnchronicledStore
 from pipeline_core.wire import chronicle as wire
-from pipeline_core.wire.chronicle import ImageEntry, PlatformEntry
+from pipeline_core.wire.chronicle import ImageEntry, PlatformEntry, PolicyEntry
 
 _CONTAINER = "definitions"
 _KEPT = 20_000  # names of entries remembered as written
 _IMAGES = 100_000  # names of images that one list covers
+_POLICIES = 500  # versions of the policy that are told of; a lost table gets so many of its history back
 _QUIET = timedelta(minutes=5)  # whoever made a younger note is still at work
 
 
@@ -35,6 +37,7 @@ class Chronicle:
         blobs: Blobs,
         images: ImageStore,
         sources: SourceStore,
+        policies: PolicyStore,
         unchronicled: UnchronicledStore,
         clock: Clock,
         logs: Logs,
@@ -42,6 +45,7 @@ class Chronicle:
         self._blobs = blobs
         self._images = images
         self._sources = sources
+        self._policies = policies
         self._unchronicled = unchronicled
         self._clock = clock
         self._logs = logs
@@ -60,6 +64,18 @@ class Chronicle:
             self._write_image(subject)
         self._unchronicled.remove(_key(subject))
 
+    def announce_policy(self) -> None:
+        """To be called ahead of a change of the policy."""
+        self._unchronicled.add(unchronicled.POLICY, self._clock.now())
+
+    def settle_policy(self) -> None:
+        """To be called behind the change: write which version is in force now, then forget the note."""
+        stored = self._policies.find_current()
+        if stored is not None:
+            entry = PolicyEntry.of(stored.value)
+            self._create(entry.name, entry.to_wire())
+        self._unchronicled.remove(unchronicled.POLICY)
+
     def follow(self, head: ImageHead) -> None:
         """Write an entry of a head that was just read, where it tells something new; cheap where not."""
         self._write(head.name, ImageEntry.of_head(head))
@@ -70,10 +86,16 @@ class Chronicle:
         for subject, noted_at in self._unchronicled.list():
             if self._clock.now() < noted_at + _QUIET:
                 continue
-            self.settle(None if subject == unchronicled.PLATFORM else ImageName(subject))
+            self._mend(subject)
             self._logs.note("chronicle-mended", subject=subject)
             mended += 1
         return mended
+
+    def _mend(self, subject: str) -> None:
+        if subject == unchronicled.POLICY:
+            self.settle_policy()
+        else:
+            self.settle(None if subject == unchronicled.PLATFORM else ImageName(subject))
 
     def find_image(self, image: ImageName) -> ImageEntry | None:
         """The newest entry of an image, or None; raises MalformedMessage."""
@@ -84,6 +106,15 @@ class Chronicle:
         """The newest entry of the platform, or None; raises MalformedMessage."""
         content = self._newest(wire.PLATFORMS)
         return None if content is None else PlatformEntry.from_wire(content)
+
+    def has_policy(self) -> bool:
+        """True where a policy was ever put in force: one list call."""
+        return any(True for _ in self._blobs.list(_CONTAINER, wire.POLICIES, limit=1))
+
+    def policies(self) -> Iterator[PolicyEntry]:
+        """The versions of the policy, the newest first, at most 500; raises MalformedMessage."""
+        for facts in self._blobs.list(_CONTAINER, wire.POLICIES, limit=_POLICIES):
+            yield PolicyEntry.from_wire(self._blobs.read(_CONTAINER, facts.name, limit=wire.ENTRY_LIMIT))
 
     def images(self) -> Iterator[ImageName]:
         """Every image that was ever registered, by name: one list call per 1,000."""

@@ -36,6 +36,7 @@ from pipeline_core.ports import (
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.drive import Failed, Moved, Progress, Wait
 from pipeline_core.services.journal import Journal
+from pipeline_core.services.judging import Judge
 from pipeline_core.services.launch import Launcher
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.provenance import Provenance
@@ -65,6 +66,7 @@ class ContainerStage:
     capacity: CapacityStore
     documents: Documents
     launcher: Launcher
+    judge: Judge
     provenance: Provenance
     outbox: Outbox
     journal: Journal
@@ -173,12 +175,14 @@ class ContainerStage:
                 build_attempt=build.value.attempt,
             )
             return self._commit(build, moved)
-        definition = self.documents.definition(build.value.definition)
-        verdicts = gates.judge(definition.verify, [check.to_domain() for check in report.checks])
+        verdicts = self.judge.judge(build.value, report)
+        if verdicts is None:
+            text = "SecOps changed the required profile while the machine was verified; it is verified again"
+            return self._retry(build, ErrorClass.CONFLICT, text)
+        proven = replace(build.value, verify_result=digest, verdicts=verdicts)
         failure = gates.failure_of(verdicts)
         if failure is not None:
-            return Failed(failure=failure)
-        proven = replace(build.value, verify_result=digest)
+            return Failed(failure=failure, judged=proven)
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)

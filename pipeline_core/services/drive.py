@@ -39,9 +39,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The build cannot succeed: what it made is removed, then it ends."""
+    """The build cannot succeed: what it made is removed, then it ends. `judged` is what its row keeps of why."""
 
     failure: Failure
+    judged: Build | None = None
 
 
 Progress = Wait | Moved | Ended | Failed
@@ -107,10 +108,13 @@ class Driver:
         if build.phase is Phase.PENDING and not build.is_stopping:
             self.outbox.dispatch("pending-build-asked")
             return
+        self.look(stored, once=message.once, tries=message.tries)
+
+    def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0) -> None:
+        """Advance a build with a phase of its own from where it stands; `once` and `tries` as in its message."""
         here: Stored[Build] | None = stored
-        once = message.once
         for _ in range(_TRANSITIONS):
-            here = None if here is None else self._advance(here, once=once, tries=message.tries)
+            here = None if here is None else self._advance(here, once=once, tries=tries)
             once = False  # a transition ends the chain that was there before it: what follows needs its own
         if here is not None:
             self.outbox.step(here.value)
@@ -161,7 +165,10 @@ class Driver:
             progress = self._stage_of(stored.value).advance(stored)
         except PermanentError as error:
             progress = Failed(failure=Failure(error_class=error.error_class, message=str(error)))
-        return self.stopping.fail(stored, progress.failure) if isinstance(progress, Failed) else progress
+        if not isinstance(progress, Failed):
+            return progress
+        judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)
+        return self.stopping.fail(judged, progress.failure)
 
     def _stage_of(self, build: Build) -> Stage:
         if build.is_stopping:

@@ -1,9 +1,10 @@
 """The end of a build: one transaction for what it means, then everything that has to be told of it."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import breaker, builds, chains, claims
+from pipeline_core.domain import breaker, builds, chains, claims, floors
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
@@ -14,7 +15,7 @@ from pipeline_core.ports import Clock, Logs, TableWrite
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.projection import Projection
-from pipeline_core.services.reconcile import ANCESTOR_ENDED
+from pipeline_core.services.reconcile import ANCESTOR_ENDED, BUILD_ENDED
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
@@ -42,8 +43,15 @@ class Ending:
     clock: Clock
     logs: Logs
 
-    def end(self, build: Stored[Build], result: Result, failure: Failure | None = None) -> Build:
-        """Commit the end and tell of it; raises StaleWrite where the build has moved on."""
+    def end(
+        self,
+        build: Stored[Build],
+        result: Result,
+        failure: Failure | None = None,
+        *,
+        head: Stored[ImageHead] | None = None,
+    ) -> Build:
+        """Commit the end and tell of it; raises StaleWrite where the build, or `head` if given, has moved on."""
         now = self.clock.now()
         ended = builds.finish(build.value, result, now, failure=failure)
         entry = self.journal.of_build(
@@ -51,12 +59,12 @@ class Ending:
             _EVENT[result],
             detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
-        head = self.images.find_head(ended.image)
+        head = head or self.images.find_head(ended.image)
         if head is not None and entry.event.value in head.value.registration.notify:
             ended = replace(ended, notice=entry.key)
         writes: list[TableWrite] = [records.add_entry(entry)]
-        if head is not None:
-            after = _after(head.value, ended)
+        after = None if head is None else _after(head.value, ended)
+        if head is not None and after is not None:
             writes.append(records.put_head(after, etag=head.etag))
             if after.breaker is not None and head.value.breaker is None:
                 opened = self.journal.of_build(
@@ -71,29 +79,39 @@ class Ending:
         claim = self.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
+        copy = self.projection.find(ended.image)
         etags = self.images.commit(writes)
         self.logs.note("build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value)
-        self.announce(Stored(value=ended, etag=etags[0]))
+        self._announce(
+            Stored(value=ended, etag=etags[0]),
+            functools.partial(self.projection.project, ended.image)
+            if after is None
+            else functools.partial(self.projection.follow, after, copy),
+        )
         return ended
 
     def announce(self, ended: Stored[Build]) -> None:
         """Tell of an end, then note that it was told; run again until that note is written."""
+        self._announce(ended, functools.partial(self.projection.project, ended.value.image))
+
+    def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
         build = ended.value
         released = self.capacity.release(build.id)
         if released is Release.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
-        if build.result is Result.SUCCEEDED and build.version is not None:
-            self.outbox.published(build.image, build.version, build.campaign)
-        elif build.result is not Result.SUPERSEDED:
-            for descendant in self._descendants(build.image):
-                self.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
         # A run that was outdated by its end is followed by the next (rule 9 of the engine).
-        self.outbox.rebuild(build.image, "build-ended", build.campaign)
+        if build.result is Result.SUCCEEDED and build.version is not None:
+            self.outbox.published(build.image, build.version, build.campaign)  # which looks at the image, too
+        else:
+            if build.result is not Result.SUPERSEDED:
+                for descendant in self._descendants(build.image):
+                    self.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
+            self.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
         if released is Release.FREED:
             self.outbox.dispatch("slot-freed")
         for notice in filter(None, (build.notice, build.alarm)):
             self.outbox.notify(build.image, notice)
-        self.projection.project(build.image)
+        project()
         try:
             self.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
         except StaleWrite:
@@ -120,6 +138,7 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 build=ended.id,
                 lane=ended.lane,
                 published_at=ended.phase_since,
+                scan=floors.scan_of(ended.verdicts),
             )
             seconds = chains.measured(head, ended)
             return replace(breaker.after_success(head), current=current, active=active, build_seconds=seconds)

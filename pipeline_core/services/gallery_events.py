@@ -4,15 +4,13 @@ import re
 from dataclasses import dataclass
 
 from pipeline_core.domain.errors import InvalidValue
-from pipeline_core.domain.journal import Event
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, Logs
-from pipeline_core.services.journal import Journal
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.site import Site
-from pipeline_core.state import images as records
+from pipeline_core.services.unproven import Unproven
 from pipeline_core.state.images import ImageStore
 
 _VERSION_ID = re.compile(
@@ -28,8 +26,8 @@ class GalleryEvents:
 
     images: ImageStore
     galleries: Galleries
+    unproven: Unproven
     outbox: Outbox
-    journal: Journal
     site: Site
     logs: Logs
 
@@ -45,12 +43,14 @@ class GalleryEvents:
         except InvalidValue as error:
             self.logs.note("gallery-event-ignored", resource=resource_id[:300], error=str(error))
             return
-        if str(gallery).lower() not in {str(live).lower() for live in self.site.live}:
+        place = next((each for each in self.site.live if str(each).lower() == str(gallery).lower()), None)
+        if place is None:
             self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
             return
-        live = self.galleries.find_version(gallery, image, version)
+        live = self.galleries.find_version(place, image, version)
         if live is not None:
-            self._check_proof(live)
+            if live.state is not VersionState.DELETING:
+                self.unproven.check(live)
             self._check_turn(live)
         self.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
 
@@ -68,13 +68,3 @@ class GalleryEvents:
             return
         self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
         self.logs.note("version-taken-back", image=str(live.image), version=str(live.version))
-
-    def _check_proof(self, live: GalleryImageVersion) -> None:
-        if live.tags.get("imagefactory-provenance"):
-            return
-        image, version = live.image, live.version
-        detail = f"{image}@{version} is in {live.gallery} without provenance of this factory"
-        entry = self.journal.of_image(image, Event.UNPROVEN, detail=detail)
-        self.images.commit([records.add_entry(entry)])
-        self.outbox.notify(image, entry.key)
-        self.logs.note("version-unproven", image=str(image), version=str(version))

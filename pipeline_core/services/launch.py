@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from pipeline_core.domain import gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
 from pipeline_core.services.documents import Documents
+from pipeline_core.services.judging import Floors
 from pipeline_core.services.site import Site
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
@@ -33,6 +36,7 @@ class Launcher:
     galleries: Galleries
     containers: Containers
     documents: Documents
+    floors: Floors
     site: Site
 
     def launch(self, build: Build, group: str, now: datetime) -> None:
@@ -78,7 +82,7 @@ class Launcher:
             placement=self._placement(definition),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
-            tests=_tests(definition),
+            tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
             bundle=str(build.inputs.bundle),
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
@@ -153,10 +157,16 @@ def _step(step: Provisioner) -> wire.Step:
             assert_never(step)
 
 
-def _tests(definition: ImageDefinition) -> wire.Tests:
+def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:
+    """A profile that SecOps requires is scanned whether the definition asks for a scan or not."""
     verify = definition.verify
-    profile = "" if verify.compliance is None else verify.compliance.profile
-    return wire.Tests(goss=verify.goss or "", smoke=verify.smoke, profile=profile)
+    wanted = gates.wanted_scan(verify, floor)
+    return wire.Tests(
+        goss=verify.goss or "",
+        smoke=verify.smoke,
+        profile="" if wanted is None else wanted.profile,
+        tailoring="" if wanted is None else wanted.tailoring or "",
+    )
 
 
 def _tags(build: Build, lease: datetime) -> dict[str, str]:

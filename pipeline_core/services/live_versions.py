@@ -1,6 +1,7 @@
-"""What the live versions of an image were built from, told by their tags, and proven by their own fingerprints.
+"""What the live versions of an image were built from: told by their tags, vouched for by signed provenance.
 
-A version whose inputs do not give the fingerprint that it carries is not believed; it counts as a number only.
+A version that nothing signed vouches for, or whose inputs do not give the fingerprint that it carries, is not
+believed; it counts as a number only.
 """
 
 from collections.abc import Mapping
@@ -67,9 +68,7 @@ class LiveVersions:
     def _published(self, found: GalleryImageVersion) -> PublishedVersion:
         tags = found.tags
         definition = self.documents.definition(Digest(tags.get("imagefactory-definition", "")))
-        statement = self.provenance.find(Digest(tags["imagefactory-provenance"]))
-        if statement is None:
-            raise PermanentError(ErrorClass.NOT_FOUND, f"the provenance of {found.version} is gone")
+        proof = self.provenance.examine(found)
         token = tags.get("imagefactory-token", "")
         inputs = BuildInputs(
             image=found.image,
@@ -77,7 +76,7 @@ class LiveVersions:
             bundle=definition.bundle,
             origin=_origin(definition, tags.get("imagefactory-origin", "")),
             platform=Digest(tags.get("imagefactory-platform", "")),
-            catalog=statement.catalog,
+            catalog=proof.catalog,
             period=_number(tags.get("imagefactory-period", "")),
             token=RebuildToken(token) if token else None,
         )
@@ -96,8 +95,8 @@ class LiveVersions:
             fingerprint=derived,
             inputs=inputs,
             build=build,
-            lane=statement.lane,
-            published_at=statement.stored_at,
+            lane=proof.lane,
+            published_at=self.provenance.stored_at(proof.digest),
         )
 
 

@@ -14,6 +14,7 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.policy import OPEN
 from pipeline_core.ports import BlobFacts, Blobs
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
@@ -70,5 +71,13 @@ def _failure_of(report: BuildReport, definition: ImageDefinition) -> Failure | N
         return Failure(error_class=error_class, message=report.message or "the builder gave no reason")
     if report.stage == "build":
         return None
-    verdicts = gates.judge(definition.verify, [check.to_domain() for check in report.checks])
+    # By the definition alone: what the policy was and how the parent scored then is lost as well.
+    verdicts = gates.judge(
+        definition.verify,
+        [check.to_domain() for check in report.checks],
+        None if report.scan is None else report.scan.to_domain(),
+        today=report.ended_at.date(),
+        floor=OPEN.compliance,
+        parent=None,
+    )
     return gates.failure_of(verdicts)

@@ -1,124 +1,161 @@
-"""What a version was made from, by whom and on what evidence: an in-toto statement, kept by its digest.
+"""Vouch for a version: store a signed statement about it by its digest, and hold versions against theirs.
 
-The statement is not signed yet: whoever reads it must say so.
+Belief needs all of it: a signature by a key that the key's keeper trusts, and a statement about this very version.
+What cannot be looked up (a key vault that refuses, a store that is down) is unknown, and raises its own error.
 """
 
 import contextlib
 import hashlib
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from pipeline_core.domain import proofs
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
-from pipeline_core.domain.gates import Verdict
-from pipeline_core.domain.names import Digest
-from pipeline_core.domain.reasons import Lane
-from pipeline_core.ports import Blobs
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    InvalidValue,
+    MalformedMessage,
+    NotFound,
+    NotProven,
+    PermanentError,
+)
+from pipeline_core.domain.names import Digest, GalleryName
+from pipeline_core.domain.proofs import Exhibit, Proof
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
+from pipeline_core.services import statements
 from pipeline_core.services.site import Site
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.services.statements import Surroundings
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire import provenance as wire
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder
 
-_BUILD_TYPE = "https://imagefactory.dev/build/v1"
-_TOOL = "imagefactory:catalog/"
-_LIMIT = 4 * 1024 * 1024  # bytes of a statement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """What a statement tells that the tags of a version do not; `stored_at` is shortly before publication."""
-
-    catalog: tuple[tuple[str, str, str], ...]
-    lane: Lane
-    stored_at: datetime
+_CONTAINER = "provenance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Stores statements."""
+    """Writes two blobs per build; one read, and keys that are at most minutes old, tell whether a version is ours."""
 
     blobs: Blobs
+    images: ImageStore
+    signer: Signer
     site: Site
 
     def store(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
-        """The digest of the statement about this build's version; the same build gives the same statement."""
-        content = json.dumps(
-            self._statement(build, verdicts, report), sort_keys=True, separators=(",", ":")
-        ).encode()
+        """The digest of the signed statement about this build's version; the same build gives the same one.
+
+        Whoever is killed in between signs again; the first signature is the one that is kept.
+        """
+        content = statements.render(build, verdicts, report, self._surroundings(build))
+        if len(content) > wire.STATEMENT_LIMIT:
+            text = (
+                f"the provenance of {build.id} has {len(content)} bytes, {wire.STATEMENT_LIMIT} are allowed"
+            )
+            raise PermanentError(ErrorClass.POLICY, f"{text}: shorten its catalog")
         digest = Digest(hashlib.sha256(content).hexdigest())
-        with contextlib.suppress(AlreadyExists):
-            self.blobs.create("provenance", f"{digest}.json", content, media_type="application/json")
+        signature = self.signer.sign(wire.signed_message(content))
+        envelope = wire.Envelope.of(content, signature).to_wire()
+        for name, written in ((_envelope(digest), envelope), (f"{digest}.json", content)):
+            with contextlib.suppress(AlreadyExists):
+                self.blobs.create(_CONTAINER, name, written, media_type="application/json")
         return digest
 
-    def find(self, digest: Digest) -> Statement | None:
-        """A stored statement, or None; raises PermanentError where it is not what its name says."""
-        name = f"{digest}.json"
-        facts = self.blobs.find_facts("provenance", name)
-        if facts is None:
+    def demand(self, build: Build) -> None:
+        """Raise NotProven unless the signed statement about a build is there, holds, and says that it passed."""
+        if build.provenance is None or build.version is None:
+            raise NotProven(f"build {build.id} has nothing proven to publish")
+        tags = {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
+        subject = statements.version_id(self.site, build.gallery, build.image, build.version)
+        self._compare(Exhibit(subject=subject, tags=tags), f"build {build.id} is not published")
+
+    def examine(self, live: GalleryImageVersion) -> Proof:
+        """The proof of a version as the gallery shows it; raises NotProven with everything that does not hold."""
+        subject = statements.version_id(self.site, live.gallery, live.image, live.version)
+        about = f"{live.image}@{live.version} in {live.gallery} is not proven"
+        return self._compare(Exhibit(subject=subject, tags=live.tags), about)
+
+    def find_envelope(self, digest: Digest) -> bytes | None:
+        """The envelope of a statement as it is stored, or None; raises NotProven where it is too large."""
+        try:
+            return self.blobs.read(_CONTAINER, _envelope(digest), limit=wire.ENVELOPE_LIMIT)
+        except NotFound:
             return None
-        content = self.blobs.read("provenance", name, limit=_LIMIT)
-        if hashlib.sha256(content).hexdigest() != str(digest):
-            raise PermanentError(ErrorClass.POLICY, f"provenance {digest} has another content than its name")
-        definition = json.loads(content)["predicate"]["buildDefinition"]
-        lane = definition["externalParameters"].get("lane")
-        return Statement(
-            catalog=tuple(_tools(definition["resolvedDependencies"])),
-            lane=Lane.BACKGROUND if lane is None else Lane[lane],
-            stored_at=facts.changed_at,
+        except PermanentError as error:
+            if error.error_class is not ErrorClass.POLICY:
+                raise
+            raise NotProven(f"the envelope of {digest} is too large: {error}") from error
+
+    def stored_at(self, digest: Digest) -> datetime:
+        """When a statement was signed, shortly before its version was published; raises NotProven."""
+        facts = self.blobs.find_facts(_CONTAINER, _envelope(digest))
+        if facts is None:
+            raise NotProven(f"the envelope of {digest} is gone")
+        return facts.changed_at
+
+    def _compare(self, exhibit: Exhibit, about: str) -> Proof:
+        try:
+            proof = self._read(proofs.provenance_of(exhibit.tags))
+        except (NotProven, MalformedMessage) as error:
+            raise NotProven(f"{about}: {error}") from error
+        doubts = proofs.doubts(proofs.compare(proof, exhibit))
+        if doubts:
+            raise NotProven(f"{about}: {doubts}")
+        return proof
+
+    def _read(self, named: str) -> Proof:
+        """What a signed statement says; raises NotProven and MalformedMessage."""
+        if not named:
+            raise NotProven("it names no provenance of this factory")
+        try:
+            digest = Digest(named)
+        except InvalidValue as error:
+            raise NotProven(f"its provenance is no digest: {error}") from error
+        content = self.find_envelope(digest)
+        if content is None:
+            raise NotProven(self._why_unsigned(digest))
+        envelope = wire.Envelope.from_wire(content)
+        if self.signer.find_signer(envelope.signed_message(), envelope.to_domain()) is None:
+            raise NotProven(f"no trusted key has signed the statement {digest}")
+        return wire.read_statement(envelope.content())
+
+    def _why_unsigned(self, digest: Digest) -> str:
+        if self.blobs.find_facts(_CONTAINER, f"{digest}.json") is None:
+            return f"there is no statement {digest}"
+        return f"the statement {digest} is not signed: the version is older than signatures are; rebuild the image"
+
+    def _surroundings(self, build: Build) -> Surroundings:
+        if build.version is None:
+            raise NotProven(f"build {build.id} has no version to vouch for")
+        origin = build.inputs.origin
+        parent = ""
+        if isinstance(origin, ParentVersion):
+            gallery = self._gallery_of(origin)
+            parent = statements.version_id(self.site, gallery, origin.image, origin.version)
+        return Surroundings(
+            subject=statements.version_id(self.site, build.gallery, build.image, build.version),
+            parent=parent,
+            built=self._built(build),
+            builder_image=self.site.builder_image,
         )
 
-    def _statement(
-        self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport
-    ) -> dict[str, object]:
-        inputs = build.inputs
-        materials: list[dict[str, object]] = [
-            {"uri": f"imagefactory:origin/{inputs.origin}"},
-            {"uri": "imagefactory:bundle", "digest": {"sha256": str(inputs.bundle)}},
-            {"uri": "imagefactory:platform", "digest": {"sha256": str(inputs.platform)}},
-            {"uri": "imagefactory:definition", "digest": {"sha256": str(build.definition)}},
-        ]
-        materials += [
-            {"uri": f"{_TOOL}{tool}@{version}", "digest": {"sha256": sha256}}
-            for tool, version, sha256 in inputs.catalog
-        ]
-        return {
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [
-                {
-                    "name": f"{build.image}@{build.version}",
-                    "digest": {"sha256": str(build.fingerprint)},
-                }
-            ],
-            "predicateType": "https://slsa.dev/provenance/v1",
-            "predicate": {
-                "buildDefinition": {
-                    "buildType": _BUILD_TYPE,
-                    "externalParameters": {
-                        "lane": build.lane.name,
-                        "reasons": [str(reason) for reason in build.reasons],
-                    },
-                    "resolvedDependencies": materials,
-                },
-                "runDetails": {
-                    "builder": {"id": self.site.builder_image, "version": {"packer": report.packer}},
-                    "metadata": {"invocationId": str(build.id)},
-                },
-            },
-            "x-imagefactory-gates": [
-                {
-                    "gate": verdict.gate,
-                    "passed": verdict.passed,
-                    "evidence": verdict.evidence,
-                    "simulated": verdict.simulated,
-                }
-                for verdict in verdicts
-            ],
-        }
+    def _gallery_of(self, parent: ParentVersion) -> GalleryName:
+        """Where there is one live gallery only, no record has to be read."""
+        if len(self.site.live) == 1:
+            return self.site.live[0]
+        return self.images.get_head(parent.image).value.registration.gallery
+
+    def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:
+        """What the build stage kept, as its report lists it."""
+        folder = attempt_folder(build.id, "build", build.build_attempt)
+        try:
+            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
+        except NotFound:
+            return ()
+        return BuildReport.from_wire(content).evidence
 
 
-def _tools(materials: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    for material in materials:
-        if material["uri"].startswith(_TOOL):
-            tool, _, version = material["uri"].removeprefix(_TOOL).partition("@")
-            yield tool, version, material["digest"]["sha256"]
+def _envelope(digest: Digest) -> str:
+    return f"{digest}.dsse.json"

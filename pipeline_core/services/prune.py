@@ -1,5 +1,9 @@
-"""Retention: remove the live versions that no rule keeps, and note in their claims that they are gone."""
+"""Retention: remove the live versions that no rule keeps, and note in their claims that they are gone.
 
+Since it reads the list of live versions, it has what is offered there held against its provenance too.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain.claims import Outcome
@@ -13,6 +17,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, Logs
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.journal import Journal
+from pipeline_core.services.unproven import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -20,11 +25,12 @@ from pipeline_core.state.index import Index
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruner:
-    """Runs once a day; one list call per image."""
+    """Runs once a day; one list call per image, and one read of a blob."""
 
     images: ImageStore
     index: Index
     galleries: Galleries
+    unproven: Unproven
     documents: Documents
     journal: Journal
     clock: Clock
@@ -38,22 +44,20 @@ class Pruner:
             page = self.index.fleet(after=after)
             for head in page.heads:
                 try:
-                    pruned += self._prune_image(head)
+                    listed = self.galleries.list_versions(head.registration.gallery, head.name)
+                    pruned += self._prune_image(head, listed)
+                    self.unproven.look(listed)
                 except FactoryError as error:
                     self.logs.note("prune-failed", image=str(head.name), error=str(error))
             if not page.after:
                 return pruned
             after = page.after
 
-    def _prune_image(self, head: ImageHead) -> int:
+    def _prune_image(self, head: ImageHead, listed: Sequence[GalleryImageVersion]) -> int:
         definition = self.documents.definition(head.registration.definition)
         if definition.retention.keep_in_use:
             return 0
-        live = {
-            found.version: found
-            for found in self.galleries.list_versions(head.registration.gallery, head.name)
-            if found.tags.get("imagefactory-provenance")
-        }
+        live = {found.version: found for found in listed if found.tags.get("imagefactory-provenance")}
         kept = Kept(
             current=None if head.current is None else head.current.version,
             parents_of_current=self._used_by_children(head.name),

@@ -6,11 +6,14 @@ from datetime import timedelta
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.drive import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.ending import Ending
 from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.provenance import Provenance
 from pipeline_core.services.site import Site
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore, Release
@@ -26,6 +29,7 @@ class Publishing:
 
     images: ImageStore
     galleries: Galleries
+    provenance: Provenance
     capacity: CapacityStore
     documents: Documents
     ending: Ending
@@ -61,6 +65,7 @@ class Publishing:
     def _copy(self, build: Build) -> None:
         if build.version is None or build.provenance is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
+        self.provenance.demand(build)
         definition = self.documents.definition(build.definition)
         self.galleries.ensure_image(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
@@ -71,7 +76,7 @@ class Publishing:
                 image=build.image,
                 version=build.version,
                 regions=definition.publish.regions,
-                tags=_tags(build),
+                tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
                 end_of_life=None if life is None else self.clock.now() + life,
             )
         )
@@ -89,11 +94,11 @@ class Publishing:
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
-        self._demand_turn(build.value, live)
+        head = self._demand_turn(build.value, live)
         if live.excluded_from_latest:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
         try:
-            self.ending.end(build, Result.SUCCEEDED)
+            self.ending.end(build, Result.SUCCEEDED, head=head)
         except StaleWrite:
             stored = self.images.find_build(build.value.id)
             if stored is not None and stored.value.is_finished:
@@ -114,32 +119,18 @@ class Publishing:
         if live is not None and not live.excluded_from_latest and _is_ours(live, ended):
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
 
-    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> None:
+    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
         """Only while the build is the active one and its version is above the current one (rule 7)."""
-        head = self.images.get_head(build.image).value
+        stored = self.images.get_head(build.image)
+        head = stored.value
         if head.active is None or head.active.build != build.id:
             raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
         if head.current is not None and live.version <= head.current.version:
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
             )
+        return stored
 
 
 def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
     return live.tags.get("imagefactory-build") == str(build.id)
-
-
-def _tags(build: Build) -> dict[str, str]:
-    """With the gallery alone these tell what a version is: they rebuild every table."""
-    inputs = build.inputs
-    return {
-        "imagefactory-build": str(build.id),
-        "imagefactory-definition": str(build.definition),
-        "imagefactory-fingerprint": str(build.fingerprint),
-        "imagefactory-image": str(build.image),
-        "imagefactory-origin": str(inputs.origin),
-        "imagefactory-period": str(inputs.period),
-        "imagefactory-platform": str(inputs.platform),
-        "imagefactory-provenance": str(build.provenance),
-        "imagefactory-token": "" if inputs.token is None else str(inputs.token),
-    }

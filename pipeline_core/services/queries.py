@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.domain import conditions, plan
+from pipeline_core.domain import conditions, holds, plan
+from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
+from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.observe import Observer
+from pipeline_core.services.policy_rules import PolicyRules
 from pipeline_core.services.register import document_etag
 from pipeline_core.services.views import (
     BuildView,
@@ -40,6 +43,7 @@ class Queries:
     index: Index
     sources: SourceStore
     observer: Observer
+    floors: PolicyRules
     clock: Clock
 
     def image(self, name: ImageName) -> ImageDetail:
@@ -50,9 +54,11 @@ class Queries:
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         decision = plan.plan(observation.snapshot, now)
         staleness = detect_staleness(name, observation.snapshot.world)
-        claim = None
-        if isinstance(staleness, Stale):
-            claim = observation.snapshot.claims.get((name, staleness.fingerprint))
+        hold = holds.find_hold(observation.snapshot, now)
+        rests = decision.detail if isinstance(decision, DoNothing) else ""
+        held = conditions.of_image(
+            observation.head.value, staleness, plan.find_claim(observation.snapshot, name), hold
+        )
         builds = sorted(
             self.images_store.list_builds(name, limit=_READ), key=lambda build: build.created_at, reverse=True
         )
@@ -63,8 +69,8 @@ class Queries:
                 head,
                 state=decision.why.value if isinstance(decision, DoNothing) else "stale",
                 reasons=tuple(str(reason) for reason in decision.reasons),
-                detail=decision.detail if isinstance(decision, DoNothing) else "",
-                conditions=conditions.of_image(head, staleness, claim),
+                detail=rests or ("" if hold is None else hold.message),
+                conditions=(*held, *self._below(head, observation.snapshot.world, self.floors.desk.seen())),
             ),
             etag=document_etag(head),
             definition=str(head.registration.definition),
@@ -76,14 +82,16 @@ class Queries:
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. Blocked is not among
-        them, since it takes the claim, which is read for one image only.
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack are
+        not among them, since they take the claims, which are read for one image only.
         """
         page = self.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
         shown = [head for head in heads if team is None or head.registration.team == team]
-        return ImagePage(images=tuple(self._listed(head, world) for head in shown), next=page.after)
+        policy = self.floors.desk.seen()
+        listed = tuple(self._listed(head, world, policy) for head in shown)
+        return ImagePage(images=listed, next=page.after)
 
     def build(self, identity: BuildId) -> BuildView:
         """One build; raises NotFound."""
@@ -138,9 +146,13 @@ class Queries:
         }
         return World(heads=known, sources=newest, platform=self.sources.find_platform())
 
-    def _listed(self, head: ImageHead, world: World) -> ImageView:
+    def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
+        found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
+        return () if found is None else (found,)
+
+    def _listed(self, head: ImageHead, world: World, policy: Policy) -> ImageView:
         staleness = detect_staleness(head.name, world)
-        held = conditions.of_image(head, staleness)
+        held = (*conditions.of_image(head, staleness), *self._below(head, world, policy))
         match staleness:
             case Stale(reasons=reasons):
                 return image_view(head, state="stale", reasons=tuple(map(str, reasons)), conditions=held)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import breaker, builds, chains, claims, dispatch, plan
+from pipeline_core.domain import breaker, builds, chains, claims, dispatch, floors, plan
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.dispatch import PendingBuild
@@ -14,11 +14,12 @@ from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, Rest, ReuseVersion, StartBuild
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Clock, Galleries, Logs, TableWrite
+from pipeline_core.ports import Clock, Galleries, Logs, TableWrite, VersionState
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.observe import Observation, Observer
 from pipeline_core.services.outbox import Outbox
 from pipeline_core.services.projection import Projection
+from pipeline_core.services.unproven import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -27,6 +28,7 @@ from pipeline_core.wire.messages import RebuildMessage
 
 ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: who waited for it may go on
 PARENT_PUBLISHED = "parent-published"
+BUILD_ENDED = "build-ended"  # what was asked for meanwhile has its turn now
 _ROUNDS = 3  # looks at an image that somebody else changes at the same moment
 _SOON = timedelta(seconds=2)
 
@@ -52,6 +54,7 @@ class Reconciler:
     images: ImageStore
     index: Index
     galleries: Galleries
+    unproven: Unproven
     outbox: Outbox
     projection: Projection
     journal: Journal
@@ -118,11 +121,13 @@ class Reconciler:
             generation=decision.generation,
             build=build.id,
             outcome=Outcome.IN_FLIGHT,
+            gates=head.value.registration.gates,
         )
         observed = observation.snapshot.world.heads[image]
         active = ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.PENDING)
+        changed = replace(breaker.let_through(observed), active=active)
         writes = [
-            records.put_head(replace(breaker.let_through(observed), active=active), etag=head.etag),
+            records.put_head(changed, etag=head.etag),
             records.put_build(build, etag=None),
             records.put_claim(claim, etag=None if old_claim is None else old_claim.etag),
             records.add_entry(self.journal.of_build(build, Event.QUEUED)),
@@ -133,12 +138,13 @@ class Reconciler:
         replaced = None if decision.replaces is None else self.images.find_build(decision.replaces)
         if replaced is not None:
             writes += self._supersede(replaced, build, now)
+        copy = self.projection.find(image)
         self.images.commit(writes)
         self._queue(build)
         if replaced is not None:
             self.index.withdraw(replaced.value)
             self.index.remove_active(replaced.value.id)
-        self.projection.project(image)
+        self.projection.follow(changed, copy)
 
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
@@ -160,6 +166,9 @@ class Reconciler:
         now: datetime,
     ) -> None:
         image = head.value.name
+        if not self._is_good(head.value, decision.version):
+            self._forget(observation, decision)
+            raise StaleWrite(f"{image}@{decision.version} cannot be used again: it is built anew")
         observed = observation.snapshot.world.heads[image]
         built = self.images.find_build(decision.build)
         current = PublishedVersion(
@@ -169,17 +178,25 @@ class Reconciler:
             build=decision.build,
             lane=Lane.BACKGROUND if built is None else built.value.lane,
             published_at=now,
+            scan=None if built is None else floors.scan_of(built.value.verdicts),
         )
         self._offer(head.value, decision.version)
         entry = self.journal.of_image(image, Event.REUSED, detail=f"{decision.version} has the desired input")
-        self.images.commit(
-            [
-                records.put_head(replace(observed, current=current), etag=head.etag),
-                records.add_entry(entry),
-            ]
-        )
-        self.projection.project(image)
+        copy, changed = self.projection.find(image), replace(observed, current=current)
+        self.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
+        self.projection.follow(changed, copy)
         self.outbox.published(image, decision.version, campaign)
+
+    def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
+        """True where the version is still there and what vouches for it still holds."""
+        live = self.galleries.find_version(head.registration.gallery, head.name, version)
+        return live is not None and live.state is VersionState.READY and self.unproven.check(live)
+
+    def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
+        """The claim's version is none any more: the next look builds its input again."""
+        claim = observation.claims[(observation.snapshot.image, decision.fingerprint)]
+        gone = replace(claim.value, outcome=Outcome.PRUNED, version=None)
+        self.images.commit([records.put_claim(gone, etag=claim.etag)])
 
     def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
         """Make `latest` mean the reused version: it is let in, and what is above it is taken out."""

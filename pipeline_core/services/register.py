@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access
+from pipeline_core.domain import access, floors
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -18,7 +18,8 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
-from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
@@ -26,6 +27,7 @@ from pipeline_core.services.chronicle import Chronicle
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.outbox import Outbox
+from pipeline_core.services.policy import PolicyDesk
 from pipeline_core.services.poll import Poller
 from pipeline_core.services.projection import Projection
 from pipeline_core.services.registration_rules import RegistrationRules
@@ -64,6 +66,7 @@ class Registrar:
     blobs: Blobs
     documents: Documents
     rules: RegistrationRules
+    policy: PolicyDesk
     poller: Poller
     outbox: Outbox
     projection: Projection
@@ -86,7 +89,7 @@ class Registrar:
                     )
                 ]
             )
-        findings = guard.check_bundle(content)
+        findings = guard.check_bundle(content, self.rules.forms)
         if findings:
             raise InvalidDocument([finding.as_problem() for finding in findings])
         try:
@@ -134,14 +137,15 @@ class Registrar:
         old = self.images.find_head(name)
         self._demand_right(definition, None if old is None else old.value, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
-        problems = [*self.rules.problems(name, definition, None if old is None else old.value)]
+        policy = self.policy.demand()
+        problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         if problems:
             raise InvalidDocument(problems)
         digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
         former = None if old is not None else self.images.find_former(name)
         if old is None and former is None:
             self._demand_records(name)
-        head = self._head(definition, digest, old, former)
+        head = self._head(definition, digest, policy, old, former)
         entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
@@ -221,11 +225,12 @@ class Registrar:
         self,
         definition: ImageDefinition,
         digest: Digest,
+        policy: Policy,
         old: Stored[ImageHead] | None,
         former: Stored[FormerImage] | None = None,
     ) -> ImageHead:
         gallery = self._placement() if old is None else old.value.registration.gallery
-        registration = registration_of(definition, digest, gallery)
+        registration = registration_of(definition, digest, gallery, policy)
         if old is not None:
             revision = old.value.revision + 1
             return replace(old.value, registration=registration, failures=0, revision=revision)
@@ -287,8 +292,13 @@ class Registrar:
             self.projection.project(ancestor)
 
 
-def registration_of(definition: ImageDefinition, digest: Digest, gallery: GalleryName) -> Registration:
-    """The facts of a definition that planning needs, for an image that is placed in `gallery`."""
+def registration_of(
+    definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
+) -> Registration:
+    """The facts of a definition that planning needs, for an image that is placed in `gallery`.
+
+    A definition that names no `maxAge` takes the longest that the policy allows at this moment.
+    """
     return Registration(
         name=definition.name,
         team=definition.team,
@@ -301,9 +311,11 @@ def registration_of(definition: ImageDefinition, digest: Digest, gallery: Galler
         catalog=definition.build.catalog,
         on=definition.rebuild.on,
         window=definition.rebuild.window,
-        max_age=definition.rebuild.max_age,
+        max_age=definition.rebuild.max_age or policy.longest_max_age,
         suspend=definition.rebuild.suspend,
         notify=frozenset(event for hook in definition.notify for event in hook.events),
+        promises=floors.kept_promises(definition),
+        gates=str(gates_digest(definition)),
     )
 
 

@@ -1,6 +1,6 @@
-"""What a definition may not be, seen beside what is stored: bundle, catalog, parent, version. Every problem at once."""
+"""What a definition may not be, seen beside what is stored: bundle, catalog, parent, version, floor; all at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_core.domain.definitions import ImageDefinition
@@ -8,11 +8,14 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles as guard
+from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.documents import Documents
+from pipeline_core.services.policy_rules import PolicyRules
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -29,10 +32,12 @@ class RegistrationRules:
     sources: SourceStore
     blobs: Blobs
     documents: Documents
+    floors: PolicyRules
     secops: TeamName
+    forms: Sequence[Form]  # of secrets
 
     def problems(
-        self, name: ImageName, definition: ImageDefinition, old: ImageHead | None
+        self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy
     ) -> Iterator[Problem]:
         """Everything that keeps `definition` from being registered as `name` in place of `old`."""
         if definition.name != name:
@@ -48,6 +53,7 @@ class RegistrationRules:
         yield from _version_problems(definition, self.last_version(name, old))
         if old is not None:
             yield from self._trait_problems(definition, old)
+        yield from self.floors.problems(definition, policy)
 
     def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
         """The highest version ever allotted to `name`, also where it was deleted and comes back."""
@@ -76,7 +82,7 @@ class RegistrationRules:
                 remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
             )
             return
-        for finding in guard.check_definition(definition, guard.names_in(content)):
+        for finding in guard.check_definition(definition, guard.names_in(content), self.forms):
             yield finding.as_problem()
 
     def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Galleries, Logs, Principal
 from pipeline_core.services.chronicle import Chronicle
+from pipeline_core.services.policy import PolicyDesk
 from pipeline_core.services.poll import Poller
 from pipeline_core.services.restore_image import Fate, ImageRestorer
 from pipeline_core.services.restore_lineage import LineageRestorer
@@ -63,6 +64,7 @@ class Restorer:
     sources: SourceStore
     images: ImageRestorer
     lineage: LineageRestorer
+    policy: PolicyDesk
     poller: Poller
     site: Site
     logs: Logs
@@ -82,6 +84,8 @@ class Restorer:
                 "the records are there: nothing is rebuilt; with `force`, what is missing among them is added",
             )
         part, last = _parse_cursor(after)
+        # First, and with each step: nobody is to register, or to pass a gate, by less than what was in force.
+        self.policy.restore()
         match part:
             case Part.TOLD:
                 report = self._each(part, [*self.chronicle.images()], last, principal)

@@ -34,6 +34,7 @@ from pipeline_core.services.documents import Documents
 from pipeline_core.services.journal import Journal
 from pipeline_core.services.live_versions import Found, LiveVersions
 from pipeline_core.services.lost_builds import LostBuilds
+from pipeline_core.services.policy import PolicyDesk
 from pipeline_core.services.projection import Projection
 from pipeline_core.services.register import registration_of
 from pipeline_core.services.site import Site
@@ -69,6 +70,7 @@ class ImageRestorer:
     versions: LiveVersions
     lost_builds: LostBuilds
     chronicle: Chronicle
+    policy: PolicyDesk
     projection: Projection
     journal: Journal
     clock: Clock
@@ -128,7 +130,7 @@ class ImageRestorer:
         current = restoration.current_of(live, None if told is None else GalleryVersion.parse(told.version))
         _demand_belief(name, current, found)
         head = ImageHead(
-            registration=registration_of(definition, digest, gallery),
+            registration=registration_of(definition, digest, gallery, self.policy.current()),
             registered_at=self._registered_at(entry),
             current=current,
             last_version=self._last_version(name, definition, entry, found),
@@ -243,7 +245,8 @@ def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
     told = None if entry is None else entry.current
     if told is None or told.version != str(each.version):
         return each
-    return replace(each, published=replace(each.published, lane=Lane(told.lane), published_at=told.at))
+    published = replace(each.published, lane=Lane(told.lane), published_at=told.at, scan=told.scan())
+    return replace(each, published=published)
 
 
 def _demand_belief(name: ImageName, current: PublishedVersion | None, found: Found) -> None:

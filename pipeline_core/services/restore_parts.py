@@ -10,10 +10,9 @@ from pipeline_core.services.restore_image import ImageRestorer
 from pipeline_core.services.restore_lineage import LineageRestorer
 
 
-def restorer_of(registrar: Registrar, galleries: Galleries) -> Restorer:
+def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenance) -> Restorer:
     """The restorer of what this registrar writes."""
     lost_builds = LostBuilds(blobs=registrar.blobs)
-    provenance = Provenance(blobs=registrar.blobs, site=registrar.site)
     return Restorer(
         chronicle=registrar.chronicle,
         galleries=galleries,
@@ -27,6 +26,7 @@ def restorer_of(registrar: Registrar, galleries: Galleries) -> Restorer:
             versions=LiveVersions(galleries=galleries, documents=registrar.documents, provenance=provenance),
             lost_builds=lost_builds,
             chronicle=registrar.chronicle,
+            policy=registrar.policy,
             projection=registrar.projection,
             journal=registrar.journal,
             clock=registrar.clock,
@@ -41,6 +41,7 @@ def restorer_of(registrar: Registrar, galleries: Galleries) -> Restorer:
             projection=registrar.projection,
             clock=registrar.clock,
         ),
+        policy=registrar.policy,
         poller=registrar.poller,
         site=registrar.site,
         logs=registrar.logs,

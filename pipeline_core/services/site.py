@@ -12,6 +12,7 @@ class Site:
 
     `blob_endpoint` and `queue_endpoint` are what the builder reports to; `secops` owns bases and policy.
     `elsewhere` gives subscription and resource group of the galleries that lie outside the usual ones.
+    `excludes_unproven`: what is not proven leaves `latest`, beside the alarm.
     """
 
     subscription_id: str
@@ -27,6 +28,7 @@ class Site:
     queue_endpoint: str
     secops: TeamName
     elsewhere: Mapping[GalleryName, tuple[str, str]] = field(default_factory=dict)
+    excludes_unproven: bool = False
 
     def place(self, gallery: GalleryName) -> tuple[str, str]:
         """Subscription and resource group of a gallery."""

@@ -9,6 +9,7 @@ from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,19 @@ class ImageView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GateView:
+    """What one gate decided; `score` is 0 to 100, None where the gate compares none."""
+
+    gate: str
+    passed: bool
+    score: float | None
+    evidence: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildView:
-    """One build."""
+    """One build; `gates` is empty until it was judged."""
 
     id: str
     image: str
@@ -64,6 +76,7 @@ class BuildView:
     failure_owner: str = ""
     failure: str = ""
     conditions: tuple[ConditionView, ...] = ()
+    gates: tuple[GateView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +193,17 @@ def image_view(
     )
 
 
+def gate_view(verdict: Verdict) -> GateView:
+    """The view of a verdict."""
+    return GateView(
+        gate=verdict.gate,
+        passed=verdict.passed,
+        score=verdict.score,
+        evidence=verdict.evidence,
+        simulated=verdict.simulated,
+    )
+
+
 def build_view(build: Build, conditions: Iterable[Condition] = ()) -> BuildView:
     """The view of a build."""
     failure = build.failure
@@ -203,6 +227,7 @@ def build_view(build: Build, conditions: Iterable[Condition] = ()) -> BuildView:
         failure_owner="" if failure is None else failure.error_class.owner,
         failure="" if failure is None else failure.message,
         conditions=condition_views(conditions),
+        gates=tuple(gate_view(verdict) for verdict in build.verdicts),
     )
 
 

@@ -165,8 +165,9 @@ class CapacityStore:
         by_build = self._find(f"build:{build}")
         if by_build is None:
             return Release.NOT_HELD
-        slot = self._find(f"slot:{int(by_build.cells['slot']):04d}")
-        team = self._find(f"team:{by_build.cells['team']}")
+        slot_key, team_key = f"slot:{int(by_build.cells['slot']):04d}", f"team:{by_build.cells['team']}"
+        held = {row.key: row for row in self._scan(slot_key, f"{team_key}!")}  # one read, for both rows
+        slot, team = held.get(slot_key), held.get(team_key)
         writes = [TableWrite(verb=Verb.DELETE, row=by_build)]
         if slot is not None and slot.cells.get("build") == str(build):
             writes.append(TableWrite(verb=Verb.DELETE, row=slot))

@@ -8,6 +8,7 @@ from pipeline_core.ports import Row, Tables, TableWrite, Verb
 from pipeline_core.state.index import TABLE
 
 PLATFORM = "*platform"  # no image can have this name
+POLICY = "*policy"  # nor this one
 _PARTITION = "unchronicled"
 _LIMIT = 1000
 
@@ -19,7 +20,7 @@ class UnchronicledStore:
         self._tables = tables
 
     def add(self, subject: str, now: datetime) -> None:
-        """Note that `subject` (an image's name, or PLATFORM) is about to change; safe to repeat."""
+        """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change; safe to repeat."""
         row = Row(partition=_PARTITION, key=subject, cells={"at": now.isoformat()})
         try:
             self._tables.write(TABLE, [TableWrite(verb=Verb.INSERT, row=row)])

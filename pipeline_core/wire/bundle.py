@@ -88,7 +88,8 @@ def pack(folder: Path, *, only: Sequence[str] = ()) -> Bundle:
     content = _archive(files)
     if len(content) > COMPRESSED_LIMIT:
         wrong = f"has {len(content):,} bytes compressed"
-        raise InvalidDocument([_problem("bundle", wrong, f"keep it under {COMPRESSED_LIMIT:,}; {_BIG}")])
+        remedy = f"keep it under {COMPRESSED_LIMIT:,}; {_BIG}"
+        raise InvalidDocument([_problem("bundle", wrong, remedy, "bundle-size")])
     return Bundle(
         digest=Digest(hashlib.sha256(content).hexdigest()),
         content=content,
@@ -156,17 +157,21 @@ def _files(folder: Path, ignored: Sequence[str], only: frozenset[str]) -> Iterat
             elif is_folder and depth < DEPTH_LIMIT:
                 waiting.append((Path(entry.path), f"{name}/", depth + 1))
             elif is_folder:
-                yield _problem(name[:NAME_LIMIT], "lies too deep", f"use at most {DEPTH_LIMIT} folders")
+                yield _problem(
+                    name[:NAME_LIMIT], "lies too deep", f"use at most {DEPTH_LIMIT} folders", "bundle-name"
+                )
             else:
                 yield _look_at(entry, name)
 
 
 def _look_at(entry: "os.DirEntry[str]", name: str) -> _File | Problem:
     if entry.is_symlink():
-        return _problem(name, "is a link", f"put the file itself here, or list it in {IGNORE_FILE}")
+        remedy = f"put the file itself here, or list it in {IGNORE_FILE}"
+        return _problem(name, "is a link", remedy, "bundle-link")
     facts = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(facts.st_mode):
-        return _problem(name, "is no ordinary file", f"remove it, or list it in {IGNORE_FILE}")
+        remedy = f"remove it, or list it in {IGNORE_FILE}"
+        return _problem(name, "is no ordinary file", remedy, "bundle-device")
     return _File(
         name=name, path=Path(entry.path), size=facts.st_size, is_executable=bool(facts.st_mode & stat.S_IXUSR)
     )
@@ -176,26 +181,30 @@ def _wrong_name(name: str) -> Problem | None:
     if len(name) > NAME_LIMIT:
         wrong = f"has a name of {len(name)} characters"
         return _problem(
-            f"{name[:60].encode('ascii', 'replace').decode()}...", wrong, f"use at most {NAME_LIMIT}"
+            f"{name[:60].encode('ascii', 'replace').decode()}...",
+            wrong,
+            f"use at most {NAME_LIMIT}",
+            "bundle-name",
         )
     try:
         name.encode()
     except UnicodeEncodeError:
-        return _problem(repr(name), "has a name that is no UTF-8", "rename it")
+        return _problem(repr(name), "has a name that is no UTF-8", "rename it", "bundle-name")
     if not name.isprintable() or "\\" in name:
-        return _problem(repr(name), "has a backslash or a control character in its name", "rename it")
+        wrong = "has a backslash or a control character in its name"
+        return _problem(repr(name), wrong, "rename it", "bundle-name")
     return None
 
 
 def _limits(files: Sequence[_File]) -> Iterator[Problem]:
     if len(files) > MEMBER_LIMIT:
         remedy = f"keep it under {MEMBER_LIMIT:,}; list what does not belong in {IGNORE_FILE}"
-        yield _problem("bundle", f"has {len(files):,} files or more", remedy)
+        yield _problem("bundle", f"has {len(files):,} files or more", remedy, "bundle-members")
     size = sum(file.size for file in files)
     if size > UNPACKED_LIMIT:
         largest = max(files, key=lambda file: file.size)
         remedy = f"keep it under {UNPACKED_LIMIT:,}; the largest is {largest.name}; {_BIG}"
-        yield _problem("bundle", f"has {size:,} bytes", remedy)
+        yield _problem("bundle", f"has {size:,} bytes", remedy, "bundle-unpacked-size")
 
 
 def _archive(files: Sequence[_File]) -> bytes:
@@ -226,5 +235,6 @@ def _read(file: _File) -> bytes:
     return content
 
 
-def _problem(path: str, message: str, remedy: str) -> Problem:
-    return Problem(path=path, message=message, remedy=remedy)
+def _problem(path: str, message: str, remedy: str, rule: str = "") -> Problem:
+    """`rule` is the guard's for the same fault in an archive, so that one fault has one name everywhere."""
+    return Problem(path=path, message=message, remedy=remedy, rule=rule)

@@ -20,3 +20,6 @@ def places_of_paths(definition: ImageDefinition) -> Iterator[tuple[str, str]]:
         yield "spec.verify.goss", definition.verify.goss
     for position, path in enumerate(definition.verify.smoke):
         yield f"spec.verify.smoke[{position}]", path
+    target = definition.verify.compliance
+    if target is not None and target.tailoring is not None:
+        yield "spec.verify.compliance.tailoring", target.tailoring

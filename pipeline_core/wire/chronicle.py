@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage
-from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
+from pipeline_core.domain.floors import LiveScan
+from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken
+from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
@@ -18,6 +20,7 @@ from pipeline_core.domain.versions import GalleryVersion
 ENTRY_LIMIT = 1024 * 1024  # bytes; a catalog of thousands of tools fits
 NAMES = "chronicle/names/"
 PLATFORMS = "chronicle/platform/"
+POLICIES = "chronicle/policy/"
 _IMAGES = "chronicle/images/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REVISION_DIGITS, _TIME_DIGITS = 10, 17  # microseconds reach the year 5138
@@ -41,6 +44,12 @@ class Published(_Wire):
     version: str
     lane: int
     at: datetime
+    profile: str = ""
+    score: float | None = None
+
+    def scan(self) -> LiveScan | None:
+        """The scan that it passed its gates with, where one was made."""
+        return None if self.score is None else LiveScan(profile=self.profile, score=self.score)
 
 
 class Request(_Wire):
@@ -79,9 +88,7 @@ class ImageEntry(_Wire):
             gallery=str(head.registration.gallery),
             registered_at=head.registered_at,
             last_version=None if head.last_version is None else str(head.last_version),
-            current=None
-            if current is None
-            else Published(version=str(current.version), lane=current.lane.value, at=current.published_at),
+            current=None if current is None else _published(current),
             request=None
             if request is None
             else Request(token=str(request.token), actor=request.actor, at=request.at),
@@ -178,6 +185,48 @@ class PlatformEntry(_Wire):
     def name(self) -> str:
         """The blob's name: the newest sorts first."""
         return f"{PLATFORMS}{_inverted(self.revision, _REVISION_DIGITS)}.json"
+
+
+class PolicyEntry(_Wire):
+    """A version of the policy that was put in force; the document is a blob under `digest`."""
+
+    revision: Annotated[int, Field(ge=1)]
+    digest: _Sha256
+    actor: str
+    at: datetime
+
+    @classmethod
+    def of(cls, version: PolicyVersion) -> "PolicyEntry":
+        """What is told of a version."""
+        return cls(revision=version.revision, digest=str(version.digest), actor=version.actor, at=version.at)
+
+    @classmethod
+    def from_wire(cls, content: bytes) -> "PolicyEntry":
+        """Raise MalformedMessage where no version of ours wrote the content."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            raise MalformedMessage(f"no entry of the policy in the chronicle: {error}") from error
+
+    def to_domain(self) -> PolicyVersion:
+        """The domain's version."""
+        return PolicyVersion(revision=self.revision, digest=Digest(self.digest), actor=self.actor, at=self.at)
+
+    @property
+    def name(self) -> str:
+        """The blob's name: the newest sorts first."""
+        return f"{POLICIES}{_inverted(self.revision, _REVISION_DIGITS)}.json"
+
+
+def _published(current: PublishedVersion) -> Published:
+    scan = current.scan
+    return Published(
+        version=str(current.version),
+        lane=current.lane.value,
+        at=current.published_at,
+        profile="" if scan is None else scan.profile,
+        score=None if scan is None else scan.score,
+    )
 
 
 def prefix_of(image: ImageName) -> str:

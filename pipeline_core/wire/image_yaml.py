@@ -169,7 +169,10 @@ def _verification(verify: model.Verify) -> definitions.Verification:
             for waiver in target.waivers
         )
         compliance = definitions.ComplianceTarget(
-            profile=target.profile, min_score=target.min_score, waivers=waivers
+            profile=target.profile,
+            min_score=target.min_score,
+            waivers=waivers,
+            tailoring=target.tailoring,
         )
     return definitions.Verification(goss=verify.goss, smoke=tuple(verify.smoke), compliance=compliance)
 

@@ -120,6 +120,7 @@ class Compliance(Part):
 
     profile: values.ProfileText
     min_score: Annotated[int, Field(ge=0, le=100)]
+    tailoring: values.PathText | None = None
     waivers: Annotated[list[Waiver], Field(max_length=100)] = Field(default_factory=list)
 
 

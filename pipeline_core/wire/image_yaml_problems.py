@@ -25,6 +25,7 @@ _WANTED = {
         "give a text; put it in quotes if it looks like a number, a date or true/false",
     ),
     "int_type": ("a whole number", "give a whole number without quotes"),
+    "float_type": ("a number", "give a number without quotes"),
     "bool_type": ("true or false", "give true or false without quotes"),
     "list_type": ("a list", "give a list, like [one, two]"),
     "dict_type": ("a mapping", "give a mapping, like {key: value}"),

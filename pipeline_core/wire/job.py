@@ -6,14 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
-from pipeline_core.domain.gates import Check
 from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.verdicts import Check
 
 JOB_LIMIT = 256 * 1024  # bytes
 REPORT_LIMIT = 1024 * 1024  # bytes
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Count = Literal[
+    "passed",
+    "failed",
+    "error",
+    "unknown",
+    "notapplicable",
+    "notchecked",
+    "notselected",
+    "informational",
+    "fixed",
+]
 
 
 class _Wire(BaseModel):
@@ -73,11 +85,12 @@ class CatalogEntry(_Wire):
 
 
 class Tests(_Wire):
-    """What the verify stage runs; paths are inside the bundle."""
+    """What the verify stage runs; paths are inside the bundle. `profile` is empty where nothing is scanned."""
 
     goss: str = ""
     smoke: tuple[str, ...] = ()
     profile: str = ""
+    tailoring: str = ""
 
 
 class BuildJob(_Wire):
@@ -123,7 +136,7 @@ class BuildJob(_Wire):
 
 
 class ReportedCheck(_Wire):
-    """A check as the builder reports it; see `domain.gates.Check`."""
+    """A check as the builder reports it; see `domain.verdicts.Check`."""
 
     name: Literal["boot", "goss", "smoke", "compliance", "hygiene"]
     passed: bool
@@ -142,10 +155,56 @@ class ReportedCheck(_Wire):
         )
 
 
+class ReportedRule(_Wire):
+    """A rule of a scan that did not pass; see `domain.compliance.RuleFinding`."""
+
+    rule: Annotated[str, Field(max_length=200)]
+    result: Literal["fail", "error", "unknown"]
+    severity: Severity
+    title: Annotated[str, Field(max_length=200)] = ""
+
+    def to_domain(self) -> RuleFinding:
+        """The domain's finding."""
+        return RuleFinding(rule=self.rule, result=self.result, severity=self.severity, title=self.title)
+
+
+class ReportedScan(_Wire):
+    """A compliance scan as the builder read it from the scanner's results; see `domain.compliance.Scan`.
+
+    `counts` are named as the fields of `domain.compliance.RuleCounts`; what is not named is 0.
+    """
+
+    profile: str
+    score: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+    counts: dict[_Count, Annotated[int, Field(ge=0)]]
+    findings: Annotated[tuple[ReportedRule, ...], Field(max_length=3000)] = ()
+    simulated: bool = False
+
+    def to_domain(self) -> Scan:
+        """The domain's scan."""
+        return Scan(
+            profile=self.profile,
+            score=self.score,
+            counts=RuleCounts(**self.counts),
+            findings=tuple(finding.to_domain() for finding in self.findings),
+            simulated=self.simulated,
+        )
+
+
+class ReportedEvidence(_Wire):
+    """A file that the builder kept under the attempt's folder; `size` in bytes."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    sha256: _Sha256
+    size: Annotated[int, Field(ge=0)]
+    media_type: str
+
+
 class BuildReport(_Wire):
     """What one attempt of one stage ended with: `result.json` under the attempt's folder.
 
-    `artifact` is the ARM id of the version that Packer made (build stage); `error_class` is one of
+    `artifact` is the ARM id of the version that Packer made (build stage); `evidence` lists what was kept;
+    `error_class` is one of
     `ErrorClass` where `succeeded` is false; `packer` is Packer's version, or `recorded`.
     """
 
@@ -159,6 +218,8 @@ class BuildReport(_Wire):
     ended_at: datetime
     artifact: str = ""
     checks: tuple[ReportedCheck, ...] = ()
+    scan: ReportedScan | None = None
+    evidence: Annotated[tuple[ReportedEvidence, ...], Field(max_length=50)] = ()
     error_class: ErrorClass | None = None
     message: Annotated[str, Field(max_length=4000)] = ""
 

@@ -26,6 +26,11 @@ PARENTS = {
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """A run with a folder of its own and the recorded Packer, which is the one that has to be quick."""
+    return {**os.environ, "TMPDIR": str(folder), "PACKER": "recorded"}
+
+
 def _left_over(folder: Path) -> list[str]:
     """Command lines of processes that still mention a run's folder."""
     found = []
@@ -43,7 +48,7 @@ def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -
     done = subprocess.run(
         [sys.executable, "-m", "local.run"],
         cwd=CHECKOUT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env=_environment(tmp_path),
         capture_output=True,
         text=True,
         timeout=200,
@@ -52,22 +57,73 @@ def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     facts = json.loads(done.stdout.splitlines()[-1])
     assert (facts["result"], facts["builds"], facts["duplicate_builds"]) == ("ok", 13, 0)
-    assert facts["packer"] == "recorded"
+    assert (facts["packer"], facts["scenario"], facts["held_back"]) == ("recorded", "release", [])
     images = {image["name"]: image for image in facts["images"]}
     assert set(images) == set(IMAGES)
     assert images["rhel9-base"]["parent_version"].endswith(facts["release"])
     for child, parent in PARENTS.items():
         assert images[child]["parent_version"] == f"{parent}@{images[parent]['version']}"
     assert any(reason.startswith("rebuild-requested") for reason in images["payments-api"]["reasons"])
+    for image in images.values():
+        gates = {gate["gate"]: gate for gate in image["gates"]}
+        assert {"boot", "hygiene", "goss", "smoke", "compliance"} <= set(gates)
+        assert all(gate["passed"] and gate["simulated"] for gate in gates.values())
+        assert gates["compliance"]["score"] >= 90
     assert list(tmp_path.iterdir()) == []
     assert _left_over(tmp_path) == []
+
+
+def test_a_child_that_fails_compliance_is_held_back_with_what_is_below_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.run", "--scenario", "bad-child"],
+        cwd=CHECKOUT,
+        env=_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert (facts["result"], facts["scenario"], facts["duplicate_builds"]) == ("ok", "bad-child", 0)
+    images = {image["name"]: image for image in facts["images"]}
+    reasons = {held["image"]: held["reason"] for held in facts["held_back"]}
+    assert set(reasons) == {"rhel9-java", "payments-api"}
+    assert "failed: compliance: " in reasons["rhel9-java"]
+    stays = f"its parent rhel9-java stays on {images['rhel9-java']['version']}: "
+    assert reasons["payments-api"].startswith(stays + reasons["rhel9-java"][:100])
+    refused = {gate["gate"]: gate for gate in images["rhel9-java"]["gates"] if not gate["passed"]}
+    assert "compliance" in refused
+    assert set(refused) <= {"compliance", "ratchet"}  # it cannot fail the one without the other
+    assert refused["compliance"]["score"] < 90
+    assert all(gate["simulated"] for image in images.values() for gate in image["gates"])
+    for name in ("rhel9-base", "rhel9-python", "rhel9-vault", "ml-worker"):
+        assert images[name]["version"].endswith(".2")
+    for name in reasons:
+        assert images[name]["version"].endswith(".1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_scenario_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local.run", "--scenario", "nope"],
+        cwd=CHECKOUT,
+        env=_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert all(word in done.stderr for word in ("nope", "release", "bad-child"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "local.run"],
         cwd=CHECKOUT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env=_environment(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

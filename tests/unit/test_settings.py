@@ -36,7 +36,10 @@ def test_the_sample_has_exactly_the_settings() -> None:
 def test_the_sample_shows_every_default() -> None:
     """Left out and left as in the sample are the same: nobody is surprised by a default."""
     optional = [field.alias for field in Settings.model_fields.values() if not field.is_required()]
-    kept = {"AzureWebJobsStorage__clientId"}  # the sample names an identity, the default takes the host's own
+    kept = {
+        "AzureWebJobsStorage__clientId",  # the sample names an identity, the default takes the host's own
+        "FACTORY_SIGNING_KEY",  # one of two has to be given
+    }
     assert read(**{name: None for name in optional if name and name not in kept}) == read()
 
 
@@ -134,6 +137,9 @@ WRONG = [
     ("FACTORY_AUTHORITY", "http://login.microsoftonline.com"),
     ("FACTORY_ARM_ENDPOINT", "management.azure.com"),
     ("FACTORY_CA_FILE", "/does/not/exist.pem"),
+    ("FACTORY_SIGNING_KEY", "https://example.vault.azure.net/secrets/provenance"),
+    ("FACTORY_SIGNING_KEY_FILE", "/does/not/exist.pem"),
+    ("FACTORY_UNPROVEN", "delete"),
 ]
 
 
@@ -165,7 +171,8 @@ def test_an_empty_required_setting_is_missing() -> None:
 
 def test_an_empty_optional_setting_is_left_to_its_default() -> None:
     optional = [field.alias for field in Settings.model_fields.values() if not field.is_required()]
-    emptied = {name: "" for name in optional if name and name != "AzureWebJobsStorage__clientId"}
+    kept = {"AzureWebJobsStorage__clientId", "FACTORY_SIGNING_KEY"}
+    emptied = {name: "" for name in optional if name and name not in kept}
     assert read(**emptied) == read()
 
 
@@ -189,3 +196,22 @@ def test_an_authority_file_has_to_exist(tmp_path: Path) -> None:
 
 def test_a_very_long_value_is_not_repeated_in_full() -> None:
     assert len(problems(FACTORY_TENANT_ID="x" * 100_000)["FACTORY_TENANT_ID"]) < 500
+
+
+def test_what_signs_is_a_key_in_the_vault_or_a_file_and_never_both(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text("read at the first use")
+    key = SAMPLE["FACTORY_SIGNING_KEY"]
+    assert read().azure().signing_key == key
+    alone = read(FACTORY_SIGNING_KEY=None, FACTORY_SIGNING_KEY_FILE=str(file)).azure()
+    assert (alone.signing_key, alone.signing_key_file) == ("", str(file))
+    assert "one of the two" in problems(FACTORY_SIGNING_KEY_FILE=str(file))["FACTORY_SIGNING_KEY_FILE"]
+    assert "is not set" in problems(FACTORY_SIGNING_KEY=None)["FACTORY_SIGNING_KEY"]
+    for wrong in (f"{key}/latest", key.replace("https", "http"), "provenance"):
+        assert "https://VAULT/keys/NAME" in problems(FACTORY_SIGNING_KEY=wrong)["FACTORY_SIGNING_KEY"]
+
+
+def test_what_is_not_proven_stays_in_latest_unless_told_otherwise() -> None:
+    assert not read().site().excludes_unproven
+    assert read(FACTORY_UNPROVEN="exclude").site().excludes_unproven
+    assert set(problems(FACTORY_UNPROVEN="delete")) == {"FACTORY_UNPROVEN"}

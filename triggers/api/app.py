@@ -7,6 +7,7 @@ from triggers.api import (
     builds,
     bundles,
     errors,
+    evidence,
     health,
     images,
     lineage,
@@ -14,6 +15,8 @@ from triggers.api import (
     pages,
     platform,
     poison,
+    policy,
+    provenance,
     state,
 )
 from triggers.api.authentication import Authentication
@@ -45,7 +48,20 @@ def create_app(factory: Provider) -> FastAPI:
         ],
     )
     errors.install(app)
-    for module in (health, images, builds, bundles, lineage, platform, poison, state, pages):
+    for module in (
+        health,
+        images,
+        builds,
+        bundles,
+        lineage,
+        platform,
+        evidence,
+        poison,
+        policy,
+        provenance,
+        state,
+        pages,
+    ):
         app.include_router(module.router(factory))
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

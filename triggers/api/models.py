@@ -62,6 +62,8 @@ class PlatformRequest(Request):
 class Condition(Answer):
     """What keeps an image or a build from going on until a person looks: Stalled, BreakerOpen or Blocked.
 
+    An image is HeldBack where it stays on an older base since an ancestor rests (told for one image, not in lists).
+    It is BelowFloor where SecOps raised the floor above it: `since` is null until the policy's date.
     A build that was cancelled or given up is Stopping until what it made is gone.
     `reason` is for programs, `message` for people.
     """
@@ -91,8 +93,21 @@ class Image(Answer):
     conditions: tuple[Condition, ...] = ()
 
 
+class Gate(Answer):
+    """What one gate decided, on what evidence. `score` is 0 to 100, null where the gate compares none.
+
+    `simulated` says that a recorded or emulated machine answered, not a real one.
+    """
+
+    gate: str
+    passed: bool
+    score: float | None
+    evidence: str
+    simulated: bool
+
+
 class Build(Answer):
-    """One build; `result` is null until it has ended."""
+    """One build; `result` is null until it has ended, `gates` is empty until it was judged."""
 
     id: str
     image: str
@@ -113,6 +128,7 @@ class Build(Answer):
     failure_owner: Maybe
     failure: Maybe
     conditions: tuple[Condition, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 class Entry(Answer):
@@ -208,6 +224,35 @@ class Platform(Answer):
 
     bundle: str
     catalog: tuple[str, ...]
+
+
+class PolicyRequest(Request):
+    """SecOps' policy: `document` is the YAML file as JSON."""
+
+    document: Document
+
+
+class PolicyVersion(Answer):
+    """What was put in force, by whom and when; `digest` names the document."""
+
+    revision: int
+    digest: Annotated[str, BeforeValidator(str)]
+    actor: str
+    at: datetime
+
+
+class Policy(PolicyVersion):
+    """One version with its document; `unregistered` are its bases that no image has the name of, after a PUT."""
+
+    document: dict[str, JsonValue]
+    unregistered: tuple[str, ...] = ()
+
+
+class PolicyVersions(Answer):
+    """Versions of the policy, newest first; `next` is the `before` of the following page, null at the end."""
+
+    versions: tuple[PolicyVersion, ...]
+    next: int | None
 
 
 class StateRequest(Request):

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from dashboard import pages
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse
@@ -22,7 +23,7 @@ _HEADERS = {
 
 
 def router(factory: Provider) -> APIRouter:
-    """The routes `/`, `/images/{name}`, `/poison` and `/static/style.css`."""
+    """The routes of the pages, and of `/static/style.css`."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
@@ -36,6 +37,27 @@ def router(factory: Provider) -> APIRouter:
         """One image with its builds and its journal."""
         detail = factory().queries.image(parse("name", ImageName, name))
         return HTMLResponse(pages.image(detail), headers=_HEADERS)
+
+    @routes.get("/images/{name}/diff")
+    def show_diff(
+        name: str,
+        before: Annotated[str, Query(alias="from", max_length=64)],
+        after: Annotated[str, Query(alias="to", max_length=64)],
+    ) -> HTMLResponse:
+        """What differs between two published versions."""
+        found = factory().evidence.versions.diff(
+            parse("name", ImageName, name),
+            parse("from", GalleryVersion.parse, before),
+            parse("to", GalleryVersion.parse, after),
+        )
+        return HTMLResponse(pages.comparison(found), headers=_HEADERS)
+
+    @routes.get("/builds/{identity}")
+    def show_build(identity: str) -> HTMLResponse:
+        """One build with its gates and its evidence."""
+        build, held = parse("identity", BuildId, identity), factory()
+        page = pages.build(held.queries.build(build), held.evidence.files.show(build))
+        return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/poison")
     def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:

@@ -15,7 +15,7 @@ rm -rf -- /var/cache/dnf /var/log/anaconda /root/anaconda-ks.cfg /root/original-
 for home in /root /home/*; do
   [[ -d $home ]] || continue
   rm -f -- "$home"/.{bash,python,psql,mysql}_history "$home/.lesshst" "$home/.viminfo" "$home/.wget-hsts" \
-    "$home/.ssh/known_hosts"
+    "$home/.ssh/known_hosts" "$home/.local/share/fish/fish_history"
 done
 # cloud-init writes it again at the first boot, to tell people not to log in as root.
 rm -f -- /root/.ssh/authorized_keys

@@ -12,9 +12,11 @@ truncate --size 0 /etc/machine-id
 rm -f -- /var/lib/dbus/machine-id /var/lib/NetworkManager/*.lease /var/lib/NetworkManager/secret_key
 export HISTSIZE=0
 
-# The check: no host key, no identity, no user of the build.
+# The check: no host key, no identity, no state of cloud-init or the Azure agent, no user of the build.
 [[ -z $(find /etc/ssh -name 'ssh_host_*' -print -quit) ]]
 [[ ! -s /etc/machine-id ]]
+# Nor what this machine was told of itself when it was made; the verify stage looks for it once more.
+[[ ! -e /var/lib/cloud/instance && ! -e /var/lib/waagent/provisioned && ! -e /var/lib/waagent/ovf-env.xml ]]
 if [[ -n $user && $user != root ]] && getent passwd "$user" >/dev/null; then
   echo "deprovision: the user $user is still there" >&2
   exit 1

@@ -1,19 +1,32 @@
 #!/usr/bin/env bash
 # Downloads the tools that the definition names (spec.build.catalog), verifies each by its SHA-256 and lays it down
-# below /opt/imagefactory/catalog. Nothing is installed, started or enrolled.
+# as /opt/stage/Tools/ID/VERSION/FILE. Nothing is installed, made executable, started or enrolled.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}
 catalog=${IMAGEFACTORY_CATALOG:?}
-sums=/opt/imagefactory/catalog/SHA256SUMS
+stage=${IMAGEFACTORY_STAGE:-/opt/stage/Tools}
 
 export ANSIBLE_NOCOLOR=1 ANSIBLE_RETRY_FILES_ENABLED=0 ANSIBLE_ROLES_PATH="$platform/roles"
 ansible-playbook --connection local --inventory localhost, \
   --extra-vars "agent_stage_entries_file=$catalog agent_stage_catalog_file=$platform/catalog.json" \
+  --extra-vars "agent_stage_folder=$stage" \
   -- "$platform/platform/stage-catalog.yml"
 
-# The check, by another tool than the one that downloaded: every file has its digest.
-if [[ -s $sums ]]; then
-  cd /opt/imagefactory/catalog
-  sha256sum --check --strict "$sums"
+# The check, by another tool than the one that downloaded: every file has its digest, and no file is there without
+# one or could be run.
+cd -- "$stage"
+listed=
+if [[ -s SHA256SUMS ]]; then
+  sha256sum --check --strict SHA256SUMS
+  listed=$(cut --characters=67- SHA256SUMS | sort --unique)
+fi
+found=$(find . -mindepth 2 ! -type d -printf '%P\n' | sort)
+if [[ $listed != "$found" ]]; then
+  printf 'stage: these files are staged:\n%s\nand these are listed in SHA256SUMS:\n%s\n' "$found" "$listed" >&2
+  exit 1
+fi
+if [[ -n $(find . -type f -perm /0111 -print -quit) ]]; then
+  echo "stage: a staged file could be run: $(find . -type f -perm /0111 -print -quit)" >&2
+  exit 1
 fi

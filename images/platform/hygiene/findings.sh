@@ -1,28 +1,33 @@
 #!/usr/bin/env bash
-# Prints one line, "PATH: WHAT", for everything below ROOT that must never be in an image. Changes nothing.
+# Prints one line, "PATH: WHAT [RULE]", for everything below ROOT that must never be in an image. Changes nothing.
 #
-#   findings.sh --phase build|verify [--root DIR] [--booted EPOCH]
+#   findings.sh --phase build|verify [--root DIR] [--booted EPOCH] [--format text|json]
 #
-# build: before deprovisioning, so host keys and machine-id of the build machine are still allowed.
+# build: before deprovisioning, so what the build machine needs to be a machine (host keys, machine-id, the state of
+# cloud-init and of the Azure agent) is still allowed.
 # verify: on a machine booted from the image: what the machine made itself since its boot (EPOCH, default: the
 # kernel's) is its own, what is older was baked. Ends with 0 when it could look everywhere, whatever it found.
 # shellcheck disable=SC2094 # `say` prints a file's name, it does not write the file
 set -euo pipefail
 shopt -s nullglob dotglob
+export LC_ALL=C # every byte of a name is a character, and only ASCII is printable
 
 root=
 phase=
 booted=
+format=text
 while (($#)); do
   case $1 in
     --root) root=${2%/} ;;
     --phase) phase=$2 ;;
     --booted) booted=$2 ;;
+    --format) format=$2 ;;
     *) echo "findings: unknown option $1" >&2; exit 2 ;;
   esac
   shift 2
 done
 [[ $phase == build || $phase == verify ]] || { echo "findings: --phase is build or verify" >&2; exit 2; }
+[[ $format == text || $format == json ]] || { echo "findings: --format is text or json" >&2; exit 2; }
 
 build_user=${SUDO_USER:-packer}
 if [[ $phase == verify && -z $booted ]]; then
@@ -30,29 +35,38 @@ if [[ $phase == verify && -z $booted ]]; then
 fi
 # A clock that is set shortly after boot moves the boot's time; a baked file is older by far more than this.
 slack=120
+paths=() whats=() rules=()
 
-say() { printf '%s: %s\n' "${1#"$root"}" "$2"; }
+# A name with a line end or another odd character is shown quoted, so that it cannot pass for two findings.
+say() {
+  local path=${1#"$root"}
+  [[ $path != *[![:print:]]* ]] || path=$(printf '%q' "$path")
+  paths+=("$path") whats+=("$3") rules+=("$2")
+}
 
 # By the time of last change of the inode, which no program can set.
 is_baked() { [[ $phase == build ]] || (($(stat --format %Z -- "$1") < booted - slack)); }
 
 # Where people and programs put things; /usr/lib and /usr/share hold what packages bring, test keys among them.
 places=()
-for place in "$root"/{etc,home,opt,root,srv,tmp,usr/local,var/lib,var/opt,var/tmp}; do
+for place in "$root"/{etc,home,opt,root,srv,tmp,usr/local,var/lib,var/opt,var/tmp,var/spool,var/www}; do
   [[ -d $place ]] && places+=("$place")
 done
 
-# Prints the files that match. grep ends with 1 where it finds nothing, and with 2 where it could not look: a file
-# that vanished while it looked is worth another try.
+# Prints the files that match, a line each; a line end in a name becomes \x01. grep ends with 1 where it finds nothing,
+# and with 2 where it could not look: a file that vanished while it looked is worth another try.
 search() {
-  local pattern=$1 status found
+  local pattern=$1 status files
   ((${#places[@]})) || return 0
   for _ in 1 2 3; do
     status=0
-    found=$(grep --recursive --files-with-matches --binary-files=without-match --devices=skip --extended-regexp \
-      --regexp="$pattern" -- "${places[@]}") || status=$?
+    files=$(
+      grep --recursive --files-with-matches --null --binary-files=without-match --devices=skip \
+        --extended-regexp --regexp="$pattern" -- "${places[@]}" | tr '\0\n' '\n\1'
+      exit "${PIPESTATUS[0]}"
+    ) || status=$?
     if ((status < 2)); then
-      printf '%s\n' "$found"
+      printf '%s\n' "$files"
       return 0
     fi
   done
@@ -62,14 +76,15 @@ search() {
 
 private_keys() {
   local files file
-  files=$(search '^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY')
+  files=$(search '-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----([[:space:]]*$|\\[nr])|^PuTTY-User-Key-File-')
   while IFS= read -r file; do
     [[ -n $file ]] || continue
+    file=${file//$'\1'/$'\n'}
     case ${file#"$root"} in
       /etc/ssh/ssh_host_*) ;; # `identity` looks at them
       /etc/pki/rhui/*) ;;     # Red Hat's update client on Azure: the same in every RHEL image, from its package
-      /var/lib/waagent/*) ;;  # the Azure agent's transport keys, removed by deprovisioning
-      *) if is_baked "$file"; then say "$file" "a private key"; fi ;;
+      /var/lib/waagent/*) ;;  # `provisioning` looks at them
+      *) if is_baked "$file"; then say "$file" private-key "a private key"; fi ;;
     esac
   done <<<"$files"
 }
@@ -77,42 +92,57 @@ private_keys() {
 tokens() {
   local files file
   local -a shapes=(
-    'AKIA[0-9A-Z]{16}'
+    '(AKIA|ASIA)[0-9A-Z]{16}'
     'gh[pousr]_[A-Za-z0-9]{36}'
+    'github_pat_[A-Za-z0-9]{22}_'
     'xox[abprs]-[0-9A-Za-z-]{20}'
     'hv[sb]\.[A-Za-z0-9_-]{24}'
-    'AccountKey=[A-Za-z0-9+/]{40}'
+    '(AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40}'
     '[?&]sig=[A-Za-z0-9%+/]{40}'
-    'glpat-[0-9A-Za-z_-]{20}'
+    'gl(pat|dt|rt)-[0-9A-Za-z_-]{20}'
+    'npm_[A-Za-z0-9]{36}'
+    '[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31}'
+    'eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20}'
   )
   files=$(search "$(IFS='|' && printf '%s' "${shapes[*]}")")
   while IFS= read -r file; do
+    file=${file//$'\1'/$'\n'}
     [[ -n $file && ${file#"$root"} != /var/lib/waagent/* ]] || continue
-    if is_baked "$file"; then say "$file" "something that looks like a token"; fi
+    if is_baked "$file"; then say "$file" token "something that looks like a token"; fi
   done <<<"$files"
 }
 
 homes() {
-  local home file line
+  local home file
   for home in "$root/root" "$root"/home/*; do
     [[ -d $home ]] || continue
-    for file in "$home"/.*_history; do
-      [[ -s $file ]] && say "$file" "a shell history"
+    for file in "$home"/.*_history "$home/.local/share/fish/fish_history"; do
+      [[ -s $file ]] && say "$file" history "a shell history"
     done
-    for file in "$home"/{.azure,.aws/credentials,.config/gcloud,.docker/config.json,.kube/config,.netrc,.git-credentials,.pgpass,.vault-token}; do
-      [[ -e $file ]] && say "$file" "credentials of a person or a program"
+    for file in "$home"/{.azure,.aws/credentials,.config/gcloud,.docker/config.json,.kube/config,.netrc,.git-credentials,.pgpass,.vault-token,.pypirc}; do
+      [[ -e $file ]] && say "$file" credentials "credentials of a person or a program"
     done
-    [[ $home == "$root/home/$build_user" ]] && continue
-    file=$home/.ssh/authorized_keys
-    [[ -s $file ]] || continue
-    while IFS= read -r line || [[ -n $line ]]; do
-      # cloud-init gives root the provisioning key with a command that only says whom to log in as.
-      [[ $home == "$root/root" && $line == *'command="echo '*'Please login as the user'* ]] && continue
-      [[ -z $line || $line == \#* ]] && continue
-      say "$file" "an authorised key"
-      break
-    done <"$file"
+    for file in "$home"/.ssh/authorized_keys "$home"/.ssh/authorized_keys2; do
+      # The user of the build goes with deprovisioning; on a booted machine Azure makes it anew.
+      [[ $home == "$root/home/$build_user" && -e $file ]] && { [[ $phase == build ]] || ! is_baked "$file"; } && continue
+      authorised "$home" "$file"
+    done
   done
+  for file in "$root"/etc/ssh/authorized_keys "$root"/etc/ssh/authorized_keys.d/*; do
+    authorised "" "$file"
+  done
+}
+
+authorised() {
+  local home=$1 file=$2 line
+  [[ -f $file && -s $file ]] || return 0
+  while IFS= read -r line || [[ -n $line ]]; do
+    # cloud-init gives root the provisioning key with a command that only says whom to log in as.
+    [[ $home == "$root/root" && $line == *'command="echo '*'Please login as the user'* ]] && continue
+    [[ -z $line || $line == \#* ]] && continue
+    say "$file" authorised-key "an authorised key"
+    return 0
+  done <"$file"
 }
 
 passwords() {
@@ -121,18 +151,23 @@ passwords() {
   while IFS=: read -r name hash _; do
     case $hash in
       '!'* | '*'*) ;;
-      '') say "$root/etc/shadow" "the account $name has no password and is not locked" ;;
-      *) say "$root/etc/shadow" "the account $name has a password" ;;
+      '') say "$root/etc/shadow" password "the account $name has no password and is not locked" ;;
+      *) say "$root/etc/shadow" password "the account $name has a password" ;;
     esac
   done <"$root/etc/shadow"
 }
 
+# What says which machine this is to a service: a copy would speak for another.
 enrolment() {
   local file
   for file in "$root"/opt/CrowdStrike/falconstore "$root"/etc/opt/microsoft/mdatp/*onboard*.json \
-    "$root"/etc/pki/consumer/cert.pem "$root"/etc/insights-client/.registered "$root"/etc/insights-client/machine-id \
-    "$root"/etc/krb5.keytab "$root"/var/opt/azcmagent/certs/*; do
-    [[ -e $file ]] && say "$file" "enrolment of one machine"
+    "$root"/etc/pki/consumer/{cert,key}.pem "$root"/etc/pki/entitlement/*.pem \
+    "$root"/etc/insights-client/{.registered,machine-id} "$root"/etc/krb5.keytab "$root"/var/lib/sss/db/ccache_* \
+    "$root"/etc/puppetlabs/puppet/ssl/{certs,private_keys}/*.pem "$root"/var/lib/puppet/ssl/{certs,private_keys}/*.pem \
+    "$root"/etc/chef/{client,validation}.pem "$root"/etc/salt/pki/minion/minion.pem \
+    "$root"/var/opt/azcmagent/certs/* "$root"/etc/opt/microsoft/omsagent/*/conf/omsadmin.conf \
+    "$root"/etc/aadpasswd "$root"/var/lib/aad* "$root"/var/cache/himmelblaud/* "$root"/var/lib/tailscale/tailscaled.state; do
+    [[ -e $file ]] && say "$file" enrolment "enrolment of one machine"
   done
   return 0
 }
@@ -140,10 +175,46 @@ enrolment() {
 identity() {
   local file
   [[ $phase == verify ]] || return 0
-  for file in "$root"/etc/ssh/ssh_host_*_key "$root/etc/machine-id"; do
+  for file in "$root"/etc/ssh/ssh_host_*_key; do
     [[ -s $file ]] || continue
-    if is_baked "$file"; then say "$file" "older than this machine: it was baked"; fi
+    if is_baked "$file"; then say "$file" host-key "older than this machine: it was baked"; fi
   done
+  for file in "$root"/etc/machine-id "$root"/var/lib/dbus/machine-id; do
+    [[ -s $file ]] || continue
+    if is_baked "$file"; then say "$file" machine-id "older than this machine: it was baked"; fi
+  done
+}
+
+# What the build machine was told of itself when it was made: its name, its user, its keys.
+provisioning() {
+  local file
+  [[ $phase == verify ]] || return 0
+  for file in "$root"/var/lib/cloud/{data,instances,sem,seed}/* "$root"/var/lib/cloud/instance \
+    "$root"/var/log/cloud-init*.log; do
+    [[ -e $file ]] || continue
+    [[ -f $file && ! -s $file ]] && continue
+    if is_baked "$file"; then say "$file" cloud-init "state of the machine that built this"; fi
+  done
+  for file in "$root"/var/lib/waagent/{provisioned,ovf-env.xml,SharedConfig.xml,HostingEnvironmentConfig.xml,history} \
+    "$root"/var/lib/waagent/{Certificates,GoalState,ExtensionsConfig}* "$root"/var/lib/waagent/*.{prv,crt,pem,p7m} \
+    "$root"/var/log/waagent.log; do
+    [[ -e $file ]] || continue
+    [[ -f $file && ! -s $file ]] && continue
+    if is_baked "$file"; then say "$file" waagent "state of the machine that built this"; fi
+  done
+}
+
+# One JSON document: {"passed", "count", "findings": [{"path", "what", "rule"}]}.
+as_json() {
+  local position path what separator=
+  printf '{"passed": %s, "count": %d, "findings": [' "$( ((${#paths[@]})) && echo false || echo true)" "${#paths[@]}"
+  for position in "${!paths[@]}"; do
+    path=${paths[position]//\\/\\\\} path=${path//\"/\\\"}
+    what=${whats[position]//\\/\\\\} what=${what//\"/\\\"}
+    printf '%s\n {"path": "%s", "what": "%s", "rule": "%s"}' "$separator" "$path" "$what" "${rules[position]}"
+    separator=,
+  done
+  printf ']}\n'
 }
 
 private_keys
@@ -152,3 +223,12 @@ homes
 passwords
 enrolment
 identity
+provisioning
+
+if [[ $format == json ]]; then
+  as_json
+else
+  for position in "${!paths[@]}"; do
+    printf '%s: %s [%s]\n' "${paths[position]}" "${whats[position]}" "${rules[position]}"
+  done
+fi

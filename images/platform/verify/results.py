@@ -5,25 +5,70 @@ verify stage, where a tool's output is not what it should be: silence never beco
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree
 
 FINDINGS_LIMIT = 200
-_XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
-_SCORING = "urn:xccdf:scoring:default"
+ADVISORIES_LIMIT = 10_000  # lines of dnf's: the file must stay below what the builder takes
+ADVISED = re.compile(r"([!-~]+) +([!-~]+) +([!-~]+-[!-~]+-[!-~]+\.[!-~]+)", re.ASCII)
+NOTHING = "(none)"  # how RPM prints what it does not know
+KINDS = ("security", "bugfix", "enhancement", "newpackage")
+SEVERITIES = ("critical", "important", "moderate", "low")
 
 
 def packages(source: Path) -> object:
-    """The installed packages from lines of name, version, release and architecture, split by tabs."""
+    """The installed packages from RPM's lines, split by tabs; what RPM does not know is left out."""
     found = []
-    for line in source.read_text(encoding="utf-8").splitlines():
-        name, version, release, arch = line.split("\t")
-        found.append({"name": name, "version": version, "release": release, "arch": arch})
+    for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, epoch, version, release, arch, vendor, origin, licence = line.split("\t")
+        package: dict[str, object] = {"name": name, "version": version, "release": release}
+        told = {"arch": arch, "vendor": vendor, "source": origin, "license": licence}
+        package.update((key, value) for key, value in told.items() if value not in ("", NOTHING))
+        if epoch not in ("", "0", NOTHING):
+            package["epoch"] = int(epoch)
+        found.append(package)
     if not found:
         raise ValueError("no package is installed, which cannot be")
-    return sorted(found, key=lambda package: (package["name"], package["version"], package["release"]))
+    return sorted(found, key=lambda each: (str(each["name"]), str(each["version"]), str(each["release"])))
+
+
+def advisories(installed: Path, available: Path) -> object:
+    """The vendor's advisories about installed packages, and those whose packages are newer, from dnf's lines.
+
+    Not known where dnf names none at all, since no machine is without any, and where there are too many to keep.
+    """
+    lines = {"installed": _advised(installed), "available": _advised(available)}
+    if not 0 < sum(map(len, lines.values())) <= ADVISORIES_LIMIT:
+        return {"known": False}
+    return {"known": True, **{name: _by_advisory(found) for name, found in lines.items()}}
+
+
+def _advised(source: Path) -> list[tuple[str, str, str]]:
+    """Advisory, label and package of each line; what else dnf remarks is no line."""
+    text = source.read_text(encoding="utf-8", errors="replace")
+    found = (ADVISED.fullmatch(line) for line in text.splitlines())
+    return [(match[1], match[2], match[3]) for match in found if match]
+
+
+def _by_advisory(lines: list[tuple[str, str, str]]) -> list[dict[str, object]]:
+    packages: dict[tuple[str, str], set[str]] = {}
+    for identity, label, package in lines:
+        packages.setdefault((identity, label), set()).add(package)
+    found: list[dict[str, object]] = []
+    for (identity, label), names in sorted(packages.items()):
+        word, _, is_security = label.lower().partition("/sec")  # `Important/Sec.`, or `bugfix`
+        kind = "security" if is_security else word
+        found.append(
+            {
+                "id": identity,
+                "kind": kind if kind in KINDS else "unknown",
+                "severity": word if word in SEVERITIES else "",
+                "packages": sorted(names),
+            }
+        )
+    return found
 
 
 def smoke(source: Path) -> object:
@@ -60,28 +105,6 @@ def hygiene(findings: Path, *reports: Path) -> object:
     return {"passed": not found, "findings": found[:FINDINGS_LIMIT], "count": len(found)}
 
 
-def compliance(profile: str, source: Path) -> object:
-    """Score (0 to 100) and failed rules from an XCCDF results file."""
-    # The file is the scanner's, written on this machine a moment ago.
-    tree = ElementTree.parse(str(source))
-    result = (
-        tree.getroot() if tree.getroot().tag == f"{_XCCDF}TestResult" else tree.find(f".//{_XCCDF}TestResult")
-    )
-    if result is None:
-        raise ValueError(f"{source}: no TestResult; the scanner has not finished")
-    scores = [score for score in result.iter(f"{_XCCDF}score") if score.get("system") == _SCORING]
-    if len(scores) != 1 or not scores[0].text:
-        raise ValueError(f"{source}: {len(scores)} scores by {_SCORING}, and one is needed")
-    score = float(scores[0].text) * 100 / float(scores[0].get("maximum") or 100)
-    failed = [
-        str(rule.get("idref")).replace("xccdf_org.ssgproject.content_rule_", "")
-        for rule in result.iter(f"{_XCCDF}rule-result")
-        # `error` and `unknown` are no passes: the scanner could not tell.
-        if rule.findtext(f"{_XCCDF}result") in ("fail", "error", "unknown")
-    ]
-    return {"profile": profile, "score": round(score, 2), "failed_rules": sorted(failed)}
-
-
 def tool(name: str, catalog: Path) -> str:
     """Address and SHA-256 of a tool of the catalog, on one line."""
     for entry in json.loads(catalog.read_text(encoding="utf-8"))["entries"]:
@@ -101,8 +124,8 @@ def main(arguments: list[str]) -> None:
         return
     *inputs, output = given
     writers: dict[str, Callable[..., object]] = {
-        "compliance": lambda profile, source: compliance(profile, Path(source)),
         "hygiene": lambda *sources: hygiene(*map(Path, sources)),
+        "advisories": lambda installed, available: advisories(Path(installed), Path(available)),
         "packages": lambda source: packages(Path(source)),
         "smoke": lambda source: smoke(Path(source)),
     }

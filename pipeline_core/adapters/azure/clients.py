@@ -5,11 +5,13 @@ and meet its own insert as a conflict.
 """
 
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
+from azure.keyvault.keys import KeyClient, KeyVaultKey
+from azure.keyvault.keys.crypto import CryptographyClient
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
@@ -18,6 +20,8 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from pipeline_core.adapters.azure.configuration import Configuration
+
+Client = TypeVar("Client", KeyClient, CryptographyClient)
 
 _ARM_SCOPE = "https://management.azure.com/.default"
 _CONNECT_SECONDS = 5
@@ -38,6 +42,7 @@ class Clients:
         self._credential = credential or _identity(configuration.client_id)
         self._publisher = credential or _identity(configuration.publisher_client_id)
         self._compute: dict[tuple[str, bool], ComputeManagementClient] = {}
+        self._of_keys: list[KeyClient | CryptographyClient] = []
         self._lock = threading.Lock()
         self.tables = TableServiceClient(
             configuration.table_endpoint, credential=self._credential, **self._options
@@ -54,13 +59,20 @@ class Clients:
         self.resources = ResourceManagementClient(
             self._credential, configuration.subscription_id, **self._arm()
         )
-        self.secrets = SecretClient(
-            configuration.key_vault_uri,
-            self._credential,
-            # A vault behind an own authority cannot be in the domain of the token's audience.
-            verify_challenge_resource=not configuration.ca_file,
+        # A vault behind an own authority cannot be in the domain of the token's audience.
+        self._vault: dict[str, Any] = {
             **self._options,
-        )
+            "verify_challenge_resource": not configuration.ca_file,
+        }
+        self.secrets = SecretClient(configuration.key_vault_uri, self._credential, **self._vault)
+
+    def keys(self, vault: str) -> KeyClient:
+        """The client of a vault's keys; with the application's own identity, which signs and publishes nothing."""
+        return self._kept(KeyClient(vault, self._credential, **self._vault))
+
+    def cryptography(self, key: KeyVaultKey) -> CryptographyClient:
+        """The client that signs with one version of a key."""
+        return self._kept(CryptographyClient(key, self._credential, **self._vault))
 
     def compute(self, subscription_id: str) -> ComputeManagementClient:
         """The client of one subscription: galleries may lie in several."""
@@ -85,9 +97,16 @@ class Clients:
             client.close()
         for compute in self._compute.values():
             compute.close()
+        for keys in self._of_keys:
+            keys.close()
         for credential in (self._credential, self._publisher):
             if isinstance(credential, ManagedIdentityCredential):
                 credential.close()
+
+    def _kept(self, client: Client) -> Client:
+        with self._lock:
+            self._of_keys.append(client)
+        return client
 
     def _arm(self) -> dict[str, Any]:
         return {

@@ -23,6 +23,7 @@ class Configuration:
 
     `client_id` is the application's own identity; `publisher_client_id` the only one that writes versions
     into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is empty.
+    Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) says what signs provenance.
     """
 
     subscription_id: str
@@ -43,6 +44,8 @@ class Configuration:
     build_subnet_id: str
     galleries: Mapping[str, GalleryPlace]
     ca_file: str = ""
+    signing_key: str = ""
+    signing_key_file: str = ""
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
         """Where a gallery is; raises NotFound where the settings do not name it."""

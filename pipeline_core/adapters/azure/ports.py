@@ -1,13 +1,14 @@
 """Every port with Azure behind it; loading this module loads the SDKs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from azure.core.credentials import TokenCredential
 
 from pipeline_core import telemetry
 from pipeline_core.adapters.azure.blobs import AzureBlobs
 from pipeline_core.adapters.azure.clients import Clients
-from pipeline_core.adapters.azure.configuration import Configured
+from pipeline_core.adapters.azure.configuration import Configuration, Configured
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.entra import EntraTokens
 from pipeline_core.adapters.azure.galleries import AzureGalleries
@@ -15,9 +16,12 @@ from pipeline_core.adapters.azure.marketplace import AzureMarketplace
 from pipeline_core.adapters.azure.queues import AzureQueues
 from pipeline_core.adapters.azure.resources import AzureResources
 from pipeline_core.adapters.azure.secrets import AzureSecrets
+from pipeline_core.adapters.azure.signing import KeyPlace, KeyVaultSigner
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.azure.web import HttpsWeb
+from pipeline_core.adapters.key_file import KeyFileSigner
 from pipeline_core.adapters.system import SystemChance, SystemClock
+from pipeline_core.ports import Clock, Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class AzurePorts:
     containers: AzureContainers
     resources: AzureResources
     secrets: AzureSecrets
+    signer: Signer
     web: HttpsWeb
     tokens: EntraTokens
 
@@ -57,8 +62,16 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
         containers=AzureContainers(clients.containers, place),
         resources=AzureResources(clients.resources, place),
         secrets=AzureSecrets(clients.secrets),
+        signer=_signer(place, clients, clock),
         web=web,
         tokens=EntraTokens(
             web, clock, authority=place.authority, tenant=place.tenant_id, audience=place.audience
         ),
     )
+
+
+def _signer(place: Configuration, clients: Clients, clock: Clock) -> Signer:
+    if place.signing_key_file:
+        return KeyFileSigner(Path(place.signing_key_file))
+    key = KeyPlace.parse(place.signing_key)
+    return KeyVaultSigner(clients.keys(key.vault), clients.cryptography, key, clock)

@@ -13,6 +13,7 @@ from pipeline_core.adapters.memory.marketplace import MemoryMarketplace
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.resources import MemoryResources
 from pipeline_core.adapters.memory.secrets import MemorySecrets
+from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.memory.tokens import MemoryTokens
 from pipeline_core.adapters.memory.web import MemoryWeb
@@ -34,6 +35,7 @@ class MemoryPorts:
     containers: MemoryContainers
     resources: MemoryResources
     secrets: MemorySecrets
+    signer: MemorySigner
     web: MemoryWeb
     tokens: MemoryTokens
 
@@ -57,6 +59,7 @@ def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
         containers=MemoryContainers(clock=clock),
         resources=MemoryResources(clock=clock),
         secrets=MemorySecrets(),
+        signer=MemorySigner(),
         web=MemoryWeb(),
         tokens=MemoryTokens(),
     )

@@ -1,7 +1,7 @@
 """Every class of error, from the body that Azure sends, the words that Packer prints or the check that fails."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
@@ -10,10 +10,12 @@ from builder import failures
 from builder.packer import Ended
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain import gates, retry
+from pipeline_core.domain.compliance import RuleCounts, Scan
 from pipeline_core.domain.definitions import ComplianceTarget, Verification
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
-from pipeline_core.domain.gates import Check
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.retry import GiveUp, TryAgain
+from pipeline_core.domain.verdicts import Check
 from tests.unit.adapters.azure_answers import ANSWERS, Arm, Storage, arm
 
 
@@ -121,8 +123,11 @@ def test_a_scan_below_the_floor_is_a_matter_of_compliance() -> None:
         goss=None, smoke=(), compliance=ComplianceTarget(profile="cis_server_l1", min_score=90)
     )
     checks = [Check(name=name, passed=True) for name in ("boot", "hygiene")]
-    checks.append(Check(name="compliance", passed=True, score=89.5))
-    failure = gates.failure_of(gates.judge(target, checks))
+    scan = Scan(profile="cis_server_l1", score=89.5, counts=RuleCounts(passed=9))
+    verdicts = gates.judge(
+        target, checks, scan, today=date(2026, 11, 21), floor=ComplianceFloor(), parent=None
+    )
+    failure = gates.failure_of(verdicts)
     assert failure is not None
     assert failure.error_class is ErrorClass.COMPLIANCE
 
@@ -135,7 +140,8 @@ def test_no_answer_at_all_is_the_network() -> None:
 
 def test_every_class_is_shown_above() -> None:
     shown = {wanted for _, wanted in ANSWERS.values()} | {wanted for *_, wanted in PACKER.values()}
-    assert shown | {ErrorClass.COMPLIANCE} == set(ErrorClass)
+    ours = {ErrorClass.COMPLIANCE, ErrorClass.PROVENANCE}  # no platform says these: gates do, and the proof
+    assert shown | ours == set(ErrorClass)
 
 
 @pytest.mark.parametrize(("answer", "wanted"), ANSWERS.values(), ids=ANSWERS.keys())

@@ -1,5 +1,6 @@
 """Consistent jobs, bundles and Packers for the tests."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from builder.settings import Settings
 from pipeline_core.wire import job as wire
+from tests.unit.builder import scan_files
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 CLIENT = "00000000-0000-4000-8000-000000000002"
@@ -28,7 +30,7 @@ PLATFORM = {
     "platform/after/90-deprovision.sh": "#!/bin/bash\n",
     "platform/verify/run.sh": "#!/bin/bash\n",
     "roles/rhel9_hardening/tasks/main.yml": "[]\n",
-    "catalog.json": "{}\n",
+    "catalog.json": '{"hosts": ["example.com"], "entries": []}\n',
 }
 BUNDLE = {
     "scripts/install.sh": "#!/bin/bash\n",
@@ -207,10 +209,19 @@ ARTIFACT = (
 )
 GOOD_BUILD = f"""echo "==> azure-arm.image: Connected to SSH!"
 echo '{{"builds": [{{"artifact_id": "{ARTIFACT}"}}], "last_run_uuid": "x"}}' > manifest.json"""
+SCAN = base64.b64encode(
+    scan_files.zipped(
+        scan_files.xccdf(score="96.4", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
+    )
+).decode()
 GOOD_VERIFY = """echo "==> azure-arm.image: Connected to SSH!"
 mkdir -p results
-echo '{"results": [], "summary": {"test-count": 3, "failed-count": 0}}' > results/goss.json
+echo '{"results": [{"successful": true}], "summary": {"test-count": 1, "failed-count": 0}}' > results/goss.json
 echo '{"results": [{"name": "smoke.sh", "passed": true}]}' > results/smoke.json
-echo '{"passed": true, "score": 96.4, "detail": "cis_server_l1"}' > results/compliance.json
+echo %(scan)s | base64 -d > results/xccdf.xml.gz
+echo page | gzip > results/report.html.gz
 echo '{"passed": true, "findings": []}' > results/hygiene.json
-echo '[]' > results/packages.json"""
+echo '{"known": false}' > results/advisories.json
+echo '[{"name": "bash", "version": "5.1.8", "release": "9.el9", "arch": "x86_64"}]' > results/packages.json""".replace(
+    "%(scan)s", SCAN
+)

@@ -34,11 +34,44 @@ def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> No
 
     assert left.exit is Exit.SUCCEEDED
     checks = {check.name: check for check in left.report.checks}
-    assert set(checks) == {"boot", "goss", "smoke", "compliance", "hygiene"}
+    assert set(checks) == {"boot", "goss", "smoke", "hygiene"}
     assert all(check.passed and not check.simulated for check in checks.values())
-    assert checks["compliance"].score == 96.4
-    assert f"{samples.CHILD_BUILD}/verify-1/goss.json" in left.blobs.names()
+    assert left.report.scan is not None
+    assert (left.report.scan.score, left.report.scan.simulated) == (96.4, False)
     assert left.report.artifact == ""
+
+
+KEPT = (
+    "advisories.json",
+    "goss.json",
+    "hygiene.json",
+    "packages.json",
+    "report.html.gz",
+    "sbom.cdx.json",
+    "smoke.json",
+    "xccdf.xml.gz",
+)
+
+
+def test_the_evidence_is_kept_and_listed_with_digest_size_and_type(run: Run) -> None:
+    left = run(samples.verify_job(), samples.GOOD_VERIFY)
+
+    assert tuple(each.name for each in left.report.evidence) == KEPT
+    for each in left.report.evidence:
+        content = left.blobs.read("builds", f"{samples.CHILD_BUILD}/verify-1/{each.name}", limit=10**6)
+        assert (each.sha256, each.size) == (samples.digest_of(content), len(content))
+        assert each.media_type == (
+            "application/gzip"
+            if each.name.endswith(".gz")
+            else "application/vnd.cyclonedx+json"
+            if each.name == "sbom.cdx.json"
+            else "application/json"
+        )
+
+
+def test_the_manifest_of_a_build_is_evidence_too(run: Run) -> None:
+    left = run(samples.root_job(), samples.GOOD_BUILD)
+    assert [each.name for each in left.report.evidence] == ["manifest.json"]
 
 
 def test_a_recorded_packer_is_named_in_the_report_the_log_and_every_check(run: Run) -> None:
@@ -46,14 +79,59 @@ def test_a_recorded_packer_is_named_in_the_report_the_log_and_every_check(run: R
 
     assert left.report.packer == "recorded"
     assert all(check.simulated for check in left.report.checks)
+    assert left.report.scan is not None
+    assert left.report.scan.simulated
     assert "simulated" in left.log
 
 
-def test_a_check_whose_result_is_missing_is_not_reported(run: Run) -> None:
-    left = run(samples.verify_job(), f"{samples.GOOD_VERIFY}\nrm results/smoke.json results/hygiene.json")
+HOSTILE = {
+    "no result of a smoke test": ("rm results/smoke.json", ErrorClass.SMOKE, "smoke.json: is missing"),
+    "no result of hygiene": ("rm results/hygiene.json", ErrorClass.HYGIENE, "hygiene.json: is missing"),
+    "no scan": ("rm results/xccdf.xml.gz", ErrorClass.COMPLIANCE, "xccdf.xml.gz: is missing"),
+    "no packages": ("rm results/packages.json", ErrorClass.TEMPLATE, "packages.json is missing"),
+    "goss that is not JSON": (
+        "printf '\\033[31mError: \\342\\200\\256no gossfile' > results/goss.json",
+        ErrorClass.SMOKE,
+        "goss.json: is no JSON",
+    ),
+    "a scan that is cut off": (
+        "head -c 300 results/xccdf.xml.gz > cut && mv cut results/xccdf.xml.gz",
+        ErrorClass.COMPLIANCE,
+        "cut off",
+    ),
+    "an empty scan": (": > results/xccdf.xml.gz", ErrorClass.COMPLIANCE, "the file is empty"),
+    "a scan with an entity from a file": (
+        "printf '<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><x>&e;</x>' | gzip > results/xccdf.xml.gz",
+        ErrorClass.COMPLIANCE,
+        "declare a document type or entities",
+    ),
+    "a scan that is a bomb": (
+        "(echo '<x>'; head -c 200000000 /dev/zero | tr '\\0' x) | gzip -1 > results/xccdf.xml.gz",
+        ErrorClass.COMPLIANCE,
+        "unpack to more than",
+    ),
+    "a result that is too large": (
+        "head -c 2000000 /dev/zero > results/goss.json",
+        ErrorClass.SMOKE,
+        "goss.json: is missing or larger than 1,048,576 bytes",
+    ),
+}
 
-    assert {check.name for check in left.report.checks} == {"boot", "goss", "compliance"}
-    assert "smoke.json is missing" in left.log
+
+@pytest.mark.parametrize(("spoil", "error_class", "text"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_result_that_cannot_be_used_ends_the_stage_with_its_class_and_what_there_is_is_kept(
+    run: Run, spoil: str, error_class: ErrorClass, text: str
+) -> None:
+    left = run(samples.verify_job(), f"{samples.GOOD_VERIFY}\n{spoil}")
+
+    assert left.exit is Exit.FAILED
+    assert left.report.error_class is error_class
+    assert text in left.report.message
+    assert len(left.report.message) <= 4000
+    assert all(line.isprintable() for line in left.report.message.splitlines())
+    assert left.report.checks == ()
+    assert left.report.scan is None
+    assert "advisories.json" in [each.name for each in left.report.evidence]
 
 
 def test_a_restarted_container_says_so_and_touches_nothing_else(run: Run) -> None:

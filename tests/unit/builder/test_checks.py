@@ -1,83 +1,191 @@
-"""Result files become checks; what cannot be read becomes none, never a pass."""
+"""Result files become checks and a scan; what cannot be used ends the stage with its class, never with a pass."""
 
+import gzip
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from builder import checks
+from builder.checks import Results
+from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedCheck
+from pipeline_core.wire.job import Tests as Asked
+from tests.unit.builder import scan_files
 
-GOSS = {"results": [{"successful": True}], "summary": {"test-count": 3, "failed-count": 0}}
+GOOD = {"successful": True, "result": 0, "summary-line": "Service: sshd: running: matches"}
+BAD = {"successful": False, "result": 1, "summary-line": "Port: tcp:80: listening:\ndoes not match"}
+SKIPPED = {"successful": True, "result": 2, "summary-line": "Port: tcp:81: skipped"}
+HYGIENE = {"passed": True, "findings": []}
+ALL = Asked(goss="g.yaml", smoke=("a.sh", "b.sh"), profile="cis_server_l1")
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "passed"),
-    [
-        ("goss.json", GOSS, True),
-        ("goss.json", {"summary": {"test-count": 3, "failed-count": 1}}, False),
-        ("goss.json", {"summary": {"test-count": 0, "failed-count": 0}}, False),
-        ("smoke.json", {"results": [{"name": "a.sh", "passed": True}]}, True),
-        (
-            "smoke.json",
-            {"results": [{"name": "a.sh", "passed": True}, {"name": "b.sh", "passed": False}]},
-            False,
-        ),
-        ("smoke.json", {"results": []}, False),
-        ("smoke.json", {"passed": True, "results": [{"passed": False}]}, True),
-        ("hygiene.json", {"passed": True, "findings": []}, True),
-        ("hygiene.json", {"passed": False, "findings": ["/root/.ssh/id_rsa: a private key"]}, False),
-        ("compliance.json", {"profile": "cis", "score": 96.4}, True),
-        ("compliance.json", {"passed": False, "score": 96.4}, False),
-    ],
-)
-def test_a_result_file_becomes_a_check(file: str, content: object, passed: bool) -> None:
-    found = _check(file, json.dumps(content).encode())
-    assert found is not None
+def _goss(*results: Mapping[str, Any]) -> dict[str, Any]:
+    return {"results": list(results), "summary": {"test-count": len(results), "failed-count": 0}}
+
+
+def _smoke(*codes: int) -> dict[str, Any]:
+    return {"results": [{"name": "a.sh", "passed": code == 0, "exit_code": code} for code in codes]}
+
+
+def _of(tests: Asked, files: Mapping[str, object], *, simulated: bool = False) -> Results:
+    contents = {
+        name: content if isinstance(content, bytes) else json.dumps(content).encode()
+        for name, content in files.items()
+    }
+    return checks.of_verify(contents, tests, simulated=simulated)
+
+
+def _check(name: str, content: object) -> ReportedCheck:
+    tests = Asked(goss="g.yaml" if name == "goss" else "", smoke=("a.sh",) if name == "smoke" else ())
+    found = _of(tests, {"hygiene.json": HYGIENE, f"{name}.json": content})
+    return next(check for check in found.checks if check.name == name)
+
+
+READ: dict[str, tuple[str, object, bool, str]] = {
+    "goss": ("goss", _goss(GOOD), True, "1 of 1 passed"),
+    "goss with a failed test": (
+        "goss",
+        _goss(GOOD, BAD),
+        False,
+        "1 of 2 passed; not so: Port: tcp:80: listening: does not match",
+    ),
+    "goss with a skipped test": (
+        "goss",
+        _goss(GOOD, SKIPPED),
+        False,
+        "1 of 2 passed; not so: Port: tcp:81: skipped",
+    ),
+    "goss with an odd test": ("goss", _goss({"successful": "yes"}), False, "0 of 1 passed; not so: a test"),
+    "smoke": ("smoke", _smoke(0, 0), True, "2 of 2 passed"),
+    "smoke with a failed test": ("smoke", _smoke(0, 7), False, "1 of 2 passed; not so: a.sh ended with 7"),
+    "smoke that says of itself that it passed": (
+        "smoke",
+        {**_smoke(7), "passed": True},
+        False,
+        "0 of 1 passed; not so: a.sh ended with 7",
+    ),
+    "many failed tests": ("smoke", _smoke(*[1] * 9), False, "; and 4 more"),
+    "hygiene": ("hygiene", HYGIENE, True, "nothing was found that must not be in an image"),
+    "hygiene with findings": (
+        "hygiene",
+        {"passed": False, "findings": ["a key", "a token"], "count": 300},
+        False,
+        "300 found: a key; a token",
+    ),
+    "hygiene that contradicts itself": (
+        "hygiene",
+        {"passed": True, "findings": ["a key"]},
+        False,
+        "1 found: a key",
+    ),
+    "hygiene with findings in parts": (
+        "hygiene",
+        {"passed": False, "findings": [{"path": "/a", "what": "a key", "rule": "private-key"}]},
+        False,
+        "1 found: /a: a key",
+    ),
+    "hygiene that failed without a finding": (
+        "hygiene",
+        {"passed": False, "findings": []},
+        False,
+        "0 found:",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "passed", "detail"), READ.values(), ids=READ.keys())
+def test_a_result_file_becomes_a_check(name: str, content: object, passed: bool, detail: str) -> None:
+    found = _check(name, content)
     assert found.passed is passed
+    assert found.detail.endswith(detail)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"{}",
-        b'{"passed": "yes"}',
-        b'{"passed": 1}',
-        b"[" * 100_000,
-        b'{"summary": {"test-count": "3"}}',
-        b"\xff\xfe",
-    ],
-)
-@pytest.mark.parametrize("file", ["goss.json", "smoke.json", "compliance.json", "hygiene.json"])
-def test_a_file_that_says_nothing_is_no_check(file: str, content: bytes) -> None:
-    assert _check(file, content) is None
+NOTHING: dict[str, bytes] = {
+    "empty": b"",
+    "cut off": b'{"results": [',
+    "not JSON at all": b"Error: could not read the gossfile",
+    "a list": b"[]",
+    "null": b"null",
+    "an empty object": b"{}",
+    "texts": b'{"passed": "yes", "findings": "none", "results": "all", "summary": "good"}',
+    "numbers": b'{"passed": 1, "findings": [], "results": [1], "summary": {"test-count": 1}}',
+    "no test": b'{"results": [], "summary": {"test-count": 0, "failed-count": 0}}',
+    "deep": b"[" * 100_000,
+    "no text": b"\xff\xfe",
+}
+CLASSES = {"goss": ErrorClass.SMOKE, "smoke": ErrorClass.SMOKE, "hygiene": ErrorClass.HYGIENE}
 
 
-@pytest.mark.parametrize("score", [-1, 101, "96", None, True])
-def test_a_score_outside_its_range_is_none(score: object) -> None:
-    found = _check("compliance.json", json.dumps({"passed": True, "score": score}).encode())
-    assert found is not None
-    assert found.score is None
+@pytest.mark.parametrize("content", NOTHING.values(), ids=NOTHING.keys())
+@pytest.mark.parametrize("name", list(CLASSES))
+def test_a_file_that_says_nothing_ends_the_stage_with_its_class(name: str, content: bytes) -> None:
+    with pytest.raises(PermanentError, match=rf"{name}\.json: ") as caught:
+        _check(name, content)
+    assert caught.value.error_class is CLASSES[name]
+    assert len(str(caught.value)) < 1000
 
 
-def test_what_hygiene_found_is_told() -> None:
-    found = _check("hygiene.json", b'{"passed": false, "findings": ["a key", "a token"]}')
-    assert found is not None
-    assert found.detail == "a key; a token"
+def test_goss_whose_summary_counts_otherwise_is_not_believed() -> None:
+    content = {"results": [GOOD], "summary": {"test-count": 30, "failed-count": 0}}
+    with pytest.raises(PermanentError, match="it is not goss's own"):
+        _check("goss", content)
+
+
+def test_everything_that_is_asked_for_and_missing_is_named_at_once() -> None:
+    with pytest.raises(PermanentError) as caught:
+        _of(ALL, {})
+    for name in ("goss.json", "smoke.json", "hygiene.json", "xccdf.xml.gz"):
+        assert f"{name}: is missing or larger than" in str(caught.value)
+
+
+def test_a_scan_is_read_where_one_was_asked_for() -> None:
+    files = {"hygiene.json": HYGIENE, "xccdf.xml.gz": scan_files.zipped(scan_files.xccdf(score="61.5"))}
+    assert _of(Asked(), files).scan is None
+    scan = _of(Asked(profile="cis"), files).scan
+    assert scan is not None
+    assert (scan.score, scan.simulated) == (61.5, False)
+
+
+def test_a_scan_that_cannot_be_used_ends_the_stage_with_its_class() -> None:
+    files = {"hygiene.json": HYGIENE, "xccdf.xml.gz": gzip.compress(b"<!DOCTYPE x>")}
+    with pytest.raises(
+        PermanentError, match=r"xccdf\.xml\.gz: the scanner's results cannot be used"
+    ) as caught:
+        _of(Asked(profile="cis"), files)
+    assert caught.value.error_class is ErrorClass.COMPLIANCE
+
+
+def test_what_a_machine_says_is_cleaned_and_bounded() -> None:
+    hidden = "password=hunter2hunter2"
+    line = f"\x1b[31m\x1b]8;;http://evil\x07red\u202e\x00 {hidden} {'x' * 9000}"
+    found = _check("hygiene", {"passed": False, "findings": [line]})
+    assert found.detail.isprintable()
+    assert "hunter2" not in found.detail
+    assert len(found.detail) <= checks.DETAIL_LIMIT
 
 
 def test_a_simulated_file_marks_its_own_check_alone() -> None:
-    files = {
-        "goss.json": json.dumps({**GOSS, "simulated": True}).encode(),
-        "hygiene.json": b'{"passed": true}',
-    }
-    found = {check.name: check.simulated for check in checks.of_verify(files, simulated=False)}
-    assert found == {"boot": False, "goss": True, "hygiene": False}
+    files = {"goss.json": {**_goss(GOOD), "simulated": True}, "hygiene.json": HYGIENE}
+    found = _of(Asked(goss="g.yaml"), files).checks
+    assert {check.name: check.simulated for check in found} == {"boot": False, "goss": True, "hygiene": False}
 
 
-def _check(file: str, content: bytes) -> ReportedCheck | None:
-    found = checks.of_verify({file: content}, simulated=False)
-    return next((check for check in found if f"{check.name}.json" == file), None)
+def test_a_machine_that_only_plays_its_hygiene_test_has_not_booted() -> None:
+    files = {"goss.json": _goss(GOOD), "hygiene.json": {**HYGIENE, "simulated": True}}
+    found = _of(Asked(goss="g.yaml"), files).checks
+    assert {check.name: check.simulated for check in found} == {"boot": True, "goss": False, "hygiene": True}
+
+
+def test_a_recorded_packer_makes_everything_simulated() -> None:
+    files = {"hygiene.json": HYGIENE, "xccdf.xml.gz": scan_files.zipped(scan_files.xccdf())}
+    found = _of(Asked(profile="cis"), files, simulated=True)
+    assert all(check.simulated for check in found.checks)
+    assert found.scan is not None
+    assert found.scan.simulated
+
+
+def test_only_what_was_asked_for_is_expected() -> None:
+    assert checks.names(Asked()) == ("hygiene.json",)
+    assert checks.names(ALL) == ("goss.json", "smoke.json", "xccdf.xml.gz", "report.html.gz", "hygiene.json")

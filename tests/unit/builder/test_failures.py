@@ -51,6 +51,24 @@ def test_what_packer_says_before_it_is_connected_is_the_platforms(text: str, exp
 
 
 @pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ("QuotaExceeded : Operation could not be completed", ErrorClass.QUOTA),
+        ("PlatformImageNotFound : The platform image is not available", ErrorClass.NOT_FOUND),
+        ("InvalidResourceReference : Resource x/subnets/y was not found", ErrorClass.NOT_FOUND),
+        ("SomethingElse : that nobody has seen", ErrorClass.TEMPLATE),
+    ],
+)
+def test_a_refused_deployment_is_what_azure_says_inside(inner: str, expected: ErrorClass) -> None:
+    """As plugin 2.x prints it: the last word of the build names the wrapping alone."""
+    wrapped = (
+        "InvalidTemplateDeployment: The template deployment 'x' is not valid. See inner errors for details."
+    )
+    text = f"==> image: ERROR:   -> {inner}\n==> image: {wrapped}\nBuild 'image' errored after 1 s: {wrapped}"
+    assert _classify(text, connected=False).error_class is expected
+
+
+@pytest.mark.parametrize(
     ("stage", "step", "expected"),
     [
         ("build", "step 4 of 9: shell: scripts/install.sh", ErrorClass.PROVISIONER),

@@ -69,6 +69,8 @@ def test_a_key_without_an_end_does_not_hide_the_log_for_ever() -> None:
         ("\x1b]0;title\x07text", "text"),
         ("a\x00b\rc\x08d", "a b c d"),
         ("a\u202eb", "a b"),
+        ("a\u200bb\u2067c\ufeffd", "a b c d"),
+        ("\x1b]8;;https://evil.example.com\x1b\\text\x1b]8;;\x1b\\", "text"),
         ("tab\tkept\n", "tab\tkept"),
     ],
 )
@@ -78,3 +80,19 @@ def test_control_sequences_are_taken_out(line: str, shown: str) -> None:
 
 def test_a_line_has_an_end() -> None:
     assert len(Redactor().clean("x" * 1_000_000)) <= LINE_LIMIT + 20
+
+
+def test_a_secret_that_a_cut_would_break_is_hidden_before_the_line_is_cut() -> None:
+    token = "ghp_" + "a1B2" * 9
+    for before in range(LINE_LIMIT - 60, LINE_LIMIT + 10):
+        shown = Redactor().clean(" " * before + token + " " * LINE_LIMIT)
+        assert "ghp_" not in shown
+        assert shown.endswith(" [line cut]")
+
+
+def test_a_secret_that_is_broken_where_looking_ends_is_not_shown_however_short_the_rest_became() -> None:
+    token = "ghp_" + "a1B2" * 9
+    for before in range(16_384 - 60, 16_384 + 10):
+        long_secret = "password=" + "x" * (before - 10)  # becomes some ten characters
+        shown = Redactor().clean(f"{long_secret} {token} and more\n")
+        assert "ghp_" not in shown

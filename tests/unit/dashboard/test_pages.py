@@ -96,6 +96,8 @@ def test_an_image_shows_its_facts_versions_builds_and_journal() -> None:
     assert "1.20261121.1" not in versions
     builds = IMAGE[IMAGE.index('id="builds"') : IMAGE.index('id="journal"')]
     assert "provisioner: scripts/install.sh ended with 1 (team has to act)" in builds
+    assert 'mark good">passed</span> boot (simulated)' in builds
+    assert 'mark bad">failed</span> compliance 41.5 (simulated): scored 41.5 of &lt;90&gt;' in builds
     assert "build.queued" in IMAGE[IMAGE.index('id="journal"') :]
     assert 'href="/images/rhel9-base"' in IMAGE
 
@@ -133,7 +135,8 @@ def test_what_people_wrote_is_shown_and_never_run() -> None:
     attack = '<script>alert("1")</script>'
     held = replace(views.STALLED, type=attack, reason=attack, message=attack)
     entry = replace(views.ENTRY, actor=attack, detail=attack, reasons=(attack,))
-    build = replace(views.FAILED, failure=attack, reasons=(attack,), conditions=(held,))
+    gate = replace(views.GATES[0], gate=attack, evidence=attack)
+    build = replace(views.FAILED, failure=attack, reasons=(attack,), conditions=(held,), gates=(gate,))
     image = replace(
         views.PAYMENTS, detail=attack, reasons=(attack,), state=attack, team=attack, conditions=(held,)
     )

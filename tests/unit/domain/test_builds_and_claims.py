@@ -1,5 +1,6 @@
 """The life of a build and of the claim on its input."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from pipeline_core.domain import builds, claims
 from pipeline_core.domain.builds import Failure, Phase, Result
 from pipeline_core.domain.claims import COOL_DOWN, ClaimAnswer, Outcome
 from pipeline_core.domain.errors import ErrorClass, UnlistedTransition
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from tests.unit.domain import factories as make
 
@@ -98,6 +100,23 @@ def test_a_claim_answers_by_how_its_build_ended(
     assert claims.read_claim(claim, make.NOW) is answer
 
 
+@pytest.mark.parametrize(
+    ("outcome", "refused_by", "now_asked", "answer"),
+    [
+        (Outcome.FAILED, "a", "b", ClaimAnswer.BUILD),
+        (Outcome.FAILED, "a", "a", ClaimAnswer.BLOCKED),
+        (Outcome.FAILED, "", "b", ClaimAnswer.BLOCKED),
+        (Outcome.FAILED, "a", "", ClaimAnswer.BLOCKED),
+        (Outcome.CANCELLED, "a", "b", ClaimAnswer.BLOCKED),
+    ],
+)
+def test_what_a_gate_refused_may_try_again_when_something_else_is_asked(
+    outcome: Outcome, refused_by: str, now_asked: str, answer: ClaimAnswer
+) -> None:
+    claim = replace(make.claim_on(INPUTS, outcome), gates=refused_by)
+    assert claims.read_claim(claim, make.NOW, now_asked) is answer
+
+
 def test_an_exhausted_claim_without_a_time_may_be_renewed() -> None:
     assert timedelta(0) < COOL_DOWN
     assert claims.read_claim(make.claim_on(INPUTS, Outcome.EXHAUSTED), make.NOW) is ClaimAnswer.BUILD
@@ -124,6 +143,17 @@ def test_a_claim_is_settled_by_its_build(
     assert settled.ended_at == LATER
     assert settled.version == (GalleryVersion(9, 20261121, 1) if result is Result.SUCCEEDED else None)
     assert settled.detail == ("why" if failure else "")
+
+
+@pytest.mark.parametrize(("passed", "kept"), [(False, "asked"), (True, "")])
+def test_a_claim_remembers_what_was_asked_only_where_a_gate_refused(passed: bool, kept: str) -> None:
+    failure = Failure(error_class=ErrorClass.COMPLIANCE, message="why")
+    judged = replace(
+        make.build(Phase.VERIFYING), verdicts=(Verdict(gate="compliance", passed=passed, evidence="e"),)
+    )
+    ended = builds.finish(judged, Result.FAILED, LATER, failure=failure)
+    begun = replace(make.claim_on(INPUTS, Outcome.IN_FLIGHT), gates="asked")
+    assert claims.settle(begun, ended).gates == kept
 
 
 def test_a_running_build_settles_no_claim() -> None:

@@ -77,7 +77,16 @@ def test_without_a_maximum_age_there_is_one_period() -> None:
 
 @given(ROOTS, TIMES, AGES)
 def test_a_period_ends_once_per_maximum_age(root: ImageName, now: datetime, age: timedelta) -> None:
-    assert refresh_period(root, now + age, age) == refresh_period(root, now, age) + 1
+    began = refresh_period(root, now, age)
+    assert refresh_period(root, now + age, age) == began + age.total_seconds()
+    assert began <= now.timestamp() < began + age.total_seconds()
+
+
+@given(ROOTS, TIMES, AGES, AGES)
+def test_another_maximum_age_delays_the_next_refresh_by_one_interval_at_most(
+    root: ImageName, now: datetime, old: timedelta, new: timedelta
+) -> None:
+    assert refresh_period(root, now + new, new) > refresh_period(root, now, old)
 
 
 def test_roots_do_not_refresh_at_one_moment() -> None:

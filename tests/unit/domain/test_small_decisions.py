@@ -1,17 +1,15 @@
-"""Retry, windows, lanes, gates, dispatch order, access, retention and the journal's key."""
+"""Retry, windows, lanes, dispatch order, access, retention and the journal's key."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain import access, dispatch, gates, reasons, retry
-from pipeline_core.domain.definitions import ComplianceTarget, Retention, Verification
+from pipeline_core.domain import access, dispatch, reasons, retry
+from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
-from pipeline_core.domain.gates import Check
 from pipeline_core.domain.journal import entry_key
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
@@ -125,50 +123,6 @@ def test_the_most_urgent_reason_chooses_the_lane(
 def test_a_reason_reads_as_a_change() -> None:
     assert str(reasons.RebuildReason(kind=ReasonKind.REFRESH_DUE)) == "refresh-due"
     assert str(reasons.RebuildReason(kind=ReasonKind.REFRESH_DUE, new="2")) == "refresh-due: none -> 2"
-
-
-TARGET = Verification(
-    goss="goss.yaml", smoke=("s.sh",), compliance=ComplianceTarget(profile="cis", min_score=90)
-)
-PASSED = {
-    name: Check(name=name, passed=True, score=95 if name == "compliance" else None)
-    for name in ("boot", "hygiene", "goss", "smoke", "compliance")
-}
-
-
-def test_all_gates_pass_and_say_so() -> None:
-    verdicts = gates.judge(TARGET, PASSED.values())
-    assert {verdict.gate for verdict in verdicts} == set(PASSED)
-    assert gates.failure_of(verdicts) is None
-
-
-@pytest.mark.parametrize("missing", list(PASSED))
-def test_a_check_that_was_not_reported_never_counts_as_passed(missing: str) -> None:
-    reported = [check for name, check in PASSED.items() if name != missing]
-    failure = gates.failure_of(gates.judge(TARGET, reported))
-    assert failure is not None
-    assert missing in failure.message
-
-
-@pytest.mark.parametrize(
-    ("check", "error_class"),
-    [
-        (replace(PASSED["compliance"], score=89.9), ErrorClass.COMPLIANCE),
-        (replace(PASSED["compliance"], score=None), ErrorClass.COMPLIANCE),
-        (replace(PASSED["compliance"], passed=False), ErrorClass.COMPLIANCE),
-        (replace(PASSED["goss"], passed=False, detail="port 80"), ErrorClass.SMOKE),
-        (replace(PASSED["hygiene"], passed=False), ErrorClass.HYGIENE),
-        (replace(PASSED["boot"], passed=False), ErrorClass.SMOKE),
-    ],
-)
-def test_one_refusing_gate_keeps_a_version_out(check: Check, error_class: ErrorClass) -> None:
-    failure = gates.failure_of(gates.judge(TARGET, (PASSED | {check.name: check}).values()))
-    assert failure is not None
-    assert failure.error_class is error_class
-
-
-def test_boot_and_hygiene_cannot_be_declined() -> None:
-    assert gates.required_checks(Verification()) == ("boot", "hygiene")
 
 
 def _pending(team: str, number: int) -> PendingBuild:

@@ -5,6 +5,10 @@ import io
 import tarfile
 from collections.abc import Iterable
 
+from pipeline_core.guard import detectors
+
+FORMS = detectors.forms()
+
 
 def member(name: str, *, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
     made = tarfile.TarInfo(name)

@@ -15,11 +15,11 @@ from pipeline_core.domain.errors import PermanentError
 from pipeline_core.guard import bundles
 from pipeline_core.guard.unpack import unpack
 from pipeline_core.wire import bundle as packing
-from tests.unit.guard.archives import bundle_of, files, member, tar_of
+from tests.unit.guard.archives import FORMS, bundle_of, files, member, tar_of
 
 
 def rules_of(content: bytes) -> set[str]:
-    return {finding.rule for finding in bundles.check_bundle(content)}
+    return {finding.rule for finding in bundles.check_bundle(content, FORMS)}
 
 
 def test_what_we_pack_passes_and_comes_out_as_it_went_in(tmp_path: Path) -> None:
@@ -31,9 +31,9 @@ def test_what_we_pack_passes_and_comes_out_as_it_went_in(tmp_path: Path) -> None
     long = "é" * 100 + ".txt"
     (source / long).write_bytes(b"x" * 200_000)
     packed = packing.pack(source)
-    assert bundles.check_bundle(packed.content) == ()
+    assert bundles.check_bundle(packed.content, FORMS) == ()
     assert bundles.names_in(packed.content) == set(packed.names) == {"scripts/run.sh", long}
-    assert unpack(packed.content, target) == packed.names
+    assert unpack(packed.content, target, FORMS) == packed.names
     assert (target / "scripts" / "run.sh").stat().st_mode & 0o777 == 0o755
     assert (target / long).read_bytes() == b"x" * 200_000
 
@@ -46,13 +46,13 @@ def test_folders_are_allowed() -> None:
 REFUSED = {
     "symbolic link": (member("a", kind=tarfile.SYMTYPE, link="/etc/passwd"), "bundle-link"),
     "hard link": (member("a", kind=tarfile.LNKTYPE, link="b"), "bundle-link"),
-    "character device": (member("a", kind=tarfile.CHRTYPE), "bundle-link"),
-    "block device": (member("a", kind=tarfile.BLKTYPE), "bundle-link"),
-    "FIFO": (member("a", kind=tarfile.FIFOTYPE), "bundle-link"),
+    "character device": (member("a", kind=tarfile.CHRTYPE), "bundle-device"),
+    "block device": (member("a", kind=tarfile.BLKTYPE), "bundle-device"),
+    "FIFO": (member("a", kind=tarfile.FIFOTYPE), "bundle-device"),
     "contiguous file": (member("a", kind=tarfile.CONTTYPE), "bundle-link"),
-    "absolute name": (member("/etc/passwd"), "bundle-name"),
-    "drive letter": (member("C:/x"), "bundle-name"),
-    "name that leads out": (member("a/../../b"), "bundle-name"),
+    "absolute name": (member("/etc/passwd"), "bundle-absolute-name"),
+    "drive letter": (member("C:/x"), "bundle-absolute-name"),
+    "name that leads out": (member("a/../../b"), "bundle-outside"),
     "dot in the name": (member("./a"), "bundle-name"),
     "doubled slash": (member("a//b"), "bundle-name"),
     "back slash": (member("a\\b"), "bundle-name"),
@@ -67,13 +67,13 @@ def test_a_member_that_is_no_plain_file_is_refused(made: tarfile.TarInfo, rule: 
     content = bundle_of((made, b""), (member("good"), b"x"))
     assert rules_of(content) == {rule}
     with pytest.raises(PermanentError, match="was not unpacked"):
-        unpack(content, tmp_path)
+        unpack(content, tmp_path, FORMS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_all_findings_come_at_once() -> None:
     content = bundle_of(*((made, b"") for made, _ in REFUSED.values()))
-    assert len(bundles.check_bundle(content)) >= len(REFUSED)
+    assert len(bundles.check_bundle(content, FORMS)) >= len(REFUSED)
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("a", "a/"), ("a/", "a")])
@@ -177,7 +177,7 @@ def test_a_forged_header_with_a_right_checksum_shows_all_readers_the_same(
     header[156] = kind
     header[position : position + len(value)] = value
     content = gzip.compress(with_checksum(bytes(header[:512])) + tar[512:])
-    if bundles.check_bundle(content):
+    if bundles.check_bundle(content, FORMS):
         return
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert {each.name for each in archive if each.isfile()} == bundles.names_in(content)
@@ -200,15 +200,15 @@ def test_a_huge_extension_is_refused() -> None:
 
 @given(content=st.binary(max_size=2000))
 def test_any_bytes_are_judged_without_an_exception(content: bytes) -> None:
-    assert bundles.check_bundle(content)
-    assert bundles.check_bundle(gzip.compress(content))
+    assert bundles.check_bundle(content, FORMS)
+    assert bundles.check_bundle(gzip.compress(content), FORMS)
 
 
 @given(position=st.integers(0, len(GOOD_TAR) - 1), byte=st.integers(0, 255))
 def test_where_the_guard_sees_no_fault_tarfile_sees_the_same_files(position: int, byte: int) -> None:
     tar = tar_of([(member("a"), b"x" * 600), (member("é" * 60), b"y")])
     content = gzip.compress(tar[:position] + bytes([byte]) + tar[position + 1 :])
-    if bundles.check_bundle(content):
+    if bundles.check_bundle(content, FORMS):
         return
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert {each.name for each in archive if each.isfile()} == bundles.names_in(content)
@@ -217,4 +217,4 @@ def test_where_the_guard_sees_no_fault_tarfile_sees_the_same_files(position: int
 def test_unpacking_into_a_folder_with_content_is_refused(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     with pytest.raises(PermanentError, match="not empty"):
-        unpack(files(a=b"x"), tmp_path)
+        unpack(files(a=b"x"), tmp_path, FORMS)

@@ -26,6 +26,7 @@ class FakeFactory:
     page: int = 2
     request: dict[str, Any] = field(default_factory=dict)
     poison: list[dict[str, Any]] = field(default_factory=list)
+    shown: dict[str, dict[str, Any]] = field(default_factory=dict)  # plain answers by path
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -37,6 +38,8 @@ class FakeFactory:
         if headers.get("authorization") != f"Bearer {TOKEN}":
             return problem(401, "send an access token")
         route, _, query = path.partition("?")
+        if method == "GET" and route in self.shown:
+            return reply(200, self.shown[route])
         asked = dict(pair.split("=", 1) for pair in query.split("&") if pair)
         match method, route.removeprefix("/api/").split("/"):
             case "PUT", ["bundles", digest]:

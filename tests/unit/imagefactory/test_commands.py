@@ -34,6 +34,19 @@ def test_validate_shows_every_error_of_document_bundle_and_paths_at_once(run: Ru
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["metadata.name", "metadata.tema", "link"]
 
 
+@pytest.mark.parametrize("option", [[], ["--platform"]])
+def test_validate_checks_the_folder_of_secops_too(run: Run, tmp_path: Path, option: list[str]) -> None:
+    (tmp_path / "platform").mkdir()
+    (tmp_path / "platform" / "a.sh").write_text("#!/bin/bash\n")
+    (tmp_path / "catalog.json").write_text('{"hosts": ["example.com"], "entries": []}')
+    done = run("validate", tmp_path, *option)
+    assert (done.exit_code, "platform is valid: 2 files" in done.stdout) == (0, True), done.stderr
+    (tmp_path / "catalog.json").write_text('{"hosts": [], "entries": []}')
+    done = run("validate", tmp_path, *option, "-o", "json")
+    assert done.exit_code == 1
+    assert [each["rule"] for each in json.loads(done.stdout)["problems"]] == ["catalog-hosts"]
+
+
 def test_validate_finds_missing_files_and_secrets(run: Run, folder: Path) -> None:
     (folder / "install.sh").rename(folder / "setup.sh")
     (folder / "key").write_text("-----BEGIN RSA " + "PRIVATE KEY-----\n" + "A" * 64)
@@ -221,6 +234,27 @@ def test_builds_show_and_lineage(run: Run, factory: FakeFactory) -> None:
     drawn = run("lineage")
     assert [line.strip("│├└─ ") for line in drawn.stdout.splitlines()] == ["base", "java", "app"]
     assert "lost: has no parent" in drawn.stderr
+
+
+def test_gates_are_shown_with_score_and_evidence(run: Run, factory: FakeFactory) -> None:
+    gates = [
+        {"gate": "boot", "passed": True, "score": None, "evidence": "", "simulated": True},
+        {"gate": "compliance", "passed": False, "score": 41.5, "evidence": "of 90", "simulated": False},
+    ]
+    factory.builds[BUILD] = [build_view(BUILD, gates=gates)]
+    factory.images["a"] = {"etag": '"1"', "view": image_view("a", builds=[build_view(BUILD, gates=gates)])}
+    lines = run("builds", "show", BUILD).stdout.splitlines()
+    (boot,) = (line for line in lines if "boot" in line)
+    (compliance,) = (line for line in lines if "compliance" in line)
+    assert [word in boot for word in ("passed", "simulated")] == [True, True]
+    assert [word in compliance for word in ("failed", "41.5", "of 90", "on a machine")] == [True] * 4
+    assert "passed boot*; FAILED compliance 41.5" in " ".join(run("show", "a").stdout.split())
+    assert json.loads(run("builds", "show", BUILD, "-o", "json").stdout)["gates"] == gates
+
+
+def test_a_build_without_verdicts_says_so(run: Run, factory: FakeFactory) -> None:
+    factory.builds[BUILD] = [build_view(BUILD, gates=[])]
+    assert "not judged yet" in run("builds", "show", BUILD).stderr
 
 
 def test_platform_register_packs_the_platform_parts_alone(

@@ -199,9 +199,11 @@ def test_the_verify_stage_runs_the_platforms_script() -> None:
     assert set(plan.results) == {
         "goss.json",
         "smoke.json",
-        "compliance.json",
+        "xccdf.xml.gz",
+        "report.html.gz",
         "hygiene.json",
         "packages.json",
+        "advisories.json",
     }
 
 

@@ -1,6 +1,7 @@
 """The verify stage in the guest: its script run with tools that only pretend, its result files read by the builder."""
 
 import ast
+import gzip
 import hashlib
 import json
 import os
@@ -13,18 +14,17 @@ from typing import Any
 import pytest
 
 from builder import checks
+from builder.checks import Results
+from pipeline_core.wire.job import Tests as Asked
+from tests.unit.builder import scan_files
 from tests.unit.images.places import IMAGES
 
 BASH = shutil.which("bash") or "/bin/bash"
 RESULTS = IMAGES / "platform" / "verify" / "results.py"
 GOOD = {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}
 BAD = {"summary-line": "File: /etc/x: exists:\ndoes not match", "successful": False, "result": 1}
-XCCDF = """<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"><TestResult>
-<rule-result idref="xccdf_org.ssgproject.content_rule_one"><result>pass</result></rule-result>
-<rule-result idref="xccdf_org.ssgproject.content_rule_two"><result>{verdict}</result></rule-result>
-<score system="urn:xccdf:scoring:default" maximum="100.000000">{score}</score>
-<score system="urn:xccdf:scoring:flat" maximum="2.000000">1.0</score>
-</TestResult></Benchmark>"""
+BASH_RPM = r"bash\t(none)\t5.1.8\t9.el9\tx86_64\tRed Hat, Inc.\tbash-5.1.8-9.el9.src.rpm\tGPLv3+\n"
+SCAN = scan_files.xccdf(score="97.5", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")
 
 
 def goss_report(*tests: dict[str, Any]) -> str:
@@ -42,10 +42,10 @@ class Guest:
         shutil.copytree(IMAGES / "platform", folder / "platform" / "platform")
         shutil.copytree(IMAGES / "roles", folder / "platform" / "roles")
         self.findings("")
-        self.tool("rpm", r"printf 'bash\t5.1.8\t9.el9\tx86_64\n'")
-        self.tool("dnf", "exit 0")
+        self.tool("rpm", f"printf '{BASH_RPM}'")
+        self.dnf("")
         self.goss(goss_report(GOOD))
-        self.oscap(0, XCCDF.format(verdict="pass", score="97.5"))
+        self.oscap(0, SCAN)
 
     def tool(self, name: str, body: str) -> None:
         path = self.folder / "bin" / name
@@ -67,12 +67,21 @@ class Guest:
         catalog = self.folder / "platform" / "catalog.json"
         catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
 
+    def dnf(self, lines: str, *, code: int = 0) -> None:
+        """What dnf tells of installed advisories; of those that are available it tells nothing."""
+        told = f"cat <<'END'\n{lines}\nEND" if lines else ":"
+        self.tool("dnf", f"if [[ $* == *--installed ]]; then\n{told}\nfi\nexit {code}")
+
     def oscap(self, code: int, report: str) -> None:
+        """What oscap ends with and leaves; how it was called stands in `called`."""
         (self.folder / "report.xml").write_text(report, encoding="utf-8")
-        body = f'while (($#)); do [[ $1 == --results ]] && cp "{self.folder}/report.xml" "$2"; shift; done'
+        body = f'echo "$*" >"{self.folder}/called"\nwhile (($#)); do case $1 in\n'
+        body += f'--results) cp "{self.folder}/report.xml" "$2" ;;\n--report) echo page >"$2" ;;\nesac; shift; done'
         self.tool("oscap", f"{body}\nexit {code}")
 
-    def verify(self, *smoke: str, goss: str = "", profile: str = "") -> subprocess.CompletedProcess[str]:
+    def verify(
+        self, *smoke: str, goss: str = "", profile: str = "", tailoring: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         paths = []
         for number, body in enumerate(smoke):
             path = self.folder / f"smoke-{number}.sh"
@@ -84,6 +93,7 @@ class Guest:
             "IMAGEFACTORY_RESULTS": str(self.results),
             "IMAGEFACTORY_GOSS": goss,
             "IMAGEFACTORY_PROFILE": profile,
+            "IMAGEFACTORY_TAILORING": tailoring,
             "TMPDIR": str(self.folder),
         }
         script = self.folder / "platform" / "platform" / "verify" / "run.sh"
@@ -96,10 +106,14 @@ class Guest:
             timeout=60,
         )
 
-    def checks(self) -> dict[str, tuple[bool, float | None]]:
+    def read(self, *, goss: str = "", smoke: tuple[str, ...] = (), profile: str = "") -> Results:
         """What the builder makes of the result files."""
         files = {path.name: path.read_bytes() for path in self.results.iterdir()}
-        return {check.name: (check.passed, check.score) for check in checks.of_verify(files, simulated=False)}
+        return checks.of_verify(files, Asked(goss=goss, smoke=smoke, profile=profile), simulated=False)
+
+    def checks(self, *, goss: str = "", smoke: tuple[str, ...] = ()) -> dict[str, bool]:
+        """The builder's checks."""
+        return {check.name: check.passed for check in self.read(goss=goss, smoke=smoke).checks}
 
 
 @pytest.fixture
@@ -110,27 +124,37 @@ def guest(tmp_path: Path) -> Guest:
 def test_a_good_machine_passes_every_check_that_was_asked_for(guest: Guest) -> None:
     done = guest.verify("echo fine", goss="team.yaml", profile="cis_server_l1")
     assert done.returncode == 0, done.stderr
-    assert guest.checks() == {
-        "boot": (True, None),
-        "goss": (True, None),
-        "smoke": (True, None),
-        "compliance": (True, 97.5),
-        "hygiene": (True, None),
-    }
+    found = guest.read(goss="team.yaml", smoke=("a.sh",), profile="cis_server_l1")
+    assert {check.name: check.passed for check in found.checks} == dict.fromkeys(
+        ("boot", "goss", "smoke", "hygiene"), True
+    )
+    assert found.scan is not None
+    assert found.scan.score == 97.5
     packages = json.loads((guest.results / "packages.json").read_text("utf-8"))
-    assert packages == [{"name": "bash", "version": "5.1.8", "release": "9.el9", "arch": "x86_64"}]
+    assert packages == [
+        {
+            "name": "bash",
+            "version": "5.1.8",
+            "release": "9.el9",
+            "arch": "x86_64",
+            "vendor": "Red Hat, Inc.",
+            "source": "bash-5.1.8-9.el9.src.rpm",
+            "license": "GPLv3+",
+        }
+    ]
     assert all(path.stat().st_mode & 0o004 for path in guest.results.iterdir())
 
 
 def test_hygiene_and_packages_are_reported_though_nothing_was_asked_for(guest: Guest) -> None:
     assert guest.verify().returncode == 0
-    assert {path.name for path in guest.results.iterdir()} == {"hygiene.json", "packages.json"}
+    found = {path.name for path in guest.results.iterdir()}
+    assert found == {"hygiene.json", "packages.json", "advisories.json"}
 
 
 def test_findings_are_reported_and_do_not_end_the_stage(guest: Guest) -> None:
     guest.findings("/opt/a.key: a private key")
     assert guest.verify("exit 0").returncode == 0
-    assert guest.checks()["hygiene"] == (False, None)
+    assert guest.checks()["hygiene"] is False
     found = json.loads((guest.results / "hygiene.json").read_text("utf-8"))
     assert found["findings"] == ["/opt/a.key: a private key"]
 
@@ -146,7 +170,7 @@ def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
 
 def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: Guest) -> None:
     assert guest.verify("exit 7", "exit 0").returncode == 0
-    assert guest.checks()["smoke"] == (False, None)
+    assert guest.checks(smoke=("a.sh", "b.sh"))["smoke"] is False
     results = json.loads((guest.results / "smoke.json").read_text("utf-8"))["results"]
     assert [(each["name"], each["passed"], each["exit_code"]) for each in results] == [
         ("smoke-0.sh", False, 7),
@@ -154,19 +178,39 @@ def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: G
     ]
 
 
-def test_failed_rules_lower_the_score_and_are_named(guest: Guest) -> None:
-    guest.oscap(2, XCCDF.format(verdict="fail", score="61.25"))
+def test_rules_that_fail_do_not_end_the_stage_and_the_builder_reads_them(guest: Guest) -> None:
+    guest.oscap(2, SCAN)
     assert guest.verify(profile="cis_server_l1").returncode == 0
-    found = json.loads((guest.results / "compliance.json").read_text("utf-8"))
-    assert found == {"profile": "cis_server_l1", "score": 61.25, "failed_rules": ["two"]}
+    scan = guest.read(profile="cis_server_l1").scan
+    assert scan is not None
+    assert [finding.rule for finding in scan.findings] == ["two"]
+    assert gzip.decompress((guest.results / "report.html.gz").read_bytes()) == b"page\n"
+
+
+@pytest.mark.parametrize("tailoring", ["", "/run/imagefactory/bundle/my tailoring.xml"])
+def test_the_scanner_is_given_the_profile_and_the_tailoring_where_there_is_one(
+    guest: Guest, tailoring: str
+) -> None:
+    assert guest.verify(profile="cis_server_l1", tailoring=tailoring).returncode == 0
+    called = (guest.folder / "called").read_text("utf-8")
+    assert "--profile cis_server_l1 " in called
+    assert (f"--tailoring-file {tailoring} " in called) is bool(tailoring)
+    assert ("--tailoring-file" in called) is bool(tailoring)
 
 
 def test_a_scanner_that_could_not_scan_fails_the_stage(guest: Guest) -> None:
-    guest.oscap(1, "")
+    guest.oscap(1, SCAN)
     done = guest.verify(profile="no_such_profile")
     assert done.returncode != 0
     assert "oscap ended with 1" in done.stderr
-    assert not (guest.results / "compliance.json").exists()
+    assert not (guest.results / "xccdf.xml.gz").exists()
+
+
+def test_a_scanner_that_writes_nothing_fails_the_stage(guest: Guest) -> None:
+    guest.oscap(0, "")
+    done = guest.verify(profile="cis_server_l1")
+    assert done.returncode != 0
+    assert "oscap has written no xccdf.xml" in done.stderr
 
 
 def test_a_goss_with_another_digest_is_not_run(guest: Guest) -> None:
@@ -186,16 +230,13 @@ def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
     [
         ("packages", ""),
         ("smoke", ""),
-        ("compliance", "<Benchmark xmlns='http://checklists.nist.gov/xccdf/1.2'/>"),
         ("hygiene", "not json"),
     ],
 )
 def test_output_that_says_nothing_is_no_result(tmp_path: Path, kind: str, content: str) -> None:
     source, output = tmp_path / "in", tmp_path / "out.json"
     source.write_text(content, encoding="utf-8")
-    inputs = {"compliance": ["cis", str(source)], "hygiene": [str(source), str(source)]}.get(
-        kind, [str(source)]
-    )
+    inputs = [str(source), str(source)] if kind == "hygiene" else [str(source)]
     command = [sys.executable, "-B", str(RESULTS), kind, *inputs, str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode != 0

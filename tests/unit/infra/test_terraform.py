@@ -13,7 +13,12 @@ from tests.unit.infra import terraform
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 # What only a machine of a developer needs, and what a Flex Consumption app must not be given.
-ONLY_LOCAL = {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "FACTORY_CA_FILE"}
+ONLY_LOCAL = {
+    "AzureWebJobsStorage",
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FACTORY_CA_FILE",
+    "FACTORY_SIGNING_KEY_FILE",
+}
 PRIVATE: dict[str, dict[str, Any]] = {
     "azurerm_storage_account": {
         "shared_access_key_enabled": False,
@@ -135,6 +140,37 @@ def test_the_table_of_grants_is_read_whole() -> None:
     # The other tests of this table mean something only if the pattern finds each line.
     assert len(grants()) == terraform.text("roles.tf").count("to = ")
     assert {role for _, role, _ in grants()} == set(roles())
+
+
+def test_who_signs_may_do_nothing_else_with_the_key_and_may_not_publish() -> None:
+    role = terraform.resources("azurerm_role_definition")["provenance_signer"]
+    (permissions,) = role["permissions"]
+    assert permissions == {
+        "data_actions": [
+            "Microsoft.KeyVault/vaults/keys/read",
+            "Microsoft.KeyVault/vaults/keys/sign/action",
+        ]
+    }
+    holders = [
+        (name, assignment["principal_id"], assignment["scope"])
+        for name, assignment in terraform.resources("azurerm_role_assignment").items()
+        if "signer" in str(assignment.get("role_definition_id"))
+    ]
+    assert holders == [("function_signs", "${local.principals.function}", "${azapi_resource.signing_key.id}")]
+    named = [
+        str(each.get("role_definition_name"))
+        for each in terraform.resources("azurerm_role_assignment").values()
+    ]
+    assert not [name for name in named if "Crypto" in name]
+
+
+def test_the_key_that_signs_is_what_the_application_takes() -> None:
+    properties = terraform.resources("azapi_resource")["signing_key"]["body"]["properties"]
+    assert (properties["kty"], properties["curveName"], properties["keyOps"]) == (
+        "EC",
+        "P-256",
+        ["sign", "verify"],
+    )
 
 
 def test_the_builder_may_only_read_a_live_gallery() -> None:

@@ -1,10 +1,9 @@
 """Ways to lose records and to get them back, for tests."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
@@ -70,27 +69,28 @@ def index_keys(made: World) -> set[tuple[str, str]]:
     return {(row.partition, row.key) for row in rows if row.partition not in passing}
 
 
-def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None:
-    """Deliver one message after the other until something holds."""
-    for _ in range(limit):
-        if holds():
-            return
-        before = made.deliveries
-        made.drain(limit=0)
-        if made.deliveries == before:
-            break
-    assert holds(), "the world came to rest before it held"
+def essence(made: World) -> dict[ImageName, ImageHead]:
+    """Heads as they have to come back; the last version may be higher, and measurements begin anew."""
+    return {name: _essence(head) for name, head in heads(made).items()}
 
 
-def in_phase(made: World, image: ImageName, phase: Phase) -> Build:
-    """Deliver until the image's build is in a phase."""
+def _essence(head: ImageHead) -> ImageHead:
+    plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
+    return replace(
+        plain,
+        current=head.current,
+        period=head.period,
+        request=head.request,
+        height=head.height,
+        revision=head.revision,
+    )
 
-    def holds() -> bool:
-        running = scenes.head(made, image).active
-        return running is not None and running.phase is phase
 
-    until(made, holds)
-    return scenes.active(made, image).value
+def lost_and_restored(made: World) -> None:
+    """Lose every table and bring them back, without a problem."""
+    lose_tables(made)
+    assert heads(made) == {}
+    assert problems(restore(made)) == {}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -94,6 +94,7 @@ class _Wired:
     containers: Any
     resources: Any
     secrets: Any
+    signer: Any
     web: Any
     tokens: Any
 

@@ -1,8 +1,10 @@
 """Events of the builder are hints: the attempt that runs is looked at now, everything else is a named no-op."""
 
+from datetime import timedelta
+
 import pytest
 
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.wire import messages
 from simulation.world import World
 from tests.unit.services import scenes
@@ -36,6 +38,31 @@ def test_an_event_of_the_running_attempt_has_the_build_looked_at_now() -> None:
     made.factory.build_events.observe(message)
     (text,) = scenes.texts(made, "build-steps")
     assert messages.StepMessage.from_wire(text).seq == build.seq
+
+
+def test_the_event_of_an_end_moves_the_build_on_without_a_message_in_between() -> None:
+    made, build = _running()
+    made.platform.advance()  # the container begins
+    made.ports.clock.advance(timedelta(minutes=20))
+    made.platform.advance()  # and ends
+    (text,) = scenes.texts(made, "build-events")
+    scenes.lose(made)
+    made.factory.build_events.observe(messages.BuildEventMessage.from_wire(text))
+    moved = scenes.stored(made, build.id).value
+    assert (moved.phase, moved.seq) == (Phase.VERIFYING, build.seq + 1)
+    (step,) = scenes.texts(made, "build-steps")
+    assert messages.StepMessage.from_wire(step).seq == moved.seq
+
+
+def test_an_event_that_comes_twice_forks_no_chain_beyond_the_next_transition() -> None:
+    made, build = _running()
+    message = messages.BuildEventMessage(build=str(build.id), stage="build", attempt=1, kind="completed")
+    for _ in range(2):
+        made.factory.build_events.observe(message)
+    made.drain()
+    (ended,) = scenes.builds(made, BASE)
+    assert ended.result is Result.SUCCEEDED
+    assert scenes.texts(made, "build-steps") == []
 
 
 def test_an_event_of_an_unknown_build_is_a_named_no_op() -> None:

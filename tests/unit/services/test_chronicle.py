@@ -126,11 +126,11 @@ def test_a_note_of_a_change_that_was_given_up_is_forgotten() -> None:
 
 def test_a_publication_is_told_before_its_build_is_over() -> None:
     made = scenes.registered(ONE)
-    losses.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.in_phase(made, BASE, Phase.PUBLISHING)
     entry = _chronicle(made).find_image(BASE)
     assert entry is not None
     assert entry.current is None
-    losses.until(made, lambda: scenes.head(made, BASE).active is None)
+    scenes.until(made, lambda: scenes.head(made, BASE).active is None)
     entry = _chronicle(made).find_image(BASE)
     assert entry is not None
     assert entry.current is not None

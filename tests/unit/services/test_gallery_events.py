@@ -40,7 +40,9 @@ def test_a_live_version_without_our_provenance_raises_an_alarm() -> None:
     made = scenes.settled(ONE)
     made.factory.gallery_events.observe(_foreign(made), WRITE)
     entry = scenes.entry_of(made, BASE, Event.UNPROVEN)
-    assert entry.detail == "rhel9-base@9.20990101.1 is in live without provenance of this factory"
+    assert entry.detail == (
+        "rhel9-base@9.20990101.1 in live is not proven: it names no provenance of this factory"
+    )
     (text,) = scenes.texts(made, "notification-requests")
     assert NotificationMessage.from_wire(text).entry == entry.key
     assert scenes.told(made, "version-unproven", image="rhel9-base")

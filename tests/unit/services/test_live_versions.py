@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
+from pipeline_core.domain import proofs
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.names import (
@@ -22,12 +23,13 @@ from pipeline_core.domain.names import (
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recipe import recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
-from pipeline_core.services import publishing
 from pipeline_core.services.documents import Documents
 from pipeline_core.services.live_versions import LiveVersions
 from pipeline_core.services.provenance import Provenance
+from pipeline_core.services.provenance_parts import provenance_of
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.job import BuildReport
 from simulation import fleet, world
@@ -37,6 +39,7 @@ LIVE = GalleryName("live")
 NAME = ImageName("app")
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 VERSION = GalleryVersion(9, 20261121, 1)
+VERDICTS = tuple(Verdict(gate=gate, passed=True, evidence="") for gate in ("boot", "hygiene"))
 REPORT = BuildReport(
     build="app.0123456789ab.1",
     stage="verify",
@@ -112,10 +115,17 @@ def _published(ports: MemoryPorts, is_root: bool, inputs: BuildInputs, lane: Lan
         priority="",
         version=VERSION,
     )
-    proof = Provenance(blobs=ports.blobs, site=scenes.site_of(_WORLD)).store(build, (), REPORT)
-    build = replace(build, provenance=proof)
-    _add(ports, publishing._tags(build))
+    build = replace(build, provenance=_provenance(ports).store(build, VERDICTS, REPORT))
+    _add(ports, _tags(build))
     return build
+
+
+def _tags(build: Build) -> dict[str, str]:
+    return {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
+
+
+def _provenance(ports: MemoryPorts) -> Provenance:
+    return provenance_of(ports, scenes.site_of(_WORLD))
 
 
 def _add(ports: MemoryPorts, tags: dict[str, str]) -> None:
@@ -134,7 +144,7 @@ def _reader(ports: MemoryPorts) -> LiveVersions:
     return LiveVersions(
         galleries=ports.galleries,
         documents=Documents(ports.blobs, Region("westeurope")),
-        provenance=Provenance(blobs=ports.blobs, site=scenes.site_of(_WORLD)),
+        provenance=_provenance(ports),
     )
 
 
@@ -187,12 +197,38 @@ _INPUTS = BuildInputs(
 def test_a_version_of_which_a_tag_was_changed_is_not_believed(tag: str, text: str) -> None:
     ports = twins([LIVE])
     build = _published(ports, False, _INPUTS, Lane.HUMAN, 1)
-    _add(ports, {**publishing._tags(build), f"imagefactory-{tag}": text})
+    _add(ports, {**_tags(build), f"imagefactory-{tag}": text})
     found = _reader(ports).look(LIVE, NAME)
     assert found.live == ()
     assert list(found.doubted) == [VERSION]
     assert found.numbers == (VERSION,)
     assert found.definition is None
+
+
+def test_a_version_whose_statement_is_older_than_signatures_is_doubted_and_told_why() -> None:
+    ports = twins([LIVE])
+    build = _published(ports, False, _INPUTS, Lane.HUMAN, 1)
+    unsigned = twins([LIVE])
+    for container, name in (
+        ("provenance", f"{build.provenance}.json"),
+        ("definitions", f"{build.definition}.json"),
+    ):
+        content = ports.blobs.read(container, name, limit=10**6)
+        unsigned.blobs.create(container, name, content, media_type="application/json")
+    _add(unsigned, _tags(build))
+    found = _reader(unsigned).look(LIVE, NAME)
+    assert found.live == ()
+    assert "is not signed: the version is older than signatures are" in found.doubted[VERSION]
+
+
+def test_what_a_key_signed_that_is_disabled_since_is_doubted() -> None:
+    ports = twins([LIVE])
+    _published(ports, False, _INPUTS, Lane.HUMAN, 1)
+    (key,) = ports.signer.trusted_keys()
+    ports.signer.rotate()
+    assert len(_reader(ports).look(LIVE, NAME).live) == 1
+    ports.signer.disable(key)
+    assert "no trusted key has signed" in _reader(ports).look(LIVE, NAME).doubted[VERSION]
 
 
 def test_a_version_of_somebody_else_counts_as_a_number_only() -> None:

@@ -223,6 +223,18 @@ def test_a_published_version_wakes_the_children() -> None:
     assert scenes.head(made, JAVA).current is not None
 
 
+def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_end() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    first = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    made.register("rhel9-base", None, text="edited meanwhile")
+    scenes.until(made, lambda: scenes.stored(made, first.id).value.is_finished)
+    (text,) = scenes.texts(made, "image-published")
+    scenes.lose(made)
+    made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.asked(made) == []
+    assert scenes.active(made, BASE).value.id != first.id
+
+
 def test_an_included_version_whose_end_was_not_written_is_ended_by_the_next_step() -> None:
     made, build, version = _publishing()
     made.ports.clock.advance(timedelta(minutes=5))

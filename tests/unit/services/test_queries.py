@@ -1,10 +1,15 @@
 """Answers for readers: pages, lineage, and one image with what would be decided about it now."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.services.views import GateView
+from pipeline_core.state import images as records
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
 
@@ -142,6 +147,41 @@ def test_a_build_is_shown_with_its_failure_and_who_owns_it() -> None:
     assert (view.failure_class, view.failure_owner) == ("provisioner", "team")
     assert view.failure == "the simulated provisioner failed"
     assert view.reasons[0].startswith("never-built")
+
+
+def test_gates_are_shown_as_the_build_keeps_them() -> None:
+    made = scenes.settled(ONE)
+    (build,) = scenes.builds(made, BASE)
+    verdict = Verdict(
+        gate="compliance", passed=False, evidence="scored 41.5 of 90", simulated=True, score=41.5
+    )
+    stored = made.factory.queries.images_store.find_build(build.id)
+    assert stored is not None
+    judged = replace(stored.value, verdicts=(verdict,))
+    made.factory.queries.images_store.commit([records.put_build(judged, etag=stored.etag)])
+    expected = GateView(
+        gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of 90", simulated=True
+    )
+    assert made.factory.queries.build(build.id).gates == (expected,)
+    assert made.factory.queries.image(BASE).builds[0].gates == (expected,)
+
+
+def test_a_child_that_failed_for_good_is_blocked_and_what_is_below_it_is_held_back() -> None:
+    made = scenes.settled()
+    before = made.versions()
+    made.platform.failing = {("rhel9-java", "verify"): "compliance"}
+    scenes.released(made)
+    made.drain()
+    java, below = (made.factory.queries.image(name).image for name in (JAVA, PAYMENTS))
+    assert (java.state, java.version) == ("blocked", before["rhel9-java"])
+    assert " failed: compliance: " in java.detail
+    assert [each.type for each in java.conditions] == ["Blocked"]
+    assert (below.state, below.version) == ("current", before["payments-api"])
+    (held,) = below.conditions
+    assert (held.type, held.reason, held.message) == ("HeldBack", "AncestorBlocked", below.detail)
+    assert below.detail.startswith(f"its parent rhel9-java stays on {java.version}: {java.detail[:100]}")
+    sibling = made.factory.queries.image(ImageName("ml-worker")).image
+    assert (sibling.state, sibling.detail, sibling.conditions) == ("current", "", ())
 
 
 def test_what_does_not_exist_is_not_found() -> None:

@@ -16,7 +16,7 @@ from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.domain.sources import ParentReference, ParentVersion, SourceVersion
 from pipeline_core.ports import TableWrite, Verb
 from pipeline_core.state import images as records
-from simulation import fleet
+from simulation import fleet, world
 from simulation.world import World
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS, SIX
@@ -236,6 +236,31 @@ def test_a_version_that_was_built_before_is_made_current_again_without_a_build()
     assert (now.version, now.build, now.fingerprint) == (first.version, first.build, first.fingerprint)
     assert len(scenes.builds(made, JAVA)) == 2
     assert scenes.events(made, JAVA).count(Event.REUSED) == 1
+
+
+@pytest.mark.parametrize("spoilt", ["gone", "edited"])
+def test_a_version_that_is_gone_or_no_longer_proven_is_not_made_current_again_but_built_anew(
+    spoilt: str,
+) -> None:
+    made = scenes.settled(TWO)
+    first = scenes.head(made, JAVA).current
+    assert first is not None
+    made.register("rhel9-java", "rhel9-base", text="edited")
+    made.drain()
+    live = made.ports.galleries.find_version(world.LIVE, JAVA, first.version)
+    assert live is not None
+    if spoilt == "gone":
+        made.ports.galleries.begin_delete(world.LIVE, JAVA, first.version)
+    else:
+        made.ports.galleries.add_version(replace(live, tags={**live.tags, "imagefactory-period": "7"}))
+    made.register("rhel9-java", "rhel9-base")
+    made.drain()
+    now = scenes.head(made, JAVA).current
+    assert now is not None
+    assert now.fingerprint == first.fingerprint
+    assert now.version > first.version
+    assert len(scenes.builds(made, JAVA)) == 3
+    assert (Event.UNPROVEN in scenes.events(made, JAVA)) is (spoilt == "edited")
 
 
 def test_children_follow_a_parent_that_was_set_back_to_an_earlier_version() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.policy import OPEN
 from pipeline_core.services.register import document_etag
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.problems import InvalidDocument
@@ -36,6 +37,7 @@ def test_a_registration_that_dies_before_its_write_leaves_nothing_behind() -> No
             )
         ),
         digest,
+        OPEN,
         None,
     )
     registrar._index(head)  # and there the host dies

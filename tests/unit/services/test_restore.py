@@ -7,7 +7,6 @@ import pytest
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import AlreadyExists
-from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
@@ -23,36 +22,13 @@ SHA = "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
 THREE = {**TWO, "payments-api": "rhel9-java"}
 
 
-def _essence(head: ImageHead) -> ImageHead:
-    """What has to be the same; the last version may be higher, and measurements begin anew."""
-    plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
-    return replace(
-        plain,
-        current=head.current,
-        period=head.period,
-        request=head.request,
-        height=head.height,
-        revision=head.revision,
-    )
-
-
-def _all(made: World) -> dict[ImageName, ImageHead]:
-    return {name: _essence(head) for name, head in losses.heads(made).items()}
-
-
-def _lost_and_restored(made: World) -> None:
-    losses.lose_tables(made)
-    assert losses.heads(made) == {}
-    assert losses.problems(losses.restore(made)) == {}
-
-
 def test_a_fleet_is_current_again_without_a_build_and_follows_the_next_release_once() -> None:
     made = scenes.settled()
-    before, indexed, versions = _all(made), losses.index_keys(made), made.versions()
+    before, indexed, versions = losses.essence(made), losses.index_keys(made), made.versions()
     losses.lose_tables(made)
     reports = losses.restore(made)
     assert losses.restored(reports) == sorted(map(str, SIX))
-    assert _all(made) == before
+    assert losses.essence(made) == before
     assert losses.index_keys(made) == indexed
     made.settle()
     assert losses.build_count(made) == 0
@@ -75,7 +51,7 @@ def test_claims_of_live_versions_are_there_again() -> None:
     made.register("rhel9-java", "rhel9-base", text="edited")
     made.settle()
     before = {name: scenes.images(made).list_claims(name, limit=10) for name in (BASE, JAVA)}
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     for name, claims in before.items():
         after = scenes.images(made).list_claims(name, limit=10)
         assert len(after) == len(claims)
@@ -87,7 +63,7 @@ def test_what_was_stale_is_stale_after_and_built_once() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
     scenes.lose(made)
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     assert losses.build_count(made) == 0
     made.settle()
     assert [len(scenes.builds(made, name)) for name in (BASE, JAVA)] == [1, 1]
@@ -98,7 +74,7 @@ def test_a_definition_that_was_edited_and_not_built_is_the_one_in_force() -> Non
     made = scenes.settled(TWO)
     made.register("rhel9-java", "rhel9-base", text="edited")
     edited = scenes.head(made, JAVA).registration
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     assert scenes.head(made, JAVA).registration == edited
     made.settle()
     assert losses.build_count(made) == 1
@@ -108,7 +84,7 @@ def test_a_definition_that_was_edited_and_not_built_is_the_one_in_force() -> Non
 def test_an_image_that_was_never_built_is_registered_again() -> None:
     made = scenes.settled({"rhel9-base": None})
     made.register("rhel9-java", "rhel9-base")
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     assert scenes.head(made, JAVA).current is None
     made.settle()
     assert losses.build_count(made) == 1
@@ -140,13 +116,13 @@ def test_a_reused_version_is_current_again_though_it_is_not_the_highest() -> Non
     made.settle()
     made.register("rhel9-java", "rhel9-base")
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     assert first is not None
     assert before[JAVA].current is not None
     assert before[JAVA].current.version == first.version
     assert len(made.ports.galleries.list_versions(LIVE, JAVA)) == 2
-    _lost_and_restored(made)
-    assert _all(made) == before
+    losses.lost_and_restored(made)
+    assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0
     made.register("rhel9-java", "rhel9-base", text="edited")  # the higher version is there to be reused
@@ -159,12 +135,12 @@ def test_a_version_that_a_person_took_out_of_latest_stays_out_and_current() -> N
     made = scenes.settled(TWO)
     scenes.released(made)
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     made.ports.galleries.set_excluded(LIVE, BASE, _version(made, BASE), excluded=True)
     latest = made.ports.galleries.latest(LIVE, BASE)
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     made.settle()
-    assert _all(made) == before
+    assert losses.essence(made) == before
     assert losses.build_count(made) == 0
     assert made.ports.galleries.latest(LIVE, BASE) == latest
 
@@ -173,7 +149,7 @@ def test_without_a_chronicle_the_tags_alone_tell_and_a_version_out_of_latest_is_
     made = scenes.settled(TWO)
     scenes.released(made)
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     made.ports.galleries.set_excluded(LIVE, JAVA, _version(made, JAVA), excluded=True)
     scenes.rewired(made, blobs=losses.WithoutChronicle(inner=made.ports.blobs))
     losses.lose_tables(made)
@@ -193,10 +169,10 @@ def test_a_request_is_remembered_with_its_token() -> None:
     made = scenes.settled(TWO)
     made.factory.requests.request(JAVA, ADMIN, "because", "key")
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     assert before[JAVA].request is not None
-    _lost_and_restored(made)
-    assert _all(made) == before
+    losses.lost_and_restored(made)
+    assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0
     made.factory.requests.request(JAVA, ADMIN, "because", "key")
@@ -219,11 +195,11 @@ def test_the_catalog_and_a_staged_tool_are_told_by_chronicle_and_provenance() ->
     bundle = world.upload(made, "content")
     made.factory.registrar.register(BASE, document, bundle, ADMIN, expected=None, create_only=True)
     made.settle()
-    before, platform = _all(made), scenes.sources(made).find_platform()
+    before, platform = losses.essence(made), scenes.sources(made).find_platform()
     assert before[BASE].current is not None
     assert before[BASE].current.inputs.catalog == (("falcon", "7.18.0", SHA),)
-    _lost_and_restored(made)
-    assert _all(made) == before
+    losses.lost_and_restored(made)
+    assert losses.essence(made) == before
     assert scenes.sources(made).find_platform() == platform
     assert scenes.sources(made).platform_revision() == 2
     assert scenes.rest_of(made, BASE) == "current"
@@ -233,13 +209,13 @@ def test_a_withdrawn_upstream_version_makes_nothing_stale() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     made.ports.marketplace.withdraw(world.SOURCE, MarketplaceVersion.parse(scenes.NEXT_RELEASE))
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     made.factory.poller.poll()
     made.settle()
     assert losses.build_count(made) == 0
-    assert _all(made) == before
+    assert losses.essence(made) == before
 
 
 def test_a_refresh_period_that_is_no_longer_asked_for_does_not_go_back() -> None:
@@ -248,11 +224,11 @@ def test_a_refresh_period_that_is_no_longer_asked_for_does_not_go_back() -> None
     made.settle()
     made.register("rhel9-base", None)
     made.settle()
-    before = _all(made)
+    before = losses.essence(made)
     assert before[BASE].period > 0
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     made.settle()
-    assert _all(made) == before
+    assert losses.essence(made) == before
     assert losses.build_count(made) == 0
 
 
@@ -260,8 +236,8 @@ def test_a_refresh_period_that_is_no_longer_asked_for_does_not_go_back() -> None
 def test_a_build_that_ran_is_followed_by_one_under_an_id_and_a_version_of_its_own(phase: Phase) -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
-    losses.in_phase(made, BASE, phase)
-    losses.until(made, lambda: phase is not Phase.BUILDING or bool(made.ports.containers.names()))
+    scenes.in_phase(made, BASE, phase)
+    scenes.until(made, lambda: phase is not Phase.BUILDING or bool(made.ports.containers.names()))
     lost = scenes.active(made, BASE).value
     losses.lose_tables(made)
     losses.restore(made)
@@ -278,9 +254,9 @@ def test_a_build_that_ran_is_followed_by_one_under_an_id_and_a_version_of_its_ow
 def test_a_copy_that_was_complete_is_let_in_and_not_built_again() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
-    lost = losses.in_phase(made, BASE, Phase.PUBLISHING)
+    lost = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     assert lost.version is not None
-    losses.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, lost.version) is not None)  # type: ignore[arg-type]
+    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, lost.version) is not None)  # type: ignore[arg-type]
     made.ports.clock.advance(made.ports.galleries.replication)
     losses.lose_tables(made)
     losses.restore(made)
@@ -295,7 +271,7 @@ def test_an_input_that_failed_for_good_stays_blocked() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "verify"): "hygiene"})
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
     assert losses.build_count(made) == 0
@@ -305,7 +281,7 @@ def test_a_step_that_failed_for_good_stays_blocked() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "provisioner"})
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     (claim,) = scenes.images(made).list_claims(BASE, limit=10)
     assert claim.value.outcome is Outcome.FAILED
     assert claim.value.detail == "the simulated provisioner failed"
@@ -327,7 +303,7 @@ def test_a_version_that_is_only_in_quarantine_is_never_taken_again() -> None:
             excluded_from_latest=True,
         )
     )
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     last = scenes.head(made, BASE).last_version
     assert taken is not None
     assert last is not None
@@ -345,7 +321,7 @@ def test_an_image_of_which_a_live_version_cannot_be_believed_is_left_and_told() 
     losses.lose_tables(made)
     reports = losses.restore(made)
     assert losses.restored(reports) == ["rhel9-base"]
-    assert "do not give the fingerprint" in losses.problems(reports)["rhel9-java"]
+    assert "is not proven: the tags have the digest" in losses.problems(reports)["rhel9-java"]
     made.ports.galleries.add_version(found)
     assert losses.restored(losses.restore(made, force=True)) == ["rhel9-java"]
     made.settle()
@@ -364,9 +340,9 @@ def test_an_image_that_was_registered_before_the_loss_and_lost_its_race_does_not
         made.factory.registrar.register(
             JAVA, fleet.document("rhel9-java", "rhel9-base"), digest, ADMIN, expected=None, create_only=True
         )
-    before = _all(made)
-    _lost_and_restored(made)
-    assert _all(made) == before
+    before = losses.essence(made)
+    losses.lost_and_restored(made)
+    assert losses.essence(made) == before
 
 
 def _version(made: World, image: ImageName) -> GalleryVersion:

@@ -21,7 +21,7 @@ def _lost() -> World:
     gone = scenes.head(made, GONE)
     made.factory.registrar.unregister(GONE, scenes.ADMIN, str(gone.registration.definition))
     made.register("rhel9-java", "rhel9-base", text="edited")
-    losses.in_phase(made, JAVA, Phase.BUILDING)
+    scenes.in_phase(made, JAVA, Phase.BUILDING)
     losses.lose_tables(made)
     return made
 

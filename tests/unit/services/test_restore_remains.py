@@ -1,15 +1,11 @@
 """Restore beside what remains, again, in steps, and by whom; what is lost is not begun anew."""
 
-from dataclasses import replace
-
 import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
-from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Principal
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN
 from tests.unit.services import losses, scenes
 from tests.unit.services.scenes import BASE, JAVA, SIX
 
@@ -18,32 +14,9 @@ SHA = "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
 THREE = {**TWO, "payments-api": "rhel9-java"}
 
 
-def _essence(head: ImageHead) -> ImageHead:
-    """What has to be the same; the last version may be higher, and measurements begin anew."""
-    plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
-    return replace(
-        plain,
-        current=head.current,
-        period=head.period,
-        request=head.request,
-        height=head.height,
-        revision=head.revision,
-    )
-
-
-def _all(made: World) -> dict[ImageName, ImageHead]:
-    return {name: _essence(head) for name, head in losses.heads(made).items()}
-
-
-def _lost_and_restored(made: World) -> None:
-    losses.lose_tables(made)
-    assert losses.heads(made) == {}
-    assert losses.problems(losses.restore(made)) == {}
-
-
 def test_restoring_twice_changes_nothing() -> None:
     made = scenes.settled()
-    _lost_and_restored(made)
+    losses.lost_and_restored(made)
     rows = {table: made.ports.tables.rows(table) for table in losses.TABLES}
     reports = losses.restore(made, force=True)
     assert losses.restored(reports) == []
@@ -65,13 +38,13 @@ def test_a_factory_that_has_its_records_is_left_alone() -> None:
 def test_what_remains_is_not_overwritten(tables: tuple[str, ...]) -> None:
     made = scenes.settled()
     before, kept = (
-        _all(made),
+        losses.essence(made),
         {table: made.ports.tables.rows(table) for table in {*losses.TABLES} - {*tables}},
     )
     indexed = losses.index_keys(made)
     losses.lose_tables(made, *tables)
     assert losses.problems(losses.restore(made, force=True)) == {}
-    assert _all(made) == before
+    assert losses.essence(made) == before
     assert losses.index_keys(made) == indexed
     for table in {*kept} - {"index"}:
         assert made.ports.tables.rows(table) == kept[table]
@@ -82,7 +55,7 @@ def test_what_remains_is_not_overwritten(tables: tuple[str, ...]) -> None:
 
 def test_a_build_whose_index_is_lost_goes_on() -> None:
     made = scenes.registered({"rhel9-base": None})
-    build = losses.in_phase(made, BASE, Phase.BUILDING)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
     losses.lose_tables(made, "index")
     losses.restore(made)
     assert list(scenes.index(made).active()) == [build.id]
@@ -127,11 +100,11 @@ def test_a_fleet_of_more_than_one_step_is_restored_whole() -> None:
     parents: dict[str, str | None] = {"base-0": None}
     parents |= {f"image-{number:02d}": "base-0" for number in range(45)}
     made = scenes.settled(parents)
-    before = _all(made)
+    before = losses.essence(made)
     losses.lose_tables(made)
     reports = losses.restore(made)
     assert len(reports) > 6
     assert all(len(report.restored) <= 20 for report in reports)
-    assert _all(made) == before
+    assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0

@@ -211,7 +211,7 @@ def test_max_age_makes_an_image_stale_once_per_period() -> None:
         made.ports.clock.advance(timedelta(hours=12))
         made.factory.sweeper.sweep()
         made.drain()
-    assert scenes.head(made, BASE).period == began + 3
+    assert scenes.head(made, BASE).period == began + 3 * 7 * 86_400
     refreshed = scenes.builds(made, BASE)[1:]
     assert len(refreshed) == 3
     assert {reason.kind for build in refreshed for reason in build.reasons} == {ReasonKind.REFRESH_DUE}

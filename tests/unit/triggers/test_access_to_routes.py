@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from tests.unit.triggers import views
+from tests.unit.triggers import provenance_twins, views
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.twins import TwinFactory
 from triggers.api.app import create_app
@@ -17,6 +17,8 @@ CONTENT = b"a bundle"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 DOCUMENT = {"document": {"spec": {}}, "bundle": DIGEST}
 IF_MATCH = {"If-Match": quoted(views.DETAIL.etag)}
+
+VERSIONS = {"from": "1.20261120.1", "to": "1.20261121.1"}
 
 Row = tuple[str, str, dict[str, Any], int]
 
@@ -31,6 +33,22 @@ READING: dict[str, Row] = {
     "build": ("GET", f"/api/builds/{views.BUILD_ID}", {}, 200),
     "lineage": ("GET", "/api/lineage", {}, 200),
     "poison": ("GET", "/api/poison", {}, 200),
+    "policy": ("GET", "/api/policy", {}, 200),
+    "policy versions": ("GET", "/api/policy/versions", {}, 200),
+    "policy version": ("GET", "/api/policy/versions/1", {}, 200),
+    "provenance": (
+        "GET",
+        f"/api/images/payments-api/versions/{provenance_twins.VERSION}/provenance",
+        {},
+        200,
+    ),
+    "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
+    "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
+    "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
+    "sbom": ("GET", "/api/images/payments-api/versions/1.20261121.1/sbom", {}, 200),
+    "diff": ("GET", "/api/images/payments-api/diff", {"params": VERSIONS}, 200),
+    "diff page": ("GET", "/images/payments-api/diff", {"params": VERSIONS}, 200),
+    "build page": ("GET", f"/builds/{views.BUILD_ID}", {}, 200),
     "poison page": ("GET", "/poison", {}, 200),
     "overview page": ("GET", "/", {}, 200),
     "image page": ("GET", "/images/payments-api", {}, 200),
@@ -48,6 +66,12 @@ CHANGING: dict[str, Row] = {
 }
 GOVERNING: dict[str, Row] = {
     "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
+    "set policy": (
+        "PUT",
+        "/api/policy",
+        {"json": {"document": {"spec": {}}}, "headers": {"If-Match": quoted("2")}},
+        200,
+    ),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -164,6 +188,7 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.requests.reasons
         or factory.cancellations.reasons
         or factory.platforms.bundles
+        or factory.policy.put_documents
         or factory.poison_desk.closed
         or factory.poison_desk.asked
         or factory.restorer.cursors

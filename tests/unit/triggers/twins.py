@@ -30,8 +30,10 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.poison import PoisonState
+from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
+from pipeline_core.services.policy import PolicyShown
 from pipeline_core.services.requests import RequestAnswer
 from pipeline_core.services.restore import Problem as Unrestored
 from pipeline_core.services.restore import StepReport
@@ -45,7 +47,7 @@ from pipeline_core.services.views import (
 )
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import views
+from tests.unit.triggers import evidence_twins, provenance_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -204,6 +206,44 @@ class Platforms:
 
 
 @dataclass
+class PolicyDesk:
+    """SecOps only; two versions, and 2 is in force unless `revision` says otherwise."""
+
+    put_documents: list[Any] = field(default_factory=list)
+    asked: list[tuple[int | None, int]] = field(default_factory=list)
+    revision: int = 2
+
+    def shown(self, revision: int | None = None) -> PolicyShown:
+        if revision not in (None, 1, 2) or not self.revision:
+            raise NotFound("no policy is in force")
+        return PolicyShown(version=views.policy_version(revision or self.revision), document={"spec": {}})
+
+    def put(
+        self, document: Any, principal: Principal, *, expected: str | None, create_only: bool
+    ) -> PolicyShown:
+        if not access.is_admin(principal.roles):
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the policy")
+        if create_only and self.revision:
+            raise AlreadyExists("a policy is in force already")
+        if not create_only and expected != str(self.revision):
+            raise StaleWrite("the policy has changed")
+        if "spec" not in document:
+            raise InvalidDocument([Problem(path="spec", message="is missing", remedy="add it")])
+        self.put_documents.append(document)
+        self.revision += 1
+        return PolicyShown(
+            version=views.policy_version(self.revision),
+            document=document,
+            unregistered=(ImageName("rhel10-base"),),
+        )
+
+    def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
+        self.asked.append((before, limit))
+        first = self.revision if before is None else before - 1
+        return tuple(views.policy_version(number) for number in range(first, 0, -1))[:limit]
+
+
+@dataclass
 class Restorer:
     """SecOps only; two steps."""
 
@@ -282,7 +322,10 @@ class TwinFactory:
         self.poison_desk = PoisonDesk()
         self.platforms = Platforms()
         self.restorer = Restorer()
+        self.policy = PolicyDesk()
         self.queries = Queries()
+        self.proofs = provenance_twins.Proofs()
+        self.evidence = evidence_twins.Evidence()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
         self.reaper = Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.services.views import (
     BuildView,
     ConditionView,
     EntryView,
+    GateView,
     ImageDetail,
     ImagePage,
     ImageView,
@@ -16,6 +19,12 @@ from pipeline_core.services.views import (
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 BUILD_ID = "payments-api.3fa9c1d20b77.1"
+
+
+def policy_version(revision: int) -> PolicyVersion:
+    """A version of the policy that Sam put in force."""
+    return PolicyVersion(revision=revision, digest=Digest("ab" * 32), actor="Sam", at=NOW)
+
 
 STALLED = ConditionView(
     type="Stalled",
@@ -98,11 +107,16 @@ BUILD = BuildView(
     provenance="",
 )
 FINISHED = replace(BUILD, phase="finished", result="succeeded", version="1.20261120.1", seq=4)
+GATES = (
+    GateView(gate="boot", passed=True, score=None, evidence="", simulated=True),
+    GateView(gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of <90>", simulated=True),
+)
 FAILED = replace(
     BUILD,
     id="payments-api.000000000000.1",
     phase="finished",
     result="failed",
+    gates=GATES,
     failure_class="provisioner",
     failure_owner="team",
     failure="scripts/install.sh ended with 1",

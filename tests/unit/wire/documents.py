@@ -35,6 +35,7 @@ spec:
     compliance:
       profile: cis_server_l1
       minScore: 90
+      tailoring: files/tailoring.xml
       waivers: [{rule: xccdf_rule_1, reason: no graphics, owner: sec@example.com, expires: 2027-01-31}]
   publish: {regions: [{name: westeurope, replicas: 2}, {name: northeurope}], endOfLife: 90d}
   rebuild: {on: [parent], window: "Mon-Fri 06:00-20:00 Europe/Amsterdam", maxAge: 30d, suspend: true}

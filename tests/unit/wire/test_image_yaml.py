@@ -60,6 +60,7 @@ def test_every_key_reaches_the_definition() -> None:
     assert definition.verify.smoke == ("tests/smoke.sh",)
     assert definition.verify.compliance is not None
     assert definition.verify.compliance.min_score == 90
+    assert definition.verify.compliance.tailoring == "files/tailoring.xml"
     assert definition.verify.compliance.waivers[0].expires == date(2027, 1, 31)
     assert definition.publish.regions == (
         TargetRegion(name=Region("westeurope"), replicas=2),
@@ -78,6 +79,7 @@ def test_every_key_reaches_the_definition() -> None:
     assert definition.bundle == BUNDLE
     assert image_yaml.paths_used(definition) == (
         "files/app.conf",
+        "files/tailoring.xml",
         "goss.yaml",
         "playbook.yml",
         "scripts/install.sh",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage
-from pipeline_core.domain.gates import Check
 from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.verdicts import Check
 from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, attempt_folder
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -13,6 +13,7 @@ export IMAGEFACTORY_PLATFORM=/run/imagefactory/platform
 export IMAGEFACTORY_PROFILE=cis_server_l1
 export IMAGEFACTORY_RESULTS=/run/imagefactory/results
 export IMAGEFACTORY_ROOT=/run/imagefactory
+export IMAGEFACTORY_TAILORING=''
 cd -- /run/imagefactory/platform
 if [ -x /run/imagefactory/platform/platform/verify/run.sh ]; then exec /run/imagefactory/platform/platform/verify/run.sh /run/imagefactory/bundle/tests/smoke.sh; fi
 exec /bin/bash /run/imagefactory/platform/platform/verify/run.sh /run/imagefactory/bundle/tests/smoke.sh

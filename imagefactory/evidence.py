@@ -1,0 +1,174 @@
+"""`imagefactory evidence`, `diff` and `sbom`: what was kept of a build, what changed between versions, and of what an
+image is made.
+
+Names of files come from a server, and their content from inside machines: both are checked before anything is written.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imagefactory import options, screen
+from imagefactory.client import Client, Json
+from imagefactory.failures import Misused, Refused
+from imagefactory.screen import Format
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_STAGES = ("build", "verify")
+
+_Image = Annotated[str, typer.Argument(metavar="IMAGE", help="The image.")]
+
+
+def evidence(
+    identity: Annotated[str, typer.Argument(metavar="BUILD", help="The build.")],
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="DIR", help="Store every file here; DIR is new or empty.")
+    ] = None,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """List what was kept of a build, with the gates; --save stores it, and checks every digest."""
+    client = options.client_of(url, ca_file)
+    found = client.get_evidence(identity)
+    saved = None if save is None else _save(client, identity, found["files"], save)
+    if output is Format.JSON:
+        screen.write_json(found if saved is None else {**found, "saved": [str(path) for path in saved]})
+        return
+    screen.gates(found["gates"])
+    rows = [
+        (
+            f"{file['stage']}-{file['attempt']}{'' if file['is_last'] else ' (earlier)'}",
+            file["name"],
+            file["size"],
+            file["sha256"],
+        )
+        for file in found["files"]
+    ]
+    screen.table(f"{identity}: {len(rows)} files", ("attempt", "file", "bytes", "sha256"), rows)
+    for problem in found["problems"]:
+        screen.note(f"problem: {problem}")
+    if saved is not None:
+        screen.say(f"saved {len(saved)} files in {save}; every digest that was reported holds")
+
+
+def diff(
+    name: _Image,
+    before: Annotated[str, typer.Argument(metavar="FROM", help="The earlier version.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="The later version.")],
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Show what differs between two published versions: packages, advisories, compliance."""
+    found = options.client_of(url, ca_file).get_diff(name, before, after)
+    if output is Format.JSON:
+        screen.write_json(found)
+        return
+    rows = [
+        (
+            f"{each['name']}{'.' + each['arch'] if each['arch'] else ''}",
+            each["kind"],
+            each["before"],
+            each["after"],
+        )
+        for each in found["packages"]
+    ]
+    screen.table(f"{name}: {len(rows)} packages differ", ("package", "change", before, after), rows)
+    _show_advisories("advisories fixed", found["fixed"])
+    _show_advisories("advisories still open", found["still_open"])
+    _show_compliance(found["compliance"])
+    if found["simulated"]:
+        screen.note("simulated: no real machine told of its packages here")
+
+
+def sbom(
+    wanted: Annotated[
+        str,
+        typer.Argument(metavar="IMAGE[@VERSION]", help="The image; its current version unless one is named."),
+    ],
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Write it here, byte for byte, instead of showing it."),
+    ] = None,
+) -> None:
+    """Print the software bill of materials of a published version (CycloneDX JSON)."""
+    name, _, version = wanted.partition("@")
+    client = options.client_of(url, ca_file)
+    version = version or client.get_image(name)[0]["version"] or ""
+    if not version:
+        raise Refused(f"{name} has no published version yet: ask for a build and wait for it")
+    content = client.take_sbom(name, version)
+    if file is None:
+        screen.write_json(_document(content))
+        return
+    _write(file, content)
+    screen.note(f"wrote the SBOM of {name}@{version} to {file}")
+
+
+def _document(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Refused("the SBOM is no JSON: see it with --file") from error
+
+
+def _save(client: Client, identity: str, files: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Misused(f"--save {folder}: it is there already and not an empty folder; name another")
+    saved = []
+    for file in files:
+        name, stage, attempt = str(file["name"]), file["stage"], file["attempt"]
+        if not _NAME.fullmatch(name) or stage not in _STAGES or not isinstance(attempt, int):
+            raise Refused(
+                f"the factory names a file {name!r}, which cannot be one: nothing of it was written"
+            )
+        content = client.take_evidence(identity, f"{stage}-{attempt}", name)
+        if file["sha256"] and hashlib.sha256(content).hexdigest() != file["sha256"]:
+            raise Refused(
+                f"{stage}-{attempt}/{name} has another digest than was reported: it was not written"
+            )
+        target = folder / f"{stage}-{attempt}" / name
+        _write(target, content)
+        saved.append(target)
+    return saved
+
+
+def _write(target: Path, content: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    except OSError as error:
+        raise Misused(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _show_advisories(title: str, notes: Sequence[Json] | None) -> None:
+    if notes is None:
+        screen.say(f"{title}: not known, the machine could not ask its vendor")
+        return
+    rows = [(note["id"], note["severity"], note["kind"], note["packages"]) for note in notes]
+    screen.table(f"{len(rows)} {title}", ("advisory", "severity", "kind", "packages"), rows)
+
+
+def _show_compliance(change: Json) -> None:
+    screen.facts("compliance", {word: _score(change[word]) for word in ("before", "after")})
+    if change["newly_failing"] is None:
+        screen.say("rules: the two scans cannot be compared")
+        return
+    rows = [("fails now", each["rule"], each["severity"], each["title"]) for each in change["newly_failing"]]
+    rows += [
+        ("fails no longer", each["rule"], each["severity"], each["title"])
+        for each in change["no_longer_failing"]
+    ]
+    screen.table(f"{len(rows)} rules changed", ("change", "rule", "severity", "title"), rows)
+
+
+def _score(scanned: Json | None) -> str:
+    return "not scanned" if scanned is None else f"{scanned['score']:g} by {scanned['profile']}"

@@ -1,0 +1,93 @@
+"""A live version as Azure itself shows it, with the consumer's own sign-in: so that nobody else is believed for it."""
+
+import json
+import re
+from dataclasses import dataclass
+
+import requests
+from requests.auth import AuthBase
+
+from imagefactory.failures import Misused, Refused, Unreachable
+
+ARM = "https://management.azure.com"
+_API_VERSION = "2024-03-03"
+_TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two bytes
+_LIMIT = 1024 * 1024  # bytes of an answer
+_ID = re.compile(
+    r"/subscriptions/[^/?#%]+/resourceGroups/[^/?#%]+/providers/Microsoft\.Compute"
+    r"/galleries/[^/?#%]+/images/([^/?#%]+)/versions/([^/?#%]+)",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionId:
+    """The resource id of a version, with what it says about itself."""
+
+    text: str
+    image: str
+    version: str
+
+    @classmethod
+    def parse(cls, text: str) -> "VersionId":
+        """Raise Misused where the text is no such id."""
+        found = _ID.fullmatch(text.strip())
+        if found is None:
+            raise Misused(
+                f"--gallery-version-id {text[:200]!r} is no id of a version: give /subscriptions/.../resourceGroups"
+                "/.../providers/Microsoft.Compute/galleries/.../images/.../versions/..."
+            )
+        return cls(text=found[0], image=found[1].lower(), version=found[2])
+
+
+class _Bearer(AuthBase):
+    """As an `auth` object, because a .netrc would silently replace a header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dict[str, str]:
+    """The tags of a version; raises Refused where Azure does not show it, Unreachable without an answer."""
+    try:
+        with requests.Session() as session:
+            answer = session.get(
+                f"{arm}{identity.text}",
+                params={"api-version": _API_VERSION},
+                auth=_Bearer(token),
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+                verify=ca_file or True,
+                stream=True,
+            )
+            content = _bounded(answer)
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise Unreachable(f"{arm} does not answer: {type(error).__name__}") from error
+    if answer.status_code != 200:
+        raise Refused(
+            f"Azure does not show {identity.text} ({answer.status_code}): is it there, and may you read it?",
+            status=answer.status_code,
+        )
+    return _tags_of(content)
+
+
+def _bounded(answer: requests.Response) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_content(16 * 1024):
+        content += chunk
+        if len(content) > _LIMIT:
+            raise Unreachable(f"Azure answered with more than {_LIMIT:,} bytes")
+    return bytes(content)
+
+
+def _tags_of(content: bytes) -> dict[str, str]:
+    try:
+        body = json.loads(content)
+        tags = body.get("tags") or {}
+        return {str(name): str(value) for name, value in tags.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise Unreachable("Azure answered with something else than a version") from error

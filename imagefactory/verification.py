@@ -1,0 +1,198 @@
+"""`imagefactory verify`: hold a live version against the signed statement about it, as its consumer.
+
+The factory only hands over what was signed. What it is believed for all the same (its public keys without --key,
+the tags without --gallery-version-id) is said with the result. Nothing of a statement is read before a signature holds.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagefactory import gallery, options, screen, sign_in
+from imagefactory.client import Client, Json, checked_url
+from imagefactory.failures import Exit, Misused, Refused, Unreachable
+from imagefactory.gallery import VersionId
+from imagefactory.screen import Format
+from pipeline_core.domain import proofs
+from pipeline_core.domain.errors import FactoryError, InvalidValue
+from pipeline_core.domain.proofs import Exhibit, Finding, Proof
+from pipeline_core.domain.signatures import PublicKey
+from pipeline_core.wire import es256
+from pipeline_core.wire.provenance import Envelope, read_statement
+
+_KEY_LIMIT = 64 * 1024  # bytes of a PEM file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Every question with its answer; `proof` is None where no signature held, and nothing more was asked."""
+
+    findings: tuple[Finding, ...]
+    proof: Proof | None
+    key: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """True where every answer is yes."""
+        return all(finding.holds for finding in self.findings)
+
+
+def judge(envelope: object, exhibit: Exhibit, keys: Sequence[PublicKey]) -> Verdict:
+    """Whether one of these keys signed a statement, and whether it is about this very version."""
+    if envelope is None:
+        return _unsigned("no signed statement is stored for what its tags name")
+    try:
+        signed = Envelope.from_wire(json.dumps(envelope).encode())
+        message, signatures = signed.signed_message(), signed.to_domain()
+        known = {key.id: key for key in keys}
+        signer = next(
+            (
+                each.key
+                for each in signatures
+                if each.key in known and es256.is_signed(known[each.key], message, each.value)
+            ),
+            None,
+        )
+        if signer is None:
+            names = ", ".join(sorted({each.key[:60] or "an unnamed key" for each in signatures}))
+            return _unsigned(f"no trusted key signed it; it names {names}")
+        proof = read_statement(signed.content())
+    except FactoryError as error:
+        return _unsigned(str(error))
+    signature = Finding(name="signature", holds=True, detail=f"signed with key {signer}")
+    return Verdict(findings=(signature, *proofs.compare(proof, exhibit)), proof=proof, key=signer)
+
+
+def verify(
+    name: Annotated[str, typer.Argument(metavar="IMAGE[@VERSION]", help="Default: its current version.")],
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", exists=True, dir_okay=False, help="Trust this public key (PEM)."
+        ),
+    ] = None,
+    gallery_version_id: Annotated[
+        str,
+        typer.Option("--gallery-version-id", metavar="ID", help="Read the tags of this version from Azure."),
+    ] = "",
+    arm: Annotated[
+        str, typer.Option("--arm-endpoint", envvar="IMAGEFACTORY_ARM_ENDPOINT", help="Azure's address.")
+    ] = gallery.ARM,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Verify a live version: who signed for it, what for, and that it passed its gates. Exit 1 unless all holds."""
+    client = options.client_of(url, ca_file)
+    image, version = _wanted(name, gallery_version_id, client)
+    keys = _read_key(key) if key is not None else _published_keys(client)
+    shown = client.get_provenance(image, version)
+    exhibit = _exhibit(shown, gallery_version_id, arm, ca_file)
+    verdict = judge(shown.get("envelope"), exhibit, keys)
+    report = _report(
+        image, version, verdict, exhibit, is_pinned=key is not None, from_azure=gallery_version_id
+    )
+    if as_json or output is Format.JSON:
+        screen.write_json(report)
+    else:
+        _show(report)
+    if not verdict.holds:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _wanted(name: str, identity: str, client: Client) -> tuple[str, str]:
+    image, _, version = name.partition("@")
+    if identity:
+        named = VersionId.parse(identity)
+        if named.image != image or version not in ("", named.version):
+            raise Misused(f"--gallery-version-id names {named.image}@{named.version}, not {name}")
+        return image, named.version
+    if version:
+        return image, version
+    current = client.get_image(image)[0].get("version")
+    if not current:
+        raise Refused(f"{image} has no current version: nothing was published yet")
+    return image, str(current)
+
+
+def _read_key(path: Path) -> list[PublicKey]:
+    try:
+        return [es256.read_public(path.read_bytes()[:_KEY_LIMIT])]
+    except (OSError, InvalidValue) as error:
+        raise Misused(f"--key {path} cannot be used: {error}") from error
+
+
+def _published_keys(client: Client) -> list[PublicKey]:
+    """The factory's keys; those of another kind are nothing that it signs provenance with."""
+    try:
+        return [
+            PublicKey(x=str(each["x"]), y=str(each["y"]))
+            for each in client.list_provenance_keys()
+            if each.get("kty") == "EC" and each.get("crv") == "P-256"
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unreachable("the factory's keys are no JSON Web Key Set") from error
+
+
+def _exhibit(shown: Json, identity: str, arm: str, ca_file: str) -> Exhibit:
+    if identity:
+        named = VersionId.parse(identity)
+        token = sign_in.azure_token(os.environ)
+        tags = gallery.read_tags(named, token, arm=checked_url(arm), ca_file=ca_file)
+        return Exhibit(subject=named.text, tags=tags)
+    told = shown.get("tags")
+    if not isinstance(told, dict):
+        raise Unreachable("the factory told no tags of the version: is it of an older release?")
+    tags = {str(name): str(value) for name, value in told.items()}
+    return Exhibit(subject=str(shown.get("subject", "")), tags=tags)
+
+
+def _report(
+    image: str, version: str, verdict: Verdict, exhibit: Exhibit, *, is_pinned: bool, from_azure: str
+) -> Json:
+    proof = verdict.proof
+    return {
+        "image": image,
+        "version": version,
+        "subject": exhibit.subject,
+        "verified": verdict.holds,
+        "key": verdict.key or None,
+        "key_from": "pinned" if is_pinned else "factory",
+        "tags_from": "azure" if from_azure else "factory",
+        "build": None if proof is None else proof.build,
+        "checks": [
+            {"check": each.name, "holds": each.holds, "detail": each.detail} for each in verdict.findings
+        ],
+        "gates": []
+        if proof is None
+        else [
+            {"gate": each.gate, "passed": each.passed, "simulated": each.simulated, "evidence": each.evidence}
+            for each in proof.verdicts
+        ],
+        "simulated": [] if proof is None else list(proof.simulated),
+    }
+
+
+def _show(report: Json) -> None:
+    rows = [
+        (each["check"], "passed" if each["holds"] else "failed", each["detail"]) for each in report["checks"]
+    ]
+    name = f"{report['image']}@{report['version']}"
+    screen.table(f"{name}: {report['subject']}", ("check", "result", "detail"), rows)
+    if report["simulated"]:
+        screen.note(f"SIMULATED: a recorded run answered for {', '.join(report['simulated'])}")
+    if report["key_from"] == "factory":
+        screen.note("the factory itself was trusted for its public keys: pin one with --key")
+    if report["tags_from"] == "factory":
+        screen.note("the tags are as the factory told them: --gallery-version-id reads them from Azure")
+    screen.say(f"{name} is {'verified' if report['verified'] else 'NOT verified'}")
+
+
+def _unsigned(why: str) -> Verdict:
+    return Verdict(findings=(Finding(name="signature", holds=False, detail=why),), proof=None)

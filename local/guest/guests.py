@@ -1,0 +1,168 @@
+"""The emulated machines that answer over SSH: which key and user lead to which one, and what each holds.
+
+A machine is here from its boot to its end; what it was asked stays readable afterwards, its files do not.
+"""
+
+import posixpath
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from local import recorded_results, scenario
+from local.guest import replies
+from local.guest.recording import Recording
+from local.scenario import Scenario
+
+FILE_BYTES: Final = 64 * 1024 * 1024  # of all files of one machine together
+RESULTS: Final = "/run/imagefactory/results"
+_REMEMBERED: Final = 200  # machines whose record stays
+_PROFILE: Final = re.compile(rb"IMAGEFACTORY_PROFILE=[\"']?([\w.-]+)")
+
+
+class DiskFull(Exception):
+    """The files of a machine would be larger than it takes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Guest:
+    """One machine. `keys` are public keys as `type base64`; `closers` cut its connections."""
+
+    machine: str
+    user: str
+    keys: frozenset[str]
+    tags: Mapping[str, str]
+    scenario: Scenario
+    recording: Recording = field(default_factory=Recording)
+    files: dict[str, bytes] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    closers: set[Callable[[], None]] = field(default_factory=set)
+    profile: str = "recorded"
+    is_up: bool = True
+
+    @property
+    def home(self) -> str:
+        """The folder that relative paths begin in."""
+        return f"/home/{self.user}"
+
+    def place(self, path: str) -> str:
+        """The absolute path that `path` means."""
+        return posixpath.normpath(posixpath.join(self.home, path))
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder is there."""
+        above = (RESULTS, self.home, "/tmp")  # noqa: S108 - in the emulated machine
+        return path in self.folders or any(
+            each == path or each.startswith(path.rstrip("/") + "/") for each in above
+        )
+
+    def may_write(self, path: str) -> bool:
+        """Whether Packer's user may make something there: below /tmp and its own home, in a folder that exists."""
+        parent = posixpath.dirname(path)
+        own = (self.home, "/tmp")  # noqa: S108 - in the emulated machine
+        return self.is_folder(parent) and any(f"{parent}/".startswith(f"{each}/") for each in own)
+
+    def demand_room(self, path: str, size: int) -> None:
+        """Raise DiskFull where a file of `size` bytes does not fit beside the others."""
+        others = sum(len(each) for name, each in self.files.items() if name != path)
+        if others + size > FILE_BYTES:
+            raise DiskFull(f"{path}: no space left on device (an emulated machine takes {FILE_BYTES} bytes)")
+
+    def write(self, path: str, content: bytes) -> None:
+        """Keep a file; raises DiskFull."""
+        self.demand_room(path, len(content))
+        self.files[path] = content
+
+    def read(self, path: str) -> bytes | None:
+        """A file that was uploaded, or a simulated result; None where there is none."""
+        if path in self.files:
+            return self.files[path]
+        folder, name = posixpath.split(path)
+        return recorded_results.render(name, self.scenario.name, self.profile) if folder == RESULTS else None
+
+    def run(self, command: str) -> replies.Reply:
+        """Record a command and say what comes of it."""
+        reply = replies.to_command(command, self.files, self.scenario)
+        for content in self.files.values() if reply.step else ():
+            found = _PROFILE.search(content[:65536])
+            self.profile = found[1].decode() if found else self.profile
+        ends = reply.fate is replies.Fate.ENDS
+        self.recording.command(
+            command, step=reply.step, answer=reply.fate.value, exit_code=reply.exit_code if ends else None
+        )
+        self.files.pop(reply.removed, None)
+        return reply
+
+    def stop(self) -> None:
+        """The machine is switched off: nobody is connected any more, nothing of /tmp is left."""
+        self.is_up = False
+        self.files.clear()
+        for close in tuple(self.closers):
+            close()
+        self.closers.clear()
+
+    def shown(self) -> dict[str, Any]:
+        """The record, as control shows it."""
+        return {
+            "machine": self.machine,
+            "tags": dict(self.tags),
+            "is_up": self.is_up,
+            "entries": list(self.recording.entries),
+            "dropped": self.recording.dropped,
+        }
+
+
+class Guests:
+    """All machines, by id. `address` and `port` are where they answer; `scenario_path` says how they behave."""
+
+    def __init__(self, *, scenario_path: str = "") -> None:
+        self._guests: OrderedDict[str, Guest] = OrderedDict()
+        self._scenario_path = scenario_path
+
+    def boot(self, machine: str, *, user: str, keys: Iterable[str], tags: Mapping[str, str]) -> None:
+        """A machine is up and takes these public keys (lines of authorized_keys)."""
+        self.stop(machine)
+        self._guests.pop(machine.lower(), None)
+        self._guests[machine.lower()] = Guest(
+            machine=machine,
+            user=user,
+            keys=frozenset(filter(None, map(normal_key, keys))),
+            tags=dict(tags),
+            scenario=scenario.of_tags(self._scenario_path, dict(tags)),
+        )
+        while len(self._guests) > _REMEMBERED:
+            _, oldest = self._guests.popitem(last=False)
+            oldest.stop()
+
+    def stop(self, machine: str) -> None:
+        """A machine is switched off or deleted; one that never was up is fine."""
+        found = self._guests.get(machine.lower())
+        if found is not None:
+            found.stop()
+
+    def find(self, user: str, key: str) -> Guest | None:
+        """The machine that is up and takes this user with this key."""
+        wanted = normal_key(key)
+        return next(
+            (
+                each
+                for each in self._guests.values()
+                if each.is_up and each.user == user and wanted in each.keys
+            ),
+            None,
+        )
+
+    def scenario_for(self, tags: Mapping[str, str]) -> Scenario:
+        """How the build with these tags is to go."""
+        return scenario.of_tags(self._scenario_path, dict(tags))
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Every record, the oldest first."""
+        return [guest.shown() for guest in self._guests.values()]
+
+
+def normal_key(line: str) -> str:
+    """Type and base64 of a public key, without its comment; empty where it is none."""
+    words = line.split()
+    return " ".join(words[:2]) if len(words) >= 2 else ""

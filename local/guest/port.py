@@ -1,0 +1,48 @@
+"""Lets a real Packer reach the emulated machines on any port. Test support.
+
+`python -m local.guest.port PACKER PORT WORDS...`: of the template of `validate` and `build` a copy is made beside
+it in which the port of SSH is PORT; then this process becomes PACKER. Packer dials a machine's address itself,
+past every proxy, on port 22 unless the template says otherwise, and a port below 1024 is not everybody's to open.
+The template itself stays as it is, and nothing else in the copy differs.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+_COMMANDS: Final = ("validate", "build")
+_SUFFIX: Final = ".pkr.json"
+
+
+def with_port(template: dict[str, Any], port: int) -> dict[str, Any]:
+    """The template with the port of SSH in every azure-arm source."""
+    sources = template.get("source", {}).get("azure-arm", {})
+    ported = {name: {**source, "ssh_port": port} for name, source in sources.items()}
+    return {**template, "source": {**template.get("source", {}), "azure-arm": ported}}
+
+
+def rewritten(words: list[str], port: int) -> list[str]:
+    """The words of the command line, with the copy in place of the template."""
+    if not words or words[0] not in _COMMANDS or not words[-1].endswith(_SUFFIX):
+        return words
+    path = Path(words[-1])
+    copied = with_port(json.loads(path.read_text(encoding="utf-8")), port)
+    copy = path.with_name(path.name.removesuffix(_SUFFIX) + f".emulated-guest{_SUFFIX}")
+    copy.write_text(json.dumps(copied, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return [*words[:-1], str(copy)]
+
+
+def main(arguments: list[str]) -> int:
+    """Become Packer; returns only where that is impossible."""
+    program, port, *words = arguments
+    try:
+        words = rewritten(words, int(port))
+    except (OSError, ValueError, AttributeError) as error:
+        print(f"emulated guest: the template is handed on as it is: {error}", file=sys.stderr, flush=True)
+    os.execv(program, [program, *words])  # noqa: S606  # a program and words of our own choice, no shell
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

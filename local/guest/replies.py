@@ -1,0 +1,73 @@
+"""What an emulated machine answers to a command. Pure: the command, the uploaded files and the scenario decide.
+
+A script is read for the line with which it announces itself, never run.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from local.scenario import Scenario
+
+NOTE: Final = "(emulated guest: recorded, not run)"
+_SHELL: Final = re.compile(r"(?:^|[\s;&|])(?:/usr)?(?:/bin/)?(?:ba)?sh\s+(?:-\w+\s+)*(?P<path>/\S+)")
+_REMOVED: Final = re.compile(r"^rm\s+(?:-\w+\s+)*(?:--\s+)?(?P<path>/\S+)\s*$")
+_ANNOUNCED: Final = re.compile(r"^printf '%s\\n' '(imagefactory: [^'\n]*)'", re.MULTILINE)
+_NOT_FOUND: Final = 127  # a shell's exit code for a file that is not there
+
+
+@unique
+class Fate(Enum):
+    """What becomes of a command."""
+
+    ENDS = "ends"  # with output and exit code
+    HANGS = "hangs"  # for as long as the client stays
+    DROPS = "drops"  # the connection is cut in the middle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer. `step` is the line of the script that the command would run; `removed` a file that is gone."""
+
+    fate: Fate = Fate.ENDS
+    exit_code: int = 0
+    output: str = ""
+    step: str = ""
+    removed: str = ""
+
+
+def to_command(command: str, files: Mapping[str, bytes], scenario: Scenario) -> Reply:
+    """The reply to one command line."""
+    removed = _REMOVED.search(command)
+    if removed is not None:
+        return Reply(removed=removed["path"])
+    script = _SHELL.search(command)
+    if script is None:
+        return Reply()
+    content = files.get(script["path"])
+    if content is None:
+        text = f"bash: {script['path']}: No such file or directory\n"
+        return Reply(exit_code=_NOT_FOUND, output=text)
+    return _to_script(announced(content), scenario)
+
+
+def announced(script: bytes) -> str:
+    """The line with which one of the factory's scripts begins its output; empty where there is none."""
+    found = _ANNOUNCED.search(script[:65536].decode("utf-8", "replace"))
+    return found[1] if found else ""
+
+
+def _to_script(step: str, scenario: Scenario) -> Reply:
+    said = f"{step}\n" if step else ""
+    if not scenario.hits(step):
+        return Reply(output=f"{said}{NOTE}\n", step=step)
+    told = f"{scenario.output.rstrip()}\n" if scenario.output else f"emulated guest: {scenario.name}\n"
+    match scenario.name:
+        case "hang":
+            return Reply(fate=Fate.HANGS, output=said + told, step=step)
+        case "drop":
+            return Reply(fate=Fate.DROPS, output=said + told, step=step)
+        case _:
+            return Reply(exit_code=scenario.exit_code, output=said + told, step=step)

@@ -1,0 +1,76 @@
+"""How a build is to go: the one meaning of the scenario file, for the recorded Packer and the emulated guest.
+
+The file maps images to stages to an entry, or to a list with one entry for each attempt (the last for all that
+follow). An entry is a name, or an object: `scenario` (the name), `step` (a part of the line with which the step
+announces itself), `exit_code`, `output`. Standard library alone, and quick to import.
+"""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+_NOT_OWN = re.compile(r"platform: |: prepare$")
+_LAST = re.compile(r"step (\d+) of \1:")
+
+
+class Scenario(NamedTuple):
+    """What happens. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
+    `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds."""
+
+    name: str = "ok"
+    step: str = ""
+    exit_code: int = 1
+    output: str = ""
+
+    @property
+    def is_of_step(self) -> bool:
+        """True where one step is what goes wrong."""
+        return self.name in ("hang", "drop", "fail-provisioner", "fail-hygiene")
+
+    def hits(self, announced: str) -> bool:
+        """Whether the step with this line (empty: it has none) is the one that goes wrong, if none was before."""
+        if not self.is_of_step:
+            return False
+        if self.step:
+            return self.step in announced
+        if self.name == "fail-hygiene":
+            return "hygiene-check" in announced
+        if self.name == "fail-provisioner":  # the first of the team's own, or the last one
+            return _NOT_OWN.search(announced) is None or _LAST.search(announced) is not None
+        return True
+
+
+def find(path: str, image: str, stage: str, attempt: int) -> Scenario:
+    """What the file at `path` (empty: there is none) says; raises OSError or ValueError where it is unreadable."""
+    if not path:
+        return Scenario()
+    with open(path, encoding="utf-8") as stream:
+        entry = (json.load(stream).get(image) or {}).get(stage, "ok")
+    if isinstance(entry, list):
+        entry = entry[min(attempt, len(entry)) - 1] if entry else "ok"
+    return parse(entry)
+
+
+def of_tags(path: str, tags: dict[str, str]) -> Scenario:
+    """The same for the tags that the factory puts on whatever Packer makes."""
+    attempt = tags.get("imagefactory-attempt") or "1"
+    return find(
+        path,
+        tags.get("imagefactory-image", ""),
+        tags.get("imagefactory-stage") or "build",
+        int(attempt) if attempt.isdecimal() else 1,
+    )
+
+
+def parse(entry: Any) -> Scenario:
+    """One entry; raises ValueError."""
+    if isinstance(entry, str):
+        return Scenario(name=entry)
+    if not isinstance(entry, dict) or not set(entry) <= {"scenario", "step", "exit_code", "output"}:
+        raise ValueError(f"{entry!r} is no scenario: a name, or scenario, step, exit_code and output")
+    return Scenario(
+        name=str(entry.get("scenario", "ok")),
+        step=str(entry.get("step", "")),
+        exit_code=int(entry.get("exit_code", 1)),
+        output=str(entry.get("output", "")),
+    )

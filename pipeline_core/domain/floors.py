@@ -1,0 +1,214 @@
+"""What of an image lies below SecOps' floor: its definition as registered, and the version that is live. Pure.
+
+A definition that asks for no scan is not below: what the floor demands is scanned and judged anyway.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.policy import ComplianceFloor, Policy
+from pipeline_core.domain.sources import MarketplaceSource, Origin
+from pipeline_core.domain.verdicts import Verdict
+
+_KEPT = 20  # waivers that fit into a registration; a definition with more is read again instead
+_NAMED = 10  # allowed values that a remedy lists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What a definition promises that SecOps sets a floor for, beside what every registration holds.
+
+    `profile` is None where it asks for no scan; `waivers` are owner and day of expiry of each, in order.
+    """
+
+    profile: str | None = None
+    min_score: int = 0
+    waivers: tuple[tuple[str, date], ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveScan:
+    """The scan that a live version passed its gates with; the score with what its waivers gave back."""
+
+    profile: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """One thing below the floor: `path` is its place in the definition, or the live version's number."""
+
+    path: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """For a person who reads several."""
+        return f"{self.path}: {self.message}"
+
+
+def promises_of(definition: ImageDefinition) -> Promises:
+    """All of a definition's promises."""
+    target = definition.verify.compliance
+    return Promises(
+        profile=None if target is None else target.profile,
+        min_score=0 if target is None else target.min_score,
+        waivers=() if target is None else tuple((each.owner, each.expires) for each in target.waivers),
+        regions=tuple(region.name for region in definition.publish.regions),
+    )
+
+
+def kept_promises(definition: ImageDefinition) -> Promises | None:
+    """The promises as a registration keeps them; None where there are too many waivers to keep."""
+    promises = promises_of(definition)
+    return promises if len(promises.waivers) <= _KEPT else None
+
+
+def scan_of(verdicts: Iterable[Verdict]) -> LiveScan | None:
+    """The scan that these verdicts tell of, or None where nothing was scanned."""
+    for verdict in verdicts:
+        if verdict.gate == "compliance" and verdict.score is not None and verdict.profile:
+            return LiveScan(profile=verdict.profile, score=verdict.score)
+    return None
+
+
+def breaches(
+    promises: Promises,
+    *,
+    origin: Origin,
+    catalog: tuple[str, ...],
+    max_age: timedelta | None,
+    policy: Policy,
+    root: ImageName,
+    today: date,
+) -> Iterator[Breach]:
+    """Everything of a definition that is below the floor of its base, the floor named in each.
+
+    `max_age` is the length of the refresh period in force: SecOps' own where the definition names none.
+    """
+    yield from _of_compliance(promises, policy, root)
+    yield from _of_waivers(promises.waivers, policy, today)
+    yield from _of_lists(promises, origin, catalog, policy)
+    longest = policy.longest_max_age
+    if longest is not None and (max_age is None or max_age > longest):
+        yield Breach(
+            path="spec.rebuild.maxAge",
+            message=f"is {span(max_age)}, and {_policy(policy)} allows {span(longest)} at most",
+            remedy=f"give {span(longest)} or less, or leave it out and register again: SecOps' rule then holds",
+        )
+
+
+def live_breaches(
+    version: str, scan: LiveScan | None, *, policy: Policy, root: ImageName
+) -> Iterator[Breach]:
+    """What keeps a live version from what a scan of it would have to show today.
+
+    Severities are not looked at: which rules failed is evidence of the build, not a fact of the version.
+    """
+    floor = policy.floor(root)
+    demand = _floor(policy, root)
+    remedy = "rebuild the image: it is scanned and judged by the floor in force"
+    if scan is None:
+        if floor.profile is not None:
+            told = f"no scan of it is known, and {demand} demands {floor.profile!r}"
+            yield Breach(path=version, message=told, remedy=remedy)
+        return
+    if floor.profile not in (None, scan.profile):
+        told = f"was scanned by {scan.profile!r}, and {demand} demands {floor.profile!r}"
+        yield Breach(path=version, message=told, remedy=remedy)
+    elif scan.score < floor.min_score:
+        told = f"scored {scan.score:g}, and {demand} demands {floor.min_score}"
+        yield Breach(path=version, message=told, remedy=remedy)
+
+
+def span(length: timedelta | None) -> str:
+    """A length of time as a document writes it: `30d`, `12h`."""
+    if length is None:
+        return "without a limit"
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _of_compliance(promises: Promises, policy: Policy, root: ImageName) -> Iterator[Breach]:
+    floor: ComplianceFloor = policy.floor(root)
+    if promises.profile is None:
+        return
+    if floor.profile not in (None, promises.profile):
+        yield Breach(
+            path="spec.verify.compliance.profile",
+            message=f"is {promises.profile!r}, and {_floor(policy, root)} demands {floor.profile!r}",
+            remedy=f"give {floor.profile!r}, or leave compliance out: SecOps' profile is scanned anyway",
+        )
+    if promises.min_score < floor.min_score:
+        yield Breach(
+            path="spec.verify.compliance.minScore",
+            message=f"is {promises.min_score}, and {_floor(policy, root)} demands {floor.min_score}",
+            remedy=f"give {floor.min_score} or more",
+        )
+
+
+def _of_waivers(waivers: tuple[tuple[str, date], ...], policy: Policy, today: date) -> Iterator[Breach]:
+    rules = policy.waivers
+    for position, (owner, expires) in enumerate(waivers):
+        place = f"spec.verify.compliance.waivers[{position}]"
+        if rules.grantors and owner.lower() not in rules.grantors:
+            yield Breach(
+                path=f"{place}.owner",
+                message=f"is {owner!r}, who may not grant waivers by {_policy(policy)}",
+                remedy=f"have one of them grant it: {_some(rules.grantors)}",
+            )
+        if rules.longest is not None and expires > today + rules.longest:
+            yield Breach(
+                path=f"{place}.expires",
+                message=f"is {expires}, and {_policy(policy)} lets a waiver last {span(rules.longest)}",
+                remedy=f"give {today + rules.longest} or earlier; it can be granted again",
+            )
+
+
+def _of_lists(
+    promises: Promises, origin: Origin, catalog: tuple[str, ...], policy: Policy
+) -> Iterator[Breach]:
+    if isinstance(origin, MarketplaceSource) and policy.sources:
+        source = f"{origin.publisher}:{origin.offer}:{origin.sku}".lower()
+        if source not in policy.sources:
+            yield Breach(
+                path="spec.marketplace",
+                message=f"is {source}, which {_policy(policy)} does not allow as a source",
+                remedy=f"use one of: {_some(policy.sources)}",
+            )
+    for position, region in enumerate(promises.regions):
+        if policy.regions and region not in policy.regions:
+            yield Breach(
+                path=f"spec.publish.regions[{position}].name",
+                message=f"is {str(region)!r}, which {_policy(policy)} does not allow as a region",
+                remedy=f"use one of: {_some(map(str, policy.regions))}",
+            )
+    for position, tool in enumerate(catalog):
+        if policy.catalog and tool not in policy.catalog:
+            yield Breach(
+                path=f"spec.build.catalog[{position}]",
+                message=f"is {tool!r}, which {_policy(policy)} does not allow in an image",
+                remedy=f"use one of: {_some(policy.catalog)}",
+            )
+
+
+def _policy(policy: Policy) -> str:
+    return f"policy {policy.revision}"
+
+
+def _floor(policy: Policy, root: ImageName) -> str:
+    whose = f"floor of {root}" if root in policy.bases else "floor"
+    return f"the {whose} in {_policy(policy)}"
+
+
+def _some(allowed: Iterable[str]) -> str:
+    names = sorted(allowed)
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,136 @@
+"""Whether a live version is what a statement vouches for. Pure: whose signature a statement has is settled before.
+
+A version is named by its resource id and by its tags: `subject` of a statement is the id, its digest is taken
+over the tags. Nothing that a statement does not say counts in its favour.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.verdicts import Verdict
+
+PREFIX = "imagefactory-"  # of our tags
+PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the one tag that it cannot cover itself
+_ALWAYS = ("boot", "hygiene")  # gates that no definition can decline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one statement says. `digest` is its own; `tags` the digest of the tags of the version it is about."""
+
+    digest: Digest
+    subject: str
+    tags: str
+    build: str
+    fingerprint: str
+    verdicts: tuple[Verdict, ...]
+    catalog: tuple[tuple[str, str, str], ...] = ()
+    lane: Lane = Lane.BACKGROUND
+
+    @property
+    def simulated(self) -> tuple[str, ...]:
+        """The gates of which a recorded run answered."""
+        return tuple(verdict.gate for verdict in self.verdicts if verdict.simulated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A version as a gallery shows it: its resource id and its tags, all of them."""
+
+    subject: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The answer to one question; `detail` says what was compared where it does not hold, else what holds."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+def tags_of(build: Build) -> dict[str, str]:
+    """The tags of a build's live version but for the provenance: with the gallery they tell what a version is."""
+    inputs = build.inputs
+    return {
+        "imagefactory-build": str(build.id),
+        "imagefactory-definition": str(build.definition),
+        "imagefactory-fingerprint": str(build.fingerprint),
+        "imagefactory-image": str(build.image),
+        "imagefactory-origin": str(inputs.origin),
+        "imagefactory-period": str(inputs.period),
+        "imagefactory-platform": str(inputs.platform),
+        "imagefactory-token": "" if inputs.token is None else str(inputs.token),
+    }
+
+
+def tags_digest(tags: Mapping[str, str]) -> str:
+    """SHA-256 over our tags but for the provenance's, as sorted JSON without white space, in UTF-8.
+
+    Names are taken in lower case: Azure compares them so. Tags of others are theirs to change.
+    """
+    ours = {name.lower(): value for name, value in tags.items() if name.lower().startswith(PREFIX)}
+    ours.pop(PROVENANCE_TAG, None)
+    text = json.dumps(ours, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def provenance_of(tags: Mapping[str, str]) -> str:
+    """The digest of the statement that the tags name, or empty."""
+    return _tag(tags, PROVENANCE_TAG)
+
+
+def compare(proof: Proof, exhibit: Exhibit) -> tuple[Finding, ...]:
+    """Every question about a version and the statement that its tags name, with its answer; none is left out."""
+    shown = tags_digest(exhibit.tags)
+    refused = [verdict.gate for verdict in proof.verdicts if not verdict.passed]
+    told = {verdict.gate for verdict in proof.verdicts}
+    missing = [gate for gate in _ALWAYS if gate not in told]
+    return (
+        _equal("statement", "the tags name statement", str(proof.digest), provenance_of(exhibit.tags)),
+        _equal("subject", "it is about", proof.subject.lower(), exhibit.subject.lower()),
+        _equal("tags", "the tags have the digest", proof.tags, shown),
+        _equal("build", "it was made by build", proof.build, _tag(exhibit.tags, "imagefactory-build")),
+        _equal(
+            "fingerprint",
+            "its input is",
+            proof.fingerprint,
+            _tag(exhibit.tags, "imagefactory-fingerprint"),
+        ),
+        _gates(refused, missing, sorted(told)),
+    )
+
+
+def doubts(findings: tuple[Finding, ...]) -> str:
+    """Everything that does not hold, in one text; empty where all holds."""
+    return "; ".join(finding.detail for finding in findings if not finding.holds)
+
+
+def _equal(name: str, what: str, said: str, shown: str) -> Finding:
+    if said == shown:
+        return Finding(name=name, holds=True, detail=f"{what} {said}")
+    detail = f"{what} {_quoted(said)} by the statement, {_quoted(shown)} by the version"
+    return Finding(name=name, holds=False, detail=detail)
+
+
+def _gates(refused: list[str], missing: list[str], told: list[str]) -> Finding:
+    if refused:
+        return Finding(name="gates", holds=False, detail=f"it did not pass {', '.join(refused)}")
+    if missing:
+        return Finding(name="gates", holds=False, detail=f"no verdict is told of {', '.join(missing)}")
+    return Finding(name="gates", holds=True, detail=f"it passed {', '.join(told)}")
+
+
+def _tag(tags: Mapping[str, str], wanted: str) -> str:
+    return next((value for name, value in tags.items() if name.lower() == wanted), "")
+
+
+def _quoted(text: str) -> str:
+    """Tags and statements may be anybody's: cut, and without what a terminal obeys."""
+    return json.dumps(text[:200]) if text else "nothing"

@@ -1,0 +1,193 @@
+"""The gates that look at a compliance scan: score, severities, waivers, and the ratchet against the parent.
+
+`error` and `unknown` results are findings like `fail`: they cost points, and only a waiver by name forgives them.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pipeline_core.domain.compliance import ParentScore, RuleFinding, Scan, Severity, WantedScan, short_id
+from pipeline_core.domain.definitions import Waiver
+from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Verdict
+
+_NAMED = 8  # rules in a text; the scan itself, with all of them, is evidence
+_NOISE = 1e-9  # what floating point may add or lose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waived:
+    """The waivers by what they are worth today, each only once per rule."""
+
+    valid: dict[str, Waiver]
+    void: dict[str, Waiver]  # expired, or without an owner; no valid one for the same rule
+
+
+def judge(
+    wanted: WantedScan,
+    scan: Scan | None,
+    *,
+    waivers: Sequence[Waiver],
+    today: date,
+    floor: ComplianceFloor,
+    parent: ParentScore | None,
+) -> list[Verdict]:
+    """The verdicts that apply; without a scan that can be believed there is one alone, which refuses."""
+    if scan is None:
+        text = f"no scan by {wanted.profile} was reported, and one is required: build it again"
+        return [Verdict(gate="compliance", passed=False, evidence=text)]
+    doubt = _doubt(wanted, scan)
+    if doubt:
+        return [Verdict(gate="compliance", passed=False, evidence=_cut(doubt), simulated=scan.simulated)]
+    waived = _sorted_out(waivers, today)
+    score = scan.score_without(waived.valid)
+    verdicts = [_compliance(wanted, scan, waived, score)]
+    if floor.always_fail:
+        verdicts.append(_severities(scan, waived, floor.always_fail))
+    if waivers:
+        verdicts.append(_waivers(scan, waived, today))
+    if parent is not None:
+        verdicts.append(_ratchet(scan, score, parent, floor.ratchet))
+    return verdicts
+
+
+def _doubt(wanted: WantedScan, scan: Scan) -> str:
+    """Why the scan says nothing about the machine; empty where it does."""
+    if short_id(scan.profile) != short_id(wanted.profile):
+        return f"the scan was by {scan.profile}, and {wanted.profile} is required: build it again"
+    if not scan.counts.evaluated:
+        return (
+            f"the scan by {scan.profile} evaluated no rule, so it proves nothing: "
+            "see whether the profile fits this operating system"
+        )
+    if scan.counts.not_passed != len(scan.findings):
+        return (
+            f"the scan by {scan.profile} counts {scan.counts.not_passed} rules that did not pass "
+            f"and names {len(scan.findings)}: it cannot be believed, build it again"
+        )
+    return ""
+
+
+def _sorted_out(waivers: Iterable[Waiver], today: date) -> _Waived:
+    valid: dict[str, Waiver] = {}
+    void: dict[str, Waiver] = {}
+    for waiver in waivers:
+        is_valid = bool(waiver.owner.strip()) and today <= waiver.expires
+        (valid if is_valid else void)[short_id(waiver.rule)] = waiver
+    return _Waived(valid=valid, void={rule: each for rule, each in void.items() if rule not in valid})
+
+
+def _compliance(wanted: WantedScan, scan: Scan, waived: _Waived, score: float) -> Verdict:
+    passed = score >= wanted.min_score - _NOISE
+    counts = scan.counts
+    text = f"{scan.profile} scored {_shown(score)} of at least {wanted.min_score}"
+    if score != scan.score:
+        text += f" ({_shown(scan.score)} before waivers)"
+    if scan.findings:
+        text += (
+            f"; of {counts.evaluated} rules {counts.failed} failed, {counts.error} ended in an error, "
+            f"{counts.unknown} could not be told: {_named(_unwaived(scan, waived)) or 'all are waived'}"
+        )
+    else:
+        text += f"; all of {counts.evaluated} rules passed"
+    if not passed:
+        text += _remedy(scan, waived)
+    return Verdict(
+        gate="compliance",
+        passed=passed,
+        evidence=_cut(text),
+        simulated=scan.simulated,
+        score=score,
+        profile=scan.profile,
+        scanned=scan.score,
+    )
+
+
+def _severities(scan: Scan, waived: _Waived, always_fail: frozenset[Severity]) -> Verdict:
+    words = ", ".join(each.value for each in sorted(always_fail, key=lambda each: -each.rank))
+    refused = [finding for finding in _unwaived(scan, waived) if finding.severity in always_fail]
+    text = f"no rule of severity {words} may fail without a waiver: "
+    text += f"{_named(refused)}; mend them or ask SecOps for a waiver" if refused else "none did"
+    return Verdict(gate="severities", passed=not refused, evidence=_cut(text), simulated=scan.simulated)
+
+
+def _waivers(scan: Scan, waived: _Waived, today: date) -> Verdict:
+    failing = {finding.rule for finding in scan.findings}
+    refused = [f"{rule} {_why_void(each, today)}" for rule, each in waived.void.items() if rule in failing]
+    used = [
+        f"{rule} (by {each.owner}, until {each.expires})"
+        for rule, each in waived.valid.items()
+        if rule in failing
+    ]
+    idle = [rule for rule in (*waived.valid, *waived.void) if rule not in failing]
+    parts = []
+    if refused:
+        parts.append(f"no longer waived and failing: {', '.join(refused)}; mend it or renew the waiver")
+    parts += [f"waived: {', '.join(used)}"] if used else []
+    parts += [f"not needed, for the rule did not fail: {', '.join(idle)}"] if idle else []
+    text = _cut("; ".join(parts))
+    return Verdict(gate="waivers", passed=not refused, evidence=text, simulated=scan.simulated)
+
+
+def _ratchet(scan: Scan, score: float, parent: ParentScore, tolerance: float) -> Verdict:
+    known = None if short_id(parent.profile) != short_id(scan.profile) else parent.score
+    if known is None:
+        why = (
+            f"it was scanned by {parent.profile}, not by {scan.profile}"
+            if parent.profile
+            else "no score of it is known"
+        )
+        text = f"there was nothing to compare with the parent {parent.parent}: {why}"
+        return Verdict(gate="ratchet", passed=True, evidence=text, simulated=scan.simulated)
+    passed = score >= known - tolerance - _NOISE
+    text = f"{_shown(score)} against {_shown(known)} of the parent {parent.parent}"
+    text += f", at most {tolerance:g} points less" if tolerance else ", and never less"
+    if not passed:
+        text += ": mend the rules that this image's own steps made fail, or waive them by name"
+    return Verdict(
+        gate="ratchet",
+        passed=passed,
+        evidence=_cut(text),
+        simulated=scan.simulated,
+        score=score,
+        profile=scan.profile,
+    )
+
+
+def _unwaived(scan: Scan, waived: _Waived) -> list[RuleFinding]:
+    """What failed without a valid waiver, the worst first."""
+    left = [finding for finding in scan.findings if finding.rule not in waived.valid]
+    return sorted(left, key=lambda finding: (-finding.severity.rank, finding.rule))
+
+
+def _named(findings: Sequence[RuleFinding]) -> str:
+    texts = [
+        f"{each.rule} ({each.severity.value}{'' if each.result == 'fail' else f', {each.result}'})"
+        for each in findings[:_NAMED]
+    ]
+    if len(findings) > _NAMED:
+        texts.append(f"and {len(findings) - _NAMED} more")
+    return ", ".join(texts)
+
+
+def _remedy(scan: Scan, waived: _Waived) -> str:
+    if _unwaived(scan, waived):
+        return "; mend them, or waive them by name until a day"
+    return "; ask SecOps: no rule is left to mend or waive, and the score is still too low"
+
+
+def _why_void(waiver: Waiver, today: date) -> str:
+    if today > waiver.expires:
+        return f"(the waiver by {waiver.owner or 'nobody'} expired on {waiver.expires})"
+    return "(the waiver has no owner)"
+
+
+def _shown(score: float) -> str:
+    """Cut, never rounded up: a score that misses its goal must not read as the goal."""
+    return f"{math.floor(score * 100 + _NOISE) / 100:g}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EVIDENCE_LIMIT else f"{text[: EVIDENCE_LIMIT - 1]}…"

@@ -1,0 +1,54 @@
+"""What is signed and by which key, as plain values: DSSE's encoding, a signature, a public key and its name. Pure.
+
+It computes no signature and believes none: that is behind the port `Signer`, and in the command.
+"""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+CURVE = "P-256"
+ALGORITHM = "ES256"  # ECDSA over P-256 with SHA-256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """`value` is the DER form of an ECDSA signature; `key` says which key to try, and proves nothing."""
+
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A point of P-256; `x` and `y` in base64url without padding, 32 bytes each, as a JSON Web Key has them."""
+
+    x: str
+    y: str
+
+    @property
+    def id(self) -> str:
+        """Its thumbprint by RFC 7638 in base64url: the same wherever the key is kept, and however it is written."""
+        members = {"crv": CURVE, "kty": "EC", "x": self.x, "y": self.y}
+        text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+    def to_jwk(self) -> dict[str, str]:
+        """As a member of a JSON Web Key Set."""
+        return {
+            "kty": "EC",
+            "crv": CURVE,
+            "x": self.x,
+            "y": self.y,
+            "use": "sig",
+            "alg": ALGORITHM,
+            "kid": self.id,
+        }
+
+
+def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """What DSSE signs: type and payload with their lengths, so that neither can be taken for the other."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)

@@ -1,0 +1,44 @@
+"""The rules of the policy guard by their ids. They are stable: docs, filters in CI and people go by them.
+
+Judges nothing. docs/authoring.md has a row for each; a test holds the two together.
+"""
+
+from enum import StrEnum, unique
+
+
+@unique
+class Rule(StrEnum):
+    """What a finding objects to."""
+
+    BUNDLE_SIZE = "bundle-size"  # compressed
+    BUNDLE_UNPACKED_SIZE = "bundle-unpacked-size"
+    BUNDLE_RATIO = "bundle-ratio"  # unpacked to compressed, as an archive bomb has it
+    BUNDLE_MEMBERS = "bundle-members"  # how many
+    BUNDLE_LINK = "bundle-link"  # symbolic and hard links, and other members that stand for something else
+    BUNDLE_DEVICE = "bundle-device"  # devices and pipes
+    BUNDLE_ABSOLUTE_NAME = "bundle-absolute-name"
+    BUNDLE_OUTSIDE = "bundle-outside"  # `..`
+    BUNDLE_NAME = "bundle-name"  # too long, too deep, control characters, no UTF-8
+    BUNDLE_DUPLICATE = "bundle-duplicate"  # a name twice, or a file that is a folder too
+    BUNDLE_FORM = "bundle-form"  # no plain tar.gz
+    SECRET = "secret"  # noqa: S105 - a value in the form of a credential
+    SECRET_NAME = "secret-name"  # noqa: S105 - a variable that is a secret by its name, with a value
+    PATH_IN_BUNDLE = "path-in-bundle"  # a file that the definition names and the bundle lacks
+    DESTINATION = "destination"  # a place of the guest that no team writes
+    FLOATING_VERSION = "floating-version"  # a value of a team that names `latest` or a wildcard
+    HTTP_URL = "http-url"  # an address without encryption in a value of a team
+    WEBHOOK_ADDRESS = "webhook-address"  # a webhook to a machine's own address or an unnamed one
+    CATALOG_SHAPE = "catalog-shape"  # keys and types
+    CATALOG_SIZE = "catalog-size"  # how many entries and hosts
+    CATALOG_HOSTS = "catalog-hosts"  # the allow-list itself
+    CATALOG_ID = "catalog-id"
+    CATALOG_DUPLICATE = "catalog-duplicate"
+    CATALOG_VERSION = "catalog-version"  # its form
+    CATALOG_FLOATING_VERSION = "catalog-floating-version"  # `latest`, a wildcard, also in the address
+    CATALOG_URL_SCHEME = "catalog-url-scheme"  # not https
+    CATALOG_URL_FORM = "catalog-url-form"  # user, port, query, fragment, odd characters
+    CATALOG_HOST = "catalog-host"  # not on the allow-list
+    CATALOG_SHA256_FORM = "catalog-sha256-form"
+    CATALOG_SHA256_PLACEHOLDER = "catalog-sha256-placeholder"
+    CATALOG_MISSING = "catalog-missing"  # a build stages tools, and its platform bundle has no catalog
+    CATALOG_DIFFERS = "catalog-differs"  # from the catalog in the platform bundle

@@ -1,0 +1,107 @@
+"""The guard over what a definition lets the guest do: its steps, and where it wants to be called.
+
+Pure; the same at registration, in the command and in the builder, which has the steps of its job.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pipeline_core.domain.definitions import FileStep, Provisioner, ShellStep, Webhook
+from pipeline_core.guard import catalog, secrets
+from pipeline_core.guard.findings import Finding
+from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.secrets import Form
+
+_VERSION_NAME = re.compile(r"(?:^|_)(?:VERSION|TAG|RELEASE)$", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"[*^~<>]|(?:^|\.)[xX](?:\.|$)|,", re.ASCII)
+_NAMED_LATEST = re.compile(r"[:@/_-]latest(?:$|[/@?&\s\"'.])", re.ASCII | re.IGNORECASE)
+_HTTP = re.compile(r"(?i)\bhttp://(?!localhost\b|127\.0\.0\.1\b|\[::1\])", re.ASCII)
+_PROXY_NAME = re.compile(r"(?:^|_)PROXY$", re.ASCII | re.IGNORECASE)
+# Not kept in an image, made anew for each machine, or the platform's own.
+_FORBIDDEN_FOLDERS = (
+    "/dev",
+    "/proc",
+    "/run",
+    "/sys",
+    "/var/run",
+    "/opt/stage",
+    "/var/lib/cloud",
+    "/var/lib/waagent",
+)
+_FORBIDDEN_FILES = re.compile(
+    r"/etc/(?:shadow-?|gshadow-?|machine-id|ssh/ssh_host_[^/]*)|/(?:root|home/[^/]+)/\.ssh/authorized_keys2?"
+)
+
+
+def check_steps(steps: Sequence[Provisioner], forms: Sequence[Form]) -> Iterator[Finding]:
+    """Findings in values and destinations of a team's steps."""
+    for position, step in enumerate(steps):
+        place = f"spec.build.provisioners[{position}]"
+        if isinstance(step, ShellStep):
+            for name, value in step.env:
+                yield from _value_findings(f"{place}.env.{name}", name, value, forms)
+        elif isinstance(step, FileStep):
+            yield from _destination_findings(f"{place}.destination", step.destination)
+
+
+def check_webhooks(webhooks: Sequence[Webhook]) -> Iterator[Finding]:
+    """Findings in the addresses that are to be told of events: they are called from inside the network."""
+    for position, hook in enumerate(webhooks):
+        host = (urlsplit(hook.url).hostname or "").rstrip(".")
+        if _is_address(host) or "." not in host or host.endswith((".internal", ".local", ".localhost")):
+            yield Finding(
+                rule=Rule.WEBHOOK_ADDRESS,
+                place=f"spec.notify[{position}].webhook",
+                message="leads to a machine by its number or by a name of the inner network",
+                remedy="give the full, public name of the receiver, like https://hooks.example.com/images",
+            )
+
+
+def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) -> Iterator[Finding]:
+    yield from secrets.findings_in_texts([(place, value)], forms)
+    if secrets.is_secret_name(name) and value:
+        yield Finding(
+            rule=Rule.SECRET_NAME,
+            place=place,
+            message="has the name of a secret and a value",
+            remedy="remove it: what a build is told stays readable; machines get secrets at run time",
+        )
+    is_version = _VERSION_NAME.search(name) is not None
+    is_range = is_version and (catalog.is_floating(value) or _RANGE.search(value) is not None)
+    if is_range or value.lower() == "latest" or _NAMED_LATEST.search(value):
+        yield Finding(
+            rule=Rule.FLOATING_VERSION,
+            place=place,
+            message="names a version that changes by itself",
+            remedy="give the exact version, so that the same inputs give the same image",
+        )
+    if _HTTP.search(value) and not _PROXY_NAME.search(name):
+        yield Finding(
+            rule=Rule.HTTP_URL,
+            place=place,
+            message="holds an http address, whose answer anybody on the way can change",
+            remedy="give the https address",
+        )
+
+
+def _destination_findings(place: str, destination: str) -> Iterator[Finding]:
+    folder = next((each for each in _FORBIDDEN_FOLDERS if destination.startswith(f"{each}/")), None)
+    if folder is not None:
+        message = f"lies below {folder}, which is not a team's to write"
+    elif _FORBIDDEN_FILES.fullmatch(destination):
+        message = "is a file that each machine makes for itself, or that holds its accounts"
+    else:
+        return
+    remedy = "choose another place, like /etc/NAME or /opt/NAME"
+    yield Finding(rule=Rule.DESTINATION, place=place, message=message, remedy=remedy)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        # 2130706433 and 0x7f.1 are addresses for some clients.
+        return re.fullmatch(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+))*", host) is not None
+    return True

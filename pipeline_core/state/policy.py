@@ -1,0 +1,74 @@
+"""The policy in force and every version before it: pointers at documents that are kept as blobs by digest."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.policy import PolicyVersion
+from pipeline_core.ports import Tables, TableWrite
+from pipeline_core.state.index import TABLE
+from pipeline_core.state.records import Codec, Stored
+
+_PARTITION = "policy"
+_CURRENT = "current"
+_VERSION = "version:"
+_DIGITS = 10
+_WRITES = 90  # of one transaction, which may have 100
+_VERSIONS = Codec(PolicyVersion)
+
+
+class PolicyStore:
+    """The row in force only moves forward; a version is written with it, in one transaction, and stays."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def find_current(self) -> Stored[PolicyVersion] | None:
+        """What is in force, or None before SecOps has put any policy in force."""
+        row = self._tables.find(TABLE, _PARTITION, _CURRENT)
+        return None if row is None else _VERSIONS.read(row)
+
+    def find(self, revision: int) -> PolicyVersion | None:
+        """One version, or None."""
+        row = self._tables.find(TABLE, _PARTITION, _key(revision))
+        return None if row is None else _VERSIONS.read(row).value
+
+    def list(self, *, before: int | None = None, limit: int) -> Sequence[PolicyVersion]:
+        """Versions, the newest first, below the revision `before`."""
+        first = _VERSION if before is None else _key(before - 1)
+        rows = self._tables.scan(TABLE, _PARTITION, first=first, last="version;", limit=limit)
+        return [_VERSIONS.read(row).value for row in rows]
+
+    def put(self, version: PolicyVersion, *, etag: str | None) -> None:
+        """Put a version in force over the row that was read (None: over none); raises StaleWrite."""
+        try:
+            self._tables.write(TABLE, [_current(version, etag), _kept(version)])
+        except AlreadyExists as error:
+            raise StaleWrite("the policy was changed by somebody else: read it again") from error
+
+    def restore(self, versions: Sequence[PolicyVersion]) -> bool:
+        """Put lost versions back, the newest in force; False, and nothing is changed, where there is a policy."""
+        newest = max(versions, key=lambda version: version.revision, default=None)
+        if newest is None or self.find_current() is not None:
+            return False
+        missing = iter([version for version in versions if self.find(version.revision) is None])
+        try:
+            while some := [_kept(version) for version in islice(missing, _WRITES)]:
+                self._tables.write(TABLE, some)
+            self._tables.write(TABLE, [_current(newest, None)])
+        except (AlreadyExists, StaleWrite):
+            return False
+        return True
+
+
+def _current(version: PolicyVersion, etag: str | None) -> TableWrite:
+    return _VERSIONS.write(_PARTITION, _CURRENT, version, etag=etag)
+
+
+def _kept(version: PolicyVersion) -> TableWrite:
+    return _VERSIONS.write(_PARTITION, _key(version.revision), version, etag=None)
+
+
+def _key(revision: int) -> str:
+    """The highest revision sorts first."""
+    return f"{_VERSION}{10**_DIGITS - 1 - revision:0{_DIGITS}d}"

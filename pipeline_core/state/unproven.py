@@ -1,0 +1,68 @@
+"""Live versions that nothing vouches for, each with the alarm that was raised: so that it is raised once."""
+
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Tables
+from pipeline_core.state import images
+from pipeline_core.state.records import Codec, Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnprovenVersion:
+    """`entry` is the key of the journal's line about it; `told` is true once its notification was sent."""
+
+    image: ImageName
+    version: GalleryVersion
+    entry: str
+    told: bool = False
+
+
+_CODEC = Codec(UnprovenVersion)
+
+
+class UnprovenStore:
+    """A row beside the image's other ones, whether the image is registered or not."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def raise_once(
+        self, image: ImageName, version: GalleryVersion, entry: Entry
+    ) -> Stored[UnprovenVersion] | None:
+        """Write `entry` to the journal unless the version has had its own; what is left to tell, or None."""
+        known = self._find(image, version)
+        if known is None:
+            record = UnprovenVersion(image=image, version=version, entry=entry.key)
+            writes = [
+                _CODEC.write(str(image), _key(version), record, etag=None),
+                images.add_entry(entry),
+            ]
+            try:
+                etags = self._tables.write(images.TABLE, writes)
+                return Stored(value=record, etag=etags[0])
+            except AlreadyExists:
+                known = self._find(image, version)
+        return None if known is None or known.value.told else known
+
+    def note_told(self, record: Stored[UnprovenVersion]) -> None:
+        """Its notification was sent; somebody else may have noted it."""
+        told = replace(record.value, told=True)
+        try:
+            self._tables.write(
+                images.TABLE,
+                [_CODEC.write(str(told.image), _key(told.version), told, etag=record.etag)],
+            )
+        except StaleWrite:
+            return
+
+    def _find(self, image: ImageName, version: GalleryVersion) -> Stored[UnprovenVersion] | None:
+        row = self._tables.find(images.TABLE, str(image), _key(version))
+        return None if row is None else _CODEC.read(row)
+
+
+def _key(version: GalleryVersion) -> str:
+    return f"unproven:{version}"

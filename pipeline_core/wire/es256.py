@@ -1,0 +1,102 @@
+"""ECDSA over P-256 with SHA-256 (ES256): keys from PEM, signatures in DER. Loads `cryptography`.
+
+Only adapters, the command and the emulator may import it: nobody else has a key in hand.
+"""
+
+import base64
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.signatures import PublicKey, Signature
+
+_BYTES = 32  # of a coordinate, and of each half of a raw signature
+_PEM = "the PEM file of a key on the curve P-256 (openssl ecparam -name prime256v1 -genkey -noout)"
+
+
+def read_private(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """An unencrypted private key; raises InvalidValue, which never repeats what it read."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError) as error:
+        raise InvalidValue("signing key", "the file", _PEM) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise InvalidValue("signing key", "the file", _PEM)
+    return key
+
+
+def read_public(pem: bytes) -> PublicKey:
+    """A public key; raises InvalidValue."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError) as error:
+        raise InvalidValue("public key", "the file", _PEM) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise InvalidValue("public key", "the file", _PEM)
+    return _shown(key)
+
+
+def public_of(key: ec.EllipticCurvePrivateKey) -> PublicKey:
+    """The public half."""
+    return _shown(key.public_key())
+
+
+def public_pem(key: PublicKey) -> bytes:
+    """The public key as a consumer pins it; raises InvalidValue where it is no point of the curve."""
+    return _loaded(key).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def of_coordinates(x: bytes, y: bytes) -> PublicKey:
+    """A key from its two coordinates; leading zeros may be missing."""
+    return PublicKey(x=_encoded(x.rjust(_BYTES, b"\0")), y=_encoded(y.rjust(_BYTES, b"\0")))
+
+
+def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> Signature:
+    """A signature by this key."""
+    return Signature(key=public_of(key).id, value=key.sign(message, ec.ECDSA(hashes.SHA256())))
+
+
+def der_of(raw: bytes) -> bytes:
+    """The DER form of a raw signature (both numbers, 32 bytes each), which Key Vault and JWS use."""
+    return encode_dss_signature(int.from_bytes(raw[:_BYTES], "big"), int.from_bytes(raw[_BYTES:], "big"))
+
+
+def raw_of(der: bytes) -> bytes:
+    """The raw form of a DER signature."""
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(_BYTES, "big") + s.to_bytes(_BYTES, "big")
+
+
+def is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
+    """True where the signature over exactly this message was made with the private half of this very key."""
+    try:
+        _loaded(key).verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, InvalidValue):
+        return False
+    return True
+
+
+def _shown(key: ec.EllipticCurvePublicKey) -> PublicKey:
+    numbers = key.public_numbers()
+    return of_coordinates(numbers.x.to_bytes(_BYTES, "big"), numbers.y.to_bytes(_BYTES, "big"))
+
+
+def _loaded(key: PublicKey) -> ec.EllipticCurvePublicKey:
+    try:
+        x, y = (int.from_bytes(_decoded(part), "big") for part in (key.x, key.y))
+        return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    except ValueError as error:
+        raise InvalidValue("public key", key.id, "a point on the curve P-256") from error
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

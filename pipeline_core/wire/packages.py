@@ -1,0 +1,105 @@
+"""What the guest's tools tell of its packages: `packages.json` and `advisories.json`. Believes nothing that is odd.
+
+Both are written inside a machine that a team controls, so everything in them is bounded and checked.
+"""
+
+import itertools
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage
+from pipeline_core.domain.packages import Advisory, Package, parse_nevra
+
+PACKAGES_FILE = "packages.json"
+ADVISORIES_FILE = "advisories.json"
+WRITTEN = (PACKAGES_FILE, ADVISORIES_FILE)  # by the guest, of every machine that is verified
+SBOM_FILE = "sbom.cdx.json"  # by the builder, from the list of packages
+PACKAGES_LIMIT = 10_000  # packages of one image
+ADVISORIES_LIMIT = 10_000  # advisories, and packages of one of them
+
+_Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]  # visible ASCII
+_Text = Annotated[str, Field(max_length=20_000)]
+
+Model = TypeVar("Model")
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class ToldPackage(_Told):
+    """One line of RPM's; see `domain.packages.Package`."""
+
+    name: _Word
+    version: _Word
+    release: _Word
+    arch: Annotated[str, Field(max_length=40, pattern=r"^[!-~]*$")] = ""
+    epoch: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    vendor: _Text = ""
+    license: _Text = ""
+    source: Annotated[str, Field(max_length=400, pattern=r"^[!-~]*$")] = ""
+    simulated: bool = False
+
+    def to_domain(self) -> Package:
+        """The domain's package."""
+        return Package(**self.model_dump(exclude={"simulated"}))
+
+
+class ToldAdvisory(_Told):
+    """One advisory; each of its packages is a name with epoch, version, release and architecture."""
+
+    id: _Word
+    kind: Literal["security", "bugfix", "enhancement", "newpackage", "unknown"]
+    severity: Literal["critical", "important", "moderate", "low", ""] = ""
+    packages: Annotated[tuple[_Word, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)]
+
+    def to_domain(self) -> tuple[Advisory, ...]:
+        """The domain's advisories, one for each package; raises InvalidValue."""
+        return tuple(
+            Advisory(id=self.id, kind=self.kind, severity=self.severity, package=parse_nevra(package))
+            for package in self.packages
+        )
+
+
+class ToldAdvisories(_Told):
+    """`known` is false where dnf could not tell: then the lists say nothing."""
+
+    known: bool
+    installed: Annotated[tuple[ToldAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
+    available: Annotated[tuple[ToldAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
+    simulated: bool = False
+
+
+# An error is told once: a hostile list may hold a million of them.
+_PACKAGES = TypeAdapter(
+    Annotated[tuple[ToldPackage, ...], FailFast(), Field(min_length=1, max_length=PACKAGES_LIMIT)]
+)
+_ADVISORIES = TypeAdapter(ToldAdvisories)
+
+
+def parse_packages(content: bytes) -> tuple[tuple[Package, ...], bool]:
+    """The packages, and whether any of them is simulated; raises MalformedMessage."""
+    told = _read(_PACKAGES, content, PACKAGES_FILE)
+    return tuple(each.to_domain() for each in told), any(each.simulated for each in told)
+
+
+def parse_advisories(content: bytes) -> tuple[Advisory, ...] | None:
+    """The advisories, or None where nobody could tell; raises MalformedMessage."""
+    told = _read(_ADVISORIES, content, ADVISORIES_FILE)
+    if not told.known:
+        return None
+    try:
+        found = (each.to_domain() for each in (*told.installed, *told.available))
+        return tuple(itertools.chain.from_iterable(found))
+    except InvalidValue as error:
+        raise MalformedMessage(f"{ADVISORIES_FILE} cannot be read: {error}") from error
+
+
+def _read(adapter: TypeAdapter[Model], content: bytes, name: str) -> Model:
+    try:
+        return adapter.validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])[:100] or "the whole"
+        raise MalformedMessage(f"{name} cannot be read: {place}: {first['msg'][:200]}") from error

@@ -1,0 +1,203 @@
+"""SecOps' policy document as a policy of the domain: strict keys, every error at once, kept by its digest.
+
+Judges one document alone; whether a base is registered is for those who know.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.errors import MalformedMessage
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
+from pipeline_core.wire import image_yaml_values as values
+from pipeline_core.wire.image_yaml_model import Part
+from pipeline_core.wire.image_yaml_problems import PROBLEM_LIMIT, mapping_at, path_of, problems_of
+from pipeline_core.wire.image_yaml_values import seconds_of, shown
+from pipeline_core.wire.problems import InvalidDocument, Problem
+from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
+
+BASE_LIMIT = 100
+
+_Duration = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"}),
+    AfterValidator(values.duration("1d", "365d")),
+]
+_Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+_Severity = Annotated[Severity, Field(strict=False)]  # a document holds the member's text
+
+
+class Floor(Part):
+    """What every scan must reach. For a base, what is left out is as for all."""
+
+    profile: values.ProfileText | None = None
+    min_score: Annotated[int, Field(ge=0, le=100)] | None = None
+    always_fail: Annotated[list[_Severity], Field(max_length=len(Severity))] | None = None
+    ratchet: _Points | None = None
+
+    def over(self, general: ComplianceFloor) -> ComplianceFloor:
+        """This floor, with what it leaves out taken from `general`."""
+        return ComplianceFloor(
+            profile=general.profile if self.profile is None else self.profile,
+            min_score=general.min_score if self.min_score is None else self.min_score,
+            always_fail=general.always_fail if self.always_fail is None else frozenset(self.always_fail),
+            ratchet=general.ratchet if self.ratchet is None else self.ratchet,
+        )
+
+
+class Waivers(Part):
+    """Who may grant waivers (nobody named: anybody) and for how long."""
+
+    grantors: Annotated[list[values.EmailText], Field(max_length=100)] = Field(default_factory=list)
+    longest: _Duration | None = None
+
+
+class Source(Part):
+    """A Marketplace image that bases may be built from."""
+
+    publisher: values.SourceText
+    offer: values.SourceText
+    sku: values.SourceText
+
+
+class Metadata(Part):
+    """What people want to know of this version."""
+
+    description: values.PlainText = ""
+
+
+class Spec(Part):
+    """The floors and the lists; an empty list allows everything."""
+
+    compliance: Floor = Floor()
+    bases: Annotated[dict[values.ImageText, Floor], Field(max_length=BASE_LIMIT)] = Field(
+        default_factory=dict
+    )
+    waivers: Waivers = Waivers()
+    sources: Annotated[list[Source], Field(max_length=100)] = Field(default_factory=list)
+    regions: Annotated[list[values.RegionText], Field(max_length=100)] = Field(default_factory=list)
+    catalog: Annotated[list[values.ToolText], Field(max_length=200)] = Field(default_factory=list)
+    max_age: _Duration | None = None
+    enforced_from: values.DayText | None = None
+
+
+class Document(Part):
+    """One policy document."""
+
+    api_version: Literal["imagefactory/v1"]
+    kind: Literal["Policy"]
+    metadata: Metadata = Metadata()
+    spec: Spec
+
+
+def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
+    """The policy as version `revision`; raises InvalidDocument with every problem of the document."""
+    problems: list[Problem] = []
+    parsed: Document | None = None
+    try:
+        parsed = Document.model_validate(dict(document))
+    except ValidationError as error:
+        problems += problems_of(error, Document)
+    problems += islice(_doubles(mapping_at(document, "spec")), PROBLEM_LIMIT)
+    problems += _size(document)
+    if problems or parsed is None:
+        raise InvalidDocument(problems)
+    return _policy(parsed.spec, revision)
+
+
+def policy_blob(document: Mapping[str, object]) -> bytes:
+    """Canonical JSON of a document that `parse_policy` has passed; the same document, the same bytes."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def read_policy_blob(content: bytes) -> dict[str, object]:
+    """The document that `policy_blob` wrote; raises MalformedMessage."""
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise MalformedMessage(f"no policy document: {error}") from error
+    if not isinstance(document, dict):
+        raise MalformedMessage("no policy document: it is no mapping")
+    return document
+
+
+def _policy(spec: Spec, revision: int) -> Policy:
+    general = spec.compliance.over(ComplianceFloor())
+    longest = spec.waivers.longest
+    return Policy(
+        revision=revision,
+        compliance=general,
+        bases={ImageName(name): floor.over(general) for name, floor in spec.bases.items()},
+        waivers=WaiverRules(
+            grantors=frozenset(address.lower() for address in spec.waivers.grantors),
+            longest=None if longest is None else seconds_of(longest),
+        ),
+        sources=frozenset(f"{each.publisher}:{each.offer}:{each.sku}".lower() for each in spec.sources),
+        regions=frozenset(map(Region, spec.regions)),
+        catalog=frozenset(spec.catalog),
+        longest_max_age=None if spec.max_age is None else seconds_of(spec.max_age),
+        enforced_from=None if spec.enforced_from is None else _midnight(spec.enforced_from),
+    )
+
+
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time(), tzinfo=UTC)
+
+
+def _size(document: Mapping[str, object]) -> Iterator[Problem]:
+    """The document's own limit; what comes over HTTP as JSON has not passed the reader of YAML."""
+    try:
+        size = len(policy_blob(document))
+    except (ValueError, TypeError):
+        yield Problem(
+            path="document", message="holds what no JSON can", remedy="give texts, numbers and lists"
+        )
+        return
+    if size > DOCUMENT_LIMIT:
+        yield Problem(
+            path="document",
+            message=f"has {size} bytes",
+            remedy=f"keep it under {DOCUMENT_LIMIT // 1024} KiB",
+        )
+
+
+def _doubles(spec: Mapping[str, object]) -> Iterator[Problem]:
+    """What comes twice in a list, on the raw document: told beside what the schema finds."""
+    yield from _again("spec.waivers.grantors", _lower(mapping_at(spec, "waivers").get("grantors")))
+    yield from _again("spec.regions", _lower(spec.get("regions")))
+    yield from _again("spec.catalog", _lower(spec.get("catalog")))
+    yield from _again("spec.sources", _sources(spec.get("sources")))
+    yield from _again("spec.compliance.alwaysFail", _lower(mapping_at(spec, "compliance").get("alwaysFail")))
+    for base in islice(mapping_at(spec, "bases"), BASE_LIMIT):
+        found = mapping_at(spec, "bases", base).get("alwaysFail")
+        yield from _again(path_of(("spec", "bases", base, "alwaysFail")), _lower(found))
+
+
+def _again(path: str, entries: Iterable[str]) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for position, entry in enumerate(entries):
+        if entry and entry in seen:
+            yield Problem(
+                path=f"{path}[{position}]",
+                message=f"has {shown(entry)} again, after {path}[{seen[entry]}]",
+                remedy="keep one of them",
+            )
+        seen.setdefault(entry, position)
+
+
+def _lower(entries: object) -> Iterator[str]:
+    for entry in entries if isinstance(entries, list) else ():
+        yield entry.lower() if isinstance(entry, str) else ""
+
+
+def _sources(entries: object) -> Iterator[str]:
+    for entry in entries if isinstance(entries, list) else ():
+        parts = [entry.get(key) for key in ("publisher", "offer", "sku")] if isinstance(entry, dict) else []
+        yield ":".join(map(str, parts)).lower()

@@ -1,0 +1,192 @@
+"""The signed statement about a version: a DSSE envelope, and the in-toto statement (SLSA provenance v1) in it.
+
+It reads what anybody may have written: sizes are bounded, and what it gives is what was said, not what is true.
+Whoever believes a statement has verified the envelope's signature before it reads the payload.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+
+from pipeline_core.domain.errors import MalformedMessage
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.proofs import Proof
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.signatures import PAYLOAD_TYPE, Signature, pre_authentication_encoding
+from pipeline_core.domain.verdicts import Verdict
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+TOOL = "imagefactory:catalog/"  # begins the URI of a staged tool among the dependencies
+GATES = "imagefactory:gates"  # names the byproduct whose annotations are the gates' verdicts
+STATEMENT_LIMIT = 1024 * 1024  # bytes
+ENVELOPE_LIMIT = 2 * 1024 * 1024  # bytes: the statement in base64, and signatures
+_SIGNATURES = 8  # of one envelope that are looked at; more are refused
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Signature(_Wire):
+    keyid: Annotated[str, Field(max_length=200)] = ""
+    sig: Annotated[str, Field(max_length=2000)]
+
+
+class Envelope(_Wire):
+    """DSSE: a payload, the type under which it was signed, and signatures over both. Values are as they came."""
+
+    payload: str
+    payload_type: str = Field(alias="payloadType")
+    signatures: Annotated[tuple[_Signature, ...], Field(min_length=1, max_length=_SIGNATURES)]
+
+    @classmethod
+    def of(cls, payload: bytes, signature: Signature) -> "Envelope":
+        """An envelope with one signature over an in-toto statement."""
+        signed = _Signature(keyid=signature.key, sig=base64.b64encode(signature.value).decode())
+        content = base64.b64encode(payload).decode()
+        return cls.model_validate(
+            {"payload": content, "payloadType": PAYLOAD_TYPE, "signatures": (signed.model_dump(),)}
+        )
+
+    @classmethod
+    def from_wire(cls, content: bytes) -> "Envelope":
+        """Raise MalformedMessage where the content is no envelope around an in-toto statement, or too large."""
+        if len(content) > ENVELOPE_LIMIT:
+            raise MalformedMessage(f"the envelope has more than {ENVELOPE_LIMIT} bytes")
+        try:
+            envelope = cls.model_validate_json(content)
+        except ValidationError as error:
+            raise MalformedMessage(f"no DSSE envelope: {_places(error)}") from error
+        if envelope.payload_type != PAYLOAD_TYPE:
+            raise MalformedMessage(
+                f"the envelope holds {envelope.payload_type[:100]!r}, not an in-toto statement"
+            )
+        return envelope
+
+    def to_wire(self) -> bytes:
+        """Bytes of the envelope's blob."""
+        return self.model_dump_json(by_alias=True).encode()
+
+    def content(self) -> bytes:
+        """The payload's bytes; raises MalformedMessage."""
+        return _decoded(self.payload, "payload")
+
+    def signed_message(self) -> bytes:
+        """What the signatures are over; raises MalformedMessage."""
+        return signed_message(self.content())
+
+    def to_domain(self) -> tuple[Signature, ...]:
+        """The signatures; raises MalformedMessage."""
+        return tuple(
+            Signature(key=each.keyid, value=_decoded(each.sig, "signature")) for each in self.signatures
+        )
+
+
+class _Resource(_Wire):
+    uri: str = ""
+    name: str = ""
+    digest: dict[str, str] = {}
+    annotations: dict[str, Any] = {}
+
+
+class _Definition(_Wire):
+    external: dict[str, Any] = Field(alias="externalParameters")
+    internal: dict[str, Any] = Field({}, alias="internalParameters")
+    dependencies: tuple[_Resource, ...] = Field((), alias="resolvedDependencies")
+
+
+class _Metadata(_Wire):
+    invocation: str = Field(alias="invocationId")
+
+
+class _Run(_Wire):
+    metadata: _Metadata
+    byproducts: tuple[_Resource, ...] = ()
+
+
+class _Predicate(_Wire):
+    definition: _Definition = Field(alias="buildDefinition")
+    run: _Run = Field(alias="runDetails")
+
+
+class _Statement(_Wire):
+    kind: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
+    predicate_type: Literal["https://slsa.dev/provenance/v1"] = Field(alias="predicateType")
+    subject: Annotated[tuple[_Resource, ...], Field(min_length=1, max_length=1)]
+    predicate: _Predicate
+
+
+class _Verdict(_Wire):
+    passed: StrictBool
+    evidence: str = ""
+    simulated: StrictBool = False
+    score: float | None = None
+
+
+def read_statement(payload: bytes) -> Proof:
+    """What a statement says; raises MalformedMessage where it is none of ours. It must be signed: see above."""
+    if len(payload) > STATEMENT_LIMIT:
+        raise MalformedMessage(f"the statement has more than {STATEMENT_LIMIT} bytes")
+    try:
+        said = _Statement.model_validate_json(payload)
+        verdicts = tuple(_verdicts(said.predicate.run.byproducts))
+    except ValidationError as error:
+        raise MalformedMessage(f"no provenance of this factory: {_places(error)}") from error
+    definition, subject = said.predicate.definition, said.subject[0]
+    lane = definition.external.get("lane")
+    return Proof(
+        digest=Digest(hashlib.sha256(payload).hexdigest()),
+        subject=subject.name,
+        tags=subject.digest.get("sha256", ""),
+        build=said.predicate.run.metadata.invocation,
+        fingerprint=str(definition.internal.get("fingerprint", "")),
+        verdicts=verdicts,
+        catalog=tuple(_tools(definition.dependencies)),
+        lane=Lane[lane] if isinstance(lane, str) and lane in Lane.__members__ else Lane.BACKGROUND,
+    )
+
+
+def signed_message(payload: bytes) -> bytes:
+    """What a signature over a statement is over."""
+    return pre_authentication_encoding(PAYLOAD_TYPE, payload)
+
+
+def canonical(statement: Mapping[str, object]) -> bytes:
+    """The bytes of a statement: the same statement, the same digest."""
+    return json.dumps(statement, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _verdicts(byproducts: tuple[_Resource, ...]) -> Iterator[Verdict]:
+    for byproduct in byproducts:
+        if byproduct.name != GATES:
+            continue
+        for gate, said in sorted(byproduct.annotations.items()):
+            verdict = _Verdict.model_validate(said)
+            yield Verdict(gate=gate, **verdict.model_dump())
+
+
+def _tools(dependencies: tuple[_Resource, ...]) -> Iterator[tuple[str, str, str]]:
+    for dependency in dependencies:
+        if dependency.uri.startswith(TOOL):
+            tool, _, version = dependency.uri.removeprefix(TOOL).partition("@")
+            yield tool, version, dependency.digest.get("sha256", "")
+
+
+def _decoded(text: str, what: str) -> bytes:
+    """DSSE allows both alphabets of base64."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedMessage(f"the envelope's {what} is no base64") from error
+
+
+def _places(error: ValidationError) -> str:
+    """Which places are wrong, without what stands there."""
+    places = (".".join(map(str, each["loc"])) or "the content" for each in error.errors()[:5])
+    return f"{error.error_count()} places are wrong: {', '.join(places)}"

@@ -1,0 +1,1 @@
+"""The real Packer with its azure plugin against the emulator and its guests."""

@@ -1,0 +1,80 @@
+"""`packer build` of the templates that the builder renders: what is made, what the guest was asked, what is left."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from builder import checks
+from local.guest import replies
+from pipeline_core.wire.job import Step
+from tests.packer.site import Site
+from tests.unit.builder import samples
+
+HOSTILE = {
+    "HCL": '${file("/etc/hostname")} %{ if true }yes%{ endif } $${x} %%{y}',
+    "LEGACY": "{{ env `PATH` }} {{ .Path }} {{user `x`}} {{build `ID`}}",
+    "ENDS": "a\r\nb" + "x" * 70_000,
+    "QUOTES": 'it\'s "quoted" `date` $(id) \\ \n second line\ttab ; rm -rf / # é',
+}
+
+
+def test_a_root_is_built_from_the_marketplace_and_nothing_else_stays(site: Site, tmp_path: Path) -> None:
+    job = site.root_job()
+    outcome = site.run(job, tmp_path / "work")
+    assert outcome.run.succeeded, outcome.text
+    version = site.cloud.version(job.destination)
+    assert version["tags"] == job.tags
+    publishing = version["properties"]["publishingProfile"]
+    assert publishing["excludeFromLatest"] is True
+    assert [each["name"] for each in publishing["targetRegions"]] == ["westeurope"]
+    if not site.real.has_managed_identity:  # plugin 1.x knows no replication mode
+        assert publishing["replicationMode"] == "Shallow"
+    manifest = json.loads((outcome.folder / "manifest.json").read_text())
+    assert manifest["builds"][-1]["artifact_id"].lower() == version["id"].lower()
+    assert site.left_over(job) == []
+    assert site.arm.ask("GET", "requests")["refused"] == []
+
+
+def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(site: Site, tmp_path: Path) -> None:
+    step = Step(kind="shell", path="scripts/install.sh", env=HOSTILE)
+    job = site.child_job(steps=(step, *samples.child_job().steps[1:]))
+    outcome = site.run(job, tmp_path / "work")
+    assert outcome.run.succeeded, outcome.text
+    assert outcome.text.count(replies.NOTE) == len(outcome.plan.scripts)
+    asked = site.asked(job)
+    scripts = [script.content.encode() for script in outcome.plan.scripts]
+    sent = [samples.BUNDLE_CONTENT, samples.PLATFORM_CONTENT, b"[]", *scripts]
+    uploads = [each for each in asked if each["kind"] == "upload"]
+    assert [each["sha256"] for each in uploads] == [hashlib.sha256(content).hexdigest() for content in sent]
+    assert [each["path"] for each in uploads[:3]] == [
+        "/tmp/imagefactory-bundle.tar.gz",
+        "/tmp/imagefactory-platform.tar.gz",
+        "/tmp/imagefactory-catalog.json",
+    ]
+    steps = [each for each in asked if each["kind"] == "command" and each["step"]]
+    assert [each["step"] for each in steps] == [replies.announced(script) for script in scripts]
+    assert all("sudo -n /bin/bash /tmp/script_" in each["command"] for each in steps)
+    commands = [each["command"] for each in asked if each["kind"] == "command"]
+    assert commands[-1] == steps[-1]["command"]  # after the last step the user is gone: nothing is cleaned up
+    assert not any(value in line for line in commands for value in HOSTILE.values())
+    assert site.cloud.version(job.destination)["tags"] == job.tags
+    assert site.left_over(job) == []
+
+
+def test_a_verify_boots_the_quarantined_version_and_makes_no_image(site: Site, tmp_path: Path) -> None:
+    job = site.verify_job()
+    outcome = site.run(job, tmp_path / "work")
+    assert outcome.run.succeeded, outcome.text
+    assert site.cloud.versions(job.destination) == [job.destination.version]
+    assert not (outcome.folder / "manifest.json").exists()
+    files = {name: (outcome.folder / "results" / name).read_bytes() for name in outcome.plan.results}
+    downloads = [each for each in site.asked(job) if each["kind"] == "download"]
+    assert {each["path"].rsplit("/", 1)[1]: each["sha256"] for each in downloads} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
+    found = checks.of_verify(files, job.tests, simulated=False)
+    assert {"goss", "smoke", "hygiene"} <= {check.name for check in found.checks if check.simulated}
+    assert all(check.passed for check in found.checks)
+    assert found.scan is not None
+    assert (found.scan.profile, found.scan.simulated) == (job.tests.profile, True)
+    assert site.left_over(job) == []

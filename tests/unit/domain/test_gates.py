@@ -1,0 +1,169 @@
+"""What was tested becomes verdicts; whatever was not reported keeps a version out of live."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from pipeline_core.domain import gates
+from pipeline_core.domain.compliance import RuleCounts, Scan, WantedScan
+from pipeline_core.domain.definitions import ComplianceTarget, Verification
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+
+TODAY = date(2026, 11, 21)
+OPEN = ComplianceFloor()
+TARGET = Verification(
+    goss="goss.yaml", smoke=("s.sh",), compliance=ComplianceTarget(profile="cis", min_score=90)
+)
+PASSED = {name: Check(name=name, passed=True) for name in ("boot", "hygiene", "goss", "smoke")}
+SCAN = Scan(profile="cis", score=95.0, counts=RuleCounts(passed=20))
+
+
+def test_all_gates_pass_and_say_so() -> None:
+    verdicts = gates.judge(TARGET, PASSED.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+    assert [verdict.gate for verdict in verdicts] == ["boot", "hygiene", "goss", "smoke", "compliance"]
+    assert all(verdict.passed for verdict in verdicts)
+    assert gates.failure_of(verdicts) is None
+
+
+@pytest.mark.parametrize("missing", list(PASSED))
+def test_a_check_that_was_not_reported_never_counts_as_passed(missing: str) -> None:
+    reported = [check for name, check in PASSED.items() if name != missing]
+    verdicts = gates.judge(TARGET, reported, SCAN, today=TODAY, floor=OPEN, parent=None)
+    failure = gates.failure_of(verdicts)
+    assert failure is not None
+    assert missing in failure.message
+
+
+def test_a_scan_that_was_not_reported_never_counts_as_passed() -> None:
+    verdicts = gates.judge(TARGET, PASSED.values(), None, today=TODAY, floor=OPEN, parent=None)
+    failure = gates.failure_of(verdicts)
+    assert failure is not None
+    assert failure.error_class is ErrorClass.COMPLIANCE
+    assert "no scan by cis" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("name", "error_class"),
+    [
+        ("goss", ErrorClass.SMOKE),
+        ("smoke", ErrorClass.SMOKE),
+        ("hygiene", ErrorClass.HYGIENE),
+        ("boot", ErrorClass.SMOKE),
+    ],
+)
+def test_one_refusing_gate_keeps_a_version_out(name: str, error_class: ErrorClass) -> None:
+    checks = PASSED | {name: replace(PASSED[name], passed=False, detail="port 80")}
+    failure = gates.failure_of(
+        gates.judge(TARGET, checks.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+    )
+    assert failure is not None
+    assert failure.error_class is error_class
+    assert failure.message == f"{name}: port 80"
+
+
+def test_every_refusing_gate_is_named() -> None:
+    failure = gates.failure_of(gates.judge(TARGET, [], None, today=TODAY, floor=OPEN, parent=None))
+    assert failure is not None
+    for name in (*PASSED, "compliance"):
+        assert f"{name}: " in failure.message
+
+
+def test_the_text_of_a_failure_is_bounded() -> None:
+    refused = [Verdict(gate="compliance", passed=False, evidence="x" * EVIDENCE_LIMIT)] * 8
+    failure = gates.failure_of(refused)
+    assert failure is not None
+    assert len(failure.message) == 4000
+
+
+def test_the_detail_of_a_check_is_bounded() -> None:
+    checks = [Check(name="boot", passed=True, detail="x" * 5000), PASSED["hygiene"]]
+    boot, _ = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    assert len(boot.evidence) == EVIDENCE_LIMIT
+
+
+def test_a_simulated_check_is_a_simulated_verdict() -> None:
+    checks = [replace(PASSED["boot"], simulated=True), PASSED["hygiene"]]
+    found = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    assert [verdict.simulated for verdict in found] == [True, False]
+
+
+def test_boot_and_hygiene_cannot_be_declined() -> None:
+    assert gates.required_checks(Verification()) == ("boot", "hygiene")
+
+
+CIS = ComplianceTarget(profile="cis", min_score=90)
+WANTED = {
+    "nobody asks for one": (None, OPEN, None),
+    "a score alone asks for none": (None, ComplianceFloor(min_score=80), None),
+    "the team asks": (CIS, OPEN, WantedScan(profile="cis", min_score=90)),
+    "the floor's score is higher": (
+        CIS,
+        ComplianceFloor(min_score=95),
+        WantedScan(profile="cis", min_score=95),
+    ),
+    "the team's score is higher": (
+        CIS,
+        ComplianceFloor(min_score=50),
+        WantedScan(profile="cis", min_score=90),
+    ),
+    "the floor asks": (
+        None,
+        ComplianceFloor(profile="stig", min_score=70),
+        WantedScan(profile="stig", min_score=70),
+    ),
+    "the floor asks for another": (
+        CIS,
+        ComplianceFloor(profile="stig", min_score=70),
+        WantedScan(profile="stig", min_score=90),
+    ),
+    "a team's own profile may be tailored": (
+        replace(CIS, tailoring="t.xml"),
+        OPEN,
+        WantedScan(profile="cis", min_score=90, tailoring="t.xml"),
+    ),
+    "the floor's may not": (
+        replace(CIS, tailoring="t.xml"),
+        ComplianceFloor(profile="cis"),
+        WantedScan(profile="cis", min_score=90),
+    ),
+}
+
+
+@pytest.mark.parametrize(("target", "floor", "wanted"), WANTED.values(), ids=WANTED.keys())
+def test_the_stricter_of_floor_and_definition_decides_what_is_scanned(
+    target: ComplianceTarget | None, floor: ComplianceFloor, wanted: WantedScan | None
+) -> None:
+    assert gates.wanted_scan(Verification(compliance=target), floor) == wanted
+
+
+OUTDATED = {
+    "nobody asks for a scan": (None, OPEN, None, False),
+    "it is the one that is asked for": (CIS, OPEN, SCAN, False),
+    "it was asked for and not made": (CIS, OPEN, None, False),
+    "the floor asks for one, and it was made": (None, ComplianceFloor(profile="cis"), SCAN, False),
+    "the floor asks for one since": (None, ComplianceFloor(profile="cis"), None, True),
+    "the floor asks for another since": (CIS, ComplianceFloor(profile="stig"), SCAN, True),
+    "the floor asks for none any more": (None, OPEN, SCAN, False),
+    "only its score was raised": (CIS, ComplianceFloor(profile="cis", min_score=99), SCAN, False),
+}
+
+
+@pytest.mark.parametrize(("target", "floor", "scan", "outdated"), OUTDATED.values(), ids=OUTDATED.keys())
+def test_a_scan_that_the_floor_of_another_day_asked_for_is_outdated(
+    target: ComplianceTarget | None, floor: ComplianceFloor, scan: Scan | None, outdated: bool
+) -> None:
+    assert gates.is_outdated(Verification(compliance=target), floor, scan) is outdated
+
+
+def test_a_profile_that_the_floor_requires_is_judged_though_the_definition_asks_for_none() -> None:
+    floor = ComplianceFloor(profile="cis", min_score=96)
+    checks = [PASSED["boot"], PASSED["hygiene"]]
+    found = gates.judge(Verification(), checks, SCAN, today=TODAY, floor=floor, parent=None)
+    assert [(verdict.gate, verdict.passed) for verdict in found] == [
+        ("boot", True),
+        ("hygiene", True),
+        ("compliance", False),
+    ]

@@ -1,0 +1,145 @@
+"""Whether a version is what a statement vouches for: a truth table, and what the digest of tags is made of."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline_core.domain import proofs
+from pipeline_core.domain.errors import ErrorClass, NotProven
+from pipeline_core.domain.names import Digest, RebuildToken
+from pipeline_core.domain.proofs import Exhibit, Proof
+from pipeline_core.domain.verdicts import Verdict
+from tests.unit.domain import factories
+
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/live/images/app/versions/9.1.1"
+TAGS = {
+    "imagefactory-build": "app.0123456789ab.1",
+    "imagefactory-fingerprint": "f" * 64,
+    "imagefactory-provenance": "a" * 64,
+    "imagefactory-token": "",
+    "cost-center": "42",
+}
+PROOF = Proof(
+    digest=Digest("a" * 64),
+    subject=ID,
+    tags=proofs.tags_digest(TAGS),
+    build="app.0123456789ab.1",
+    fingerprint="f" * 64,
+    verdicts=(
+        Verdict(gate="boot", passed=True, evidence=""),
+        Verdict(gate="hygiene", passed=True, evidence="", simulated=True),
+    ),
+)
+EXHIBIT = Exhibit(subject=ID, tags=TAGS)
+
+
+def refused(proof: Proof = PROOF, exhibit: Exhibit = EXHIBIT) -> list[str]:
+    return [each.name for each in proofs.compare(proof, exhibit) if not each.holds]
+
+
+def tagged(**changed: str) -> Exhibit:
+    return replace(EXHIBIT, tags={**TAGS, **{f"imagefactory-{name}": text for name, text in changed.items()}})
+
+
+def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
+    findings = proofs.compare(PROOF, EXHIBIT)
+    assert proofs.doubts(findings) == ""
+    assert [each.name for each in findings] == [
+        "statement",
+        "subject",
+        "tags",
+        "build",
+        "fingerprint",
+        "gates",
+    ]
+    assert PROOF.simulated == ("hygiene",)
+
+
+@pytest.mark.parametrize(
+    ("exhibit", "wanted"),
+    [
+        (replace(EXHIBIT, subject=ID.upper()), []),
+        (replace(EXHIBIT, subject=ID.replace("9.1.1", "9.1.2")), ["subject"]),
+        (replace(EXHIBIT, subject=ID.replace("/app/", "/other/")), ["subject"]),
+        (replace(EXHIBIT, subject=""), ["subject"]),
+        (replace(EXHIBIT, tags={**TAGS, "cost-center": "43"}), []),
+        (replace(EXHIBIT, tags={name.upper(): text for name, text in TAGS.items()}), []),
+        (replace(EXHIBIT, tags={}), ["statement", "tags", "build", "fingerprint"]),
+        (tagged(token="t"), ["tags"]),
+        (tagged(new="t"), ["tags"]),
+        (tagged(provenance="b" * 64), ["statement"]),
+        (tagged(build="app.0123456789ab.2"), ["tags", "build"]),
+        (tagged(fingerprint="e" * 64), ["tags", "fingerprint"]),
+    ],
+)
+def test_what_is_shown_is_held_against_what_was_said(exhibit: Exhibit, wanted: list[str]) -> None:
+    assert refused(exhibit=exhibit) == wanted
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "detail"),
+    [
+        ((), "no verdict is told of boot, hygiene"),
+        (PROOF.verdicts[:1], "no verdict is told of hygiene"),
+        (
+            (*PROOF.verdicts, Verdict(gate="goss", passed=False, evidence="2 failed")),
+            "it did not pass goss",
+        ),
+        (
+            (replace(PROOF.verdicts[0], passed=False), PROOF.verdicts[1]),
+            "it did not pass boot",
+        ),
+    ],
+)
+def test_a_version_has_to_have_passed_what_nobody_can_decline(
+    verdicts: tuple[Verdict, ...], detail: str
+) -> None:
+    findings = proofs.compare(replace(PROOF, verdicts=verdicts), EXHIBIT)
+    assert proofs.doubts(findings) == detail
+
+
+def test_a_doubt_quotes_both_sides_and_obeys_nothing_in_them() -> None:
+    text = proofs.doubts(proofs.compare(PROOF, tagged(build="\x1b[2J" + "x" * 1000)))
+    assert '"app.0123456789ab.1" by the statement' in text
+    assert "\x1b" not in text
+    assert len(text) < 1000
+    assert "nothing by the version" in proofs.doubts(proofs.compare(PROOF, replace(EXHIBIT, subject="")))
+
+
+@given(tags=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=6))
+def test_only_our_tags_enter_the_digest_in_any_order_and_case(tags: dict[str, str]) -> None:
+    mixed = {**{name: text for name, text in tags.items() if not name.lower().startswith("imagefactory-")}}
+    ours = {"Imagefactory-Build": "b", "imagefactory-image": "\ud800"}
+    wanted = proofs.tags_digest({"imagefactory-build": "b", "imagefactory-image": "\ud800"})
+    assert proofs.tags_digest({**mixed, **ours}) == wanted
+    assert proofs.tags_digest({**dict(reversed(ours.items())), **mixed}) == wanted
+
+
+def test_the_digest_of_tags_is_that_of_sorted_json_without_white_space() -> None:
+    # printf '{"imagefactory-build":"é","imagefactory-token":""}' | sha256sum
+    tags = {"imagefactory-token": "", "imagefactory-build": "é", "imagefactory-provenance": "x"}
+    assert proofs.tags_digest(tags) == "8ccc59f9900e43aedfc8efce4d6162b7fd89feca192874ac5726f0d625d92715"
+
+
+def test_the_statement_is_named_by_one_tag_only() -> None:
+    assert proofs.provenance_of(TAGS) == "a" * 64
+    assert proofs.provenance_of({"ImageFactory-Provenance": "b"}) == "b"
+    assert proofs.provenance_of({}) == ""
+
+
+def test_the_tags_of_a_build_tell_its_inputs_and_not_its_provenance() -> None:
+    build = factories.build()
+    tags = proofs.tags_of(build)
+    assert proofs.PROVENANCE_TAG not in tags
+    assert all(name.startswith(proofs.PREFIX) for name in tags)
+    assert (tags["imagefactory-build"], tags["imagefactory-token"]) == (str(build.id), "")
+    asked = replace(build, inputs=replace(build.inputs, token=RebuildToken("by-hand")))
+    assert proofs.tags_of(asked)["imagefactory-token"] == "by-hand"
+
+
+def test_what_is_not_proven_is_for_secops_to_look_at_and_never_tried_again() -> None:
+    error = NotProven("why")
+    assert error.error_class is ErrorClass.PROVENANCE
+    assert (error.error_class.is_transient, error.error_class.owner) == (False, "platform")

@@ -1,0 +1,199 @@
+"""The policy document: strict keys, every error at once with place and remedy, bounds, and its digest's bytes."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.errors import MalformedMessage
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
+from pipeline_core.wire.policy import parse_policy, policy_blob, read_policy_blob
+from pipeline_core.wire.problems import InvalidDocument
+from pipeline_core.wire.yaml_text import read_yaml
+
+FULL = b"""
+apiVersion: imagefactory/v1
+kind: Policy
+metadata: {description: The floor of 2027.}
+spec:
+  compliance: {profile: cis_server_l1, minScore: 80, alwaysFail: [high, medium], ratchet: 0.5}
+  bases:
+    rhel9-vault: {profile: stig, minScore: 90}
+    rhel9-lab: {alwaysFail: [], ratchet: 5}
+  waivers: {grantors: [SecOps@example.com, ciso@example.com], longest: 90d}
+  sources: [{publisher: RedHat, offer: RHEL, sku: 9-lvm-gen2}]
+  regions: [westeurope, northeurope]
+  catalog: [falcon-sensor]
+  maxAge: 30d
+  enforcedFrom: 2027-01-31
+"""
+EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
+
+
+def _full() -> dict[str, Any]:
+    return copy.deepcopy(dict(read_yaml(FULL)))
+
+
+def _problems(document: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidDocument) as refused:
+        parse_policy(document, revision=1)
+    assert all(problem.remedy for problem in refused.value.problems)
+    return {problem.path: problem.message for problem in refused.value.problems}
+
+
+def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_the_floor_for_all() -> None:
+    severe = frozenset({Severity.HIGH, Severity.MEDIUM})
+    assert parse_policy(_full(), revision=7) == Policy(
+        revision=7,
+        compliance=ComplianceFloor(profile="cis_server_l1", min_score=80, always_fail=severe, ratchet=0.5),
+        bases={
+            ImageName("rhel9-vault"): ComplianceFloor(
+                profile="stig", min_score=90, always_fail=severe, ratchet=0.5
+            ),
+            ImageName("rhel9-lab"): ComplianceFloor(profile="cis_server_l1", min_score=80, ratchet=5),
+        },
+        waivers=WaiverRules(
+            grantors=frozenset({"secops@example.com", "ciso@example.com"}), longest=timedelta(days=90)
+        ),
+        sources=frozenset({"redhat:rhel:9-lvm-gen2"}),
+        regions=frozenset({Region("westeurope"), Region("northeurope")}),
+        catalog=frozenset({"falcon-sensor"}),
+        longest_max_age=timedelta(days=30),
+        enforced_from=datetime(2027, 1, 31, tzinfo=UTC),
+    )
+
+
+def test_an_empty_spec_demands_nothing() -> None:
+    assert parse_policy(EMPTY, revision=0) == Policy(revision=0)
+
+
+BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
+    "another kind": (("kind",), "ImageDefinition", "kind", "is the text"),
+    "an unknown key": (("spec", "freshness"), "7d", "spec.freshness", "is no key of spec"),
+    "a misspelt key": (("spec", "compliance", "minscore"), 1, "spec.compliance.minscore", "is no key"),
+    "a score over 100": (("spec", "compliance", "minScore"), 101, "spec.compliance.minScore", "is 101"),
+    "a score as text": (
+        ("spec", "compliance", "minScore"),
+        "80",
+        "spec.compliance.minScore",
+        "where a whole",
+    ),
+    "a negative ratchet": (("spec", "compliance", "ratchet"), -1, "spec.compliance.ratchet", "is -1"),
+    "a ratchet as text": (
+        ("spec", "compliance", "ratchet"),
+        "1",
+        "spec.compliance.ratchet",
+        "where a number",
+    ),
+    "a severity": (
+        ("spec", "compliance", "alwaysFail"),
+        ["severe"],
+        "spec.compliance.alwaysFail[0]",
+        "severe",
+    ),
+    "a severity twice": (
+        ("spec", "compliance", "alwaysFail"),
+        ["high", "high"],
+        "spec.compliance.alwaysFail[1]",
+        "has 'high' again",
+    ),
+    "a severity of a base twice": (
+        ("spec", "bases", "rhel9-lab", "alwaysFail"),
+        ["low", "low"],
+        "spec.bases['rhel9-lab'].alwaysFail[1]",
+        "again",
+    ),
+    "a base's name": (("spec", "bases", "RHEL"), {}, "spec.bases.RHEL", "the key"),
+    "a floor that is none": (
+        ("spec", "bases", "rhel9-lab"),
+        80,
+        "spec.bases['rhel9-lab']",
+        "mapping belongs",
+    ),
+    "a grantor": (("spec", "waivers", "grantors"), ["me"], "spec.waivers.grantors[0]", "no e-mail address"),
+    "a grantor twice": (
+        ("spec", "waivers", "grantors"),
+        ["a@example.com", "A@example.com"],
+        "spec.waivers.grantors[1]",
+        "again",
+    ),
+    "too long a waiver": (("spec", "waivers", "longest"), "366d", "spec.waivers.longest", "out of bounds"),
+    "half a source": (
+        ("spec", "sources"),
+        [{"publisher": "RedHat", "offer": "RHEL"}],
+        "spec.sources[0].sku",
+        "is missing",
+    ),
+    "a source twice": (
+        ("spec", "sources"),
+        [{"publisher": name, "offer": "RHEL", "sku": "9"} for name in ("RedHat", "redhat")],
+        "spec.sources[1]",
+        "has 'redhat:rhel:9' again",
+    ),
+    "a source that is a text": (("spec", "sources"), ["RedHat:RHEL:9"], "spec.sources[0]", "mapping belongs"),
+    "a region": (("spec", "regions"), ["West Europe"], "spec.regions[0]", "not allowed here"),
+    "a region twice": (("spec", "regions"), ["eastus", "eastus"], "spec.regions[1]", "again"),
+    "a region that is a number": (("spec", "regions"), [1], "spec.regions[0]", "text belongs"),
+    "regions that are no list": (("spec", "regions"), "eastus", "spec.regions", "list belongs"),
+    "a tool": (("spec", "catalog"), ["Falcon@1"], "spec.catalog[0]", "not allowed here"),
+    "a tool twice": (("spec", "catalog"), ["falcon", "falcon"], "spec.catalog[1]", "again"),
+    "an age": (("spec", "maxAge"), "soon", "spec.maxAge", "is no duration"),
+    "a day": (("spec", "enforcedFrom"), "2027-02-30", "spec.enforcedFrom", "no day of the calendar"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_told_with_its_place(case: str) -> None:
+    (*place, key), value, path, message = BAD[case][0], *BAD[case][1:]
+    document = _full()
+    here: Any = document
+    for step in place:
+        here = here[step]
+    here[key] = value
+    problems = _problems(document)
+    assert list(problems) == [path]
+    assert message in problems[path]
+
+
+def test_every_error_is_told_at_once() -> None:
+    document = _full()
+    document["spec"].update(regions=["x y", "x y"], maxAge="1s", more=1)
+    document["kind"] = "policy"
+    assert {"kind", "spec.regions[0]", "spec.regions[1]", "spec.maxAge", "spec.more"} <= set(
+        _problems(document)
+    )
+
+
+def test_a_policy_has_a_hundred_bases_and_64_kib_at_most() -> None:
+    document = _full()
+    document["spec"]["bases"] = {f"base-{number}": {"minScore": 1} for number in range(100)}
+    assert len(parse_policy(document, revision=1).bases) == 100
+    document["spec"]["bases"]["one-more"] = {}
+    assert _problems(document) == {"spec.bases": "has more than 100 entries"}
+    long = _full()
+    long["metadata"]["description"] = "x" * 70_000
+    assert set(_problems(long)) == {"metadata.description", "document"}
+
+
+@pytest.mark.parametrize("value", [{1, 2}, float("inf"), float("nan")])
+def test_a_document_that_no_json_can_hold_is_refused(value: object) -> None:
+    problems = _problems({**_full(), "spec": {"compliance": {"ratchet": value}}})
+    assert problems["document"] == "holds what no JSON can"
+    assert "spec.compliance.ratchet" in problems
+
+
+def test_the_blob_of_a_document_does_not_depend_on_the_order_of_its_keys() -> None:
+    document = _full()
+    turned = dict(reversed(document.items()))
+    assert list(turned) != list(document)
+    assert policy_blob(turned) == policy_blob(document)
+    assert read_policy_blob(policy_blob(document)) == document
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b"\xff", b"1"])
+def test_a_blob_that_nobody_of_ours_wrote_is_malformed(content: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        read_policy_blob(content)

@@ -1,0 +1,77 @@
+"""Routes of evidence: what is kept of a build, one file of it, and what differs between versions of an image.
+
+Files were written inside machines that teams control: they are given away as attachments, never shown in our origin.
+"""
+
+import base64
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.services.evidence import Kept, Place
+from triggers.api.evidence_models import Comparison, Evidence
+from triggers.api.parameters import parse
+from triggers.provider import Provider
+
+_FILE = {"description": "The file, as it was kept", "content": {"application/octet-stream": {}}}
+_SBOM = {"description": "The document", "content": {"application/vnd.cyclonedx+json": {}}}
+# An HTML report that is opened all the same has no origin, runs nothing and loads nothing.
+_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+Version = Annotated[str, Query(max_length=64)]
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes of evidence under `/api/builds` and `/api/images`."""
+    routes = APIRouter(tags=["evidence"])
+
+    @routes.get("/api/builds/{identity}/evidence")
+    def list_evidence(identity: str) -> Evidence:
+        """Every file that is kept of a build, of all attempts of both stages, with the gates' verdicts."""
+        shown = factory().evidence.files.show(parse("identity", BuildId, identity))
+        return Evidence.model_validate(shown)
+
+    @routes.get(
+        "/api/builds/{identity}/evidence/{attempt}/{name}",
+        response_class=Response,
+        responses={200: _FILE},
+    )
+    def read_evidence(identity: str, attempt: str, name: str) -> Response:
+        """One file, held to the digest that the builder reported; `attempt` is like `verify-1`. gzip stays gzip."""
+        build, place = parse("identity", BuildId, identity), parse("attempt", Place.parse, attempt)
+        kept = factory().evidence.files.read(build, place, name)
+        return _attachment(kept, f"{build}.{place}.{kept.name}")
+
+    @routes.get("/api/images/{name}/versions/{version}/sbom", response_class=Response, responses={200: _SBOM})
+    def read_sbom(name: str, version: str) -> Response:
+        """The software bill of materials of a published version, as CycloneDX JSON."""
+        image, exact = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
+        return _attachment(factory().evidence.versions.sbom(image, exact), f"{image}-{exact}.cdx.json")
+
+    @routes.get("/api/images/{name}/diff")
+    def compare_versions(
+        name: str,
+        before: Annotated[Version, Query(alias="from")],
+        after: Annotated[Version, Query(alias="to")],
+    ) -> Comparison:
+        """What differs from one published version to another: packages, advisories, compliance."""
+        image = parse("name", ImageName, name)
+        old, new = parse("from", GalleryVersion.parse, before), parse("to", GalleryVersion.parse, after)
+        return Comparison.model_validate(factory().evidence.versions.diff(image, old, new))
+
+    return routes
+
+
+def _attachment(kept: Kept, name: str) -> Response:
+    """`name` is made of our own value types and of a name that a report's pattern has let through."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Security-Policy": _POLICY,
+        "X-Content-Type-Options": "nosniff",
+    }
+    if kept.sha256:
+        digest = base64.b64encode(bytes.fromhex(kept.sha256)).decode()
+        headers["Repr-Digest"] = f"sha-256=:{digest}:"
+    return Response(kept.content, media_type=kept.media_type, headers=headers)

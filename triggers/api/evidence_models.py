@@ -1,0 +1,96 @@
+"""Answers about evidence, and about what differs between two versions. Absence is null, never ''."""
+
+from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.differences import ChangeKind
+from triggers.api.models import Answer, Gate, Maybe
+
+
+class EvidenceFile(Answer):
+    """A file that was kept of a build. `is_last` is false for an attempt that was followed by another.
+
+    `sha256` is null for a log, which is not digested; `size` is in bytes.
+    """
+
+    name: str
+    stage: str
+    attempt: int
+    is_last: bool
+    sha256: Maybe
+    size: int
+    media_type: str
+
+
+class Evidence(Answer):
+    """Everything that is kept of a build; `problems` tells what of it could not be read, and why."""
+
+    build: str
+    image: str
+    version: Maybe
+    gates: tuple[Gate, ...]
+    files: tuple[EvidenceFile, ...]
+    problems: tuple[str, ...]
+
+
+class PackageChange(Answer):
+    """A package that differs; `before` and `after` are its versions there, oldest first."""
+
+    name: str
+    arch: Maybe
+    kind: ChangeKind
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Advisory(Answer):
+    """An advisory of the vendor's, and the packages here that it is about."""
+
+    id: str
+    kind: str
+    severity: Maybe
+    packages: tuple[str, ...]
+
+
+class Score(Answer):
+    """What a version scored, 0 to 100, and by which profile."""
+
+    profile: str
+    score: float
+
+
+class Rule(Answer):
+    """A rule that did not pass: `result` is `fail`, `error` or `unknown`."""
+
+    rule: str
+    result: str
+    severity: Severity
+    title: Maybe
+
+
+class ComplianceChange(Answer):
+    """Scores are null where nobody scanned; rules are null where the two scans cannot be compared.
+
+    What no longer fails has passed, or is no longer tested.
+    """
+
+    before: Score | None
+    after: Score | None
+    newly_failing: tuple[Rule, ...] | None
+    no_longer_failing: tuple[Rule, ...] | None
+
+
+class Comparison(Answer):
+    """What differs between two versions of an image. Advisories are null where nobody could tell.
+
+    `simulated` says that a recorded or emulated machine told of its packages, not a real one.
+    """
+
+    image: str
+    before: str
+    after: str
+    before_build: str
+    after_build: str
+    packages: tuple[PackageChange, ...]
+    fixed: tuple[Advisory, ...] | None
+    still_open: tuple[Advisory, ...] | None
+    compliance: ComplianceChange
+    simulated: bool

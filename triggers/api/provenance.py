@@ -1,0 +1,61 @@
+"""Routes of provenance: what vouches for a live version, and the keys that it is signed with. Readers verify it."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from triggers.api.models import Answer
+from triggers.api.parameters import parse
+from triggers.provider import Provider
+
+
+class DsseSignature(Answer):
+    """`keyid` is the key's RFC 7638 thumbprint; `sig` a DER signature in base64."""
+
+    keyid: str
+    sig: str
+
+
+class DsseEnvelope(Answer):
+    """A DSSE envelope around an in-toto statement with SLSA provenance v1."""
+
+    payload: str
+    payload_type: str = Field(serialization_alias="payloadType")
+    signatures: tuple[DsseSignature, ...]
+
+
+class VersionProvenance(Answer):
+    """A version as its gallery shows it, and the envelope that its tags name; null where there is none."""
+
+    image: str
+    version: str
+    subject: str
+    state: str
+    excluded_from_latest: bool
+    tags: dict[str, str]
+    envelope: DsseEnvelope | None
+
+
+class PublicKeys(BaseModel):
+    """A JSON Web Key Set (RFC 7517), newest first."""
+
+    keys: tuple[dict[str, str], ...]
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes `/api/provenance/keys` and `/api/images/NAME/versions/VERSION/provenance`."""
+    routes = APIRouter(tags=["provenance"])
+
+    @routes.get("/api/provenance/keys")
+    def list_keys() -> PublicKeys:
+        """The public keys that this factory signs provenance with, and believes: pin them from another source."""
+        return PublicKeys(keys=tuple(key.to_jwk() for key in factory().proofs.public_keys()))
+
+    @routes.get("/api/images/{name}/versions/{version}/provenance")
+    def show_provenance(name: str, version: str) -> VersionProvenance:
+        """The tags of a live version and the signed statement about it; nothing of it is verified here."""
+        image, number = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
+        return VersionProvenance.model_validate(factory().proofs.show(image, number))
+
+    return routes
