@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 ARM = "management.azure.com"
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.03
 _TIMEOUT = 60.0
 _IDLE_SECONDS = 2.0  # a server may close a connection that is idle for longer
 
