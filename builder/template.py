@@ -108,7 +108,7 @@ def _destination(job: BuildJob) -> dict[str, object]:
     version = _NO_VERSION if job.stage == "verify" else image.version
     return {
         **_gallery(image.model_copy(update={"version": version})),
-        "use_shallow_replication": True,
+        # Replicated in full: nothing says that a shallow version may be the source of a copy, and live is one.
         # Not `target_region`: older plugins, which tests run, know only this one.
         "replication_regions": [_plain("region", job.placement.location)],
     }

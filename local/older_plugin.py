@@ -13,7 +13,6 @@ from typing import Any, Final
 
 _COMMANDS: Final = ("validate", "build")
 _UNKNOWN_KEYS: Final = ("security_type",)  # 1.x concludes it from secure boot and the virtual TPM
-_UNKNOWN_DESTINATION_KEYS: Final = ("use_shallow_replication",)
 _ANY_VERSION: Final = ">= 1"
 _SUFFIX: Final = ".pkr.json"
 
@@ -27,7 +26,6 @@ def older(template: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         left_out.append(f"the version of required_plugins.{name}")
     for source in copied.get("source", {}).get("azure-arm", {}).values():
         left_out += _removed(source, _UNKNOWN_KEYS)
-        left_out += _removed(source.get("shared_image_gallery_destination", {}), _UNKNOWN_DESTINATION_KEYS)
     return copied, left_out
 
 

@@ -240,8 +240,6 @@ class Build:
             "targetRegions": _regions(destination, location),
             "excludeFromLatest": bool(self._source.get("shared_gallery_image_version_exclude_from_latest")),
         }
-        if destination.get("use_shallow_replication"):
-            profile["replicationMode"] = "Shallow"
         if self._source.get("shared_gallery_image_version_end_of_life_date"):
             profile["endOfLifeDate"] = self._source["shared_gallery_image_version_end_of_life_date"]
         body = {

@@ -23,7 +23,6 @@ def test_only_what_the_older_plugin_does_not_know_is_left_out(name: str) -> None
     expected["packer"]["required_plugins"]["azure"]["version"] = ">= 1"
     source = expected["source"]["azure-arm"]["image"]
     has_security_type = source.pop("security_type", None) is not None
-    del source["shared_image_gallery_destination"]["use_shallow_replication"]
     assert copied == expected
     assert ("security_type" in left_out) is has_security_type
 
