@@ -8,6 +8,7 @@ so that they are cleaned as a log is.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from builder import xccdf
@@ -64,9 +65,9 @@ def of_verify(files: Mapping[str, bytes], tests: Tests, *, simulated: bool) -> R
         if reader is None:
             continue
         try:
-            checks.append(_check(reader, _content(files, name), simulated=simulated))
+            checks.append(_check(reader, _content(files, name), tests, simulated=simulated))
         except _Unreadable as error:
-            problems.append((reader.error_class, f"{name}: {error}"))
+            problems.append((reader.error_class, f"{name}: {_clean(str(error))}"))
     scan = None
     if tests.profile:
         try:
@@ -92,7 +93,7 @@ class _Reader:
 
     name: _Name
     error_class: ErrorClass
-    judge: Callable[[Mapping[str, Any]], tuple[bool, str]]
+    judge: Callable[[Mapping[str, Any], Tests], tuple[bool, str]]
 
 
 def _content(files: Mapping[str, bytes], name: str) -> bytes:
@@ -102,14 +103,14 @@ def _content(files: Mapping[str, bytes], name: str) -> bytes:
     return content
 
 
-def _check(reader: _Reader, content: bytes, *, simulated: bool) -> ReportedCheck:
+def _check(reader: _Reader, content: bytes, tests: Tests, *, simulated: bool) -> ReportedCheck:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise _Unreadable(f"is no JSON ({_clean(str(error))})") from error
     if not isinstance(found, dict):
         raise _Unreadable(f"is {type(found).__name__}, and an object is needed")
-    passed, detail = reader.judge(found)
+    passed, detail = reader.judge(found, tests)
     return ReportedCheck(
         name=reader.name,
         passed=passed,
@@ -118,8 +119,11 @@ def _check(reader: _Reader, content: bytes, *, simulated: bool) -> ReportedCheck
     )
 
 
-def _goss(fields: Mapping[str, Any]) -> tuple[bool, str]:
-    """goss's own JSON. A test that was skipped has not proved anything, so it has not passed."""
+def _goss(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
+    """goss's own JSON. A test that was skipped has not proved anything, so it has not passed.
+
+    Only goss knows how many tests its file holds, so its results are held against its own counts.
+    """
     summary, results = fields.get("summary"), _objects(fields, "results")
     told = summary.get("test-count") if isinstance(summary, dict) else None
     if told != len(results) or isinstance(told, bool):
@@ -127,16 +131,26 @@ def _goss(fields: Mapping[str, Any]) -> tuple[bool, str]:
             f"holds {len(results)} results, and its summary does not say so: it is not goss's own"
         )
     bad = [each for each in results if each.get("successful") is not True or each.get("result", 0) != 0]
+    failed = summary.get("failed-count") if isinstance(summary, dict) else None
+    if not isinstance(failed, int) or failed > len(bad):
+        raise _Unreadable(f"names {len(bad)} tests that did not pass, and its summary tells of {failed!r}")
     return _verdict(results, [str(each.get("summary-line") or each.get("title") or "a test") for each in bad])
 
 
-def _smoke(fields: Mapping[str, Any]) -> tuple[bool, str]:
+def _smoke(fields: Mapping[str, Any], tests: Tests) -> tuple[bool, str]:
     results = _objects(fields, "results")
+    asked = sorted(PurePosixPath(path).name for path in tests.smoke)
+    told = sorted(str(each.get("name")) for each in results)
+    if told != asked:
+        raise _Unreadable(
+            f"tells of {len(told)} tests ({', '.join(told[:_NAMED])}), and these {len(asked)} were to run:"
+            f" {', '.join(asked[:_NAMED])}"
+        )
     bad = [each for each in results if each.get("passed") is not True]
     return _verdict(results, [f"{each.get('name')} ended with {each.get('exit_code')}" for each in bad])
 
 
-def _hygiene(fields: Mapping[str, Any]) -> tuple[bool, str]:
+def _hygiene(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
     passed, findings = fields.get("passed"), fields.get("findings")
     if not isinstance(passed, bool) or not isinstance(findings, list):
         raise _Unreadable("does not say whether it passed, or what was found")

@@ -15,6 +15,12 @@ CATALOG = f"{ROOT}/catalog.json"
 RESULTS = f"{ROOT}/results"  # written by root, read by Packer's user
 UPLOADS = "/tmp"  # noqa: S108 - in the guest; Packer's user can write nowhere else
 
+# What a platform script sees beside its own variables, whatever the image has put into PATH, LD_PRELOAD or BASH_ENV.
+_CLEAN = (
+    "kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)",
+    'kept+=(SUDO_USER="${SUDO_USER:-}")',  # the user of the build, who is removed at its end
+)
+_CLEANLY = '/usr/bin/env -i "${kept[@]}" '
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _HEAD = """\
 #!/bin/bash
@@ -34,33 +40,46 @@ def prepare(title: str, digests: Mapping[str, str]) -> str:
         f"rm -f -- {UPLOADS}/imagefactory-catalog.json",
     ]
     for name, digest in digests.items():
-        archive = f"{UPLOADS}/imagefactory-{name}.tar.gz"
-        lines += [
-            f"printf '%s  %s\\n' {digest} {archive} | sha256sum --check --status",
-            f"install -d -m 0755 {ROOT}/{name}",
-            f"tar --extract --gzip --no-same-owner --file {archive} --directory {ROOT}/{name}",
-            f"rm -f -- {archive}",
-        ]
+        lines += _unpacked(name, digest)
+    return _script(title, lines)
+
+
+def renew(title: str, name: str, digest: str) -> str:
+    """Check and unpack one archive again, in the place of whatever has become of it."""
+    # Where the machine was restarted, all that was staged is gone, and nothing can go on.
+    lines = [f"[ -d {RESULTS} ]", f"rm -rf -- {ROOT}/{name}", *_unpacked(name, digest)]
     return _script(title, lines)
 
 
 def run_script(
-    title: str, folder: str, script: str, environment: Mapping[str, str], arguments: Iterable[str] = ()
+    title: str,
+    folder: str,
+    script: str,
+    environment: Mapping[str, str],
+    arguments: Iterable[str] = (),
+    *,
+    is_ours: bool = False,
 ) -> str:
-    """Run `script` of `folder`, in that folder, by its own interpreter, or by bash where it has none."""
+    """Run `script` of `folder`, in that folder, by its own interpreter, or by bash where it has none.
+
+    `is_ours`: it sees nothing of the image's environment.
+    """
     path = f"{folder}/{script}"
     program = " ".join(shlex.quote(part) for part in (path, *arguments))
     quoted = shlex.quote(path)
+    cleanly = _CLEANLY if is_ours else ""
     lines = [
-        *_exports(environment),
+        *_environment(environment, is_ours=is_ours),
         f"cd -- {shlex.quote(folder)}",
-        f"if [ -x {quoted} ]; then exec {program}; fi",
-        f"exec /bin/bash {program}",
+        f"if [ -x {quoted} ]; then exec {cleanly}{program}; fi",
+        f"exec {cleanly}/bin/bash {program}",
     ]
     return _script(title, lines)
 
 
-def run_playbook(title: str, folder: str, playbook: str, environment: Mapping[str, str]) -> str:
+def run_playbook(
+    title: str, folder: str, playbook: str, environment: Mapping[str, str], *, is_ours: bool = False
+) -> str:
     """Run `playbook` of `folder` in the guest itself; roles are found beside it, then in the platform's."""
     given = {
         "ANSIBLE_NOCOLOR": "1",
@@ -70,10 +89,12 @@ def run_playbook(title: str, folder: str, playbook: str, environment: Mapping[st
         "ANSIBLE_ROLES_PATH": f"{folder}/roles:{PLATFORM}/roles",
         **environment,
     }
+    cleanly = _CLEANLY if is_ours else ""
+    quoted = shlex.quote(playbook)
     lines = [
-        *_exports(given),
+        *_environment(given, is_ours=is_ours),
         f"cd -- {shlex.quote(folder)}",
-        f"exec ansible-playbook --connection local --inventory localhost, -- {shlex.quote(playbook)}",
+        f"exec {cleanly}ansible-playbook --connection local --inventory localhost, -- {quoted}",
     ]
     return _script(title, lines)
 
@@ -95,8 +116,21 @@ def is_variable(name: str) -> bool:
     return _VARIABLE.fullmatch(name) is not None
 
 
-def _exports(environment: Mapping[str, str]) -> list[str]:
-    return [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+def _environment(environment: Mapping[str, str], *, is_ours: bool) -> list[str]:
+    given = [f"{name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+    if is_ours:
+        return [*_CLEAN, *(f"kept+=({each})" for each in given)]
+    return [f"export {each}" for each in given]
+
+
+def _unpacked(name: str, digest: str) -> list[str]:
+    archive = f"{UPLOADS}/imagefactory-{name}.tar.gz"
+    return [
+        f"printf '%s  %s\\n' {digest} {archive} | sha256sum --check --status",
+        f"install -d -m 0755 {ROOT}/{name}",
+        f"tar --extract --gzip --no-same-owner --file {archive} --directory {ROOT}/{name}",
+        f"rm -f -- {archive}",
+    ]
 
 
 def _script(title: str, lines: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ already cleaned. One background thread writes; `close` ends it.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -64,9 +64,21 @@ class LogStream:
 
     def line(self, text: str) -> None:
         """Take one cleaned line; never waits for storage."""
-        self._echo(text)
+        self.lines([text])
+
+    def lines(self, texts: Sequence[str]) -> None:
+        """Take cleaned lines, all at once; never waits for storage."""
+        if not texts:
+            return
+        whole = "\n".join(texts)
+        self._echo(whole)
+        content = f"{whole}\n".encode()
         with self._lock:
-            self._accept(f"{text}\n".encode())
+            if self._has_room(len(content)):
+                self._accept(content)
+            else:
+                for text in texts:
+                    self._accept(f"{text}\n".encode())
             is_full = len(self._pending) >= _BLOCK
         if is_full:
             self._wake.set()
@@ -74,6 +86,9 @@ class LogStream:
     def say(self, text: str) -> None:
         """Take one line of the builder's own."""
         self.line(f"imagefactory: {text}")
+
+    def _has_room(self, size: int) -> bool:
+        return self._accepted + size <= self._limit and len(self._pending) + size <= _PENDING_LIMIT
 
     def _accept(self, content: bytes) -> None:
         if self._accepted > self._limit:

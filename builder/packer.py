@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
 from pathlib import Path
@@ -60,7 +60,7 @@ class PackerRun:
 
 
 class Packer:
-    """The program at `program`, run in `folder`; every line of output goes to `take`."""
+    """The program at `program`, run in `folder`; every line of output goes to `take`, as many at once as there are."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Packer:
         folder: Path,
         environ: Mapping[str, str],
         stop: StopRequest,
-        take: Callable[[str], None],
+        take: Callable[[Sequence[str]], None],
         stop_grace_seconds: float = STOP_GRACE_SECONDS,
         timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
     ) -> None:
@@ -84,8 +84,8 @@ class Packer:
     def version(self) -> str:
         """Packer's version, for example 1.16.0, or `recorded`; raises PermanentError where there is none."""
         lines: list[str] = []
-        self._run(["version"], _SHORT_SECONDS, lines.append)
-        found = _VERSION.search("\n".join(lines))
+        self._run(["version"], _SHORT_SECONDS, lines.extend)
+        found = _VERSION.search("".join(lines))
         if found is None and not self._stop.requested:
             raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} does not answer as Packer does")
         return "" if found is None else found[1]
@@ -99,7 +99,7 @@ class Packer:
         arguments = ["build", "-color=false", "-timestamp-ui", template]
         return self._run(arguments, seconds, self._take)
 
-    def _run(self, arguments: list[str], seconds: float, take: Callable[[str], None]) -> PackerRun:
+    def _run(self, arguments: list[str], seconds: float, take: Callable[[Sequence[str]], None]) -> PackerRun:
         if self._stop.requested:
             return PackerRun(ended=Ended.STOPPED, exit_code=-1)
         program = shutil.which(self._program, path=self._environment.get("PATH"))
@@ -172,12 +172,22 @@ def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str
     }
 
 
-def _read(stream: IO[bytes] | None, take: Callable[[str], None]) -> None:
+def _read(stream: IO[bytes] | None, take: Callable[[Sequence[str]], None]) -> None:
+    """Hand on whole lines with their ends, and what a line has beyond `_LINE_BYTES` in pieces."""
     if stream is None:
         return
+    held = b""
     with stream:
-        while line := stream.readline(_LINE_BYTES):
-            take(line.decode("utf-8", errors="replace"))
+        while chunk := os.read(stream.fileno(), _LINE_BYTES):
+            whole, end, held = (held + chunk).rpartition(b"\n")
+            if end:
+                lines = whole.decode("utf-8", errors="replace").split("\n")
+                take([f"{line}\n" for line in lines])
+            if len(held) >= _LINE_BYTES:
+                take([held.decode("utf-8", errors="replace")])
+                held = b""
+    if held:
+        take([held.decode("utf-8", errors="replace")])
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -16,8 +16,10 @@ from pipeline_core.wire.job import BuildJob, Step
 Block = dict[str, object]
 
 # Packer fills in `.Path`; sudo because Azure's first user is not root.
-_AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash {{ .Path }}"
+# `-p`: no file that BASH_ENV names and no exported function of the image gets in before our first line.
+_AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _VERIFY = "platform/verify/run.sh"
+_RENEW = "renew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,9 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> Pla
         title = f"step {number} of {len(parts) - 1}: {part.title}"
         scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(title)))
     blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
-    blocks += [_run(script.file, is_last=script is scripts[-1]) for script in scripts]
+    for part, script in zip(parts, scripts, strict=True):
+        blocks += [_upload("platform.tar.gz")] if part.kind == _RENEW else []
+        blocks.append(_run(script.file, is_last=script is scripts[-1]))
     results = _results(job)
     blocks += [_download(name) for name in results]
     return Plan(scripts=tuple(scripts), blocks=tuple(blocks), results=results)
@@ -70,6 +74,8 @@ def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
     if job.is_root:
         parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
     parts += [_team_part(step) for step in job.steps]
+    # A team's step is root, and may have changed what is to run after it, on purpose or not.
+    parts.append(_Part(kind=_RENEW, title="platform: as it was", text=lambda title: _renewal(title, job)))
     parts += [_platform_part(job, name) for name in _scripts(platform, "platform/after")]
     return parts
 
@@ -87,7 +93,7 @@ def _verify_parts(job: BuildJob) -> list[_Part]:
     smoke = [f"{guest.BUNDLE}/{path}" for path in tests.smoke]
 
     def text(title: str) -> str:
-        return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke)
+        return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke, is_ours=True)
 
     return [_prepare(job), _Part(kind="verify", title="platform: verify", text=text)]
 
@@ -97,12 +103,16 @@ def _prepare(job: BuildJob) -> _Part:
     return _Part(kind="prepare", title="prepare", text=lambda title: guest.prepare(title, digests))
 
 
+def _renewal(title: str, job: BuildJob) -> str:
+    return guest.renew(title, "platform", job.platform)
+
+
 def _platform_part(job: BuildJob, name: str) -> _Part:
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
     return _Part(
         kind="platform",
         title=f"platform: {name}",
-        text=lambda title: run(title, guest.PLATFORM, name, _environment(job)),
+        text=lambda title: run(title, guest.PLATFORM, name, _environment(job), is_ours=True),
     )
 
 

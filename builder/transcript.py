@@ -1,6 +1,7 @@
 """What Packer said, cleaned and bounded: shown in the log, and kept for the report. Decides nothing."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from builder.log_stream import LogStream
 from builder.redaction import LINE_LIMIT, Redactor
@@ -18,20 +19,21 @@ class Transcript:
         self.connected = False
         self._is_open = False  # the line that came last has no end yet
 
-    def add(self, line: str) -> None:
-        """Take one line of output as it came, with its line end; of a line in pieces only the first counts.
+    def add(self, lines: Sequence[str]) -> None:
+        """Take lines of output as they came, with their line ends; of a line in pieces only the first counts.
 
         A later piece may begin in the middle of a secret, which nothing could recognise there.
         """
+        texts = self._redactor.clean_all([line for line in lines if self._is_first(line)])
+        self._log.lines(texts)
+        self._lines.extend(texts)
+        # Packer's own words, once its SSH communicator has logged in.
+        self.connected = self.connected or any("Connected to SSH!" in text for text in texts)
+
+    def _is_first(self, line: str) -> bool:
         # A short piece without a line end is the last of its run.
         is_rest, self._is_open = self._is_open, len(line) > LINE_LIMIT and not line.endswith("\n")
-        if is_rest:
-            return
-        text = self._redactor.clean(line)
-        self._log.line(text)
-        self._lines.append(text)
-        # Packer's own words, once its SSH communicator has logged in.
-        self.connected = self.connected or "Connected to SSH!" in text
+        return not is_rest
 
     @property
     def text(self) -> str:

@@ -59,14 +59,15 @@ def evidence(
 
 def diff(
     name: _Image,
-    before: Annotated[str, typer.Argument(metavar="FROM", help="The earlier version.")],
-    after: Annotated[str, typer.Argument(metavar="TO", help="The later version.")],
+    before: Annotated[str, typer.Argument(metavar="FROM", help="The earlier version, like 1.20261120.1.")],
+    after: Annotated[str, typer.Argument(metavar="TO", help="The later version; `show` lists them.")],
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show what differs between two published versions: packages, advisories, compliance."""
-    found = options.client_of(url, ca_file).get_diff(name, before, after)
+    image, old, new = options.image_of(name), options.version_of(before), options.version_of(after)
+    found = options.client_of(url, ca_file).get_diff(image, old, new)
     if output is Format.JSON:
         screen.write_json(found)
         return
@@ -100,7 +101,7 @@ def sbom(
     ] = None,
 ) -> None:
     """Print the software bill of materials of a published version (CycloneDX JSON)."""
-    name, _, version = wanted.partition("@")
+    name, version = options.image_and_version_of(wanted)
     client = options.client_of(url, ca_file)
     version = version or client.get_image(name)[0]["version"] or ""
     if not version:

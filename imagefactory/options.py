@@ -9,6 +9,9 @@ from imagefactory import client as api
 from imagefactory import sign_in
 from imagefactory.failures import Misused
 from imagefactory.screen import Format
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.versions import GalleryVersion
 
 Url = Annotated[str, typer.Option("--url", envvar="IMAGEFACTORY_URL", help="The factory's address.")]
 CaFile = Annotated[
@@ -25,3 +28,27 @@ def client_of(url: str, ca_file: str) -> api.Client:
     if not url:
         raise Misused("no factory is named: give --url or set IMAGEFACTORY_URL")
     return api.Client(url=api.checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
+
+
+def image_of(text: str) -> str:
+    """The name of an image; raises Misused, before anybody is asked, where it cannot be one."""
+    try:
+        return str(ImageName(text))
+    except InvalidValue as error:
+        raise Misused(f"IMAGE {text[:100]!r} is no name of an image: {error}") from error
+
+
+def version_of(text: str) -> str:
+    """The number of a version; raises Misused, before anybody is asked, where it cannot be one."""
+    try:
+        return str(GalleryVersion.parse(text))
+    except InvalidValue as error:
+        raise Misused(
+            f"{text[:100]!r} is no version: give one like 1.20261121.1; `imagefactory show IMAGE` lists them"
+        ) from error
+
+
+def image_and_version_of(text: str) -> tuple[str, str]:
+    """Both of `IMAGE[@VERSION]`; the version is empty where none is named. Raises Misused."""
+    name, mark, version = text.partition("@")
+    return image_of(name), version_of(version) if mark else ""

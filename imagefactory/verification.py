@@ -89,9 +89,10 @@ def verify(
     output: options.Output = Format.TABLE,
 ) -> None:
     """Verify a live version: who signed for it, what for, and that it passed its gates. Exit 1 unless all holds."""
+    pinned = None if key is None else _read_key(key)
     client = options.client_of(url, ca_file)
     image, version = _wanted(name, gallery_version_id, client)
-    keys = _read_key(key) if key is not None else _published_keys(client)
+    keys = _published_keys(client) if pinned is None else pinned
     shown = client.get_provenance(image, version)
     exhibit = _exhibit(shown, gallery_version_id, arm, ca_file)
     verdict = judge(shown.get("envelope"), exhibit, keys)
@@ -107,7 +108,7 @@ def verify(
 
 
 def _wanted(name: str, identity: str, client: Client) -> tuple[str, str]:
-    image, _, version = name.partition("@")
+    image, version = options.image_and_version_of(name)
     if identity:
         named = VersionId.parse(identity)
         if named.image != image or version not in ("", named.version):

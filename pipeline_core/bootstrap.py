@@ -132,7 +132,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
     kept = policy_of(ports, images, sources, documents)
     chronicle, policy, floors = kept.chronicle, kept.desk, kept.rules
     projection = Projection(images, index, chronicle, logs)
-    observer = Observer(images, sources)
+    observer = Observer(images, sources, policy)
     poison, poison_desk = poison_of(
         tables=ports.tables,
         queues=ports.queues,

@@ -14,7 +14,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden"]
+pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden", "tests.fixtures.real_packer"]
 
 _connect, _connect_ex, _sendto = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto
 _getaddrinfo = socket.getaddrinfo

@@ -1,7 +1,8 @@
 """Who may do what on ARM: a small table of grants, by client id.
 
-A client without any grant may do everything (the function's own identities are checked by Azure's roles in
-`infra/`, not here); one with grants may do only those. The builder's grant mirrors its role in `infra/`.
+A client without any grant may do everything; one with grants may do only those. The actions of the factory's three
+identities are those of their roles in `infra/`, which a test holds equal: what works here has the rights that it
+needs there. Scopes are not mirrored, but for the live galleries, which the builder only reads.
 """
 
 import fnmatch
@@ -11,21 +12,73 @@ from typing import Final
 from local.arm.tokens import Caller
 from local.arm.wire import ArmError
 
-BUILDER_ACTIONS: Final = (
-    "Microsoft.Resources/subscriptions/read",
-    "Microsoft.Resources/subscriptions/resourceGroups/read",
-    "Microsoft.Resources/deployments/*",
-    "Microsoft.Compute/virtualMachines/*",
-    "Microsoft.Compute/disks/*",
-    "Microsoft.Network/networkInterfaces/*",
-    "Microsoft.Network/virtualNetworks/read",
-    "Microsoft.Network/virtualNetworks/subnets/*",
+_MARKETPLACE: Final = (
+    "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/read",
+    "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+)
+_VERSIONS: Final = (
     "Microsoft.Compute/galleries/read",
     "Microsoft.Compute/galleries/images/read",
     "Microsoft.Compute/galleries/images/versions/read",
+)
+_SUBNET: Final = (
+    "Microsoft.Network/virtualNetworks/subnets/read",
+    "Microsoft.Network/virtualNetworks/subnets/join/action",
+)
+FUNCTION_ACTIONS: Final = (
+    *_MARKETPLACE,
+    *_VERSIONS,
+    *_SUBNET,
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "Microsoft.Resources/subscriptions/resourceGroups/resources/read",
+    "Microsoft.ContainerInstance/containerGroups/read",
+    "Microsoft.ContainerInstance/containerGroups/write",
+    "Microsoft.ContainerInstance/containerGroups/delete",
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/disks/read",
+    "Microsoft.Compute/disks/delete",
+    "Microsoft.Network/networkInterfaces/read",
+    "Microsoft.Network/networkInterfaces/delete",
+    "Microsoft.Compute/galleries/images/write",
+)
+PUBLISHER_ACTIONS: Final = (
+    *_VERSIONS,
     "Microsoft.Compute/galleries/images/versions/write",
-    "Microsoft.Compute/locations/*/read",
-    "Microsoft.Network/locations/*/read",
+    "Microsoft.Compute/galleries/images/versions/delete",
+)
+BUILDER_ACTIONS: Final = (
+    *_MARKETPLACE,
+    *_VERSIONS,
+    *_SUBNET,
+    "Microsoft.Compute/galleries/images/versions/write",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "Microsoft.Resources/deployments/read",
+    "Microsoft.Resources/deployments/write",
+    "Microsoft.Resources/deployments/delete",
+    "Microsoft.Resources/deployments/validate/action",
+    "Microsoft.Resources/deployments/cancel/action",
+    "Microsoft.Resources/deployments/operations/read",
+    "Microsoft.Resources/deployments/operationstatuses/read",
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/virtualMachines/deallocate/action",
+    "Microsoft.Compute/virtualMachines/generalize/action",
+    "Microsoft.Compute/virtualMachines/instanceView/read",
+    "Microsoft.Compute/disks/read",
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/disks/delete",
+    "Microsoft.Network/networkInterfaces/read",
+    "Microsoft.Network/networkInterfaces/write",
+    "Microsoft.Network/networkInterfaces/delete",
+    "Microsoft.Network/networkInterfaces/join/action",
+    "Microsoft.Network/virtualNetworks/read",
+    "Microsoft.Compute/locations/operations/read",
+    "Microsoft.Compute/locations/DiskOperations/read",
+    "Microsoft.Compute/locations/capsOperations/read",
+    "Microsoft.Network/locations/operations/read",
+    "Microsoft.Resources/subscriptions/operationresults/read",
 )
 
 
@@ -86,10 +139,8 @@ def action_of(method: str, path: str) -> str:
             return f"{kind}/action"
     elif "deployments" in lowered:  # .../resourceGroups/x/deployments/y/operations
         kind = "Microsoft.Resources/deployments/operations"
-    else:
-        kind = "Microsoft.Resources/subscriptions" + (
-            "/resourceGroups" if "resourcegroups" in lowered else ""
-        )
+    else:  # subscriptions/x, subscriptions/x/resourceGroups/y, subscriptions/x/operationresults/y
+        kind = "/".join(["Microsoft.Resources", *parts[::2]])
     verb = {"GET": "read", "HEAD": "read", "DELETE": "delete", "POST": "action"}.get(method, "write")
     return f"{kind}/{verb}"
 

@@ -39,8 +39,8 @@ from local.arm.tally import Tally
 from local.arm.tokens import Tokens
 from local.arm.vault import Vault
 from local.arm.wire import Json
-from local.guest import ssh
-from local.guest.guests import Guests
+from local.guest import door
+from local.guest.guests import ADDRESS, Guests
 
 _OFFERED = Path(__file__).with_name("marketplace.json")
 _SCRATCH = "/tmp"  # noqa: S108 - for the shortest path there is; the folder in it is ours alone
@@ -106,10 +106,9 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     listener = await proxy.listen(way_out)
     proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     guests = Guests(scenario_path=str(options.scenario or ""))
-    guest_door = await ssh.listen(guests)
-    real = options.packer and surroundings.write_real_packer(
-        options.folder, options.packer, guest_door.get_port()
-    )
+    guest_door = await door.open_for(guests) if options.packer else None
+    guest_port = guest_door.get_port() if guest_door else 0
+    real = options.packer and surroundings.write_real_packer(options.folder, options.packer, guest_port)
     platform = surroundings.Platform(
         folder=options.folder,
         scratch=Path(tempfile.mkdtemp(prefix="if-", dir=_SCRATCH if os.path.isdir(_SCRATCH) else None)),
@@ -165,7 +164,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
                 "tenant_id": options.tenant,
                 "location": options.location,
                 "packer": str(platform.packer),
-                "guest_port": guest_door.get_port(),
+                "guest_port": guest_port,
                 "workload_url": f"{plain}{WORKLOAD_PATH}?api-version=2",
             },
         )
@@ -174,7 +173,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         announced.unlink(missing_ok=True)
         await groups.close()  # while everything still answers: a builder that is told to stop cleans up first
         listener.close()
-        guest_door.close()
+        if guest_door is not None:
+            guest_door.close()
         await operations.close()
         for server, _ in servers:
             server.should_exit = True
@@ -216,7 +216,7 @@ def _assemble(
     machines = Machines(
         store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
     )
-    networks = Networks(store, operations, address=ssh.ADDRESS, patience=_PATIENCE_SECONDS)
+    networks = Networks(store, operations, address=ADDRESS, patience=_PATIENCE_SECONDS)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.Containers(
         store, operations, platform, limits=options.limits, attach=identities.attach

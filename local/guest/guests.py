@@ -15,6 +15,7 @@ from local.guest import replies
 from local.guest.recording import Recording
 from local.scenario import Scenario
 
+ADDRESS: Final = "127.0.0.1"  # where every machine answers
 FILE_BYTES: Final = 64 * 1024 * 1024  # of all files of one machine together
 RESULTS: Final = "/run/imagefactory/results"
 _REMEMBERED: Final = 200  # machines whose record stays

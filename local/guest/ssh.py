@@ -9,10 +9,9 @@ from typing import Final
 import asyncssh
 
 from local.guest.files import MemoryFiles
-from local.guest.guests import Guest, Guests
+from local.guest.guests import ADDRESS, Guest, Guests
 from local.guest.replies import Fate
 
-ADDRESS: Final = "127.0.0.1"
 _LOGIN_SECONDS: Final = 30
 
 

@@ -72,7 +72,7 @@ def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
 
 def print_table(console: Console, story: Story, outcome: Outcome) -> None:
     """Image, old and new version, parent version, reasons, gates, seconds."""
-    table = Table(title=f"RHEL {story.release}: every image and why it was rebuilt", title_justify="left")
+    table = Table(title=f"RHEL {story.release}: every image, and why it was last built", title_justify="left")
     for heading in ("image", "old version", "version", "built from", "reasons", "gates (* simulated)"):
         table.add_column(heading, overflow="fold")
     table.add_column("seconds", justify="right")

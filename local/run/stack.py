@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import azurite, ca, processes
-from local.arm import launch, vault
+from local.arm import launch, rights, vault
 from local.real_packer import RealPacker
 from local.run import storage
 
@@ -100,16 +100,11 @@ def _start_arm(folder: Path, scenario: Path | None, packer: RealPacker | None) -
 
 def _limit_function(arm: launch.RunningArm) -> None:
     """As the roles of infra/: the application's own identity writes no version into any gallery."""
-    versions = "Microsoft.Compute/galleries/images/versions"
-    actions = [
-        "*/read",
-        "Microsoft.Compute/galleries/images/write",
-        "Microsoft.ContainerInstance/*",
-        "Microsoft.Resources/*",
-    ]
-    arm.ask("POST", "rights", {"client_id": FUNCTION_CLIENT, "actions": actions})
-    for_publisher = ["*/read", f"{versions}/write", f"{versions}/delete"]
-    arm.ask("POST", "rights", {"client_id": PUBLISHER_CLIENT, "actions": for_publisher})
+    for client, actions in (
+        (FUNCTION_CLIENT, rights.FUNCTION_ACTIONS),
+        (PUBLISHER_CLIENT, rights.PUBLISHER_ACTIONS),
+    ):
+        arm.ask("POST", "rights", {"client_id": client, "actions": list(actions)})
 
 
 def _identity(subscription: str, name: str) -> str:

@@ -16,6 +16,7 @@ from pipeline_core.domain.names import (
     ImageName,
     TeamName,
 )
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.reasons import Lane, RebuildReason
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
@@ -82,7 +83,9 @@ class Build:
     build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of;
     `alarm` likewise, where the end has opened the image's breaker.
     `cancel` is a person's wish to stop it; with `given_up` it has failed by `failure`, which ends it.
-    `started_at` is when it got its slot; `verdicts` are the gates' answers, once they have judged.
+    `started_at` is when it got its slot; `verdicts` are the gates' answers, once they have judged, and `floor` is
+    SecOps' floor by which they did. `build_attempt` and `verify_attempt` are the attempts whose reports counted;
+    the latter is 0 where none has, or where nobody noted which.
     """
 
     id: BuildId
@@ -116,6 +119,8 @@ class Build:
     given_up: bool = False
     started_at: datetime | None = None
     verdicts: tuple[Verdict, ...] = ()
+    floor: ComplianceFloor | None = None
+    verify_attempt: int = 0
 
     @property
     def is_finished(self) -> bool:

@@ -6,8 +6,10 @@ from enum import Enum, unique
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.versions import GalleryVersion
 
+_BY_FLOOR = frozenset({"compliance", "severities", "waivers", "ratchet"})  # gates that look at SecOps' floor
 COOL_DOWN = timedelta(minutes=30)  # rest after a transient failure that used up its tries
 
 
@@ -30,6 +32,7 @@ class Claim:
     """The claim on one input; `generation` counts its builds from 1.
 
     `gates` digests what the definition asked of a version when the build began; it is kept where a gate refused.
+    `floor` is SecOps' floor that judged; it is kept where a gate refused that looks at it.
     """
 
     image: ImageName
@@ -41,6 +44,7 @@ class Claim:
     detail: str = ""
     ended_at: datetime | None = None
     gates: str = ""
+    floor: ComplianceFloor | None = None
 
 
 @unique
@@ -54,10 +58,13 @@ class ClaimAnswer(Enum):
     BLOCKED = "blocked"  # only a changed input or a person helps
 
 
-def read_claim(claim: Claim | None, now: datetime, gates: str = "") -> ClaimAnswer:
-    """Decide by the claim and by what the definition asks of a version now; None: it was never claimed.
+def read_claim(
+    claim: Claim | None, now: datetime, gates: str = "", floor: ComplianceFloor | None = None
+) -> ClaimAnswer:
+    """Decide by the claim and by what is asked of a version now; None: it was never claimed.
 
-    An input that a gate refused may try again when what is asked has changed, by a new waiver for example.
+    An input that a gate refused may try again when what the definition asks has changed, by a new waiver for
+    example, or when SecOps' `floor` (None: not known, or not looked up) demands less than the one that judged.
     """
     if claim is None:
         return ClaimAnswer.BUILD
@@ -72,6 +79,8 @@ def read_claim(claim: Claim | None, now: datetime, gates: str = "") -> ClaimAnsw
             over = claim.ended_at is None or claim.ended_at + COOL_DOWN <= now
             return ClaimAnswer.BUILD if over else ClaimAnswer.COOL_DOWN
         case Outcome.FAILED if claim.gates and gates and claim.gates != gates:
+            return ClaimAnswer.BUILD
+        case Outcome.FAILED if claim.floor is not None and floor is not None and floor.is_laxer(claim.floor):
             return ClaimAnswer.BUILD
         case _:  # FAILED, CANCELLED, REVOKED
             return ClaimAnswer.BLOCKED
@@ -112,10 +121,13 @@ def settle(claim: Claim, build: Build) -> Claim:
         outcome = Outcome.EXHAUSTED if transient else Outcome.FAILED
     else:
         outcome = _OUTCOMES[build.result]
-    refused = outcome is Outcome.FAILED and any(not verdict.passed for verdict in build.verdicts)
+    refused = {verdict.gate for verdict in build.verdicts if not verdict.passed}
+    if outcome is not Outcome.FAILED:
+        refused.clear()
     return replace(
         claim,
         gates=claim.gates if refused else "",
+        floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,
         version=build.version if build.result is Result.SUCCEEDED else None,
         detail="" if build.failure is None else build.failure.message,

@@ -158,13 +158,13 @@ def _of_waivers(waivers: tuple[tuple[str, date], ...], policy: Policy, today: da
     rules = policy.waivers
     for position, (owner, expires) in enumerate(waivers):
         place = f"spec.verify.compliance.waivers[{position}]"
-        if rules.grantors and owner.lower() not in rules.grantors:
+        if not rules.allow(owner):
             yield Breach(
                 path=f"{place}.owner",
                 message=f"is {owner!r}, who may not grant waivers by {_policy(policy)}",
                 remedy=f"have one of them grant it: {_some(rules.grantors)}",
             )
-        if rules.longest is not None and expires > today + rules.longest:
+        if rules.longest is not None and rules.is_too_long(expires, today):
             yield Breach(
                 path=f"{place}.expires",
                 message=f"is {expires}, and {_policy(policy)} lets a waiver last {span(rules.longest)}",

@@ -12,6 +12,7 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
 from pipeline_core.domain.staleness import Current, Stale, Unknown, World, detect_staleness
 from pipeline_core.domain.versions import GalleryVersion
@@ -22,11 +23,13 @@ class Snapshot:
     """One image, its ancestors, and the claims on what each of them should be built from.
 
     `claims` is keyed by (image, desired fingerprint); a key that is absent was never claimed.
+    `floor` is SecOps' floor under the whole chain, None where no claim needs it to be read.
     """
 
     image: ImageName
     world: World
     claims: Mapping[tuple[ImageName, Fingerprint], Claim]
+    floor: ComplianceFloor | None = None
 
 
 @unique
@@ -112,7 +115,7 @@ def find_obstacle(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNoth
         return None
     head = snapshot.world.heads[image]
     claim = snapshot.claims.get((image, staleness.fingerprint))
-    return _obstacle(head, staleness, claim, _lane(snapshot, head, staleness), now)
+    return _obstacle(snapshot, head, staleness, claim, now)
 
 
 def find_claim(snapshot: Snapshot, image: ImageName) -> Claim | None:
@@ -123,7 +126,7 @@ def find_claim(snapshot: Snapshot, image: ImageName) -> Claim | None:
 
 def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> Decision:
     claim = snapshot.claims.get((head.name, staleness.fingerprint))
-    obstacle = _obstacle(head, staleness, claim, _lane(snapshot, head, staleness), now)
+    obstacle = _obstacle(snapshot, head, staleness, claim, now)
     if obstacle is not None:
         return obstacle
     if claim is not None and claim.version is not None and claim.outcome is Outcome.SUCCEEDED:
@@ -151,11 +154,11 @@ def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: da
 
 
 def _obstacle(
-    head: ImageHead, staleness: Stale, claim: Claim | None, lane: Lane, now: datetime
+    snapshot: Snapshot, head: ImageHead, staleness: Stale, claim: Claim | None, now: datetime
 ) -> DoNothing | None:
     """What keeps a stale image from being built now by itself, whatever its ancestors do."""
     reasons = staleness.reasons
-    match claims.read_claim(claim, now, head.registration.gates):
+    match claims.read_claim(claim, now, head.registration.gates, snapshot.floor):
         case ClaimAnswer.JOIN:
             return DoNothing(why=Rest.IN_FLIGHT, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.BLOCKED:
@@ -179,6 +182,7 @@ def _obstacle(
     if head.current is not None and not _is_wanted(registration.on, kinds):
         names = ", ".join(sorted(kind.value for kind in kinds))
         return DoNothing(why=Rest.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
+    lane = _lane(snapshot, head, staleness)
     window = registration.window if lane in _OBEYS_WINDOW and head.current is not None else None
     if window is not None and not windows.parse_window(window).contains(now):
         return DoNothing(why=Rest.OUTSIDE_WINDOW, detail=window, reasons=reasons)

@@ -1,22 +1,11 @@
 """SecOps' policy: the floor under every definition. A team may only be stricter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.names import Digest, ImageName, Region
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComplianceFloor:
-    """What every scan must reach. `profile` is required where it is set; `always_fail` are severities of which no
-    rule may fail without a waiver; `ratchet` is how many points a child may score below its parent."""
-
-    profile: str | None = None
-    min_score: int = 0
-    always_fail: frozenset[Severity] = frozenset()
-    ratchet: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +14,38 @@ class WaiverRules:
 
     grantors: frozenset[str] = frozenset()
     longest: timedelta | None = None
+
+    def allow(self, owner: str) -> bool:
+        """True where this address may grant a waiver."""
+        return not self.grantors or owner.lower() in self.grantors
+
+    def is_too_long(self, expires: date, today: date) -> bool:
+        """True where a waiver granted today, and so one granted on any day before, may not last until `expires`."""
+        return self.longest is not None and expires > today + self.longest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceFloor:
+    """What every scan must reach. `profile` is required where it is set; `always_fail` are severities of which no
+    rule may fail without a waiver; `ratchet` is how many points a child may score below its parent; `waivers` says
+    which waivers count: the policy's own, for whoever asks it for a floor."""
+
+    profile: str | None = None
+    min_score: int = 0
+    always_fail: frozenset[Severity] = frozenset()
+    ratchet: float = 0.0
+    waivers: WaiverRules = WaiverRules()
+
+    def is_laxer(self, than: "ComplianceFloor") -> bool:
+        """True where something that `than` refused may pass here: another profile counts, whatever it holds."""
+        mine, theirs = self.waivers, than.waivers
+        if self.profile != than.profile or self.min_score < than.min_score or self.ratchet > than.ratchet:
+            return True
+        if than.always_fail - self.always_fail:
+            return True
+        more_grantors = bool(theirs.grantors) and (not mine.grantors or bool(mine.grantors - theirs.grantors))
+        longer = theirs.longest is not None and (mine.longest is None or mine.longest > theirs.longest)
+        return more_grantors or longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +69,7 @@ class Policy:
 
     def floor(self, root: ImageName) -> ComplianceFloor:
         """The floor of every image that descends from `root`, `root` itself included."""
-        return self.bases.get(root, self.compliance)
+        return replace(self.bases.get(root, self.compliance), waivers=self.waivers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

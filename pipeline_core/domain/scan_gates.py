@@ -10,7 +10,7 @@ from datetime import date
 
 from pipeline_core.domain.compliance import ParentScore, RuleFinding, Scan, Severity, WantedScan, short_id
 from pipeline_core.domain.definitions import Waiver
-from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.policy import ComplianceFloor, WaiverRules
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Verdict
 
 _NAMED = 8  # rules in a text; the scan itself, with all of them, is evidence
@@ -22,7 +22,7 @@ class _Waived:
     """The waivers by what they are worth today, each only once per rule."""
 
     valid: dict[str, Waiver]
-    void: dict[str, Waiver]  # expired, or without an owner; no valid one for the same rule
+    void: dict[str, Waiver]  # expired, ownerless, or against SecOps' rules; no valid one for the same rule
 
 
 def judge(
@@ -41,13 +41,13 @@ def judge(
     doubt = _doubt(wanted, scan)
     if doubt:
         return [Verdict(gate="compliance", passed=False, evidence=_cut(doubt), simulated=scan.simulated)]
-    waived = _sorted_out(waivers, today)
+    waived = _sorted_out(waivers, today, floor.waivers)
     score = scan.score_without(waived.valid)
     verdicts = [_compliance(wanted, scan, waived, score)]
     if floor.always_fail:
         verdicts.append(_severities(scan, waived, floor.always_fail))
     if waivers:
-        verdicts.append(_waivers(scan, waived, today))
+        verdicts.append(_waivers(scan, waived, today, floor.waivers))
     if parent is not None:
         verdicts.append(_ratchet(scan, score, parent, floor.ratchet))
     return verdicts
@@ -70,12 +70,11 @@ def _doubt(wanted: WantedScan, scan: Scan) -> str:
     return ""
 
 
-def _sorted_out(waivers: Iterable[Waiver], today: date) -> _Waived:
+def _sorted_out(waivers: Iterable[Waiver], today: date, rules: WaiverRules) -> _Waived:
     valid: dict[str, Waiver] = {}
     void: dict[str, Waiver] = {}
     for waiver in waivers:
-        is_valid = bool(waiver.owner.strip()) and today <= waiver.expires
-        (valid if is_valid else void)[short_id(waiver.rule)] = waiver
+        (void if _why_void(waiver, today, rules) else valid)[short_id(waiver.rule)] = waiver
     return _Waived(valid=valid, void={rule: each for rule, each in void.items() if rule not in valid})
 
 
@@ -113,9 +112,11 @@ def _severities(scan: Scan, waived: _Waived, always_fail: frozenset[Severity]) -
     return Verdict(gate="severities", passed=not refused, evidence=_cut(text), simulated=scan.simulated)
 
 
-def _waivers(scan: Scan, waived: _Waived, today: date) -> Verdict:
+def _waivers(scan: Scan, waived: _Waived, today: date, rules: WaiverRules) -> Verdict:
     failing = {finding.rule for finding in scan.findings}
-    refused = [f"{rule} {_why_void(each, today)}" for rule, each in waived.void.items() if rule in failing]
+    refused = [
+        f"{rule} {_why_void(each, today, rules)}" for rule, each in waived.void.items() if rule in failing
+    ]
     used = [
         f"{rule} (by {each.owner}, until {each.expires})"
         for rule, each in waived.valid.items()
@@ -178,10 +179,17 @@ def _remedy(scan: Scan, waived: _Waived) -> str:
     return "; ask SecOps: no rule is left to mend or waive, and the score is still too low"
 
 
-def _why_void(waiver: Waiver, today: date) -> str:
+def _why_void(waiver: Waiver, today: date, rules: WaiverRules) -> str:
+    """Empty where the waiver counts today."""
     if today > waiver.expires:
         return f"(the waiver by {waiver.owner or 'nobody'} expired on {waiver.expires})"
-    return "(the waiver has no owner)"
+    if not waiver.owner.strip():
+        return "(the waiver has no owner)"
+    if not rules.allow(waiver.owner):
+        return f"(SecOps lets {waiver.owner} grant no waivers)"
+    if rules.is_too_long(waiver.expires, today):
+        return f"(the waiver by {waiver.owner} lasts until {waiver.expires}, longer than SecOps allows)"
+    return ""
 
 
 def _shown(score: float) -> str:

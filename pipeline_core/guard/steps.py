@@ -87,10 +87,12 @@ def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) ->
 
 
 def _destination_findings(place: str, destination: str) -> Iterator[Finding]:
-    folder = next((each for each in _FORBIDDEN_FOLDERS if destination.startswith(f"{each}/")), None)
+    # As the guest's system reads it: `//etc/./shadow` is `/etc/shadow`.
+    plain = "/" + "/".join(part for part in destination.split("/") if part not in ("", "."))
+    folder = next((each for each in _FORBIDDEN_FOLDERS if f"{plain}/".startswith(f"{each}/")), None)
     if folder is not None:
         message = f"lies below {folder}, which is not a team's to write"
-    elif _FORBIDDEN_FILES.fullmatch(destination):
+    elif _FORBIDDEN_FILES.fullmatch(plain):
         message = "is a file that each machine makes for itself, or that holds its accounts"
     else:
         return

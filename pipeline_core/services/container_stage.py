@@ -175,11 +175,17 @@ class ContainerStage:
                 build_attempt=build.value.attempt,
             )
             return self._commit(build, moved)
-        verdicts = self.judge.judge(build.value, report)
+        floor, verdicts = self.judge.judge(build.value, report)
         if verdicts is None:
             text = "SecOps changed the required profile while the machine was verified; it is verified again"
             return self._retry(build, ErrorClass.CONFLICT, text)
-        proven = replace(build.value, verify_result=digest, verdicts=verdicts)
+        proven = replace(
+            build.value,
+            verify_result=digest,
+            verify_attempt=build.value.attempt,
+            verdicts=verdicts,
+            floor=floor,
+        )
         failure = gates.failure_of(verdicts)
         if failure is not None:
             return Failed(failure=failure, judged=proven)
@@ -232,9 +238,15 @@ class ContainerStage:
         except NotFound:
             return None
         try:
-            return BuildReport.from_wire(content)
+            report = BuildReport.from_wire(content)
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.TEMPLATE, f"{folder}/result.json: {error}") from error
+        if folder != f"{report.build}/{report.stage}-{report.attempt}":
+            text = f"{folder}/result.json is of {report.build[:100]}, {report.stage} {report.attempt}"
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"{text}: a builder wrote where it should not; tell SecOps"
+            )
+        return report
 
     def _is_late(self, build: Build) -> bool:
         """True where the container began too long ago, fell silent, or did not begin within a fair time."""

@@ -12,11 +12,11 @@ from typing import NoReturn
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage, NotFound, PermanentError
-from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.names import BuildId, Digest
 from pipeline_core.ports import BlobFacts, Blobs, Logs
 from pipeline_core.services.views import GateView, gate_view
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given away
 REPORT, LOG = "result.json", "log.txt"
@@ -130,7 +130,10 @@ class Evidence:
     def verified(self, build: Build) -> tuple[Place, BuildReport]:
         """The report of the verify stage that succeeded; raises NotFound."""
         places, _ = self._places(build)
+        _, counted = _judged(build, "verify")
         for place in reversed([each for each in places if each.stage == "verify"]):
+            if counted not in (0, place.attempt):
+                continue
             try:
                 report, _ = self.report(build, place)
             except NotFound:
@@ -148,9 +151,12 @@ class Evidence:
             report = BuildReport.from_wire(content)
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"{build.id}/{place}/{REPORT}: {error}") from error
-        # What was judged is known by its digest; an attempt that failed has left nothing to be held to.
-        known = build.build_result if place.stage == "build" else build.verify_result
-        if report.succeeded and known is not None and str(known) not in _digests(report, content):
+        if (report.build, report.stage, report.attempt) != (str(build.id), place.stage, place.attempt):
+            self._changed(build, place, REPORT)
+        # What was judged is known by its digest; an attempt that did not count has nothing to be held to.
+        known, counted = _judged(build, place.stage)
+        is_held = place.attempt == counted or (counted == 0 and report.succeeded)
+        if is_held and known is not None and str(known) not in digests_of(report, content):
             self._changed(build, place, REPORT)
         return report, content
 
@@ -228,9 +234,11 @@ class Evidence:
         )
 
 
-def _digests(report: BuildReport, content: bytes) -> tuple[str, str]:
-    """As stored, and as the driver digests it: a report of an older builder reads with fields that it had not."""
-    return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()
+def _judged(build: Build, stage: str) -> tuple[Digest | None, int]:
+    """Digest and attempt of the report that counted; 0 where the row does not tell which attempt that was."""
+    if stage == "build":
+        return build.build_result, build.build_attempt
+    return build.verify_result, build.verify_attempt
 
 
 def _log(place: Place, facts: BlobFacts, *, is_last: bool) -> EvidenceFile:

@@ -38,16 +38,16 @@ class Judge:
     floors: Floors
     clock: Clock
 
-    def judge(self, build: Build, report: BuildReport) -> tuple[Verdict, ...] | None:
-        """The verdicts of all gates that apply to this build; None where the floor has changed since it was asked
-        to be scanned, so that it has to be verified again."""
+    def judge(self, build: Build, report: BuildReport) -> tuple[ComplianceFloor, tuple[Verdict, ...] | None]:
+        """The floor that judged, and the verdicts of all gates that apply to this build; None where the floor has
+        changed since it was asked to be scanned, so that it has to be verified again."""
         verify = self.documents.definition(build.definition).verify
         floor = self.floors.floor_of(build.image)
         scan = None if report.scan is None else report.scan.to_domain()
         if gates.is_outdated(verify, floor, scan):
-            return None
+            return floor, None
         is_scanned = scan is not None and gates.wanted_scan(verify, floor) is not None
-        return gates.judge(
+        return floor, gates.judge(
             verify,
             [check.to_domain() for check in report.checks],
             scan,

@@ -13,6 +13,7 @@ from pipeline_core.domain.plan import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.services.policy import PolicyDesk
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.state.sources import SourceStore
@@ -31,11 +32,15 @@ class Observation:
 
 
 class Observer:
-    """Cost: one point read per image of the chain, and one per stale image of it for its claim."""
+    """Cost: one point read per image of the chain, and one per stale image of it for its claim.
 
-    def __init__(self, images: ImageStore, sources: SourceStore) -> None:
+    The policy is read only where SecOps' floor had refused one of them.
+    """
+
+    def __init__(self, images: ImageStore, sources: SourceStore, policy: PolicyDesk) -> None:
         self._images = images
         self._sources = sources
+        self._policy = policy
 
     def observe(self, image: ImageName, now: datetime) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims on what is stale.
@@ -49,9 +54,10 @@ class Observer:
             heads[image] = _in_period(heads[image], root.name, now)
         world = World(heads=heads, sources=self._newest(root), platform=self._sources.find_platform())
         claims = self._claims(world)
-        snapshot = Snapshot(
-            image=image, world=world, claims={key: stored.value for key, stored in claims.items()}
-        )
+        held = {key: stored.value for key, stored in claims.items()}
+        was_refused = root is not None and any(claim.floor is not None for claim in held.values())
+        floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
+        snapshot = Snapshot(image=image, world=world, claims=held, floor=floor)
         return Observation(snapshot=snapshot, head=chain.get(image), claims=claims)
 
     def _chain(self, image: ImageName) -> dict[ImageName, Stored[ImageHead]]:

@@ -35,6 +35,7 @@ from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
 
 _CONTAINER = "definitions"
 _KEPT = 8  # parsed documents held in memory
+_LOOKS = 3  # at a row that somebody else writes, or takes away, at the same moment
 _BLOB_LIMIT = DOCUMENT_LIMIT + 1024
 HISTORY_LIMIT = 200  # versions a page holds at most
 
@@ -76,8 +77,8 @@ class PolicyDesk:
 
         Raises PolicyLost where there was one and its record is lost: without it nothing is let through.
         """
-        stored = self._current()
-        return OPEN if stored is None else self._policy(stored.value)
+        found = self._row().value
+        return OPEN if found.revision == OPEN.revision else self._policy(found)
 
     def demand(self) -> Policy:
         """As `current`, for who acts for a person: raises PermanentError (CONFLICT) that says what to do."""
@@ -97,7 +98,14 @@ class PolicyDesk:
         One point read, and where the policy has floors for bases, one per level above the image.
         """
         policy = self.current()
-        return policy.compliance if not policy.bases else policy.floor(self.root_of(image, {}))
+        return policy.floor(self.root_of(image, {}) if policy.bases else image)
+
+    def find_floor(self, root: ImageName) -> ComplianceFloor | None:
+        """The floor in force under all that descends from `root`; None where it is lost: for who judges nothing."""
+        try:
+            return self.current().floor(root)
+        except PolicyLost:
+            return None
 
     def root_of(self, image: ImageName, known: Mapping[ImageName, ImageHead]) -> ImageName:
         """The last ancestor that is registered; heads in `known` are not read."""
@@ -130,9 +138,10 @@ class PolicyDesk:
         if not access.is_admin(principal.roles):
             raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the policy")
         self.demand()
-        stored = self._current()
+        row = self._row()
+        stored = None if row.value.revision == OPEN.revision else row
         _demand_version(stored, expected=expected, create_only=create_only)
-        revision = 1 if stored is None else stored.value.revision + 1
+        revision = row.value.revision + 1
         policy = wire.parse_policy(document, revision=revision)
         problems, unregistered = self._look_at_bases(policy)
         if problems:
@@ -145,14 +154,18 @@ class PolicyDesk:
             self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
         version = PolicyVersion(revision=revision, digest=digest, actor=principal.name, at=self.clock.now())
         self.chronicle.announce_policy()
-        self.policies.put(version, etag=None if stored is None else stored.etag)
+        self.policies.put(version, etag=row.etag)
         self.chronicle.settle_policy()
         self.logs.note("policy-changed", revision=revision, digest=str(digest), actor=principal.subject)
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 
     def shown(self, revision: int | None = None) -> PolicyShown:
-        """A version with its document, the one in force where none is named; raises NotFound."""
+        """A version with its document, the one in force where none is named; raises NotFound.
+
+        One that is lost is not told as none: PermanentError (CONFLICT).
+        """
         if revision is None:
+            self.demand()
             stored = self.policies.find_current()
             version = None if stored is None else stored.value
         else:
@@ -181,13 +194,20 @@ class PolicyDesk:
             told = [entry.to_domain() for entry in self.chronicle.policies()]
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
+        if not told:
+            self.policies.note_none(self.clock.now())
         return self.policies.restore(told)
 
-    def _current(self) -> Stored[PolicyVersion] | None:
-        stored = self.policies.find_current()
-        if stored is None and self.chronicle.has_policy():
-            raise PolicyLost
-        return stored
+    def _row(self) -> Stored[PolicyVersion]:
+        """The row in force. Who finds none asks the chronicle, once in a factory's life, and notes the answer."""
+        for _ in range(_LOOKS):
+            row = self.policies.find_row()
+            if row is not None:
+                return row
+            if self.chronicle.has_policy():
+                raise PolicyLost
+            self.policies.note_none(self.clock.now())
+        raise TransientError(ErrorClass.CONFLICT, "the record of the policy comes and goes: look again")
 
     def _policy(self, version: PolicyVersion) -> Policy:
         parsed = self._parsed.get(version.digest)

@@ -30,7 +30,7 @@ from pipeline_core.services.site import Site
 from pipeline_core.services.statements import Surroundings
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder, digests_of
 
 _CONTAINER = "provenance"
 
@@ -148,13 +148,16 @@ class Provenance:
         return self.images.get_head(parent.image).value.registration.gallery
 
     def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:
-        """What the build stage kept, as its report lists it."""
+        """What the build stage kept, as the report that was accepted lists it."""
         folder = attempt_folder(build.id, "build", build.build_attempt)
         try:
             content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
         except NotFound:
             return ()
-        return BuildReport.from_wire(content).evidence
+        report = BuildReport.from_wire(content)
+        if str(build.build_result) not in digests_of(report, content):
+            raise NotProven(f"{folder}/result.json is not the report that was accepted: tell SecOps")
+        return report.evidence
 
 
 def _envelope(digest: Digest) -> str:

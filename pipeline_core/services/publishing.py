@@ -95,6 +95,8 @@ class Publishing:
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         head = self._demand_turn(build.value, live)
+        # Again: replication may have taken hours, and the key or the tags may not be what they were.
+        self.provenance.examine(live)
         if live.excluded_from_latest:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
         try:

@@ -1,10 +1,13 @@
 """The policy in force and every version before it: pointers at documents that are kept as blobs by digest."""
 
+import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import islice
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
-from pipeline_core.domain.policy import PolicyVersion
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.policy import OPEN, PolicyVersion
 from pipeline_core.ports import Tables, TableWrite
 from pipeline_core.state.index import TABLE
 from pipeline_core.state.records import Codec, Stored
@@ -14,19 +17,35 @@ _CURRENT = "current"
 _VERSION = "version:"
 _DIGITS = 10
 _WRITES = 90  # of one transaction, which may have 100
+_NOBODY = Digest("0" * 64)  # the document of a row which says that there is no policy
 _VERSIONS = Codec(PolicyVersion)
 
 
 class PolicyStore:
-    """The row in force only moves forward; a version is written with it, in one transaction, and stays."""
+    """The row in force only moves forward; a version is written with it, in one transaction, and stays.
+
+    Before the first version the same row may say that there is none (revision 0), so that an absent row means a
+    loss to whoever has seen it; the first version is written over it, on its ETag.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def find_current(self) -> Stored[PolicyVersion] | None:
         """What is in force, or None before SecOps has put any policy in force."""
+        stored = self.find_row()
+        return None if stored is None or stored.value.revision == OPEN.revision else stored
+
+    def find_row(self) -> Stored[PolicyVersion] | None:
+        """What is in force, or revision 0 where it was noted that nothing is; None where there is no row."""
         row = self._tables.find(TABLE, _PARTITION, _CURRENT)
         return None if row is None else _VERSIONS.read(row)
+
+    def note_none(self, now: datetime) -> None:
+        """Note that no policy was ever put in force; a row that is there stays as it is."""
+        none = PolicyVersion(revision=OPEN.revision, digest=_NOBODY, actor="", at=now)
+        with contextlib.suppress(AlreadyExists):
+            self._tables.write(TABLE, [_current(none, None)])
 
     def find(self, revision: int) -> PolicyVersion | None:
         """One version, or None."""
@@ -49,13 +68,14 @@ class PolicyStore:
     def restore(self, versions: Sequence[PolicyVersion]) -> bool:
         """Put lost versions back, the newest in force; False, and nothing is changed, where there is a policy."""
         newest = max(versions, key=lambda version: version.revision, default=None)
-        if newest is None or self.find_current() is not None:
+        row = self.find_row()
+        if newest is None or (row is not None and row.value.revision != OPEN.revision):
             return False
         missing = iter([version for version in versions if self.find(version.revision) is None])
         try:
             while some := [_kept(version) for version in islice(missing, _WRITES)]:
                 self._tables.write(TABLE, some)
-            self._tables.write(TABLE, [_current(newest, None)])
+            self._tables.write(TABLE, [_current(newest, None if row is None else row.etag)])
         except (AlreadyExists, StaleWrite):
             return False
         return True

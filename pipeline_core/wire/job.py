@@ -236,6 +236,11 @@ class BuildReport(_Wire):
             raise MalformedMessage(f"no BuildReport: {error.error_count()} fields are wrong") from error
 
 
+def digests_of(report: BuildReport, content: bytes) -> tuple[str, str]:
+    """As stored, and as the driver digests it: a report of an older builder reads with fields that it had not."""
+    return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()
+
+
 def attempt_folder(build: BuildId, stage: str, attempt: int) -> str:
     """The prefix of everything that one attempt leaves in the container `builds`."""
     return f"{build}/{stage}-{attempt}"

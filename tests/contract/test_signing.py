@@ -163,6 +163,18 @@ def test_what_a_disabled_version_signed_is_not_believed(keeper: Keeper) -> None:
     assert keeper.signer.find_signer(MESSAGE, [keeper.signer.sign(MESSAGE)]) is not None
 
 
+def test_a_version_that_was_disabled_a_moment_ago_is_followed_by_its_successor_at_once(vault: Vault) -> None:
+    signer = vault.signer()
+    old = signer.sign(MESSAGE)
+    (key,) = signer.trusted_keys()
+    vault.make_version()
+    vault.disable(key)
+    vault.clock.set(vault.clock.now() - timedelta(minutes=5))  # what the signer knows is not old yet
+    new = signer.sign(MESSAGE)
+    assert new.key != old.key
+    assert signer.find_signer(MESSAGE, [new]) is not None
+
+
 def test_a_key_without_an_enabled_version_signs_nothing(keeper: Keeper) -> None:
     (key,) = keeper.signer.trusted_keys()
     keeper.disable(key)

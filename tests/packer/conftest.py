@@ -1,7 +1,6 @@
-"""The real Packer, one emulator for all tests of a worker, and the last lines of the run: what ran, and how much."""
+"""The real Packer, and one emulator for all tests of a worker. `tests.fixtures.real_packer` sums up what they note."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,6 @@ from local.arm import launch
 from tests import optional_tools
 from tests.packer import site as sites
 from tests.packer.site import Site
-
-_SEEN: Counter[str] = Counter()
-_VERSIONS: set[str] = set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,25 +47,6 @@ def site(emulator: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     yield emulator
     request.node.user_properties.append(("packer", str(emulator.real)))
     request.node.user_properties.append(("arm_requests", _requests(emulator.arm) - before))
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Take the counts, in the process that prints the summary: they come from workers too."""
-    if report.when == "teardown":
-        given = dict(report.user_properties)
-        if "packer" in given:
-            _VERSIONS.add(str(given["packer"]))
-            _SEEN["tests"] += 1
-            _SEEN["requests"] += int(str(given["arm_requests"]))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which versions these tests ran."""
-    for versions in sorted(_VERSIONS):
-        terminalreporter.section("the real Packer", sep="-")
-        terminalreporter.line(
-            f"{versions}; {_SEEN['requests']} ARM requests in {_SEEN['tests']} tests against the emulator"
-        )
 
 
 def _requests(arm: launch.RunningArm) -> int:

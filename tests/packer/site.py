@@ -142,7 +142,7 @@ class Site:
             folder=folder,
             environ=self.surroundings(),
             stop=StopRequest(),
-            take=lines.append,
+            take=lines.extend,
             timeout_grace_seconds=RUN_SECONDS,
         )
         validated = program.validate("template.pkr.json")

@@ -47,11 +47,29 @@ say() {
 # By the time of last change of the inode, which no program can set.
 is_baked() { [[ $phase == build ]] || (($(stat --format %Z -- "$1") < booted - slack)); }
 
-# Where people and programs put things; /usr/lib and /usr/share hold what packages bring, test keys among them.
+# Where people and programs put things, and every folder of a team's own beside those; /usr/lib and /usr/share hold what
+# packages bring, test keys among them. /mnt is the disk that Azure gives to one machine and takes away with it.
 places=()
-for place in "$root"/{etc,home,opt,root,srv,tmp,usr/local,var/lib,var/opt,var/tmp,var/spool,var/www}; do
-  [[ -d $place ]] && places+=("$place")
+for place in "$root"/* "$root"/usr/local "$root"/var/{db,lib,opt,tmp,spool,www}; do
+  case ${place#"$root"} in
+    /bin | /boot | /dev | /lib | /lib64 | /lost+found | /media | /mnt | /proc | /run | /sbin | /sys | /usr | /var) ;;
+    *) if [[ -d $place && ! -L $place || -f $place && -s $place ]]; then places+=("$place"); fi ;;
+  esac
 done
+
+# The homes of people, and of accounts whose home is elsewhere, such as a service's; system folders are nobody's home.
+declare -A listed=()
+homes=("$root"/root "$root"/home/*)
+for place in "${homes[@]}"; do listed[$place]=1; done
+if [[ -r $root/etc/passwd ]]; then
+  while IFS=: read -r _ _ _ _ _ place _; do
+    place=${place%/}
+    case $place in
+      '' | /bin | /dev | /dev/* | /proc | /proc/* | /run | /run/* | /sbin | /sys | /sys/* | /usr/bin | /usr/sbin) ;;
+      *) [[ -n ${listed[$root$place]:-} ]] || homes+=("$root$place") listed[$root$place]=1 ;;
+    esac
+  done <"$root/etc/passwd"
+fi
 
 # Prints the files that match, a line each; a line end in a name becomes \x01. grep ends with 1 where it finds nothing,
 # and with 2 where it could not look: a file that vanished while it looked is worth another try.
@@ -114,7 +132,7 @@ tokens() {
 
 homes() {
   local home file
-  for home in "$root/root" "$root"/home/*; do
+  for home in "${homes[@]}"; do
     [[ -d $home ]] || continue
     for file in "$home"/.*_history "$home/.local/share/fish/fish_history"; do
       [[ -s $file ]] && say "$file" history "a shell history"
@@ -135,10 +153,11 @@ homes() {
 
 authorised() {
   local home=$1 file=$2 line
+  local nobody='no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command="echo '
   [[ -f $file && -s $file ]] || return 0
   while IFS= read -r line || [[ -n $line ]]; do
     # cloud-init gives root the provisioning key with a command that only says whom to log in as.
-    [[ $home == "$root/root" && $line == *'command="echo '*'Please login as the user'* ]] && continue
+    [[ $home == "$root/root" && $line == "$nobody"*'Please login as the user'* ]] && continue
     [[ -z $line || $line == \#* ]] && continue
     say "$file" authorised-key "an authorised key"
     return 0

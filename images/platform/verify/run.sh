@@ -51,22 +51,6 @@ for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/test
 done
 write hygiene "$work/findings" "${reports[@]}" "$results/hygiene.json"
 
-if [[ -n $goss_file ]]; then
-  run_goss "$goss_file" "$results/goss.json"
-fi
-
-if (($#)); then
-  : >"$work/smoke"
-  for script in "$@"; do
-    echo "smoke: $script"
-    code=0
-    started=$SECONDS
-    (cd -- "$(dirname -- "$script")" && timeout --kill-after 10 300 "$BASH" -- "$script" </dev/null) || code=$?
-    printf '%s\t%d\t%d\n' "$(basename -- "$script")" "$code" "$((SECONDS - started))" >>"$work/smoke"
-  done
-  write smoke "$work/smoke" "$results/smoke.json"
-fi
-
 if [[ -n $profile ]]; then
   adjusted=()
   [[ -z $tailoring ]] || adjusted=(--tailoring-file "$tailoring")
@@ -85,6 +69,26 @@ if [[ -n $profile ]]; then
     [[ -s $work/$file ]] || { echo "verify: oscap has written no $file for the profile $profile" >&2; exit 1; }
     gzip --no-name <"$work/$file" >"$results/$file.gz"
   done
+fi
+
+# A team's own tests come last: they run as root, and what they do to the machine is no finding about the image.
+if [[ -n $goss_file ]]; then
+  run_goss "$goss_file" "$results/goss.json"
+fi
+
+if (($#)); then
+  : >"$work/smoke"
+  for script in "$@"; do
+    echo "smoke: $script"
+    code=0
+    started=$SECONDS
+    # Into a file: what a test leaves running in the background would otherwise hold this session open for ever.
+    (cd -- "$(dirname -- "$script")" && timeout --kill-after 10 300 "$BASH" -- "$script" </dev/null) \
+      >"$work/said" 2>&1 || code=$?
+    tail --bytes 65536 "$work/said"
+    printf '%s\t%d\t%d\n' "$(basename -- "$script")" "$code" "$((SECONDS - started))" >>"$work/smoke"
+  done
+  write smoke "$work/smoke" "$results/smoke.json"
 fi
 
 # The check: everything that was asked for is there, and can be read by Packer's user.

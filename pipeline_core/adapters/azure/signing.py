@@ -80,6 +80,16 @@ class KeyVaultSigner:
     def sign(self, message: bytes) -> Signature:
         """A signature by the newest enabled version; raises NotFound and PermanentError (PERMISSION)."""
         signing = self._look(_KEPT).signing
+        try:
+            return self._sign(signing, message)
+        except PermanentError:
+            # The version may have been disabled since it was looked up, because another one took its place.
+            newest = self._look(timedelta(0)).signing
+            if newest is None or (signing is not None and newest.id == signing.id):
+                raise
+            return self._sign(newest, message)
+
+    def _sign(self, signing: KeyVaultKey | None, message: bytes) -> Signature:
         if signing is None:
             raise PermanentError(
                 ErrorClass.PERMISSION,

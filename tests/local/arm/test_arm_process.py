@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -30,6 +31,21 @@ def test_two_emulators_do_not_collide(tmp_path: Path) -> None:
         assert first.ask("GET", "state")["versions"] == second.ask("GET", "state")["versions"] == []
     wait_gone(first.pid)
     assert not (tmp_path / "a" / "arm.json").exists()
+
+
+def test_without_a_real_packer_no_machine_answers_and_no_ssh_library_is_loaded(tmp_path: Path) -> None:
+    code = "import sys, local.arm.server; print('asyncssh' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=launch.CHECKOUT, capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"
+    with launch.start(tmp_path) as running:
+        assert running.guest_port == 0
+
+
+def test_with_a_real_packer_the_machines_answer(tmp_path: Path) -> None:
+    with launch.start(tmp_path, options=[f"--packer={sys.executable}"]) as running:
+        with socket.create_connection(("127.0.0.1", running.guest_port), timeout=10) as door:
+            assert door.recv(8) == b"SSH-2.0-"
+        assert f"{Path(sys.executable).resolve()} {running.guest_port}" in Path(running.packer).read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -22,7 +22,8 @@ ALL = Asked(goss="g.yaml", smoke=("a.sh", "b.sh"), profile="cis_server_l1")
 
 
 def _goss(*results: Mapping[str, Any]) -> dict[str, Any]:
-    return {"results": list(results), "summary": {"test-count": len(results), "failed-count": 0}}
+    failed = sum(1 for each in results if each.get("result"))
+    return {"results": list(results), "summary": {"test-count": len(results), "failed-count": failed}}
 
 
 def _smoke(*codes: int) -> dict[str, Any]:
@@ -38,7 +39,9 @@ def _of(tests: Asked, files: Mapping[str, object], *, simulated: bool = False) -
 
 
 def _check(name: str, content: object) -> ReportedCheck:
-    tests = Asked(goss="g.yaml" if name == "goss" else "", smoke=("a.sh",) if name == "smoke" else ())
+    told = content.get("results") if isinstance(content, dict) else None
+    smoke = tuple(f"tests/{each['name']}" for each in told or ()) if name == "smoke" else ()
+    tests = Asked(goss="g.yaml" if name == "goss" else "", smoke=smoke or ("a.sh",) * (name == "smoke"))
     found = _of(tests, {"hygiene.json": HYGIENE, f"{name}.json": content})
     return next(check for check in found.checks if check.name == name)
 
@@ -131,6 +134,37 @@ def test_goss_whose_summary_counts_otherwise_is_not_believed() -> None:
     content = {"results": [GOOD], "summary": {"test-count": 30, "failed-count": 0}}
     with pytest.raises(PermanentError, match="it is not goss's own"):
         _check("goss", content)
+
+
+def test_goss_whose_summary_tells_of_more_failures_than_it_lists_is_not_believed() -> None:
+    content = {"results": [GOOD], "summary": {"test-count": 1, "failed-count": 1}}
+    with pytest.raises(PermanentError, match="its summary tells of 1"):
+        _check("goss", content)
+
+
+LEFT_OUT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "one is left out": (("tests/a.sh", "tests/b.sh"), ("a.sh",)),
+    "one is told twice instead of another": (("tests/a.sh", "tests/b.sh"), ("a.sh", "a.sh")),
+    "one of two of the same name is left out": (("a/x.sh", "b/x.sh"), ("x.sh",)),
+    "another one has run": (("tests/a.sh",), ("c.sh",)),
+    "one more has run": (("tests/a.sh",), ("a.sh", "c.sh")),
+}
+
+
+@pytest.mark.parametrize(("asked", "told"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+def test_smoke_tests_that_are_not_those_that_were_asked_for_are_no_result(
+    asked: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    content = {"results": [{"name": name, "passed": True, "exit_code": 0} for name in told]}
+    with pytest.raises(PermanentError, match=r"smoke\.json: tells of .* were to run: ") as caught:
+        _of(Asked(smoke=asked), {"hygiene.json": HYGIENE, "smoke.json": content})
+    assert caught.value.error_class is ErrorClass.SMOKE
+
+
+def test_smoke_tests_of_the_same_name_in_two_folders_are_two() -> None:
+    content = {"results": [{"name": "x.sh", "passed": True, "exit_code": 0}] * 2}
+    found = _of(Asked(smoke=("a/x.sh", "b/x.sh")), {"hygiene.json": HYGIENE, "smoke.json": content})
+    assert found.checks[1].detail == "2 of 2 passed"
 
 
 def test_everything_that_is_asked_for_and_missing_is_named_at_once() -> None:

@@ -69,3 +69,18 @@ def _await(holds: object) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_many_lines_at_once_are_cut_and_lost_as_one_by_one(tmp_path: Path) -> None:
+    kept = []
+    for number, at_once in enumerate((True, False)):
+        blobs = FolderBlobs(tmp_path / str(number))
+        with LogStream(blobs, "x/log.txt", echo=lambda line: None, every_seconds=0.01, limit=1000) as log:
+            if at_once:
+                log.lines(["x" * 99] * 100)
+            else:
+                for _ in range(100):
+                    log.line("x" * 99)
+        kept.append(blobs.text("x/log.txt"))
+    assert kept[0] == kept[1]
+    assert kept[0].count("x" * 99) == 10

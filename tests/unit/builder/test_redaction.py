@@ -29,6 +29,46 @@ def test_a_secret_is_hidden(line: str, secret: str) -> None:
     assert "[redacted]" in shown
 
 
+MIXED = [
+    "x\n",
+    "two\r\n",
+    "",
+    "\n",
+    "a\ttab\n",
+    "red \x1b[31m\n",
+    "zero\u200bwidth\n",
+    f"token {TOKEN}\n",
+    "-----BEGIN PRIVATE KEY-----\n",
+    "MIIEpAIBAAKCAQEA\n",
+    "-----END PRIVATE KEY-----\n",
+    "the value own-secret-of-this-run here\n",
+    "x" * 9000 + "\n",
+    "x" * 20_000,
+    "DB_PASSWORD=hunter22\n",
+]
+
+
+@pytest.mark.parametrize("between", [0, 1, 7, 8, 63, 64, 200])
+def test_many_lines_at_once_are_shown_as_one_by_one(between: int) -> None:
+    lines = [line for each in MIXED for line in (*["harmless\n"] * between, each)]
+    one_by_one = Redactor(["own-secret-of-this-run"])
+    at_once = Redactor(["own-secret-of-this-run"]).clean_all(lines)
+    assert at_once == [one_by_one.clean(line) for line in lines]
+    assert not any(secret in "".join(at_once) for secret in (TOKEN, "own-secret", "MIIE", "hunter22"))
+
+
+def test_a_key_that_began_in_earlier_lines_stays_hidden_in_later_ones() -> None:
+    redactor = Redactor()
+    redactor.clean_all(["-----BEGIN PRIVATE KEY-----\n"])
+    assert redactor.clean_all(["MIIE\n"] * 3) == ["[redacted]"] * 3
+
+
+def test_a_long_secret_of_this_run_that_is_broken_where_looking_ends_is_not_shown() -> None:
+    secret = "0123456789" * 500
+    shown = Redactor([secret]).clean("password=" + "x" * 13_000 + " " + secret + "\n")
+    assert "0123456789" not in shown
+
+
 @pytest.mark.parametrize(
     "line",
     [

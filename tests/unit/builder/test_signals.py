@@ -110,6 +110,21 @@ def test_nothing_starts_after_a_told_stop(tmp_path: Path, folder: Path) -> None:
     assert not (folder / "ran").exists()
 
 
+def test_every_line_of_packer_arrives_once_and_whole_wherever_a_read_ends(tmp_path: Path) -> None:
+    lines: list[str] = []
+    words = "".join(f"{'é' * (number % 97)}{number}\n" for number in range(30_000))
+    (tmp_path / "said").write_text(f"{words}the last, without an end", encoding="utf-8")
+    packer = Packer(
+        program=str(samples.write_packer(tmp_path, "cat said")),
+        folder=tmp_path,
+        environ={"PATH": os.environ["PATH"]},
+        stop=StopRequest(),
+        take=lines.extend,
+    )
+    assert packer.build("x", seconds=30).succeeded
+    assert lines == [*words.splitlines(keepends=True), "the last, without an end"]
+
+
 def test_what_packer_leaves_in_its_group_is_ended_with_it(tmp_path: Path, folder: Path) -> None:
     run = _packer(tmp_path, folder, "sleep 60 & echo $! > child", StopRequest()).build("t", seconds=20)
 

@@ -61,7 +61,7 @@ def test_values_of_a_team_reach_files_but_no_string_of_the_template(value: str) 
     assert not [text for text in _strings(rendered) if value in text]
     assert not [text for text in _strings(rendered) if "${" in text or "%{" in text]
     braces = {text for text in _strings(rendered) if "{{" in text}
-    assert braces == {"chmod 0700 {{ .Path }}; sudo -n /bin/bash {{ .Path }}"}
+    assert braces == {"chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"}
     assert json.loads(template.to_text(rendered)) == rendered
 
 
@@ -96,6 +96,58 @@ def test_a_wrapper_hands_values_on_as_they_are(value: str, tmp_path: Path) -> No
     assert not wrapper.exists()
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o644], ids=["own-interpreter", "bash"])
+def test_a_platform_script_sees_nothing_of_what_an_image_puts_into_the_environment(
+    mode: int, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+    (tmp_path / "profile").write_text(f"touch {marker}\n", encoding="utf-8")
+    script = tmp_path / "check.sh"
+    script.write_text("#!/bin/bash\n/usr/bin/env | /usr/bin/sort > seen\n", encoding="utf-8")
+    script.chmod(mode)
+    wrapper = tmp_path / "wrapper.sh"
+    text = guest.run_script("x", str(tmp_path), "check.sh", {"GIVEN": "a b'c"}, is_ours=True)
+    wrapper.write_text(text, encoding="utf-8")
+    planted = {
+        "BASH_ENV": str(tmp_path / "profile"),
+        "BASH_FUNC_exec%%": "() { :; }",
+        "LD_PRELOAD": "",
+        "PATH": "/opt/evil:/usr/bin:/bin",
+        "SUDO_USER": "packer",
+    }
+
+    bash = shutil.which("bash") or "/bin/bash"
+    subprocess.run([bash, "-p", str(wrapper)], check=True, timeout=10, env=planted)
+
+    seen = (tmp_path / "seen").read_text(encoding="utf-8").splitlines()
+    own = ("OLDPWD=", "PWD=", "SHLVL=", "_=")  # bash's own
+    assert [line for line in seen if not line.startswith(own)] == [
+        "GIVEN=a b'c",
+        "HOME=/root",
+        "LANG=C.UTF-8",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "SUDO_USER=packer",
+    ]
+    assert not marker.exists()
+
+
+def test_the_platforms_steps_are_sent_and_unpacked_again_after_the_team_has_had_the_machine() -> None:
+    plan = _plan(samples.child_job())
+    ran = [json.dumps(block) for block in plan.blocks]
+    (renew,) = [number for number, block in enumerate(ran) if "renew.sh" in block]
+    assert "imagefactory-platform.tar.gz" in ran[renew - 1]
+    assert any("file.sh" in block for block in ran[:renew])
+    assert not any("ansible.sh" in block or "shell.sh" in block for block in ran[renew:])
+    (script,) = [script.content for script in plan.scripts if script.file.endswith("renew.sh")]
+    lines = script.splitlines()
+    removed = lines.index("rm -rf -- /run/imagefactory/platform")
+    assert (
+        f"' {samples.child_job().platform} /tmp/imagefactory-platform.tar.gz | sha256sum"
+        in lines[removed + 1]
+    )
+    assert lines[removed + 3].startswith("tar --extract")
+
+
 def test_the_platform_stands_around_the_team_and_deprovision_is_last() -> None:
     files = [script.file for script in _plan(samples.child_job()).scripts]
     kinds = [file.split("-", 1)[1] for file in files]
@@ -106,6 +158,7 @@ def test_the_platform_stands_around_the_team_and_deprovision_is_last() -> None:
         "shell.sh",
         "ansible.sh",
         "file.sh",
+        "renew.sh",
         "platform.sh",
         "platform.sh",
         "platform.sh",

@@ -19,7 +19,7 @@ from pipeline_core.domain.compliance import (
     short_id,
 )
 from pipeline_core.domain.definitions import Waiver
-from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.policy import ComplianceFloor, WaiverRules
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Verdict
 
 TODAY = date(2026, 11, 21)
@@ -234,6 +234,35 @@ def test_waivers_give_back_the_points_of_their_rules_until_they_expire(
     assert found["compliance"].score == score
     assert found["compliance"].scanned == 80
     assert ("(80 before waivers)" in found["compliance"].evidence) is (score != 80)
+
+
+@pytest.mark.parametrize(
+    ("rules", "passed", "text"),
+    [
+        (WaiverRules(grantors=frozenset({"sec@example.com"})), True, "waived: a "),
+        (
+            WaiverRules(grantors=frozenset({"other@example.com"})),
+            False,
+            "a (SecOps lets sec@example.com grant no waivers)",
+        ),
+        (WaiverRules(longest=timedelta(days=30)), True, "waived: a "),
+        (
+            WaiverRules(longest=timedelta(days=29)),
+            False,
+            "a (the waiver by sec@example.com lasts until 2026-12-21, longer than SecOps allows)",
+        ),
+    ],
+    ids=["a grantor", "no grantor", "as long as allowed", "too long"],
+)
+def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, passed: bool, text: str) -> None:
+    found = _judge(
+        _scan(80, _finding("a", HIGH)),
+        _waiver("a"),
+        floor=ComplianceFloor(always_fail=frozenset({HIGH}), waivers=rules),
+    )
+    assert {found[gate].passed for gate in ("compliance", "severities", "waivers")} == {passed}
+    assert found["compliance"].score == (100 if passed else 80)
+    assert text in found["waivers"].evidence
 
 
 def test_what_is_waived_is_not_asked_to_be_mended() -> None:

@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 
 from pipeline_core import guard
-from pipeline_core.guard import bundles, catalog
+from pipeline_core.domain.definitions import FileStep
+from pipeline_core.guard import bundles, catalog, steps
 from pipeline_core.wire import image_yaml
 from tests.unit.guard.archives import FORMS
 from tests.unit.wire.documents import BUNDLE, FULL, HERE
@@ -132,3 +133,10 @@ def test_our_own_catalog_passes_the_guard_and_its_schema() -> None:
     document = json.loads((CHECKOUT / "images" / "catalog.json").read_text())
     assert catalog.check_catalog(document) == ()
     jsonschema.validate(document, json.loads((CHECKOUT / "images" / "catalog.schema.json").read_text()))
+
+
+@pytest.mark.parametrize("destination", ["//etc/./shadow", "/.//run/a.conf", "/var/lib/waagent/"])
+def test_a_detour_does_not_lead_to_a_place_that_is_not_a_teams(destination: str) -> None:
+    """`image.yaml` refuses such names; a job that was made otherwise meets the guard of the builder."""
+    found = [*steps.check_steps([FileStep(path="a", destination=destination)], FORMS)]
+    assert [finding.rule for finding in found] == ["destination"]

@@ -160,6 +160,7 @@ DEFINITIONS: dict[str, tuple[tuple[str | int, ...], object, Found]] = {
     "this machine": (ENV, {"CHECK": "http://127.0.0.1:8080/health"}, set()),
     "not kept": (DESTINATION, "/run/a.conf", {("destination", TO)}),
     "staged tools": (DESTINATION, "/opt/stage/Tools/goss/0.4.9/goss", {("destination", TO)}),
+    "the folder itself": (DESTINATION, "/var/lib/waagent", {("destination", TO)}),
     "accounts": (DESTINATION, "/etc/shadow", {("destination", TO)}),
     "host key": (DESTINATION, "/etc/ssh/ssh_host_rsa_key", {("destination", TO)}),
     "authorised key": (DESTINATION, "/root/.ssh/authorized_keys", {("destination", TO)}),

@@ -208,3 +208,25 @@ def test_an_sbom_that_is_no_json_is_not_printed(run: Run, factory: FakeFactory) 
     done = run("sbom", "payments-api@1.20261121.1")
     assert done.exit_code == 1
     assert "\x1b" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("diff", "Payments API", "1.20261120.1", "1.20261121.1"), "no name of an image"),
+        (("diff", "payments-api", "1.20261120.1", "latest"), "'latest' is no version"),
+        (("diff", "payments-api", "1.0", "1.20261121.1"), "'1.0' is no version"),
+        (("sbom", "payments-api@"), "'' is no version"),
+        (("sbom", "../api"), "no name of an image"),
+        (("verify", "@1.20261121.1"), "no name of an image"),
+        (("verify", "payments-api@latest"), "imagefactory show IMAGE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_names_no_image_or_version_is_wrong_usage_and_nobody_is_asked(
+    words: tuple[str, ...], told: str, run: Run, factory: FakeFactory
+) -> None:
+    ended = run(*words)
+    assert ended.exit_code == 2
+    assert told in " ".join(ended.stderr.split())
+    assert factory.asked == []

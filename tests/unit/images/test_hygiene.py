@@ -27,6 +27,12 @@ def system(tmp_path: Path) -> Path:
     """A system as a build leaves it: nothing to find."""
     files = {
         "etc/shadow": "root:!!:19000:0:99999:7:::\nbin:*:19000:0:99999:7:::\npacker:!:19000::::::\n",
+        "etc/passwd": (
+            "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\nftp:x:14:50::/var/ftp:/sbin/nologin\n"
+            "app:x:990:990::/var/lib/app:/bin/bash\nweb:x:991:991::/var/lib/app:/bin/bash\n"
+        ),
+        "mnt/resource/key.pem": KEY,
+        "run/key.pem": KEY,
         "etc/hosts": "127.0.0.1 localhost\n",
         "etc/pki/rhui/key.pem": KEY,
         "etc/ssh/sshd_config": "PermitRootLogin no\n",
@@ -87,6 +93,10 @@ PLANTED = {
     "authorised key": ("home/dev/.ssh/authorized_keys", "ssh-ed25519 AAAA dev\n", "authorised-key"),
     "authorised key of root": ("root/.ssh/authorized_keys", "ssh-ed25519 AAAA admin", "authorised-key"),
     "second file of keys": ("home/dev/.ssh/authorized_keys2", "ssh-rsa AAAA\n", "authorised-key"),
+    "authorised key of a service": ("var/lib/app/.ssh/authorized_keys", "ssh-rsa AAAA\n", "authorised-key"),
+    "history of a service": ("var/lib/app/.bash_history", "ls\n", "history"),
+    "key in a folder of a team's own": ("app/conf/tls.key", KEY, "private-key"),
+    "token in the root": ("deploy.env", f"token = ghp_{'a1' * 18}\n", "token"),
     "keys for all": ("etc/ssh/authorized_keys.d/dev", "ssh-rsa AAAA\n", "authorised-key"),
     "sign-in of az": ("root/.azure/msal_token_cache.json", "{}", "credentials"),
     "netrc": ("home/dev/.netrc", "machine x\n", "credentials"),
@@ -193,6 +203,18 @@ def test_roots_key_that_only_says_whom_to_log_in_as_is_allowed(system: Path, loo
     assert look() == []
     write(system, "root/.ssh/authorized_keys", PROVISIONED + "ssh-rsa BBBB somebody\n")
     assert look() == ["/root/.ssh/authorized_keys: an authorised key [authorised-key]"]
+
+
+def test_a_key_of_root_that_only_quotes_such_a_line_is_found(system: Path, look: Look) -> None:
+    line = 'ssh-rsa AAAA command="echo Please login as the user\n'  # a comment, for sshd
+    write(system, "root/.ssh/authorized_keys", line)
+    assert look() == ["/root/.ssh/authorized_keys: an authorised key [authorised-key]"]
+
+
+def test_a_home_with_a_line_end_in_its_name_is_looked_at(system: Path, look: Look) -> None:
+    write(system, "home/a\nb/.ssh/authorized_keys", "ssh-rsa AAAA\n")
+    (finding,) = look()
+    assert finding.endswith("an authorised key [authorised-key]")
 
 
 def test_a_key_that_the_machine_made_since_its_boot_is_its_own(system: Path, look: Look) -> None:

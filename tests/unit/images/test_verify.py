@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +126,7 @@ def guest(tmp_path: Path) -> Guest:
 def test_a_good_machine_passes_every_check_that_was_asked_for(guest: Guest) -> None:
     done = guest.verify("echo fine", goss="team.yaml", profile="cis_server_l1")
     assert done.returncode == 0, done.stderr
-    found = guest.read(goss="team.yaml", smoke=("a.sh",), profile="cis_server_l1")
+    found = guest.read(goss="team.yaml", smoke=("smoke-0.sh",), profile="cis_server_l1")
     assert {check.name: check.passed for check in found.checks} == dict.fromkeys(
         ("boot", "goss", "smoke", "hygiene"), True
     )
@@ -170,12 +172,30 @@ def test_a_broken_invariant_counts_as_hygiene(guest: Guest) -> None:
 
 def test_one_failed_smoke_test_fails_the_check_and_the_others_still_run(guest: Guest) -> None:
     assert guest.verify("exit 7", "exit 0").returncode == 0
-    assert guest.checks(smoke=("a.sh", "b.sh"))["smoke"] is False
+    assert guest.checks(smoke=("smoke-0.sh", "smoke-1.sh"))["smoke"] is False
     results = json.loads((guest.results / "smoke.json").read_text("utf-8"))["results"]
     assert [(each["name"], each["passed"], each["exit_code"]) for each in results] == [
         ("smoke-0.sh", False, 7),
         ("smoke-1.sh", True, 0),
     ]
+
+
+def test_a_teams_tests_come_after_the_scan_and_after_what_holds_for_every_image(guest: Guest) -> None:
+    body = f'[[ -s "{guest.results}/xccdf.xml.gz" && -s "{guest.results}/hygiene.json" ]]'
+    assert guest.verify(body, profile="cis_server_l1").returncode == 0
+    assert guest.checks(smoke=("smoke-0.sh",))["smoke"] is True
+
+
+def test_what_a_smoke_test_leaves_running_does_not_hold_the_stage_open(guest: Guest) -> None:
+    pid = guest.folder / "pid"
+    started = time.monotonic()
+    try:
+        done = guest.verify(f'sleep 50 & echo $! >"{pid}"; echo served; echo badly >&2')
+    finally:
+        os.kill(int(pid.read_text("utf-8")), signal.SIGKILL)
+    assert time.monotonic() - started < 40
+    assert done.returncode == 0, done.stderr
+    assert "served\nbadly\n" in done.stdout
 
 
 def test_rules_that_fail_do_not_end_the_stage_and_the_builder_reads_them(guest: Guest) -> None:

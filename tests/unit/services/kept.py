@@ -83,8 +83,9 @@ def seal(made: World, build: Build, told: BuildReport) -> None:
     """Write the report's digest into the build's row, as the driver does when it has judged."""
     stored = scenes.stored(made, build.id)
     digest = Digest(hashlib.sha256(told.to_wire()).hexdigest())
-    field = "build_result" if told.stage == "build" else "verify_result"
-    row = records.put_build(replace(stored.value, **{field: digest}), etag=stored.etag)
+    result, attempt = f"{told.stage}_result", f"{told.stage}_attempt"
+    sealed = replace(stored.value, **{result: digest, attempt: told.attempt})
+    row = records.put_build(sealed, etag=stored.etag)
     scenes.images(made).commit([row])
 
 

@@ -44,20 +44,20 @@ def _job(made: World, name: str) -> BuildJob:
     return BuildJob.from_wire(made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT), digest=digest)
 
 
-def _report(made: World, build: Build, **changes: object) -> None:
+def _report(made: World, of: Build, **changes: object) -> None:
     now = made.ports.clock.now()
     fields: dict[str, object] = {
-        "build": str(build.id),
-        "stage": build.phase.stage,
-        "attempt": build.attempt,
+        "build": str(of.id),
+        "stage": of.phase.stage,
+        "attempt": of.attempt,
         "succeeded": True,
         "packer": "recorded",
         "started_at": now,
         "ended_at": now,
-        "artifact": f"/galleries/quarantine/images/rhel9-base/versions/{build.version}",
+        "artifact": f"/galleries/quarantine/images/rhel9-base/versions/{of.version}",
     }
     report = BuildReport.model_validate({**fields, **changes})
-    _leave(made, build, report.to_wire())
+    _leave(made, of, report.to_wire())
 
 
 def _leave(made: World, build: Build, content: bytes) -> None:
@@ -378,3 +378,18 @@ def test_a_waiting_step_comes_again_after_the_configured_wait() -> None:
     scenes.step(made, build)
     (message,) = made.ports.queues.messages("build-steps")
     assert message.visible_at - made.ports.clock.now() == WAIT
+
+
+@pytest.mark.parametrize(
+    "told", [{"build": "rhel9-java.000000000000.1"}, {"stage": "verify"}, {"attempt": 2}], ids=str
+)
+def test_a_report_that_is_of_something_else_counts_for_nothing(told: dict[str, object]) -> None:
+    made, build, _ = _running()
+    _report(made, build, **told)
+    scenes.step(made, build)
+    made.drain()
+    ended = _now(made, build)
+    assert ended.result is Result.FAILED
+    assert ended.failure is not None
+    assert "a builder wrote where it should not" in ended.failure.message
+    assert made.ports.galleries.everything(LIVE) == made.ports.galleries.everything(QUARANTINE) == []

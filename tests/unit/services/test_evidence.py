@@ -1,17 +1,19 @@
 """What is kept of a build: the list, the chain of digests, and files that are missing, changed or huge."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, NotFound, PermanentError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services import evidence
 from pipeline_core.services.evidence import Evidence, EvidenceFile, Place
+from pipeline_core.state import images as records
 from pipeline_core.wire.job import ReportedEvidence
 from simulation.world import World
-from tests.unit.services import kept, scenes
+from tests.unit.services import kept, policies, scenes
 from tests.unit.services.scenes import BASE
 
 VERIFY = Place(stage="verify", attempt=1)
@@ -212,3 +214,59 @@ def test_a_place_is_read_back_as_it_is_written(text: str) -> None:
 def test_what_names_no_attempt_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match="verify-1"):
         Place.parse(text)
+
+
+def test_an_attempt_that_was_made_again_for_a_new_policy_is_no_changed_evidence() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    begun = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    scenes.step(made, begun)  # the scan is being made
+    policies.put(made, compliance={"profile": "stig"})
+    made.drain()
+    (build,) = scenes.builds(made, BASE)
+    assert build.verify_attempt == 2
+    shown = files_of(made).show(build.id)
+    assert shown.problems == ()
+    reports = [row(file)[0] for file in shown.files if file.name == "result.json"]
+    assert reports == ["build-1", "verify-1", "verify-2"]
+    place, report = files_of(made).verified(build)
+    assert (str(place), report.attempt) == ("verify-2", 2)
+    kept.overwrite(made, build, "verify-2/result.json", report.model_copy(update={"packer": "x"}).to_wire())
+    assert len(files_of(made).show(build.id).problems) == 1
+
+
+def test_an_attempt_behind_the_one_that_was_judged_is_never_taken_for_it(made: World, build: Build) -> None:
+    kept.keep(made, build, FILES)
+    forged = kept.report(build, "verify-2", {"goss.json": b"forged"})
+    kept.overwrite(made, build, "verify-2/goss.json", b"forged")
+    kept.overwrite(made, build, "verify-2/result.json", forged.to_wire())
+    (found,) = scenes.builds(made, BASE)
+    place, report = files_of(made).verified(found)
+    assert (str(place), len(report.evidence)) == ("verify-1", 2)
+
+
+def test_a_row_that_does_not_tell_which_attempt_counted_holds_every_report_to_the_judged_one(
+    made: World, build: Build
+) -> None:
+    kept.keep(made, build, FILES)
+    stored = scenes.stored(made, build.id)
+    older = records.put_build(replace(stored.value, verify_attempt=0), etag=stored.etag)
+    scenes.images(made).commit([older])
+    place, _ = files_of(made).verified(scenes.stored(made, build.id).value)
+    assert str(place) == "verify-1"
+    kept.overwrite(made, build, "verify-2/result.json", kept.report(build, "verify-2", {}).to_wire())
+    (problem,) = files_of(made).show(build.id).problems
+    assert "result.json of verify-2" in problem
+
+
+def test_the_report_of_another_attempt_or_build_is_not_believed_in_this_place(
+    made: World, build: Build
+) -> None:
+    failed = kept.report(build, "verify-3", {}, succeeded=False)
+    stranger = failed.model_copy(update={"build": "rhel9-base.000000000000.1"})
+    for place, told in (
+        ("verify-2", kept.report(build, "verify-1", {}, succeeded=False)),
+        ("verify-3", stranger),
+    ):
+        kept.overwrite(made, build, f"{place}/result.json", told.to_wire())
+        with pytest.raises(PermanentError, match="not what was reported"):
+            files_of(made).read(build.id, Place.parse(place), "result.json")

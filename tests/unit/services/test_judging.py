@@ -50,7 +50,7 @@ def _judged(made: World, build: Build, score: float) -> dict[str, Verdict]:
             findings=(ReportedRule(rule="a", result="fail", severity=Severity.HIGH),),
         ),
     )
-    verdicts = stage.judge.judge(build, report)
+    _, verdicts = stage.judge.judge(build, report)
     assert verdicts is not None
     return {verdict.gate: verdict for verdict in verdicts}
 

@@ -1,20 +1,24 @@
 """The policy: SecOps only, by version, kept by digest; what is judged is judged by what is in force then."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     NotFound,
     PermanentError,
     StaleWrite,
+    TransientError,
 )
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, PolicyVersion
-from pipeline_core.ports import Principal
+from pipeline_core.ports import Principal, Row, TableWrite, Verb
 from pipeline_core.services.policy import PolicyLost
 from pipeline_core.state.unchronicled import UnchronicledStore
 from pipeline_core.wire.problems import InvalidDocument
@@ -152,6 +156,8 @@ def test_what_was_in_force_and_is_lost_lets_nothing_through() -> None:
         _put(made, {}, None)
     assert refused.value.error_class is ErrorClass.CONFLICT
     with pytest.raises(PermanentError, match="was lost"):
+        desk.shown()
+    with pytest.raises(PermanentError, match="was lost"):
         made.register("rhel9-base", None)
     assert scenes.images(made).find_head(BASE) is None
 
@@ -199,7 +205,8 @@ def test_a_death_behind_the_change_is_mended_in_the_chronicle() -> None:
     chronicle = made.factory.registrar.chronicle
     version = PolicyVersion(revision=1, digest=Digest("ab" * 32), actor="Admin", at=made.ports.clock.now())
     chronicle.announce_policy()
-    made.factory.policy.policies.put(version, etag=None)
+    row = made.factory.policy.policies.find_row()
+    made.factory.policy.policies.put(version, etag=None if row is None else row.etag)
     assert chronicle.mend() == 0
     made.ports.clock.advance(timedelta(minutes=6))
     assert chronicle.mend() == 1
@@ -215,3 +222,108 @@ def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
     assert chronicle.mend() == 1
     assert list(chronicle.policies()) == []
     assert made.factory.policy.current() == OPEN
+
+
+def _row(made: World) -> PolicyVersion | None:
+    found = made.factory.policy.policies.find_row()
+    return None if found is None else found.value
+
+
+def test_that_there_is_no_policy_is_asked_of_the_chronicle_once_and_then_noted() -> None:
+    made = scenes.registered({})
+    losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
+    asked: list[str] = []
+    blobs = Listed(inner=made.ports.blobs, asked=asked)
+    scenes.rewired(made, blobs=blobs)
+    assert made.factory.policy.current() == OPEN
+    assert made.factory.policy.floor_of(BASE) == ComplianceFloor()
+    assert [prefix for prefix in asked if "policy" in prefix] == ["chronicle/policy/"]
+    noted = _row(made)
+    assert noted is not None
+    assert noted.revision == 0
+    assert made.factory.policy.policies.find_current() is None
+    assert made.factory.policy.versions(limit=10) == ()
+
+
+def test_a_build_without_a_policy_lists_no_blobs_for_it() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    asked: list[str] = []
+    scenes.rewired(made, blobs=Listed(inner=made.ports.blobs, asked=asked))
+    made.drain()
+    assert scenes.head(made, BASE).current is not None
+    assert [prefix for prefix in asked if "policy" in prefix] == []
+
+
+def test_the_first_policy_is_written_over_the_note_and_its_loss_is_a_loss() -> None:
+    made = scenes.registered({})
+    assert made.factory.policy.current() == OPEN
+    assert policies.put(made, maxAge="7d").version.revision == 1
+    assert made.factory.policy.current().revision == 1
+    losses.lose_tables(made, "index", only=lambda row: row.partition == "policy" and row.key == "current")
+    with pytest.raises(PolicyLost):
+        made.factory.policy.current()
+    assert _row(made) is None
+
+
+def test_whoever_finds_no_policy_while_the_first_is_put_in_force_is_held_to_it() -> None:
+    made = scenes.registered({})
+    losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
+    quick = made.factory
+
+    def put() -> None:
+        policies.put(made, maxAge="7d")
+
+    first = scenes.once(put)
+
+    def overtake(table: str, writes: Sequence[TableWrite]) -> None:
+        if writes[0].row.partition == "policy":
+            made.factory, slow = quick, made.factory
+            first()
+            made.factory = slow
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=overtake))
+    assert made.factory.policy.current().longest_max_age == timedelta(days=7)
+
+
+def test_a_note_that_nobody_can_keep_is_tried_again_later() -> None:
+    made = scenes.registered({})
+    losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
+    scenes.rewired(made, tables=Forgetful(inner=made.ports.tables))
+    with pytest.raises(TransientError, match="comes and goes"):
+        made.factory.policy.current()
+
+
+def test_tables_from_before_the_first_policy_are_mended_by_a_restore() -> None:
+    made = scenes.registered({})
+    note = next(row for row in made.ports.tables.rows("index") if row.partition == "policy")
+    policies.put(made, maxAge="7d")
+    losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
+    made.ports.tables.write("index", [TableWrite(verb=Verb.INSERT, row=note)])
+    assert made.factory.policy.restore() is True
+    assert made.factory.policy.current().longest_max_age == timedelta(days=7)
+    assert made.factory.policy.restore() is False
+
+
+class Forgetful(scenes.WatchedTables):
+    """Tables that never show a row of the policy."""
+
+    def __init__(self, inner: MemoryTables) -> None:
+        super().__init__(inner=inner, before=lambda *_: None)
+
+    def find(self, table: str, partition: str, key: str) -> Row | None:
+        return None if partition == "policy" else self.inner.find(table, partition, key)
+
+
+@dataclass(slots=True, kw_only=True)
+class Listed:
+    """Blobs that note which prefixes are listed."""
+
+    inner: Any
+    asked: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Any:
+        self.asked.append(prefix)
+        return self.inner.list(container, prefix, limit=limit)

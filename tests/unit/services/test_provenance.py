@@ -1,6 +1,7 @@
 """What is said about a build, that it is signed, and that nothing is published for which it does not hold."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.domain import proofs
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services import provenance_parts
 from pipeline_core.services.provenance import Provenance
 from pipeline_core.wire.job import BuildReport
@@ -111,6 +112,7 @@ def test_every_file_of_both_stages_is_named_with_its_digest() -> None:
         )
     made.ports.blobs._blobs["builds"].pop(f"{build.id}/build-1/result.json")
     made.ports.blobs.create("builds", f"{build.id}/build-1/result.json", kept[0].to_wire(), media_type="")
+    build = replace(build, build_result=Digest(scenes.sha256(kept[0].to_wire())))
     digest = service(made).store(build, build.verdicts, kept[1])
     said = json.loads(made.ports.blobs.read("provenance", f"{digest}.json", limit=10**6))
     assert said["predicate"]["runDetails"]["byproducts"][1:] == [
@@ -122,6 +124,24 @@ def test_every_file_of_both_stages_is_named_with_its_digest() -> None:
         }
         for stage in ("build", "verify")
     ]
+
+
+def test_nothing_is_signed_where_the_report_of_the_build_stage_is_no_longer_the_one_that_was_accepted() -> (
+    None
+):
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    place = f"{build.id}/build-1/result.json"
+    report = BuildReport.from_wire(made.ports.blobs.read("builds", place, limit=10**6))
+    forged = report.model_copy(update={"packer": "another"}).to_wire()
+    made.ports.blobs._put("builds", place, forged, "application/json")
+    made.drain()
+    ended = only_build(made)
+    assert (ended.result, ended.provenance) == (Result.FAILED, None)
+    assert ended.failure is not None
+    assert ended.failure.error_class is ErrorClass.PROVENANCE
+    assert f"{place} is not the report that was accepted" in ended.failure.message
+    assert made.ports.galleries.everything(LIVE) == []
 
 
 def test_a_second_signing_of_the_same_build_changes_nothing() -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, PermanentError
@@ -76,6 +78,41 @@ def test_a_replication_that_takes_days_is_watched_and_never_given_up() -> None:
     made.ports.clock.advance(timedelta(hours=12))
     scenes.step(made, build)
     assert made.ports.galleries.latest(LIVE, BASE) == version
+
+
+def test_a_replication_of_hours_ends_well_by_the_steps_alone_and_its_children_wait() -> None:
+    made = scenes.registered({"rhel9-base": None, "rhel9-java": "rhel9-base"})
+    made.ports.galleries.replication = timedelta(hours=9)  # longer than any deadline of a stage
+    began = made.ports.clock.now()
+    scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
+    assert made.ports.clock.now() - began >= timedelta(hours=9)
+    made.ports.galleries.replication = timedelta(minutes=3)
+    made.drain()
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    assert (base.result, base.attempt, java.result) == (Result.SUCCEEDED, 1, Result.SUCCEEDED)
+    assert made.poisoned == []
+
+
+@pytest.mark.parametrize("change", ["key", "tags"])
+def test_what_is_no_longer_proven_when_it_has_replicated_is_not_let_in(change: str) -> None:
+    made, build, version = _publishing(replication=timedelta(hours=5))
+    live = _live(made, version)
+    assert live is not None
+    if change == "key":
+        made.ports.signer.rotate()
+        made.ports.signer.disable(made.ports.signer.trusted_keys()[-1])
+    else:
+        tags = {**live.tags, "imagefactory-origin": "RedHat:RHEL:9-lvm-gen2:9.9.2099010100"}
+        made.ports.galleries.add_version(replace(live, tags=tags, state=VersionState.READY))
+    made.ports.clock.advance(timedelta(hours=5))
+    scenes.step(made, build)
+    made.drain()
+    ended = _after(made, build)
+    assert ended.result is Result.FAILED
+    assert ended.failure is not None
+    assert ended.failure.error_class is ErrorClass.PROVENANCE
+    assert scenes.head(made, BASE).current is None
+    assert _left(made) == []
 
 
 def test_the_tags_of_a_live_version_tell_what_it_was_made_from() -> None:

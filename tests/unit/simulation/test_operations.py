@@ -4,7 +4,7 @@ import pytest
 
 from simulation import benchmark
 
-LIMIT = 84.0  # the goal is 60: whoever needs more says so here; whoever needs less lowers it
+LIMIT = 82.0  # the goal is 60: whoever needs more says so here; whoever needs less lowers it
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,15 @@
 set -euo pipefail
 umask 022
 rm -f -- "$0" # after the last step nobody is left who could
-printf '%s\n' 'imagefactory: step 7 of 7: platform: platform/after/90-deprovision.sh'
-export IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1
-export IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle
-export IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json
-export IMAGEFACTORY_IMAGE=rhel9-base
-export IMAGEFACTORY_PLATFORM=/run/imagefactory/platform
-export IMAGEFACTORY_ROOT=/run/imagefactory
+printf '%s\n' 'imagefactory: step 7 of 8: platform: platform/after/85-hygiene-check.sh'
+kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)
+kept+=(SUDO_USER="${SUDO_USER:-}")
+kept+=(IMAGEFACTORY_BUILD=rhel9-base.3fa9c1d20b77.1)
+kept+=(IMAGEFACTORY_BUNDLE=/run/imagefactory/bundle)
+kept+=(IMAGEFACTORY_CATALOG=/run/imagefactory/catalog.json)
+kept+=(IMAGEFACTORY_IMAGE=rhel9-base)
+kept+=(IMAGEFACTORY_PLATFORM=/run/imagefactory/platform)
+kept+=(IMAGEFACTORY_ROOT=/run/imagefactory)
 cd -- /run/imagefactory/platform
-if [ -x /run/imagefactory/platform/platform/after/90-deprovision.sh ]; then exec /run/imagefactory/platform/platform/after/90-deprovision.sh; fi
-exec /bin/bash /run/imagefactory/platform/platform/after/90-deprovision.sh
+if [ -x /run/imagefactory/platform/platform/after/85-hygiene-check.sh ]; then exec /usr/bin/env -i "${kept[@]}" /run/imagefactory/platform/platform/after/85-hygiene-check.sh; fi
+exec /usr/bin/env -i "${kept[@]}" /bin/bash /run/imagefactory/platform/platform/after/85-hygiene-check.sh

@@ -1,0 +1,72 @@
+"""Measures what the builder's log costs: `python -m tools.measure_log [MEGABYTES]`, on lines that a guest may print.
+
+Prints seconds of CPU from Packer's output to the log, with storage that answers at once. Decides nothing.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from builder.log_stream import LogStream
+from builder.packer import Packer
+from builder.redaction import Redactor
+from builder.stop import StopRequest
+from builder.transcript import Transcript
+
+_SAMPLES = {
+    "lines of two bytes": "x\n",
+    "lines of a build": "==> azure-arm.image: TASK [hardening : set the minimum age] ***\n",
+    "lines that each may hide a secret": "key\n",
+}
+_SECONDS = 600
+
+
+class _NoStorage:
+    """Storage that takes everything and keeps nothing."""
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        raise NotImplementedError
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        raise NotImplementedError
+
+    def create_log(self, container: str, name: str) -> None:
+        return
+
+    def append(self, container: str, name: str, content: bytes, *, offset: int) -> None:
+        return
+
+
+def measure(line: str, size: int) -> float:
+    """Seconds of CPU of this process for `size` bytes of such lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "packer"
+        program.write_text(f"#!/bin/sh\nyes '{line.rstrip()}' | head -c {size}\n", encoding="utf-8")
+        program.chmod(0o700)
+        started = time.process_time()
+        with LogStream(_NoStorage(), "log.txt", echo=lambda text: None) as log:
+            transcript = Transcript(log, Redactor(["the-value-of-a-secret"]))
+            packer = Packer(
+                program=str(program),
+                folder=Path(folder),
+                environ={"PATH": os.environ["PATH"]},
+                stop=StopRequest(),
+                take=transcript.add,
+            )
+            if not packer.build("x", seconds=_SECONDS).succeeded:
+                raise SystemExit("the output was not read within its time")
+        return time.process_time() - started
+
+
+def main(arguments: list[str]) -> None:
+    """Print a line per sample."""
+    megabytes = int(arguments[0]) if arguments else 20
+    for what, line in _SAMPLES.items():
+        seconds = measure(line, megabytes * 1_000_000)
+        sys.stdout.write(f"{megabytes} MB, {what}: {seconds:.1f} s CPU\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
