@@ -34,6 +34,7 @@ def evidence(
     output: options.Output = Format.TABLE,
 ) -> None:
     """List what was kept of a build, with the gates; --save stores it, and checks every digest."""
+    identity = options.build_of(identity)
     client = options.client_of(url, ca_file)
     found = client.get_evidence(identity)
     saved = None if save is None else _save(client, identity, found["files"], save)

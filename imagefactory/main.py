@@ -230,7 +230,7 @@ def cancel(
     output: _Output = Format.TABLE,
 ) -> None:
     """Stop a build; what it made is removed, and its input is not built again until somebody asks."""
-    build = _client(url, ca_file).cancel_build(identity, reason)
+    build = _client(url, ca_file).cancel_build(options.build_of(identity), reason)
     if output is Format.JSON:
         screen.write_json(build)
         return
@@ -246,7 +246,7 @@ def show_build(
     output: _Output = Format.TABLE,
 ) -> None:
     """Show a build: where it is, why it was started, what each gate said, how it ended."""
-    build = _client(url, ca_file).get_build(identity)
+    build = _client(url, ca_file).get_build(options.build_of(identity))
     if output is Format.JSON:
         screen.write_json(build)
         return

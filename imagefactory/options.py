@@ -10,7 +10,7 @@ from imagefactory import sign_in
 from imagefactory.failures import Misused
 from imagefactory.screen import Format
 from pipeline_core.domain.errors import InvalidValue
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 
 Url = Annotated[str, typer.Option("--url", envvar="IMAGEFACTORY_URL", help="The factory's address.")]
@@ -36,6 +36,17 @@ def image_of(text: str) -> str:
         return str(ImageName(text))
     except InvalidValue as error:
         raise Misused(f"IMAGE {text[:100]!r} is no name of an image: {error}") from error
+
+
+def build_of(text: str) -> str:
+    """The id of a build; raises Misused, before anybody is asked, where it cannot be one."""
+    try:
+        return str(BuildId(text))
+    except InvalidValue as error:
+        raise Misused(
+            f"BUILD {text[:100]!r} is no id of a build: give one like payments-api.0c7cf3219811.1; "
+            "`imagefactory show IMAGE` lists them"
+        ) from error
 
 
 def version_of(text: str) -> str:

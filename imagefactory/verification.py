@@ -187,7 +187,7 @@ def _show(report: Json) -> None:
     name = f"{report['image']}@{report['version']}"
     screen.table(f"{name}: {report['subject']}", ("check", "result", "detail"), rows)
     if report["simulated"]:
-        screen.note(f"SIMULATED: a recorded run answered for {', '.join(report['simulated'])}")
+        screen.note(f"SIMULATED: no machine was tested for {', '.join(report['simulated'])}")
     if report["key_from"] == "factory":
         screen.note("the factory itself was trusted for its public keys: pin one with --key")
     if report["tags_from"] == "factory":

@@ -230,3 +230,13 @@ def test_what_names_no_image_or_version_is_wrong_usage_and_nobody_is_asked(
     assert ended.exit_code == 2
     assert told in " ".join(ended.stderr.split())
     assert factory.asked == []
+
+
+@pytest.mark.parametrize("words", [("evidence", "nope"), ("builds", "show", "nope"), ("cancel", "nope")])
+def test_what_is_no_id_of_a_build_is_said_once_and_nobody_is_asked(
+    run: Run, factory: FakeFactory, words: tuple[str, ...]
+) -> None:
+    ended = run(*words)
+    assert ended.exit_code == 2
+    assert ended.stderr.count("'nope' is no id of a build") == 1
+    assert factory.asked == []
