@@ -19,6 +19,10 @@ def main(words: list[str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):
         sys.exit(1)  # it died before we asked to be told
+    # Whoever started the builder may have had it ignore interrupts, and a program inherits that: Packer could not
+    # be told to clean up, only be killed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606 - the builder's own words, no shell
 
 

@@ -38,6 +38,12 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
     add("--identity", action="append", default=[], metavar="RESOURCE_ID=CLIENT_ID", help="(repeatable)")
     add("--replication-seconds", type=float, default=0.5)
     add("--machine-seconds", type=float, default=0.1)
+    add(
+        "--patience-seconds",
+        type=float,
+        default=2.0,
+        help="how long a deletion of what a machine uses waits for that machine's own deletion (Azure: 0)",
+    )
     add("--time-scale", type=float, default=1.0, help="multiplies replication and machine seconds")
     add("--retry-after", type=int, default=1, help="what asynchronous operations ask a client to wait")
     add("--start-seconds", type=float, default=0.05, help="a container group's way from PUT to running")
@@ -78,6 +84,7 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
         identities=dict(each.rsplit("=", 1) for each in given.identity),
         replication_seconds=given.replication_seconds,
         machine_seconds=given.machine_seconds,
+        patience_seconds=given.patience_seconds,
         time_scale=given.time_scale,
         retry_after=given.retry_after,
         limits=Limits(

@@ -45,7 +45,6 @@ from local.guest.guests import ADDRESS, Guests
 _OFFERED = Path(__file__).with_name("marketplace.json")
 _SCRATCH = "/tmp"  # noqa: S108 - for the shortest path there is; the folder in it is ours alone
 _STARTED_SECONDS = 10.0
-_PATIENCE_SECONDS = 2.0  # for a deletion of what a machine uses, while that machine is being deleted too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +65,7 @@ class Options:
     identities: Mapping[str, str] = field(default_factory=dict)
     replication_seconds: float = 0.5
     machine_seconds: float = 0.1
+    patience_seconds: float = 2.0
     time_scale: float = 1.0
     retry_after: int = 1
     limits: Limits = field(default_factory=Limits)
@@ -216,7 +216,7 @@ def _assemble(
     machines = Machines(
         store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
     )
-    networks = Networks(store, operations, address=ADDRESS, patience=_PATIENCE_SECONDS)
+    networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.Containers(
         store, operations, platform, limits=options.limits, attach=identities.attach

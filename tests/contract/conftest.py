@@ -46,6 +46,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.RunningArm]
             f"--program=imagefactory-builder={sys.executable} -S {PROGRAM}",
             "--grace-seconds=2",
             "--retry-after=0",
+            "--patience-seconds=0",
             "--group-limit=8",
         ],
     ) as running:

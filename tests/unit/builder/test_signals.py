@@ -92,6 +92,19 @@ def test_a_run_out_of_time_may_clean_up(tmp_path: Path, folder: Path) -> None:
     assert (folder / "cleaned").exists()
 
 
+def test_a_builder_that_was_started_to_ignore_interrupts_can_interrupt_packer(
+    tmp_path: Path, folder: Path
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", seconds=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert run.exit_code == 1
+    assert (folder / "cleaned").exists()
+
+
 def test_a_packer_that_is_not_there_is_said_so(tmp_path: Path, folder: Path) -> None:
     packer = Packer(
         program="no-such-packer", folder=folder, environ={"PATH": "/usr/bin"}, stop=StopRequest(), take=print
