@@ -7,12 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local.run import report, stack
-from local.run.story import IMAGES, Story
+from local.run.story import IMAGES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PARENTS = {
@@ -141,30 +139,3 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> N
         time.sleep(0.1)
     assert _left_over(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_host_killed_in_the_middle_of_the_cascade_changes_nothing_but_timing(tmp_path: Path) -> None:
-    killed: list[str] = []
-
-    def watch(images: Any) -> None:
-        """Kill the host at the first moment at which a child of the changed base is being built."""
-        base = images.get("rhel9-base", {}).get("version", "")
-        building = [name for name in PARENTS if images.get(name, {}).get("active_phase") == "building"]
-        if story.release and not killed and building and base != story.first["rhel9-base"]["version"]:
-            killed.extend(building)
-            running.host.kill()
-            running.restart_host()
-            story.use_new_host()
-
-    with stack.running(tmp_path) as running:
-        story = Story(stack=running, watch=watch)
-        story.register()
-        story.wait_for_first_builds()
-        story.publish_release()
-        assert killed
-        assert story.wait_until_quiet() == []
-        builds = story.builds()
-        assert report.duplicates(builds) == 0
-        assert [build["result"] for build in builds] == ["succeeded"] * 12
-        for child, parent in PARENTS.items():
-            assert story.last[child]["origin_version"] == f"{parent}@{story.last[parent]['version']}"
