@@ -29,6 +29,18 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(folder), "PACKER": "recorded"}
 
 
+def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local.run", *words],
+        cwd=CHECKOUT,
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
 def _left_over(folder: Path) -> list[str]:
     """Command lines of processes that still mention a run's folder."""
     found = []
@@ -43,15 +55,7 @@ def _left_over(folder: Path) -> list[str]:
 
 
 def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local.run"],
-        cwd=CHECKOUT,
-        env=_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = _run(tmp_path)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     facts = json.loads(done.stdout.splitlines()[-1])
     assert (facts["result"], facts["builds"], facts["duplicate_builds"]) == ("ok", 13, 0)
@@ -72,15 +76,7 @@ def test_the_run_ends_with_six_current_images_and_nothing_left(tmp_path: Path) -
 
 
 def test_a_child_that_fails_compliance_is_held_back_with_what_is_below_it(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local.run", "--scenario", "bad-child"],
-        cwd=CHECKOUT,
-        env=_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = _run(tmp_path, "--scenario", "bad-child")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     facts = json.loads(done.stdout.splitlines()[-1])
     assert (facts["result"], facts["scenario"], facts["duplicate_builds"]) == ("ok", "bad-child", 0)
@@ -103,15 +99,7 @@ def test_a_child_that_fails_compliance_is_held_back_with_what_is_below_it(tmp_pa
 
 
 def test_an_unknown_scenario_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local.run", "--scenario", "nope"],
-        cwd=CHECKOUT,
-        env=_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _run(tmp_path, "--scenario", "nope")
     assert (done.returncode, done.stdout) == (2, "")
     assert all(word in done.stderr for word in ("nope", "release", "bad-child"))
     assert list(tmp_path.iterdir()) == []
