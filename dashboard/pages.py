@@ -8,9 +8,9 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline_core.services.comparing import Compared
-from pipeline_core.services.evidence import EvidenceView
-from pipeline_core.services.views import (
+from pipeline_core.services.views.comparing import Compared
+from pipeline_core.services.views.evidence import EvidenceView
+from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
     ImagePage,

@@ -21,11 +21,11 @@ from pydantic import (
 )
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.deployment import Site
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
-from pipeline_core.services.site import Site
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*/?", re.ASCII)

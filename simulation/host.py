@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import Message
-from pipeline_core.bootstrap import Factory
 from pipeline_core.domain.errors import FactoryError, MalformedMessage, NotFound, TransientError
 from pipeline_core.wire import messages
+from pipeline_core.wiring.factory import Factory
 from simulation.between import FaultyPorts
 from simulation.faults import Killed, Kind
 from simulation.platform import Platform

@@ -22,10 +22,10 @@ from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, Verb
-from pipeline_core.services import container_stage
-from pipeline_core.services.outbox import Redelivery
-from pipeline_core.services.publishing import Publishing
-from pipeline_core.services.reconcile import Reconciler
+from pipeline_core.services.builds import container_stage
+from pipeline_core.services.builds.publishing import Publishing
+from pipeline_core.services.effects.outbox import Redelivery
+from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.wire import messages
 from simulation.faults import Killed
 from simulation.world import World

@@ -23,7 +23,7 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.plan import DoNothing, Rest
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
-from pipeline_core.services.register import document_etag
+from pipeline_core.services.images.register import document_etag
 from pipeline_core.wire import messages
 from simulation import fleet, rest, world
 from simulation.faults import Killed

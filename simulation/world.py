@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.bootstrap import Factory
+from pipeline_core.deployment import Site
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
-from pipeline_core.services.register import document_etag
-from pipeline_core.services.site import Site
+from pipeline_core.services.images.register import document_etag
 from pipeline_core.settings import Limits
+from pipeline_core.wiring import factory as bootstrap
+from pipeline_core.wiring.factory import Factory
 from simulation import between, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.faults import LEVELS, Faults, Injector

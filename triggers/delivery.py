@@ -16,7 +16,7 @@ from pipeline_core.domain.errors import TransientError
 from triggers.provider import Provider
 
 if TYPE_CHECKING:
-    from pipeline_core.bootstrap import Factory
+    from pipeline_core.wiring.factory import Factory
 
 CONNECTION = "AzureWebJobsStorage"  # the prefix of the settings that say where the queues are
 _LOG = logging.getLogger("imagefactory.triggers")

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline_core.bootstrap import Factory
+    from pipeline_core.wiring.factory import Factory
 
 Provider = Callable[[], "Factory"]  # cheap to call again; a test gives its own
 
-_BOOTSTRAP = "pipeline_core.bootstrap"
+_BOOTSTRAP = "pipeline_core.wiring.factory"
 
 
 def factory() -> "Factory":

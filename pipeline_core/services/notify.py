@@ -11,7 +11,7 @@ from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Secrets, Web
-from pipeline_core.services.documents import Documents
+from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.messages import NotificationMessage
 

@@ -9,19 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.bootstrap import Factory
+from pipeline_core.deployment import Site
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.names import BuildId, GalleryName, ImageName, TeamName
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
-from pipeline_core.services.site import Site
 from pipeline_core.settings import Limits
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
+from pipeline_core.wiring import factory as bootstrap
+from pipeline_core.wiring.factory import Factory
 from simulation import scans
 from simulation.cascade import seed
 from simulation.cascade.fleet import Fleet

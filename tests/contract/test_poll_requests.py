@@ -6,8 +6,8 @@ from pipeline_core.adapters.azure.marketplace import AzureMarketplace
 from pipeline_core.adapters.memory.ports import twins
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.services.outbox import Outbox
-from pipeline_core.services.poll import Poller
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.images.poll import Poller
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
 from tests.contract.conftest import Azure

@@ -13,14 +13,14 @@ from pipeline_core.adapters.memory.chance import SeededChance
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.logs import MemoryLogs
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.deployment import Site
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.names import GalleryName, ImageName, Region, TeamName, build_id
 from pipeline_core.ports import NewContainerGroup, TableWrite
-from pipeline_core.services.journal import Journal
-from pipeline_core.services.reap import Reaper
-from pipeline_core.services.site import Site
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from tests.contract import machines

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.services.policy import etag_of
+from pipeline_core.services.policies.policy import etag_of
 from simulation import rest, world
 from simulation.faults import LEVELS
 from simulation.story import Story

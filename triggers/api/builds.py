@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Principal
-from pipeline_core.services.views import build_view
+from pipeline_core.services.views.views import build_view
 from triggers.api import models
 from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.evidence import Kept, Place
+from pipeline_core.services.views.evidence import Kept, Place
 from triggers.api.evidence_models import Comparison, Evidence
 from triggers.api.parameters import parse
 from triggers.provider import Provider

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from pipeline_core.domain.names import Digest, ImageName, TeamName
 from pipeline_core.ports import Principal
-from pipeline_core.services.views import ImageDetail, image_view
+from pipeline_core.services.views.views import ImageDetail, image_view
 from triggers.api import models
 from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from pipeline_core.ports import Principal
-from pipeline_core.services.policy import HISTORY_LIMIT, PolicyShown, etag_of
+from pipeline_core.services.policies.policy import HISTORY_LIMIT, PolicyShown, etag_of
 from triggers.api import models
 from triggers.api.authentication import caller_of
 from triggers.api.preconditions import Precondition, precondition_of, quoted

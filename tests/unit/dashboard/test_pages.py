@@ -9,7 +9,7 @@ import markupsafe
 import pytest
 
 from dashboard import pages
-from pipeline_core.services.views import ImagePage, LineageView, PoisonPageView
+from pipeline_core.services.views.views import ImagePage, LineageView, PoisonPageView
 from tests.unit.triggers import views
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
-from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.tables import MemoryTables
+from pipeline_core.deployment import Site
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import ErrorClass, TransientError
@@ -19,7 +19,6 @@ from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.ports import Principal, Row, TableWrite
-from pipeline_core.services.site import Site
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore
@@ -28,6 +27,7 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.messages import QUEUES, RebuildMessage, StepMessage
+from pipeline_core.wiring import factory as bootstrap
 from simulation import fleet, world
 from simulation.world import World
 

@@ -7,7 +7,7 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.proofs import VersionProof
+from pipeline_core.services.provenance.proofs import VersionProof
 from pipeline_core.wire.provenance import Envelope, signed_message
 
 VERSION = GalleryVersion(1, 20261121, 1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
-from pipeline_core.services.evidence import Kept
+from pipeline_core.services.views.evidence import Kept
 from tests.unit.triggers import evidence_twins, views
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.twins import TwinFactory

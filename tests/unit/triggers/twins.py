@@ -33,11 +33,11 @@ from pipeline_core.domain.poison import PoisonState
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
-from pipeline_core.services.policy import PolicyShown
-from pipeline_core.services.requests import RequestAnswer
-from pipeline_core.services.restore import Problem as Unrestored
-from pipeline_core.services.restore import StepReport
-from pipeline_core.services.views import (
+from pipeline_core.services.images.requests import RequestAnswer
+from pipeline_core.services.policies.policy import PolicyShown
+from pipeline_core.services.recovery.restore import Problem as Unrestored
+from pipeline_core.services.recovery.restore import StepReport
+from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
     ImagePage,

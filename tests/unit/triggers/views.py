@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.policy import PolicyVersion
-from pipeline_core.services.views import (
+from pipeline_core.services.views.views import (
     BuildView,
     ConditionView,
     EntryView,

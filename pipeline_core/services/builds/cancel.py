@@ -1,0 +1,90 @@
+"""A person stops a build. Records the wish; removing what the build made and ending it is the stage `Stopping`'s."""
+
+import contextlib
+from dataclasses import dataclass
+
+from pipeline_core.domain import access, builds
+from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId
+from pipeline_core.ports import Clock, Principal
+from pipeline_core.services.builds.drive import Stage
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+
+_ROUNDS = 3  # tries on a build that moves on at the same moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellations:
+    """Safe to ask again: a wish is recorded once, and a build that was cancelled stays so."""
+
+    images: ImageStore
+    stopping: Stage
+    outbox: Outbox
+    journal: Journal
+    clock: Clock
+
+    def cancel(self, identity: BuildId, principal: Principal, reason: str) -> Build:
+        """The build as it is then: already ended where it was pending, else about to end.
+
+        Raises NotFound; PermanentError, PERMISSION where the image is another team's and CONFLICT where the
+        build has ended otherwise; TransientError where it keeps moving on.
+        """
+        for _ in range(_ROUNDS):
+            stored = self.images.find_build(identity)
+            if stored is None:
+                raise NotFound(
+                    f"there is no build {identity}; GET /api/images/{identity.image} lists its builds"
+                )
+            self._demand_right(stored.value, principal)
+            if stored.value.is_finished:
+                return _cancelled(stored.value)
+            try:
+                asked = self._record(stored, principal, reason)
+            except StaleWrite:
+                continue  # it has moved on, or has ended: look again
+            return self._set_going(asked)
+        raise TransientError(ErrorClass.CONFLICT, f"build {identity} is moving on: ask again")
+
+    def _demand_right(self, build: Build, principal: Principal) -> None:
+        head = self.images.find_head(build.image)
+        team = build.team if head is None else head.value.registration.team
+        if not access.may_change(team, principal.roles, principal.groups):
+            raise PermanentError(
+                ErrorClass.PERMISSION,
+                f"{build.image} belongs to team {team}: only its members and SecOps cancel its builds",
+            )
+
+    def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
+        if build.value.cancel is not None:
+            return build
+        request = CancelRequest(actor=principal.name, at=self.clock.now(), reason=reason)
+        asked = builds.ask_to_cancel(build.value, request)
+        entry = self.journal.of_build(asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason)
+        etags = self.images.commit([records.put_build(asked, etag=build.etag), records.add_entry(entry)])
+        return Stored(value=asked, etag=etags[0])
+
+    def _set_going(self, build: Stored[Build]) -> Build:
+        """A look now; the chain of steps that the build has goes on from there, so that none is added."""
+        self.outbox.step(build.value, reason="cancel-requested", once=True)
+        if build.value.phase is not Phase.PENDING:
+            return build.value
+        with contextlib.suppress(StaleWrite, TransientError):  # the step that was sent sees to it
+            self.stopping.advance(build)
+        now = self.images.find_build(build.value.id)
+        return build.value if now is None else now.value
+
+
+def _cancelled(build: Build) -> Build:
+    if build.result is Result.CANCELLED:
+        return build
+    result = "nothing" if build.result is None else build.result.value
+    raise PermanentError(
+        ErrorClass.CONFLICT,
+        f"build {build.id} ended as {result} before it could be cancelled: nothing was changed",
+    )

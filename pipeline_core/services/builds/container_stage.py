@@ -1,0 +1,318 @@
+"""The two stages that run in a container: build, then verify. One container group per attempt.
+
+Derived from what is there (report, marker, group), never from what was remembered: `GET` first, create only
+where nothing is, and never create again for an attempt that has run.
+"""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain import builds, gates, retry
+from pipeline_core.domain.builds import Build, Failure, Phase
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    MalformedMessage,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
+from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import Digest
+from pipeline_core.domain.retry import TryAgain
+from pipeline_core.domain.versions import next_version
+from pipeline_core.ports import (
+    BlobFacts,
+    Blobs,
+    Chance,
+    Clock,
+    ContainerGroup,
+    Containers,
+    GroupState,
+)
+from pipeline_core.services.builds.drive import Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.judging import Judge
+from pipeline_core.services.builds.launch import Launcher
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore, Release
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
+
+_DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
+_SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
+_BEGINNING = timedelta(minutes=30)  # from creation to the container; Azure itself gives up after that
+_MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
+_NOTE = timedelta(seconds=45)  # longer than a creation's call may take, so that no two are under way
+_FRESH = timedelta(seconds=30)
+# A creation was refused for what the whole factory shares: the next one would be as well.
+_REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerStage:
+    """Drives the phases BUILDING and VERIFYING."""
+
+    images: ImageStore
+    blobs: Blobs
+    containers: Containers
+    capacity: CapacityStore
+    documents: Documents
+    launcher: Launcher
+    judge: Judge
+    provenance: Provenance
+    outbox: Outbox
+    journal: Journal
+    clock: Clock
+    chance: Chance
+    wait: timedelta
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """One look at the running attempt, and at most one change.
+
+        An error that ends the build does so only when its groups are confirmed gone: the slot goes with it.
+        """
+        try:
+            return self._look(build)
+        except PermanentError:
+            if self._is_gone(build.value):
+                raise
+            return self._later()
+
+    def _look(self, build: Stored[Build]) -> Progress:
+        name = group_name(build.value)
+        group = self.containers.find_group(name)
+        report = self._report(build.value)
+        if report is not None or group is None:
+            return self._without_need_of_group(build, group, report)
+        if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or self._is_late(build.value):
+            if self._report(build.value) is not None:
+                return Wait(delay=timedelta(0))  # it was written between the two looks
+            return self._give_up(build.value, name)
+        return Wait(delay=self.wait)
+
+    def _give_up(self, build: Build, name: str) -> Progress:
+        """Delete a group that will not report; one whose container never began is noted as such."""
+        if self._facts(build, "started.json") is None:
+            note = f"{_folder(build)}/never-began.json"
+            with contextlib.suppress(AlreadyExists):
+                self.blobs.create("builds", note, b"{}", media_type="application/json")
+        self.containers.delete_group(name)
+        return self._later()
+
+    def _without_need_of_group(
+        self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
+    ) -> Progress:
+        if report is not None and build.value.phase is Phase.BUILDING and report.succeeded:
+            if group is not None:
+                self.containers.delete_group(group.name)
+            return self._harvest(build, report)
+        if report is not None:
+            return self._harvest(build, report) if self._is_gone(build.value) else self._later()
+        has_begun = self._facts(build.value, "started.json") is not None
+        if has_begun or self._facts(build.value, "never-began.json") is not None:
+            if self.containers.find_group(group_name(build.value)) is not None:
+                return Wait(delay=timedelta(0))  # another handler created it between the two looks
+            if has_begun:
+                text = "the container ended, fell silent or ran out of time without a report; its log is kept"
+                return self._retry(build, ErrorClass.EVICTION, text)
+            return self._retry(build, ErrorClass.CAPACITY, "the container group never began to run")
+        return self._launch(build.value)  # however long that has to wait for quota or budget
+
+    def _launch(self, build: Build) -> Progress:
+        now = self.clock.now()
+        is_first = build.phase is Phase.BUILDING and build.attempt == 1
+        if not is_first or now > build.phase_since + _FRESH:  # else it was paid with the slot a moment ago
+            wait = self.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
+            if wait is not None:
+                # Spread, so that those who wait for the same minute do not come together.
+                return Wait(delay=max(self.wait, wait + self.wait * self.chance.fraction()))
+        if not self._may_create(build, now):
+            return Wait(delay=self.wait)
+        try:
+            self.launcher.launch(build, group_name(build), now)
+        except TransientError as error:
+            if error.error_class in _REFUSED:
+                self.capacity.pause_creations(now, error.retry_after)
+            raise
+        return Wait(delay=self.wait)
+
+    def _may_create(self, build: Build, now: datetime) -> bool:
+        """Whoever leaves the note first creates the group: two creations at once would restart its container.
+
+        A note without a group belongs to a handler that died in between; after a while it counts no more.
+        """
+        name = f"{_folder(build)}/launched.json"
+        try:
+            self.blobs.create("builds", name, b"{}", media_type="application/json")
+        except AlreadyExists:
+            note = self._facts(build, "launched.json")
+            return note is not None and now > note.changed_at + _NOTE
+        return True
+
+    def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
+        if not report.succeeded:
+            error_class = report.error_class or ErrorClass.TEMPLATE
+            return self._retry(build, error_class, report.message or "the builder gave no reason")
+        digest = Digest(hashlib.sha256(report.to_wire()).hexdigest())
+        now = self.clock.now()
+        if build.value.phase is Phase.BUILDING:
+            if report.artifact.rpartition("/")[2] != str(build.value.version):
+                raise PermanentError(
+                    ErrorClass.TEMPLATE,
+                    f"Packer reported {report.artifact or 'no artifact'}, not version {build.value.version}",
+                )
+            moved = replace(
+                builds.move(build.value, Phase.VERIFYING, now),
+                build_result=digest,
+                build_attempt=build.value.attempt,
+            )
+            return self._commit(build, moved)
+        floor, verdicts = self.judge.judge(build.value, report)
+        if verdicts is None:
+            text = "SecOps changed the required profile while the machine was verified; it is verified again"
+            return self._retry(build, ErrorClass.CONFLICT, text)
+        proven = replace(
+            build.value,
+            verify_result=digest,
+            verify_attempt=build.value.attempt,
+            verdicts=verdicts,
+            floor=floor,
+        )
+        failure = gates.failure_of(verdicts)
+        if failure is not None:
+            return Failed(failure=failure, judged=proven)
+        statement = self.provenance.store(proven, verdicts, report)
+        moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
+        progress = self._commit(build, moved)
+        if self.capacity.release(build.value.id) is Release.FREED:
+            self.outbox.dispatch("slot-freed")
+        return progress
+
+    def _commit(self, build: Stored[Build], moved: Build) -> Progress:
+        """Write a transition and the head's note of it together."""
+        head = self.images.get_head(moved.image)
+        active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
+        etags = self.images.commit(
+            [
+                records.put_build(moved, etag=build.etag),
+                records.put_head(replace(head.value, active=active), etag=head.etag),
+            ]
+        )
+        return Moved(build=Stored(value=moved, etag=etags[0]))
+
+    def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
+        """The next attempt of the same stage, or the end. The old attempt's group is gone by now."""
+        decision = retry.next_try(error_class, build.value.attempt, self.chance.fraction())
+        failure = Failure(error_class=error_class, message=message[:4000])
+        if not isinstance(decision, TryAgain):
+            return Failed(failure=failure)
+        now = self.clock.now()
+        moved = replace(builds.move(build.value, build.value.phase, now), failure=failure)
+        head = self.images.get_head(moved.image)
+        new_head = head.value
+        if moved.phase is Phase.BUILDING:
+            # Every attempt takes its own sequence: what an old attempt left can never be mistaken for ours.
+            version = next_version(head.value.registration.major, now.date(), head.value.last_version)
+            moved, new_head = replace(moved, version=version), replace(head.value, last_version=version)
+        etags = self.images.commit(
+            [
+                records.put_build(moved, etag=build.etag),
+                records.put_head(new_head, etag=head.etag),
+                records.add_entry(self.journal.of_build(moved, Event.RETRIED, detail=message)),
+            ]
+        )
+        return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
+
+    def _report(self, build: Build) -> BuildReport | None:
+        folder = _folder(build)
+        try:
+            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
+        except NotFound:
+            return None
+        try:
+            report = BuildReport.from_wire(content)
+        except MalformedMessage as error:
+            raise PermanentError(ErrorClass.TEMPLATE, f"{folder}/result.json: {error}") from error
+        if folder != f"{report.build}/{report.stage}-{report.attempt}":
+            text = f"{folder}/result.json is of {report.build[:100]}, {report.stage} {report.attempt}"
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"{text}: a builder wrote where it should not; tell SecOps"
+            )
+        return report
+
+    def _is_late(self, build: Build) -> bool:
+        """True where the container began too long ago, fell silent, or did not begin within a fair time."""
+        now = self.clock.now()
+        if now <= build.phase_since + _SILENCE:
+            return False
+        started = self._facts(build, "started.json")
+        if started is None:
+            return self._waits_in_vain(build, now)
+        log = self._facts(build, "log.txt")
+        if log is not None and now > log.changed_at + _SILENCE:
+            return True
+        timeout = self.documents.definition(build.definition).build.timeout
+        return now > started.changed_at + timeout + _MARGIN
+
+    def _waits_in_vain(self, build: Build, now: datetime) -> bool:
+        """True where a group has been there for long and its container has not begun to run.
+
+        Counted from the first look that found it so: the creation itself may have waited for quota for hours.
+        """
+        name = f"{_folder(build)}/waits-for-container.json"
+        with contextlib.suppress(AlreadyExists):
+            self.blobs.create("builds", name, b"{}", media_type="application/json")
+            return False
+        seen = self._facts(build, "waits-for-container.json")
+        return seen is not None and now > seen.changed_at + _BEGINNING
+
+    def _facts(self, build: Build, name: str) -> BlobFacts | None:
+        return self.blobs.find_facts("builds", f"{_folder(build)}/{name}")
+
+    def _is_gone(self, build: Build) -> bool:
+        """True where no group of this attempt is left, nor, in the verify stage, the build stage's one.
+
+        The verify stage may begin while the build stage's group is still being deleted; the slot that both
+        used is given back, and a stage is tried again, only when everything is confirmed gone.
+        """
+        names = [group_name(build)]
+        if build.phase is Phase.VERIFYING:
+            names.append(build_group_name(build))
+        return not any(self._delete_again(name) for name in names)
+
+    def _delete_again(self, name: str) -> bool:
+        """True where the group is still there; its deletion is asked for again, which does no harm."""
+        if self.containers.find_group(name) is None:
+            return False
+        self.containers.delete_group(name)
+        return True
+
+    def _later(self) -> Wait:
+        return Wait(delay=min(_DELETION, self.wait))
+
+
+def _folder(build: Build) -> str:
+    return attempt_folder(build.id, build.phase.stage, build.attempt)
+
+
+def group_name(build: Build) -> str:
+    """The container group's name: derived from build, stage and attempt, so that it can be looked for."""
+    return _name(build, build.phase.stage, build.attempt)
+
+
+def build_group_name(build: Build) -> str:
+    """The name of the group whose attempt made the version that is verified now."""
+    return _name(build, Phase.BUILDING.stage, build.build_attempt)
+
+
+def _name(build: Build, stage: str, attempt: int) -> str:
+    text = f"{build.id}/{stage}/{attempt}"
+    return f"if-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

@@ -1,0 +1,205 @@
+"""Fill free slots with the pending builds that matter most.
+
+Of each line it reads as many rows as it can start, and no more. A build of a team at its limit is read once,
+then it waits in the team's own line, where it is in nobody's way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from pipeline_core.domain import builds
+from pipeline_core.domain import dispatch as decisions
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.dispatch import Capacity, PendingBuild
+from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.versions import next_version
+from pipeline_core.ports import Clock, Logs
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore, Ledger, Take
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+
+_ROUNDS = 5  # passes of one message, where others are faster
+_SOON = timedelta(seconds=1)
+_FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
+_READS = 50  # of the lines in one pass; what is left then is for the next message
+_PAGE = 1000  # rows a table service returns at once
+
+_Row = Stored[PendingBuild]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatcher:
+    """Safe to run at any time and twice at once: a slot is taken in one transaction."""
+
+    images: ImageStore
+    index: Index
+    capacity: CapacityStore
+    outbox: Outbox
+    journal: Journal
+    clock: Clock
+    logs: Logs
+
+    def dispatch(self) -> int:
+        """Start what can be started; the number of builds that were.
+
+        Raises TransientError where other passes took slots at the same moment, again and again.
+        """
+        started = 0
+        for _ in range(_ROUNDS):
+            begun, lost_race = self._pass()
+            started += begun
+            if not lost_race:
+                self.logs.note("dispatched", started=started)
+                return started
+        raise TransientError(
+            ErrorClass.CONFLICT, "slots are taken by other passes: fill the rest again", retry_after=_SOON
+        )
+
+    def _pass(self) -> tuple[int, bool]:
+        """The number of builds that were started, and whether another pass was faster with some.
+
+        Every row that is read is started, removed or parked, so the pass is over when a read gives none: a build
+        that was queued meanwhile is seen by that read (rule 8 of the engine), or its own message comes later.
+        """
+        started = parked = 0
+        ledger = self.capacity.read(self.clock.now())
+        for _ in range(_READS):
+            capacity = ledger.capacity
+            if not capacity.can_start:
+                return started, False
+            # Behind what had to be parked there is probably more of it: few reads get past a crowd.
+            line, late = self._look(capacity, capacity.can_start + 2 * parked)
+            if not line and not late:
+                return started, False
+            rows = {row.value.key: row for row in (*line, *late)}
+            chosen = decisions.choose(
+                [row.value for row in line],
+                capacity,
+                self.capacity.team_slots,
+                late=[row.value for row in late],
+            )
+            for pending, slot in chosen:
+                outcome = self._start(rows.pop(pending.key), slot, ledger)
+                if outcome is None:
+                    return started, True
+                started += outcome
+            parked = self._park(list(rows.values()), ledger)
+            if parked:
+                # A team may have got room while its builds were moved: only what is read now tells.
+                ledger = self.capacity.read(self.clock.now())
+        self.outbox.dispatch("more-to-read")
+        return started, False
+
+    def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
+        """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
+        limit = self.capacity.team_slots
+        seen = self.index.waiting(limit=min(most, _PAGE))
+        line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
+        late = [row for row in line if row.value.rank.startswith(decisions.LATE)]
+        if len(seen) < min(most, _PAGE):
+            return line, late
+        turns = capacity.late_turns
+        if turns:
+            late += self.index.late(limit=turns)
+        for team in self.index.parked_teams():
+            room = capacity.room_of(team, limit)
+            if room:
+                line += self.index.parked(team, limit=room)
+            if room and turns:
+                late += self.index.parked(team, limit=min(turns, room), late=True)
+        return line, late
+
+    def _park(self, rows: Sequence[_Row], ledger: Ledger) -> int:
+        """Move builds whose team is at its limit out of everybody's way; how many."""
+        if not rows:
+            return 0
+        by_team, limit = ledger.capacity.by_team, self.capacity.team_slots
+        full = [row for row in rows if not _is_parked(row) and by_team.get(row.value.team, 0) >= limit]
+        self.index.park(full)
+        return len(full)
+
+    def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
+        """True: started. False: there was nothing to start. None: another pass was faster."""
+        pending = row.value
+        stored = self.images.find_build(pending.build)
+        if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
+            self.index.remove_pending(pending.key, etag=row.etag)
+            if stored is not None and stored.value.phase is Phase.BUILDING:
+                # Whoever started it may have died before the first step was sent, or is about to send it.
+                stands = self._may_stand_still(stored.value)
+                self.outbox.step(stored.value, reason="start-again", once=not stands)
+            return False
+        if self.capacity.take(slot, pending, ledger) is Take.RACED:
+            return None
+        build = self._begin_held(stored)
+        if build is None:
+            return None
+        self.index.remove_pending(pending.key, etag=row.etag)
+        self._tell(build)
+        return True
+
+    def resume(self, identity: BuildId) -> bool:
+        """Start a pending build that has a slot already: whoever took it died before the build began."""
+        stored = self.images.find_build(identity)
+        build = None if stored is None else self._begin_held(stored)
+        if build is None:
+            return False
+        self.index.withdraw(build)
+        self._tell(build)
+        return True
+
+    def _begin_held(self, stored: Stored[Build]) -> Build | None:
+        """Begin a build that has a slot; None where it is no longer to be begun, or others keep changing it.
+
+        The slot of a build that is still pending is kept: another pass may be about to begin it on that very
+        slot. Only a build that has ended gives it back, since it is never begun again.
+        """
+        for _ in range(_ROUNDS):
+            build = stored.value
+            if build.is_finished:
+                self.capacity.release(build.id)
+            if build.phase is not Phase.PENDING or build.is_stopping:
+                return None
+            try:
+                return self._begin(build, stored.etag)
+            except StaleWrite:
+                again = self.images.find_build(build.id)
+            if again is None:
+                return None
+            stored = again
+        return None
+
+    def _tell(self, build: Build) -> None:
+        self.outbox.step(build, reason="slot-taken")
+        self.logs.note("build-started", image=str(build.image), build_id=str(build.id))
+
+    def _may_stand_still(self, build: Build) -> bool:
+        """A build that got its slot a while ago and still is in the list: its first step was never sent."""
+        return self.clock.now() > build.phase_since + _FIRST_STEP
+
+    def _begin(self, build: Build, etag: str) -> Build:
+        head = self.images.get_head(build.image)
+        now = self.clock.now()
+        version = next_version(head.value.registration.major, now.date(), head.value.last_version)
+        begun = replace(builds.move(build, Phase.BUILDING, now), version=version, started_at=now)
+        active = ActiveBuild(build=begun.id, fingerprint=begun.fingerprint, phase=begun.phase)
+        self.images.commit(
+            [
+                records.put_build(begun, etag=etag),
+                records.put_head(replace(head.value, active=active, last_version=version), etag=head.etag),
+                records.add_entry(self.journal.of_build(begun, Event.STARTED)),
+            ]
+        )
+        return begun
+
+
+def _is_parked(row: _Row) -> bool:
+    return row.value.key.startswith(decisions.PARKED)

@@ -1,0 +1,191 @@
+"""Advance one build by one bounded step. Waiting writes no row: the message comes again after a delay."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from pipeline_core.domain import retry
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.retry import GiveUp
+from pipeline_core.ports import Chance, Logs
+from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.messages import StepMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do yet: look again after `delay`."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The build made a transition; it goes on at once, or after `delay`."""
+
+    build: Stored[Build]
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The build has finished and has told of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The build cannot succeed: what it made is removed, then it ends. `judged` is what its row keeps of why."""
+
+    failure: Failure
+    judged: Build | None = None
+
+
+Progress = Wait | Moved | Ended | Failed
+_TRANSITIONS = 3  # that one message may lead to, so that a handler stays short
+_MOST_TRIES = (
+    4  # that lengthen the wait; a look is repeated for as long as it takes, and a late build is shown
+)
+
+
+class Stage(Protocol):
+    """What one phase does in one step; reads the world again each time."""
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """Raises TransientError to be called again later, PermanentError where the build cannot succeed."""
+        ...
+
+
+class Publish(Stage, Protocol):
+    """The stage that lets a version into `latest`."""
+
+    def take_back(self, ended: Build) -> None:
+        """Take the version of an ended build out of `latest`, if the image has gone back since."""
+        ...
+
+
+class Stop(Stage, Protocol):
+    """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
+
+    def fail(self, build: Stored[Build], failure: Failure) -> Progress:
+        """End the build as failed, now or when what it made is gone; raises StaleWrite."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """One step of one build per message; chains of messages collapse at every transition."""
+
+    images: ImageStore
+    containers: Stage
+    publishing: Publish
+    stopping: Stop
+    ending: Ending
+    outbox: Outbox
+    chance: Chance
+    logs: Logs
+
+    def step(self, message: StepMessage, *, redelivered: bool) -> None:
+        """Advance the build that the message points at, if it still stands where the message was sent."""
+        stored = self.images.find_build(BuildId(message.build))
+        if stored is None:
+            self.logs.note("step-without-build", build_id=message.build)
+            return
+        build = stored.value
+        if build.is_finished:
+            self._after_end(stored)
+            return
+        if message.seq < build.seq:
+            if redelivered:
+                # The handler that made this transition may have died before it sent the next message.
+                self.outbox.step(build, reason="sent-again")
+            self.logs.note("step-outdated", build_id=message.build, seq=message.seq)
+            return
+        if build.phase is Phase.PENDING and not build.is_stopping:
+            self.outbox.dispatch("pending-build-asked")
+            return
+        self.look(stored, once=message.once, tries=message.tries)
+
+    def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0) -> None:
+        """Advance a build with a phase of its own from where it stands; `once` and `tries` as in its message."""
+        here: Stored[Build] | None = stored
+        for _ in range(_TRANSITIONS):
+            here = None if here is None else self._advance(here, once=once, tries=tries)
+            once = False  # a transition ends the chain that was there before it: what follows needs its own
+        if here is not None:
+            self.outbox.step(here.value)
+
+    def _after_end(self, stored: Stored[Build]) -> None:
+        """Tell of the end, if nobody has; and see that a step that came too late has let nothing into `latest`."""
+        build = stored.value
+        if build.result is Result.SUCCEEDED:
+            self.publishing.take_back(build)
+        if build.announce:
+            self.ending.announce(stored)
+        else:
+            self.logs.note("step-after-end", build_id=str(build.id))
+
+    def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
+        """One step; the build where it goes on at once, None where a message or its end takes over."""
+        build = stored.value
+        try:
+            progress = self._look(stored)
+        except TransientError as error:
+            if not once:
+                again = min(tries + 1, _tries_of(error) - 1)
+                delay = _delay_of(error, again, self.chance.fraction())
+                self.outbox.step(build, delay=delay, reason=error.error_class.value, tries=again)
+            self.logs.note("step-delayed", image=str(build.image), build_id=str(build.id), error=str(error))
+            return None
+        except StaleWrite:
+            if not once:
+                self.outbox.step(build, reason="raced")
+            self.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
+            return None
+        match progress:
+            case Wait(delay=delay):
+                if once:
+                    self.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
+                else:
+                    self.outbox.step(build, delay=delay)
+            case Moved(build=moved, delay=delay):
+                if not delay:
+                    return moved
+                self.outbox.step(moved.value, delay=delay)
+            case _:  # it has ended
+                pass
+        return None
+
+    def _look(self, stored: Stored[Build]) -> Progress:
+        try:
+            progress = self._stage_of(stored.value).advance(stored)
+        except PermanentError as error:
+            progress = Failed(failure=Failure(error_class=error.error_class, message=str(error)))
+        if not isinstance(progress, Failed):
+            return progress
+        judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)
+        return self.stopping.fail(judged, progress.failure)
+
+    def _stage_of(self, build: Build) -> Stage:
+        if build.is_stopping:
+            return self.stopping
+        return self.publishing if build.phase is Phase.PUBLISHING else self.containers
+
+
+def _tries_of(error: TransientError) -> int:
+    """So many tries lengthen the wait; a look is repeated for as long as it takes, and a late build is shown."""
+    rule = retry.RULES.get(error.error_class)
+    return 2 if rule is None else rule.tries
+
+
+def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
+    decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
+    if isinstance(decision, GiveUp):
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error"
+        ) from error
+    return decision.delay

@@ -1,0 +1,81 @@
+"""What a verified version is judged by, brought together for the gates: definition, floor, day, parent's score.
+
+Decides nothing itself. Costs reads only where a scan is wanted: the floor, and for a child its parent's rows.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline_core.domain import gates
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.compliance import ParentScore
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.ports import Clock
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.job import BuildReport
+
+_BUILDS = 1000  # rows of the parent that are looked through for a version that is no longer current
+
+
+class Floors(Protocol):
+    """Who knows SecOps' policy in force."""
+
+    def floor_of(self, image: ImageName) -> ComplianceFloor:
+        """The floor under this image, by the base that it descends from."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Judges what the verify stage reported, by what is in force now."""
+
+    images: ImageStore
+    documents: Documents
+    floors: Floors
+    clock: Clock
+
+    def judge(self, build: Build, report: BuildReport) -> tuple[ComplianceFloor, tuple[Verdict, ...] | None]:
+        """The floor that judged, and the verdicts of all gates that apply to this build; None where the floor has
+        changed since it was asked to be scanned, so that it has to be verified again."""
+        verify = self.documents.definition(build.definition).verify
+        floor = self.floors.floor_of(build.image)
+        scan = None if report.scan is None else report.scan.to_domain()
+        if gates.is_outdated(verify, floor, scan):
+            return floor, None
+        is_scanned = scan is not None and gates.wanted_scan(verify, floor) is not None
+        return floor, gates.judge(
+            verify,
+            [check.to_domain() for check in report.checks],
+            scan,
+            today=self.clock.now().date(),
+            floor=floor,
+            parent=self._parent(build) if is_scanned else None,
+        )
+
+    def _parent(self, build: Build) -> ParentScore | None:
+        """The score of the exact parent version, None for a root; without one where no row knows it."""
+        origin = build.inputs.origin
+        if not isinstance(origin, ParentVersion):
+            return None
+        made = self._maker(origin)
+        verdicts = () if made is None else made.verdicts
+        for verdict in verdicts:
+            if verdict.gate == "compliance" and verdict.scanned is not None:
+                return ParentScore(parent=str(origin), profile=verdict.profile, score=verdict.scanned)
+        return ParentScore(parent=str(origin))
+
+    def _maker(self, origin: ParentVersion) -> Build | None:
+        """The build that made this version: the current one mostly, else one of those that are kept."""
+        head = self.images.find_head(origin.image)
+        current = None if head is None else head.value.current
+        if current is not None and current.version == origin.version:
+            stored = self.images.find_build(current.build)
+            return None if stored is None else stored.value
+        for build in self.images.list_builds(origin.image, limit=_BUILDS):
+            if build.version == origin.version:
+                return build
+        return None

@@ -1,0 +1,179 @@
+"""Start one attempt: write its job under the job's digest, then create the container group that takes it."""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import gates
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.sources import ParentVersion, SourceVersion
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
+from pipeline_core.services.builds.judging import Floors
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire import job as wire
+
+_LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadline by this much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launcher:
+    """Turns a build's phase into a job and a container group."""
+
+    images: ImageStore
+    sources: SourceStore
+    blobs: Blobs
+    galleries: Galleries
+    containers: Containers
+    documents: Documents
+    floors: Floors
+    site: Site
+
+    def launch(self, build: Build, group: str, now: datetime) -> None:
+        """Create the group `group`, which was just looked for and not found."""
+        definition = self.documents.definition(build.definition)
+        if build.phase is Phase.BUILDING:
+            self.galleries.ensure_image(self.site.quarantine, build.image, definition.os)
+        job = self._job(build, definition, now)
+        content = job.to_wire()
+        digest = hashlib.sha256(content).hexdigest()
+        with contextlib.suppress(AlreadyExists):
+            self.blobs.create("jobs", f"{digest}.json", content, media_type="application/json")
+        self.containers.create_group(
+            NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
+        )
+
+    def _environment(self, job: wire.BuildJob, digest: str) -> dict[str, str]:
+        return {
+            "IF_ATTEMPT": str(job.attempt),
+            "IF_BLOB_ENDPOINT": self.site.blob_endpoint,
+            "IF_BUILD_ID": job.build,
+            "IF_CLIENT_ID": self.site.builder_client_id,
+            "IF_JOB": digest,
+            "IF_QUEUE_ENDPOINT": self.site.queue_endpoint,
+            "IF_STAGE": job.stage,
+        }
+
+    def _job(self, build: Build, definition: ImageDefinition, now: datetime) -> wire.BuildJob:
+        if build.version is None:
+            raise ValueError(f"build {build.id} was started without a version")
+        lease = now + definition.build.timeout + _LEASE_MARGIN
+        quarantined = self._gallery_image(self.site.quarantine, build.image, build.version)
+        is_build = build.phase is Phase.BUILDING
+        source = self._source(build) if is_build else quarantined
+        return wire.BuildJob(
+            build=str(build.id),
+            image=str(build.image),
+            stage="build" if is_build else "verify",
+            attempt=build.attempt,
+            is_root=isinstance(build.inputs.origin, SourceVersion),
+            source=source,
+            destination=quarantined,
+            placement=self._placement(definition),
+            steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
+            catalog=self._catalog(build) if is_build else (),
+            tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
+            bundle=str(build.inputs.bundle),
+            platform=str(build.inputs.platform),
+            timeout_seconds=int(definition.build.timeout.total_seconds()),
+            lease_until=lease,
+            tags=_tags(build, lease),
+        )
+
+    def _source(self, build: Build) -> wire.MarketplaceImage | wire.GalleryImage:
+        origin = build.inputs.origin
+        if isinstance(origin, SourceVersion):
+            return wire.MarketplaceImage(
+                publisher=origin.source.publisher,
+                offer=origin.source.offer,
+                sku=origin.source.sku,
+                version=str(origin.version),
+            )
+        return self._gallery_image(self._placed(origin), origin.image, origin.version)
+
+    def _placed(self, origin: ParentVersion) -> GalleryName:
+        return self.images.get_head(origin.image).value.registration.gallery
+
+    def _gallery_image(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> wire.GalleryImage:
+        subscription, resource_group = self.site.place(gallery)
+        return wire.GalleryImage(
+            subscription_id=subscription,
+            resource_group=resource_group,
+            gallery=str(gallery),
+            image=str(image),
+            version=str(version),
+        )
+
+    def _placement(self, definition: ImageDefinition) -> wire.Placement:
+        return wire.Placement(
+            subscription_id=self.site.subscription_id,
+            client_id=self.site.builder_client_id,
+            location=str(self.site.location),
+            resource_group=self.site.build_resource_group,
+            vm_subnet_id=self.site.vm_subnet_id,
+            vm_size=definition.build.vm_size,
+            generation=definition.os.generation.value,
+            security_type=definition.os.security_type.value,
+        )
+
+    def _catalog(self, build: Build) -> tuple[wire.CatalogEntry, ...]:
+        """The staged tools with their addresses; the digests are the build's own inputs."""
+        if not build.inputs.catalog:
+            return ()
+        platform = self.sources.find_platform()
+        return tuple(
+            wire.CatalogEntry(id=tool, version=version, url=_url(platform, tool), sha256=sha256)
+            for tool, version, sha256 in build.inputs.catalog
+        )
+
+
+def _url(platform: Platform | None, tool: str) -> str:
+    if platform is None or tool not in platform.urls:
+        raise PermanentError(ErrorClass.POLICY, f"the catalog has no address of {tool}; register it first")
+    return platform.urls[tool]
+
+
+def _step(step: Provisioner) -> wire.Step:
+    match step:
+        case ShellStep():
+            return wire.Step(kind="shell", path=step.script, env=dict(step.env))
+        case AnsibleStep():
+            return wire.Step(kind="ansible", path=step.playbook)
+        case FileStep():
+            return wire.Step(kind="file", path=step.path, destination=step.destination)
+        case _:
+            assert_never(step)
+
+
+def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:
+    """A profile that SecOps requires is scanned whether the definition asks for a scan or not."""
+    verify = definition.verify
+    wanted = gates.wanted_scan(verify, floor)
+    return wire.Tests(
+        goss=verify.goss or "",
+        smoke=verify.smoke,
+        profile="" if wanted is None else wanted.profile,
+        tailoring="" if wanted is None else wanted.tailoring or "",
+    )
+
+
+def _tags(build: Build, lease: datetime) -> dict[str, str]:
+    return {
+        "imagefactory-attempt": str(build.attempt),
+        "imagefactory-build": str(build.id),
+        "imagefactory-image": str(build.image),
+        "imagefactory-lease": f"{lease:%Y-%m-%dT%H:%M:%SZ}",
+        "imagefactory-stage": build.phase.stage,
+    }

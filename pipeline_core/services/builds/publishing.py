@@ -1,0 +1,138 @@
+"""The last phase: copy the proven version to the live gallery, watch it replicate, then let it into latest."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import builds
+from pipeline_core.domain.builds import Build, Failure, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
+from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.services.builds.drive import Ended, Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore, Release
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+
+_TRIES = 3  # of a copy that the platform reports as failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """Drives the phase PUBLISHING; holds no slot."""
+
+    images: ImageStore
+    galleries: Galleries
+    provenance: Provenance
+    capacity: CapacityStore
+    documents: Documents
+    ending: Ending
+    outbox: Outbox
+    site: Site
+    clock: Clock
+    wait: timedelta
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """One look at the live version, and at most one change. Replication is watched without an end."""
+        version, gallery = build.value.version, build.value.gallery
+        if version is None:
+            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
+        live = self.galleries.find_version(gallery, build.value.image, version)
+        if live is None:
+            # Again, in case the handler that ended the stage before died before it could.
+            if self.capacity.release(build.value.id) is Release.FREED:
+                self.outbox.dispatch("slot-freed")
+            self._copy(build.value)
+            return Wait(delay=self.wait)
+        if not _is_ours(live, build.value):
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
+            )
+        match live.state:
+            case VersionState.CREATING | VersionState.DELETING:
+                return Wait(delay=self.wait)
+            case VersionState.FAILED:
+                return self._copy_again(build, live)
+            case VersionState.READY:
+                return self._include(build, live)
+
+    def _copy(self, build: Build) -> None:
+        if build.version is None or build.provenance is None:
+            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
+        self.provenance.demand(build)
+        definition = self.documents.definition(build.definition)
+        self.galleries.ensure_image(build.gallery, build.image, definition.os)
+        life = definition.publish.end_of_life
+        self.galleries.begin_copy(
+            NewGalleryVersion(
+                gallery=build.gallery,
+                source_gallery=self.site.quarantine,
+                image=build.image,
+                version=build.version,
+                regions=definition.publish.regions,
+                tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
+                end_of_life=None if life is None else self.clock.now() + life,
+            )
+        )
+
+    def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
+        if build.value.attempt >= _TRIES:
+            text = (
+                f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
+            )
+            failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
+            return Failed(failure=failure)
+        self.galleries.begin_delete(live.gallery, live.image, live.version)
+        moved = builds.move(build.value, build.value.phase, self.clock.now())
+        etags = self.images.commit([records.put_build(moved, etag=build.etag)])
+        return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
+
+    def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
+        head = self._demand_turn(build.value, live)
+        # Again: replication may have taken hours, and the key or the tags may not be what they were.
+        self.provenance.examine(live)
+        if live.excluded_from_latest:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
+        try:
+            self.ending.end(build, Result.SUCCEEDED, head=head)
+        except StaleWrite:
+            stored = self.images.find_build(build.value.id)
+            if stored is not None and stored.value.is_finished:
+                self.take_back(stored.value)
+            raise
+        return Ended()
+
+    def take_back(self, ended: Build) -> None:
+        """Take the version of a build that has ended out of `latest`, if the pointer has gone back since.
+
+        A slow handler may let a version in after another one has ended its build, and a person gone back.
+        """
+        head, version = self.images.find_head(ended.image), ended.version
+        current = None if head is None else head.value.current
+        if version is None or current is None or current.version >= version:
+            return
+        live = self.galleries.find_version(ended.gallery, ended.image, version)
+        if live is not None and not live.excluded_from_latest and _is_ours(live, ended):
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+
+    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
+        """Only while the build is the active one and its version is above the current one (rule 7)."""
+        stored = self.images.get_head(build.image)
+        head = stored.value
+        if head.active is None or head.active.build != build.id:
+            raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
+        if head.current is not None and live.version <= head.current.version:
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
+            )
+        return stored
+
+
+def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
+    return live.tags.get("imagefactory-build") == str(build.id)

@@ -1,0 +1,83 @@
+"""The last stage of a build that a person cancelled or that cannot succeed: what it made goes, then it ends."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline_core.domain import builds
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.errors import AlreadyExists, PermanentError
+from pipeline_core.ports import Blobs, Clock, Logs
+from pipeline_core.services.builds.drive import Ended, Moved, Progress, Wait
+from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.builds.leftovers import Leftovers
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.job import attempt_folder
+
+_DELETION = timedelta(seconds=10)  # between two looks at what is being deleted, at most the usual wait
+_CREATION = timedelta(seconds=45)  # longer than the creation of a container group may take
+_STUCK = timedelta(minutes=5)  # between two looks at a group that we may not delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """Takes the place of the phase's stage as soon as the build's row says so. Waiting writes no row."""
+
+    images: ImageStore
+    index: Index
+    blobs: Blobs
+    leftovers: Leftovers
+    ending: Ending
+    clock: Clock
+    logs: Logs
+    wait: timedelta
+
+    def advance(self, build: Stored[Build]) -> Progress:
+        """One look at what is left; ends the build when nothing is. Raises StaleWrite where another was faster."""
+        value = build.value
+        may_come = value.cancel is not None and value.phase.has_container and self._may_be_created(value)
+        try:
+            is_clear = self.leftovers.clear(value)
+        except PermanentError as error:
+            # The slot is in use for as long as the group is there, whoever has to mend that.
+            self.logs.note("not-cleared", image=str(value.image), build_id=str(value.id), error=str(error))
+            return Wait(delay=_STUCK)
+        if may_come or not is_clear:
+            return Wait(delay=min(_DELETION, self.wait))
+        if value.phase is Phase.PENDING:
+            self.index.withdraw(value)  # first: nobody starts what is about to end
+        result = Result.FAILED if value.cancel is None else Result.CANCELLED
+        self.ending.end(build, result, value.failure if value.given_up else None)
+        return Ended()
+
+    def fail(self, build: Stored[Build], failure: Failure) -> Progress:
+        """End the build as failed, at once where it has left nothing; else note that, and go on by `advance`.
+
+        The note comes before the first deletion: it is refused where this handler read the row too early.
+        """
+        try:
+            remains = self.leftovers.remain(build.value)
+        except PermanentError:
+            remains = True
+        if not remains:
+            self.ending.end(build, Result.FAILED, failure)
+            return Ended()
+        given_up = builds.give_up(build.value, failure)
+        etags = self.images.commit([records.put_build(given_up, etag=build.etag)])
+        return Moved(build=Stored(value=given_up, etag=etags[0]))
+
+    def _may_be_created(self, build: Build) -> bool:
+        """True while a handler that read the row before may still be creating the attempt's group.
+
+        Who creates it leaves a note first (see `ContainerStage`): where there is none, ours keeps others
+        from creating; where there is one, its creation is over after a while.
+        """
+        note = f"{attempt_folder(build.id, build.phase.stage, build.attempt)}/launched.json"
+        with contextlib.suppress(AlreadyExists):
+            self.blobs.create("builds", note, b"{}", media_type="application/json")
+            return False
+        found = self.blobs.find_facts("builds", note)
+        return found is not None and self.clock.now() <= found.changed_at + _CREATION

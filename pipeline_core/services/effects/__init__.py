@@ -1,0 +1,1 @@
+"""What every service writes through: messages, journal, documents and projections."""

@@ -1,0 +1,44 @@
+"""Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the chronicle."""
+
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Logs, Row
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+
+_ROUNDS = 5
+
+
+class Projection:
+    """A copy that lags is repaired by the next change of the image or by the sweep."""
+
+    def __init__(self, images: ImageStore, index: Index, chronicle: Chronicle, logs: Logs) -> None:
+        self._images = images
+        self._index = index
+        self._chronicle = chronicle
+        self._logs = logs
+
+    def find(self, image: ImageName) -> Row | None:
+        """The fleet's copy as it is now, for `follow`: to be read ahead of the change that is to be copied."""
+        return self._index.find_copy(image)
+
+    def follow(self, head: ImageHead, over: Row | None) -> None:
+        """Copy a head that was just committed over the copy that was there before: a read less than `project`.
+
+        Under that copy's ETag there can be nothing newer than the head. Where it has changed, others were faster.
+        """
+        self._chronicle.follow(head)
+        if not self._index.replace_copy(head.name, head, over=over):
+            self.project(head.name)
+
+    def project(self, image: ImageName) -> None:
+        """Copy the head as it is now; the head is read again where another writer raced."""
+        for _ in range(_ROUNDS):
+            copy = self._index.find_copy(image)
+            head = self._images.find_head(image)
+            if head is not None:
+                self._chronicle.follow(head.value)
+            if self._index.replace_copy(image, None if head is None else head.value, over=copy):
+                return
+        self._logs.note("projection-lags", image=str(image))

@@ -1,0 +1,1 @@
+"""One image from its registration to its rebuild: rules, observation, reconciliation, requests."""

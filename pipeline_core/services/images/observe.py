@@ -1,0 +1,104 @@
+"""Read ports into a frozen snapshot of one image and its ancestors. Decides nothing."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline_core.domain import fingerprint as fingerprints
+from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.names import Fingerprint, ImageName
+from pipeline_core.domain.plan import Snapshot
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.staleness import Stale, World, detect_staleness
+from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+from pipeline_core.state.sources import SourceStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A snapshot, with the rows it was read from: the ETags that a write must be conditional on.
+
+    `head` is None where the image is not registered.
+    """
+
+    snapshot: Snapshot
+    head: Stored[ImageHead] | None
+    claims: dict[tuple[ImageName, Fingerprint], Stored[Claim]]
+
+
+class Observer:
+    """Cost: one point read per image of the chain, and one per stale image of it for its claim.
+
+    The policy is read only where SecOps' floor had refused one of them.
+    """
+
+    def __init__(self, images: ImageStore, sources: SourceStore, policy: PolicyDesk) -> None:
+        self._images = images
+        self._sources = sources
+        self._policy = policy
+
+    def observe(self, image: ImageName, now: datetime) -> Observation:
+        """Look at `image`, its ancestors, their source, the platform, and the claims on what is stale.
+
+        Raises PermanentError where the chain is deeper than the stated limit.
+        """
+        chain = self._chain(image)
+        heads = {name: stored.value for name, stored in chain.items()}
+        root = heads[next(reversed(heads))] if heads else None
+        if image in heads and root is not None:
+            heads[image] = _in_period(heads[image], root.name, now)
+        world = World(heads=heads, sources=self._newest(root), platform=self._sources.find_platform())
+        claims = self._claims(world)
+        held = {key: stored.value for key, stored in claims.items()}
+        was_refused = root is not None and any(claim.floor is not None for claim in held.values())
+        floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
+        snapshot = Snapshot(image=image, world=world, claims=held, floor=floor)
+        return Observation(snapshot=snapshot, head=chain.get(image), claims=claims)
+
+    def _chain(self, image: ImageName) -> dict[ImageName, Stored[ImageHead]]:
+        chain: dict[ImageName, Stored[ImageHead]] = {}
+        name: ImageName | None = image
+        while name is not None:
+            if name in chain or len(chain) > MAX_DEPTH:
+                raise PermanentError(
+                    ErrorClass.POLICY,
+                    f"the ancestors of {image} do not end: {name} comes again; mend parents",
+                )
+            stored = self._images.find_head(name)
+            if stored is None:
+                break
+            chain[name] = stored
+            name = stored.value.registration.parent
+        return chain
+
+    def _newest(self, root: ImageHead | None) -> dict[str, MarketplaceVersion]:
+        if root is None or not isinstance(root.registration.origin, MarketplaceSource):
+            return {}
+        followed = self._sources.find(root.registration.origin)
+        if followed is None or followed.value.newest is None:
+            return {}
+        return {root.registration.origin.key: followed.value.newest}
+
+    def _claims(self, world: World) -> dict[tuple[ImageName, Fingerprint], Stored[Claim]]:
+        found: dict[tuple[ImageName, Fingerprint], Stored[Claim]] = {}
+        for name in world.heads:
+            staleness = detect_staleness(name, world)
+            if not isinstance(staleness, Stale):
+                continue
+            claim = self._images.find_claim(name, staleness.fingerprint)
+            if claim is not None:
+                found[name, staleness.fingerprint] = claim
+        return found
+
+
+def _in_period(head: ImageHead, root: ImageName, now: datetime) -> ImageHead:
+    """The head in the refresh period of `now`; a period never goes back, whatever the clock does."""
+    period = fingerprints.refresh_period(root, now, head.registration.max_age)
+    if period <= head.period:
+        return head
+    return replace(head, period=period)

@@ -1,0 +1,93 @@
+"""Put new platform steps and a new catalog in force: what SecOps wraps round every build."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline_core.domain import access
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.names import CampaignId, Digest
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.guard import bundles
+from pipeline_core.guard import catalog as guard
+from pipeline_core.ports import Blobs, Logs, Principal
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.state.index import Index
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire.bundle import COMPRESSED_LIMIT
+from pipeline_core.wire.problems import InvalidDocument, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platforms:
+    """Every image becomes stale by a change: the roots are told, and the cascade brings it to all others."""
+
+    index: Index
+    outbox: Outbox
+    sources: SourceStore
+    blobs: Blobs
+    policy: PolicyDesk
+    chronicle: Chronicle
+    logs: Logs
+
+    def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
+        """Raises InvalidDocument with every problem, and PermanentError (PERMISSION)."""
+        if not access.is_admin(principal.roles):
+            raise PermanentError(
+                ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the platform steps"
+            )
+        problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
+        problems += self._bundle_problems(bundle, catalog)
+        problems += self._not_allowed(catalog)
+        if problems:
+            raise InvalidDocument(problems)
+        entries = guard.entries_of(catalog)
+        platform = Platform(
+            digest=bundle,
+            catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
+            urls={entry.id: entry.url for entry in entries},
+        )
+        if self.sources.platform_revision() == 0 and self.chronicle.find_platform() is not None:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                "the records of the platform steps were lost: run `imagefactory state rebuild` first",
+            )
+        self.chronicle.announce(None)
+        self.sources.save_platform(platform)
+        self.chronicle.settle(None)
+        self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
+        self.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
+        return platform
+
+    def _bundle_problems(self, bundle: Digest, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        try:
+            content = self.blobs.read("bundles", f"{bundle}.tar.gz", limit=COMPRESSED_LIMIT)
+        except NotFound:
+            yield Problem(
+                path="bundle",
+                message=f"the bundle {bundle} was not uploaded",
+                remedy="PUT it to /api/bundles/{sha256} first",
+            )
+            return
+        for finding in bundles.check_platform(content, catalog):
+            yield finding.as_problem()
+
+    def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
+        """The entries that SecOps' own policy has no room for; what has the wrong form is the guard's to tell."""
+        policy = self.policy.demand()
+        entries = catalog.get("entries")
+        for position, entry in enumerate(entries if isinstance(entries, list) else ()):
+            tool = entry.get("id") if isinstance(entry, Mapping) else None
+            if policy.catalog and isinstance(tool, str) and tool not in policy.catalog:
+                yield Problem(
+                    path=f"catalog.entries[{position}].id",
+                    message=f"is {tool[:60]!r}, which policy {policy.revision} does not allow in an image",
+                    remedy="put a policy in force that lists it, then send the catalog again",
+                )
+
+    def _wake_roots(self, campaign: CampaignId) -> None:
+        """Cost follows the number of roots; who dies in between leaves the rest to the sweep."""
+        for followed in self.sources.list():
+            for root in self.index.roots(followed.value.source):
+                self.outbox.rebuild(root, "platform-changed", campaign)

@@ -1,0 +1,257 @@
+"""Reconcile one image: observe, plan, carry out. The one way in which a build comes to be."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain import breaker, builds, chains, claims, dispatch, floors, plan
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import CampaignId, ImageName, build_id
+from pipeline_core.domain.plan import Decision, DoNothing, Rest, ReuseVersion, StartBuild
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Clock, Galleries, Logs, TableWrite, VersionState
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.images.observe import Observation, Observer
+from pipeline_core.services.provenance.unproven import Unproven
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.messages import RebuildMessage
+
+ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: who waited for it may go on
+PARENT_PUBLISHED = "parent-published"
+BUILD_ENDED = "build-ended"  # what was asked for meanwhile has its turn now
+_ROUNDS = 3  # looks at an image that somebody else changes at the same moment
+_SOON = timedelta(seconds=2)
+
+# An image that rests passes the wake-up on: its descendants may have waited for what is above it.
+_PASSES_ON = frozenset(
+    {
+        Rest.UNKNOWN,
+        Rest.BLOCKED,
+        Rest.COOLING_DOWN,
+        Rest.BREAKER_OPEN,
+        Rest.SUSPENDED,
+        Rest.NOT_WANTED,
+        Rest.OUTSIDE_WINDOW,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """Safe to run twice, late and out of order: what to do is derived from what is stored."""
+
+    observer: Observer
+    images: ImageStore
+    index: Index
+    galleries: Galleries
+    unproven: Unproven
+    outbox: Outbox
+    projection: Projection
+    journal: Journal
+    clock: Clock
+    logs: Logs
+
+    def handle(self, message: RebuildMessage) -> None:
+        """Look at the image that the message points at."""
+        image = ImageName(message.image)
+        campaign = CampaignId(message.campaign or f"look-{image}")
+        decision = self.reconcile(image, campaign)
+        if _wakes_descendants(decision, message.reason):
+            for child in self.index.children(image):
+                self.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
+
+    def reconcile(self, image: ImageName, campaign: CampaignId) -> Decision:
+        """Decide about one image and carry it out; raises TransientError where others keep changing it."""
+        for _ in range(_ROUNDS):
+            now = self.clock.now()
+            observation = self.observer.observe(image, now)
+            decision = plan.plan(observation.snapshot, now)
+            self._note(image, decision)
+            try:
+                self._apply(observation, decision, campaign, now)
+            except (AlreadyExists, StaleWrite):
+                continue  # the image has moved on since it was observed: look again
+            return decision
+        raise TransientError(
+            ErrorClass.CONFLICT, f"{image} changes faster than it can be looked at", retry_after=_SOON
+        )
+
+    def _apply(
+        self, observation: Observation, decision: Decision, campaign: CampaignId, now: datetime
+    ) -> None:
+        head = observation.head
+        if head is None:
+            # A registration that was given up half-way, or a deletion, left a copy in the fleet.
+            self.projection.project(observation.snapshot.image)
+            return
+        match decision:
+            case StartBuild():
+                self._start(observation, head, decision, campaign, now)
+            case ReuseVersion():
+                self._reuse(observation, head, decision, campaign, now)
+            case DoNothing(why=Rest.IN_FLIGHT):
+                self._join(head.value)
+            case DoNothing():
+                pass
+
+    def _start(
+        self,
+        observation: Observation,
+        head: Stored[ImageHead],
+        decision: StartBuild,
+        campaign: CampaignId,
+        now: datetime,
+    ) -> None:
+        image = head.value.name
+        build = _pending_build(head.value, decision, campaign, now)
+        old_claim = observation.claims.get((image, decision.fingerprint))
+        claim = Claim(
+            image=image,
+            fingerprint=decision.fingerprint,
+            generation=decision.generation,
+            build=build.id,
+            outcome=Outcome.IN_FLIGHT,
+            gates=head.value.registration.gates,
+        )
+        observed = observation.snapshot.world.heads[image]
+        active = ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.PENDING)
+        changed = replace(breaker.let_through(observed), active=active)
+        writes = [
+            records.put_head(changed, etag=head.etag),
+            records.put_build(build, etag=None),
+            records.put_claim(claim, etag=None if old_claim is None else old_claim.etag),
+            records.add_entry(self.journal.of_build(build, Event.QUEUED)),
+        ]
+        if observed.breaker is not None:
+            closed = self.journal.of_build(build, Event.BREAKER_CLOSED, detail="an input has changed")
+            writes.append(records.add_entry(closed))
+        replaced = None if decision.replaces is None else self.images.find_build(decision.replaces)
+        if replaced is not None:
+            writes += self._supersede(replaced, build, now)
+        copy = self.projection.find(image)
+        self.images.commit(writes)
+        self._queue(build)
+        if replaced is not None:
+            self.index.withdraw(replaced.value)
+            self.index.remove_active(replaced.value.id)
+        self.projection.follow(changed, copy)
+
+    def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
+        if old.value.phase is not Phase.PENDING:
+            raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
+        ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
+        entry = self.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
+        writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]
+        claim = self.images.find_claim(ended.image, ended.fingerprint)
+        if claim is not None and ended.fingerprint != new.fingerprint:
+            writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
+        return writes
+
+    def _reuse(
+        self,
+        observation: Observation,
+        head: Stored[ImageHead],
+        decision: ReuseVersion,
+        campaign: CampaignId,
+        now: datetime,
+    ) -> None:
+        image = head.value.name
+        if not self._is_good(head.value, decision.version):
+            self._forget(observation, decision)
+            raise StaleWrite(f"{image}@{decision.version} cannot be used again: it is built anew")
+        observed = observation.snapshot.world.heads[image]
+        built = self.images.find_build(decision.build)
+        current = PublishedVersion(
+            version=decision.version,
+            fingerprint=decision.fingerprint,
+            inputs=decision.inputs,
+            build=decision.build,
+            lane=Lane.BACKGROUND if built is None else built.value.lane,
+            published_at=now,
+            scan=None if built is None else floors.scan_of(built.value.verdicts),
+        )
+        self._offer(head.value, decision.version)
+        entry = self.journal.of_image(image, Event.REUSED, detail=f"{decision.version} has the desired input")
+        copy, changed = self.projection.find(image), replace(observed, current=current)
+        self.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
+        self.projection.follow(changed, copy)
+        self.outbox.published(image, decision.version, campaign)
+
+    def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
+        """True where the version is still there and what vouches for it still holds."""
+        live = self.galleries.find_version(head.registration.gallery, head.name, version)
+        return live is not None and live.state is VersionState.READY and self.unproven.check(live)
+
+    def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
+        """The claim's version is none any more: the next look builds its input again."""
+        claim = observation.claims[(observation.snapshot.image, decision.fingerprint)]
+        gone = replace(claim.value, outcome=Outcome.PRUNED, version=None)
+        self.images.commit([records.put_claim(gone, etag=claim.etag)])
+
+    def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
+        """Make `latest` mean the reused version: it is let in, and what is above it is taken out."""
+        gallery = head.registration.gallery
+        for found in self.galleries.list_versions(gallery, head.name):
+            is_above = found.version > version
+            if found.excluded_from_latest is not is_above and (is_above or found.version == version):
+                self.galleries.set_excluded(gallery, head.name, found.version, excluded=is_above)
+
+    def _join(self, head: ImageHead) -> None:
+        """Make sure that a build that waits for a slot can be found by the dispatcher."""
+        if head.active is None or head.active.phase is not Phase.PENDING:
+            return
+        build = self.images.find_build(head.active.build)
+        if build is not None and build.value.phase is Phase.PENDING:
+            self._queue(build.value, again=True)
+
+    def _queue(self, build: Build, *, again: bool = False) -> None:
+        self.index.add_active(build.id)
+        pending = PendingBuild(key=build.priority, build=build.id, team=build.team)
+        self.index.add_pending(pending, again=again)
+        self.outbox.dispatch("build-queued")
+
+    def _note(self, image: ImageName, decision: Decision) -> None:
+        why = decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
+        reasons = ", ".join(str(reason) for reason in decision.reasons)
+        self.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
+
+
+def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime) -> Build:
+    identity = build_id(head.name, decision.fingerprint, decision.generation)
+    return Build(
+        id=identity,
+        image=head.name,
+        team=head.registration.team,
+        fingerprint=decision.fingerprint,
+        generation=decision.generation,
+        inputs=decision.inputs,
+        definition=head.registration.definition,
+        gallery=head.registration.gallery,
+        reasons=decision.reasons,
+        lane=decision.lane,
+        campaign=campaign,
+        phase=Phase.PENDING,
+        seq=0,
+        attempt=1,
+        created_at=now,
+        phase_since=now,
+        priority=dispatch.priority_key(decision.lane, chains.remaining(head), now, identity),
+    )
+
+
+def _wakes_descendants(decision: Decision, reason: str) -> bool:
+    if not isinstance(decision, DoNothing):
+        return False
+    if reason == ANCESTOR_ENDED:
+        return decision.why in _PASSES_ON or decision.why is Rest.CURRENT
+    return reason == PARENT_PUBLISHED and decision.why in _PASSES_ON

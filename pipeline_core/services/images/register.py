@@ -1,0 +1,337 @@
+"""Accept definitions, bundles and platform steps: every error at once, and nothing stored where there is one."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import access, floors
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+from pipeline_core.domain.images import FormerImage, ImageHead, Registration
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.recipe import gates_digest, recipe_digest
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.guard import bundles as guard
+from pipeline_core.ports import Blobs, Clock, Logs, Principal
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.images.registration_rules import RegistrationRules
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire import image_yaml
+from pipeline_core.wire.problems import InvalidDocument, Problem
+
+_ROUNDS = 3  # tries on a head that builds keep moving
+
+
+class _HeadMovedError(FactoryError):
+    """The head changed between the look at it and the write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What was stored; `created` is false where an older definition was replaced."""
+
+    head: ImageHead
+    etag: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrar:
+    """Registration of images."""
+
+    images: ImageStore
+    index: Index
+    sources: SourceStore
+    blobs: Blobs
+    documents: Documents
+    rules: RegistrationRules
+    policy: PolicyDesk
+    poller: Poller
+    outbox: Outbox
+    projection: Projection
+    chronicle: Chronicle
+    journal: Journal
+    clock: Clock
+    site: Site
+    logs: Logs
+
+    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+        """Keep a bundle under its digest; False where it is kept already. Raises InvalidDocument."""
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != str(digest):
+            raise InvalidDocument(
+                [
+                    Problem(
+                        path="bundle",
+                        message=f"the content has the SHA-256 {actual}, not {digest}",
+                        remedy="send the bundle under its own digest; `imagefactory pack` prints it",
+                    )
+                ]
+            )
+        findings = guard.check_bundle(content, self.rules.forms)
+        if findings:
+            raise InvalidDocument([finding.as_problem() for finding in findings])
+        try:
+            self.blobs.create("bundles", f"{digest}.tar.gz", content, media_type="application/gzip")
+        except AlreadyExists:
+            return False
+        return True
+
+    def register(
+        self,
+        name: ImageName,
+        document: Mapping[str, object],
+        bundle: Digest,
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> Registered:
+        """Store a definition on the version of the document that the caller has seen.
+
+        A build that moves on meanwhile is no conflict: the change is made again on what is there then.
+        `expected` is the ETag of an update; `create_only` demands that the image is new. Raises
+        InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
+        """
+        definition = image_yaml.parse_definition(document, bundle=bundle, location=self.site.location)
+        for _ in range(_ROUNDS):
+            try:
+                return self._store(
+                    name, definition, document, principal, expected=expected, create_only=create_only
+                )
+            except _HeadMovedError:
+                continue
+        raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: send it again")
+
+    def _store(
+        self,
+        name: ImageName,
+        definition: ImageDefinition,
+        document: Mapping[str, object],
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> Registered:
+        old = self.images.find_head(name)
+        self._demand_right(definition, None if old is None else old.value, principal)
+        _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
+        policy = self.policy.demand()
+        problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
+        if problems:
+            raise InvalidDocument(problems)
+        digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
+        former = None if old is not None else self.images.find_former(name)
+        if old is None and former is None:
+            self._demand_records(name)
+        head = self._head(definition, digest, policy, old, former)
+        entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
+        writes = [
+            records.put_head(head, etag=None if old is None else old.etag),
+            records.add_entry(entry),
+        ]
+        if former is not None:
+            writes.append(records.delete_former(name, etag=former.etag))
+        # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
+        # no index knows would be found by nobody, should this process end in between.
+        self.chronicle.announce(name)
+        self._index(head)
+        try:
+            self.images.commit(writes)
+        except (AlreadyExists, StaleWrite) as error:
+            raise _HeadMovedError from error
+        self.chronicle.settle(name)
+        self._after(head, old)
+        self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
+        self.logs.note("image-registered", image=str(name), actor=principal.subject)
+        return Registered(head=head, etag=document_etag(head), created=old is None)
+
+    def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
+        """Forget a definition; its live versions stay. Refused while it has children or an active build."""
+        head = self.images.get_head(name)
+        team = head.value.registration.team
+        if not access.may_change(team, principal.roles, principal.groups):
+            raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
+        if document_etag(head.value) != expected:
+            raise StaleWrite(f"{name} has changed since it was read: read it again")
+        child = next(self.index.children(name), None)
+        if child is not None:
+            raise AlreadyExists(f"{child} is built from {name}: delete or move it first")
+        if head.value.active is not None:
+            raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
+        entry = self.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
+        former = FormerImage(
+            name=name, revision=head.value.revision + 1, last_version=head.value.last_version
+        )
+        self.chronicle.announce(name)
+        self.images.commit(
+            [
+                records.delete_head(name, etag=head.etag),
+                records.add_former(former),
+                records.add_entry(entry),
+            ]
+        )
+        self.chronicle.settle(name)
+        self._unindex(head.value)
+        self.projection.project(name)
+
+    def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
+        """Both who owns the image and who is to own it have to agree: an image cannot be taken over."""
+        teams = {definition.team} if old is None else {definition.team, old.registration.team}
+        for team in sorted(teams):
+            if not access.may_change(team, principal.roles, principal.groups):
+                raise PermanentError(
+                    ErrorClass.PERMISSION,
+                    f"{definition.name} belongs or is to belong to team {team}: {principal.name} is no member",
+                )
+        origins = [definition.origin] if old is None else [definition.origin, old.registration.origin]
+        is_base = any(isinstance(origin, MarketplaceSource) for origin in origins)
+        if is_base and not access.is_admin(principal.roles):
+            raise PermanentError(
+                ErrorClass.PERMISSION,
+                f"{definition.name} is built from the Marketplace: only SecOps changes base images",
+            )
+
+    def _demand_records(self, name: ImageName) -> None:
+        """An image that the chronicle knows and no table does would begin anew, above versions it cannot see."""
+        if self.chronicle.find_image(name) is not None:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                f"the records of {name} were lost: have SecOps run `imagefactory state rebuild` first",
+            )
+
+    def _head(
+        self,
+        definition: ImageDefinition,
+        digest: Digest,
+        policy: Policy,
+        old: Stored[ImageHead] | None,
+        former: Stored[FormerImage] | None = None,
+    ) -> ImageHead:
+        gallery = self._placement() if old is None else old.value.registration.gallery
+        registration = registration_of(definition, digest, gallery, policy)
+        if old is not None:
+            revision = old.value.revision + 1
+            return replace(old.value, registration=registration, failures=0, revision=revision)
+        return ImageHead(
+            registration=registration,
+            registered_at=self.clock.now(),
+            last_version=self.rules.last_version(definition.name, None),
+            revision=1 if former is None else former.value.revision + 1,
+        )
+
+    def _placement(self) -> GalleryName:
+        """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
+        return self.site.live[0]
+
+    def _index(self, head: ImageHead) -> None:
+        origin = head.registration.origin
+        if isinstance(origin, MarketplaceSource):
+            self.sources.follow(origin)
+            self.index.add_root(origin, head.name)
+        else:
+            self.index.add_child(origin.image, head.name)
+        self.index.project(head.name, head)
+
+    def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
+        origin = head.registration.origin
+        if old is not None and old.value.registration.origin != origin:
+            self._unindex(old.value)
+        if isinstance(origin, MarketplaceSource):
+            self._look_at(origin)
+        else:
+            self._raise_heights(head)
+        self.projection.project(head.name)
+
+    def _look_at(self, source: MarketplaceSource) -> None:
+        try:
+            self.poller.poll_one(source)
+        except FactoryError as error:  # the timer looks again; the registration stands
+            self.logs.note("poll-failed", source=source.key, error=str(error))
+
+    def _unindex(self, head: ImageHead) -> None:
+        origin = head.registration.origin
+        if isinstance(origin, MarketplaceSource):
+            self.index.remove_root(origin, head.name)
+        else:
+            self.index.remove_child(origin.image, head.name)
+
+    def _raise_heights(self, head: ImageHead) -> None:
+        """Tell the ancestors of a longer chain below them; a lost race costs priority, nothing else."""
+        height = head.height
+        for ancestor in [*self.rules.chain(head.name)][1:]:
+            height += 1
+            stored = self.images.find_head(ancestor)
+            if stored is None or stored.value.height >= height:
+                return
+            try:
+                self.images.commit([records.put_head(replace(stored.value, height=height), etag=stored.etag)])
+            except StaleWrite:
+                return
+            self.projection.project(ancestor)
+
+
+def registration_of(
+    definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
+) -> Registration:
+    """The facts of a definition that planning needs, for an image that is placed in `gallery`.
+
+    A definition that names no `maxAge` takes the longest that the policy allows at this moment.
+    """
+    return Registration(
+        name=definition.name,
+        team=definition.team,
+        origin=definition.origin,
+        major=definition.major,
+        definition=digest,
+        recipe=recipe_digest(definition),
+        bundle=definition.bundle,
+        gallery=gallery,
+        catalog=definition.build.catalog,
+        on=definition.rebuild.on,
+        window=definition.rebuild.window,
+        max_age=definition.rebuild.max_age or policy.longest_max_age,
+        suspend=definition.rebuild.suspend,
+        notify=frozenset(event for hook in definition.notify for event in hook.events),
+        promises=floors.kept_promises(definition),
+        gates=str(gates_digest(definition)),
+    )
+
+
+def document_etag(head: ImageHead) -> str:
+    """The version of an image's document: builds that go on meanwhile do not change it."""
+    return str(head.registration.definition)
+
+
+def _demand_version(
+    name: ImageName, old: ImageHead | None, *, expected: str | None, create_only: bool
+) -> None:
+    if create_only:
+        if old is not None:
+            raise AlreadyExists(f"image {name} is registered already: read it, then update it with If-Match")
+        return
+    if old is None:
+        raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
+    if document_etag(old) != expected:
+        raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")

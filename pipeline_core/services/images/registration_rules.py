@@ -1,0 +1,149 @@
+"""What a definition may not be, seen beside what is stored: bundle, catalog, parent, version, floor; all at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.sources import ParentReference
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.guard import bundles as guard
+from pipeline_core.guard.secrets import Form
+from pipeline_core.ports import Blobs
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.policies.policy_rules import PolicyRules
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire.bundle import COMPRESSED_LIMIT
+from pipeline_core.wire.problems import Problem
+
+_READ = 1000  # builds of an image that are looked at for its highest version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRules:
+    """Reads what is stored; writes nothing."""
+
+    images: ImageStore
+    sources: SourceStore
+    blobs: Blobs
+    documents: Documents
+    floors: PolicyRules
+    secops: TeamName
+    forms: Sequence[Form]  # of secrets
+
+    def problems(
+        self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy
+    ) -> Iterator[Problem]:
+        """Everything that keeps `definition` from being registered as `name` in place of `old`."""
+        if definition.name != name:
+            yield Problem(
+                path="metadata.name",
+                message=f"is {str(definition.name)!r}, but the address says {str(name)!r}",
+                remedy="register it under its own name",
+            )
+        yield from self._bundle_problems(definition)
+        yield from self._catalog_problems(definition)
+        if isinstance(definition.origin, ParentReference):
+            yield from self._parent_problems(definition, definition.origin)
+        yield from _version_problems(definition, self.last_version(name, old))
+        if old is not None:
+            yield from self._trait_problems(definition, old)
+        yield from self.floors.problems(definition, policy)
+
+    def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
+        """The highest version ever allotted to `name`, also where it was deleted and comes back."""
+        if old is not None:
+            return old.last_version
+        former = self.images.find_former(name)
+        versions = [build.version for build in self.images.list_builds(name, limit=_READ)]
+        versions.append(None if former is None else former.value.last_version)
+        return max((version for version in versions if version is not None), default=None)
+
+    def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
+        if self.documents.definition(old.registration.definition).os != definition.os:
+            yield Problem(
+                path="spec.os",
+                message="differs from what the image was registered with, and a gallery fixes it for good",
+                remedy="register the image under a new name",
+            )
+
+    def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
+        try:
+            content = self.blobs.read("bundles", f"{definition.bundle}.tar.gz", limit=COMPRESSED_LIMIT)
+        except NotFound:
+            yield Problem(
+                path="bundle",
+                message=f"the bundle {definition.bundle} was not uploaded",
+                remedy="PUT it to /api/bundles/{sha256} first; `imagefactory register` does",
+            )
+            return
+        for finding in guard.check_definition(definition, guard.names_in(content), self.forms):
+            yield finding.as_problem()
+
+    def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
+        platform = self.sources.find_platform()
+        known = {} if platform is None else platform.catalog
+        for position, tool in enumerate(definition.build.catalog):
+            if tool not in known:
+                yield Problem(
+                    path=f"spec.build.catalog[{position}]",
+                    message=f"{tool!r} is not in the catalog",
+                    remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; SecOps has to add it'}",
+                )
+
+    def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
+        parent = self.images.find_head(origin.image)
+        if parent is None:
+            yield Problem(
+                path="spec.parent.image",
+                message=f"{str(origin.image)!r} is not registered",
+                remedy="register the parent first, or name one that GET /api/images lists",
+            )
+            return
+        team = parent.value.registration.team
+        if team not in (definition.team, self.secops):
+            yield Problem(
+                path="spec.parent.image",
+                message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
+                remedy=f"ask SecOps to approve it, or use an image of {self.secops}",
+            )
+        chain = [definition.name, *self.chain(origin.image)]
+        if definition.name in chain[1:]:
+            path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))
+            yield Problem(
+                path="spec.parent.image",
+                message=f"makes a cycle: {path}",
+                remedy="choose a parent that does not descend from this image",
+            )
+        elif len(chain) > MAX_DEPTH:
+            yield Problem(
+                path="spec.parent.image",
+                message=f"puts the image on level {len(chain)}, and {MAX_DEPTH} are allowed",
+                remedy="choose a parent nearer to the root",
+            )
+
+    def chain(self, image: ImageName) -> Iterator[ImageName]:
+        """From `image` up to its root; ends where a name comes again or the limit is passed."""
+        seen: set[ImageName] = set()
+        here: ImageName | None = image
+        while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
+            seen.add(here)
+            yield here
+            head = self.images.find_head(here)
+            here = None if head is None else head.value.registration.parent
+        if here in seen and here is not None:
+            yield here
+
+
+def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) -> Iterator[Problem]:
+    if last is not None and definition.major < last.major:
+        yield Problem(
+            path="spec.version.major",
+            message=f"is {definition.major}, but {last} was built already",
+            remedy=f"use {last.major} or more: versions never go back",
+        )

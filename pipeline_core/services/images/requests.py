@@ -1,0 +1,117 @@
+"""A person asks for a build of unchanged inputs. The request's token enters the fingerprint: same token, one build."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain import access, breaker
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken
+from pipeline_core.domain.plan import DoNothing
+from pipeline_core.ports import Chance, Clock, Principal
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.images.reconcile import Reconciler
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswer:
+    """What came of a request: the build it started or joined, or why there is none yet."""
+
+    token: RebuildToken
+    build: BuildId | None
+    why: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """Manual rebuilds."""
+
+    images: ImageStore
+    reconciler: Reconciler
+    outbox: Outbox
+    projection: Projection
+    journal: Journal
+    clock: Clock
+    chance: Chance
+
+    def request(self, name: ImageName, principal: Principal, reason: str, key: str | None) -> RequestAnswer:
+        """Record the request, then reconcile at once, so that the answer can name the build.
+
+        `key` is the caller's idempotency key: the same key of the same caller is the same request for
+        ever. Raises NotFound, and PermanentError (PERMISSION) where the image is another team's.
+        """
+        head = self.images.get_head(name)
+        if not access.may_change(head.value.registration.team, principal.roles, principal.groups):
+            team = head.value.registration.team
+            raise PermanentError(
+                ErrorClass.PERMISSION,
+                f"{name} belongs to team {team}: only its members and SecOps rebuild it",
+            )
+        token = _token(name, principal, key or self.chance.nonce())
+        campaign = CampaignId(f"request-{str(token)[:12]}")
+        self._record(name, token, principal, reason, campaign)
+        self.projection.project(name)
+        decision = self.reconciler.reconcile(name, campaign)
+        build = _build_of(self.images.get_head(name).value, token)
+        if isinstance(decision, DoNothing):
+            detail = decision.detail or decision.why.value
+            return RequestAnswer(token=token, build=build, why=decision.why.value, detail=detail)
+        return RequestAnswer(token=token, build=build, why="started", detail=reason)
+
+    def _record(
+        self, name: ImageName, token: RebuildToken, principal: Principal, reason: str, campaign: CampaignId
+    ) -> None:
+        for _ in range(_ROUNDS):
+            head = self.images.get_head(name)
+            request = RebuildRequest(token=token, actor=principal.subject, at=self.clock.now())
+            entry = replace(
+                self.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
+                campaign=str(campaign),
+            )
+            writes = [
+                records.put_head(_asked(head.value, request), etag=head.etag),
+                records.add_request(name, request),
+                records.add_entry(entry),
+            ]
+            if head.value.breaker is not None:
+                closed = self.journal.of_image(
+                    name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
+                )
+                writes.append(records.add_entry(closed))
+            try:
+                self.images.commit(writes)
+            except AlreadyExists:
+                return  # this very request was recorded before: a newer one is not set back
+            except StaleWrite:
+                continue
+            # Should this process end before it has reconciled, the message still does.
+            self.outbox.rebuild(name, "requested", campaign)
+            return
+        raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: ask again")
+
+
+def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:
+    """The build that runs, or the one that has answered this very request."""
+    if head.active is not None:
+        return head.active.build
+    if head.current is not None and head.current.inputs.token == token:
+        return head.current.build
+    return None
+
+
+def _asked(head: ImageHead, request: RebuildRequest) -> ImageHead:
+    """A person who asks has looked: the breaker closes."""
+    return replace(breaker.after_success(head), request=request)
+
+
+def _token(name: ImageName, principal: Principal, key: str) -> RebuildToken:
+    text = "\n".join((str(name), principal.subject, key))
+    return RebuildToken(hashlib.sha256(text.encode()).hexdigest()[:32])

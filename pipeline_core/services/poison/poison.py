@@ -1,0 +1,142 @@
+"""A message that could not be handled: record it, mark what it was about, tell. Nothing disappears.
+
+Whoever records may be killed between any two calls and is called again: of one delivery there is one record,
+one journal line and, but for a death right after it was sent, one notification.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pipeline_core.domain import poison
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage, StaleWrite
+from pipeline_core.domain.journal import Entry, Event, entry_key
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
+from pipeline_core.ports import Chance, Clock, Logs
+from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.poison.poison_marks import PoisonMarks
+from pipeline_core.state.poison import PoisonStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire import messages
+
+_ERROR_LIMIT = 500  # characters
+_CLOSED = {PoisonState.REQUEUED: Event.REQUEUED, PoisonState.DISMISSED: Event.DISMISSED}
+_MESSAGES: dict[str, type[messages.Message]] = {
+    messages.REBUILD_REQUESTS: messages.RebuildMessage,
+    messages.DISPATCH_REQUESTS: messages.DispatchMessage,
+    messages.BUILD_STEPS: messages.StepMessage,
+    messages.BUILD_EVENTS: messages.BuildEventMessage,
+    messages.IMAGE_PUBLISHED: messages.PublishedMessage,
+    messages.NOTIFICATION_REQUESTS: messages.NotificationMessage,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poison:
+    """Records poisoned messages; people deal with them at the `PoisonDesk`."""
+
+    store: PoisonStore
+    marks: PoisonMarks
+    outbox: Outbox
+    clock: Clock
+    chance: Chance
+    logs: Logs
+
+    def record(self, queue: str, text: str, *, message_id: str = "", put_at: datetime | None = None) -> None:
+        """Keep the message; mark the image and the build that it points at, and tell the image's owners.
+
+        `message_id` and `put_at` (when it was put into the poison queue) stay the same however often the
+        message is given out; without them one that is given out twice is kept twice.
+        """
+        known = poison.delivery_nonce(queue, message_id) if message_id and put_at is not None else ""
+        at = self.clock.now() if put_at is None or not known else put_at.astimezone(UTC)
+        key = poison.poison_key(at, known or self.chance.nonce())
+        stored = self.store.add(_record_of(key, queue, text, at))
+        record = stored.value
+        if not record.announce:
+            self.logs.note("poison-recorded-before", queue=queue, record=record.key)
+            return
+        self.logs.note("message-poisoned", queue=queue, record=record.key, image=str(record.image or ""))
+        self._announce(stored)
+
+    def _announce(self, stored: Stored[PoisonRecord]) -> None:
+        record = stored.value
+        entry = None if record.image is None else _entry_of(record, record.image)
+        head = None if entry is None else self.marks.show(record, entry)
+        if entry is not None and head is not None and entry.event.value in head.registration.notify:
+            self.outbox.notify(entry.image, entry.key)
+        try:
+            self.store.replace(replace(record, announce=False), etag=stored.etag)
+        except StaleWrite:
+            self._give_way(record, entry)
+
+    def _give_way(self, record: PoisonRecord, entry: Entry | None) -> None:
+        """Somebody else wrote the record: where a person has closed it meanwhile, its mark goes again."""
+        event = _CLOSED.get(self.store.get(record.key).value.state)
+        if entry is not None and event is not None:
+            now = self.clock.now()
+            detail = f"{record.key} was closed while it was being recorded"
+            closed = replace(
+                entry, key=entry_key(now, self.chance.nonce()), at=now, event=event, detail=detail
+            )
+            self.marks.hide(record, closed)
+
+
+def _record_of(key: str, queue: str, text: str, at: datetime) -> PoisonRecord:
+    kept, is_whole = poison.kept_text(text)
+    image, build = _subject_of(text)
+    return PoisonRecord(
+        key=key,
+        queue=queue,
+        text=kept,
+        at=at,
+        size=len(text.encode("utf-8", "replace")),
+        is_whole=is_whole,
+        image=image,
+        build=build,
+        error=_error_of(queue, text),
+    )
+
+
+def _entry_of(record: PoisonRecord, image: ImageName) -> Entry:
+    """The same entry whenever it is asked for, so that it is written once."""
+    return Entry(
+        key=entry_key(record.at, record.nonce),
+        image=image,
+        at=record.at,
+        event=Event.STALLED,
+        actor=FACTORY,
+        build=record.build,
+        detail=(
+            f"a message of {record.queue} could not be handled; it is kept as {record.key}: "
+            "mend the cause, then requeue or dismiss it"
+        ),
+    )
+
+
+def _subject_of(text: str) -> tuple[ImageName | None, BuildId | None]:
+    """The image and the build that a message points at, as far as it can be read at all."""
+    try:
+        fields = json.loads(text)
+        if isinstance(fields, dict) and isinstance(fields.get("image"), str):
+            return ImageName(fields["image"]), None
+        if isinstance(fields, dict) and isinstance(fields.get("build"), str):
+            build = BuildId(fields["build"])
+            return build.image, build
+    except (ValueError, RecursionError, InvalidValue):
+        return None, None
+    return None, None
+
+
+def _error_of(queue: str, text: str) -> str:
+    """What is wrong with the text itself; empty where it is well-formed, and so its handler failed."""
+    kind = _MESSAGES.get(queue)
+    if kind is None:
+        return f"{queue} is no queue of ours"[:_ERROR_LIMIT]
+    try:
+        kind.from_wire(text)
+    except (MalformedMessage, RecursionError, UnicodeError) as error:
+        return poison.kept_text(str(error))[0][:_ERROR_LIMIT]
+    return ""

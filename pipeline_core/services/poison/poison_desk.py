@@ -1,0 +1,134 @@
+"""What people do with poisoned messages: look at them, send them to their queue again, put them aside.
+
+Sending again comes first and the record's end last: whoever is killed in between leaves an open record, and
+doing it again sends a second message, which every receiver takes as it takes any doubled one.
+"""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain import access, poison
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
+from pipeline_core.ports import Clock, Logs, Principal, Queues
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.poison.poison_marks import PoisonMarks
+from pipeline_core.services.views.views import PoisonPageView, PoisonView, poison_view
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.poison import PoisonStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire.messages import QUEUES
+
+PAGE_LIMIT = 100  # records a page holds at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonDesk:
+    """SecOps and readers see every record, a team those of its own images; a team closes its own only."""
+
+    store: PoisonStore
+    marks: PoisonMarks
+    images: ImageStore
+    queues: Queues
+    journal: Journal
+    clock: Clock
+    logs: Logs
+
+    def page(
+        self,
+        principal: Principal,
+        *,
+        state: PoisonState | None = None,
+        after: str = "",
+        limit: int = PAGE_LIMIT,
+    ) -> PoisonPageView:
+        """A page of records, newest first; it may hold fewer than `limit` where some are not to be seen."""
+        page = self.store.page(after=after, limit=min(limit, PAGE_LIMIT))
+        teams: dict[ImageName, TeamName | None] = {}
+        seen = []
+        for record in page.records:
+            if state is not None and record.state is not state:
+                continue
+            if access.may_read_all(principal.roles) or self._is_theirs(record, principal, teams):
+                seen.append(poison_view(record))
+        return PoisonPageView(records=tuple(seen), next=page.after)
+
+    def requeue(self, key: str, principal: Principal) -> PoisonView:
+        """Send the exact text to its queue again.
+
+        Raises NotFound, PermanentError (PERMISSION) for a foreign team, AlreadyExists where it was closed
+        before, and PermanentError (POLICY) where the text is not kept whole.
+        """
+        stored = self._open_record(key, principal)
+        record = stored.value
+        if not record.is_whole or record.queue not in QUEUES:
+            raise PermanentError(
+                ErrorClass.POLICY,
+                f"{key} cannot be sent again: its text was cut or was no text; dismiss it, the sweep repairs",
+            )
+        self.queues.send(record.queue, record.text)
+        return self._close(stored, PoisonState.REQUEUED, Event.REQUEUED, principal)
+
+    def dismiss(self, key: str, principal: Principal) -> None:
+        """Put a message aside; dismissing it twice is dismissing it once. Raises as `requeue`."""
+        stored = self._record(key, principal)
+        if stored.value.state is PoisonState.DISMISSED:
+            return
+        _demand_open(stored.value)
+        self._close(stored, PoisonState.DISMISSED, Event.DISMISSED, principal)
+
+    def _close(
+        self, stored: Stored[PoisonRecord], state: PoisonState, event: Event, principal: Principal
+    ) -> PoisonView:
+        record = stored.value
+        if record.image is not None:
+            entry = self.journal.of_image(
+                record.image, event, actor=principal.name, detail=f"{record.key}, a message of {record.queue}"
+            )
+            self.marks.hide(record, entry)
+        closed = poison.close(record, state, principal.name, self.clock.now())
+        try:
+            self.store.replace(closed, etag=stored.etag)
+        except StaleWrite as error:
+            _demand_open(self.store.get(record.key).value)
+            raise AlreadyExists(f"{record.key} is being changed by somebody else: look again") from error
+        self.logs.note(
+            "poison-closed",
+            record=record.key,
+            queue=record.queue,
+            image=str(record.image or ""),
+            state=state.value,
+            actor=principal.subject,
+        )
+        return poison_view(closed)
+
+    def _open_record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
+        stored = self._record(key, principal)
+        _demand_open(stored.value)
+        return stored
+
+    def _record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
+        stored = self.store.get(key)
+        if access.is_admin(principal.roles) or self._is_theirs(stored.value, principal, {}):
+            return stored
+        raise PermanentError(
+            ErrorClass.PERMISSION, f"{key} is about no image of yours: its team and SecOps deal with it"
+        )
+
+    def _is_theirs(
+        self, record: PoisonRecord, principal: Principal, teams: dict[ImageName, TeamName | None]
+    ) -> bool:
+        """By the team that owns the image now; `teams` keeps what a page has looked up."""
+        if record.image is None:
+            return False
+        if record.image not in teams:
+            head = self.images.find_head(record.image)
+            teams[record.image] = None if head is None else head.value.registration.team
+        team = teams[record.image]
+        return team is not None and access.is_member(team, principal.roles, principal.groups)
+
+
+def _demand_open(record: PoisonRecord) -> None:
+    if record.state is not PoisonState.OPEN:
+        raise AlreadyExists(f"{record.key} was {record.state.value} by {record.closed_by} already")

@@ -1,0 +1,52 @@
+"""Show on an image that a message about it was poisoned, and stop showing it: mark and journal in one transaction."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline_core.domain import poison
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.poison import PoisonRecord
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
+
+_ROUNDS = 5  # looks at a head that builds keep moving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonMarks:
+    """The marks live in the image's head, so that lists and views of images show them without another read."""
+
+    images: ImageStore
+    projection: Projection
+
+    def show(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
+        """Mark the image and say so in its journal; None where it is not registered. Safe to repeat."""
+        return self._change(entry, lambda head: poison.mark(head, record))
+
+    def hide(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
+        """Take the mark away and say why in the journal; None where the image is not registered."""
+        return self._change(entry, lambda head: poison.unmark(head, record.key))
+
+    def _change(self, entry: Entry, change: Callable[[ImageHead], ImageHead]) -> ImageHead | None:
+        for _ in range(_ROUNDS):
+            head = self.images.find_head(entry.image)
+            if head is None:
+                return None
+            try:
+                return self._commit(head, change(head.value), entry)
+            except StaleWrite:
+                continue
+        raise TransientError(ErrorClass.CONFLICT, f"{entry.image} is being changed by others: try again")
+
+    def _commit(self, head: Stored[ImageHead], changed: ImageHead, entry: Entry) -> ImageHead:
+        with contextlib.suppress(
+            AlreadyExists
+        ):  # this very entry, and with it the change, was written before
+            self.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
+        self.projection.project(entry.image)
+        return changed

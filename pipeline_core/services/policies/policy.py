@@ -1,0 +1,263 @@
+"""SecOps' policy: which version is in force, what it demands of an image, and putting a new one in force.
+
+What is judged, is judged by the policy in force at that moment: a gate and a registration read the row each
+time; only the parsed document is kept, under the digest that it cannot change.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline_core.domain import access
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    MalformedMessage,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.names import Digest, ImageName
+from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
+from pipeline_core.ports import Blobs, Clock, Logs, Principal
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.records import Stored
+from pipeline_core.wire import image_yaml
+from pipeline_core.wire import policy as wire
+from pipeline_core.wire.image_yaml_problems import path_of
+from pipeline_core.wire.problems import InvalidDocument, Problem
+from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
+
+_CONTAINER = "definitions"
+_KEPT = 8  # parsed documents held in memory
+_LOOKS = 3  # at a row that somebody else writes, or takes away, at the same moment
+_BLOB_LIMIT = DOCUMENT_LIMIT + 1024
+HISTORY_LIMIT = 200  # versions a page holds at most
+
+
+class PolicyLost(TransientError):
+    """There was a policy, and no table knows which."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorClass.CONFLICT,
+            "the record of the policy was lost, and nothing is judged without it: "
+            "have SecOps run `imagefactory state rebuild --force`",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyShown:
+    """One version with its document; `unregistered` are bases of it that no image has the name of (yet)."""
+
+    version: PolicyVersion
+    document: Mapping[str, object]
+    unregistered: tuple[ImageName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDesk:
+    """Reads and changes the policy. One point read tells what is in force."""
+
+    policies: PolicyStore
+    images: ImageStore
+    blobs: Blobs
+    chronicle: Chronicle
+    clock: Clock
+    logs: Logs
+    _parsed: dict[Digest, Policy] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def current(self) -> Policy:
+        """The policy in force, for who judges by it: OPEN where none was ever put in force.
+
+        Raises PolicyLost where there was one and its record is lost: without it nothing is let through.
+        """
+        found = self._row().value
+        return OPEN if found.revision == OPEN.revision else self._policy(found)
+
+    def demand(self) -> Policy:
+        """As `current`, for who acts for a person: raises PermanentError (CONFLICT) that says what to do."""
+        try:
+            return self.current()
+        except PolicyLost as error:
+            raise PermanentError(ErrorClass.CONFLICT, str(error)) from error
+
+    def seen(self) -> Policy:
+        """The policy in force, for who only shows what it means; cheaper where there is none."""
+        stored = self.policies.find_current()
+        return OPEN if stored is None else self._policy(stored.value)
+
+    def floor_of(self, image: ImageName) -> ComplianceFloor:
+        """The compliance floor in force for a registered image, by the root of its lineage.
+
+        One point read, and where the policy has floors for bases, one per level above the image.
+        """
+        policy = self.current()
+        return policy.floor(self.root_of(image, {}) if policy.bases else image)
+
+    def find_floor(self, root: ImageName) -> ComplianceFloor | None:
+        """The floor in force under all that descends from `root`; None where it is lost: for who judges nothing."""
+        try:
+            return self.current().floor(root)
+        except PolicyLost:
+            return None
+
+    def root_of(self, image: ImageName, known: Mapping[ImageName, ImageHead]) -> ImageName:
+        """The last ancestor that is registered; heads in `known` are not read."""
+        here, seen = image, {image}
+        while len(seen) <= MAX_DEPTH:
+            head = known.get(here)
+            if head is None:
+                stored = self.images.find_head(here)
+                head = None if stored is None else stored.value
+            parent = None if head is None else head.registration.parent
+            if parent is None or parent in seen:
+                return here
+            seen.add(parent)
+            here = parent
+        return here
+
+    def put(
+        self,
+        document: Mapping[str, object],
+        principal: Principal,
+        *,
+        expected: str | None,
+        create_only: bool,
+    ) -> PolicyShown:
+        """Put a document in force over the version that the caller has seen; the same again changes nothing.
+
+        `expected` is the ETag of that version; `create_only` demands that there is none. Raises InvalidDocument
+        with every problem, PermanentError (PERMISSION), NotFound, StaleWrite, AlreadyExists.
+        """
+        if not access.is_admin(principal.roles):
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the policy")
+        self.demand()
+        row = self._row()
+        stored = None if row.value.revision == OPEN.revision else row
+        _demand_version(stored, expected=expected, create_only=create_only)
+        revision = row.value.revision + 1
+        policy = wire.parse_policy(document, revision=revision)
+        problems, unregistered = self._look_at_bases(policy)
+        if problems:
+            raise InvalidDocument(problems)
+        content = wire.policy_blob(document)
+        digest = image_yaml.digest_of(content)
+        if stored is not None and stored.value.digest == digest:
+            return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
+        with contextlib.suppress(AlreadyExists):
+            self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
+        version = PolicyVersion(revision=revision, digest=digest, actor=principal.name, at=self.clock.now())
+        self.chronicle.announce_policy()
+        self.policies.put(version, etag=row.etag)
+        self.chronicle.settle_policy()
+        self.logs.note("policy-changed", revision=revision, digest=str(digest), actor=principal.subject)
+        return PolicyShown(version=version, document=document, unregistered=unregistered)
+
+    def shown(self, revision: int | None = None) -> PolicyShown:
+        """A version with its document, the one in force where none is named; raises NotFound.
+
+        One that is lost is not told as none: PermanentError (CONFLICT).
+        """
+        if revision is None:
+            self.demand()
+            stored = self.policies.find_current()
+            version = None if stored is None else stored.value
+        else:
+            version = self.policies.find(revision)
+        if version is None:
+            which = (
+                "no policy is in force"
+                if revision is None
+                else f"there is no version {revision} of the policy"
+            )
+            raise NotFound(f"{which}; GET /api/policy/versions lists what was put in force")
+        return PolicyShown(version=version, document=self._document(version.digest))
+
+    def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
+        """What was put in force, by whom and when, the newest first, below the revision `before`."""
+        return tuple(self.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
+
+    def restore(self) -> bool:
+        """Put a lost policy back as the chronicle tells it; False where there is one, or never was.
+
+        Raises PermanentError where the chronicle cannot be read: an older policy may not stand in for it.
+        """
+        if self.policies.find_current() is not None:
+            return False
+        try:
+            told = [entry.to_domain() for entry in self.chronicle.policies()]
+        except MalformedMessage as error:
+            raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
+        if not told:
+            self.policies.note_none(self.clock.now())
+        return self.policies.restore(told)
+
+    def _row(self) -> Stored[PolicyVersion]:
+        """The row in force. Who finds none asks the chronicle, once in a factory's life, and notes the answer."""
+        for _ in range(_LOOKS):
+            row = self.policies.find_row()
+            if row is not None:
+                return row
+            if self.chronicle.has_policy():
+                raise PolicyLost
+            self.policies.note_none(self.clock.now())
+        raise TransientError(ErrorClass.CONFLICT, "the record of the policy comes and goes: look again")
+
+    def _policy(self, version: PolicyVersion) -> Policy:
+        parsed = self._parsed.get(version.digest)
+        if parsed is None:
+            parsed = wire.parse_policy(self._document(version.digest), revision=version.revision)
+            if len(self._parsed) >= _KEPT:
+                self._parsed.clear()
+            self._parsed[version.digest] = parsed
+        return replace(parsed, revision=version.revision)
+
+    def _document(self, digest: Digest) -> Mapping[str, object]:
+        content = self.blobs.read(_CONTAINER, _name(digest), limit=_BLOB_LIMIT)
+        if image_yaml.digest_of(content) != digest:
+            raise PermanentError(ErrorClass.POLICY, f"policy {digest} has another content than its name")
+        return wire.read_policy_blob(content)
+
+    def _look_at_bases(self, policy: Policy) -> tuple[list[Problem], tuple[ImageName, ...]]:
+        """A floor under an image that has a parent would never be asked for."""
+        problems: list[Problem] = []
+        unregistered: list[ImageName] = []
+        for base in sorted(policy.bases):
+            stored = self.images.find_head(base)
+            if stored is None:
+                unregistered.append(base)
+            elif stored.value.registration.parent is not None:
+                problems.append(
+                    Problem(
+                        path=path_of(("spec", "bases", str(base))),
+                        message=f"is no base: it is built from {stored.value.registration.parent}",
+                        remedy="name the root of its lineage; the floor holds for all that descends from it",
+                    )
+                )
+        return problems, tuple(unregistered)
+
+
+def etag_of(version: PolicyVersion) -> str:
+    """What `If-Match` has to name."""
+    return str(version.revision)
+
+
+def _demand_version(stored: Stored[PolicyVersion] | None, *, expected: str | None, create_only: bool) -> None:
+    if create_only:
+        if stored is not None:
+            raise AlreadyExists("a policy is in force already: read it, then update it with If-Match")
+        return
+    if stored is None:
+        raise NotFound("no policy is in force: create it with If-None-Match: *")
+    if etag_of(stored.value) != expected:
+        raise StaleWrite("the policy has changed since it was read: read it again, then repeat the change")
+
+
+def _name(digest: Digest) -> str:
+    return f"policies/{digest}.json"

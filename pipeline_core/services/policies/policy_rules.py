@@ -1,0 +1,78 @@
+"""Hold definitions and images against the policy: problems at registration, a condition of what is registered.
+
+Nothing of an image is rewritten when the policy changes: what lies below is derived whenever it is looked at.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_core.domain import conditions, floors
+from pipeline_core.domain.conditions import Condition
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.floors import Promises
+from pipeline_core.domain.images import ImageHead, Registration
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.ports import Clock
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.wire.problems import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRules:
+    """Cost beyond the policy's row: the heads above an image, only where the policy has floors for bases."""
+
+    desk: PolicyDesk
+    documents: Documents
+    clock: Clock
+
+    def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
+        """Everything of a definition that is below the floor of the base that it would descend from."""
+        origin = definition.origin
+        root = definition.name
+        if policy.bases and not isinstance(origin, MarketplaceSource):
+            root = self.desk.root_of(origin.image, {})
+        found = floors.breaches(
+            floors.promises_of(definition),
+            origin=origin,
+            catalog=definition.build.catalog,
+            max_age=definition.rebuild.max_age or policy.longest_max_age,
+            policy=policy,
+            root=root,
+            today=self.clock.now().date(),
+        )
+        for breach in found:
+            yield Problem(path=breach.path, message=breach.message, remedy=breach.remedy)
+
+    def find_condition(
+        self, head: ImageHead, policy: Policy, known: Mapping[ImageName, ImageHead], now: datetime
+    ) -> Condition | None:
+        """BelowFloor where the image, as registered or as live, is below the policy; heads in `known` save reads."""
+        if policy.revision == 0:
+            return None
+        registration = head.registration
+        root = self.desk.root_of(head.name, known) if policy.bases else head.name
+        found = [
+            *floors.breaches(
+                self._promises(registration),
+                origin=registration.origin,
+                catalog=registration.catalog,
+                max_age=registration.max_age,
+                policy=policy,
+                root=root,
+                today=now.date(),
+            )
+        ]
+        if head.current is not None:
+            version = str(head.current.version)
+            found += floors.live_breaches(version, head.current.scan, policy=policy, root=root)
+        return conditions.below_floor(found, policy, now)
+
+    def _promises(self, registration: Registration) -> Promises:
+        """A registration of an older release keeps none, nor does one with very many waivers."""
+        if registration.promises is not None:
+            return registration.promises
+        return floors.promises_of(self.documents.definition(registration.definition))

@@ -1,0 +1,1 @@
+"""Signed statements about versions: make them, verify them, report what has none."""

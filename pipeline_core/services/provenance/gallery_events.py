@@ -1,0 +1,70 @@
+"""Azure says that a gallery version was written or deleted: a second signal, and an alarm for what is not ours."""
+
+import re
+from dataclasses import dataclass
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain.errors import InvalidValue
+from pipeline_core.domain.leases import find_build_id
+from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.provenance.unproven import Unproven
+from pipeline_core.state.images import ImageStore
+
+_VERSION_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute"
+    r"/galleries/([^/]+)/images/([^/]+)/versions/([^/]+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryEvents:
+    """Reads the world again: an event's content decides nothing."""
+
+    images: ImageStore
+    galleries: Galleries
+    unproven: Unproven
+    outbox: Outbox
+    site: Site
+    logs: Logs
+
+    def observe(self, resource_id: str, operation: str) -> None:
+        """Look at the image of a live gallery version; other resources are named no-ops."""
+        found = _VERSION_ID.fullmatch(resource_id)
+        if found is None:
+            self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
+            return
+        try:
+            gallery, image = GalleryName(found[1]), ImageName(found[2].lower())
+            version = GalleryVersion.parse(found[3])
+        except InvalidValue as error:
+            self.logs.note("gallery-event-ignored", resource=resource_id[:300], error=str(error))
+            return
+        place = next((each for each in self.site.live if str(each).lower() == str(gallery).lower()), None)
+        if place is None:
+            self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
+            return
+        live = self.galleries.find_version(place, image, version)
+        if live is not None:
+            if live.state is not VersionState.DELETING:
+                self.unproven.check(live)
+            self._check_turn(live)
+        self.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
+
+    def _check_turn(self, live: GalleryImageVersion) -> None:
+        """Take a version out of `latest` that is above the current one, unless its build is about to end.
+
+        A handler that was slow, and then died, may have let it in after the image had gone back.
+        """
+        identity = find_build_id(live.tags)
+        head = self.images.find_head(live.image)
+        if live.excluded_from_latest or identity is None or head is None or head.value.current is None:
+            return
+        build = self.images.find_build(identity)
+        if live.version <= head.value.current.version or build is None or not build.value.is_finished:
+            return
+        self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        self.logs.note("version-taken-back", image=str(live.image), version=str(live.version))

@@ -1,0 +1,70 @@
+"""Show a consumer what vouches for a live version: its tags as the gallery has them, the envelope, the public keys.
+
+It answers for nothing: whoever asks verifies what is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline_core.domain import proofs
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage, NotFound
+from pipeline_core.domain.names import Digest, ImageName
+from pipeline_core.domain.signatures import PublicKey
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Galleries, Signer
+from pipeline_core.services.provenance import statements
+from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.provenance import Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionProof:
+    """`envelope` is None where none is stored, or what is stored is none."""
+
+    image: str
+    version: str
+    subject: str
+    state: str
+    excluded_from_latest: bool
+    tags: Mapping[str, str]
+    envelope: Envelope | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """One point read, one look at the gallery, one blob."""
+
+    images: ImageStore
+    galleries: Galleries
+    provenance: Provenance
+    signer: Signer
+
+    def show(self, image: ImageName, version: GalleryVersion) -> VersionProof:
+        """What is known of a version in the image's live gallery; raises NotFound."""
+        gallery = self.images.get_head(image).value.registration.gallery
+        live = self.galleries.find_version(gallery, image, version)
+        if live is None:
+            raise NotFound(
+                f"{image}@{version} is not in {gallery}: see its versions with `imagefactory show`"
+            )
+        return VersionProof(
+            image=str(image),
+            version=str(version),
+            subject=statements.version_id(self.provenance.site, gallery, image, version),
+            state=live.state.value,
+            excluded_from_latest=live.excluded_from_latest,
+            tags=dict(live.tags),
+            envelope=self._envelope(proofs.provenance_of(live.tags)),
+        )
+
+    def public_keys(self) -> Sequence[PublicKey]:
+        """Every key whose signatures this factory believes."""
+        return self.signer.trusted_keys()
+
+    def _envelope(self, named: str) -> Envelope | None:
+        try:
+            content = self.provenance.find_envelope(Digest(named))
+            return None if content is None else Envelope.from_wire(content)
+        except (InvalidValue, MalformedMessage):
+            return None

@@ -1,0 +1,164 @@
+"""Vouch for a version: store a signed statement about it by its digest, and hold versions against theirs.
+
+Belief needs all of it: a signature by a key that the key's keeper trusts, and a statement about this very version.
+What cannot be looked up (a key vault that refuses, a store that is down) is unknown, and raises its own error.
+"""
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import proofs
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    InvalidValue,
+    MalformedMessage,
+    NotFound,
+    NotProven,
+    PermanentError,
+)
+from pipeline_core.domain.names import Digest, GalleryName
+from pipeline_core.domain.proofs import Exhibit, Proof
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
+from pipeline_core.services.provenance import statements
+from pipeline_core.services.provenance.statements import Surroundings
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire import provenance as wire
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder, digests_of
+
+_CONTAINER = "provenance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Writes two blobs per build; one read, and keys that are at most minutes old, tell whether a version is ours."""
+
+    blobs: Blobs
+    images: ImageStore
+    signer: Signer
+    site: Site
+
+    def store(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
+        """The digest of the signed statement about this build's version; the same build gives the same one.
+
+        Whoever is killed in between signs again; the first signature is the one that is kept.
+        """
+        content = statements.render(build, verdicts, report, self._surroundings(build))
+        if len(content) > wire.STATEMENT_LIMIT:
+            text = (
+                f"the provenance of {build.id} has {len(content)} bytes, {wire.STATEMENT_LIMIT} are allowed"
+            )
+            raise PermanentError(ErrorClass.POLICY, f"{text}: shorten its catalog")
+        digest = Digest(hashlib.sha256(content).hexdigest())
+        signature = self.signer.sign(wire.signed_message(content))
+        envelope = wire.Envelope.of(content, signature).to_wire()
+        for name, written in ((_envelope(digest), envelope), (f"{digest}.json", content)):
+            with contextlib.suppress(AlreadyExists):
+                self.blobs.create(_CONTAINER, name, written, media_type="application/json")
+        return digest
+
+    def demand(self, build: Build) -> None:
+        """Raise NotProven unless the signed statement about a build is there, holds, and says that it passed."""
+        if build.provenance is None or build.version is None:
+            raise NotProven(f"build {build.id} has nothing proven to publish")
+        tags = {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
+        subject = statements.version_id(self.site, build.gallery, build.image, build.version)
+        self._compare(Exhibit(subject=subject, tags=tags), f"build {build.id} is not published")
+
+    def examine(self, live: GalleryImageVersion) -> Proof:
+        """The proof of a version as the gallery shows it; raises NotProven with everything that does not hold."""
+        subject = statements.version_id(self.site, live.gallery, live.image, live.version)
+        about = f"{live.image}@{live.version} in {live.gallery} is not proven"
+        return self._compare(Exhibit(subject=subject, tags=live.tags), about)
+
+    def find_envelope(self, digest: Digest) -> bytes | None:
+        """The envelope of a statement as it is stored, or None; raises NotProven where it is too large."""
+        try:
+            return self.blobs.read(_CONTAINER, _envelope(digest), limit=wire.ENVELOPE_LIMIT)
+        except NotFound:
+            return None
+        except PermanentError as error:
+            if error.error_class is not ErrorClass.POLICY:
+                raise
+            raise NotProven(f"the envelope of {digest} is too large: {error}") from error
+
+    def stored_at(self, digest: Digest) -> datetime:
+        """When a statement was signed, shortly before its version was published; raises NotProven."""
+        facts = self.blobs.find_facts(_CONTAINER, _envelope(digest))
+        if facts is None:
+            raise NotProven(f"the envelope of {digest} is gone")
+        return facts.changed_at
+
+    def _compare(self, exhibit: Exhibit, about: str) -> Proof:
+        try:
+            proof = self._read(proofs.provenance_of(exhibit.tags))
+        except (NotProven, MalformedMessage) as error:
+            raise NotProven(f"{about}: {error}") from error
+        doubts = proofs.doubts(proofs.compare(proof, exhibit))
+        if doubts:
+            raise NotProven(f"{about}: {doubts}")
+        return proof
+
+    def _read(self, named: str) -> Proof:
+        """What a signed statement says; raises NotProven and MalformedMessage."""
+        if not named:
+            raise NotProven("it names no provenance of this factory")
+        try:
+            digest = Digest(named)
+        except InvalidValue as error:
+            raise NotProven(f"its provenance is no digest: {error}") from error
+        content = self.find_envelope(digest)
+        if content is None:
+            raise NotProven(self._why_unsigned(digest))
+        envelope = wire.Envelope.from_wire(content)
+        if self.signer.find_signer(envelope.signed_message(), envelope.to_domain()) is None:
+            raise NotProven(f"no trusted key has signed the statement {digest}")
+        return wire.read_statement(envelope.content())
+
+    def _why_unsigned(self, digest: Digest) -> str:
+        if self.blobs.find_facts(_CONTAINER, f"{digest}.json") is None:
+            return f"there is no statement {digest}"
+        return f"the statement {digest} is not signed: the version is older than signatures are; rebuild the image"
+
+    def _surroundings(self, build: Build) -> Surroundings:
+        if build.version is None:
+            raise NotProven(f"build {build.id} has no version to vouch for")
+        origin = build.inputs.origin
+        parent = ""
+        if isinstance(origin, ParentVersion):
+            gallery = self._gallery_of(origin)
+            parent = statements.version_id(self.site, gallery, origin.image, origin.version)
+        return Surroundings(
+            subject=statements.version_id(self.site, build.gallery, build.image, build.version),
+            parent=parent,
+            built=self._built(build),
+            builder_image=self.site.builder_image,
+        )
+
+    def _gallery_of(self, parent: ParentVersion) -> GalleryName:
+        """Where there is one live gallery only, no record has to be read."""
+        if len(self.site.live) == 1:
+            return self.site.live[0]
+        return self.images.get_head(parent.image).value.registration.gallery
+
+    def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:
+        """What the build stage kept, as the report that was accepted lists it."""
+        folder = attempt_folder(build.id, "build", build.build_attempt)
+        try:
+            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
+        except NotFound:
+            return ()
+        report = BuildReport.from_wire(content)
+        if str(build.build_result) not in digests_of(report, content):
+            raise NotProven(f"{folder}/result.json is not the report that was accepted: tell SecOps")
+        return report.evidence
+
+
+def _envelope(digest: Digest) -> str:
+    return f"{digest}.dsse.json"

@@ -1,0 +1,153 @@
+"""Write down what a version was made from, by whom and on what evidence: an in-toto statement, SLSA provenance v1.
+
+The same build gives the same bytes: nothing of the moment enters. It reads nothing, and signs nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.proofs import tags_digest, tags_of
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.wire import provenance as wire
+from pipeline_core.wire.job import BuildReport, ReportedEvidence, attempt_folder
+
+BUILD_TYPE = "https://imagefactory.dev/build/v1"
+BUILDER = "https://imagefactory.dev/builder/v1"
+
+_Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a build's own row does not tell: resource ids of the version and its parent, and the other report.
+
+    `parent` is empty for a root. `built` is what the build stage kept; its files lie beside `verified`'s.
+    """
+
+    subject: str
+    parent: str
+    built: tuple[ReportedEvidence, ...]
+    builder_image: str
+
+
+def render(build: Build, verdicts: tuple[Verdict, ...], verified: BuildReport, around: Surroundings) -> bytes:
+    """The statement about a build's version, in its canonical bytes."""
+    return wire.canonical(
+        {
+            "_type": wire.STATEMENT_TYPE,
+            "subject": [{"name": around.subject, "digest": {"sha256": tags_digest(tags_of(build))}}],
+            "predicateType": wire.PREDICATE_TYPE,
+            "predicate": {
+                "buildDefinition": _definition(build, around),
+                "runDetails": {
+                    "builder": _builder(verified, around),
+                    "metadata": {
+                        "invocationId": str(build.id),
+                        "startedOn": _moment(build.started_at or build.created_at),
+                        "finishedOn": _moment(verified.ended_at),
+                    },
+                    "byproducts": [_gates(build, verdicts), *_files(build, verified, around)],
+                },
+            },
+        }
+    )
+
+
+def version_id(site: Site, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> str:
+    """The resource id of a version in a gallery of this factory."""
+    subscription, group = site.place(gallery)
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute"
+        f"/galleries/{gallery}/images/{image}/versions/{version}"
+    )
+
+
+def _definition(build: Build, around: Surroundings) -> _Json:
+    inputs = build.inputs
+    return {
+        "buildType": BUILD_TYPE,
+        "externalParameters": {
+            "image": str(build.image),
+            "lane": build.lane.name,
+            "reasons": [str(reason) for reason in build.reasons],
+            "team": str(build.team),
+        },
+        "internalParameters": {
+            "fingerprint": str(build.fingerprint),
+            "generation": build.generation,
+            "period": inputs.period,
+            "recipe": str(inputs.recipe),
+            "token": "" if inputs.token is None else str(inputs.token),
+        },
+        "resolvedDependencies": [
+            _origin(build, around),
+            _digested("imagefactory:bundle", inputs.bundle),
+            _digested("imagefactory:platform", inputs.platform),
+            _digested("imagefactory:definition", build.definition),
+            *(_digested(f"{wire.TOOL}{tool}@{version}", sha256) for tool, version, sha256 in inputs.catalog),
+        ],
+    }
+
+
+def _origin(build: Build, around: Surroundings) -> _Json:
+    """The exact parent, or the exact version of the Marketplace, which tells no digest of it."""
+    origin = build.inputs.origin
+    if isinstance(origin, ParentVersion):
+        return {"name": str(origin), "uri": around.parent}
+    return {"name": str(origin), "uri": f"imagefactory:marketplace/{origin}"}
+
+
+def _builder(verified: BuildReport, around: Surroundings) -> _Json:
+    name, _, digest = around.builder_image.partition("@sha256:")
+    return {
+        "id": BUILDER,
+        "version": {"packer": verified.packer},
+        "builderDependencies": [_digested(f"docker://{name}", digest)],
+    }
+
+
+def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
+    told = {
+        verdict.gate: {
+            "passed": verdict.passed,
+            "evidence": verdict.evidence,
+            "simulated": verdict.simulated,
+            **({} if verdict.score is None else {"score": verdict.score}),
+        }
+        for verdict in verdicts
+    }
+    return {"name": wire.GATES, "uri": f"imagefactory:builds/{build.id}/gates", "annotations": told}
+
+
+def _files(build: Build, verified: BuildReport, around: Surroundings) -> list[_Json]:
+    """Every file that is kept of the attempts that counted, by its digest."""
+    stages = (
+        (attempt_folder(build.id, "build", build.build_attempt), around.built),
+        (attempt_folder(build.id, verified.stage, verified.attempt), verified.evidence),
+    )
+    return [
+        {
+            **_digested(f"imagefactory:builds/{folder}/{kept.name}", kept.sha256),
+            "name": kept.name,
+            "mediaType": kept.media_type,
+        }
+        for folder, files in stages
+        for kept in sorted(files, key=_name)
+    ]
+
+
+def _name(kept: ReportedEvidence) -> str:
+    return kept.name
+
+
+def _digested(uri: str, sha256: object) -> _Json:
+    return {"uri": uri, "digest": {"sha256": str(sha256)}}
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,70 @@
+"""Raise an alarm, once, for each live version that nothing signed vouches for; where told to, take it out of `latest`.
+
+It deletes nothing, and judges nothing that it cannot look up: a key vault that is down makes no version unproven.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline_core.domain import proofs
+from pipeline_core.domain.errors import NotProven
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state.unproven import UnprovenStore
+
+_DEPTH = 5  # versions of one image that one look reads on its way down to a proven one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """`excludes` is the setting FACTORY_UNPROVEN: take what is not proven out of `latest`, beside the alarm."""
+
+    store: UnprovenStore
+    galleries: Galleries
+    provenance: Provenance
+    outbox: Outbox
+    journal: Journal
+    logs: Logs
+    excludes: bool
+
+    def check(self, live: GalleryImageVersion) -> bool:
+        """True where the version is proven; one read of a blob, and for one that is not, one of its row."""
+        try:
+            self.provenance.examine(live)
+        except NotProven as error:
+            self._raise(live, str(error))
+            return False
+        return True
+
+    def look(self, listed: Sequence[GalleryImageVersion]) -> None:
+        """Find what an event that was lost would have told, in a list that was read anyway.
+
+        What carries no provenance at all is seen in the list itself; of the others the one that `latest` gives is
+        read, and those below it until one is proven: one read for each image where all is well.
+        """
+        here = [each for each in listed if each.state is not VersionState.DELETING]
+        bare = [each for each in here if not proofs.provenance_of(each.tags)]
+        for each in bare:
+            self.check(each)
+        offered = [each for each in here if not each.excluded_from_latest and each not in bare]
+        for each in sorted(offered, key=_number, reverse=True)[:_DEPTH]:
+            if self.check(each):
+                return
+
+    def _raise(self, live: GalleryImageVersion, why: str) -> None:
+        entry = self.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
+        untold = self.store.raise_once(live.image, live.version, entry)
+        if untold is not None:
+            self.outbox.notify(live.image, untold.value.entry)
+            self.store.note_told(untold)
+        if self.excludes and not live.excluded_from_latest and live.state is not VersionState.CREATING:
+            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        self.logs.note("version-unproven", image=str(live.image), version=str(live.version), error=why[:1000])
+
+
+def _number(each: GalleryImageVersion) -> GalleryVersion:
+    return each.version

@@ -1,0 +1,1 @@
+"""Derive the tables again after they were lost, from the galleries and the blobs."""

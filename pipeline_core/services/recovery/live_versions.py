@@ -1,0 +1,115 @@
+"""What the live versions of an image were built from: told by their tags, vouched for by signed provenance.
+
+A version that nothing signed vouches for, or whose inputs do not give the fingerprint that it carries, is not
+believed; it counts as a number only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
+from pipeline_core.domain.images import PublishedVersion
+from pipeline_core.domain.names import BuildId, Digest, GalleryName, ImageName, RebuildToken
+from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.restoration import LiveVersion
+from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.provenance.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a gallery holds of one image: `live` is believed, `doubted` says of the others why not."""
+
+    numbers: tuple[GalleryVersion, ...]
+    live: tuple[LiveVersion, ...]
+    doubted: Mapping[GalleryVersion, str]
+    definition: Digest | None  # of the highest version of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveVersions:
+    """Reads galleries, definitions and provenance; one list call per image and two reads per version."""
+
+    galleries: Galleries
+    documents: Documents
+    provenance: Provenance
+
+    def look(self, gallery: GalleryName, image: ImageName) -> Found:
+        """Every version of the image in a live gallery."""
+        listed = self.galleries.list_versions(gallery, image)
+        live: list[LiveVersion] = []
+        doubted: dict[GalleryVersion, str] = {}
+        definition: Digest | None = None
+        for found in sorted(listed, key=lambda each: each.version):
+            # What still replicates, failed, or is being deleted was never current, or is no more.
+            if found.state is not VersionState.READY or not found.tags.get("imagefactory-provenance"):
+                continue
+            try:
+                published = self._published(found)
+            except TransientError:
+                raise
+            except FactoryError as error:
+                doubted[found.version] = str(error)
+                continue
+            live.append(LiveVersion(published=published, is_included=not found.excluded_from_latest))
+            definition = Digest(found.tags["imagefactory-definition"])
+        return Found(
+            numbers=tuple(found.version for found in listed),
+            live=tuple(live),
+            doubted=doubted,
+            definition=definition,
+        )
+
+    def _published(self, found: GalleryImageVersion) -> PublishedVersion:
+        tags = found.tags
+        definition = self.documents.definition(Digest(tags.get("imagefactory-definition", "")))
+        proof = self.provenance.examine(found)
+        token = tags.get("imagefactory-token", "")
+        inputs = BuildInputs(
+            image=found.image,
+            recipe=recipe_digest(definition),
+            bundle=definition.bundle,
+            origin=_origin(definition, tags.get("imagefactory-origin", "")),
+            platform=Digest(tags.get("imagefactory-platform", "")),
+            catalog=proof.catalog,
+            period=_number(tags.get("imagefactory-period", "")),
+            token=RebuildToken(token) if token else None,
+        )
+        derived = fingerprint(inputs)
+        if str(derived) != tags.get("imagefactory-fingerprint") or str(found.image) != tags.get(
+            "imagefactory-image"
+        ):
+            raise PermanentError(
+                ErrorClass.POLICY, f"the tags of {found.version} do not give the fingerprint that it carries"
+            )
+        build = BuildId(tags.get("imagefactory-build", ""))
+        if build.image != found.image:
+            raise PermanentError(ErrorClass.POLICY, f"{found.version} names a build of another image")
+        return PublishedVersion(
+            version=found.version,
+            fingerprint=derived,
+            inputs=inputs,
+            build=build,
+            lane=proof.lane,
+            published_at=self.provenance.stored_at(proof.digest),
+        )
+
+
+def _origin(definition: ImageDefinition, text: str) -> OriginVersion:
+    """The exact origin; which source or parent it is of is the definition's to say."""
+    origin = definition.origin
+    if isinstance(origin, MarketplaceSource):
+        version = MarketplaceVersion.parse(text.rpartition(":")[2])
+        return SourceVersion(source=origin, version=version)
+    return ParentVersion(image=origin.image, version=GalleryVersion.parse(text.rpartition("@")[2]))
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise PermanentError(ErrorClass.POLICY, f"{text[:40]!r} is no refresh period")
+    return int(text)

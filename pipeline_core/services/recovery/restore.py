@@ -1,0 +1,168 @@
+"""Derive lost tables again, a few images at a time, from live galleries, definitions, provenance and chronicle.
+
+It inserts what is absent and overwrites nothing, so it may be interrupted, repeated, and run while some tables
+remain. It starts no build and writes no gallery. The platform steps come last: until they are there, what an
+image should be built from is unknown, and so nothing is built from half of the truth.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, unique
+from itertools import islice
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import access
+from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Galleries, Logs, Principal
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.recovery.restore_image import Fate, ImageRestorer
+from pipeline_core.services.recovery.restore_lineage import LineageRestorer
+from pipeline_core.state.sources import SourceStore
+
+IMAGES_PER_STEP = (
+    20  # a second each at most: a step stays well below the four minutes that an answer may take
+)
+
+
+@unique
+class Part(Enum):
+    """What a step does, in this order; the text begins its cursor."""
+
+    TOLD = "told"  # images that the chronicle tells of
+    UNTOLD = "untold"  # images that only a gallery knows: they were registered before there was a chronicle
+    LINEAGE = "lineage"  # what needs all heads: chains of descendants, claims on what was being built
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One image (empty: a source) that could not be restored, and why; another run looks at it again."""
+
+    image: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """What one step did; `after` is the cursor of the next step, empty at the end."""
+
+    restored: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restorer:
+    """Restores state, step by step."""
+
+    chronicle: Chronicle
+    galleries: Galleries
+    sources: SourceStore
+    images: ImageRestorer
+    lineage: LineageRestorer
+    policy: PolicyDesk
+    poller: Poller
+    site: Site
+    logs: Logs
+
+    def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
+        """One step from the cursor `after` (empty: from the start).
+
+        Raises PermanentError (PERMISSION; CONFLICT where the platform steps are there, which says that nothing
+        is lost, unless `force`), InvalidValue for a cursor that no step gave, and TransientError: the
+        same step may then be taken again.
+        """
+        if not access.is_admin(principal.roles):
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) rebuilds state")
+        if not force and self.sources.find_platform() is not None:
+            raise PermanentError(
+                ErrorClass.CONFLICT,
+                "the records are there: nothing is rebuilt; with `force`, what is missing among them is added",
+            )
+        part, last = _parse_cursor(after)
+        # First, and with each step: nobody is to register, or to pass a gate, by less than what was in force.
+        self.policy.restore()
+        match part:
+            case Part.TOLD:
+                report = self._each(part, [*self.chronicle.images()], last, principal)
+            case Part.UNTOLD:
+                report = self._each(part, self._untold(), last, principal)
+            case Part.LINEAGE:
+                report = self._lineage(last)
+        self.logs.note(
+            "state-rebuilt", part=part.value, restored=len(report.restored), actor=principal.subject
+        )
+        return report
+
+    def _each(self, part: Part, names: Sequence[ImageName], last: str, principal: Principal) -> StepReport:
+        fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+        chosen, after = _page(part, names, last)
+        problems = _fenced(chosen, lambda name: fates[self.images.restore(name, principal)].append(str(name)))
+        return StepReport(
+            restored=tuple(fates[Fate.RESTORED]),
+            kept=tuple(fates[Fate.KEPT]),
+            deleted=tuple(fates[Fate.DELETED]),
+            problems=problems,
+            after=after,
+        )
+
+    def _untold(self) -> Sequence[ImageName]:
+        told = set(self.chronicle.images())
+        found = {name for gallery in self.site.live for name in self.galleries.list_images(gallery)}
+        return sorted(found - told)
+
+    def _lineage(self, last: str) -> StepReport:
+        unseen = () if last else self._poll()
+        entry = self.chronicle.find_platform()
+        platform = None if entry is None else entry.to_domain()
+        fleet = self.lineage.read(self.sources.find_platform() or platform)
+        chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)
+        problems = _fenced(chosen, lambda name: self.lineage.restore(name, fleet))
+        if not after and entry is not None and platform is not None:
+            self.sources.restore_platform(platform, entry.revision)
+        return StepReport(problems=(*unseen, *problems), after=after)
+
+    def _poll(self) -> tuple[Problem, ...]:
+        """Desired inputs need the newest versions; a source that is gone leaves what was seen of it before."""
+        try:
+            self.poller.poll()
+        except TransientError:
+            raise
+        except FactoryError as error:
+            return (Problem(image="", message=str(error)),)
+        return ()
+
+
+def _page(part: Part, names: Sequence[ImageName], last: str) -> tuple[Sequence[ImageName], str]:
+    """The next images behind `last`, and the cursor behind them."""
+    chosen = [*islice((name for name in names if str(name) > last), IMAGES_PER_STEP)]
+    if len(chosen) == IMAGES_PER_STEP:
+        return chosen, f"{part.value}:{chosen[-1]}"
+    parts = [*Part]
+    following = parts[parts.index(part) + 1 :]
+    return chosen, f"{following[0].value}:" if following else ""
+
+
+def _fenced(names: Sequence[ImageName], restore: Callable[[ImageName], None]) -> tuple[Problem, ...]:
+    """What is broken about one image does not keep the others waiting; what time mends ends the step."""
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            restore(name)
+        except TransientError:
+            raise
+        except FactoryError as error:
+            problems.append(Problem(image=str(name), message=str(error)))
+    return tuple(problems)
+
+
+def _parse_cursor(text: str) -> tuple[Part, str]:
+    part, _, last = (text or f"{Part.TOLD.value}:").partition(":")
+    try:
+        return Part(part), str(ImageName(last)) if last else ""
+    except ValueError as error:
+        raise InvalidValue("cursor", text, "what the step before has given") from error

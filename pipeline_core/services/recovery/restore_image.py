@@ -1,0 +1,274 @@
+"""Restore one image's records: head, claims and indexes. Inserts what is absent; what is there stays as it is.
+
+The head is written last: an image whose head is there is whole, and one whose head is not is looked at again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, unique
+
+from pipeline_core.deployment import Site
+from pipeline_core.domain import restoration
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import Digest, GalleryName, ImageName
+from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.restoration import LiveVersion
+from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
+from pipeline_core.ports import Clock, Galleries, Principal
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.images.register import registration_of
+from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.recovery.live_versions import Found, LiveVersions
+from pipeline_core.services.recovery.lost_builds import LostBuilds
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.wire.chronicle import ImageEntry
+
+_WRITES = 90  # of one transaction, which may have 100
+_ROUNDS = 3
+
+
+@unique
+class Fate(Enum):
+    """What became of one image."""
+
+    RESTORED = "restored"  # its head is written
+    KEPT = "kept"  # its head was there; indexes that lacked it have it now
+    DELETED = "deleted"  # it was deleted before: only its last version and revision are kept
+    UNKNOWN = "unknown"  # nothing tells that it was ever registered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRestorer:
+    """Cost: two list calls of galleries, and two reads per live version."""
+
+    images: ImageStore
+    index: Index
+    sources: SourceStore
+    galleries: Galleries
+    documents: Documents
+    versions: LiveVersions
+    lost_builds: LostBuilds
+    chronicle: Chronicle
+    policy: PolicyDesk
+    projection: Projection
+    journal: Journal
+    clock: Clock
+    site: Site
+
+    def restore(self, name: ImageName, principal: Principal) -> Fate:
+        """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
+        known = self.images.find_head(name)
+        if known is not None:
+            self._index(known.value)
+            self._index_build(known.value)
+            self.projection.project(name)
+            return Fate.KEPT
+        if self.images.find_former(name) is not None:
+            return Fate.DELETED
+        entry = self.chronicle.find_image(name)
+        gallery = self._placement(name, entry)
+        if gallery is None:
+            return Fate.UNKNOWN
+        found = self.versions.look(gallery, name)
+        if entry is not None and entry.deleted:
+            self._restore_former(name, entry, found)
+            return Fate.DELETED
+        if entry is None and found.definition is None:
+            return Fate.UNKNOWN
+        self._restore_head(name, entry, gallery, found, principal)
+        return Fate.RESTORED
+
+    def _placement(self, name: ImageName, entry: ImageEntry | None) -> GalleryName | None:
+        """The live gallery of the chronicle; without one, the first that holds versions of ours."""
+        if entry is not None and entry.gallery is not None:
+            return GalleryName(entry.gallery)
+        for gallery in self.site.live:
+            listed = self.galleries.list_versions(gallery, name)
+            if any(found.tags.get("imagefactory-provenance") for found in listed):
+                return gallery
+        return None if entry is None else self.site.live[0]
+
+    def _restore_head(
+        self,
+        name: ImageName,
+        entry: ImageEntry | None,
+        gallery: GalleryName,
+        found: Found,
+        principal: Principal,
+    ) -> None:
+        digest = found.definition if entry is None else Digest(entry.definition or "")
+        if digest is None:
+            raise NotFound(f"nothing tells the definition of {name}")
+        definition = self.documents.definition(digest)
+        if definition.name != name:
+            raise PermanentError(
+                ErrorClass.POLICY, f"definition {digest} is {definition.name}'s, not {name}'s"
+            )
+        told = None if entry is None else entry.current
+        live = [_as_told(each, entry) for each in found.live]
+        current = restoration.current_of(live, None if told is None else GalleryVersion.parse(told.version))
+        _demand_belief(name, current, found)
+        head = ImageHead(
+            registration=registration_of(definition, digest, gallery, self.policy.current()),
+            registered_at=self._registered_at(entry),
+            current=current,
+            last_version=self._last_version(name, definition, entry, found),
+            period=max((each.published.inputs.period for each in live), default=0),
+            request=_request_of(entry, current),
+            revision=0 if entry is None else entry.revision,
+        )
+        claims = restoration.claims_of(name, live, current, is_told=entry is not None)
+        self._follow(head, live)
+        self._index(head)
+        self._commit(head, claims, principal)
+        self.projection.project(name)
+
+    def _commit(self, head: ImageHead, claims: Sequence[Claim], principal: Principal) -> None:
+        missing = [claim for claim in claims if self.images.find_claim(head.name, claim.fingerprint) is None]
+        detail = f"current is {head.current.version if head.current else 'nothing'}"
+        entry = self.journal.of_image(head.name, Event.REBUILT, actor=principal.name, detail=detail)
+        try:
+            while len(missing) > _WRITES:
+                some, missing = missing[:_WRITES], missing[_WRITES:]
+                self.images.commit([records.put_claim(claim, etag=None) for claim in some])
+            self.images.commit(
+                [
+                    *(records.put_claim(claim, etag=None) for claim in missing),
+                    records.put_head(head, etag=None),
+                    records.add_entry(entry),
+                ]
+            )
+        except AlreadyExists as error:
+            raise TransientError(
+                ErrorClass.CONFLICT, f"{head.name} is being restored by somebody else: look again"
+            ) from error
+
+    def _restore_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:
+        last = None if entry.last_version is None else GalleryVersion.parse(entry.last_version)
+        numbers = [*found.numbers, *self._quarantined(name), *([] if last is None else [last])]
+        former = FormerImage(name=name, revision=entry.revision, last_version=max(numbers, default=None))
+        try:
+            self.images.commit([records.add_former(former)])
+        except AlreadyExists:
+            return
+
+    def _registered_at(self, entry: ImageEntry | None) -> datetime:
+        if entry is None or entry.registered_at is None:
+            return self.clock.now()
+        return entry.registered_at
+
+    def _last_version(
+        self, name: ImageName, definition: ImageDefinition, entry: ImageEntry | None, found: Found
+    ) -> GalleryVersion | None:
+        told = (
+            [] if entry is None or entry.last_version is None else [GalleryVersion.parse(entry.last_version)]
+        )
+        return restoration.last_version_of(
+            [*found.numbers, *self._quarantined(name), *told],
+            definition.major,
+            self.clock.now().date(),
+            was_attempted=self.lost_builds.are_there(name),
+        )
+
+    def _quarantined(self, name: ImageName) -> list[GalleryVersion]:
+        return [found.version for found in self.galleries.list_versions(self.site.quarantine, name)]
+
+    def _follow(self, head: ImageHead, live: Sequence[LiveVersion]) -> None:
+        """The source as new as what was ever built of it: a withdrawn version does not make an image stale."""
+        source = head.registration.origin
+        if not isinstance(source, MarketplaceSource):
+            return
+        origins = [each.published.inputs.origin for each in live]
+        seen = newest(
+            origin.version
+            for origin in origins
+            if isinstance(origin, SourceVersion) and origin.source == source
+        )
+        self.sources.follow(source)
+        if seen is not None:
+            self._raise_newest(source, seen)
+
+    def _raise_newest(self, source: MarketplaceSource, seen: MarketplaceVersion) -> None:
+        for _ in range(_ROUNDS):
+            followed = self.sources.find(source)
+            if followed is None or (followed.value.newest is not None and followed.value.newest >= seen):
+                return
+            try:
+                self.sources.save(replace(followed.value, newest=seen), etag=followed.etag)
+            except StaleWrite:
+                continue
+            return
+        raise TransientError(ErrorClass.CONFLICT, f"{source.key} is being changed by others: look again")
+
+    def _index(self, head: ImageHead) -> None:
+        origin = head.registration.origin
+        if isinstance(origin, MarketplaceSource):
+            self.sources.follow(origin)
+            self.index.add_root(origin, head.name)
+        else:
+            self.index.add_child(origin.image, head.name)
+
+    def _index_build(self, head: ImageHead) -> None:
+        """A build whose records remained, where the index's did not."""
+        stored = None if head.active is None else self.images.find_build(head.active.build)
+        if stored is None:
+            return
+        build = stored.value
+        self.index.add_active(build.id)
+        if build.phase is Phase.PENDING:
+            self.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
+
+
+def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
+    """With the lane and the moment of the chronicle, where it tells of this very version."""
+    told = None if entry is None else entry.current
+    if told is None or told.version != str(each.version):
+        return each
+    published = replace(each.published, lane=Lane(told.lane), published_at=told.at, scan=told.scan())
+    return replace(each, published=published)
+
+
+def _demand_belief(name: ImageName, current: PublishedVersion | None, found: Found) -> None:
+    """A version that is not believed may be the current one: an older one in its place would be rebuilt."""
+    for version, why in found.doubted.items():
+        if current is None or version > current.version:
+            raise PermanentError(
+                ErrorClass.POLICY, f"{name}@{version} may be current, but cannot be believed: {why}"
+            )
+
+
+def _request_of(entry: ImageEntry | None, current: PublishedVersion | None) -> RebuildRequest | None:
+    """The newest request: the one that the current version answers, where the chronicle lags behind it."""
+    told = None if entry is None or entry.request is None else entry.request.to_domain()
+    is_told = (
+        entry is not None
+        and current is not None
+        and entry.current is not None
+        and entry.current.version == str(current.version)
+    )
+    if current is None or is_told or current.inputs.token is None:
+        return told
+    if told is not None and told.token == current.inputs.token:
+        return told
+    return RebuildRequest(token=current.inputs.token, actor="unknown", at=current.published_at)

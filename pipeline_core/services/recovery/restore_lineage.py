@@ -1,0 +1,111 @@
+"""Restore what needs all heads of the fleet: chains of descendants, and claims on what was being built.
+
+It is to run before the platform steps are there again: until then nobody claims anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline_core.domain import fingerprint as fingerprints
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import lineage_of
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.staleness import Platform, Stale, World, detect_staleness
+from pipeline_core.ports import Clock
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.recovery.lost_builds import LostBuilds
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.sources import SourceStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All heads as last projected, their heights by name, the root of each, and the world they are in."""
+
+    heads: Mapping[ImageName, ImageHead]
+    heights: Mapping[ImageName, int]
+    roots: Mapping[ImageName, ImageName]
+    world: World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageRestorer:
+    """Cost: the fleet once per step; per image at most one list call and one write."""
+
+    images: ImageStore
+    index: Index
+    sources: SourceStore
+    documents: Documents
+    lost_builds: LostBuilds
+    projection: Projection
+    clock: Clock
+
+    def read(self, platform: Platform | None) -> Fleet:
+        """The fleet, under the platform that is about to be in force."""
+        heads: dict[ImageName, ImageHead] = {}
+        after = ""
+        while True:
+            page = self.index.fleet(after=after)
+            heads.update((head.name, head) for head in page.heads)
+            if not page.after:
+                break
+            after = page.after
+        lineage = lineage_of({name: head.registration.parent for name, head in heads.items()})
+        heights: dict[ImageName, int] = {}
+        for level in reversed(lineage.by_level()):
+            for name in level:
+                below = [heights[child] for child in lineage.children.get(name, ())]
+                heights[name] = max(below, default=-1) + 1
+        newest = {
+            stored.value.source.key: stored.value.newest
+            for stored in self.sources.list()
+            if stored.value.newest is not None
+        }
+        return Fleet(
+            heads=heads,
+            heights=heights,
+            roots={name: [name, *lineage.ancestors(name)][-1] for name in heights},
+            world=World(heads=heads, sources=newest, platform=platform),
+        )
+
+    def restore(self, name: ImageName, fleet: Fleet) -> None:
+        """Raises TransientError where somebody else writes the image at the same moment."""
+        stored = self.images.find_head(name)
+        if stored is None or name not in fleet.heights:
+            return
+        self._claim(stored.value, fleet, self.clock.now())
+        if stored.value.height >= fleet.heights[name]:
+            return
+        raised = replace(stored.value, height=fleet.heights[name])
+        try:
+            self.images.commit([records.put_head(raised, etag=stored.etag)])
+        except StaleWrite as error:
+            raise _raced(name) from error
+        self.projection.project(name)
+
+    def _claim(self, head: ImageHead, fleet: Fleet, now: datetime) -> None:
+        """What a stale image is to be built from may have been tried already."""
+        period = fingerprints.refresh_period(fleet.roots[head.name], now, head.registration.max_age)
+        due = replace(head, period=max(head.period, period))
+        staleness = detect_staleness(head.name, replace(fleet.world, heads={**fleet.heads, head.name: due}))
+        if not isinstance(staleness, Stale):
+            return
+        if self.images.find_claim(head.name, staleness.fingerprint) is not None:
+            return
+        definition = self.documents.definition(head.registration.definition)
+        claim = self.lost_builds.claim(head.name, staleness.fingerprint, definition)
+        if claim is None:
+            return
+        try:
+            self.images.commit([records.put_claim(claim, etag=None)])
+        except AlreadyExists as error:
+            raise _raced(head.name) from error
+
+
+def _raced(name: ImageName) -> TransientError:
+    return TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: look again")

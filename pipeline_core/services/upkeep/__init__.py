@@ -1,0 +1,1 @@
+"""What the timers repair and remove: the sweep, the reaper, retention."""

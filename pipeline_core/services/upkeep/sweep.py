@@ -1,0 +1,110 @@
+"""Repair what was lost: derive from stored state what should be happening, and have it looked at again.
+
+Cost for a quiet image: its share of one page read (1/1000 of a table query), and one point read now and then
+(50 images or 1/36 of the fleet in each sweep, whichever is more); no write and no message. Every repair is safe
+to repeat, so a sweep that is killed anywhere is simply followed by the next.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.names import BuildId
+from pipeline_core.ports import Clock, Logs
+from pipeline_core.services.builds.dispatch import Dispatcher
+from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.upkeep.chains import Chains
+from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.services.upkeep.sweep_builds import Active, BuildSweep
+from pipeline_core.services.upkeep.sweep_campaigns import CampaignSweep
+from pipeline_core.services.upkeep.sweep_fleet import Fleet, FleetSweep
+from pipeline_core.state.capacity import CapacityStore, Release
+from pipeline_core.state.images import ImageStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What one sweep found and set going; `failures` counts what could not be looked at."""
+
+    images: int
+    stale: int
+    builds: int
+    slots: int
+    late: int
+    stalled: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeper:
+    """Level-triggered: a lost message changes nothing but timing."""
+
+    images: ImageStore
+    capacity: CapacityStore
+    fleet: FleetSweep
+    builds: BuildSweep
+    campaigns: CampaignSweep
+    chronicle: Chronicle
+    chains: Chains
+    dispatcher: Dispatcher
+    outbox: Outbox
+    clock: Clock
+    logs: Logs
+
+    def sweep(self) -> SweepReport:
+        """One pass over the fleet's copies, the active builds, their campaigns and the slots.
+
+        What is broken about one image or build does not keep the others from being swept. A part that could
+        not be swept at all raises its error once the other parts are done.
+        """
+        now = self.clock.now()
+        fence = Fence(logs=self.logs, event="sweep-failed-at")
+        fleet, active = Fleet(), Active()
+        fence.part("fleet", partial(self.fleet.read, fleet, fence))
+        fence.part("active builds", partial(self.builds.read, active, fence))
+        fence.part("copies", partial(self.fleet.compare, fleet, active.known, now, fence))
+        fence.part("lost builds", partial(self.builds.adopt, active, fleet.heads, fence))
+        stale = fence.part("stale images", partial(self.fleet.wake, fleet, now, fence))
+        builds = fence.part("standing builds", partial(self.builds.set_going, active, now, fence))
+        late = fence.part("late builds", partial(self.builds.show_late, active, fleet.heads, now, fence))
+        stalled = fence.part("campaigns", partial(self.campaigns.wake, active.running, now, fence))
+        slots = fence.part("slots", partial(self._free_slots, fence))
+        fence.part("chronicle", self.chronicle.mend)
+        fence.part("chains", partial(self.chains.refresh, fleet.heads))
+        if active.known or slots:
+            fence.part("dispatch", self._dispatch)
+        report = SweepReport(
+            images=len(fleet.heads),
+            stale=stale,
+            builds=builds,
+            slots=slots,
+            late=late,
+            stalled=stalled,
+            failures=fence.failures,
+        )
+        self.logs.note("swept", images=report.images, stale=stale, builds=builds, failures=report.failures)
+        fence.settle()
+        return report
+
+    def _free_slots(self, fence: Fence) -> int:
+        return sum(
+            fence.run(str(holder), partial(self._free_slot, holder)) for holder in self.capacity.holders()
+        )
+
+    def _free_slot(self, holder: BuildId) -> bool:
+        """Take a slot back whose build has ended: its group was confirmed gone before it was ended.
+
+        A build that has a slot and is pending is begun: whoever took the slot for it has died.
+        """
+        stored = self.images.find_build(holder)
+        if stored is not None and stored.value.phase is Phase.PENDING:
+            self.dispatcher.resume(holder)
+            return False
+        if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
+            return False
+        return self.capacity.release(holder) is Release.FREED
+
+    def _dispatch(self) -> int:
+        self.outbox.dispatch("swept")
+        return 1

@@ -1,0 +1,157 @@
+"""The sweep's part on builds: those that stand still go on, ends that were not told are told, late ones are shown.
+
+It moves no build by itself: it sends the message that was lost, and the step derives from what is there whether
+a deadline has passed, a heartbeat is lost, or a container has ended without an event.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from pipeline_core.domain import dispatch
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.errors import AlreadyExists
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Event, standing_key
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.ports import Logs
+from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+
+# From here on a build that stands in its phase is shown; it goes on all the same. A definition may give a build
+# 8 hours; a longer wait in a phase with a container is a wait for quota or for the budget of creations.
+EXPECTED: Mapping[Phase, timedelta] = {
+    Phase.PENDING: timedelta(hours=6),
+    Phase.BUILDING: timedelta(hours=10),
+    Phase.VERIFYING: timedelta(hours=10),
+    Phase.PUBLISHING: timedelta(hours=2),
+}
+_WHY = {
+    Phase.PENDING: "no slot was free for it: see who holds them, or raise the limits",
+    Phase.BUILDING: "it waits for quota, capacity or the hourly budget of container creations",
+    Phase.VERIFYING: "it waits for quota, capacity or the hourly budget of container creations",
+    Phase.PUBLISHING: "the gallery still replicates the version: it is watched until that ends",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Active:
+    """What one sweep knows of the builds that have not told their end."""
+
+    known: set[BuildId] = field(default_factory=set)
+    builds: list[Stored[Build]] = field(default_factory=list)
+
+    @property
+    def running(self) -> list[Build]:
+        """Those that have not ended."""
+        return [stored.value for stored in self.builds if not stored.value.is_finished]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSweep:
+    """Reads the active builds, one row each, and sets going what stands still.
+
+    A build younger than `quiet` in its phase is not looked at.
+    """
+
+    images: ImageStore
+    index: Index
+    ending: Ending
+    outbox: Outbox
+    journal: Journal
+    logs: Logs
+    quiet: timedelta
+
+    def read(self, active: Active, fence: Fence) -> int:
+        """Take every build of the index; a row without a build is removed."""
+        for identity in list(self.index.active()):
+            active.known.add(identity)
+            fence.run(str(identity), partial(self._take, active, identity))
+        return len(active.builds)
+
+    def adopt(self, active: Active, heads: Mapping[ImageName, ImageHead], fence: Fence) -> int:
+        """Take the builds too that only an image's head knows: their row in the index was lost."""
+        lost = [
+            head.active.build
+            for head in heads.values()
+            if head.active is not None and head.active.build not in active.known
+        ]
+        return sum(fence.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
+
+    def set_going(self, active: Active, now: datetime, fence: Fence) -> int:
+        """Tell ends that were not told; send the message of each build that has stood for a while."""
+        return sum(
+            fence.run(str(stored.value.id), partial(self._set_going, stored, now)) for stored in active.builds
+        )
+
+    def show_late(
+        self, active: Active, heads: Mapping[ImageName, ImageHead], now: datetime, fence: Fence
+    ) -> int:
+        """Show, once in the journal and in each sweep's log, what stands longer than anybody expects."""
+        late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
+        for build in late:
+            fence.run(str(build.id), partial(self._show, build, heads.get(build.image)))
+        return len(late)
+
+    def _take(self, active: Active, identity: BuildId) -> bool:
+        stored = self.images.find_build(identity)
+        if stored is None:
+            self.index.remove_active(identity)
+            return False
+        active.builds.append(stored)
+        return True
+
+    def _adopt(self, active: Active, identity: BuildId) -> bool:
+        stored = self.images.find_build(identity)
+        if stored is None or (stored.value.is_finished and not stored.value.announce):
+            return False
+        self.index.add_active(identity)
+        active.known.add(identity)
+        active.builds.append(stored)
+        return True
+
+    def _set_going(self, stored: Stored[Build], now: datetime) -> bool:
+        build = stored.value
+        if build.is_finished and build.announce:
+            self.ending.announce(stored)
+        elif build.is_finished:
+            self.index.remove_active(build.id)
+        elif now < build.phase_since + self.quiet:
+            return False
+        elif build.phase is Phase.PENDING and not build.is_stopping:
+            self.index.add_pending(dispatch.row_of(build, now), again=True)
+        else:
+            self.outbox.step(build, reason="swept", once=True)
+        return True
+
+    def _show(self, build: Build, head: ImageHead | None) -> bool:
+        expected = EXPECTED[build.phase]
+        self.logs.note(
+            "build-late",
+            image=str(build.image),
+            build_id=str(build.id),
+            campaign=str(build.campaign),
+            phase=build.phase.value,
+            hours=expected.total_seconds() / 3600,
+        )
+        detail = (
+            f"{build.phase.value} since {build.phase_since:%Y-%m-%d %H:%M} UTC, longer than"
+            f" {expected.total_seconds() / 3600:g} hours; {_WHY[build.phase]}"
+        )
+        # The key says which standing is meant, so that no later sweep can tell of the same one again.
+        key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
+        entry = replace(self.journal.of_build(build, Event.LATE, detail=detail), key=key)
+        try:
+            self.images.commit([records.add_entry(entry)])
+        except AlreadyExists:
+            return False
+        if head is not None and Event.LATE.value in head.registration.notify:
+            self.outbox.notify(build.image, key)
+        return True

@@ -1,0 +1,133 @@
+"""The sweep's part on images: copies in the fleet that lag behind, and images that are stale without a build.
+
+Works on the fleet's copies of heads, which cost one query per 1,000 images; the truth is read only for an image
+that seems to need something, and for a share of the fleet in turn.
+"""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from pipeline_core.domain import fingerprint as fingerprints
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName
+from pipeline_core.domain.staleness import Stale, World, detect_staleness
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.sources import SourceStore
+
+_TURN = 600  # seconds after which other images have their turn
+_SHARE = 36  # so many turns go round a large fleet: six hours
+_LEAST = 50  # images compared in each sweep, so that a small fleet is compared as a whole
+
+
+@dataclass(slots=True, kw_only=True)
+class Fleet:
+    """What one sweep knows of the fleet; `compared` names the images whose truth it has read."""
+
+    heads: dict[ImageName, ImageHead] = field(default_factory=dict)
+    unreadable: list[ImageName] = field(default_factory=list)
+    compared: set[ImageName] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSweep:
+    """Reads, compares and wakes images."""
+
+    images: ImageStore
+    fleet: FleetStore
+    sources: SourceStore
+    projection: Projection
+    outbox: Outbox
+
+    def read(self, fleet: Fleet, fence: Fence) -> int:
+        """Take the fleet's copies; a row that cannot be read is written again from the image's own head."""
+        for copy in self.fleet.copies():
+            fence.run(copy.name, partial(_take, fleet, copy.name, copy.head))
+        return len(fleet.heads)
+
+    def compare(self, fleet: Fleet, active: Set[BuildId], now: datetime, fence: Fence) -> int:
+        """Hold copies against the truth: unreadable ones, those with a build nobody knows, and a share in turn."""
+        lost = [name for name, head in fleet.heads.items() if head.active and head.active.build not in active]
+        names = (*fleet.unreadable, *lost, *_turn_of(sorted(fleet.heads, key=str), now))
+        return sum(fence.run(str(name), partial(self._compare, fleet, name)) for name in names)
+
+    def wake(self, fleet: Fleet, now: datetime, fence: Fence) -> int:
+        """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
+        newest = {
+            stored.value.source.key: stored.value.newest
+            for stored in self.sources.list()
+            if stored.value.newest is not None
+        }
+        world = World(heads=fleet.heads, sources=newest, platform=self.sources.find_platform())
+        suspects = [
+            name for name in fleet.heads if fence.run(str(name), partial(_needs_look, name, world, now))
+        ]
+        for name in suspects:
+            for each in (name, _parent_of(name, world)):
+                fence.run(str(each), partial(self._compare, fleet, each))
+        return sum(fence.run(str(name), partial(self._wake, name, world, now)) for name in suspects)
+
+    def _wake(self, name: ImageName, world: World, now: datetime) -> bool:
+        if name not in world.heads or not _needs_look(name, world, now):
+            return False  # the copy had lagged behind
+        self.outbox.rebuild(name, "swept", CampaignId(f"sweep-{now:%Y%m%d}"))
+        return True
+
+    def _compare(self, fleet: Fleet, name: ImageName | None) -> bool:
+        """True where the copy differed: it is written again, and this sweep goes on with the truth."""
+        if name is None or name in fleet.compared:
+            return False
+        fleet.compared.add(name)
+        stored = self.images.find_head(name)
+        truth = None if stored is None else stored.value
+        if truth is not None and truth == fleet.heads.get(name):
+            return False
+        if truth is None:
+            fleet.heads.pop(name, None)
+        else:
+            fleet.heads[name] = truth
+        self.projection.project(name)
+        return True
+
+
+def _take(fleet: Fleet, name: str, head: ImageHead | None) -> bool:
+    if head is None:
+        fleet.unreadable.append(ImageName(name))
+    else:
+        fleet.heads[head.name] = head
+    return True
+
+
+def _turn_of(names: list[ImageName], now: datetime) -> Iterator[ImageName]:
+    """The images whose turn it is: each has one within six hours, where sweeps come every ten minutes."""
+    count = min(len(names), max(_LEAST, -(-len(names) // _SHARE)))
+    first = int(now.timestamp()) // _TURN * count
+    return (names[(first + number) % len(names)] for number in range(count))
+
+
+def _parent_of(name: ImageName, world: World) -> ImageName | None:
+    parent = world.heads[name].registration.parent if name in world.heads else None
+    return parent if parent in world.heads else None
+
+
+def _needs_look(name: ImageName, world: World, now: datetime) -> bool:
+    head = world.heads[name]
+    if head.active is not None:
+        return False
+    return _needs_refresh(head, world, now) or isinstance(detect_staleness(name, world), Stale)
+
+
+def _needs_refresh(head: ImageHead, world: World, now: datetime) -> bool:
+    root = head
+    for _ in range(MAX_DEPTH):  # bounded: two edits at one moment can make a cycle
+        parent = root.registration.parent
+        if parent is None or parent not in world.heads:
+            break
+        root = world.heads[parent]
+    return fingerprints.refresh_period(root.name, now, head.registration.max_age) > head.period

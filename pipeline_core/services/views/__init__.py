@@ -1,0 +1,1 @@
+"""What people read: images, builds, evidence and differences. Nothing here writes."""

@@ -1,0 +1,102 @@
+"""What a published version contains, and what differs between two of them, from the evidence of their builds.
+
+Changes nothing. Lists of packages were written inside machines: they are parsed within bounds, or refused.
+"""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain import differences
+from pipeline_core.domain.builds import Build, Result
+from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, Contents, PackageChange
+from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.services.views.evidence import Evidence, Kept
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire import packages as told
+
+_READ = 1000  # builds of one image that are looked through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Two versions of an image, the builds that made them, and what differs; see `domain.differences`."""
+
+    image: str
+    before: str
+    after: str
+    before_build: str
+    after_build: str
+    packages: tuple[PackageChange, ...]
+    fixed: tuple[AdvisoryNote, ...] | None
+    still_open: tuple[AdvisoryNote, ...] | None
+    compliance: ComplianceChange
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparing:
+    """Finds the build of a version, and reads what it kept."""
+
+    images: ImageStore
+    evidence: Evidence
+
+    def diff(self, image: ImageName, before: GalleryVersion, after: GalleryVersion) -> Compared:
+        """From one version to another; raises NotFound where either is not known any more."""
+        old, new = self._build(image, before), self._build(image, after)
+        found = differences.diff(self._contents(old), self._contents(new))
+        return Compared(
+            image=str(image),
+            before=str(before),
+            after=str(after),
+            before_build=str(old.id),
+            after_build=str(new.id),
+            packages=found.packages,
+            fixed=found.fixed,
+            still_open=found.still_open,
+            compliance=found.compliance,
+            simulated=found.simulated,
+        )
+
+    def sbom(self, image: ImageName, version: GalleryVersion) -> Kept:
+        """The version's CycloneDX document; raises NotFound."""
+        build = self._build(image, version)
+        place, report = self.evidence.verified(build)
+        return self.evidence.file(build, place, report, told.SBOM_FILE)
+
+    def _build(self, image: ImageName, version: GalleryVersion) -> Build:
+        """The build that made a version: the current one by its name, an older one by looking through them."""
+        head = self.images.find_head(image)
+        current = None if head is None else head.value.current
+        if current is not None and current.version == version:
+            stored = self.images.find_build(current.build)
+            if stored is not None:
+                return stored.value
+        for build in self.images.list_builds(image, limit=_READ):
+            if build.version == version and build.result is Result.SUCCEEDED:
+                return build
+        raise NotFound(
+            f"no record tells which build made version {version} of {image}: GET /api/images/{image} lists its"
+            " builds; of a version that was published before the records were lost, only the provenance is left"
+        )
+
+    def _contents(self, build: Build) -> Contents:
+        place, report = self.evidence.verified(build)
+        names = {entry.name for entry in report.evidence}
+        listed = self.evidence.file(build, place, report, told.PACKAGES_FILE)
+        try:
+            packages, simulated = told.parse_packages(listed.content)
+            advisories = None
+            if told.ADVISORIES_FILE in names:
+                kept = self.evidence.file(build, place, report, told.ADVISORIES_FILE)
+                advisories = told.parse_advisories(kept.content)
+        except MalformedMessage as error:
+            text = f"version {build.version} of {build.image}: {error}; see the evidence of build {build.id}"
+            raise PermanentError(ErrorClass.CONFLICT, text) from error
+        scan = None if report.scan is None else report.scan.to_domain()
+        return Contents(
+            packages=packages,
+            advisories=advisories,
+            scan=scan,
+            simulated=simulated or (scan is not None and scan.simulated),
+        )

@@ -1,0 +1,261 @@
+"""What is kept of a build: lists it, and gives one file away after holding it to its digest. Changes nothing.
+
+The digests are the reports': the builder wrote report and files, and the build's row holds the digest of each report
+that was judged. Most files were written inside a machine that a team controls: bytes for people, never obeyed here.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.names import BuildId, Digest
+from pipeline_core.ports import BlobFacts, Blobs, Logs
+from pipeline_core.services.views.views import GateView, gate_view
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
+
+FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given away
+REPORT, LOG = "result.json", "log.txt"
+_CONTAINER = "builds"
+_READ = 1000  # blobs of one build
+_ATTEMPTS = 40  # reports that one listing reads
+_PLACE = re.compile(r"(build|verify)-([1-9][0-9]{0,3})", re.ASCII)
+_ATTEMPT = re.compile(rf"[^/]+/{_PLACE.pattern}/(?:result\.json|log\.txt)", re.ASCII)
+_MEDIA = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Place:
+    """One attempt of one stage, written `verify-1`."""
+
+    stage: str
+    attempt: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Raise InvalidValue where `text` names no attempt."""
+        match = _PLACE.fullmatch(text)
+        if match is None:
+            raise InvalidValue("attempt", text, "stage and attempt, like verify-1")
+        return cls(stage=match[1], attempt=int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.stage}-{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFile:
+    """A file that was kept; `sha256` is empty for a log, which nobody has digested. `is_last`: no later attempt."""
+
+    name: str
+    stage: str
+    attempt: int
+    is_last: bool
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceView:
+    """Everything that is kept of a build, by stage and attempt; `problems` tells what could not be read, and why."""
+
+    build: str
+    image: str
+    version: str
+    gates: tuple[GateView, ...]
+    files: tuple[EvidenceFile, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The content of one file; `sha256` is the one that it was held to, empty for a log."""
+
+    name: str
+    content: bytes
+    media_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Reads the container `builds`."""
+
+    images: ImageStore
+    blobs: Blobs
+    logs: Logs
+
+    def show(self, identity: BuildId) -> EvidenceView:
+        """Every file of the build; raises NotFound."""
+        build = self._build(identity)
+        files: list[EvidenceFile] = []
+        problems: list[str] = []
+        places, logs = self._places(build)
+        last = {place.stage: place for place in places}
+        for place in places:
+            try:
+                files += self._files(build, place, is_last=last[place.stage] == place)
+            except NotFound:
+                pass  # it ended without a report; its log is listed all the same
+            except PermanentError as error:
+                problems.append(str(error))
+            if place in logs:
+                files.append(_log(place, logs[place], is_last=last[place.stage] == place))
+        return EvidenceView(
+            build=str(build.id),
+            image=str(build.image),
+            version="" if build.version is None else str(build.version),
+            gates=tuple(gate_view(verdict) for verdict in build.verdicts),
+            files=tuple(files),
+            problems=tuple(problems),
+        )
+
+    def read(self, identity: BuildId, place: Place, name: str) -> Kept:
+        """One file of the list; raises NotFound, and PermanentError where it is too large or was changed."""
+        build = self._build(identity)
+        if name == LOG:
+            content = self._bytes(build, place, LOG, FILE_LIMIT)
+            return Kept(name=LOG, content=content, media_type="text/plain", sha256="")
+        report, content = self.report(build, place)
+        if name == REPORT:
+            digest = hashlib.sha256(content).hexdigest()
+            return Kept(name=REPORT, content=content, media_type="application/json", sha256=digest)
+        return self.file(build, place, report, name)
+
+    def verified(self, build: Build) -> tuple[Place, BuildReport]:
+        """The report of the verify stage that succeeded; raises NotFound."""
+        places, _ = self._places(build)
+        _, counted = _judged(build, "verify")
+        for place in reversed([each for each in places if each.stage == "verify"]):
+            if counted not in (0, place.attempt):
+                continue
+            try:
+                report, _ = self.report(build, place)
+            except NotFound:
+                continue
+            if report.succeeded:
+                return place, report
+        raise NotFound(
+            f"build {build.id} kept no report of a verified machine; ask for a build of {build.image}"
+        )
+
+    def report(self, build: Build, place: Place) -> tuple[BuildReport, bytes]:
+        """One attempt's report and its bytes; raises NotFound, and PermanentError where it is none of this build's."""
+        content = self._bytes(build, place, REPORT, REPORT_LIMIT)
+        try:
+            report = BuildReport.from_wire(content)
+        except MalformedMessage as error:
+            raise PermanentError(ErrorClass.CONFLICT, f"{build.id}/{place}/{REPORT}: {error}") from error
+        if (report.build, report.stage, report.attempt) != (str(build.id), place.stage, place.attempt):
+            self._changed(build, place, REPORT)
+        # What was judged is known by its digest; an attempt that did not count has nothing to be held to.
+        known, counted = _judged(build, place.stage)
+        is_held = place.attempt == counted or (counted == 0 and report.succeeded)
+        if is_held and known is not None and str(known) not in digests_of(report, content):
+            self._changed(build, place, REPORT)
+        return report, content
+
+    def file(self, build: Build, place: Place, report: BuildReport, name: str) -> Kept:
+        """A file that the report lists, held to the report's digest; raises as `read` does."""
+        entry = next((each for each in report.evidence if each.name == name), None)
+        if entry is None:
+            raise NotFound(
+                f"{place} of build {build.id} kept no {name[:80]!r};"
+                f" GET /api/builds/{build.id}/evidence lists what is kept"
+            )
+        if entry.size > FILE_LIMIT:
+            text = f"{entry.name} of {place} of build {build.id} has {entry.size} bytes, {FILE_LIMIT} are given away"
+            raise PermanentError(ErrorClass.POLICY, f"{text}: take it from the container {_CONTAINER!r}")
+        try:
+            content = self._bytes(build, place, entry.name, entry.size)
+        except PermanentError as error:
+            if error.error_class is not ErrorClass.POLICY:
+                raise
+            self._changed(build, place, entry.name)  # it is larger than what was reported
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            self._changed(build, place, entry.name)
+        return Kept(name=entry.name, content=content, media_type=_media(entry), sha256=entry.sha256)
+
+    def _build(self, identity: BuildId) -> Build:
+        stored = self.images.find_build(identity)
+        if stored is None:
+            raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
+        return stored.value
+
+    def _places(self, build: Build) -> tuple[list[Place], dict[Place, BlobFacts]]:
+        """The attempts that left a report or a log, in order, and the logs."""
+        places: set[Place] = set()
+        logs: dict[Place, BlobFacts] = {}
+        for facts in self.blobs.list(_CONTAINER, f"{build.id}/", limit=_READ):
+            match = _ATTEMPT.fullmatch(facts.name)
+            if match is None:
+                continue
+            place = Place(stage=match[1], attempt=int(match[2]))
+            places.add(place)
+            if facts.name.endswith(LOG):
+                logs[place] = facts
+        return sorted(places)[-_ATTEMPTS:], logs
+
+    def _files(self, build: Build, place: Place, *, is_last: bool) -> Iterator[EvidenceFile]:
+        report, content = self.report(build, place)
+        digest = hashlib.sha256(content).hexdigest()
+        own = ReportedEvidence(name=REPORT, sha256=digest, size=len(content), media_type="application/json")
+        for entry in (*sorted(report.evidence, key=_name_of), own):
+            yield EvidenceFile(
+                name=entry.name,
+                stage=place.stage,
+                attempt=place.attempt,
+                is_last=is_last,
+                sha256=entry.sha256,
+                size=entry.size,
+                media_type=_media(entry),
+            )
+
+    def _bytes(self, build: Build, place: Place, name: str, limit: int) -> bytes:
+        try:
+            return self.blobs.read(_CONTAINER, f"{build.id}/{place}/{name}", limit=limit)
+        except NotFound as error:
+            text = f"{name} of {place} of build {build.id} is not stored, or no longer"
+            raise NotFound(f"{text}; GET /api/builds/{build.id}/evidence lists what is kept") from error
+
+    def _changed(self, build: Build, place: Place, name: str) -> NoReturn:
+        """Somebody has written over what was judged: told to operators, and never given away."""
+        self.logs.note(
+            "evidence-changed", image=str(build.image), build_id=str(build.id), place=str(place), file=name
+        )
+        raise PermanentError(
+            ErrorClass.CONFLICT,
+            f"{name} of {place} of build {build.id} is not what was reported: its digest differs; tell SecOps",
+        )
+
+
+def _judged(build: Build, stage: str) -> tuple[Digest | None, int]:
+    """Digest and attempt of the report that counted; 0 where the row does not tell which attempt that was."""
+    if stage == "build":
+        return build.build_result, build.build_attempt
+    return build.verify_result, build.verify_attempt
+
+
+def _log(place: Place, facts: BlobFacts, *, is_last: bool) -> EvidenceFile:
+    return EvidenceFile(
+        name=LOG,
+        stage=place.stage,
+        attempt=place.attempt,
+        is_last=is_last,
+        sha256="",
+        size=facts.size,
+        media_type="text/plain",
+    )
+
+
+def _media(entry: ReportedEvidence) -> str:
+    return entry.media_type if _MEDIA.fullmatch(entry.media_type) else "application/octet-stream"
+
+
+def _name_of(entry: ReportedEvidence) -> str:
+    return entry.name

@@ -1,0 +1,175 @@
+"""Answers for readers. Changes nothing."""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain import conditions, holds, plan
+from pipeline_core.domain.conditions import Condition
+from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.lineage import lineage_of
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.plan import DoNothing
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
+from pipeline_core.ports import Clock
+from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.images.register import document_etag
+from pipeline_core.services.policies.policy_rules import PolicyRules
+from pipeline_core.services.views.views import (
+    BuildView,
+    EntryView,
+    ImageDetail,
+    ImagePage,
+    ImageView,
+    LineageView,
+    build_view,
+    image_view,
+)
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.sources import SourceStore
+
+PAGE_LIMIT = 200  # images a page holds at most
+_HISTORY = 50  # builds and journal lines shown with an image
+_READ = 1000  # rows of one image that a read covers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queries:
+    """Lists read the fleet's projection; one image is read from its own partition."""
+
+    images_store: ImageStore
+    index: Index
+    sources: SourceStore
+    observer: Observer
+    floors: PolicyRules
+    clock: Clock
+
+    def image(self, name: ImageName) -> ImageDetail:
+        """One image with what would be decided about it now; raises NotFound."""
+        now = self.clock.now()
+        observation = self.observer.observe(name, now)
+        if observation.head is None:
+            raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
+        decision = plan.plan(observation.snapshot, now)
+        staleness = detect_staleness(name, observation.snapshot.world)
+        hold = holds.find_hold(observation.snapshot, now)
+        rests = decision.detail if isinstance(decision, DoNothing) else ""
+        held = conditions.of_image(
+            observation.head.value, staleness, plan.find_claim(observation.snapshot, name), hold
+        )
+        builds = sorted(
+            self.images_store.list_builds(name, limit=_READ), key=lambda build: build.created_at, reverse=True
+        )
+        journal = list(self.images_store.list_journal(name, limit=_READ))[::-1]
+        head = observation.head.value
+        return ImageDetail(
+            image=image_view(
+                head,
+                state=decision.why.value if isinstance(decision, DoNothing) else "stale",
+                reasons=tuple(str(reason) for reason in decision.reasons),
+                detail=rests or ("" if hold is None else hold.message),
+                conditions=(*held, *self._below(head, observation.snapshot.world, self.floors.desk.seen())),
+            ),
+            etag=document_etag(head),
+            definition=str(head.registration.definition),
+            bundle=str(head.registration.bundle),
+            builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),
+            journal=tuple(_entry_view(entry) for entry in journal[:_HISTORY]),
+        )
+
+    def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
+        """A page of images by name, with their freshness.
+
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack are
+        not among them, since they take the claims, which are read for one image only.
+        """
+        page = self.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
+        heads = tuple(self._as_it_is(head) for head in page.heads)
+        world = self._world(heads)
+        shown = [head for head in heads if team is None or head.registration.team == team]
+        policy = self.floors.desk.seen()
+        listed = tuple(self._listed(head, world, policy) for head in shown)
+        return ImagePage(images=listed, next=page.after)
+
+    def build(self, identity: BuildId) -> BuildView:
+        """One build; raises NotFound."""
+        stored = self.images_store.find_build(identity)
+        if stored is None:
+            raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
+        head = None if stored.value.is_finished else self.images_store.find_head(identity.image)
+        held = conditions.of_build(stored.value, None if head is None else head.value)
+        return build_view(stored.value, held)
+
+    def lineage(self) -> LineageView:
+        """The whole forest; cost follows the size of the fleet."""
+        parents: dict[ImageName, ImageName | None] = {}
+        after = ""
+        while True:
+            page = self.index.fleet(after=after)
+            parents.update((head.name, head.registration.parent) for head in page.heads)
+            if not page.after:
+                break
+            after = page.after
+        lineage = lineage_of(parents)
+        return LineageView(
+            levels=tuple(tuple(map(str, level)) for level in lineage.by_level()),
+            parents={
+                str(name): None if parent is None else str(parent) for name, parent in lineage.parents.items()
+            },
+            errors=tuple((str(error.image), error.message) for error in lineage.errors),
+        )
+
+    def check(self) -> bool:
+        """True where state can be read; raises what the store raises where it cannot."""
+        self.index.fleet(limit=1)
+        return True
+
+    def _as_it_is(self, head: ImageHead) -> ImageHead:
+        """The projection follows a build's beginning and end; one that runs is looked up where it runs."""
+        stored = None if head.active is None else self.images_store.find_head(head.name)
+        return head if stored is None else stored.value
+
+    def _world(self, heads: tuple[ImageHead, ...]) -> World:
+        known = {head.name: head for head in heads}
+        for head in heads:
+            parent = head.registration.parent
+            if parent is not None and parent not in known:
+                stored = self.images_store.find_head(parent)
+                if stored is not None:
+                    known[parent] = stored.value
+        newest = {
+            stored.value.source.key: stored.value.newest
+            for stored in self.sources.list()
+            if stored.value.newest is not None
+        }
+        return World(heads=known, sources=newest, platform=self.sources.find_platform())
+
+    def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
+        found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
+        return () if found is None else (found,)
+
+    def _listed(self, head: ImageHead, world: World, policy: Policy) -> ImageView:
+        staleness = detect_staleness(head.name, world)
+        held = (*conditions.of_image(head, staleness), *self._below(head, world, policy))
+        match staleness:
+            case Stale(reasons=reasons):
+                return image_view(head, state="stale", reasons=tuple(map(str, reasons)), conditions=held)
+            case Unknown(missing=missing):
+                return image_view(head, state="unknown", detail=missing, conditions=held)
+            case _:
+                return image_view(head, state="current", conditions=held)
+
+
+def _entry_view(entry: Entry) -> EntryView:
+    return EntryView(
+        at=entry.at,
+        event=entry.event.value,
+        actor=entry.actor,
+        build=str(entry.build or ""),
+        version=entry.version,
+        reasons=entry.reasons,
+        detail=entry.detail,
+        campaign=entry.campaign,
+    )

@@ -1,0 +1,137 @@
+"""Two handlers at one container group: what one of them has read may be over when it acts on it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.ports import ContainerGroup, GroupState
+from pipeline_core.services.builds.container_stage import group_name
+from pipeline_core.wire.job import BuildReport
+from simulation.world import World
+from tests.unit.services import scenes
+from tests.unit.services.meanwhile import slow_step
+from tests.unit.services.scenes import BASE
+
+ONE = {"rhel9-base": None}
+
+
+def _about_to_build() -> tuple[World, Build]:
+    """A world whose one build is about to create its group; its messages are held back by the test."""
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    return made, build
+
+
+def _begins(made: World, build: Build) -> Callable[[], None]:
+    """Another handler creates the group, and its container begins to run."""
+
+    def action() -> None:
+        scenes.step(made, build)
+        made.platform.next_end()
+        group = made.ports.containers.find_group(group_name(build))
+        assert group is not None
+        assert group.state is GroupState.RUNNING
+
+    return action
+
+
+class _Blind:
+    """Containers that one handler looks at once: what it saw then, it believes until it is done."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._seen: dict[str, ContainerGroup | None] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def find_group(self, name: str) -> ContainerGroup | None:
+        if name not in self._seen:
+            self._seen[name] = self._inner.find_group(name)
+        return self._seen[name]
+
+
+@pytest.mark.parametrize("looks_again", [True, False], ids=["as it is", "without the second look"])
+def test_a_group_that_another_created_since_the_look_is_no_eviction(looks_again: bool) -> None:
+    made, build = _about_to_build()
+    others = scenes.once(_begins(made, build))
+    first = _Blind(made.ports.containers) if not looks_again else made.ports.containers
+
+    class _Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(first, name)
+
+        def find_group(self, name: str) -> ContainerGroup | None:
+            found = first.find_group(name)
+            scenes.rewired(made)
+            others()
+            return found
+
+    scenes.rewired(made, containers=_Slow())
+    scenes.step(made, build)
+    scenes.rewired(made)
+    after = scenes.stored(made, build.id).value
+    assert (after.attempt == 1) is looks_again
+    assert made.ports.containers.created == 1
+    if not looks_again:
+        return  # a container runs for an attempt that counts as evicted
+    made.drain()
+    (ended,) = scenes.builds(made, BASE)
+    assert (ended.result, ended.attempt) == (Result.SUCCEEDED, 1)
+    assert made.ports.containers.created == 2  # one to build, one to verify
+
+
+def test_a_report_that_is_written_between_two_looks_is_not_deleted_with_its_group() -> None:
+    made, build = _about_to_build()
+    scenes.step(made, build)
+    made.platform.next_end()
+    scenes.lose(made)
+    made.ports.clock.advance(timedelta(minutes=11))  # its log has not grown since: it counts as silent
+    now = made.ports.clock.now()
+    report = BuildReport(
+        build=str(build.id),
+        stage="build",
+        attempt=1,
+        succeeded=True,
+        packer="recorded",
+        started_at=now,
+        ended_at=now,
+        artifact=f"versions/{build.version}",
+    )
+    name = f"{build.id}/build-1/result.json"
+
+    def write() -> None:
+        made.ports.blobs.create("builds", name, report.to_wire(), media_type="application/json")
+
+    def is_log(container: str, blob: str) -> bool:
+        return blob.endswith("/log.txt")
+
+    slow_step(made, build, "blobs", "find_facts", write, side="after", fits=is_log)
+    assert made.ports.containers.find_group(group_name(build)) is not None
+    scenes.step(made, build)
+    after = scenes.stored(made, build.id).value
+    assert (after.phase, after.attempt) == (Phase.VERIFYING, 1)
+    assert after.build_result is not None
+
+
+def test_a_group_that_another_deleted_since_the_look_is_not_created_again() -> None:
+    made, build = _about_to_build()
+    scenes.step(made, build)
+    made.platform.next_end()
+    scenes.lose(made)
+    name = group_name(build)
+
+    def vanish() -> None:
+        made.ports.containers.delete_group(name)
+
+    slow_step(made, build, "containers", "find_group", vanish, side="after")
+    assert made.ports.containers.created == 1
+    assert scenes.stored(made, build.id).value == build  # it was still there for all that this one knows
+    scenes.step(made, build)
+    after = scenes.stored(made, build.id).value
+    assert (after.phase, after.attempt) == (Phase.BUILDING, 2)
+    assert made.ports.containers.created == 1

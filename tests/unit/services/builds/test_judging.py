@@ -1,0 +1,149 @@
+"""What the gates decided stays in the build's row, whichever way; a child is held to the exact version it stands on."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.services.builds.container_stage import ContainerStage
+from pipeline_core.state import images as records
+from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
+from simulation.world import World
+from tests.unit.services import policy_documents as policies
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE, JAVA
+
+TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
+
+
+def _gates(build: Build) -> dict[str, Verdict]:
+    return {verdict.gate: verdict for verdict in build.verdicts}
+
+
+def _judged(made: World, build: Build, score: float) -> dict[str, Verdict]:
+    """What the gates would say today of this build with another score."""
+    stage = made.factory.driver.containers
+    assert isinstance(stage, ContainerStage)
+    now = made.ports.clock.now()
+    checks = tuple(
+        ReportedCheck.model_validate({"name": name, "passed": True}) for name in ("boot", "hygiene")
+    )
+    report = BuildReport(
+        build=str(build.id),
+        stage="verify",
+        attempt=1,
+        succeeded=True,
+        packer="p",
+        started_at=now,
+        ended_at=now,
+        checks=checks,
+        scan=ReportedScan(
+            profile="cis_server_l1",
+            score=score,
+            counts={"passed": 9, "failed": 1},
+            findings=(ReportedRule(rule="a", result="fail", severity=Severity.HIGH),),
+        ),
+    )
+    _, verdicts = stage.judge.judge(build, report)
+    assert verdicts is not None
+    return {verdict.gate: verdict for verdict in verdicts}
+
+
+def test_the_verdicts_of_what_was_published_stay_in_its_row() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    assert list(_gates(base)) == ["boot", "hygiene", "compliance"]
+    assert list(_gates(java)) == ["boot", "hygiene", "compliance", "ratchet"]
+    assert all(verdict.passed and verdict.simulated for verdict in (*base.verdicts, *java.verdicts))
+    assert _gates(java)["compliance"].score == 95
+    assert f"95 against 95 of the parent rhel9-base@{base.version}" in _gates(java)["ratchet"].evidence
+
+
+@pytest.mark.parametrize("gate", ["compliance", "hygiene", "boot"])
+def test_the_verdicts_of_what_was_refused_stay_in_its_row_too(gate: str) -> None:
+    made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "verify"): gate})
+    made.drain()
+    (refused,) = scenes.builds(made, BASE)
+    assert refused.result is Result.FAILED
+    assert {name for name, verdict in _gates(refused).items() if not verdict.passed} == {gate}
+    assert refused.provenance is None
+
+
+def test_a_child_that_scores_below_its_parent_is_not_published() -> None:
+    made = scenes.registered(TWO)
+    made.platform.scores = {"rhel9-java": 94}
+    made.drain()
+    (java,) = scenes.builds(made, JAVA)
+    assert java.result is Result.FAILED
+    assert java.failure is not None
+    assert java.failure.error_class is ErrorClass.COMPLIANCE
+    assert java.failure.message.startswith("ratchet: 94 against 95 of the parent rhel9-base@")
+    assert _gates(java)["compliance"].passed
+    assert scenes.head(made, JAVA).current is None
+
+
+def test_secops_tolerance_lets_a_child_score_a_little_less() -> None:
+    made = scenes.registered(TWO)
+    policies.put(made, compliance={"ratchet": 1})
+    made.platform.scores = {"rhel9-java": 94}
+    made.drain()
+    (java,) = scenes.builds(made, JAVA)
+    assert java.result is Result.SUCCEEDED
+
+
+def test_a_child_is_held_to_the_version_it_stands_on_though_the_parent_has_moved_on() -> None:
+    made = scenes.settled(TWO)
+    (java,) = scenes.builds(made, JAVA)
+    made.platform.scores = {"rhel9-base": 97, "rhel9-java": 97}
+    scenes.released(made)
+    made.drain()
+    new = scenes.builds(made, JAVA)[1]
+    assert _judged(made, java, 96)["ratchet"].passed
+    assert not _judged(made, java, 94)["ratchet"].passed
+    assert not _judged(made, new, 96)["ratchet"].passed
+
+
+def test_where_nothing_is_known_of_the_parents_version_the_verdict_says_so() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    unjudged = replace(base, verdicts=())  # as it was written before verdicts were kept
+    made.ports.tables.write(
+        records.TABLE, [records.put_build(unjudged, etag=scenes.stored(made, base.id).etag)]
+    )
+    assert "no score of it is known" in _judged(made, java, 1)["ratchet"].evidence
+    row = Row(partition=str(BASE), key=f"build:{base.id}", cells={}, etag=scenes.stored(made, base.id).etag)
+    made.ports.tables.write(records.TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+    found = _judged(made, java, 1)["ratchet"]
+    assert found.passed
+    assert "no score of it is known" in found.evidence
+    origin = java.inputs.origin
+    assert isinstance(origin, ParentVersion)
+    elsewhere = replace(origin, version=GalleryVersion(9, 20200101, 1))
+    other = replace(java, inputs=replace(java.inputs, origin=elsewhere))
+    assert "no score of it is known" in _judged(made, other, 1)["ratchet"].evidence
+
+
+def test_a_profile_that_secops_requires_meanwhile_is_scanned_before_anything_is_judged() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    scenes.step(made, scenes.stored(made, build.id).value)
+    policies.put(made, compliance={"profile": "stig", "minScore": 80})
+    made.drain()
+    (ended,) = scenes.builds(made, BASE)
+    assert (ended.result, ended.attempt) == (Result.SUCCEEDED, 1)
+    retried = [
+        entry.detail
+        for entry in scenes.images(made).list_journal(BASE, limit=100)
+        if entry.event is Event.RETRIED
+    ]
+    assert retried == [
+        "SecOps changed the required profile while the machine was verified; it is verified again"
+    ]
+    assert _gates(ended)["compliance"].evidence.startswith("stig scored 95 of at least 90")
