@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline_core.services.views.comparing import Compared
+from pipeline_core.services.views.diff import Compared
 from pipeline_core.services.views.evidence import EvidenceView
 from pipeline_core.services.views.views import (
     BuildView,

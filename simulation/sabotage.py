@@ -22,7 +22,7 @@ from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, Verb
-from pipeline_core.services.builds import container_stage
+from pipeline_core.services.builds import containers
 from pipeline_core.services.builds.publishing import Publishing
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.reconcile import Reconciler
@@ -312,7 +312,7 @@ def _same_version() -> Iterator[None]:
     def last(major: int, day: object, known: GalleryVersion | None) -> GalleryVersion:
         return known or GalleryVersion(major, 20260101, 1)
 
-    with mock.patch.object(container_stage, "next_version", last):
+    with mock.patch.object(containers, "next_version", last):
         yield
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.ports import Blobs, Logs
-from pipeline_core.services.views.comparing import Comparing
+from pipeline_core.services.views.diff import Comparing
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.state.images import ImageStore
 

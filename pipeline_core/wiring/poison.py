@@ -4,9 +4,9 @@ from pipeline_core.ports import Chance, Clock, Logs, Queues, Tables
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.poison.poison import Poison
-from pipeline_core.services.poison.poison_desk import PoisonDesk
-from pipeline_core.services.poison.poison_marks import PoisonMarks
+from pipeline_core.services.poison.marks import PoisonMarks
+from pipeline_core.services.poison.record import Poison
+from pipeline_core.services.poison.review import PoisonDesk
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.poison import PoisonStore
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from pipeline_core.port_set import Ports
-from pipeline_core.services.effects.chronicle import Chronicle
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import PolicyDesk
-from pipeline_core.services.policies.policy_rules import PolicyRules
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore

@@ -4,9 +4,9 @@ from pipeline_core.deployment import Site
 from pipeline_core.port_set import Ports
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.services.provenance.unproven import Unproven
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.unproven import UnprovenStore
 

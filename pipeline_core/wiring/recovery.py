@@ -3,11 +3,11 @@
 from pipeline_core.ports import Galleries
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.recovery.image import ImageRestorer
+from pipeline_core.services.recovery.lineage import LineageRestorer
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
-from pipeline_core.services.recovery.restore import Restorer
-from pipeline_core.services.recovery.restore_image import ImageRestorer
-from pipeline_core.services.recovery.restore_lineage import LineageRestorer
+from pipeline_core.services.recovery.recover import Restorer
 
 
 def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenance) -> Restorer:

@@ -10,7 +10,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
 from pipeline_core.ports import Chance, Logs
-from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored

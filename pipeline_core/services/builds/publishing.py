@@ -10,8 +10,8 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.drive import Ended, Failed, Moved, Progress, Wait
-from pipeline_core.services.builds.ending import Ending
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.provenance.provenance import Provenance

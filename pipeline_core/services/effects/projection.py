@@ -3,7 +3,7 @@
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Row
-from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 

@@ -10,8 +10,8 @@ from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Logs, Principal
-from pipeline_core.services.effects.chronicle import Chronicle
 from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore

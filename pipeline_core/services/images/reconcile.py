@@ -19,7 +19,7 @@ from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.images.observe import Observation, Observer
-from pipeline_core.services.provenance.unproven import Unproven
+from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index

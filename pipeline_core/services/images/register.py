@@ -24,13 +24,13 @@ from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
-from pipeline_core.services.effects.chronicle import Chronicle
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.services.images.poll import Poller
-from pipeline_core.services.images.registration_rules import RegistrationRules
+from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore

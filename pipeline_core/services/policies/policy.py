@@ -23,7 +23,7 @@ from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
-from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.records import Stored

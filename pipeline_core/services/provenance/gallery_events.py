@@ -10,7 +10,7 @@ from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.provenance.unproven import Unproven
+from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state.images import ImageStore
 
 _VERSION_ID = re.compile(

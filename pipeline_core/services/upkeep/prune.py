@@ -17,7 +17,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, Logs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.provenance.unproven import Unproven
+from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index

@@ -27,7 +27,7 @@ from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Galleries, Logs, Resources
 from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.services.upkeep.bulkhead import Fence
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 

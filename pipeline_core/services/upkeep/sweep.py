@@ -12,13 +12,13 @@ from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.builds.dispatch import Dispatcher
-from pipeline_core.services.effects.chronicle import Chronicle
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.upkeep.chains import Chains
-from pipeline_core.services.upkeep.fence import Fence
-from pipeline_core.services.upkeep.sweep_builds import Active, BuildSweep
-from pipeline_core.services.upkeep.sweep_campaigns import CampaignSweep
-from pipeline_core.services.upkeep.sweep_fleet import Fleet, FleetSweep
+from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.upkeep.builds import Active, BuildSweep
+from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.campaigns import CampaignSweep
+from pipeline_core.services.upkeep.critical_path import Chains
+from pipeline_core.services.upkeep.images import Fleet, FleetSweep
 from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 

@@ -15,7 +15,7 @@ from pipeline_core.domain.staleness import Stale, Unknown, World, detect_stalene
 from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.images.register import document_etag
-from pipeline_core.services.policies.policy_rules import PolicyRules
+from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.views.views import (
     BuildView,
     EntryView,

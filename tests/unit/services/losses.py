@@ -8,7 +8,7 @@ from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import BlobFacts, Row, TableWrite, Verb
-from pipeline_core.services.recovery.restore import StepReport
+from pipeline_core.services.recovery.recover import StepReport
 from simulation.world import ADMIN, World
 from tests.unit.services import scenes
 

@@ -14,7 +14,7 @@ from pipeline_core.domain.differences import (
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.comparing import Compared
+from pipeline_core.services.views.diff import Compared
 from pipeline_core.services.views.evidence import EvidenceFile, EvidenceView, Kept, Place
 from pipeline_core.services.views.views import GateView
 from tests.unit.triggers import views

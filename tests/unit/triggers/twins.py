@@ -35,8 +35,8 @@ from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
 from pipeline_core.services.policies.policy import PolicyShown
-from pipeline_core.services.recovery.restore import Problem as Unrestored
-from pipeline_core.services.recovery.restore import StepReport
+from pipeline_core.services.recovery.recover import Problem as Unrestored
+from pipeline_core.services.recovery.recover import StepReport
 from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,

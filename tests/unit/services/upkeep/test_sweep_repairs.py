@@ -10,9 +10,9 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.services.builds.container_stage import group_name
-from pipeline_core.services.upkeep.sweep_builds import EXPECTED
-from pipeline_core.services.upkeep.sweep_campaigns import STALLED_AFTER
+from pipeline_core.services.builds.containers import group_name
+from pipeline_core.services.upkeep.builds import EXPECTED
+from pipeline_core.services.upkeep.campaigns import STALLED_AFTER
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Take
 from pipeline_core.wire import messages

@@ -15,11 +15,11 @@ from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Galleries, Logs, Principal
-from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.policies.policy import PolicyDesk
-from pipeline_core.services.recovery.restore_image import Fate, ImageRestorer
-from pipeline_core.services.recovery.restore_lineage import LineageRestorer
+from pipeline_core.services.recovery.image import Fate, ImageRestorer
+from pipeline_core.services.recovery.lineage import LineageRestorer
 from pipeline_core.state.sources import SourceStore
 
 IMAGES_PER_STEP = (

@@ -34,7 +34,7 @@ from pipeline_core.ports import (
     GroupState,
 )
 from pipeline_core.services.builds.drive import Failed, Moved, Progress, Wait
-from pipeline_core.services.builds.judging import Judge
+from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal

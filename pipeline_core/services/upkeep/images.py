@@ -16,7 +16,7 @@ from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.services.upkeep.bulkhead import Fence
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore

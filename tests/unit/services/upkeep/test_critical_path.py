@@ -9,8 +9,8 @@ from pipeline_core.domain.chains import DEFAULT_SECONDS
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
-from pipeline_core.services.upkeep import chains
-from pipeline_core.services.upkeep.chains import Chains
+from pipeline_core.services.upkeep import critical_path
+from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from simulation.world import World
@@ -68,7 +68,7 @@ def test_images_that_were_never_measured_need_no_write_where_levels_say_the_same
 
 
 def test_what_is_written_at_once_is_bounded_and_the_rest_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains, "_MOST", 1)
+    monkeypatch.setattr(critical_path, "_MOST", 1)
     made = scenes.registered(CHAIN)
     _set(made, PAYMENTS, 300)
     _set(made, JAVA, 300)

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
-from pipeline_core.services.effects.chronicle import Chronicle
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.state.unchronicled import UnchronicledStore
 from simulation import fleet, world
 from simulation.world import ADMIN, World

@@ -16,7 +16,7 @@ from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Chance, Clock, Logs
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.poison.poison_marks import PoisonMarks
+from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire import messages

@@ -13,7 +13,7 @@ from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Clock, Logs, Principal, Queues
 from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.poison.poison_marks import PoisonMarks
+from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.services.views.views import PoisonPageView, PoisonView, poison_view
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.poison import PoisonStore

@@ -15,7 +15,7 @@ from pipeline_core.domain.names import CampaignId
 from pipeline_core.ports import Logs
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.services.upkeep.bulkhead import Fence
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 

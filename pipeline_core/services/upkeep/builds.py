@@ -16,10 +16,10 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import Logs
-from pipeline_core.services.builds.ending import Ending
+from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.upkeep.fence import Fence
+from pipeline_core.services.upkeep.bulkhead import Fence
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index

@@ -15,7 +15,7 @@ from pipeline_core.guard import bundles as guard
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.policies.policy_rules import PolicyRules
+from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT

@@ -12,7 +12,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, TableWrite, Verb
-from pipeline_core.services.builds.container_stage import ContainerStage
+from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
 from simulation.world import World

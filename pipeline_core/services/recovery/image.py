@@ -30,10 +30,10 @@ from pipeline_core.domain.restoration import LiveVersion
 from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
 from pipeline_core.ports import Clock, Galleries, Principal
-from pipeline_core.services.effects.chronicle import Chronicle
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.services.images.register import registration_of
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
