@@ -7,7 +7,7 @@ from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Deployment:
     """Names that a build job needs; `live` lists the galleries that images may be placed in.
 
     `blob_endpoint` and `queue_endpoint` are what the builder reports to; `secops` owns bases and policy.

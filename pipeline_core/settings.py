@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
@@ -195,10 +195,10 @@ class Settings(BaseModel):
             )
         return (*places, quarantine)
 
-    def site(self) -> Site:
+    def deployment(self) -> Deployment:
         """What the services have to know of the place."""
         places = self.gallery_places()
-        return Site(
+        return Deployment(
             subscription_id=self.subscription_id,
             location=self.location,
             build_resource_group=self.build_resource_group,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
@@ -208,7 +208,7 @@ def make(
     calls = Calls(injector=injector, watch=safety.watch)
     ports = between.behind(bare, calls)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    factory = bootstrap.assemble(ports, _site(), limits)
+    factory = bootstrap.assemble(ports, _deployment(), limits)
     host = Host(twins=bare, ports=ports, factory=factory, platform=platform)
     calls.overtake = host.overtake
     world = World(
@@ -225,8 +225,8 @@ def make(
     return world
 
 
-def _site() -> Site:
-    return Site(
+def _deployment() -> Deployment:
+    return Deployment(
         subscription_id="00000000-0000-0000-0000-000000000000",
         location=Region("westeurope"),
         build_resource_group="rg-build",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.guard.secrets import Form
 from pipeline_core.port_set import Ports
 from pipeline_core.ports import Tokens
@@ -101,7 +101,7 @@ class Factory:
 def factory() -> Factory:
     """The factory of this process, built from the environment at the first call; raises SettingsError."""
     settings = Settings.read(os.environ)
-    return assemble(_adapters("ports").connect(settings), settings.site(), settings.limits())
+    return assemble(_adapters("ports").connect(settings), settings.deployment(), settings.limits())
 
 
 def _adapters(name: str) -> ModuleType:
@@ -115,7 +115,7 @@ def _forms() -> Sequence[Form]:
     return forms
 
 
-def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
+def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
     """Wire the services to these ports; used alike on Azure, in tests and in the simulation."""
     images, index, sources = ImageStore(ports.tables), Index(ports.tables), SourceStore(ports.tables)
     capacity = CapacityStore(
@@ -128,7 +128,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
     clock, logs = ports.clock, ports.logs
     journal = Journal(clock, ports.chance)
     outbox = Outbox(ports.queues)
-    documents = Documents(ports.blobs, site.location)
+    documents = Documents(ports.blobs, deployment.location)
     kept = policy_of(ports, images, sources, documents)
     chronicle, policy, floors = kept.chronicle, kept.desk, kept.rules
     projection = Projection(images, index, chronicle, logs)
@@ -144,7 +144,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         logs=logs,
     )
     poller = Poller(marketplace=ports.marketplace, sources=sources, index=index, outbox=outbox, logs=logs)
-    provenance = provenance_of(ports, site)
+    provenance = provenance_of(ports, deployment)
     unproven = unproven_of(ports, provenance, journal, outbox)
     reconciler = Reconciler(
         observer=observer,
@@ -170,7 +170,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
     )
     driver = _driver(
         ports,
-        site,
+        deployment,
         limits,
         images,
         index,
@@ -195,7 +195,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             blobs=ports.blobs,
             documents=documents,
             floors=floors,
-            secops=site.secops,
+            secops=deployment.secops,
             forms=_forms(),
         ),
         policy=policy,
@@ -205,7 +205,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
         chronicle=chronicle,
         journal=journal,
         clock=clock,
-        site=site,
+        deployment=deployment,
         logs=logs,
     )
     dispatcher = Dispatcher(
@@ -229,7 +229,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             galleries=ports.galleries,
             unproven=unproven,
             outbox=outbox,
-            site=site,
+            deployment=deployment,
             logs=logs,
         ),
         proofs=proofs_of(ports, provenance),
@@ -265,7 +265,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
             galleries=ports.galleries,
             images=images,
             journal=journal,
-            site=site,
+            deployment=deployment,
             clock=clock,
             logs=logs,
         ),
@@ -319,7 +319,7 @@ def assemble(ports: Ports, site: Site, limits: Limits) -> Factory:
 
 def _driver(
     ports: Ports,
-    site: Site,
+    deployment: Deployment,
     limits: Limits,
     images: ImageStore,
     index: Index,
@@ -340,7 +340,7 @@ def _driver(
         containers=ports.containers,
         documents=documents,
         floors=policy,
-        site=site,
+        deployment=deployment,
     )
     stage = ContainerStage(
         images=images,
@@ -365,7 +365,7 @@ def _driver(
         documents=documents,
         ending=ending,
         outbox=outbox,
-        site=site,
+        deployment=deployment,
         clock=ports.clock,
         wait=limits.wait,
     )
@@ -374,7 +374,7 @@ def _driver(
         index=index,
         blobs=ports.blobs,
         leftovers=Leftovers(
-            containers=ports.containers, galleries=ports.galleries, site=site, logs=ports.logs
+            containers=ports.containers, galleries=ports.galleries, deployment=deployment, logs=ports.logs
         ),
         ending=ending,
         clock=ports.clock,

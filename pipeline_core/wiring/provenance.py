@@ -1,6 +1,6 @@
 """Put together what vouches for versions: the signer and all who ask it."""
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.port_set import Ports
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
@@ -11,9 +11,11 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.unproven import UnprovenStore
 
 
-def provenance_of(ports: Ports, site: Site) -> Provenance:
+def provenance_of(ports: Ports, deployment: Deployment) -> Provenance:
     """Who vouches for versions, and holds them against what was vouched for."""
-    return Provenance(blobs=ports.blobs, images=ImageStore(ports.tables), signer=ports.signer, site=site)
+    return Provenance(
+        blobs=ports.blobs, images=ImageStore(ports.tables), signer=ports.signer, deployment=deployment
+    )
 
 
 def unproven_of(ports: Ports, provenance: Provenance, journal: Journal, outbox: Outbox) -> Unproven:
@@ -25,7 +27,7 @@ def unproven_of(ports: Ports, provenance: Provenance, journal: Journal, outbox: 
         outbox=outbox,
         journal=journal,
         logs=ports.logs,
-        excludes=provenance.site.excludes_unproven,
+        excludes=provenance.deployment.excludes_unproven,
     )
 
 

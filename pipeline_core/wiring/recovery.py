@@ -30,7 +30,7 @@ def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenan
             projection=registrar.projection,
             journal=registrar.journal,
             clock=registrar.clock,
-            site=registrar.site,
+            deployment=registrar.deployment,
         ),
         lineage=LineageRestorer(
             images=registrar.images,
@@ -43,6 +43,6 @@ def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenan
         ),
         policy=registrar.policy,
         poller=registrar.poller,
-        site=registrar.site,
+        deployment=registrar.deployment,
         logs=registrar.logs,
     )

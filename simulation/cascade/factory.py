@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.names import BuildId, GalleryName, ImageName, TeamName
@@ -48,7 +48,7 @@ def run(fleet: Fleet, *, slots: int, creates_per_hour: int) -> Run:
     ports.galleries.replication = wait
     seed.seed(ports, fleet, _LIVE)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    factory = bootstrap.assemble(ports, _site(), limits)
+    factory = bootstrap.assemble(ports, _deployment(), limits)
     durations = {image.name: {"build": image.build, "verify": image.verify} for image in fleet.images}
     line = _Line(ports=ports, factory=factory, durations=durations)
     released = ports.clock.now()
@@ -215,8 +215,8 @@ def _report(job: BuildJob, now: datetime) -> BuildReport:
     )
 
 
-def _site() -> Site:
-    return Site(
+def _deployment() -> Deployment:
+    return Deployment(
         subscription_id="00000000-0000-0000-0000-000000000000",
         location=seed.LOCATION,
         build_resource_group="rg-build",

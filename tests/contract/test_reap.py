@@ -13,7 +13,7 @@ from pipeline_core.adapters.memory.chance import SeededChance
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.logs import MemoryLogs
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.definitions import OsTraits
@@ -50,7 +50,7 @@ def reaper_of(azure: Azure, images: ImageStore) -> Reaper:
         galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
         images=images,
         journal=Journal(clock, SeededChance(0)),
-        site=Site(
+        deployment=Deployment(
             subscription_id=azure.arm.subscription_id,
             location=Region(azure.arm.location),
             build_resource_group=BUILD_GROUP,

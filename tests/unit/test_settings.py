@@ -45,9 +45,9 @@ def test_the_sample_shows_every_default() -> None:
 
 def test_the_sample_can_be_read() -> None:
     settings = read()
-    site, limits = settings.site(), settings.limits()
-    assert (site.quarantine, site.live) == (GalleryName("quarantine"), (GalleryName("live"),))
-    assert site.secops == TeamName("secops")
+    deployment, limits = settings.deployment(), settings.limits()
+    assert (deployment.quarantine, deployment.live) == (GalleryName("quarantine"), (GalleryName("live"),))
+    assert deployment.secops == TeamName("secops")
     assert (limits.slots, limits.creates_per_hour, limits.team_slots) == (20, 300, 10)
     assert limits.wait == timedelta(seconds=30)
     configured: Configured = settings
@@ -154,7 +154,7 @@ def test_every_setting_has_a_wrong_value_in_the_table() -> None:
 
 def test_galleries_may_lie_in_other_subscriptions() -> None:
     settings = read(FACTORY_LIVE_GALLERIES=f"live, {OTHER}/rg-two/second")
-    assert settings.site().live == (GalleryName("live"), GalleryName("second"))
+    assert settings.deployment().live == (GalleryName("live"), GalleryName("second"))
     second = settings.azure().place(GalleryName("Second"))
     assert (second.subscription_id, second.resource_group) == (OTHER, "rg-two")
     home = settings.azure().place(GalleryName("quarantine"))
@@ -212,6 +212,6 @@ def test_what_signs_is_a_key_in_the_vault_or_a_file_and_never_both(tmp_path: Pat
 
 
 def test_what_is_not_proven_stays_in_latest_unless_told_otherwise() -> None:
-    assert not read().site().excludes_unproven
-    assert read(FACTORY_UNPROVEN="exclude").site().excludes_unproven
+    assert not read().deployment().excludes_unproven
+    assert read(FACTORY_UNPROVEN="exclude").deployment().excludes_unproven
     assert set(problems(FACTORY_UNPROVEN="delete")) == {"FACTORY_UNPROVEN"}

@@ -92,7 +92,7 @@ def _token_of(headers: Headers, method: str) -> str:
     else:
         token = headers.get(PLATFORM_HEADER, "")
         if token and method not in _SAFE_METHODS:
-            # A browser adds the session by itself, also when the page of another site makes it send.
+            # A browser adds the session by itself, also when the page of another deployment makes it send.
             raise _unauthenticated("a change takes its token from Authorization only", invalid=False)
     token = token.strip()
     if not token:

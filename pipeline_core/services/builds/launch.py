@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
@@ -37,13 +37,13 @@ class Launcher:
     containers: Containers
     documents: Documents
     floors: Floors
-    site: Site
+    deployment: Deployment
 
     def launch(self, build: Build, group: str, now: datetime) -> None:
         """Create the group `group`, which was just looked for and not found."""
         definition = self.documents.definition(build.definition)
         if build.phase is Phase.BUILDING:
-            self.galleries.ensure_image(self.site.quarantine, build.image, definition.os)
+            self.galleries.ensure_image(self.deployment.quarantine, build.image, definition.os)
         job = self._job(build, definition, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
@@ -56,11 +56,11 @@ class Launcher:
     def _environment(self, job: wire.BuildJob, digest: str) -> dict[str, str]:
         return {
             "IF_ATTEMPT": str(job.attempt),
-            "IF_BLOB_ENDPOINT": self.site.blob_endpoint,
+            "IF_BLOB_ENDPOINT": self.deployment.blob_endpoint,
             "IF_BUILD_ID": job.build,
-            "IF_CLIENT_ID": self.site.builder_client_id,
+            "IF_CLIENT_ID": self.deployment.builder_client_id,
             "IF_JOB": digest,
-            "IF_QUEUE_ENDPOINT": self.site.queue_endpoint,
+            "IF_QUEUE_ENDPOINT": self.deployment.queue_endpoint,
             "IF_STAGE": job.stage,
         }
 
@@ -68,7 +68,7 @@ class Launcher:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + _LEASE_MARGIN
-        quarantined = self._gallery_image(self.site.quarantine, build.image, build.version)
+        quarantined = self._gallery_image(self.deployment.quarantine, build.image, build.version)
         is_build = build.phase is Phase.BUILDING
         source = self._source(build) if is_build else quarantined
         return wire.BuildJob(
@@ -107,7 +107,7 @@ class Launcher:
     def _gallery_image(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> wire.GalleryImage:
-        subscription, resource_group = self.site.place(gallery)
+        subscription, resource_group = self.deployment.place(gallery)
         return wire.GalleryImage(
             subscription_id=subscription,
             resource_group=resource_group,
@@ -118,11 +118,11 @@ class Launcher:
 
     def _placement(self, definition: ImageDefinition) -> wire.Placement:
         return wire.Placement(
-            subscription_id=self.site.subscription_id,
-            client_id=self.site.builder_client_id,
-            location=str(self.site.location),
-            resource_group=self.site.build_resource_group,
-            vm_subnet_id=self.site.vm_subnet_id,
+            subscription_id=self.deployment.subscription_id,
+            client_id=self.deployment.builder_client_id,
+            location=str(self.deployment.location),
+            resource_group=self.deployment.build_resource_group,
+            vm_subnet_id=self.deployment.vm_subnet_id,
             vm_size=definition.build.vm_size,
             generation=definition.os.generation.value,
             security_type=definition.os.security_type.value,

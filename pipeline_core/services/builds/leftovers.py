@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import NotFound, PermanentError
 from pipeline_core.ports import Containers, Galleries, GalleryImageVersion, Logs, VersionState
@@ -22,7 +22,7 @@ class Leftovers:
 
     containers: Containers
     galleries: Galleries
-    site: Site
+    deployment: Deployment
     logs: Logs
 
     def remain(self, build: Build) -> bool:
@@ -80,10 +80,10 @@ class Leftovers:
     def _quarantined(self, build: Build) -> Sequence[GalleryImageVersion]:
         if build.version is None:
             return ()
-        listed = self.galleries.list_versions(self.site.quarantine, build.image)
+        listed = self.galleries.list_versions(self.deployment.quarantine, build.image)
         found = {each.version: each for each in listed if _names(each, build)}
         # By its number too: lists may lag, and a number is allotted to one attempt only.
-        own = self.galleries.find_version(self.site.quarantine, build.image, build.version)
+        own = self.galleries.find_version(self.deployment.quarantine, build.image, build.version)
         if own is not None and (_BUILD_TAG not in own.tags or _names(own, build)):
             found[own.version] = own
         return list(found.values())

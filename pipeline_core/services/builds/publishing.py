@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
@@ -34,7 +34,7 @@ class Publishing:
     documents: Documents
     ending: Ending
     outbox: Outbox
-    site: Site
+    deployment: Deployment
     clock: Clock
     wait: timedelta
 
@@ -72,7 +72,7 @@ class Publishing:
         self.galleries.begin_copy(
             NewGalleryVersion(
                 gallery=build.gallery,
-                source_gallery=self.site.quarantine,
+                source_gallery=self.deployment.quarantine,
                 image=build.image,
                 version=build.version,
                 regions=definition.publish.regions,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access, floors
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import (
@@ -73,7 +73,7 @@ class Registrar:
     chronicle: Chronicle
     journal: Journal
     clock: Clock
-    site: Site
+    deployment: Deployment
     logs: Logs
 
     def store_bundle(self, digest: Digest, content: bytes) -> bool:
@@ -114,7 +114,7 @@ class Registrar:
         `expected` is the ETag of an update; `create_only` demands that the image is new. Raises
         InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
         """
-        definition = image_yaml.parse_definition(document, bundle=bundle, location=self.site.location)
+        definition = image_yaml.parse_definition(document, bundle=bundle, location=self.deployment.location)
         for _ in range(_ROUNDS):
             try:
                 return self._store(
@@ -243,7 +243,7 @@ class Registrar:
 
     def _placement(self) -> GalleryName:
         """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
-        return self.site.live[0]
+        return self.deployment.live[0]
 
     def _index(self, head: ImageHead) -> None:
         origin = head.registration.origin

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
@@ -28,7 +28,7 @@ class GalleryEvents:
     galleries: Galleries
     unproven: Unproven
     outbox: Outbox
-    site: Site
+    deployment: Deployment
     logs: Logs
 
     def observe(self, resource_id: str, operation: str) -> None:
@@ -43,7 +43,9 @@ class GalleryEvents:
         except InvalidValue as error:
             self.logs.note("gallery-event-ignored", resource=resource_id[:300], error=str(error))
             return
-        place = next((each for each in self.site.live if str(each).lower() == str(gallery).lower()), None)
+        place = next(
+            (each for each in self.deployment.live if str(each).lower() == str(gallery).lower()), None
+        )
         if place is None:
             self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
             return

@@ -51,7 +51,7 @@ class Proofs:
         return VersionProof(
             image=str(image),
             version=str(version),
-            subject=statements.version_id(self.provenance.site, gallery, image, version),
+            subject=statements.version_id(self.provenance.deployment, gallery, image, version),
             state=live.state.value,
             excluded_from_latest=live.excluded_from_latest,
             tags=dict(live.tags),

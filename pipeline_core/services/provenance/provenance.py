@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import proofs
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import (
@@ -42,7 +42,7 @@ class Provenance:
     blobs: Blobs
     images: ImageStore
     signer: Signer
-    site: Site
+    deployment: Deployment
 
     def store(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
         """The digest of the signed statement about this build's version; the same build gives the same one.
@@ -68,12 +68,12 @@ class Provenance:
         if build.provenance is None or build.version is None:
             raise NotProven(f"build {build.id} has nothing proven to publish")
         tags = {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
-        subject = statements.version_id(self.site, build.gallery, build.image, build.version)
+        subject = statements.version_id(self.deployment, build.gallery, build.image, build.version)
         self._compare(Exhibit(subject=subject, tags=tags), f"build {build.id} is not published")
 
     def examine(self, live: GalleryImageVersion) -> Proof:
         """The proof of a version as the gallery shows it; raises NotProven with everything that does not hold."""
-        subject = statements.version_id(self.site, live.gallery, live.image, live.version)
+        subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
         about = f"{live.image}@{live.version} in {live.gallery} is not proven"
         return self._compare(Exhibit(subject=subject, tags=live.tags), about)
 
@@ -133,18 +133,18 @@ class Provenance:
         parent = ""
         if isinstance(origin, ParentVersion):
             gallery = self._gallery_of(origin)
-            parent = statements.version_id(self.site, gallery, origin.image, origin.version)
+            parent = statements.version_id(self.deployment, gallery, origin.image, origin.version)
         return Surroundings(
-            subject=statements.version_id(self.site, build.gallery, build.image, build.version),
+            subject=statements.version_id(self.deployment, build.gallery, build.image, build.version),
             parent=parent,
             built=self._built(build),
-            builder_image=self.site.builder_image,
+            builder_image=self.deployment.builder_image,
         )
 
     def _gallery_of(self, parent: ParentVersion) -> GalleryName:
         """Where there is one live gallery only, no record has to be read."""
-        if len(self.site.live) == 1:
-            return self.site.live[0]
+        if len(self.deployment.live) == 1:
+            return self.deployment.live[0]
         return self.images.get_head(parent.image).value.registration.gallery
 
     def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:

@@ -6,7 +6,7 @@ The same build gives the same bytes: nothing of the moment enters. It reads noth
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.proofs import tags_digest, tags_of
@@ -58,9 +58,11 @@ def render(build: Build, verdicts: tuple[Verdict, ...], verified: BuildReport, a
     )
 
 
-def version_id(site: Site, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> str:
+def version_id(
+    deployment: Deployment, gallery: GalleryName, image: ImageName, version: GalleryVersion
+) -> str:
     """The resource id of a version in a gallery of this factory."""
-    subscription, group = site.place(gallery)
+    subscription, group = deployment.place(gallery)
     return (
         f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute"
         f"/galleries/{gallery}/images/{image}/versions/{version}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import restoration
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim
@@ -74,7 +74,7 @@ class ImageRestorer:
     projection: Projection
     journal: Journal
     clock: Clock
-    site: Site
+    deployment: Deployment
 
     def restore(self, name: ImageName, principal: Principal) -> Fate:
         """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
@@ -103,11 +103,11 @@ class ImageRestorer:
         """The live gallery of the chronicle; without one, the first that holds versions of ours."""
         if entry is not None and entry.gallery is not None:
             return GalleryName(entry.gallery)
-        for gallery in self.site.live:
+        for gallery in self.deployment.live:
             listed = self.galleries.list_versions(gallery, name)
             if any(found.tags.get("imagefactory-provenance") for found in listed):
                 return gallery
-        return None if entry is None else self.site.live[0]
+        return None if entry is None else self.deployment.live[0]
 
     def _restore_head(
         self,
@@ -192,7 +192,7 @@ class ImageRestorer:
         )
 
     def _quarantined(self, name: ImageName) -> list[GalleryVersion]:
-        return [found.version for found in self.galleries.list_versions(self.site.quarantine, name)]
+        return [found.version for found in self.galleries.list_versions(self.deployment.quarantine, name)]
 
     def _follow(self, head: ImageHead, live: Sequence[LiveVersion]) -> None:
         """The source as new as what was ever built of it: a withdrawn version does not make an image stale."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from itertools import islice
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
@@ -66,7 +66,7 @@ class Restorer:
     lineage: LineageRestorer
     policy: PolicyDesk
     poller: Poller
-    site: Site
+    deployment: Deployment
     logs: Logs
 
     def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
@@ -112,7 +112,7 @@ class Restorer:
 
     def _untold(self) -> Sequence[ImageName]:
         told = set(self.chronicle.images())
-        found = {name for gallery in self.site.live for name in self.galleries.list_images(gallery)}
+        found = {name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)}
         return sorted(found - told)
 
     def _lineage(self, last: str) -> StepReport:

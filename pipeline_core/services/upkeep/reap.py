@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import leases
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
@@ -94,7 +94,7 @@ class Reaper:
     galleries: Galleries
     images: ImageStore
     journal: Journal
-    site: Site
+    deployment: Deployment
     clock: Clock
     logs: Logs
 
@@ -144,7 +144,7 @@ class Reaper:
         return len(listed)
 
     def _find_versions(self, run: _Run) -> int:
-        listed = self.resources.list_build_versions(self.site.quarantine)
+        listed = self.resources.list_build_versions(self.deployment.quarantine)
         run.found += [
             _Leftover(
                 name=f"{each.gallery}/{each.image}@{each.version}",

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.deployment import Site
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import ErrorClass, TransientError
@@ -70,7 +70,7 @@ def released(made: World, version: str = NEXT_RELEASE) -> None:
 def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team_slots: int = 8) -> World:
     """The same world with other limits."""
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=team_slots, wait=WAIT)
-    made.factory = bootstrap.assemble(made.ports, site_of(made), limits)
+    made.factory = bootstrap.assemble(made.ports, deployment_of(made), limits)
     return made
 
 
@@ -78,7 +78,7 @@ def rewired(made: World, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     wired = {one.name: getattr(made.ports, one.name) for one in fields(_Wired)}
-    made.factory = bootstrap.assemble(_Wired(**{**wired, **ports}), site_of(made), limits)
+    made.factory = bootstrap.assemble(_Wired(**{**wired, **ports}), deployment_of(made), limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +136,9 @@ class Failing:
         return getattr(self.inner, self.name)(*given, **named)
 
 
-def site_of(made: World) -> Site:
+def deployment_of(made: World) -> Deployment:
     """Where the world's factory works."""
-    return made.factory.registrar.site
+    return made.factory.registrar.deployment
 
 
 def images(made: World) -> ImageStore:

@@ -143,7 +143,7 @@ def test_a_definition_that_is_not_what_its_name_says_is_refused() -> None:
     digest = scenes.head(made, BASE).registration.definition
     content = made.ports.blobs.read("definitions", f"{digest}.json", limit=10**6)
     made.ports.blobs.create("definitions", f"{name}.json", content, media_type="application/json")
-    documents = Documents(made.ports.blobs, scenes.site_of(made).location)
+    documents = Documents(made.ports.blobs, scenes.deployment_of(made).location)
     assert documents.definition(digest) is documents.definition(digest)
     with pytest.raises(PermanentError, match="another content than its name"):
         documents.definition(name)

@@ -52,7 +52,7 @@ def _counted(made: World, *, slots: int, team_slots: int = 100, **named: Any) ->
     tables = CountedTables(inner=made.ports.tables, **named)
     ports: Any = replace(made.ports, tables=tables)  # type: ignore[arg-type]  # the same Protocol
     limits = Limits(slots=slots, creates_per_hour=10_000, team_slots=team_slots, wait=scenes.WAIT)
-    made.factory = bootstrap.assemble(ports, scenes.site_of(made), limits)
+    made.factory = bootstrap.assemble(ports, scenes.deployment_of(made), limits)
     return tables
 
 

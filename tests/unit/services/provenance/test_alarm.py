@@ -32,7 +32,7 @@ def _live(made: World) -> GalleryImageVersion:
 
 
 def _observe(made: World, live: GalleryImageVersion) -> None:
-    identity = version_id(scenes.site_of(made), live.gallery, live.image, live.version)
+    identity = version_id(scenes.deployment_of(made), live.gallery, live.image, live.version)
     made.factory.gallery_events.observe(identity, "Microsoft.Resources.ResourceWriteSuccess")
 
 
@@ -61,8 +61,8 @@ def _bare(made: World, version: str) -> GalleryImageVersion:
 def _excluding(made: World) -> World:
     """The same factory, told to take what is not proven out of `latest`."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
-    site = replace(scenes.site_of(made), excludes_unproven=True)
-    made.factory = bootstrap.assemble(made.ports, site, limits)
+    deployment = replace(scenes.deployment_of(made), excludes_unproven=True)
+    made.factory = bootstrap.assemble(made.ports, deployment, limits)
     return made
 
 

@@ -26,7 +26,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 
 
 def service(made: World) -> Provenance:
-    return provenance_parts.provenance_of(made.ports, scenes.site_of(made))
+    return provenance_parts.provenance_of(made.ports, scenes.deployment_of(made))
 
 
 def only_build(made: World, image: ImageName = BASE) -> Build:

@@ -125,7 +125,7 @@ def _tags(build: Build) -> dict[str, str]:
 
 
 def _provenance(ports: MemoryPorts) -> Provenance:
-    return provenance_of(ports, scenes.site_of(_WORLD))
+    return provenance_of(ports, scenes.deployment_of(_WORLD))
 
 
 def _add(ports: MemoryPorts, tags: dict[str, str]) -> None:
