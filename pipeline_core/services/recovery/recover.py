@@ -101,7 +101,9 @@ class Restorer:
     def _each(self, part: Part, names: Sequence[ImageName], last: str, principal: Principal) -> StepReport:
         fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
         chosen, after = _page(part, names, last)
-        problems = _fenced(chosen, lambda name: fates[self.images.restore(name, principal)].append(str(name)))
+        problems = _guarded(
+            chosen, lambda name: fates[self.images.restore(name, principal)].append(str(name))
+        )
         return StepReport(
             restored=tuple(fates[Fate.RESTORED]),
             kept=tuple(fates[Fate.KEPT]),
@@ -121,7 +123,7 @@ class Restorer:
         platform = None if entry is None else entry.to_domain()
         fleet = self.lineage.read(self.sources.find_platform() or platform)
         chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)
-        problems = _fenced(chosen, lambda name: self.lineage.restore(name, fleet))
+        problems = _guarded(chosen, lambda name: self.lineage.restore(name, fleet))
         if not after and entry is not None and platform is not None:
             self.sources.restore_platform(platform, entry.revision)
         return StepReport(problems=(*unseen, *problems), after=after)
@@ -147,7 +149,7 @@ def _page(part: Part, names: Sequence[ImageName], last: str) -> tuple[Sequence[I
     return chosen, f"{following[0].value}:" if following else ""
 
 
-def _fenced(names: Sequence[ImageName], restore: Callable[[ImageName], None]) -> tuple[Problem, ...]:
+def _guarded(names: Sequence[ImageName], restore: Callable[[ImageName], None]) -> tuple[Problem, ...]:
     """What is broken about one image does not keep the others waiting; what time mends ends the step."""
     problems: list[Problem] = []
     for name in names:

@@ -19,7 +19,7 @@ from pipeline_core.ports import Logs
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -69,35 +69,36 @@ class BuildSweep:
     logs: Logs
     quiet: timedelta
 
-    def read(self, active: Active, fence: Fence) -> int:
+    def read(self, active: Active, bulkhead: Bulkhead) -> int:
         """Take every build of the index; a row without a build is removed."""
         for identity in list(self.index.active()):
             active.known.add(identity)
-            fence.run(str(identity), partial(self._take, active, identity))
+            bulkhead.run(str(identity), partial(self._take, active, identity))
         return len(active.builds)
 
-    def adopt(self, active: Active, heads: Mapping[ImageName, ImageHead], fence: Fence) -> int:
+    def adopt(self, active: Active, heads: Mapping[ImageName, ImageHead], bulkhead: Bulkhead) -> int:
         """Take the builds too that only an image's head knows: their row in the index was lost."""
         lost = [
             head.active.build
             for head in heads.values()
             if head.active is not None and head.active.build not in active.known
         ]
-        return sum(fence.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
+        return sum(bulkhead.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
 
-    def set_going(self, active: Active, now: datetime, fence: Fence) -> int:
+    def set_going(self, active: Active, now: datetime, bulkhead: Bulkhead) -> int:
         """Tell ends that were not told; send the message of each build that has stood for a while."""
         return sum(
-            fence.run(str(stored.value.id), partial(self._set_going, stored, now)) for stored in active.builds
+            bulkhead.run(str(stored.value.id), partial(self._set_going, stored, now))
+            for stored in active.builds
         )
 
     def show_late(
-        self, active: Active, heads: Mapping[ImageName, ImageHead], now: datetime, fence: Fence
+        self, active: Active, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
     ) -> int:
         """Show, once in the journal and in each sweep's log, what stands longer than anybody expects."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
         for build in late:
-            fence.run(str(build.id), partial(self._show, build, heads.get(build.image)))
+            bulkhead.run(str(build.id), partial(self._show, build, heads.get(build.image)))
         return len(late)
 
     def _take(self, active: Active, identity: BuildId) -> bool:

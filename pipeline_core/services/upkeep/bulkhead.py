@@ -13,7 +13,7 @@ _PATIENCE = 20  # transient errors of one run: by then it is the service behind 
 
 
 @dataclass(slots=True, kw_only=True)
-class Fence:
+class Bulkhead:
     """One run over many things; `event` is the log line of a failure."""
 
     logs: Logs

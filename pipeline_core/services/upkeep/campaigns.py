@@ -15,7 +15,7 @@ from pipeline_core.domain.names import CampaignId
 from pipeline_core.ports import Logs
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 
@@ -31,14 +31,14 @@ class CampaignSweep:
     journal: Journal
     logs: Logs
 
-    def wake(self, running: Sequence[Build], now: datetime, fence: Fence) -> int:
+    def wake(self, running: Sequence[Build], now: datetime, bulkhead: Bulkhead) -> int:
         """Set every stalled campaign going again; their number."""
         stalled = 0
         for campaign, members in _by_campaign(running).items():
             newest = max(members, key=lambda build: (build.phase_since, str(build.id)))
             if now >= newest.phase_since + STALLED_AFTER:
                 stalled += 1
-                fence.run(str(campaign), partial(self._wake, members, newest))
+                bulkhead.run(str(campaign), partial(self._wake, members, newest))
         return stalled
 
     def _wake(self, members: Sequence[Build], newest: Build) -> bool:

@@ -16,7 +16,7 @@ from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.sources import SourceStore
@@ -45,19 +45,19 @@ class FleetSweep:
     projection: Projection
     outbox: Outbox
 
-    def read(self, fleet: Fleet, fence: Fence) -> int:
+    def read(self, fleet: Fleet, bulkhead: Bulkhead) -> int:
         """Take the fleet's copies; a row that cannot be read is written again from the image's own head."""
         for copy in self.fleet.copies():
-            fence.run(copy.name, partial(_take, fleet, copy.name, copy.head))
+            bulkhead.run(copy.name, partial(_take, fleet, copy.name, copy.head))
         return len(fleet.heads)
 
-    def compare(self, fleet: Fleet, active: Set[BuildId], now: datetime, fence: Fence) -> int:
+    def compare(self, fleet: Fleet, active: Set[BuildId], now: datetime, bulkhead: Bulkhead) -> int:
         """Hold copies against the truth: unreadable ones, those with a build nobody knows, and a share in turn."""
         lost = [name for name, head in fleet.heads.items() if head.active and head.active.build not in active]
         names = (*fleet.unreadable, *lost, *_turn_of(sorted(fleet.heads, key=str), now))
-        return sum(fence.run(str(name), partial(self._compare, fleet, name)) for name in names)
+        return sum(bulkhead.run(str(name), partial(self._compare, fleet, name)) for name in names)
 
-    def wake(self, fleet: Fleet, now: datetime, fence: Fence) -> int:
+    def wake(self, fleet: Fleet, now: datetime, bulkhead: Bulkhead) -> int:
         """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
         newest = {
             stored.value.source.key: stored.value.newest
@@ -66,12 +66,12 @@ class FleetSweep:
         }
         world = World(heads=fleet.heads, sources=newest, platform=self.sources.find_platform())
         suspects = [
-            name for name in fleet.heads if fence.run(str(name), partial(_needs_look, name, world, now))
+            name for name in fleet.heads if bulkhead.run(str(name), partial(_needs_look, name, world, now))
         ]
         for name in suspects:
             for each in (name, _parent_of(name, world)):
-                fence.run(str(each), partial(self._compare, fleet, each))
-        return sum(fence.run(str(name), partial(self._wake, name, world, now)) for name in suspects)
+                bulkhead.run(str(each), partial(self._compare, fleet, each))
+        return sum(bulkhead.run(str(name), partial(self._wake, name, world, now)) for name in suspects)
 
     def _wake(self, name: ImageName, world: World, now: datetime) -> bool:
         if name not in world.heads or not _needs_look(name, world, now):

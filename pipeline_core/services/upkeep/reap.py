@@ -27,7 +27,7 @@ from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Galleries, Logs, Resources
 from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 
@@ -78,7 +78,7 @@ class _Run:
     """What one run knows so far."""
 
     now: datetime
-    fence: Fence
+    bulkhead: Bulkhead
     found: list[_Leftover] = field(default_factory=list)
     builds: dict[BuildId, Build | None] = field(default_factory=dict)
     in_use: int = 0
@@ -104,19 +104,19 @@ class Reaper:
         One failure does not keep the rest from being removed. A list that cannot be had, or a kind of which
         nothing can be removed, raises its error once the others are done.
         """
-        run = _Run(now=self.clock.now(), fence=Fence(logs=self.logs, event="reap-failed-at"))
-        run.fence.part("build resources", partial(self._find_resources, run))
-        run.fence.part("quarantined versions", partial(self._find_versions, run))
+        run = _Run(now=self.clock.now(), bulkhead=Bulkhead(logs=self.logs, event="reap-failed-at"))
+        run.bulkhead.part("build resources", partial(self._find_resources, run))
+        run.bulkhead.part("quarantined versions", partial(self._find_versions, run))
         removed = 0
         for kind in sorted({each.kind for each in run.found}, key=_rank):
-            removed += run.fence.part(kind, partial(self._remove_kind, run, kind))
+            removed += run.bulkhead.part(kind, partial(self._remove_kind, run, kind))
         report = ReapReport(
             found=len(run.found),
             removed=removed,
             in_use=run.in_use,
             unreadable=run.unreadable,
             postponed=run.postponed,
-            failures=run.fence.failures,
+            failures=run.bulkhead.failures,
         )
         self.logs.note(
             "reaped",
@@ -127,7 +127,7 @@ class Reaper:
             postponed=report.postponed,
             failures=report.failures,
         )
-        run.fence.settle()
+        run.bulkhead.settle()
         return report
 
     def _find_resources(self, run: _Run) -> int:
@@ -160,11 +160,11 @@ class Reaper:
         removable: list[tuple[_Leftover, Judgement]] = []
         for each in run.found:
             if each.kind == kind:
-                run.fence.run(each.name, partial(self._judge, run, each, removable))
+                run.bulkhead.run(each.name, partial(self._judge, run, each, removable))
         chosen = _in_turn(removable, run.now)
         run.postponed += len(removable) - len(chosen)
         return sum(
-            run.fence.run(each.name, partial(self._remove, run, each, judgement))
+            run.bulkhead.run(each.name, partial(self._remove, run, each, judgement))
             for each, judgement in chosen
         )
 

@@ -15,7 +15,7 @@ from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.recovery_log import Chronicle
 from pipeline_core.services.upkeep.builds import Active, BuildSweep
-from pipeline_core.services.upkeep.bulkhead import Fence
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import Fleet, FleetSweep
@@ -59,21 +59,23 @@ class Sweeper:
         not be swept at all raises its error once the other parts are done.
         """
         now = self.clock.now()
-        fence = Fence(logs=self.logs, event="sweep-failed-at")
+        bulkhead = Bulkhead(logs=self.logs, event="sweep-failed-at")
         fleet, active = Fleet(), Active()
-        fence.part("fleet", partial(self.fleet.read, fleet, fence))
-        fence.part("active builds", partial(self.builds.read, active, fence))
-        fence.part("copies", partial(self.fleet.compare, fleet, active.known, now, fence))
-        fence.part("lost builds", partial(self.builds.adopt, active, fleet.heads, fence))
-        stale = fence.part("stale images", partial(self.fleet.wake, fleet, now, fence))
-        builds = fence.part("standing builds", partial(self.builds.set_going, active, now, fence))
-        late = fence.part("late builds", partial(self.builds.show_late, active, fleet.heads, now, fence))
-        stalled = fence.part("campaigns", partial(self.campaigns.wake, active.running, now, fence))
-        slots = fence.part("slots", partial(self._free_slots, fence))
-        fence.part("chronicle", self.chronicle.mend)
-        fence.part("chains", partial(self.chains.refresh, fleet.heads))
+        bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
+        bulkhead.part("active builds", partial(self.builds.read, active, bulkhead))
+        bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))
+        bulkhead.part("lost builds", partial(self.builds.adopt, active, fleet.heads, bulkhead))
+        stale = bulkhead.part("stale images", partial(self.fleet.wake, fleet, now, bulkhead))
+        builds = bulkhead.part("standing builds", partial(self.builds.set_going, active, now, bulkhead))
+        late = bulkhead.part(
+            "late builds", partial(self.builds.show_late, active, fleet.heads, now, bulkhead)
+        )
+        stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
+        slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
+        bulkhead.part("chronicle", self.chronicle.mend)
+        bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         if active.known or slots:
-            fence.part("dispatch", self._dispatch)
+            bulkhead.part("dispatch", self._dispatch)
         report = SweepReport(
             images=len(fleet.heads),
             stale=stale,
@@ -81,15 +83,15 @@ class Sweeper:
             slots=slots,
             late=late,
             stalled=stalled,
-            failures=fence.failures,
+            failures=bulkhead.failures,
         )
         self.logs.note("swept", images=report.images, stale=stale, builds=builds, failures=report.failures)
-        fence.settle()
+        bulkhead.settle()
         return report
 
-    def _free_slots(self, fence: Fence) -> int:
+    def _free_slots(self, bulkhead: Bulkhead) -> int:
         return sum(
-            fence.run(str(holder), partial(self._free_slot, holder)) for holder in self.capacity.holders()
+            bulkhead.run(str(holder), partial(self._free_slot, holder)) for holder in self.capacity.holders()
         )
 
     def _free_slot(self, holder: BuildId) -> bool:
