@@ -36,7 +36,7 @@ class LiveVersion:
 def current_of(live: Iterable[LiveVersion], told: GalleryVersion | None) -> PublishedVersion | None:
     """The current version: the highest in `latest`, or the one that was told last where that is higher.
 
-    `told` is what the chronicle told last. It may lag behind `latest`; and it may be out of `latest` because a
+    `told` is what the recovery log told last. It may lag behind `latest`; and it may be out of `latest` because a
     person took it out, which does not make another version current.
     """
     found = {each.version: each.published for each in live if each.is_included or each.version == told}
@@ -49,7 +49,7 @@ def claims_of(
     """One claim per input of a live version, of its newest build: it can be current again without a build.
 
     A version above the current one that is out of `latest` was never let in, or was replaced by the current
-    one; either way its input may use it. Where no chronicle tells that (`is_told` is false), a person may
+    one; either way its input may use it. Where no recovery log tells that (`is_told` is false), a person may
     have taken it out: its input is held.
     """
     newest: dict[str, Claim] = {}
@@ -81,7 +81,7 @@ def generation_of(build: BuildId) -> int:
 def last_version_of(
     known: Iterable[GalleryVersion], major: int, today: date, *, was_attempted: bool
 ) -> GalleryVersion | None:
-    """A version that no attempt of the lost records was above; `known` is what galleries and chronicle show.
+    """A version that no attempt of the lost records was above; `known` is what galleries and recovery log show.
 
     An attempt that runs still makes a version that no gallery shows yet: it was allotted today at the
     latest, and behind those that are known.

@@ -130,8 +130,8 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
     outbox = Outbox(ports.queues)
     documents = Documents(ports.blobs, deployment.location)
     kept = policy_of(ports, images, sources, documents)
-    chronicle, policy, floors = kept.chronicle, kept.desk, kept.rules
-    projection = Projection(images, index, chronicle, logs)
+    recovery_log, policy, floors = kept.recovery_log, kept.desk, kept.rules
+    projection = Projection(images, index, recovery_log, logs)
     observer = Observer(images, sources, policy)
     poison, poison_desk = poison_of(
         tables=ports.tables,
@@ -202,7 +202,7 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
         poller=poller,
         outbox=outbox,
         projection=projection,
-        chronicle=chronicle,
+        recovery_log=recovery_log,
         journal=journal,
         clock=clock,
         deployment=deployment,
@@ -255,7 +255,7 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
             campaigns=CampaignSweep(images=images, outbox=outbox, journal=journal, logs=logs),
             chains=Chains(images=images, projection=projection),
             dispatcher=dispatcher,
-            chronicle=chronicle,
+            recovery_log=recovery_log,
             outbox=outbox,
             clock=clock,
             logs=logs,
@@ -293,7 +293,7 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
             sources=sources,
             blobs=ports.blobs,
             policy=policy,
-            chronicle=chronicle,
+            recovery_log=recovery_log,
             logs=logs,
         ),
         restorer=restorer_of(registrar, ports.galleries, provenance),

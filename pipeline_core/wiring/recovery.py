@@ -14,7 +14,7 @@ def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenan
     """The restorer of what this registrar writes."""
     lost_builds = LostBuilds(blobs=registrar.blobs)
     return Restorer(
-        chronicle=registrar.chronicle,
+        recovery_log=registrar.recovery_log,
         galleries=galleries,
         sources=registrar.sources,
         images=ImageRestorer(
@@ -25,7 +25,7 @@ def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenan
             documents=registrar.documents,
             versions=LiveVersions(galleries=galleries, documents=registrar.documents, provenance=provenance),
             lost_builds=lost_builds,
-            chronicle=registrar.chronicle,
+            recovery_log=registrar.recovery_log,
             policy=registrar.policy,
             projection=registrar.projection,
             journal=registrar.journal,

@@ -1,9 +1,9 @@
-"""Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the chronicle."""
+"""Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the recovery log."""
 
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Row
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 
@@ -13,10 +13,10 @@ _ROUNDS = 5
 class Projection:
     """A copy that lags is repaired by the next change of the image or by the sweep."""
 
-    def __init__(self, images: ImageStore, index: Index, chronicle: Chronicle, logs: Logs) -> None:
+    def __init__(self, images: ImageStore, index: Index, recovery_log: RecoveryLog, logs: Logs) -> None:
         self._images = images
         self._index = index
-        self._chronicle = chronicle
+        self._recovery_log = recovery_log
         self._logs = logs
 
     def find(self, image: ImageName) -> Row | None:
@@ -28,7 +28,7 @@ class Projection:
 
         Under that copy's ETag there can be nothing newer than the head. Where it has changed, others were faster.
         """
-        self._chronicle.follow(head)
+        self._recovery_log.follow(head)
         if not self._index.replace_copy(head.name, head, over=over):
             self.project(head.name)
 
@@ -38,7 +38,7 @@ class Projection:
             copy = self._index.find_copy(image)
             head = self._images.find_head(image)
             if head is not None:
-                self._chronicle.follow(head.value)
+                self._recovery_log.follow(head.value)
             if self._index.replace_copy(image, None if head is None else head.value, over=copy):
                 return
         self._logs.note("projection-lags", image=str(image))

@@ -1,6 +1,6 @@
 """Keep, beside the tables, what a lost table could not be derived from: definitions, deletions, platform, policy.
 
-The chronicle follows committed records and decides nothing: a change that was refused or lost its race never
+The recovery log follows committed records and decides nothing: a change that was refused or lost its race never
 gets here. A note in the index ahead of each change tells that an entry may be missing (`mend`).
 """
 
@@ -14,13 +14,13 @@ from pipeline_core.domain.errors import AlreadyExists, InvalidValue
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
-from pipeline_core.state import unchronicled
+from pipeline_core.state import unlogged
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
-from pipeline_core.state.unchronicled import UnchronicledStore
-from pipeline_core.wire import chronicle as wire
-from pipeline_core.wire.chronicle import ImageEntry, PlatformEntry, PolicyEntry
+from pipeline_core.state.unlogged import UnloggedStore
+from pipeline_core.wire import recovery_log as wire
+from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
 
 _CONTAINER = "definitions"
 _KEPT = 20_000  # names of entries remembered as written
@@ -29,7 +29,7 @@ _POLICIES = 500  # versions of the policy that are told of; a lost table gets so
 _QUIET = timedelta(minutes=5)  # whoever made a younger note is still at work
 
 
-class Chronicle:
+class RecoveryLog:
     """Appends entries, and reads the newest ones."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Chronicle:
         images: ImageStore,
         sources: SourceStore,
         policies: PolicyStore,
-        unchronicled: UnchronicledStore,
+        unlogged: UnloggedStore,
         clock: Clock,
         logs: Logs,
     ) -> None:
@@ -46,7 +46,7 @@ class Chronicle:
         self._images = images
         self._sources = sources
         self._policies = policies
-        self._unchronicled = unchronicled
+        self._unlogged = unlogged
         self._clock = clock
         self._logs = logs
         self._written: OrderedDict[ImageName, str] = OrderedDict()
@@ -54,7 +54,7 @@ class Chronicle:
 
     def announce(self, subject: ImageName | None) -> None:
         """To be called ahead of a change of an image's registration, or of the platform (None)."""
-        self._unchronicled.add(_key(subject), self._clock.now())
+        self._unlogged.add(_key(subject), self._clock.now())
 
     def settle(self, subject: ImageName | None) -> None:
         """To be called behind the change: write what is in force now, then forget the note."""
@@ -62,11 +62,11 @@ class Chronicle:
             self._write_platform()
         else:
             self._write_image(subject)
-        self._unchronicled.remove(_key(subject))
+        self._unlogged.remove(_key(subject))
 
     def announce_policy(self) -> None:
         """To be called ahead of a change of the policy."""
-        self._unchronicled.add(unchronicled.POLICY, self._clock.now())
+        self._unlogged.add(unlogged.POLICY, self._clock.now())
 
     def settle_policy(self) -> None:
         """To be called behind the change: write which version is in force now, then forget the note."""
@@ -74,7 +74,7 @@ class Chronicle:
         if stored is not None:
             entry = PolicyEntry.of(stored.value)
             self._create(entry.name, entry.to_wire())
-        self._unchronicled.remove(unchronicled.POLICY)
+        self._unlogged.remove(unlogged.POLICY)
 
     def follow(self, head: ImageHead) -> None:
         """Write an entry of a head that was just read, where it tells something new; cheap where not."""
@@ -83,19 +83,19 @@ class Chronicle:
     def mend(self) -> int:
         """Write the entries that somebody died before writing; their number. One scan where there is none."""
         mended = 0
-        for subject, noted_at in self._unchronicled.list():
+        for subject, noted_at in self._unlogged.list():
             if self._clock.now() < noted_at + _QUIET:
                 continue
             self._mend(subject)
-            self._logs.note("chronicle-mended", subject=subject)
+            self._logs.note("recovery-log-repaired", subject=subject)
             mended += 1
         return mended
 
     def _mend(self, subject: str) -> None:
-        if subject == unchronicled.POLICY:
+        if subject == unlogged.POLICY:
             self.settle_policy()
         else:
-            self.settle(None if subject == unchronicled.PLATFORM else ImageName(subject))
+            self.settle(None if subject == unlogged.PLATFORM else ImageName(subject))
 
     def find_image(self, image: ImageName) -> ImageEntry | None:
         """The newest entry of an image, or None; raises MalformedMessage."""
@@ -164,4 +164,4 @@ class Chronicle:
 
 
 def _key(subject: ImageName | None) -> str:
-    return unchronicled.PLATFORM if subject is None else str(subject)
+    return unlogged.PLATFORM if subject is None else str(subject)

@@ -11,7 +11,7 @@ from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Logs, Principal
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
@@ -28,7 +28,7 @@ class Platforms:
     sources: SourceStore
     blobs: Blobs
     policy: PolicyDesk
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     logs: Logs
 
     def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
@@ -48,14 +48,14 @@ class Platforms:
             catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
             urls={entry.id: entry.url for entry in entries},
         )
-        if self.sources.platform_revision() == 0 and self.chronicle.find_platform() is not None:
+        if self.sources.platform_revision() == 0 and self.recovery_log.find_platform() is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
                 "the records of the platform steps were lost: run `imagefactory state rebuild` first",
             )
-        self.chronicle.announce(None)
+        self.recovery_log.announce(None)
         self.sources.save_platform(platform)
-        self.chronicle.settle(None)
+        self.recovery_log.settle(None)
         self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
         self.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
         return platform

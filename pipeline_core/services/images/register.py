@@ -28,7 +28,7 @@ from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import PolicyDesk
@@ -70,7 +70,7 @@ class Registrar:
     poller: Poller
     outbox: Outbox
     projection: Projection
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     journal: Journal
     clock: Clock
     deployment: Deployment
@@ -155,13 +155,13 @@ class Registrar:
             writes.append(records.delete_former(name, etag=former.etag))
         # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
         # no index knows would be found by nobody, should this process end in between.
-        self.chronicle.announce(name)
+        self.recovery_log.announce(name)
         self._index(head)
         try:
             self.images.commit(writes)
         except (AlreadyExists, StaleWrite) as error:
             raise _HeadMovedError from error
-        self.chronicle.settle(name)
+        self.recovery_log.settle(name)
         self._after(head, old)
         self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.logs.note("image-registered", image=str(name), actor=principal.subject)
@@ -184,7 +184,7 @@ class Registrar:
         former = FormerImage(
             name=name, revision=head.value.revision + 1, last_version=head.value.last_version
         )
-        self.chronicle.announce(name)
+        self.recovery_log.announce(name)
         self.images.commit(
             [
                 records.delete_head(name, etag=head.etag),
@@ -192,7 +192,7 @@ class Registrar:
                 records.add_entry(entry),
             ]
         )
-        self.chronicle.settle(name)
+        self.recovery_log.settle(name)
         self._unindex(head.value)
         self.projection.project(name)
 
@@ -214,8 +214,8 @@ class Registrar:
             )
 
     def _demand_records(self, name: ImageName) -> None:
-        """An image that the chronicle knows and no table does would begin anew, above versions it cannot see."""
-        if self.chronicle.find_image(name) is not None:
+        """An image that the recovery log knows and no table does would begin anew, above versions it cannot see."""
+        if self.recovery_log.find_image(name) is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
                 f"the records of {name} were lost: have SecOps run `imagefactory state rebuild` first",

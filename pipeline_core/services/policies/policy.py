@@ -23,7 +23,7 @@ from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.records import Stored
@@ -67,7 +67,7 @@ class PolicyDesk:
     policies: PolicyStore
     images: ImageStore
     blobs: Blobs
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     clock: Clock
     logs: Logs
     _parsed: dict[Digest, Policy] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -153,9 +153,9 @@ class PolicyDesk:
         with contextlib.suppress(AlreadyExists):
             self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
         version = PolicyVersion(revision=revision, digest=digest, actor=principal.name, at=self.clock.now())
-        self.chronicle.announce_policy()
+        self.recovery_log.announce_policy()
         self.policies.put(version, etag=row.etag)
-        self.chronicle.settle_policy()
+        self.recovery_log.settle_policy()
         self.logs.note("policy-changed", revision=revision, digest=str(digest), actor=principal.subject)
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 
@@ -184,14 +184,14 @@ class PolicyDesk:
         return tuple(self.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
 
     def restore(self) -> bool:
-        """Put a lost policy back as the chronicle tells it; False where there is one, or never was.
+        """Put a lost policy back as the recovery log tells it; False where there is one, or never was.
 
-        Raises PermanentError where the chronicle cannot be read: an older policy may not stand in for it.
+        Raises PermanentError where the recovery log cannot be read: an older policy may not stand in for it.
         """
         if self.policies.find_current() is not None:
             return False
         try:
-            told = [entry.to_domain() for entry in self.chronicle.policies()]
+            told = [entry.to_domain() for entry in self.recovery_log.policies()]
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
         if not told:
@@ -199,12 +199,12 @@ class PolicyDesk:
         return self.policies.restore(told)
 
     def _row(self) -> Stored[PolicyVersion]:
-        """The row in force. Who finds none asks the chronicle, once in a factory's life, and notes the answer."""
+        """The row in force. Who finds none asks the recovery log, once in a factory's life, and notes the answer."""
         for _ in range(_LOOKS):
             row = self.policies.find_row()
             if row is not None:
                 return row
-            if self.chronicle.has_policy():
+            if self.recovery_log.has_policy():
                 raise PolicyLost
             self.policies.note_none(self.clock.now())
         raise TransientError(ErrorClass.CONFLICT, "the record of the policy comes and goes: look again")

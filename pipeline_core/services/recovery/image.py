@@ -33,7 +33,7 @@ from pipeline_core.ports import Clock, Galleries, Principal
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.register import registration_of
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
@@ -42,7 +42,7 @@ from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
-from pipeline_core.wire.chronicle import ImageEntry
+from pipeline_core.wire.recovery_log import ImageEntry
 
 _WRITES = 90  # of one transaction, which may have 100
 _ROUNDS = 3
@@ -69,7 +69,7 @@ class ImageRestorer:
     documents: Documents
     versions: LiveVersions
     lost_builds: LostBuilds
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     policy: PolicyDesk
     projection: Projection
     journal: Journal
@@ -86,7 +86,7 @@ class ImageRestorer:
             return Fate.KEPT
         if self.images.find_former(name) is not None:
             return Fate.DELETED
-        entry = self.chronicle.find_image(name)
+        entry = self.recovery_log.find_image(name)
         gallery = self._placement(name, entry)
         if gallery is None:
             return Fate.UNKNOWN
@@ -100,7 +100,7 @@ class ImageRestorer:
         return Fate.RESTORED
 
     def _placement(self, name: ImageName, entry: ImageEntry | None) -> GalleryName | None:
-        """The live gallery of the chronicle; without one, the first that holds versions of ours."""
+        """The live gallery of the recovery log; without one, the first that holds versions of ours."""
         if entry is not None and entry.gallery is not None:
             return GalleryName(entry.gallery)
         for gallery in self.deployment.live:
@@ -241,7 +241,7 @@ class ImageRestorer:
 
 
 def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
-    """With the lane and the moment of the chronicle, where it tells of this very version."""
+    """With the lane and the moment of the recovery log, where it tells of this very version."""
     told = None if entry is None else entry.current
     if told is None or told.version != str(each.version):
         return each
@@ -259,7 +259,7 @@ def _demand_belief(name: ImageName, current: PublishedVersion | None, found: Fou
 
 
 def _request_of(entry: ImageEntry | None, current: PublishedVersion | None) -> RebuildRequest | None:
-    """The newest request: the one that the current version answers, where the chronicle lags behind it."""
+    """The newest request: the one that the current version answers, where the recovery log lags behind it."""
     told = None if entry is None or entry.request is None else entry.request.to_domain()
     is_told = (
         entry is not None

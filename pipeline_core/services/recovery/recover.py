@@ -1,4 +1,4 @@
-"""Derive lost tables again, a few images at a time, from live galleries, definitions, provenance and chronicle.
+"""Derive lost tables again, a few images at a time, from live galleries, definitions, provenance and recovery log.
 
 It inserts what is absent and overwrites nothing, so it may be interrupted, repeated, and run while some tables
 remain. It starts no build and writes no gallery. The platform steps come last: until they are there, what an
@@ -15,7 +15,7 @@ from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Galleries, Logs, Principal
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.policies.policy import PolicyDesk
 from pipeline_core.services.recovery.image import Fate, ImageRestorer
@@ -31,8 +31,10 @@ IMAGES_PER_STEP = (
 class Part(Enum):
     """What a step does, in this order; the text begins its cursor."""
 
-    TOLD = "told"  # images that the chronicle tells of
-    UNTOLD = "untold"  # images that only a gallery knows: they were registered before there was a chronicle
+    TOLD = "told"  # images that the recovery log tells of
+    UNTOLD = (
+        "untold"  # images that only a gallery knows: they were registered before there was a recovery log
+    )
     LINEAGE = "lineage"  # what needs all heads: chains of descendants, claims on what was being built
 
 
@@ -59,7 +61,7 @@ class StepReport:
 class Restorer:
     """Restores state, step by step."""
 
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     galleries: Galleries
     sources: SourceStore
     images: ImageRestorer
@@ -88,7 +90,7 @@ class Restorer:
         self.policy.restore()
         match part:
             case Part.TOLD:
-                report = self._each(part, [*self.chronicle.images()], last, principal)
+                report = self._each(part, [*self.recovery_log.images()], last, principal)
             case Part.UNTOLD:
                 report = self._each(part, self._untold(), last, principal)
             case Part.LINEAGE:
@@ -113,13 +115,13 @@ class Restorer:
         )
 
     def _untold(self) -> Sequence[ImageName]:
-        told = set(self.chronicle.images())
+        told = set(self.recovery_log.images())
         found = {name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)}
         return sorted(found - told)
 
     def _lineage(self, last: str) -> StepReport:
         unseen = () if last else self._poll()
-        entry = self.chronicle.find_platform()
+        entry = self.recovery_log.find_platform()
         platform = None if entry is None else entry.to_domain()
         fleet = self.lineage.read(self.sources.find_platform() or platform)
         chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)

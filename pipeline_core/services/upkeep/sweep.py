@@ -13,7 +13,7 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.recovery_log import Chronicle
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.upkeep.builds import Active, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
@@ -45,7 +45,7 @@ class Sweeper:
     fleet: FleetSweep
     builds: BuildSweep
     campaigns: CampaignSweep
-    chronicle: Chronicle
+    recovery_log: RecoveryLog
     chains: Chains
     dispatcher: Dispatcher
     outbox: Outbox
@@ -72,7 +72,7 @@ class Sweeper:
         )
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
-        bulkhead.part("chronicle", self.chronicle.mend)
+        bulkhead.part("recovery-log", self.recovery_log.mend)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         if active.known or slots:
             bulkhead.part("dispatch", self._dispatch)

@@ -94,8 +94,8 @@ def lost_and_restored(made: World) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class WithoutChronicle:
-    """Blobs as they were before there was a chronicle of images."""
+class WithoutRecoveryLog:
+    """Blobs as they were before there was a recovery log of images."""
 
     inner: Any
 

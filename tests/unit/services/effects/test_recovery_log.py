@@ -1,11 +1,11 @@
-"""The chronicle tells what is in force, and nothing that was refused or lost its race."""
+"""The recovery log tells what is in force, and nothing that was refused or lost its race."""
 
 import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
-from pipeline_core.services.effects.recovery_log import Chronicle
-from pipeline_core.state.unchronicled import UnchronicledStore
+from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.state.unlogged import UnloggedStore
 from simulation import fleet, world
 from simulation.world import ADMIN, World
 from tests.unit.services import losses, scenes
@@ -16,12 +16,12 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 DEAD = TransientError(ErrorClass.NETWORK, "the host died")
 
 
-def _chronicle(made: World) -> Chronicle:
-    return made.factory.registrar.chronicle
+def _recovery_log(made: World) -> RecoveryLog:
+    return made.factory.registrar.recovery_log
 
 
 def _noted(made: World) -> list[str]:
-    return [subject for subject, _ in UnchronicledStore(made.ports.tables).list()]
+    return [subject for subject, _ in UnloggedStore(made.ports.tables).list()]
 
 
 def test_the_newest_entry_is_what_is_in_force() -> None:
@@ -29,14 +29,14 @@ def test_the_newest_entry_is_what_is_in_force() -> None:
     for text in ("one", "two", "three"):
         made.register("rhel9-java", "rhel9-base", text=text)
     made.settle()
-    head, entry = scenes.head(made, JAVA), _chronicle(made).find_image(JAVA)
+    head, entry = scenes.head(made, JAVA), _recovery_log(made).find_image(JAVA)
     assert entry is not None
     assert head.current is not None
     assert entry.definition == str(head.registration.definition)
     assert entry.current is not None
     assert entry.current.version == str(head.current.version)
     assert (entry.revision, head.revision) == (4, 4)
-    assert list(_chronicle(made).images()) == [BASE, JAVA]
+    assert list(_recovery_log(made).images()) == [BASE, JAVA]
     assert _noted(made) == []
 
 
@@ -51,11 +51,11 @@ def test_an_entry_is_written_once_per_registration_and_publication() -> None:
 def test_a_deletion_is_told_and_so_is_a_return() -> None:
     made = scenes.settled(TWO)
     made.factory.registrar.unregister(JAVA, ADMIN, str(scenes.head(made, JAVA).registration.definition))
-    entry = _chronicle(made).find_image(JAVA)
+    entry = _recovery_log(made).find_image(JAVA)
     assert entry is not None
     assert (entry.deleted, entry.revision) == (True, 2)
     made.register("rhel9-java", "rhel9-base", text="again")
-    entry = _chronicle(made).find_image(JAVA)
+    entry = _recovery_log(made).find_image(JAVA)
     assert entry is not None
     assert (entry.deleted, entry.revision) == (False, 3)
     assert scenes.images(made).find_former(JAVA) is None
@@ -76,7 +76,7 @@ def test_a_registration_that_lost_its_race_is_not_told() -> None:
     document, bundle = fleet.document("rhel9-base", None), world.upload(made, "second")
     with pytest.raises(StaleWrite):
         slow.registrar.register(BASE, document, bundle, ADMIN, expected=etag, create_only=False)
-    entry = _chronicle(made).find_image(BASE)
+    entry = _recovery_log(made).find_image(BASE)
     assert entry is not None
     assert entry.definition == str(scenes.head(made, BASE).registration.definition)
     assert entry.revision == 2
@@ -86,7 +86,7 @@ def test_a_deletion_that_was_refused_is_not_told() -> None:
     made = scenes.settled(TWO)
     with pytest.raises(AlreadyExists):
         made.factory.registrar.unregister(BASE, ADMIN, str(scenes.head(made, BASE).registration.definition))
-    entry = _chronicle(made).find_image(BASE)
+    entry = _recovery_log(made).find_image(BASE)
     assert entry is not None
     assert not entry.deleted
 
@@ -100,10 +100,10 @@ def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: st
         _change(made, change)
     scenes.rewired(made)
     assert _noted(made) == ["*platform" if change == "platform" else "rhel9-java"]
-    assert _chronicle(made).mend() == 0  # whoever made the note may be at work still
+    assert _recovery_log(made).mend() == 0  # whoever made the note may be at work still
     told = _told(made)
     made.ports.clock.advance(scenes.WAIT * 20)
-    assert _chronicle(made).mend() == 1
+    assert _recovery_log(made).mend() == 1
     assert _told(made) != told
     assert _noted(made) == []
     before = (losses.heads(made), scenes.sources(made).find_platform())
@@ -117,27 +117,27 @@ def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: st
 
 def test_a_note_of_a_change_that_was_given_up_is_forgotten() -> None:
     made = scenes.settled(ONE)
-    _chronicle(made).announce(JAVA)
+    _recovery_log(made).announce(JAVA)
     made.ports.clock.advance(scenes.WAIT * 20)
-    assert _chronicle(made).mend() == 1
+    assert _recovery_log(made).mend() == 1
     assert _noted(made) == []
-    assert _chronicle(made).find_image(JAVA) is None
+    assert _recovery_log(made).find_image(JAVA) is None
 
 
 def test_a_publication_is_told_before_its_build_is_over() -> None:
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)
-    entry = _chronicle(made).find_image(BASE)
+    entry = _recovery_log(made).find_image(BASE)
     assert entry is not None
     assert entry.current is None
     scenes.until(made, lambda: scenes.head(made, BASE).active is None)
-    entry = _chronicle(made).find_image(BASE)
+    entry = _recovery_log(made).find_image(BASE)
     assert entry is not None
     assert entry.current is not None
 
 
 class _Mute:
-    """Blobs that fail once at an entry of the chronicle."""
+    """Blobs that fail once at an entry of the recovery log."""
 
     def __init__(self, made: World, errors: list[Exception]) -> None:
         self._inner = made.ports.blobs

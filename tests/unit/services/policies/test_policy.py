@@ -20,7 +20,7 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, PolicyVersion
 from pipeline_core.ports import Principal, Row, TableWrite, Verb
 from pipeline_core.services.policies.policy import PolicyLost
-from pipeline_core.state.unchronicled import UnchronicledStore
+from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.wire.problems import InvalidDocument
 from simulation.world import ADMIN, World
 from tests.unit.services import losses, scenes
@@ -201,27 +201,27 @@ def test_two_who_change_the_policy_at_one_moment_do_not_overwrite_each_other() -
     assert len(quick.policy.versions(limit=10)) == 2
 
 
-def test_a_death_behind_the_change_is_mended_in_the_chronicle() -> None:
+def test_a_death_behind_the_change_is_mended_in_the_recovery_log() -> None:
     made = scenes.registered({})
-    chronicle = made.factory.registrar.chronicle
+    recovery_log = made.factory.registrar.recovery_log
     version = PolicyVersion(revision=1, digest=Digest("ab" * 32), actor="Admin", at=made.ports.clock.now())
-    chronicle.announce_policy()
+    recovery_log.announce_policy()
     row = made.factory.policy.policies.find_row()
     made.factory.policy.policies.put(version, etag=None if row is None else row.etag)
-    assert chronicle.mend() == 0
+    assert recovery_log.mend() == 0
     made.ports.clock.advance(timedelta(minutes=6))
-    assert chronicle.mend() == 1
-    assert [entry.to_domain() for entry in chronicle.policies()] == [version]
-    assert UnchronicledStore(made.ports.tables).list() == []
+    assert recovery_log.mend() == 1
+    assert [entry.to_domain() for entry in recovery_log.policies()] == [version]
+    assert UnloggedStore(made.ports.tables).list() == []
 
 
 def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
     made = scenes.registered({})
-    chronicle = made.factory.registrar.chronicle
-    chronicle.announce_policy()
+    recovery_log = made.factory.registrar.recovery_log
+    recovery_log.announce_policy()
     made.ports.clock.advance(timedelta(minutes=6))
-    assert chronicle.mend() == 1
-    assert list(chronicle.policies()) == []
+    assert recovery_log.mend() == 1
+    assert list(recovery_log.policies()) == []
     assert made.factory.policy.current() == OPEN
 
 
@@ -230,7 +230,7 @@ def _row(made: World) -> PolicyVersion | None:
     return None if found is None else found.value
 
 
-def test_that_there_is_no_policy_is_asked_of_the_chronicle_once_and_then_noted() -> None:
+def test_that_there_is_no_policy_is_asked_of_the_recovery_log_once_and_then_noted() -> None:
     made = scenes.registered({})
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
     asked: list[str] = []

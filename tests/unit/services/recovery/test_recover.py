@@ -145,13 +145,13 @@ def test_a_version_that_a_person_took_out_of_latest_stays_out_and_current() -> N
     assert made.ports.galleries.latest(LIVE, BASE) == latest
 
 
-def test_without_a_chronicle_the_tags_alone_tell_and_a_version_out_of_latest_is_held() -> None:
+def test_without_a_recovery_log_the_tags_alone_tell_and_a_version_out_of_latest_is_held() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
     made.settle()
     before = losses.essence(made)
     made.ports.galleries.set_excluded(LIVE, JAVA, _version(made, JAVA), excluded=True)
-    scenes.rewired(made, blobs=losses.WithoutChronicle(inner=made.ports.blobs))
+    scenes.rewired(made, blobs=losses.WithoutRecoveryLog(inner=made.ports.blobs))
     losses.lose_tables(made)
     assert losses.restored(losses.restore(made)) == ["rhel9-base", "rhel9-java"]
     restored = scenes.head(made, BASE)
@@ -180,7 +180,7 @@ def test_a_request_is_remembered_with_its_token() -> None:
     assert losses.build_count(made) == 0
 
 
-def test_the_catalog_and_a_staged_tool_are_told_by_chronicle_and_provenance() -> None:
+def test_the_catalog_and_a_staged_tool_are_told_by_recovery_log_and_provenance() -> None:
     made = scenes.registered({})
     tool = {
         "id": "falcon",

@@ -76,7 +76,7 @@ def test_while_the_policy_alone_is_lost_a_gate_waits_and_goes_on_when_it_is_back
     assert made.poisoned == []
 
 
-def test_what_is_there_is_not_replaced_by_what_the_chronicle_tells() -> None:
+def test_what_is_there_is_not_replaced_by_what_the_recovery_log_tells() -> None:
     made = scenes.registered({})
     policies.put(made, maxAge="20d")
     before = _history(made)
@@ -117,7 +117,7 @@ def test_where_there_was_no_policy_none_is_made_up() -> None:
     assert made.factory.policy.restore() is False
 
 
-def test_a_chronicle_that_cannot_be_read_does_not_bring_an_older_policy_back() -> None:
+def test_a_recovery_log_that_cannot_be_read_does_not_bring_an_older_policy_back() -> None:
     made = scenes.registered({})
     policies.put(made, maxAge="20d")
     made.ports.blobs.create(

@@ -1,4 +1,4 @@
-"""What is not in the chronicle yet: a row is written ahead of a change, and removed when its entry is there."""
+"""What is not in the recovery log yet: a row is written ahead of a change, and removed when its entry is there."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ _PARTITION = "unchronicled"
 _LIMIT = 1000
 
 
-class UnchronicledStore:
+class UnloggedStore:
     """Normally empty: one scan tells so."""
 
     def __init__(self, tables: Tables) -> None:

@@ -1,4 +1,4 @@
-"""Entries of the chronicle: what a lost table could not be derived from, as small blobs. Facts; decides nothing.
+"""Entries of the recovery log: what a lost table could not be derived from, as small blobs. Facts; decides nothing.
 
 An entry's name sorts the newest first: by the image's revision, then by what was published, then by requests.
 """
@@ -112,7 +112,7 @@ class ImageEntry(_Wire):
             entry = cls.model_validate_json(content)
             entry.check()
         except (ValidationError, InvalidValue, ValueError) as error:
-            raise MalformedMessage(f"no entry of an image in the chronicle: {error}") from error
+            raise MalformedMessage(f"no entry of an image in the recovery log: {error}") from error
         return entry
 
     def check(self) -> None:
@@ -171,7 +171,7 @@ class PlatformEntry(_Wire):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no entry of the platform in the chronicle: {error}") from error
+            raise MalformedMessage(f"no entry of the platform in the recovery log: {error}") from error
 
     def to_domain(self) -> Platform:
         """The domain's platform."""
@@ -206,7 +206,7 @@ class PolicyEntry(_Wire):
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no entry of the policy in the chronicle: {error}") from error
+            raise MalformedMessage(f"no entry of the policy in the recovery log: {error}") from error
 
     def to_domain(self) -> PolicyVersion:
         """The domain's version."""

@@ -1,4 +1,4 @@
-"""Entries of the chronicle: names sort the newest first, and what no version of ours wrote is refused."""
+"""Entries of the recovery log: names sort the newest first, and what no version of ours wrote is refused."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.wire.chronicle import ImageEntry, PlatformEntry, Published, Request
+from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, Published, Request
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SHA = "0123456789abcdef" * 4
