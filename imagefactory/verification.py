@@ -20,7 +20,7 @@ from imagefactory.gallery import VersionId
 from imagefactory.screen import Format
 from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import FactoryError, InvalidValue
-from pipeline_core.domain.proofs import Exhibit, Finding, Proof
+from pipeline_core.domain.proofs import Finding, Proof, TaggedVersion
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.wire import es256
 from pipeline_core.wire.provenance import Envelope, read_statement
@@ -42,7 +42,7 @@ class Verdict:
         return all(finding.holds for finding in self.findings)
 
 
-def judge(envelope: object, exhibit: Exhibit, keys: Sequence[PublicKey]) -> Verdict:
+def judge(envelope: object, tagged_version: TaggedVersion, keys: Sequence[PublicKey]) -> Verdict:
     """Whether one of these keys signed a statement, and whether it is about this very version."""
     if envelope is None:
         return _unsigned("no signed statement is stored for what its tags name")
@@ -65,7 +65,7 @@ def judge(envelope: object, exhibit: Exhibit, keys: Sequence[PublicKey]) -> Verd
     except FactoryError as error:
         return _unsigned(str(error))
     signature = Finding(name="signature", holds=True, detail=f"signed with key {signer}")
-    return Verdict(findings=(signature, *proofs.compare(proof, exhibit)), proof=proof, key=signer)
+    return Verdict(findings=(signature, *proofs.compare(proof, tagged_version)), proof=proof, key=signer)
 
 
 def verify(
@@ -94,10 +94,10 @@ def verify(
     image, version = _wanted(name, gallery_version_id, client)
     keys = _published_keys(client) if pinned is None else pinned
     shown = client.get_provenance(image, version)
-    exhibit = _exhibit(shown, gallery_version_id, arm, ca_file)
-    verdict = judge(shown.get("envelope"), exhibit, keys)
+    tagged_version = _tagged_version(shown, gallery_version_id, arm, ca_file)
+    verdict = judge(shown.get("envelope"), tagged_version, keys)
     report = _report(
-        image, version, verdict, exhibit, is_pinned=key is not None, from_azure=gallery_version_id
+        image, version, verdict, tagged_version, is_pinned=key is not None, from_azure=gallery_version_id
     )
     if as_json or output is Format.JSON:
         screen.write_json(report)
@@ -141,27 +141,33 @@ def _published_keys(client: Client) -> list[PublicKey]:
         raise Unreachable("the factory's keys are no JSON Web Key Set") from error
 
 
-def _exhibit(shown: Json, identity: str, arm: str, ca_file: str) -> Exhibit:
+def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> TaggedVersion:
     if identity:
         named = VersionId.parse(identity)
         token = sign_in.azure_token(os.environ)
         tags = gallery.read_tags(named, token, arm=checked_url(arm), ca_file=ca_file)
-        return Exhibit(subject=named.text, tags=tags)
+        return TaggedVersion(subject=named.text, tags=tags)
     told = shown.get("tags")
     if not isinstance(told, dict):
         raise Unreachable("the factory told no tags of the version: is it of an older release?")
     tags = {str(name): str(value) for name, value in told.items()}
-    return Exhibit(subject=str(shown.get("subject", "")), tags=tags)
+    return TaggedVersion(subject=str(shown.get("subject", "")), tags=tags)
 
 
 def _report(
-    image: str, version: str, verdict: Verdict, exhibit: Exhibit, *, is_pinned: bool, from_azure: str
+    image: str,
+    version: str,
+    verdict: Verdict,
+    tagged_version: TaggedVersion,
+    *,
+    is_pinned: bool,
+    from_azure: str,
 ) -> Json:
     proof = verdict.proof
     return {
         "image": image,
         "version": version,
-        "subject": exhibit.subject,
+        "subject": tagged_version.subject,
         "verified": verdict.holds,
         "key": verdict.key or None,
         "key_from": "pinned" if is_pinned else "factory",

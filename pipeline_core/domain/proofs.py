@@ -39,7 +39,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
+class TaggedVersion:
     """A version as a gallery shows it: its resource id and its tags, all of them."""
 
     subject: str
@@ -86,22 +86,22 @@ def provenance_of(tags: Mapping[str, str]) -> str:
     return _tag(tags, PROVENANCE_TAG)
 
 
-def compare(proof: Proof, exhibit: Exhibit) -> tuple[Finding, ...]:
+def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[Finding, ...]:
     """Every question about a version and the statement that its tags name, with its answer; none is left out."""
-    shown = tags_digest(exhibit.tags)
+    shown = tags_digest(tagged_version.tags)
     refused = [verdict.gate for verdict in proof.verdicts if not verdict.passed]
     told = {verdict.gate for verdict in proof.verdicts}
     missing = [gate for gate in _ALWAYS if gate not in told]
     return (
-        _equal("statement", "the tags name statement", str(proof.digest), provenance_of(exhibit.tags)),
-        _equal("subject", "it is about", proof.subject.lower(), exhibit.subject.lower()),
+        _equal("statement", "the tags name statement", str(proof.digest), provenance_of(tagged_version.tags)),
+        _equal("subject", "it is about", proof.subject.lower(), tagged_version.subject.lower()),
         _equal("tags", "the tags have the digest", proof.tags, shown),
-        _equal("build", "it was made by build", proof.build, _tag(exhibit.tags, "imagefactory-build")),
+        _equal("build", "it was made by build", proof.build, _tag(tagged_version.tags, "imagefactory-build")),
         _equal(
             "fingerprint",
             "its input is",
             proof.fingerprint,
-            _tag(exhibit.tags, "imagefactory-fingerprint"),
+            _tag(tagged_version.tags, "imagefactory-fingerprint"),
         ),
         _gates(refused, missing, sorted(told)),
     )

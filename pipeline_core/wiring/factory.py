@@ -40,8 +40,8 @@ from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.notify import Notifier
 from pipeline_core.services.poison.record import Poison
-from pipeline_core.services.poison.review import PoisonDesk
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.poison.review import PoisonReview
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.provenance.gallery_events import GalleryEvents
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
@@ -84,13 +84,13 @@ class Factory:
     pruner: Pruner
     notifier: Notifier
     poison: Poison
-    poison_desk: PoisonDesk
+    poison_review: PoisonReview
     redelivery: Redelivery
     tokens: Tokens
     registrar: Registrar
     platforms: Platforms
     restorer: Restorer
-    policy: PolicyDesk
+    policy: Policies
     requests: Requests
     cancellations: Cancellations
     queries: Queries
@@ -130,10 +130,10 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
     outbox = Outbox(ports.queues)
     documents = Documents(ports.blobs, deployment.location)
     kept = policy_of(ports, images, sources, documents)
-    recovery_log, policy, floors = kept.recovery_log, kept.desk, kept.rules
+    recovery_log, policy, floors = kept.recovery_log, kept.policies, kept.rules
     projection = Projection(images, index, recovery_log, logs)
     observer = Observer(images, sources, policy)
-    poison, poison_desk = poison_of(
+    poison, poison_review = poison_of(
         tables=ports.tables,
         queues=ports.queues,
         images=images,
@@ -283,7 +283,7 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
             images=images, documents=documents, secrets=ports.secrets, web=ports.web, logs=logs
         ),
         poison=poison,
-        poison_desk=poison_desk,
+        poison_review=poison_review,
         redelivery=Redelivery(ports.queues, ports.chance, logs),
         tokens=ports.tokens,
         registrar=registrar,
@@ -326,7 +326,7 @@ def _driver(
     capacity: CapacityStore,
     sources: SourceStore,
     documents: Documents,
-    policy: PolicyDesk,
+    policy: Policies,
     ending: Ending,
     provenance: Provenance,
     journal: Journal,

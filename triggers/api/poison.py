@@ -33,17 +33,17 @@ def router(factory: Provider) -> APIRouter:
 
         A page may hold fewer than `limit`: go on by `next`.
         """
-        page = factory().poison_desk.page(caller, state=state, after=after, limit=limit)
+        page = factory().poison_review.page(caller, state=state, after=after, limit=limit)
         return models.PoisonRecords.model_validate(page)
 
     @routes.post("/{key}/requeue")
     def requeue_poison(key: Key, caller: Caller) -> models.PoisonRecord:
         """Send the exact text to its queue again; 409 where the record was closed before."""
-        return models.PoisonRecord.model_validate(factory().poison_desk.requeue(key, caller))
+        return models.PoisonRecord.model_validate(factory().poison_review.requeue(key, caller))
 
     @routes.delete("/{key}", status_code=204)
     def dismiss_poison(key: Key, caller: Caller) -> None:
         """Put a message aside; 409 where it was requeued before."""
-        factory().poison_desk.dismiss(key, caller)
+        factory().poison_review.dismiss(key, caller)
 
     return routes

@@ -13,7 +13,7 @@ from pipeline_core.domain.plan import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.domain.versions import MarketplaceVersion
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.state.sources import SourceStore
@@ -37,7 +37,7 @@ class Observer:
     The policy is read only where SecOps' floor had refused one of them.
     """
 
-    def __init__(self, images: ImageStore, sources: SourceStore, policy: PolicyDesk) -> None:
+    def __init__(self, images: ImageStore, sources: SourceStore, policy: Policies) -> None:
         self._images = images
         self._sources = sources
         self._policy = policy

@@ -12,7 +12,7 @@ from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Logs, Principal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.recovery_log import RecoveryLog
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -27,7 +27,7 @@ class Platforms:
     outbox: Outbox
     sources: SourceStore
     blobs: Blobs
-    policy: PolicyDesk
+    policy: Policies
     recovery_log: RecoveryLog
     logs: Logs
 

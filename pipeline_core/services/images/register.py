@@ -31,7 +31,7 @@ from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.rules import RegistrationRules
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
@@ -66,7 +66,7 @@ class Registrar:
     blobs: Blobs
     documents: Documents
     rules: RegistrationRules
-    policy: PolicyDesk
+    policy: Policies
     poller: Poller
     outbox: Outbox
     projection: Projection

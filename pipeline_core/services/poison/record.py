@@ -35,7 +35,7 @@ _MESSAGES: dict[str, type[messages.Message]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poison:
-    """Records poisoned messages; people deal with them at the `PoisonDesk`."""
+    """Records poisoned messages; people deal with them at `PoisonReview`."""
 
     store: PoisonStore
     marks: PoisonMarks

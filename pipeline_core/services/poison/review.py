@@ -24,7 +24,7 @@ PAGE_LIMIT = 100  # records a page holds at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoisonDesk:
+class PoisonReview:
     """SecOps and readers see every record, a team those of its own images; a team closes its own only."""
 
     store: PoisonStore

@@ -17,7 +17,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Clock
 from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.wire.problems import Problem
 
 
@@ -25,7 +25,7 @@ from pipeline_core.wire.problems import Problem
 class PolicyRules:
     """Cost beyond the policy's row: the heads above an image, only where the policy has floors for bases."""
 
-    desk: PolicyDesk
+    policies: Policies
     documents: Documents
     clock: Clock
 
@@ -34,7 +34,7 @@ class PolicyRules:
         origin = definition.origin
         root = definition.name
         if policy.bases and not isinstance(origin, MarketplaceSource):
-            root = self.desk.root_of(origin.image, {})
+            root = self.policies.root_of(origin.image, {})
         found = floors.breaches(
             floors.promises_of(definition),
             origin=origin,
@@ -54,7 +54,7 @@ class PolicyRules:
         if policy.revision == 0:
             return None
         registration = head.registration
-        root = self.desk.root_of(head.name, known) if policy.bases else head.name
+        root = self.policies.root_of(head.name, known) if policy.bases else head.name
         found = [
             *floors.breaches(
                 self._promises(registration),

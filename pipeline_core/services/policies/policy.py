@@ -61,7 +61,7 @@ class PolicyShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyDesk:
+class Policies:
     """Reads and changes the policy. One point read tells what is in force."""
 
     policies: PolicyStore

@@ -35,7 +35,7 @@ from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.register import registration_of
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
@@ -70,7 +70,7 @@ class ImageRestorer:
     versions: LiveVersions
     lost_builds: LostBuilds
     recovery_log: RecoveryLog
-    policy: PolicyDesk
+    policy: Policies
     projection: Projection
     journal: Journal
     clock: Clock

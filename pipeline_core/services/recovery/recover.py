@@ -17,7 +17,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Galleries, Logs, Principal
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.poll import Poller
-from pipeline_core.services.policies.policy import PolicyDesk
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.image import Fate, ImageRestorer
 from pipeline_core.services.recovery.lineage import LineageRestorer
 from pipeline_core.state.sources import SourceStore
@@ -66,7 +66,7 @@ class Restorer:
     sources: SourceStore
     images: ImageRestorer
     lineage: LineageRestorer
-    policy: PolicyDesk
+    policy: Policies
     poller: Poller
     deployment: Deployment
     logs: Logs

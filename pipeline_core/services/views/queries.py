@@ -70,7 +70,10 @@ class Queries:
                 state=decision.why.value if isinstance(decision, DoNothing) else "stale",
                 reasons=tuple(str(reason) for reason in decision.reasons),
                 detail=rests or ("" if hold is None else hold.message),
-                conditions=(*held, *self._below(head, observation.snapshot.world, self.floors.desk.seen())),
+                conditions=(
+                    *held,
+                    *self._below(head, observation.snapshot.world, self.floors.policies.seen()),
+                ),
             ),
             etag=document_etag(head),
             definition=str(head.registration.definition),
@@ -89,7 +92,7 @@ class Queries:
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
         shown = [head for head in heads if team is None or head.registration.team == team]
-        policy = self.floors.desk.seen()
+        policy = self.floors.policies.seen()
         listed = tuple(self._listed(head, world, policy) for head in shown)
         return ImagePage(images=listed, next=page.after)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import ErrorClass, NotProven
 from pipeline_core.domain.names import Digest, RebuildToken
-from pipeline_core.domain.proofs import Exhibit, Proof
+from pipeline_core.domain.proofs import Proof, TaggedVersion
 from pipeline_core.domain.verdicts import Verdict
 from tests.unit.domain import factories
 
@@ -32,19 +32,21 @@ PROOF = Proof(
         Verdict(gate="hygiene", passed=True, evidence="", simulated=True),
     ),
 )
-EXHIBIT = Exhibit(subject=ID, tags=TAGS)
+TAGGED_VERSION = TaggedVersion(subject=ID, tags=TAGS)
 
 
-def refused(proof: Proof = PROOF, exhibit: Exhibit = EXHIBIT) -> list[str]:
-    return [each.name for each in proofs.compare(proof, exhibit) if not each.holds]
+def refused(proof: Proof = PROOF, tagged_version: TaggedVersion = TAGGED_VERSION) -> list[str]:
+    return [each.name for each in proofs.compare(proof, tagged_version) if not each.holds]
 
 
-def tagged(**changed: str) -> Exhibit:
-    return replace(EXHIBIT, tags={**TAGS, **{f"imagefactory-{name}": text for name, text in changed.items()}})
+def tagged(**changed: str) -> TaggedVersion:
+    return replace(
+        TAGGED_VERSION, tags={**TAGS, **{f"imagefactory-{name}": text for name, text in changed.items()}}
+    )
 
 
 def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
-    findings = proofs.compare(PROOF, EXHIBIT)
+    findings = proofs.compare(PROOF, TAGGED_VERSION)
     assert proofs.doubts(findings) == ""
     assert [each.name for each in findings] == [
         "statement",
@@ -60,13 +62,13 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("exhibit", "wanted"),
     [
-        (replace(EXHIBIT, subject=ID.upper()), []),
-        (replace(EXHIBIT, subject=ID.replace("9.1.1", "9.1.2")), ["subject"]),
-        (replace(EXHIBIT, subject=ID.replace("/app/", "/other/")), ["subject"]),
-        (replace(EXHIBIT, subject=""), ["subject"]),
-        (replace(EXHIBIT, tags={**TAGS, "cost-center": "43"}), []),
-        (replace(EXHIBIT, tags={name.upper(): text for name, text in TAGS.items()}), []),
-        (replace(EXHIBIT, tags={}), ["statement", "tags", "build", "fingerprint"]),
+        (replace(TAGGED_VERSION, subject=ID.upper()), []),
+        (replace(TAGGED_VERSION, subject=ID.replace("9.1.1", "9.1.2")), ["subject"]),
+        (replace(TAGGED_VERSION, subject=ID.replace("/app/", "/other/")), ["subject"]),
+        (replace(TAGGED_VERSION, subject=""), ["subject"]),
+        (replace(TAGGED_VERSION, tags={**TAGS, "cost-center": "43"}), []),
+        (replace(TAGGED_VERSION, tags={name.upper(): text for name, text in TAGS.items()}), []),
+        (replace(TAGGED_VERSION, tags={}), ["statement", "tags", "build", "fingerprint"]),
         (tagged(token="t"), ["tags"]),
         (tagged(new="t"), ["tags"]),
         (tagged(provenance="b" * 64), ["statement"]),
@@ -74,8 +76,10 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
         (tagged(fingerprint="e" * 64), ["tags", "fingerprint"]),
     ],
 )
-def test_what_is_shown_is_held_against_what_was_said(exhibit: Exhibit, wanted: list[str]) -> None:
-    assert refused(exhibit=exhibit) == wanted
+def test_what_is_shown_is_held_against_what_was_said(
+    tagged_version: TaggedVersion, wanted: list[str]
+) -> None:
+    assert refused(tagged_version=tagged_version) == wanted
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_what_is_shown_is_held_against_what_was_said(exhibit: Exhibit, wanted: l
 def test_a_version_has_to_have_passed_what_nobody_can_decline(
     verdicts: tuple[Verdict, ...], detail: str
 ) -> None:
-    findings = proofs.compare(replace(PROOF, verdicts=verdicts), EXHIBIT)
+    findings = proofs.compare(replace(PROOF, verdicts=verdicts), TAGGED_VERSION)
     assert proofs.doubts(findings) == detail
 
 
@@ -105,7 +109,9 @@ def test_a_doubt_quotes_both_sides_and_obeys_nothing_in_them() -> None:
     assert '"app.0123456789ab.1" by the statement' in text
     assert "\x1b" not in text
     assert len(text) < 1000
-    assert "nothing by the version" in proofs.doubts(proofs.compare(PROOF, replace(EXHIBIT, subject="")))
+    assert "nothing by the version" in proofs.doubts(
+        proofs.compare(PROOF, replace(TAGGED_VERSION, subject=""))
+    )
 
 
 @given(tags=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=6))

@@ -15,9 +15,9 @@ def document(**spec: Any) -> dict[str, Any]:
 
 def put(made: World, **spec: Any) -> PolicyShown:
     """Put a policy in force over whatever is."""
-    desk = made.factory.policy
-    stored = desk.policies.find_current()
-    return desk.put(
+    service = made.factory.policy
+    stored = service.policies.find_current()
+    return service.put(
         document(**spec),
         ADMIN,
         expected=None if stored is None else etag_of(stored.value),

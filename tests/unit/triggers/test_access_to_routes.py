@@ -189,7 +189,7 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.cancellations.reasons
         or factory.platforms.bundles
         or factory.policy.put_documents
-        or factory.poison_desk.closed
-        or factory.poison_desk.asked
+        or factory.poison_review.closed
+        or factory.poison_review.asked
         or factory.restorer.cursors
     )

@@ -42,7 +42,7 @@ def test_the_list_has_null_for_what_is_absent(team: AsgiClient) -> None:
 def test_a_page_is_asked_for_as_the_caller_says(team: AsgiClient, factory: TwinFactory) -> None:
     team.get("/api/poison", params={"state": "dismissed", "after": KEY, "limit": "2"})
     team.get("/api/poison")
-    assert factory.poison_desk.asked == [
+    assert factory.poison_review.asked == [
         ("Member", PoisonState.DISMISSED, KEY, 2),
         ("Member", None, "", 50),
     ]
@@ -57,7 +57,7 @@ def test_a_page_that_cannot_be_is_refused(
     parameters: dict[str, str], team: AsgiClient, factory: TwinFactory
 ) -> None:
     assert team.get("/api/poison", params=parameters).status_code == 400
-    assert factory.poison_desk.asked == []
+    assert factory.poison_review.asked == []
 
 
 def test_requeueing_answers_with_the_record_and_twice_is_a_conflict(
@@ -72,13 +72,13 @@ def test_requeueing_answers_with_the_record_and_twice_is_a_conflict(
     again = team.post(f"/api/poison/{KEY}/requeue")
     assert (again.status_code, again.json()["type"]) == (409, "urn:imagefactory:problem:conflict")
     assert team.delete(f"/api/poison/{KEY}").status_code == 409
-    assert factory.poison_desk.closed == [(KEY, "requeued")]
+    assert factory.poison_review.closed == [(KEY, "requeued")]
 
 
 def test_dismissing_answers_with_nothing(team: AsgiClient, factory: TwinFactory) -> None:
     answer = team.delete(f"/api/poison/{KEY}")
     assert (answer.status_code, answer.content) == (204, b"")
-    assert factory.poison_desk.closed == [(KEY, "dismissed")]
+    assert factory.poison_review.closed == [(KEY, "dismissed")]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_key_that_is_none_reaches_no_store(
 ) -> None:
     assert team.post(f"/api/poison/{key}/requeue").status_code == status
     assert team.delete(f"/api/poison/{key}").status_code == status
-    assert factory.poison_desk.closed == []
+    assert factory.poison_review.closed == []
 
 
 def test_a_text_that_cannot_be_sent_again_is_refused(
@@ -98,7 +98,7 @@ def test_a_text_that_cannot_be_sent_again_is_refused(
     def refuse(*_: object) -> None:
         raise PermanentError(ErrorClass.POLICY, "its text was cut")
 
-    monkeypatch.setattr(factory.poison_desk, "requeue", refuse)
+    monkeypatch.setattr(factory.poison_review, "requeue", refuse)
     answer = team.post(f"/api/poison/{KEY}/requeue")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:imagefactory:problem:refused")
 
@@ -122,7 +122,7 @@ def test_images_and_builds_show_their_conditions(team: AsgiClient, factory: Twin
 
 def test_hostile_texts_come_as_json_and_are_never_a_page(team: AsgiClient, factory: TwinFactory) -> None:
     attack = "<script>alert(1)</script>"
-    factory.poison_desk.view = replace(views.POISON, text=attack, error=attack, queue=attack)
+    factory.poison_review.view = replace(views.POISON, text=attack, error=attack, queue=attack)
     answer = team.get("/api/poison")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["records"][0]["text"] == attack

@@ -163,7 +163,7 @@ class Cancellations:
 
 
 @dataclass
-class PoisonDesk:
+class PoisonReview:
     """One open record, about payments-api, and one that is about nothing."""
 
     asked: list[tuple[object, ...]] = field(default_factory=list)
@@ -206,7 +206,7 @@ class Platforms:
 
 
 @dataclass
-class PolicyDesk:
+class Policies:
     """SecOps only; two versions, and 2 is in force unless `revision` says otherwise."""
 
     put_documents: list[Any] = field(default_factory=list)
@@ -319,10 +319,10 @@ class TwinFactory:
         self.registrar = Registrar()
         self.requests = Requests()
         self.cancellations = Cancellations()
-        self.poison_desk = PoisonDesk()
+        self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.restorer = Restorer()
-        self.policy = PolicyDesk()
+        self.policy = Policies()
         self.queries = Queries()
         self.proofs = provenance_twins.Proofs()
         self.evidence = evidence_twins.Evidence()

@@ -239,7 +239,7 @@ def test_a_record_that_a_person_closes_while_it_is_written_leaves_no_mark() -> N
 
     def close() -> None:
         scenes.rewired(made)
-        made.factory.poison_desk.dismiss(_kept(made)[0].key, ADMIN)
+        made.factory.poison_review.dismiss(_kept(made)[0].key, ADMIN)
 
     race = scenes.once(close)
 
@@ -264,7 +264,7 @@ def test_rows_that_an_older_release_wrote_are_still_shown_and_dismissed() -> Non
     made.factory.poison.record("build-steps", "new")
     assert [record.text for record in _kept(made)] == ["new", "old", ""]
     assert _kept(made)[1].at.isoformat() == "2025-11-21T12:00:00+00:00"
-    made.factory.poison_desk.dismiss(old.key, ADMIN)
+    made.factory.poison_review.dismiss(old.key, ADMIN)
     assert [record.state.value for record in _kept(made)] == ["open", "dismissed", "open"]
 
 

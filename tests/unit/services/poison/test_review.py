@@ -60,16 +60,16 @@ def _state(made: World, key: str) -> PoisonState:
 )
 def test_a_team_sees_the_messages_about_its_own_images_only(caller: Principal, seen: set[str]) -> None:
     made = _poisoned()
-    assert {view.text for view in made.factory.poison_desk.page(caller).records} == seen
+    assert {view.text for view in made.factory.poison_review.page(caller).records} == seen
 
 
 def test_pages_hold_every_record_once_newest_first() -> None:
     made = _poisoned()
-    everything = [view.key for view in made.factory.poison_desk.page(ADMIN).records]
+    everything = [view.key for view in made.factory.poison_review.page(ADMIN).records]
     seen: list[str] = []
     after = ""
     for _ in range(10):
-        page = made.factory.poison_desk.page(ADMIN, after=after, limit=1)
+        page = made.factory.poison_review.page(ADMIN, after=after, limit=1)
         seen += [view.key for view in page.records]
         after = page.next
         if not after:
@@ -80,12 +80,12 @@ def test_pages_hold_every_record_once_newest_first() -> None:
 
 def test_closed_records_can_be_left_out() -> None:
     made = _poisoned()
-    desk = made.factory.poison_desk
-    desk.dismiss(_key(made, "garbage"), ADMIN)
-    assert {view.text for view in desk.page(ADMIN, state=PoisonState.OPEN).records} == {OF_BASE, OF_APP}
-    assert [view.closed_by for view in desk.page(ADMIN, state=PoisonState.DISMISSED).records] == ["Admin"]
-    assert desk.page(ADMIN, state=PoisonState.REQUEUED).records == ()
-    assert len(desk.page(ADMIN).records) == 3
+    review = made.factory.poison_review
+    review.dismiss(_key(made, "garbage"), ADMIN)
+    assert {view.text for view in review.page(ADMIN, state=PoisonState.OPEN).records} == {OF_BASE, OF_APP}
+    assert [view.closed_by for view in review.page(ADMIN, state=PoisonState.DISMISSED).records] == ["Admin"]
+    assert review.page(ADMIN, state=PoisonState.REQUEUED).records == ()
+    assert len(review.page(ADMIN).records) == 3
 
 
 @pytest.mark.parametrize(("caller", "name"), [(ADMIN, "Admin"), (MEMBER, "Payments")], ids=["admin", "team"])
@@ -95,7 +95,7 @@ def test_requeueing_sends_the_exact_text_again_and_says_so_in_the_journal(
     made = _poisoned()
     key = _key(made, OF_APP)
     assert scenes.head(made, APP).poison
-    view = made.factory.poison_desk.requeue(key, caller)
+    view = made.factory.poison_review.requeue(key, caller)
     assert scenes.texts(made, "build-steps") == [OF_APP]
     assert (view.state, view.closed_by, view.closed_at) == ("requeued", name, made.ports.clock.now())
     assert _state(made, key) is PoisonState.REQUEUED
@@ -110,8 +110,8 @@ def test_requeueing_sends_the_exact_text_again_and_says_so_in_the_journal(
 def test_dismissing_sends_nothing_and_clears_the_condition() -> None:
     made = _poisoned()
     key = _key(made, OF_APP)
-    made.factory.poison_desk.dismiss(key, MEMBER)
-    made.factory.poison_desk.dismiss(key, MEMBER)
+    made.factory.poison_review.dismiss(key, MEMBER)
+    made.factory.poison_review.dismiss(key, MEMBER)
     assert _state(made, key) is PoisonState.DISMISSED
     assert made.ports.queues.names() == []
     assert scenes.head(made, APP).poison == ()
@@ -121,15 +121,15 @@ def test_dismissing_sends_nothing_and_clears_the_condition() -> None:
 
 def test_what_was_closed_cannot_be_requeued_and_what_was_requeued_cannot_be_dismissed() -> None:
     made = _poisoned()
-    desk = made.factory.poison_desk
+    review = made.factory.poison_review
     key, other = _key(made, OF_BASE), _key(made, OF_APP)
-    desk.requeue(key, ADMIN)
-    desk.dismiss(other, ADMIN)
+    review.requeue(key, ADMIN)
+    review.dismiss(other, ADMIN)
     for again in (key, other):
         with pytest.raises(AlreadyExists, match="by Admin already"):
-            desk.requeue(again, ADMIN)
+            review.requeue(again, ADMIN)
     with pytest.raises(AlreadyExists, match="was requeued by Admin already"):
-        desk.dismiss(key, ADMIN)
+        review.dismiss(key, ADMIN)
     assert scenes.texts(made, "rebuild-requests") == [OF_BASE]
     assert scenes.texts(made, "build-steps") == []
 
@@ -139,7 +139,7 @@ def test_what_was_closed_cannot_be_requeued_and_what_was_requeued_cannot_be_dism
 def test_strangers_close_nothing(caller: Principal, text: str) -> None:
     made = _poisoned()
     key = _key(made, text)
-    for attempt in (made.factory.poison_desk.requeue, made.factory.poison_desk.dismiss):
+    for attempt in (made.factory.poison_review.requeue, made.factory.poison_review.dismiss):
         with pytest.raises(PermanentError) as refused:
             attempt(key, caller)
         assert refused.value.error_class is ErrorClass.PERMISSION
@@ -151,7 +151,7 @@ def test_a_team_may_not_close_what_points_at_nothing_or_at_others() -> None:
     made = _poisoned()
     for text in ("garbage", OF_BASE):
         with pytest.raises(PermanentError, match="its team and SecOps"):
-            made.factory.poison_desk.requeue(_key(made, text), MEMBER)
+            made.factory.poison_review.requeue(_key(made, text), MEMBER)
 
 
 def test_a_cut_message_or_one_of_a_strange_queue_is_dismissed_only() -> None:
@@ -160,8 +160,8 @@ def test_a_cut_message_or_one_of_a_strange_queue_is_dismissed_only() -> None:
     made.factory.poison.record("strange", "strange")
     for key in (_key(made, "x" * 8_000), _key(made, "strange")):
         with pytest.raises(PermanentError, match="cannot be sent again"):
-            made.factory.poison_desk.requeue(key, ADMIN)
-        made.factory.poison_desk.dismiss(key, ADMIN)
+            made.factory.poison_review.requeue(key, ADMIN)
+        made.factory.poison_review.dismiss(key, ADMIN)
         assert _state(made, key) is PoisonState.DISMISSED
     assert made.ports.queues.names() == []
 
@@ -172,14 +172,14 @@ def test_a_record_of_an_unregistered_image_is_secops() -> None:
     made.factory.registrar.unregister(APP, ADMIN, str(found.value.registration.definition))
     key = _key(made, OF_APP)
     with pytest.raises(PermanentError):
-        made.factory.poison_desk.requeue(key, MEMBER)
-    made.factory.poison_desk.requeue(key, ADMIN)
+        made.factory.poison_review.requeue(key, MEMBER)
+    made.factory.poison_review.requeue(key, ADMIN)
     assert scenes.texts(made, "build-steps") == [OF_APP]
 
 
 def test_an_unknown_record_is_not_found() -> None:
     with pytest.raises(NotFound, match="no poisoned message ghost"):
-        _poisoned().factory.poison_desk.requeue("ghost", ADMIN)
+        _poisoned().factory.poison_review.requeue("ghost", ADMIN)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3], ids=["journal", "projection", "record"])
@@ -196,10 +196,10 @@ def test_a_requeue_that_is_killed_anywhere_can_be_done_again(number: int) -> Non
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     with pytest.raises(TransientError):
-        made.factory.poison_desk.requeue(key, ADMIN)
+        made.factory.poison_review.requeue(key, ADMIN)
     assert _state(made, key) is PoisonState.OPEN
     scenes.rewired(made)
-    made.factory.poison_desk.requeue(key, ADMIN)
+    made.factory.poison_review.requeue(key, ADMIN)
     assert _state(made, key) is PoisonState.REQUEUED
     assert set(scenes.texts(made, "rebuild-requests")) == {OF_BASE}
     assert scenes.head(made, BASE).poison == ()
@@ -211,7 +211,7 @@ def test_of_two_people_at_one_moment_one_is_told_that_the_other_was_faster() -> 
 
     def other() -> None:
         scenes.rewired(made)
-        made.factory.poison_desk.dismiss(key, ADMIN)
+        made.factory.poison_review.dismiss(key, ADMIN)
 
     race = scenes.once(other)
 
@@ -221,7 +221,7 @@ def test_of_two_people_at_one_moment_one_is_told_that_the_other_was_faster() -> 
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     with pytest.raises(AlreadyExists, match="was dismissed by Admin already"):
-        made.factory.poison_desk.requeue(key, ADMIN)
+        made.factory.poison_review.requeue(key, ADMIN)
     assert _state(made, key) is PoisonState.DISMISSED
 
 
@@ -232,7 +232,7 @@ def test_a_requeued_message_is_handled_as_any_other() -> None:
     scenes.lose(made)
     made.factory.poison.record("rebuild-requests", text)
     assert [each.type for each in made.factory.queries.image(BASE).image.conditions] == ["Stalled"]
-    made.factory.poison_desk.requeue(_key(made, text), ADMIN)
+    made.factory.poison_review.requeue(_key(made, text), ADMIN)
     made.drain()
     view = made.factory.queries.image(BASE).image
     assert (view.state, view.conditions) == ("current", ())

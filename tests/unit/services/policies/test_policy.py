@@ -32,21 +32,21 @@ GENERAL = ComplianceFloor(profile="cis_server_l1", min_score=80)
 
 
 def _put(made: World, spec: dict[str, Any], expected: str | None, by: Principal = ADMIN) -> int:
-    desk = made.factory.policy
-    shown = desk.put(policies.document(**spec), by, expected=expected, create_only=expected is None)
+    service = made.factory.policy
+    shown = service.put(policies.document(**spec), by, expected=expected, create_only=expected is None)
     return shown.version.revision
 
 
 def test_before_any_policy_everything_is_allowed() -> None:
     made = scenes.registered({})
-    desk = made.factory.policy
-    assert desk.current() == desk.seen() == desk.demand() == OPEN
-    assert desk.floor_of(BASE) == ComplianceFloor()
-    assert desk.versions(limit=10) == ()
+    service = made.factory.policy
+    assert service.current() == service.seen() == service.demand() == OPEN
+    assert service.floor_of(BASE) == ComplianceFloor()
+    assert service.versions(limit=10) == ()
     with pytest.raises(NotFound, match="no policy is in force"):
-        desk.shown()
+        service.shown()
     with pytest.raises(NotFound, match="no version 1"):
-        desk.shown(1)
+        service.shown(1)
 
 
 @pytest.mark.parametrize("caller", [scenes.principal("secops"), scenes.principal(roles=["Factory.Reader"])])
@@ -60,7 +60,7 @@ def test_only_secops_changes_the_policy(caller: Principal) -> None:
 
 def test_a_policy_replaces_the_version_that_was_seen_and_every_version_is_kept() -> None:
     made = scenes.registered({})
-    desk = made.factory.policy
+    service = made.factory.policy
     with pytest.raises(NotFound, match="If-None-Match"):
         _put(made, {}, "1")
     assert _put(made, {"maxAge": "7d"}, None) == 1
@@ -70,15 +70,15 @@ def test_a_policy_replaces_the_version_that_was_seen_and_every_version_is_kept()
     assert _put(made, {"maxAge": "8d"}, "1") == 2
     with pytest.raises(StaleWrite):
         _put(made, {"maxAge": "9d"}, "1")
-    assert desk.current().longest_max_age == timedelta(days=8)
-    assert desk.current().revision == 2
-    newest, oldest = desk.versions(limit=10)
+    assert service.current().longest_max_age == timedelta(days=8)
+    assert service.current().revision == 2
+    newest, oldest = service.versions(limit=10)
     assert (newest.revision, oldest.revision) == (2, 1)
     assert newest.at - oldest.at == timedelta(hours=1)
     assert newest.actor == ADMIN.name
-    assert desk.versions(before=2, limit=10) == (oldest,)
-    assert desk.shown().document == policies.document(maxAge="8d")
-    assert desk.shown(1).document == policies.document(maxAge="7d")
+    assert service.versions(before=2, limit=10) == (oldest,)
+    assert service.shown().document == policies.document(maxAge="8d")
+    assert service.shown(1).document == policies.document(maxAge="7d")
     assert scenes.told(made, "policy-changed", revision=2, actor="admin")
 
 
@@ -117,13 +117,13 @@ def test_a_floor_under_an_image_that_is_no_base_is_refused_and_one_for_a_base_to
 
 def test_the_floor_of_an_image_is_that_of_its_base_whatever_is_between() -> None:
     made = scenes.registered(CHAIN)
-    desk = made.factory.policy
+    service = made.factory.policy
     policies.put(made, compliance=policies.FLOOR)
-    assert {desk.floor_of(image) for image in (BASE, JAVA, PAYMENTS, ImageName("gone"))} == {GENERAL}
+    assert {service.floor_of(image) for image in (BASE, JAVA, PAYMENTS, ImageName("gone"))} == {GENERAL}
     policies.put(made, compliance=policies.FLOOR, bases={"rhel9-base": {"minScore": 95}})
     strict = ComplianceFloor(profile="cis_server_l1", min_score=95)
-    assert {desk.floor_of(image) for image in (BASE, JAVA, PAYMENTS)} == {strict}
-    assert desk.floor_of(ImageName("gone")) == GENERAL
+    assert {service.floor_of(image) for image in (BASE, JAVA, PAYMENTS)} == {strict}
+    assert service.floor_of(ImageName("gone")) == GENERAL
 
 
 def test_ancestors_that_do_not_end_are_looked_through_a_bounded_number_of_times() -> None:
@@ -150,14 +150,14 @@ def test_what_was_in_force_and_is_lost_lets_nothing_through() -> None:
     made = scenes.registered({})
     policies.put(made, maxAge="7d")
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
-    desk = made.factory.policy
+    service = made.factory.policy
     with pytest.raises(PolicyLost, match="state rebuild --force"):
-        desk.current()
+        service.current()
     with pytest.raises(PermanentError, match="was lost") as refused:
         _put(made, {}, None)
     assert refused.value.error_class is ErrorClass.CONFLICT
     with pytest.raises(PermanentError, match="was lost"):
-        desk.shown()
+        service.shown()
     with pytest.raises(PermanentError, match="was lost"):
         made.register("rhel9-base", None)
     assert scenes.images(made).find_head(BASE) is None
