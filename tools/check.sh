@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# The whole gate: every check runs, and the exit status says whether all passed.
+# The gate. Without arguments every check runs; with names only those run; --list prints the names.
+# The exit status says whether all passed. The hooks of .pre-commit-config.yaml call this file, one name each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[ ! -d .venv/bin ] || PATH="$PWD/.venv/bin:$PATH"
+ALL=(format lint types layers yaml shell house-rules workflows terraform domain-coverage)
 failed=0
 
 check() { # name, command...
-  local name=$1
+  local name=$1 output
   shift
   if output=$("$@" 2>&1); then
     printf 'ok       %s\n' "$name"
@@ -15,7 +18,7 @@ check() { # name, command...
   fi
 }
 
-skip() { # name, reason
+skip() { # name, reason; with the third word "must" it is a failure in CI
   if [ "${CI:-}" = true ] && [ "${3:-}" = must ]; then
     printf 'FAILED   %s: %s\n' "$1" "$2"
     failed=1
@@ -24,19 +27,51 @@ skip() { # name, reason
   fi
 }
 
-mapfile -t scripts < <(git ls-files '*.sh' '.ci/run')
-check "format" ruff format --check --quiet .
-check "lint" ruff check --quiet .
-check "types" mypy
-check "layers" lint-imports
-check "yaml" yamllint --strict .
-check "shell" shellcheck "${scripts[@]}"
-check "house rules" python tools/house_rules.py
-if command -v terraform >/dev/null; then
-  check "terraform format" terraform fmt -check -recursive infra
-else
-  skip "terraform format" "terraform is not on the PATH"
+run() { # name
+  local files program
+  case $1 in
+  format) check "$1" ruff format --check --quiet . ;;
+  lint) check "$1" ruff check --quiet . ;;
+  types) check "$1" mypy ;;
+  layers) check "$1" lint-imports ;;
+  yaml) check "$1" yamllint --strict . ;;
+  shell)
+    mapfile -t files < <(git ls-files '*.sh' '.ci/run')
+    check "$1" shellcheck "${files[@]}"
+    ;;
+  house-rules) check "$1" python -m tools.house_rules ;;
+  workflows)
+    # actionlint runs the shellcheck that it finds on the PATH over each `run:`.
+    if program=$(python -m tools.build_actionlint --find); then
+      check "$1" "$program"
+    else
+      skip "$1" "there is no actionlint: .venv/bin/python -m tools.build_actionlint builds it" must
+    fi
+    ;;
+  terraform)
+    if command -v terraform >/dev/null; then
+      check "$1" terraform fmt -check -recursive infra
+    else
+      skip "$1" "terraform is not on the PATH"
+    fi
+    ;;
+  domain-coverage)
+    check "$1" python -m pytest -q -n 0 tests/unit/domain --cov=pipeline_core.domain --cov-branch \
+      --cov-report=term-missing:skip-covered --cov-fail-under=100
+    ;;
+  *)
+    printf 'FAILED   %s: there is no such check, these are: %s\n' "$1" "${ALL[*]}"
+    failed=1
+    ;;
+  esac
+}
+
+if [ "${1:-}" = --list ]; then
+  printf '%s\n' "${ALL[@]}"
+  exit
 fi
-check "coverage of the domain" python -m pytest -q -n 0 tests/unit/domain --cov=pipeline_core.domain --cov-branch \
-  --cov-report=term-missing:skip-covered --cov-fail-under=100
+[ $# -gt 0 ] || set -- "${ALL[@]}"
+for name in "$@"; do
+  run "$name"
+done
 exit "$failed"
