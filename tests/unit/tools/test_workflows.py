@@ -58,7 +58,7 @@ def test_actionlint_finds_a_broken_workflow(case: str, tmp_path: Path) -> None:
 
 def _run(program: Path, workflow: Path) -> subprocess.CompletedProcess[str]:
     shellcheck = Path(sys.prefix) / "bin" / "shellcheck"
-    command = [program, "-no-color", "-shellcheck", shellcheck, workflow]
+    command = [str(each) for each in (program, "-no-color", "-shellcheck", shellcheck, workflow)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
