@@ -114,7 +114,7 @@ GOOD = {
     ),
     "a folder of the greatest size": (
         sizes.flat_folders,
-        [*modules("builder", 16), *one("builder/__init__.py", "")],
+        [*modules("builder", 16), *one("builder/__init__.py", ""), *one("builder/__main__.py", "")],
     ),
     "the domain": (sizes.flat_folders, modules("pipeline_core/domain", 40)),
     "a folder of tests": (sizes.flat_folders, modules("tests/unit", 40)),
