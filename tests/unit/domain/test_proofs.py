@@ -60,7 +60,7 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exhibit", "wanted"),
+    ("tagged_version", "wanted"),
     [
         (replace(TAGGED_VERSION, subject=ID.upper()), []),
         (replace(TAGGED_VERSION, subject=ID.replace("9.1.1", "9.1.2")), ["subject"]),
