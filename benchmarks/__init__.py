@@ -1,0 +1,1 @@
+"""Measurements that are too slow or too uncertain for a test; each prints figures and their ratios in one run."""
