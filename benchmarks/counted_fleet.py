@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 from benchmarks import table_copy
-from pipeline_core import bootstrap
 from pipeline_core.adapters.memory.blobs import MemoryBlobs
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.ports import BlobFacts, Clock, TableWrite, Verb
 from pipeline_core.settings import Limits
 from pipeline_core.wire.messages import QUEUES
+from pipeline_core.wiring import factory as wiring
 from simulation import fleet, world
 from simulation.world import ADMIN, World
 
@@ -120,7 +120,7 @@ def lose(made: World) -> None:
         for message in queues.messages(queue):
             queues.delete(queue, message)
     limits = Limits(slots=_SLOTS, creates_per_hour=10_000, team_slots=_SLOTS, wait=timedelta(seconds=30))
-    made.factory = bootstrap.assemble(made.ports, made.factory.registrar.site, limits)
+    made.factory = wiring.assemble(made.ports, made.factory.registrar.deployment, limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
