@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from tools.house_rules import glossary, names, repository, sizes, source
+from tools.house_rules import glossary, names, repository, sizes, source, words
 
 Rule = Callable[[Sequence[source.File]], Iterator[source.Finding]]
 
@@ -21,6 +21,7 @@ AWAITED: Final[Mapping[str, Rule]] = {
     "doubled-names": names.doubled_names,
     "glossary-unused": glossary.unused_entries,
     "glossary-missing": glossary.missing_words,
+    "plain-words": words.plain_words,
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tools.house_rules import __main__ as house_rules
 from tools.house_rules import glossary, names, repository, sizes
+from tools.house_rules import words as plain
 from tools.house_rules.source import File, tracked
 
 HASH = "    --hash=sha256:" + "0" * 64
@@ -99,6 +100,16 @@ BROKEN = {
         glossary.missing_words,
         [*words("| image | text |"), *some(pipeline_core__a="class ImageFence: ...")],
     ),
+    "a docstring with a word that is hard to read": (
+        plain.plain_words,
+        one("local/a.py", '"""It mends a row."""'),
+    ),
+    "a comment with one": (plain.plain_words, one("local/a.py", "a = 1  # whoever writes first")),
+    "a message with one": (
+        plain.plain_words,
+        one("builder/a.py", 'raise ValueError(f"{name} is no version")'),
+    ),
+    "a document with one": (plain.plain_words, one("docs/a.md", "The owner is told.")),
     "a class whose noun is in a meaning only": (
         glossary.missing_words,
         [*words("| image | a fence |"), *some(pipeline_core__a="class Fence: ...")],
@@ -152,6 +163,11 @@ GOOD = {
             *one("builder/a.py", "imageVersions = ImageVersion(children)"),
         ],
     ),
+    "a name, a word of a program, and plain words": (
+        plain.plain_words,
+        one("builder/a.py", 'told = "told"  # there is no version, it is no longer here'),
+    ),
+    "what was said on its day": (plain.plain_words, one("docs/adr/0001-a.md", "The owner is told.")),
     "a class whose noun is an entry": (
         glossary.missing_words,
         [
