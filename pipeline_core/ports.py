@@ -366,3 +366,23 @@ class Signer(Protocol):
     def trusted_keys(self) -> Sequence[PublicKey]:
         """Every version of the key that is enabled, newest first; it may be some minutes old."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """One implementation of each port: what the services are wired to. Azure's and the twins are both one."""
+
+    tables: Tables
+    queues: Queues
+    blobs: Blobs
+    marketplace: Marketplace
+    galleries: Galleries
+    containers: Containers
+    resources: Resources
+    secrets: Secrets
+    signer: Signer
+    web: Web
+    tokens: Tokens
+    clock: Clock
+    chance: Chance
+    logs: Logs

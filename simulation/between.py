@@ -9,18 +9,15 @@ from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
 from pipeline_core.ports import (
     Blobs,
-    Chance,
     Clock,
     Containers,
     Galleries,
-    Logs,
     Marketplace,
+    Ports,
     Queues,
     Resources,
-    Secrets,
     Signer,
     Tables,
-    Tokens,
     Verb,
     Web,
 )
@@ -203,23 +200,10 @@ class SkewedClock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaultyPorts:
+class FaultyPorts(Ports):
     """The ports that the services of a simulated world are given."""
 
-    tables: Tables
-    queues: Queues
-    blobs: Blobs
-    marketplace: Marketplace
-    galleries: Galleries
-    containers: Containers
-    resources: Resources
-    secrets: Secrets
-    signer: Signer
-    web: Web
-    tokens: Tokens
     clock: SkewedClock
-    chance: Chance
-    logs: Logs
     calls: Calls = field(repr=False)
 
 

@@ -13,8 +13,7 @@ from types import ModuleType
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.guard.secrets import Form
-from pipeline_core.port_set import Ports
-from pipeline_core.ports import Tokens
+from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Cancellations
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.containers import ContainerStage

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.port_set import Ports
+from pipeline_core.ports import Ports
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.policies.floors import PolicyRules

@@ -1,7 +1,7 @@
 """Put together what vouches for versions: the signer and all who ask it."""
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.port_set import Ports
+from pipeline_core.ports import Ports
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.provenance.alarm import Unproven

@@ -1,6 +1,5 @@
 """Every port with Azure behind it; loading this module loads the SDKs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from azure.core.credentials import TokenCredential
@@ -21,36 +20,16 @@ from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.azure.web import HttpsWeb
 from pipeline_core.adapters.key_file import KeyFileSigner
 from pipeline_core.adapters.system import SystemChance, SystemClock
-from pipeline_core.ports import Clock, Signer
+from pipeline_core.ports import Clock, Ports, Signer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzurePorts:
-    """The adapters by the names of the ports."""
-
-    clock: SystemClock
-    chance: SystemChance
-    logs: telemetry.StructuredLogs
-    tables: AzureTables
-    queues: AzureQueues
-    blobs: AzureBlobs
-    marketplace: AzureMarketplace
-    galleries: AzureGalleries
-    containers: AzureContainers
-    resources: AzureResources
-    secrets: AzureSecrets
-    signer: Signer
-    web: HttpsWeb
-    tokens: EntraTokens
-
-
-def connect(settings: Configured, credential: TokenCredential | None = None) -> AzurePorts:
+def connect(settings: Configured, credential: TokenCredential | None = None) -> Ports:
     """The adapters of this process. Nothing is called yet: a service that is down shows at its first use."""
     telemetry.configure()
     place = settings.azure()
     clients = Clients(place, credential)
     clock, chance, web = SystemClock(), SystemChance(), HttpsWeb(place.ca_file)
-    return AzurePorts(
+    return Ports(
         clock=clock,
         chance=chance,
         logs=telemetry.StructuredLogs(),

@@ -18,11 +18,12 @@ from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.memory.tokens import MemoryTokens
 from pipeline_core.adapters.memory.web import MemoryWeb
 from pipeline_core.domain.names import GalleryName
+from pipeline_core.ports import Ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryPorts:
-    """The twins by the names of the ports."""
+class MemoryPorts(Ports):
+    """The twins by the names of the ports, with what only a twin can do."""
 
     clock: ManualClock
     chance: SeededChance

@@ -18,7 +18,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
-from pipeline_core.ports import Principal, Row, TableWrite
+from pipeline_core.ports import Ports, Principal, Row, TableWrite
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore
@@ -77,26 +77,8 @@ def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team
 def rewired(made: World, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
-    wired = {one.name: getattr(made.ports, one.name) for one in fields(_Wired)}
-    made.factory = bootstrap.assemble(_Wired(**{**wired, **ports}), deployment_of(made), limits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wired:
-    clock: Any
-    chance: Any
-    logs: Any
-    tables: Any
-    queues: Any
-    blobs: Any
-    marketplace: Any
-    galleries: Any
-    containers: Any
-    resources: Any
-    secrets: Any
-    signer: Any
-    web: Any
-    tokens: Any
+    twins = Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
+    made.factory = bootstrap.assemble(replace(twins, **ports), deployment_of(made), limits)
 
 
 @dataclass(slots=True, kw_only=True)
