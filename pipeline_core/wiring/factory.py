@@ -14,6 +14,7 @@ from types import ModuleType
 from pipeline_core.deployment import Deployment
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Ports, Tokens
+from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Cancellations
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.containers import ContainerStage
@@ -343,8 +344,7 @@ def _driver(
     )
     stage = ContainerStage(
         images=images,
-        blobs=ports.blobs,
-        containers=ports.containers,
+        attempts=Attempts(blobs=ports.blobs, containers=ports.containers),
         capacity=capacity,
         documents=documents,
         launcher=launcher,

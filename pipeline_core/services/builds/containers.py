@@ -4,7 +4,6 @@ Derived from what is there (report, marker, group), never from what was remember
 where nothing is, and never create again for an attempt that has run.
 """
 
-import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,10 +11,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import builds, gates, retry
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
-    AlreadyExists,
     ErrorClass,
-    MalformedMessage,
-    NotFound,
     PermanentError,
     TransientError,
 )
@@ -24,15 +20,8 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
-from pipeline_core.ports import (
-    BlobFacts,
-    Blobs,
-    Chance,
-    Clock,
-    ContainerGroup,
-    Containers,
-    GroupState,
-)
+from pipeline_core.ports import Chance, Clock, ContainerGroup, GroupState
+from pipeline_core.services.builds.attempts import Attempts, group_name
 from pipeline_core.services.builds.drive import Failed, Moved, Progress, Wait
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
@@ -44,7 +33,7 @@ from pipeline_core.state import images as records
 from pipeline_core.state.capacity import CapacityStore, Release
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, attempt_folder
+from pipeline_core.wire.job import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
@@ -61,8 +50,7 @@ class ContainerStage:
     """Drives the phases BUILDING and VERIFYING."""
 
     images: ImageStore
-    blobs: Blobs
-    containers: Containers
+    attempts: Attempts
     capacity: CapacityStore
     documents: Documents
     launcher: Launcher
@@ -82,29 +70,26 @@ class ContainerStage:
         try:
             return self._look(build)
         except PermanentError:
-            if self._is_gone(build.value):
+            if self.attempts.is_gone(build.value):
                 raise
             return self._later()
 
     def _look(self, build: Stored[Build]) -> Progress:
-        name = group_name(build.value)
-        group = self.containers.find_group(name)
-        report = self._report(build.value)
+        group = self.attempts.find_group(build.value)
+        report = self.attempts.find_report(build.value)
         if report is not None or group is None:
             return self._without_need_of_group(build, group, report)
         if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or self._is_late(build.value):
-            if self._report(build.value) is not None:
+            if self.attempts.find_report(build.value) is not None:
                 return Wait(delay=timedelta(0))  # it was written between the two looks
-            return self._give_up(build.value, name)
+            return self._give_up(build.value)
         return Wait(delay=self.wait)
 
-    def _give_up(self, build: Build, name: str) -> Progress:
+    def _give_up(self, build: Build) -> Progress:
         """Delete a group that will not report; one whose container never began is noted as such."""
-        if self._facts(build, "started.json") is None:
-            note = f"{_folder(build)}/never-began.json"
-            with contextlib.suppress(AlreadyExists):
-                self.blobs.create("builds", note, b"{}", media_type="application/json")
-        self.containers.delete_group(name)
+        if self.attempts.find_facts(build, "started.json") is None:
+            self.attempts.leave(build, "never-began.json")
+        self.attempts.delete_group(build)
         return self._later()
 
     def _without_need_of_group(
@@ -112,13 +97,13 @@ class ContainerStage:
     ) -> Progress:
         if report is not None and build.value.phase is Phase.BUILDING and report.succeeded:
             if group is not None:
-                self.containers.delete_group(group.name)
+                self.attempts.delete_group(build.value)
             return self._harvest(build, report)
         if report is not None:
-            return self._harvest(build, report) if self._is_gone(build.value) else self._later()
-        has_begun = self._facts(build.value, "started.json") is not None
-        if has_begun or self._facts(build.value, "never-began.json") is not None:
-            if self.containers.find_group(group_name(build.value)) is not None:
+            return self._harvest(build, report) if self.attempts.is_gone(build.value) else self._later()
+        has_begun = self.attempts.find_facts(build.value, "started.json") is not None
+        if has_begun or self.attempts.find_facts(build.value, "never-began.json") is not None:
+            if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created it between the two looks
             if has_begun:
                 text = "the container ended, fell silent or ran out of time without a report; its log is kept"
@@ -149,13 +134,10 @@ class ContainerStage:
 
         A note without a group belongs to a handler that died in between; after a while it counts no more.
         """
-        name = f"{_folder(build)}/launched.json"
-        try:
-            self.blobs.create("builds", name, b"{}", media_type="application/json")
-        except AlreadyExists:
-            note = self._facts(build, "launched.json")
-            return note is not None and now > note.changed_at + _NOTE
-        return True
+        if self.attempts.leave(build, "launched.json"):
+            return True
+        note = self.attempts.find_facts(build, "launched.json")
+        return note is not None and now > note.changed_at + _NOTE
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:
@@ -231,32 +213,15 @@ class ContainerStage:
         )
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
 
-    def _report(self, build: Build) -> BuildReport | None:
-        folder = _folder(build)
-        try:
-            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
-        except NotFound:
-            return None
-        try:
-            report = BuildReport.from_wire(content)
-        except MalformedMessage as error:
-            raise PermanentError(ErrorClass.TEMPLATE, f"{folder}/result.json: {error}") from error
-        if folder != f"{report.build}/{report.stage}-{report.attempt}":
-            text = f"{folder}/result.json is of {report.build[:100]}, {report.stage} {report.attempt}"
-            raise PermanentError(
-                ErrorClass.TEMPLATE, f"{text}: a builder wrote where it should not; tell SecOps"
-            )
-        return report
-
     def _is_late(self, build: Build) -> bool:
         """True where the container began too long ago, fell silent, or did not begin within a fair time."""
         now = self.clock.now()
         if now <= build.phase_since + _SILENCE:
             return False
-        started = self._facts(build, "started.json")
+        started = self.attempts.find_facts(build, "started.json")
         if started is None:
             return self._waits_in_vain(build, now)
-        log = self._facts(build, "log.txt")
+        log = self.attempts.find_facts(build, "log.txt")
         if log is not None and now > log.changed_at + _SILENCE:
             return True
         timeout = self.documents.definition(build.definition).build.timeout
@@ -267,52 +232,10 @@ class ContainerStage:
 
         Counted from the first look that found it so: the creation itself may have waited for quota for hours.
         """
-        name = f"{_folder(build)}/waits-for-container.json"
-        with contextlib.suppress(AlreadyExists):
-            self.blobs.create("builds", name, b"{}", media_type="application/json")
+        if self.attempts.leave(build, "waits-for-container.json"):
             return False
-        seen = self._facts(build, "waits-for-container.json")
+        seen = self.attempts.find_facts(build, "waits-for-container.json")
         return seen is not None and now > seen.changed_at + _BEGINNING
-
-    def _facts(self, build: Build, name: str) -> BlobFacts | None:
-        return self.blobs.find_facts("builds", f"{_folder(build)}/{name}")
-
-    def _is_gone(self, build: Build) -> bool:
-        """True where no group of this attempt is left, nor, in the verify stage, the build stage's one.
-
-        The verify stage may begin while the build stage's group is still being deleted; the slot that both
-        used is given back, and a stage is tried again, only when everything is confirmed gone.
-        """
-        names = [group_name(build)]
-        if build.phase is Phase.VERIFYING:
-            names.append(build_group_name(build))
-        return not any(self._delete_again(name) for name in names)
-
-    def _delete_again(self, name: str) -> bool:
-        """True where the group is still there; its deletion is asked for again, which does no harm."""
-        if self.containers.find_group(name) is None:
-            return False
-        self.containers.delete_group(name)
-        return True
 
     def _later(self) -> Wait:
         return Wait(delay=min(_DELETION, self.wait))
-
-
-def _folder(build: Build) -> str:
-    return attempt_folder(build.id, build.phase.stage, build.attempt)
-
-
-def group_name(build: Build) -> str:
-    """The container group's name: derived from build, stage and attempt, so that it can be looked for."""
-    return _name(build, build.phase.stage, build.attempt)
-
-
-def build_group_name(build: Build) -> str:
-    """The name of the group whose attempt made the version that is verified now."""
-    return _name(build, Phase.BUILDING.stage, build.build_attempt)
-
-
-def _name(build: Build, stage: str, attempt: int) -> str:
-    text = f"{build.id}/{stage}/{attempt}"
-    return f"if-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

@@ -11,7 +11,7 @@ from pipeline_core.deployment import Deployment
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import NotFound, PermanentError
 from pipeline_core.ports import Containers, Galleries, GalleryImageVersion, Logs, VersionState
-from pipeline_core.services.builds import containers
+from pipeline_core.services.builds import attempts
 
 _BUILD_TAG = "imagefactory-build"
 
@@ -60,9 +60,9 @@ class Leftovers:
         """Names of the groups that are there; before a build was published its groups were seen to be gone."""
         if not build.phase.has_container:
             return ()
-        names = [containers.group_name(build)]
+        names = [attempts.group_name(build)]
         if build.phase is Phase.VERIFYING:
-            names.append(containers.build_group_name(build))
+            names.append(attempts.build_group_name(build))
         return [name for name in names if self.containers.find_group(name) is not None]
 
     def _versions(self, build: Build) -> tuple[Sequence[GalleryImageVersion], GalleryImageVersion | None]:

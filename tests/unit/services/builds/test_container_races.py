@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.ports import ContainerGroup, GroupState
-from pipeline_core.services.builds.containers import group_name
+from pipeline_core.services.builds.attempts import group_name
 from pipeline_core.wire.job import BuildReport
 from simulation.world import World
 from tests.unit.services import scenes

@@ -8,7 +8,7 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.services.builds.containers import group_name
+from pipeline_core.services.builds.attempts import group_name
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, attempt_folder
 from simulation.faults import Faults
 from simulation.world import LIVE, QUARANTINE, World

@@ -10,7 +10,7 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.services.builds.containers import group_name
+from pipeline_core.services.builds.attempts import group_name
 from pipeline_core.services.upkeep.builds import EXPECTED
 from pipeline_core.services.upkeep.campaigns import STALLED_AFTER
 from pipeline_core.state import images as records
