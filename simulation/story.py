@@ -157,7 +157,7 @@ class Story:
         """False where a build keeps it from being deleted."""
         for _ in range(_TRIES):
             try:
-                head = self.world.factory.queries.images_store.find_head(image)
+                head = self.world.base.records.images.find_head(image)
                 if head is not None:
                     self.world.factory.registrar.unregister(image, world.ADMIN, document_etag(head.value))
             except (TransientError, StaleWrite, Killed):
@@ -184,7 +184,7 @@ class Story:
         asked = 0
         for name in sorted(self.world.registered, key=str):
             now = self.world.ports.clock.now()
-            snapshot = self.world.factory.reconciler.observer.observe(name, now).snapshot
+            snapshot = self.world.parts.images.observer.observe(name, now).snapshot
             decision = plan.plan(snapshot, now)
             if not isinstance(decision, DoNothing) or decision.why not in _BY_PERSON:
                 continue

@@ -15,8 +15,9 @@ from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.register import document_etag
 from pipeline_core.settings import Limits
-from pipeline_core.wiring import factory as bootstrap
-from pipeline_core.wiring.factory import Factory
+from pipeline_core.wiring.factory import Factory, factory_of, secret_forms
+from pipeline_core.wiring.foundation import Foundation, foundation_of
+from pipeline_core.wiring.parts import Parts, parts_of
 from simulation import between, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.faults import LEVELS, Faults, Injector
@@ -46,6 +47,8 @@ class World:
     platform: Platform
     safety: Safety
     injector: Injector
+    base: Foundation
+    parts: Parts
     registered: set[ImageName] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)  # resources of somebody else, whose lease is not over
     findings: list[str] = field(default_factory=list)
@@ -63,6 +66,11 @@ class World:
     @factory.setter
     def factory(self, factory: Factory) -> None:
         self.host.factory = factory
+
+    def rewire(self, base: Foundation) -> None:
+        """The same services on another foundation; the world keeps its own ports."""
+        self.base, self.parts = base, parts_of(base, secret_forms())
+        self.factory = factory_of(base, self.parts)
 
     @property
     def deliveries(self) -> int:
@@ -89,7 +97,7 @@ class World:
         digest, content = fleet.bundle(text)
         self.factory.registrar.store_bundle(digest, content)
         image = ImageName(name)
-        known = self.factory.queries.images_store.find_head(image)
+        known = self.base.records.images.find_head(image)
         self.factory.registrar.register(
             image,
             fleet.document(name, parent, **changes),
@@ -208,8 +216,9 @@ def make(
     calls = Calls(injector=injector, watch=safety.watch)
     ports = between.behind(bare, calls)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    factory = bootstrap.assemble(ports, _deployment(), limits)
-    host = Host(twins=bare, ports=ports, factory=factory, platform=platform)
+    base = foundation_of(ports, _deployment(), limits)
+    parts = parts_of(base, secret_forms())
+    host = Host(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
     calls.overtake = host.overtake
     world = World(
         ports=bare,
@@ -218,6 +227,8 @@ def make(
         platform=platform,
         safety=safety,
         injector=injector,
+        base=base,
+        parts=parts,
     )
     injector.enabled = False  # the platform is set up before anything goes wrong
     set_platform(world, upload(world, "platform"))

@@ -1,31 +1,41 @@
 """Put together what deals with poisoned messages: who records them, and the review by people."""
 
-from pipeline_core.ports import Chance, Clock, Logs, Queues, Tables
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
+from dataclasses import dataclass
+
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.services.poison.record import Poison
 from pipeline_core.services.poison.review import PoisonReview
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.poison import PoisonStore
+from pipeline_core.wiring.foundation import Foundation
 
 
-def poison_of(
-    *,
-    tables: Tables,
-    queues: Queues,
-    images: ImageStore,
-    projection: Projection,
-    journal: Journal,
-    clock: Clock,
-    chance: Chance,
-    logs: Logs,
-) -> tuple[Poison, PoisonReview]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonParts:
+    """Both are for triggers."""
+
+    recorder: Poison
+    review: PoisonReview
+
+
+def poison_of(base: Foundation) -> PoisonParts:
     """The recorder and the review, over the same records and marks."""
-    store, marks = PoisonStore(tables), PoisonMarks(images=images, projection=projection)
-    recorder = Poison(store=store, marks=marks, outbox=Outbox(queues), clock=clock, chance=chance, logs=logs)
-    review = PoisonReview(
-        store=store, marks=marks, images=images, queues=queues, journal=journal, clock=clock, logs=logs
+    records, effects = base.records, base.effects
+    marks = PoisonMarks(images=records.images, projection=effects.projection)
+    return PoisonParts(
+        recorder=Poison(
+            store=records.poison,
+            outbox=effects.outbox,
+            clock=effects.clock,
+            chance=effects.chance,
+            logs=effects.logs,
+            marks=marks,
+        ),
+        review=PoisonReview(
+            store=records.poison,
+            images=records.images,
+            journal=effects.journal,
+            clock=effects.clock,
+            logs=effects.logs,
+            marks=marks,
+            queues=base.ports.queues,
+        ),
     )
-    return recorder, review

@@ -1,38 +1,55 @@
-"""Put together what vouches for versions: the signer and all who ask it."""
+"""Put together what vouches for versions: the signer's service, the alarm, and all who ask them."""
 
-from pipeline_core.deployment import Deployment
-from pipeline_core.ports import Ports
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from dataclasses import dataclass
+
 from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.provenance.gallery_events import GalleryEvents
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.wiring.foundation import Foundation
 
 
-def provenance_of(ports: Ports, deployment: Deployment) -> Provenance:
-    """Who vouches for versions, and holds them against what was vouched for."""
-    return Provenance(
-        blobs=ports.blobs, images=ImageStore(ports.tables), signer=ports.signer, deployment=deployment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceParts:
+    """`vouching` signs and examines, `unproven` raises the alarm, the others are for triggers."""
+
+    vouching: Provenance
+    unproven: Unproven
+    gallery_events: GalleryEvents
+    proofs: Proofs
+
+
+def provenance_of(base: Foundation) -> ProvenanceParts:
+    """All of them, over one signer."""
+    ports, records, effects = base.ports, base.records, base.effects
+    vouching = Provenance(
+        images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
     )
-
-
-def unproven_of(ports: Ports, provenance: Provenance, journal: Journal, outbox: Outbox) -> Unproven:
-    """Who raises the alarm."""
-    return Unproven(
-        store=UnprovenStore(ports.tables),
+    unproven = Unproven(
+        store=records.unproven,
+        outbox=effects.outbox,
+        journal=effects.journal,
+        logs=effects.logs,
         galleries=ports.galleries,
-        provenance=provenance,
-        outbox=outbox,
-        journal=journal,
-        logs=ports.logs,
-        excludes=provenance.deployment.excludes_unproven,
+        provenance=vouching,
+        excludes=base.deployment.excludes_unproven,
     )
-
-
-def proofs_of(ports: Ports, provenance: Provenance) -> Proofs:
-    """Who shows it to consumers."""
-    return Proofs(
-        images=provenance.images, galleries=ports.galleries, provenance=provenance, signer=ports.signer
+    return ProvenanceParts(
+        vouching=vouching,
+        unproven=unproven,
+        gallery_events=GalleryEvents(
+            images=records.images,
+            outbox=effects.outbox,
+            logs=effects.logs,
+            galleries=ports.galleries,
+            unproven=unproven,
+            deployment=base.deployment,
+        ),
+        proofs=Proofs(
+            images=records.images,
+            galleries=ports.galleries,
+            provenance=vouching,
+            signer=ports.signer,
+            deployment=base.deployment,
+        ),
     )

@@ -1,48 +1,49 @@
 """Put the restorer together: it is needed once in a factory's life, and has parts that nobody else uses."""
 
-from pipeline_core.ports import Galleries
-from pipeline_core.services.images.register import Registrar
+from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.recovery.image import ImageRestorer
 from pipeline_core.services.recovery.lineage import LineageRestorer
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.services.recovery.recover import Restorer
+from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.policies import PolicyParts
 
 
-def restorer_of(registrar: Registrar, galleries: Galleries, provenance: Provenance) -> Restorer:
-    """The restorer of what this registrar writes."""
-    lost_builds = LostBuilds(blobs=registrar.blobs)
-    return Restorer(
-        recovery_log=registrar.recovery_log,
+def restorer_of(base: Foundation, policy: PolicyParts, provenance: Provenance, poller: Poller) -> Restorer:
+    """The restorer of this factory's tables."""
+    galleries, records, effects = base.ports.galleries, base.records, base.effects
+    lost_builds = LostBuilds(blobs=base.ports.blobs)
+    images = ImageRestorer(
+        images=records.images,
+        index=records.index,
+        sources=records.sources,
+        documents=effects.documents,
+        recovery_log=effects.recovery_log,
+        projection=effects.projection,
+        journal=effects.journal,
+        clock=effects.clock,
         galleries=galleries,
-        sources=registrar.sources,
-        images=ImageRestorer(
-            images=registrar.images,
-            index=registrar.index,
-            sources=registrar.sources,
-            galleries=galleries,
-            documents=registrar.documents,
-            versions=LiveVersions(galleries=galleries, documents=registrar.documents, provenance=provenance),
-            lost_builds=lost_builds,
-            recovery_log=registrar.recovery_log,
-            policy=registrar.policy,
-            projection=registrar.projection,
-            journal=registrar.journal,
-            clock=registrar.clock,
-            deployment=registrar.deployment,
-        ),
+        versions=LiveVersions(documents=effects.documents, galleries=galleries, provenance=provenance),
+        lost_builds=lost_builds,
+        policy=policy.policies,
+        deployment=base.deployment,
+    )
+    return Restorer(
+        sources=records.sources,
+        recovery_log=effects.recovery_log,
+        logs=effects.logs,
+        images=images,
         lineage=LineageRestorer(
-            images=registrar.images,
-            index=registrar.index,
-            sources=registrar.sources,
-            documents=registrar.documents,
+            images=records.images,
+            index=records.index,
+            sources=records.sources,
+            documents=effects.documents,
+            projection=effects.projection,
+            clock=effects.clock,
             lost_builds=lost_builds,
-            projection=registrar.projection,
-            clock=registrar.clock,
         ),
-        policy=registrar.policy,
-        poller=registrar.poller,
-        deployment=registrar.deployment,
-        logs=registrar.logs,
+        policy=policy.policies,
+        poller=poller,
     )

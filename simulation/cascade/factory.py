@@ -20,8 +20,7 @@ from pipeline_core.settings import Limits
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
-from pipeline_core.wiring import factory as bootstrap
-from pipeline_core.wiring.factory import Factory
+from pipeline_core.wiring.factory import Factory, assemble
 from simulation import scans
 from simulation.cascade import seed
 from simulation.cascade.fleet import Fleet
@@ -48,7 +47,7 @@ def run(fleet: Fleet, *, slots: int, creates_per_hour: int) -> Run:
     ports.galleries.replication = wait
     seed.seed(ports, fleet, _LIVE)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    factory = bootstrap.assemble(ports, _deployment(), limits)
+    factory = assemble(ports, _deployment(), limits)
     durations = {image.name: {"build": image.build, "verify": image.verify} for image in fleet.images}
     line = _Line(ports=ports, factory=factory, durations=durations)
     released = ports.clock.now()

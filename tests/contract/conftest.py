@@ -25,7 +25,7 @@ PROGRAM = Path(__file__).with_name("container_program.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Azure:
-    """The SDK clients as `bootstrap` makes them, and the emulator behind them."""
+    """The SDK clients as the wiring makes them, and the emulator behind them."""
 
     arm: launch.RunningArm
     configuration: Configuration

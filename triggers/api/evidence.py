@@ -30,7 +30,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/api/builds/{identity}/evidence")
     def list_evidence(identity: str) -> Evidence:
         """Every file that is kept of a build, of all attempts of both stages, with the gates' verdicts."""
-        shown = factory().evidence.files.show(parse("identity", BuildId, identity))
+        shown = factory().evidence.show(parse("identity", BuildId, identity))
         return Evidence.model_validate(shown)
 
     @routes.get(
@@ -41,14 +41,14 @@ def router(factory: Provider) -> APIRouter:
     def read_evidence(identity: str, attempt: str, name: str) -> Response:
         """One file, held to the digest that the builder reported; `attempt` is like `verify-1`. gzip stays gzip."""
         build, place = parse("identity", BuildId, identity), parse("attempt", Place.parse, attempt)
-        kept = factory().evidence.files.read(build, place, name)
+        kept = factory().evidence.read(build, place, name)
         return _attachment(kept, f"{build}.{place}.{kept.name}")
 
     @routes.get("/api/images/{name}/versions/{version}/sbom", response_class=Response, responses={200: _SBOM})
     def read_sbom(name: str, version: str) -> Response:
         """The software bill of materials of a published version, as CycloneDX JSON."""
         image, exact = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
-        return _attachment(factory().evidence.versions.sbom(image, exact), f"{image}-{exact}.cdx.json")
+        return _attachment(factory().comparing.sbom(image, exact), f"{image}-{exact}.cdx.json")
 
     @routes.get("/api/images/{name}/diff")
     def compare_versions(
@@ -59,7 +59,7 @@ def router(factory: Provider) -> APIRouter:
         """What differs from one published version to another: packages, advisories, compliance."""
         image = parse("name", ImageName, name)
         old, new = parse("from", GalleryVersion.parse, before), parse("to", GalleryVersion.parse, after)
-        return Comparison.model_validate(factory().evidence.versions.diff(image, old, new))
+        return Comparison.model_validate(factory().comparing.diff(image, old, new))
 
     return routes
 

@@ -45,7 +45,7 @@ def router(factory: Provider) -> APIRouter:
         after: Annotated[str, Query(alias="to", max_length=64)],
     ) -> HTMLResponse:
         """What differs between two published versions."""
-        found = factory().evidence.versions.diff(
+        found = factory().comparing.diff(
             parse("name", ImageName, name),
             parse("from", GalleryVersion.parse, before),
             parse("to", GalleryVersion.parse, after),
@@ -56,7 +56,7 @@ def router(factory: Provider) -> APIRouter:
     def show_build(identity: str) -> HTMLResponse:
         """One build with its gates and its evidence."""
         build, held = parse("identity", BuildId, identity), factory()
-        page = pages.build(held.queries.build(build), held.evidence.files.show(build))
+        page = pages.build(held.queries.build(build), held.evidence.show(build))
         return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/poison")

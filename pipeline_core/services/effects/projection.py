@@ -4,8 +4,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Row
 from pipeline_core.services.effects.recovery_log import RecoveryLog
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
+from pipeline_core.state.stores import Records
 
 _ROUNDS = 5
 
@@ -13,9 +12,9 @@ _ROUNDS = 5
 class Projection:
     """A copy that lags is repaired by the next change of the image or by the sweep."""
 
-    def __init__(self, images: ImageStore, index: Index, recovery_log: RecoveryLog, logs: Logs) -> None:
-        self._images = images
-        self._index = index
+    def __init__(self, records: Records, recovery_log: RecoveryLog, logs: Logs) -> None:
+        self._images = records.images
+        self._index = records.index
         self._recovery_log = recovery_log
         self._logs = logs
 

@@ -15,10 +15,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
 from pipeline_core.state import unlogged
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.policy import PolicyStore
-from pipeline_core.state.sources import SourceStore
-from pipeline_core.state.unlogged import UnloggedStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire import recovery_log as wire
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
 
@@ -32,21 +29,12 @@ _QUIET = timedelta(minutes=5)  # whoever made a younger note is still at work
 class RecoveryLog:
     """Appends entries, and reads the newest ones."""
 
-    def __init__(
-        self,
-        blobs: Blobs,
-        images: ImageStore,
-        sources: SourceStore,
-        policies: PolicyStore,
-        unlogged: UnloggedStore,
-        clock: Clock,
-        logs: Logs,
-    ) -> None:
+    def __init__(self, blobs: Blobs, records: Records, clock: Clock, logs: Logs) -> None:
         self._blobs = blobs
-        self._images = images
-        self._sources = sources
-        self._policies = policies
-        self._unlogged = unlogged
+        self._images = records.images
+        self._sources = records.sources
+        self._policies = records.policies
+        self._unlogged = records.unlogged
         self._clock = clock
         self._logs = logs
         self._written: OrderedDict[ImageName, str] = OrderedDict()

@@ -14,9 +14,8 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.services.policies.policy import Policies
-from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +36,9 @@ class Observer:
     The policy is read only where SecOps' floor had refused one of them.
     """
 
-    def __init__(self, images: ImageStore, sources: SourceStore, policy: Policies) -> None:
-        self._images = images
-        self._sources = sources
+    def __init__(self, records: Records, policy: Policies) -> None:
+        self._images = records.images
+        self._sources = records.sources
         self._policy = policy
 
     def observe(self, image: ImageName, now: datetime) -> Observation:

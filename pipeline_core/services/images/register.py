@@ -22,7 +22,6 @@ from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageNam
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.guard import bundles as guard
 from pipeline_core.ports import Blobs, Clock, Logs, Principal
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
@@ -89,7 +88,7 @@ class Registrar:
                     )
                 ]
             )
-        findings = guard.check_bundle(content, self.rules.forms)
+        findings = self.rules.findings(content)
         if findings:
             raise InvalidDocument([finding.as_problem() for finding in findings])
         try:

@@ -12,6 +12,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles as guard
+from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
@@ -54,6 +55,10 @@ class RegistrationRules:
         if old is not None:
             yield from self._trait_problems(definition, old)
         yield from self.floors.problems(definition, policy)
+
+    def findings(self, content: bytes) -> Sequence[Finding]:
+        """What the guard refuses in a bundle, whichever image is built from it."""
+        return guard.check_bundle(content, self.forms)
 
     def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
         """The highest version ever allotted to `name`, also where it was deleted and comes back."""

@@ -6,6 +6,7 @@ It answers for nothing: whoever asks verifies what is shown.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage, NotFound
 from pipeline_core.domain.names import Digest, ImageName
@@ -39,6 +40,7 @@ class Proofs:
     galleries: Galleries
     provenance: Provenance
     signer: Signer
+    deployment: Deployment
 
     def show(self, image: ImageName, version: GalleryVersion) -> VersionProof:
         """What is known of a version in the image's live gallery; raises NotFound."""
@@ -51,7 +53,7 @@ class Proofs:
         return VersionProof(
             image=str(image),
             version=str(version),
-            subject=statements.version_id(self.provenance.deployment, gallery, image, version),
+            subject=statements.version_id(self.deployment, gallery, image, version),
             state=live.state.value,
             excluded_from_latest=live.excluded_from_latest,
             tags=dict(live.tags),

@@ -76,6 +76,12 @@ class ImageRestorer:
     clock: Clock
     deployment: Deployment
 
+    def in_galleries(self) -> frozenset[ImageName]:
+        """Every image that a live gallery knows; one list call per gallery."""
+        return frozenset(
+            name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)
+        )
+
     def restore(self, name: ImageName, principal: Principal) -> Fate:
         """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
         known = self.images.find_head(name)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from itertools import islice
 
-from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import Galleries, Logs, Principal
+from pipeline_core.ports import Logs, Principal
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.policies.policy import Policies
@@ -62,13 +61,11 @@ class Restorer:
     """Restores state, step by step."""
 
     recovery_log: RecoveryLog
-    galleries: Galleries
     sources: SourceStore
     images: ImageRestorer
     lineage: LineageRestorer
     policy: Policies
     poller: Poller
-    deployment: Deployment
     logs: Logs
 
     def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
@@ -116,8 +113,7 @@ class Restorer:
 
     def _untold(self) -> Sequence[ImageName]:
         told = set(self.recovery_log.images())
-        found = {name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)}
-        return sorted(found - told)
+        return sorted(self.images.in_galleries() - told)
 
     def _lineage(self, last: str) -> StepReport:
         unseen = () if last else self._poll()

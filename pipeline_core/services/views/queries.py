@@ -16,6 +16,7 @@ from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.images.register import document_etag
 from pipeline_core.services.policies.floors import PolicyRules
+from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.views.views import (
     BuildView,
     EntryView,
@@ -43,6 +44,7 @@ class Queries:
     index: Index
     sources: SourceStore
     observer: Observer
+    policies: Policies
     floors: PolicyRules
     clock: Clock
 
@@ -72,7 +74,7 @@ class Queries:
                 detail=rests or ("" if hold is None else hold.message),
                 conditions=(
                     *held,
-                    *self._below(head, observation.snapshot.world, self.floors.policies.seen()),
+                    *self._below(head, observation.snapshot.world, self.policies.seen()),
                 ),
             ),
             etag=document_etag(head),
@@ -92,7 +94,7 @@ class Queries:
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
         shown = [head for head in heads if team is None or head.registration.team == team]
-        policy = self.floors.policies.seen()
+        policy = self.policies.seen()
         listed = tuple(self._listed(head, world, policy) for head in shown)
         return ImagePage(images=listed, next=page.after)
 

@@ -27,7 +27,7 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.messages import QUEUES, RebuildMessage, StepMessage
-from pipeline_core.wiring import factory as bootstrap
+from pipeline_core.wiring.foundation import foundation_of
 from simulation import fleet, world
 from simulation.world import World
 
@@ -70,7 +70,7 @@ def released(made: World, version: str = NEXT_RELEASE) -> None:
 def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team_slots: int = 8) -> World:
     """The same world with other limits."""
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=team_slots, wait=WAIT)
-    made.factory = bootstrap.assemble(made.ports, deployment_of(made), limits)
+    made.rewire(foundation_of(made.ports, deployment_of(made), limits))
     return made
 
 
@@ -78,7 +78,7 @@ def rewired(made: World, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     twins = Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
-    made.factory = bootstrap.assemble(replace(twins, **ports), deployment_of(made), limits)
+    made.rewire(foundation_of(replace(twins, **ports), deployment_of(made), limits))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +120,7 @@ class Failing:
 
 def deployment_of(made: World) -> Deployment:
     """Where the world's factory works."""
-    return made.factory.registrar.deployment
+    return made.base.deployment
 
 
 def images(made: World) -> ImageStore:
@@ -315,7 +315,7 @@ def touch(made: World, image: ImageName) -> None:
 
 def wants(made: World, image: ImageName, *events: Event) -> None:
     """Some webhook of the image wants these events."""
-    store = made.factory.queries.images_store
+    store = images(made)
     head = store.get_head(image)
     registration = replace(head.value.registration, notify=frozenset(event.value for event in events))
     store.commit([records.put_head(replace(head.value, registration=registration), etag=head.etag)])

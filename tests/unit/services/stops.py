@@ -108,7 +108,6 @@ def demand_cancelled(made: World, build: Build) -> None:
 def rewired(made: World, **ports: Any) -> None:
     """The same factory on other implementations of some ports, also for what the host delivers."""
     scenes.rewired(made, **ports)
-    made.host.factory = made.factory
 
 
 def slow_step(made: World, build: Build, port: str, method: str, overtake: Callable[[], None]) -> None:

@@ -121,11 +121,3 @@ class Versions:
     def _check(self, image: ImageName) -> None:
         if str(image) != "payments-api":
             raise NotFound(f"no record tells of {image}")
-
-
-@dataclass
-class Evidence:
-    """Both."""
-
-    files: Files = field(default_factory=Files)
-    versions: Versions = field(default_factory=Versions)

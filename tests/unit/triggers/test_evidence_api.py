@@ -73,11 +73,11 @@ def test_a_file_is_an_attachment_that_no_browser_renders(reader: AsgiClient, fac
     assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     digest = base64.b64encode(hashlib.sha256(evidence_twins.HTML).digest()).decode()
     assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
-    assert factory.evidence.files.asked == [("verify-1", "report.html.gz")]
+    assert factory.evidence.asked == [("verify-1", "report.html.gz")]
 
 
 def test_a_log_has_no_digest(reader: AsgiClient, factory: TwinFactory) -> None:
-    factory.evidence.files.kept = Kept(name="log.txt", content=b"x", media_type="text/plain", sha256="")
+    factory.evidence.kept = Kept(name="log.txt", content=b"x", media_type="text/plain", sha256="")
     answer = reader.get(f"{EVIDENCE}/build-1/log.txt")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "Repr-Digest" not in answer.headers
@@ -107,7 +107,7 @@ def test_what_names_nothing_reaches_no_store(
     answer = reader.get(path)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert factory.evidence.files.asked == factory.evidence.versions.asked == []
+    assert factory.evidence.asked == factory.comparing.asked == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_names_nothing_reaches_no_store(
 def test_what_cannot_be_given_away_is_a_problem(
     reader: AsgiClient, factory: TwinFactory, error: Exception, status: int, kind: str
 ) -> None:
-    factory.evidence.files.error = error
+    factory.evidence.error = error
     answer = reader.get(f"{EVIDENCE}/verify-1/goss.json")
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:imagefactory:problem:{kind}")
     assert answer.json()["detail"] == str(error)
@@ -158,14 +158,14 @@ def test_a_comparison_has_null_for_what_nobody_knows(reader: AsgiClient, factory
         },
         "simulated": True,
     }
-    assert factory.evidence.versions.asked == [("1.20261120.1", "1.20261121.1")]
+    assert factory.comparing.asked == [("1.20261120.1", "1.20261121.1")]
 
 
 def test_pages_show_evidence_and_differences_and_run_nothing(
     reader: AsgiClient, factory: TwinFactory
 ) -> None:
     attack = "<script>alert(1)</script>"
-    factory.evidence.files.shown = replace(evidence_twins.SHOWN, problems=(attack,))
+    factory.evidence.shown = replace(evidence_twins.SHOWN, problems=(attack,))
     for path, parameters in ((f"/builds/{views.BUILD_ID}", {}), ("/images/payments-api/diff", VERSIONS)):
         page = reader.get(path, params=parameters)
         assert page.status_code == 200

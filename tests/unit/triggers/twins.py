@@ -312,7 +312,7 @@ class Receiver:
 
 
 class TwinFactory:
-    """What `bootstrap.factory()` gives, of twins."""
+    """What `wiring.factory.factory()` gives, of twins."""
 
     def __init__(self) -> None:
         self.tokens = Tokens()
@@ -325,7 +325,7 @@ class TwinFactory:
         self.policy = Policies()
         self.queries = Queries()
         self.proofs = provenance_twins.Proofs()
-        self.evidence = evidence_twins.Evidence()
+        self.evidence, self.comparing = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
         self.reaper = Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()

@@ -14,7 +14,7 @@ from pipeline_core.domain.names import CampaignId, ImageName, TeamName
 from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.builds import dispatch as dispatching
 from pipeline_core.settings import Limits
-from pipeline_core.wiring import factory as bootstrap
+from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import World
 from tests.unit.services import scenes
 
@@ -52,7 +52,7 @@ def _counted(made: World, *, slots: int, team_slots: int = 100, **named: Any) ->
     tables = CountedTables(inner=made.ports.tables, **named)
     ports: Any = replace(made.ports, tables=tables)  # type: ignore[arg-type]  # the same Protocol
     limits = Limits(slots=slots, creates_per_hour=10_000, team_slots=team_slots, wait=scenes.WAIT)
-    made.factory = bootstrap.assemble(ports, scenes.deployment_of(made), limits)
+    made.rewire(foundation_of(ports, scenes.deployment_of(made), limits))
     return tables
 
 

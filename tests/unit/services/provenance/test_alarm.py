@@ -13,7 +13,7 @@ from pipeline_core.ports import GalleryImageVersion
 from pipeline_core.services.provenance.statements import version_id
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
-from pipeline_core.wiring import factory as bootstrap
+from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import LIVE, World
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.forgeries import FORGERIES, ForgedBlobs, Forgery
@@ -62,7 +62,7 @@ def _excluding(made: World) -> World:
     """The same factory, told to take what is not proven out of `latest`."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     deployment = replace(scenes.deployment_of(made), excludes_unproven=True)
-    made.factory = bootstrap.assemble(made.ports, deployment, limits)
+    made.rewire(foundation_of(made.ports, deployment, limits))
     return made
 
 

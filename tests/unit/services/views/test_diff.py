@@ -40,7 +40,7 @@ def version(build: Build) -> GalleryVersion:
 
 def compare(made: World, builds: tuple[Build, Build]) -> Compared:
     old, new = builds
-    return made.factory.evidence.versions.diff(BASE, version(old), version(new))
+    return made.factory.comparing.diff(BASE, version(old), version(new))
 
 
 def test_two_versions_are_compared_by_what_their_builds_kept(
@@ -81,7 +81,7 @@ def test_two_versions_are_compared_by_what_their_builds_kept(
     assert found.compliance.newly_failing is not None
     assert [each.rule for each in found.compliance.newly_failing] == ["c"]
     assert not found.simulated
-    back = made.factory.evidence.versions.diff(BASE, version(new), version(old))
+    back = made.factory.comparing.diff(BASE, version(new), version(old))
     assert [(each.name, each.kind) for each in back.packages][2] == ("openssl", ChangeKind.DOWNGRADED)
 
 
@@ -109,7 +109,7 @@ def test_the_last_attempt_that_succeeded_counts(made: World, builds: tuple[Build
 def test_a_version_is_found_although_another_is_current(made: World, builds: tuple[Build, Build]) -> None:
     old, _ = builds
     kept.keep(made, old, {"sbom.cdx.json": b'{"bomFormat": "CycloneDX"}'})
-    found = made.factory.evidence.versions.sbom(BASE, version(old))
+    found = made.factory.comparing.sbom(BASE, version(old))
     assert found.content == b'{"bomFormat": "CycloneDX"}'
 
 
@@ -120,7 +120,7 @@ def test_a_version_is_found_although_another_is_current(made: World, builds: tup
 )
 def test_a_version_that_no_record_knows_is_not_found(made: World, image: ImageName, text: str) -> None:
     with pytest.raises(NotFound, match=f"version {text} of {image}: GET /api/images/{image}"):
-        made.factory.evidence.versions.sbom(image, GalleryVersion.parse(text))
+        made.factory.comparing.sbom(image, GalleryVersion.parse(text))
 
 
 def test_the_version_of_a_build_that_failed_is_none(made: World, builds: tuple[Build, Build]) -> None:
@@ -128,7 +128,7 @@ def test_the_version_of_a_build_that_failed_is_none(made: World, builds: tuple[B
     stored = scenes.stored(made, old.id)
     scenes.images(made).commit([records.put_build(replace(stored.value, result=None), etag=stored.etag)])
     with pytest.raises(NotFound):
-        made.factory.evidence.versions.sbom(BASE, version(old))
+        made.factory.comparing.sbom(BASE, version(old))
 
 
 def test_a_current_version_whose_build_row_is_lost_is_not_found(
@@ -142,7 +142,7 @@ def test_a_current_version_whose_build_row_is_lost_is_not_found(
     )
     scenes.images(made).commit([records.put_head(replace(head.value, current=lost), etag=head.etag)])
     with pytest.raises(NotFound, match="records were lost"):
-        made.factory.evidence.versions.sbom(BASE, GalleryVersion(9, 1, 1))
+        made.factory.comparing.sbom(BASE, GalleryVersion(9, 1, 1))
 
 
 def test_a_build_from_before_there_were_lists_is_not_found(made: World, builds: tuple[Build, Build]) -> None:
@@ -151,7 +151,7 @@ def test_a_build_from_before_there_were_lists_is_not_found(made: World, builds: 
     with pytest.raises(NotFound, match=r"kept no 'packages\.json'"):
         compare(made, builds)
     with pytest.raises(NotFound, match=r"kept no 'sbom\.cdx\.json'"):
-        made.factory.evidence.versions.sbom(BASE, version(old))
+        made.factory.comparing.sbom(BASE, version(old))
 
 
 @pytest.mark.parametrize(

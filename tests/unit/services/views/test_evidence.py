@@ -33,7 +33,7 @@ def build(made: World) -> Build:
 
 
 def files_of(made: World) -> Evidence:
-    return made.factory.evidence.files
+    return made.factory.evidence
 
 
 def row(file: EvidenceFile) -> tuple[str, str, bool]:

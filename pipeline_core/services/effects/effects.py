@@ -1,0 +1,24 @@
+"""The effects of this package with clock, chance and logs, handed on as one. It has no behaviour of its own."""
+
+from dataclasses import dataclass
+
+from pipeline_core.ports import Chance, Clock, Logs
+from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.effects.recovery_log import RecoveryLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a service does beside its records: messages, journal, copies, documents, recovery log, log lines."""
+
+    outbox: Outbox
+    journal: Journal
+    projection: Projection
+    documents: Documents
+    recovery_log: RecoveryLog
+    clock: Clock
+    chance: Chance
+    logs: Logs

@@ -1,0 +1,153 @@
+"""Put together what takes a build from its slot to its end: dispatch, the driver with its stages, the ending."""
+
+from dataclasses import dataclass
+
+from pipeline_core.services.builds.attempts import Attempts
+from pipeline_core.services.builds.cancel import Cancellations
+from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.containers import ContainerStage
+from pipeline_core.services.builds.dispatch import Dispatcher
+from pipeline_core.services.builds.drive import Driver
+from pipeline_core.services.builds.events import BuildEvents
+from pipeline_core.services.builds.gates import Judge
+from pipeline_core.services.builds.launch import Launcher
+from pipeline_core.services.builds.leftovers import Leftovers
+from pipeline_core.services.builds.publishing import Publishing
+from pipeline_core.services.builds.stopping import Stopping
+from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.policies import PolicyParts
+from pipeline_core.wiring.provenance import ProvenanceParts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildParts:
+    """`ending` and `dispatcher` are for the sweep, too; the stages and the judge are the driver's own."""
+
+    ending: Ending
+    dispatcher: Dispatcher
+    judge: Judge
+    containers: ContainerStage
+    publishing: Publishing
+    stopping: Stopping
+    driver: Driver
+    build_events: BuildEvents
+    cancellations: Cancellations
+
+
+def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts) -> BuildParts:
+    """All of them, around one ending."""
+    records, effects = base.records, base.effects
+    ending = Ending(
+        images=records.images,
+        index=records.index,
+        capacity=records.capacity,
+        outbox=effects.outbox,
+        projection=effects.projection,
+        journal=effects.journal,
+        clock=effects.clock,
+        logs=effects.logs,
+    )
+    judge = Judge(
+        images=records.images, documents=effects.documents, clock=effects.clock, floors=policy.policies
+    )
+    containers = _containers_of(base, policy, provenance, judge)
+    publishing = _publishing_of(base, provenance, ending)
+    stopping = _stopping_of(base, ending)
+    driver = Driver(
+        images=records.images,
+        outbox=effects.outbox,
+        chance=effects.chance,
+        logs=effects.logs,
+        containers=containers,
+        publishing=publishing,
+        stopping=stopping,
+        ending=ending,
+    )
+    return BuildParts(
+        ending=ending,
+        dispatcher=Dispatcher(
+            images=records.images,
+            index=records.index,
+            capacity=records.capacity,
+            outbox=effects.outbox,
+            journal=effects.journal,
+            clock=effects.clock,
+            logs=effects.logs,
+        ),
+        judge=judge,
+        containers=containers,
+        publishing=publishing,
+        stopping=stopping,
+        driver=driver,
+        build_events=BuildEvents(images=records.images, logs=effects.logs, driver=driver),
+        cancellations=Cancellations(
+            images=records.images,
+            outbox=effects.outbox,
+            journal=effects.journal,
+            clock=effects.clock,
+            stopping=stopping,
+        ),
+    )
+
+
+def _containers_of(
+    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge
+) -> ContainerStage:
+    ports, records, effects = base.ports, base.records, base.effects
+    launcher = Launcher(
+        images=records.images,
+        sources=records.sources,
+        documents=effects.documents,
+        blobs=ports.blobs,
+        galleries=ports.galleries,
+        containers=ports.containers,
+        floors=policy.policies,
+        deployment=base.deployment,
+    )
+    return ContainerStage(
+        images=records.images,
+        capacity=records.capacity,
+        documents=effects.documents,
+        outbox=effects.outbox,
+        journal=effects.journal,
+        clock=effects.clock,
+        chance=effects.chance,
+        attempts=Attempts(blobs=ports.blobs, containers=ports.containers),
+        launcher=launcher,
+        judge=judge,
+        provenance=provenance.vouching,
+        wait=base.limits.wait,
+    )
+
+
+def _publishing_of(base: Foundation, provenance: ProvenanceParts, ending: Ending) -> Publishing:
+    records, effects = base.records, base.effects
+    return Publishing(
+        images=records.images,
+        capacity=records.capacity,
+        documents=effects.documents,
+        outbox=effects.outbox,
+        clock=effects.clock,
+        galleries=base.ports.galleries,
+        provenance=provenance.vouching,
+        ending=ending,
+        deployment=base.deployment,
+        wait=base.limits.wait,
+    )
+
+
+def _stopping_of(base: Foundation, ending: Ending) -> Stopping:
+    ports, records, effects = base.ports, base.records, base.effects
+    leftovers = Leftovers(
+        logs=effects.logs, containers=ports.containers, galleries=ports.galleries, deployment=base.deployment
+    )
+    return Stopping(
+        images=records.images,
+        index=records.index,
+        clock=effects.clock,
+        logs=effects.logs,
+        blobs=ports.blobs,
+        leftovers=leftovers,
+        ending=ending,
+        wait=base.limits.wait,
+    )

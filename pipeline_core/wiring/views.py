@@ -1,0 +1,38 @@
+"""Put together what people read: images and builds, the files of a build, what differs between two versions."""
+
+from dataclasses import dataclass
+
+from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.views.diff import Comparing
+from pipeline_core.services.views.evidence import Evidence
+from pipeline_core.services.views.queries import Queries
+from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.policies import PolicyParts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewParts:
+    """All of them are for triggers."""
+
+    queries: Queries
+    evidence: Evidence
+    comparing: Comparing
+
+
+def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
+    """All of them, over the same records."""
+    records, effects = base.records, base.effects
+    evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
+    return ViewParts(
+        queries=Queries(
+            images_store=records.images,
+            index=records.index,
+            sources=records.sources,
+            clock=effects.clock,
+            observer=observer,
+            policies=policy.policies,
+            floors=policy.rules,
+        ),
+        evidence=evidence,
+        comparing=Comparing(images=records.images, evidence=evidence),
+    )
