@@ -10,8 +10,8 @@ from pipeline_core.domain.definitions import Webhook
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import Logs, Secrets, Web
-from pipeline_core.services.effects.documents import Documents
+from pipeline_core.ports import Secrets, Web
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.messages import NotificationMessage
 
@@ -25,10 +25,9 @@ class Notifier:
     """Delivers one journal entry to every webhook of its image that wants it."""
 
     images: ImageStore
-    documents: Documents
+    effects: Effects
     secrets: Secrets
     web: Web
-    logs: Logs
 
     def deliver(self, message: NotificationMessage) -> None:
         """Raises TransientError where a receiver does not take it: all are told again then."""
@@ -36,10 +35,10 @@ class Notifier:
         entries = self.images.list_journal(image, first=message.entry, limit=1)
         head = self.images.find_head(image)
         if not entries or entries[0].key != message.entry or head is None:
-            self.logs.note("notification-without-entry", image=str(image), entry=message.entry)
+            self.effects.logs.note("notification-without-entry", image=str(image), entry=message.entry)
             return
         entry = entries[0]
-        definition = self.documents.definition(head.value.registration.definition)
+        definition = self.effects.documents.definition(head.value.registration.definition)
         wanted = [hook for hook in definition.notify if entry.event.value in hook.events]
         if not wanted:
             return

@@ -37,27 +37,14 @@ class BuildParts:
 def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts) -> BuildParts:
     """All of them, around one ending."""
     records, effects = base.records, base.effects
-    ending = Ending(
-        images=records.images,
-        index=records.index,
-        capacity=records.capacity,
-        outbox=effects.outbox,
-        projection=effects.projection,
-        journal=effects.journal,
-        clock=effects.clock,
-        logs=effects.logs,
-    )
-    judge = Judge(
-        images=records.images, documents=effects.documents, clock=effects.clock, floors=policy.policies
-    )
+    ending = Ending(records=records, effects=effects)
+    judge = Judge(effects=effects, images=records.images, floors=policy.policies)
     containers = _containers_of(base, policy, provenance, judge)
     publishing = _publishing_of(base, provenance, ending)
     stopping = _stopping_of(base, ending)
     driver = Driver(
+        effects=effects,
         images=records.images,
-        outbox=effects.outbox,
-        chance=effects.chance,
-        logs=effects.logs,
         containers=containers,
         publishing=publishing,
         stopping=stopping,
@@ -65,28 +52,14 @@ def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts
     )
     return BuildParts(
         ending=ending,
-        dispatcher=Dispatcher(
-            images=records.images,
-            index=records.index,
-            capacity=records.capacity,
-            outbox=effects.outbox,
-            journal=effects.journal,
-            clock=effects.clock,
-            logs=effects.logs,
-        ),
+        dispatcher=Dispatcher(records=records, effects=effects),
         judge=judge,
         containers=containers,
         publishing=publishing,
         stopping=stopping,
         driver=driver,
         build_events=BuildEvents(images=records.images, logs=effects.logs, driver=driver),
-        cancellations=Cancellations(
-            images=records.images,
-            outbox=effects.outbox,
-            journal=effects.journal,
-            clock=effects.clock,
-            stopping=stopping,
-        ),
+        cancellations=Cancellations(effects=effects, images=records.images, stopping=stopping),
     )
 
 
@@ -95,8 +68,7 @@ def _containers_of(
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     launcher = Launcher(
-        images=records.images,
-        sources=records.sources,
+        records=records,
         documents=effects.documents,
         blobs=ports.blobs,
         galleries=ports.galleries,
@@ -105,13 +77,8 @@ def _containers_of(
         deployment=base.deployment,
     )
     return ContainerStage(
-        images=records.images,
-        capacity=records.capacity,
-        documents=effects.documents,
-        outbox=effects.outbox,
-        journal=effects.journal,
-        clock=effects.clock,
-        chance=effects.chance,
+        records=records,
+        effects=effects,
         attempts=Attempts(blobs=ports.blobs, containers=ports.containers),
         launcher=launcher,
         judge=judge,
@@ -123,11 +90,8 @@ def _containers_of(
 def _publishing_of(base: Foundation, provenance: ProvenanceParts, ending: Ending) -> Publishing:
     records, effects = base.records, base.effects
     return Publishing(
-        images=records.images,
-        capacity=records.capacity,
-        documents=effects.documents,
-        outbox=effects.outbox,
-        clock=effects.clock,
+        records=records,
+        effects=effects,
         galleries=base.ports.galleries,
         provenance=provenance.vouching,
         ending=ending,
@@ -142,10 +106,8 @@ def _stopping_of(base: Foundation, ending: Ending) -> Stopping:
         logs=effects.logs, containers=ports.containers, galleries=ports.galleries, deployment=base.deployment
     )
     return Stopping(
-        images=records.images,
-        index=records.index,
-        clock=effects.clock,
-        logs=effects.logs,
+        records=records,
+        effects=effects,
         blobs=ports.blobs,
         leftovers=leftovers,
         ending=ending,

@@ -37,47 +37,20 @@ def images_of(
     ports, records, effects = base.ports, base.records, base.effects
     observer = Observer(records, policy.policies)
     reconciler = Reconciler(
-        images=records.images,
-        index=records.index,
-        outbox=effects.outbox,
-        projection=effects.projection,
-        journal=effects.journal,
-        clock=effects.clock,
-        logs=effects.logs,
+        records=records,
+        effects=effects,
         observer=observer,
         galleries=ports.galleries,
         unproven=provenance.unproven,
     )
-    poller = Poller(
-        sources=records.sources,
-        index=records.index,
-        outbox=effects.outbox,
-        logs=effects.logs,
-        marketplace=ports.marketplace,
-    )
+    poller = Poller(records=records, effects=effects, marketplace=ports.marketplace)
     return ImageParts(
         observer=observer,
         reconciler=reconciler,
-        cascade=Cascade(index=records.index, outbox=effects.outbox, logs=effects.logs, reconciler=reconciler),
-        requests=Requests(
-            images=records.images,
-            outbox=effects.outbox,
-            projection=effects.projection,
-            journal=effects.journal,
-            clock=effects.clock,
-            chance=effects.chance,
-            reconciler=reconciler,
-        ),
+        cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
+        requests=Requests(effects=effects, images=records.images, reconciler=reconciler),
         poller=poller,
-        platforms=Platforms(
-            index=records.index,
-            sources=records.sources,
-            outbox=effects.outbox,
-            recovery_log=effects.recovery_log,
-            logs=effects.logs,
-            blobs=ports.blobs,
-            policy=policy.policies,
-        ),
+        platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),
         registrar=_registrar_of(base, policy, poller, forms),
     )
 
@@ -85,8 +58,7 @@ def images_of(
 def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: Sequence[Form]) -> Registrar:
     records, effects, blobs = base.records, base.effects, base.ports.blobs
     rules = RegistrationRules(
-        images=records.images,
-        sources=records.sources,
+        records=records,
         documents=effects.documents,
         blobs=blobs,
         floors=policy.rules,
@@ -94,16 +66,8 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         forms=forms,
     )
     return Registrar(
-        images=records.images,
-        index=records.index,
-        sources=records.sources,
-        documents=effects.documents,
-        outbox=effects.outbox,
-        projection=effects.projection,
-        recovery_log=effects.recovery_log,
-        journal=effects.journal,
-        clock=effects.clock,
-        logs=effects.logs,
+        records=records,
+        effects=effects,
         blobs=blobs,
         rules=rules,
         policy=policy.policies,

@@ -21,21 +21,6 @@ def poison_of(base: Foundation) -> PoisonParts:
     records, effects = base.records, base.effects
     marks = PoisonMarks(images=records.images, projection=effects.projection)
     return PoisonParts(
-        recorder=Poison(
-            store=records.poison,
-            outbox=effects.outbox,
-            clock=effects.clock,
-            chance=effects.chance,
-            logs=effects.logs,
-            marks=marks,
-        ),
-        review=PoisonReview(
-            store=records.poison,
-            images=records.images,
-            journal=effects.journal,
-            clock=effects.clock,
-            logs=effects.logs,
-            marks=marks,
-            queues=base.ports.queues,
-        ),
+        recorder=Poison(effects=effects, store=records.poison, marks=marks),
+        review=PoisonReview(records=records, effects=effects, marks=marks, queues=base.ports.queues),
     )

@@ -18,15 +18,8 @@ class PolicyParts:
 def policies_of(base: Foundation) -> PolicyParts:
     """Both, over the same row."""
     records, effects = base.records, base.effects
-    policies = Policies(
-        policies=records.policies,
-        images=records.images,
-        recovery_log=effects.recovery_log,
-        clock=effects.clock,
-        logs=effects.logs,
-        blobs=base.ports.blobs,
-    )
+    policies = Policies(records=records, effects=effects, blobs=base.ports.blobs)
     return PolicyParts(
         policies=policies,
-        rules=PolicyRules(documents=effects.documents, clock=effects.clock, policies=policies),
+        rules=PolicyRules(effects=effects, policies=policies),
     )

@@ -26,10 +26,8 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
         images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
     )
     unproven = Unproven(
+        effects=effects,
         store=records.unproven,
-        outbox=effects.outbox,
-        journal=effects.journal,
-        logs=effects.logs,
         galleries=ports.galleries,
         provenance=vouching,
         excludes=base.deployment.excludes_unproven,
@@ -38,9 +36,8 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
         vouching=vouching,
         unproven=unproven,
         gallery_events=GalleryEvents(
+            effects=effects,
             images=records.images,
-            outbox=effects.outbox,
-            logs=effects.logs,
             galleries=ports.galleries,
             unproven=unproven,
             deployment=base.deployment,

@@ -16,14 +16,8 @@ def restorer_of(base: Foundation, policy: PolicyParts, provenance: Provenance, p
     galleries, records, effects = base.ports.galleries, base.records, base.effects
     lost_builds = LostBuilds(blobs=base.ports.blobs)
     images = ImageRestorer(
-        images=records.images,
-        index=records.index,
-        sources=records.sources,
-        documents=effects.documents,
-        recovery_log=effects.recovery_log,
-        projection=effects.projection,
-        journal=effects.journal,
-        clock=effects.clock,
+        records=records,
+        effects=effects,
         galleries=galleries,
         versions=LiveVersions(documents=effects.documents, galleries=galleries, provenance=provenance),
         lost_builds=lost_builds,
@@ -31,19 +25,10 @@ def restorer_of(base: Foundation, policy: PolicyParts, provenance: Provenance, p
         deployment=base.deployment,
     )
     return Restorer(
+        effects=effects,
         sources=records.sources,
-        recovery_log=effects.recovery_log,
-        logs=effects.logs,
         images=images,
-        lineage=LineageRestorer(
-            images=records.images,
-            index=records.index,
-            sources=records.sources,
-            documents=effects.documents,
-            projection=effects.projection,
-            clock=effects.clock,
-            lost_builds=lost_builds,
-        ),
+        lineage=LineageRestorer(records=records, effects=effects, lost_builds=lost_builds),
         policy=policy.policies,
         poller=poller,
     )

@@ -31,55 +31,26 @@ def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> Upkee
     return UpkeepParts(
         sweeper=_sweeper_of(base, builds),
         reaper=Reaper(
+            effects=effects,
             images=records.images,
-            journal=effects.journal,
-            clock=effects.clock,
-            logs=effects.logs,
             resources=ports.resources,
             galleries=ports.galleries,
             deployment=base.deployment,
         ),
-        pruner=Pruner(
-            images=records.images,
-            index=records.index,
-            documents=effects.documents,
-            journal=effects.journal,
-            clock=effects.clock,
-            logs=effects.logs,
-            galleries=ports.galleries,
-            unproven=unproven,
-        ),
+        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, unproven=unproven),
     )
 
 
 def _sweeper_of(base: Foundation, builds: BuildParts) -> Sweeper:
     records, effects = base.records, base.effects
     return Sweeper(
-        images=records.images,
-        capacity=records.capacity,
-        recovery_log=effects.recovery_log,
-        outbox=effects.outbox,
-        clock=effects.clock,
-        logs=effects.logs,
-        fleet=FleetSweep(
-            images=records.images,
-            fleet=records.fleet,
-            sources=records.sources,
-            projection=effects.projection,
-            outbox=effects.outbox,
-        ),
+        records=records,
+        effects=effects,
+        fleet=FleetSweep(records=records, effects=effects),
         builds=BuildSweep(
-            images=records.images,
-            index=records.index,
-            outbox=effects.outbox,
-            journal=effects.journal,
-            logs=effects.logs,
-            ending=builds.ending,
-            quiet=base.limits.wait * _QUIET,
+            records=records, effects=effects, ending=builds.ending, quiet=base.limits.wait * _QUIET
         ),
-        campaigns=CampaignSweep(
-            images=records.images, outbox=effects.outbox, journal=effects.journal, logs=effects.logs
-        ),
+        campaigns=CampaignSweep(effects=effects, images=records.images),
         chains=Chains(images=records.images, projection=effects.projection),
         dispatcher=builds.dispatcher,
     )

@@ -25,9 +25,7 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
         queries=Queries(
-            images_store=records.images,
-            index=records.index,
-            sources=records.sources,
+            records=records,
             clock=effects.clock,
             observer=observer,
             policies=policy.policies,

@@ -8,10 +8,9 @@ from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
-from pipeline_core.ports import Clock, Principal
+from pipeline_core.ports import Principal
 from pipeline_core.services.builds.drive import Stage
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
@@ -25,9 +24,7 @@ class Cancellations:
 
     images: ImageStore
     stopping: Stage
-    outbox: Outbox
-    journal: Journal
-    clock: Clock
+    effects: Effects
 
     def cancel(self, identity: BuildId, principal: Principal, reason: str) -> Build:
         """The build as it is then: already ended where it was pending, else about to end.
@@ -63,15 +60,17 @@ class Cancellations:
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
         if build.value.cancel is not None:
             return build
-        request = CancelRequest(actor=principal.name, at=self.clock.now(), reason=reason)
+        request = CancelRequest(actor=principal.name, at=self.effects.clock.now(), reason=reason)
         asked = builds.ask_to_cancel(build.value, request)
-        entry = self.journal.of_build(asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason)
+        entry = self.effects.journal.of_build(
+            asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason
+        )
         etags = self.images.commit([records.put_build(asked, etag=build.etag), records.add_entry(entry)])
         return Stored(value=asked, etag=etags[0])
 
     def _set_going(self, build: Stored[Build]) -> Build:
         """A look now; the chain of steps that the build has goes on from there, so that none is added."""
-        self.outbox.step(build.value, reason="cancel-requested", once=True)
+        self.effects.outbox.step(build.value, reason="cancel-requested", once=True)
         if build.value.phase is not Phase.PENDING:
             return build.value
         with contextlib.suppress(StaleWrite, TransientError):  # the step that was sent sees to it

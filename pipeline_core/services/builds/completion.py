@@ -11,16 +11,13 @@ from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import Clock, Logs, TableWrite
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
+from pipeline_core.ports import TableWrite
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import ANCESTOR_ENDED, BUILD_ENDED
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore, Release
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
+from pipeline_core.state.capacity import Release
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 
 _EVENT = {
     Result.SUCCEEDED: Event.PUBLISHED,
@@ -34,14 +31,8 @@ _EVENT = {
 class Ending:
     """Ends builds. A build's container groups are gone before it is ended here."""
 
-    images: ImageStore
-    index: Index
-    capacity: CapacityStore
-    outbox: Outbox
-    projection: Projection
-    journal: Journal
-    clock: Clock
-    logs: Logs
+    records: Records
+    effects: Effects
 
     def end(
         self,
@@ -52,14 +43,14 @@ class Ending:
         head: Stored[ImageHead] | None = None,
     ) -> Build:
         """Commit the end and tell of it; raises StaleWrite where the build, or `head` if given, has moved on."""
-        now = self.clock.now()
+        now = self.effects.clock.now()
         ended = builds.finish(build.value, result, now, failure=failure)
-        entry = self.journal.of_build(
+        entry = self.effects.journal.of_build(
             ended,
             _EVENT[result],
             detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
-        head = head or self.images.find_head(ended.image)
+        head = head or self.records.images.find_head(ended.image)
         if head is not None and entry.event.value in head.value.registration.notify:
             ended = replace(ended, notice=entry.key)
         writes: list[TableWrite] = [records.add_entry(entry)]
@@ -67,7 +58,7 @@ class Ending:
         if head is not None and after is not None:
             writes.append(records.put_head(after, etag=head.etag))
             if after.breaker is not None and head.value.breaker is None:
-                opened = self.journal.of_build(
+                opened = self.effects.journal.of_build(
                     ended,
                     Event.BREAKER_OPENED,
                     detail=f"{after.failures} builds failed in a row; mend the cause and ask for a rebuild",
@@ -76,52 +67,56 @@ class Ending:
                 if opened.event.value in after.registration.notify:
                     ended = replace(ended, alarm=opened.key)
         writes.insert(0, records.put_build(ended, etag=build.etag))
-        claim = self.images.find_claim(ended.image, ended.fingerprint)
+        claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
-        copy = self.projection.find(ended.image)
-        etags = self.images.commit(writes)
-        self.logs.note("build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value)
+        copy = self.effects.projection.find(ended.image)
+        etags = self.records.images.commit(writes)
+        self.effects.logs.note(
+            "build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value
+        )
         self._announce(
             Stored(value=ended, etag=etags[0]),
-            functools.partial(self.projection.project, ended.image)
+            functools.partial(self.effects.projection.project, ended.image)
             if after is None
-            else functools.partial(self.projection.follow, after, copy),
+            else functools.partial(self.effects.projection.follow, after, copy),
         )
         return ended
 
     def announce(self, ended: Stored[Build]) -> None:
         """Tell of an end, then note that it was told; run again until that note is written."""
-        self._announce(ended, functools.partial(self.projection.project, ended.value.image))
+        self._announce(ended, functools.partial(self.effects.projection.project, ended.value.image))
 
     def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
         build = ended.value
-        released = self.capacity.release(build.id)
+        released = self.records.capacity.release(build.id)
         if released is Release.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         # A run that was outdated by its end is followed by the next (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
-            self.outbox.published(build.image, build.version, build.campaign)  # which looks at the image, too
+            self.effects.outbox.published(
+                build.image, build.version, build.campaign
+            )  # which looks at the image, too
         else:
             if build.result is not Result.SUPERSEDED:
                 for descendant in self._descendants(build.image):
-                    self.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
-            self.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
+                    self.effects.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
+            self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
         if released is Release.FREED:
-            self.outbox.dispatch("slot-freed")
+            self.effects.outbox.dispatch("slot-freed")
         for notice in filter(None, (build.notice, build.alarm)):
-            self.outbox.notify(build.image, notice)
+            self.effects.outbox.notify(build.image, notice)
         project()
         try:
-            self.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
+            self.records.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
         except StaleWrite:
-            self.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
-        self.index.remove_active(build.id)
+            self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
+        self.records.index.remove_active(build.id)
 
     def _descendants(self, image: ImageName, depth: int = MAX_DEPTH) -> Iterator[ImageName]:
         if depth == 0:
             return  # bounded: two edits at one moment can make a cycle
-        for child in self.index.children(image):
+        for child in self.records.index.children(image):
             yield child
             yield from self._descendants(child, depth - 1)
 

@@ -20,19 +20,17 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
-from pipeline_core.ports import Chance, Clock, ContainerGroup, GroupState
+from pipeline_core.ports import ContainerGroup, GroupState
 from pipeline_core.services.builds.attempts import Attempts, group_name
 from pipeline_core.services.builds.drive import Failed, Moved, Progress, Wait
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore, Release
-from pipeline_core.state.images import ImageStore
+from pipeline_core.state.capacity import Release
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
@@ -49,17 +47,12 @@ _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACIT
 class ContainerStage:
     """Drives the phases BUILDING and VERIFYING."""
 
-    images: ImageStore
+    records: Records
     attempts: Attempts
-    capacity: CapacityStore
-    documents: Documents
+    effects: Effects
     launcher: Launcher
     judge: Judge
     provenance: Provenance
-    outbox: Outbox
-    journal: Journal
-    clock: Clock
-    chance: Chance
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -112,20 +105,20 @@ class ContainerStage:
         return self._launch(build.value)  # however long that has to wait for quota or budget
 
     def _launch(self, build: Build) -> Progress:
-        now = self.clock.now()
+        now = self.effects.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first or now > build.phase_since + _FRESH:  # else it was paid with the slot a moment ago
-            wait = self.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
+            wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
             if wait is not None:
                 # Spread, so that those who wait for the same minute do not come together.
-                return Wait(delay=max(self.wait, wait + self.wait * self.chance.fraction()))
+                return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))
         if not self._may_create(build, now):
             return Wait(delay=self.wait)
         try:
             self.launcher.launch(build, group_name(build), now)
         except TransientError as error:
             if error.error_class in _REFUSED:
-                self.capacity.pause_creations(now, error.retry_after)
+                self.records.capacity.pause_creations(now, error.retry_after)
             raise
         return Wait(delay=self.wait)
 
@@ -144,7 +137,7 @@ class ContainerStage:
             error_class = report.error_class or ErrorClass.TEMPLATE
             return self._retry(build, error_class, report.message or "the builder gave no reason")
         digest = Digest(hashlib.sha256(report.to_wire()).hexdigest())
-        now = self.clock.now()
+        now = self.effects.clock.now()
         if build.value.phase is Phase.BUILDING:
             if report.artifact.rpartition("/")[2] != str(build.value.version):
                 raise PermanentError(
@@ -174,15 +167,15 @@ class ContainerStage:
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
-        if self.capacity.release(build.value.id) is Release.FREED:
-            self.outbox.dispatch("slot-freed")
+        if self.records.capacity.release(build.value.id) is Release.FREED:
+            self.effects.outbox.dispatch("slot-freed")
         return progress
 
     def _commit(self, build: Stored[Build], moved: Build) -> Progress:
         """Write a transition and the head's note of it together."""
-        head = self.images.get_head(moved.image)
+        head = self.records.images.get_head(moved.image)
         active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
-        etags = self.images.commit(
+        etags = self.records.images.commit(
             [
                 records.put_build(moved, etag=build.etag),
                 records.put_head(replace(head.value, active=active), etag=head.etag),
@@ -192,30 +185,30 @@ class ContainerStage:
 
     def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
         """The next attempt of the same stage, or the end. The old attempt's group is gone by now."""
-        decision = retry.next_try(error_class, build.value.attempt, self.chance.fraction())
+        decision = retry.next_try(error_class, build.value.attempt, self.effects.chance.fraction())
         failure = Failure(error_class=error_class, message=message[:4000])
         if not isinstance(decision, TryAgain):
             return Failed(failure=failure)
-        now = self.clock.now()
+        now = self.effects.clock.now()
         moved = replace(builds.move(build.value, build.value.phase, now), failure=failure)
-        head = self.images.get_head(moved.image)
+        head = self.records.images.get_head(moved.image)
         new_head = head.value
         if moved.phase is Phase.BUILDING:
             # Every attempt takes its own sequence: what an old attempt left can never be mistaken for ours.
             version = next_version(head.value.registration.major, now.date(), head.value.last_version)
             moved, new_head = replace(moved, version=version), replace(head.value, last_version=version)
-        etags = self.images.commit(
+        etags = self.records.images.commit(
             [
                 records.put_build(moved, etag=build.etag),
                 records.put_head(new_head, etag=head.etag),
-                records.add_entry(self.journal.of_build(moved, Event.RETRIED, detail=message)),
+                records.add_entry(self.effects.journal.of_build(moved, Event.RETRIED, detail=message)),
             ]
         )
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
 
     def _is_late(self, build: Build) -> bool:
         """True where the container began too long ago, fell silent, or did not begin within a fair time."""
-        now = self.clock.now()
+        now = self.effects.clock.now()
         if now <= build.phase_since + _SILENCE:
             return False
         started = self.attempts.find_facts(build, "started.json")
@@ -224,7 +217,7 @@ class ContainerStage:
         log = self.attempts.find_facts(build, "log.txt")
         if log is not None and now > log.changed_at + _SILENCE:
             return True
-        timeout = self.documents.definition(build.definition).build.timeout
+        timeout = self.effects.documents.definition(build.definition).build.timeout
         return now > started.changed_at + timeout + _MARGIN
 
     def _waits_in_vain(self, build: Build, now: datetime) -> bool:

@@ -17,14 +17,11 @@ from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
-from pipeline_core.ports import Clock, Logs
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore, Ledger, Take
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
+from pipeline_core.state.capacity import Ledger, Take
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 
 _ROUNDS = 5  # passes of one message, where others are faster
 _SOON = timedelta(seconds=1)
@@ -39,13 +36,8 @@ _Row = Stored[PendingBuild]
 class Dispatcher:
     """Safe to run at any time and twice at once: a slot is taken in one transaction."""
 
-    images: ImageStore
-    index: Index
-    capacity: CapacityStore
-    outbox: Outbox
-    journal: Journal
-    clock: Clock
-    logs: Logs
+    records: Records
+    effects: Effects
 
     def dispatch(self) -> int:
         """Start what can be started; the number of builds that were.
@@ -57,7 +49,7 @@ class Dispatcher:
             begun, lost_race = self._pass()
             started += begun
             if not lost_race:
-                self.logs.note("dispatched", started=started)
+                self.effects.logs.note("dispatched", started=started)
                 return started
         raise TransientError(
             ErrorClass.CONFLICT, "slots are taken by other passes: fill the rest again", retry_after=_SOON
@@ -70,7 +62,7 @@ class Dispatcher:
         that was queued meanwhile is seen by that read (rule 8 of the engine), or its own message comes later.
         """
         started = parked = 0
-        ledger = self.capacity.read(self.clock.now())
+        ledger = self.records.capacity.read(self.effects.clock.now())
         for _ in range(_READS):
             capacity = ledger.capacity
             if not capacity.can_start:
@@ -83,7 +75,7 @@ class Dispatcher:
             chosen = decisions.choose(
                 [row.value for row in line],
                 capacity,
-                self.capacity.team_slots,
+                self.records.capacity.team_slots,
                 late=[row.value for row in late],
             )
             for pending, slot in chosen:
@@ -94,65 +86,65 @@ class Dispatcher:
             parked = self._park(list(rows.values()), ledger)
             if parked:
                 # A team may have got room while its builds were moved: only what is read now tells.
-                ledger = self.capacity.read(self.clock.now())
-        self.outbox.dispatch("more-to-read")
+                ledger = self.records.capacity.read(self.effects.clock.now())
+        self.effects.outbox.dispatch("more-to-read")
         return started, False
 
     def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
         """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
-        limit = self.capacity.team_slots
-        seen = self.index.waiting(limit=min(most, _PAGE))
+        limit = self.records.capacity.team_slots
+        seen = self.records.index.waiting(limit=min(most, _PAGE))
         line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
         late = [row for row in line if row.value.rank.startswith(decisions.LATE)]
         if len(seen) < min(most, _PAGE):
             return line, late
         turns = capacity.late_turns
         if turns:
-            late += self.index.late(limit=turns)
-        for team in self.index.parked_teams():
+            late += self.records.index.late(limit=turns)
+        for team in self.records.index.parked_teams():
             room = capacity.room_of(team, limit)
             if room:
-                line += self.index.parked(team, limit=room)
+                line += self.records.index.parked(team, limit=room)
             if room and turns:
-                late += self.index.parked(team, limit=min(turns, room), late=True)
+                late += self.records.index.parked(team, limit=min(turns, room), late=True)
         return line, late
 
     def _park(self, rows: Sequence[_Row], ledger: Ledger) -> int:
         """Move builds whose team is at its limit out of everybody's way; how many."""
         if not rows:
             return 0
-        by_team, limit = ledger.capacity.by_team, self.capacity.team_slots
+        by_team, limit = ledger.capacity.by_team, self.records.capacity.team_slots
         full = [row for row in rows if not _is_parked(row) and by_team.get(row.value.team, 0) >= limit]
-        self.index.park(full)
+        self.records.index.park(full)
         return len(full)
 
     def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
         """True: started. False: there was nothing to start. None: another pass was faster."""
         pending = row.value
-        stored = self.images.find_build(pending.build)
+        stored = self.records.images.find_build(pending.build)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
-            self.index.remove_pending(pending.key, etag=row.etag)
+            self.records.index.remove_pending(pending.key, etag=row.etag)
             if stored is not None and stored.value.phase is Phase.BUILDING:
                 # Whoever started it may have died before the first step was sent, or is about to send it.
                 stands = self._may_stand_still(stored.value)
-                self.outbox.step(stored.value, reason="start-again", once=not stands)
+                self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
-        if self.capacity.take(slot, pending, ledger) is Take.RACED:
+        if self.records.capacity.take(slot, pending, ledger) is Take.RACED:
             return None
         build = self._begin_held(stored)
         if build is None:
             return None
-        self.index.remove_pending(pending.key, etag=row.etag)
+        self.records.index.remove_pending(pending.key, etag=row.etag)
         self._tell(build)
         return True
 
     def resume(self, identity: BuildId) -> bool:
         """Start a pending build that has a slot already: whoever took it died before the build began."""
-        stored = self.images.find_build(identity)
+        stored = self.records.images.find_build(identity)
         build = None if stored is None else self._begin_held(stored)
         if build is None:
             return False
-        self.index.withdraw(build)
+        self.records.index.withdraw(build)
         self._tell(build)
         return True
 
@@ -165,37 +157,37 @@ class Dispatcher:
         for _ in range(_ROUNDS):
             build = stored.value
             if build.is_finished:
-                self.capacity.release(build.id)
+                self.records.capacity.release(build.id)
             if build.phase is not Phase.PENDING or build.is_stopping:
                 return None
             try:
                 return self._begin(build, stored.etag)
             except StaleWrite:
-                again = self.images.find_build(build.id)
+                again = self.records.images.find_build(build.id)
             if again is None:
                 return None
             stored = again
         return None
 
     def _tell(self, build: Build) -> None:
-        self.outbox.step(build, reason="slot-taken")
-        self.logs.note("build-started", image=str(build.image), build_id=str(build.id))
+        self.effects.outbox.step(build, reason="slot-taken")
+        self.effects.logs.note("build-started", image=str(build.image), build_id=str(build.id))
 
     def _may_stand_still(self, build: Build) -> bool:
         """A build that got its slot a while ago and still is in the list: its first step was never sent."""
-        return self.clock.now() > build.phase_since + _FIRST_STEP
+        return self.effects.clock.now() > build.phase_since + _FIRST_STEP
 
     def _begin(self, build: Build, etag: str) -> Build:
-        head = self.images.get_head(build.image)
-        now = self.clock.now()
+        head = self.records.images.get_head(build.image)
+        now = self.effects.clock.now()
         version = next_version(head.value.registration.major, now.date(), head.value.last_version)
         begun = replace(builds.move(build, Phase.BUILDING, now), version=version, started_at=now)
         active = ActiveBuild(build=begun.id, fingerprint=begun.fingerprint, phase=begun.phase)
-        self.images.commit(
+        self.records.images.commit(
             [
                 records.put_build(begun, etag=etag),
                 records.put_head(replace(head.value, active=active, last_version=version), etag=head.etag),
-                records.add_entry(self.journal.of_build(begun, Event.STARTED)),
+                records.add_entry(self.effects.journal.of_build(begun, Event.STARTED)),
             ]
         )
         return begun

@@ -9,9 +9,8 @@ from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
-from pipeline_core.ports import Chance, Logs
 from pipeline_core.services.builds.completion import Ending
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import StepMessage
@@ -85,15 +84,13 @@ class Driver:
     publishing: Publish
     stopping: Stop
     ending: Ending
-    outbox: Outbox
-    chance: Chance
-    logs: Logs
+    effects: Effects
 
     def step(self, message: StepMessage, *, redelivered: bool) -> None:
         """Advance the build that the message points at, if it still stands where the message was sent."""
         stored = self.images.find_build(BuildId(message.build))
         if stored is None:
-            self.logs.note("step-without-build", build_id=message.build)
+            self.effects.logs.note("step-without-build", build_id=message.build)
             return
         build = stored.value
         if build.is_finished:
@@ -102,11 +99,11 @@ class Driver:
         if message.seq < build.seq:
             if redelivered:
                 # The handler that made this transition may have died before it sent the next message.
-                self.outbox.step(build, reason="sent-again")
-            self.logs.note("step-outdated", build_id=message.build, seq=message.seq)
+                self.effects.outbox.step(build, reason="sent-again")
+            self.effects.logs.note("step-outdated", build_id=message.build, seq=message.seq)
             return
         if build.phase is Phase.PENDING and not build.is_stopping:
-            self.outbox.dispatch("pending-build-asked")
+            self.effects.outbox.dispatch("pending-build-asked")
             return
         self.look(stored, once=message.once, tries=message.tries)
 
@@ -117,7 +114,7 @@ class Driver:
             here = None if here is None else self._advance(here, once=once, tries=tries)
             once = False  # a transition ends the chain that was there before it: what follows needs its own
         if here is not None:
-            self.outbox.step(here.value)
+            self.effects.outbox.step(here.value)
 
     def _after_end(self, stored: Stored[Build]) -> None:
         """Tell of the end, if nobody has; and see that a step that came too late has let nothing into `latest`."""
@@ -127,7 +124,7 @@ class Driver:
         if build.announce:
             self.ending.announce(stored)
         else:
-            self.logs.note("step-after-end", build_id=str(build.id))
+            self.effects.logs.note("step-after-end", build_id=str(build.id))
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message or its end takes over."""
@@ -137,25 +134,27 @@ class Driver:
         except TransientError as error:
             if not once:
                 again = min(tries + 1, _tries_of(error) - 1)
-                delay = _delay_of(error, again, self.chance.fraction())
-                self.outbox.step(build, delay=delay, reason=error.error_class.value, tries=again)
-            self.logs.note("step-delayed", image=str(build.image), build_id=str(build.id), error=str(error))
+                delay = _delay_of(error, again, self.effects.chance.fraction())
+                self.effects.outbox.step(build, delay=delay, reason=error.error_class.value, tries=again)
+            self.effects.logs.note(
+                "step-delayed", image=str(build.image), build_id=str(build.id), error=str(error)
+            )
             return None
         except StaleWrite:
             if not once:
-                self.outbox.step(build, reason="raced")
-            self.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
+                self.effects.outbox.step(build, reason="raced")
+            self.effects.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
             return None
         match progress:
             case Wait(delay=delay):
                 if once:
-                    self.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
+                    self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
                 else:
-                    self.outbox.step(build, delay=delay)
+                    self.effects.outbox.step(build, delay=delay)
             case Moved(build=moved, delay=delay):
                 if not delay:
                     return moved
-                self.outbox.step(moved.value, delay=delay)
+                self.effects.outbox.step(moved.value, delay=delay)
             case _:  # it has ended
                 pass
         return None

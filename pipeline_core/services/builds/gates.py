@@ -13,8 +13,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
-from pipeline_core.ports import Clock
-from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import BuildReport
 
@@ -34,14 +33,13 @@ class Judge:
     """Judges what the verify stage reported, by what is in force now."""
 
     images: ImageStore
-    documents: Documents
+    effects: Effects
     floors: Floors
-    clock: Clock
 
     def judge(self, build: Build, report: BuildReport) -> tuple[ComplianceFloor, tuple[Verdict, ...] | None]:
         """The floor that judged, and the verdicts of all gates that apply to this build; None where the floor has
         changed since it was asked to be scanned, so that it has to be verified again."""
-        verify = self.documents.definition(build.definition).verify
+        verify = self.effects.documents.definition(build.definition).verify
         floor = self.floors.floor_of(build.image)
         scan = None if report.scan is None else report.scan.to_domain()
         if gates.is_outdated(verify, floor, scan):
@@ -51,7 +49,7 @@ class Judge:
             verify,
             [check.to_domain() for check in report.checks],
             scan,
-            today=self.clock.now().date(),
+            today=self.effects.clock.now().date(),
             floor=floor,
             parent=self._parent(build) if is_scanned else None,
         )

@@ -19,8 +19,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
 from pipeline_core.services.builds.gates import Floors
 from pipeline_core.services.effects.documents import Documents
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire import job as wire
 
 _LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadline by this much
@@ -30,8 +29,7 @@ _LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadli
 class Launcher:
     """Turns a build's phase into a job and a container group."""
 
-    images: ImageStore
-    sources: SourceStore
+    records: Records
     blobs: Blobs
     galleries: Galleries
     containers: Containers
@@ -102,7 +100,7 @@ class Launcher:
         return self._gallery_image(self._placed(origin), origin.image, origin.version)
 
     def _placed(self, origin: ParentVersion) -> GalleryName:
-        return self.images.get_head(origin.image).value.registration.gallery
+        return self.records.images.get_head(origin.image).value.registration.gallery
 
     def _gallery_image(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
@@ -132,7 +130,7 @@ class Launcher:
         """The staged tools with their addresses; the digests are the build's own inputs."""
         if not build.inputs.catalog:
             return ()
-        platform = self.sources.find_platform()
+        platform = self.records.sources.find_platform()
         return tuple(
             wire.CatalogEntry(id=tool, version=version, url=_url(platform, tool), sha256=sha256)
             for tool, version, sha256 in build.inputs.catalog

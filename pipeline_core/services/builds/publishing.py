@@ -9,16 +9,15 @@ from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
-from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.drive import Ended, Failed, Moved, Progress, Wait
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import CapacityStore, Release
-from pipeline_core.state.images import ImageStore
+from pipeline_core.state.capacity import Release
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 
 _TRIES = 3  # of a copy that the platform reports as failed
 
@@ -27,15 +26,12 @@ _TRIES = 3  # of a copy that the platform reports as failed
 class Publishing:
     """Drives the phase PUBLISHING; holds no slot."""
 
-    images: ImageStore
+    records: Records
     galleries: Galleries
     provenance: Provenance
-    capacity: CapacityStore
-    documents: Documents
+    effects: Effects
     ending: Ending
-    outbox: Outbox
     deployment: Deployment
-    clock: Clock
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -46,8 +42,8 @@ class Publishing:
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
             # Again, in case the handler that ended the stage before died before it could.
-            if self.capacity.release(build.value.id) is Release.FREED:
-                self.outbox.dispatch("slot-freed")
+            if self.records.capacity.release(build.value.id) is Release.FREED:
+                self.effects.outbox.dispatch("slot-freed")
             self._copy(build.value)
             return Wait(delay=self.wait)
         if not _is_ours(live, build.value):
@@ -66,7 +62,7 @@ class Publishing:
         if build.version is None or build.provenance is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
         self.provenance.demand(build)
-        definition = self.documents.definition(build.definition)
+        definition = self.effects.documents.definition(build.definition)
         self.galleries.ensure_image(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
         self.galleries.begin_copy(
@@ -77,7 +73,7 @@ class Publishing:
                 version=build.version,
                 regions=definition.publish.regions,
                 tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
-                end_of_life=None if life is None else self.clock.now() + life,
+                end_of_life=None if life is None else self.effects.clock.now() + life,
             )
         )
 
@@ -89,8 +85,8 @@ class Publishing:
             failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
             return Failed(failure=failure)
         self.galleries.begin_delete(live.gallery, live.image, live.version)
-        moved = builds.move(build.value, build.value.phase, self.clock.now())
-        etags = self.images.commit([records.put_build(moved, etag=build.etag)])
+        moved = builds.move(build.value, build.value.phase, self.effects.clock.now())
+        etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
@@ -102,7 +98,7 @@ class Publishing:
         try:
             self.ending.end(build, Result.SUCCEEDED, head=head)
         except StaleWrite:
-            stored = self.images.find_build(build.value.id)
+            stored = self.records.images.find_build(build.value.id)
             if stored is not None and stored.value.is_finished:
                 self.take_back(stored.value)
             raise
@@ -113,7 +109,7 @@ class Publishing:
 
         A slow handler may let a version in after another one has ended its build, and a person gone back.
         """
-        head, version = self.images.find_head(ended.image), ended.version
+        head, version = self.records.images.find_head(ended.image), ended.version
         current = None if head is None else head.value.current
         if version is None or current is None or current.version >= version:
             return
@@ -123,7 +119,7 @@ class Publishing:
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
         """Only while the build is the active one and its version is above the current one (rule 7)."""
-        stored = self.images.get_head(build.image)
+        stored = self.records.images.get_head(build.image)
         head = stored.value
         if head.active is None or head.active.build != build.id:
             raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")

@@ -7,14 +7,14 @@ from datetime import timedelta
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import AlreadyExists, PermanentError
-from pipeline_core.ports import Blobs, Clock, Logs
+from pipeline_core.ports import Blobs
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.drive import Ended, Moved, Progress, Wait
 from pipeline_core.services.builds.leftovers import Leftovers
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import attempt_folder
 
 _DELETION = timedelta(seconds=10)  # between two looks at what is being deleted, at most the usual wait
@@ -26,13 +26,11 @@ _STUCK = timedelta(minutes=5)  # between two looks at a group that we may not de
 class Stopping:
     """Takes the place of the phase's stage as soon as the build's row says so. Waiting writes no row."""
 
-    images: ImageStore
-    index: Index
+    records: Records
     blobs: Blobs
     leftovers: Leftovers
     ending: Ending
-    clock: Clock
-    logs: Logs
+    effects: Effects
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -43,12 +41,14 @@ class Stopping:
             is_clear = self.leftovers.clear(value)
         except PermanentError as error:
             # The slot is in use for as long as the group is there, whoever has to mend that.
-            self.logs.note("not-cleared", image=str(value.image), build_id=str(value.id), error=str(error))
+            self.effects.logs.note(
+                "not-cleared", image=str(value.image), build_id=str(value.id), error=str(error)
+            )
             return Wait(delay=_STUCK)
         if may_come or not is_clear:
             return Wait(delay=min(_DELETION, self.wait))
         if value.phase is Phase.PENDING:
-            self.index.withdraw(value)  # first: nobody starts what is about to end
+            self.records.index.withdraw(value)  # first: nobody starts what is about to end
         result = Result.FAILED if value.cancel is None else Result.CANCELLED
         self.ending.end(build, result, value.failure if value.given_up else None)
         return Ended()
@@ -66,7 +66,7 @@ class Stopping:
             self.ending.end(build, Result.FAILED, failure)
             return Ended()
         given_up = builds.give_up(build.value, failure)
-        etags = self.images.commit([records.put_build(given_up, etag=build.etag)])
+        etags = self.records.images.commit([records.put_build(given_up, etag=build.etag)])
         return Moved(build=Stored(value=given_up, etag=etags[0]))
 
     def _may_be_created(self, build: Build) -> bool:
@@ -80,4 +80,4 @@ class Stopping:
             self.blobs.create("builds", note, b"{}", media_type="application/json")
             return False
         found = self.blobs.find_facts("builds", note)
-        return found is not None and self.clock.now() <= found.changed_at + _CREATION
+        return found is not None and self.effects.clock.now() <= found.changed_at + _CREATION

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.domain.names import CampaignId, ImageName
-from pipeline_core.ports import Logs
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import BUILD_ENDED, PARENT_PUBLISHED, Reconciler
 from pipeline_core.state.index import Index
 from pipeline_core.wire.messages import PublishedMessage, RebuildMessage
@@ -15,9 +14,8 @@ class Cascade:
     """Safe to run twice: a child that has nothing to do says so."""
 
     index: Index
-    outbox: Outbox
+    effects: Effects
     reconciler: Reconciler
-    logs: Logs
 
     def handle(self, message: PublishedMessage) -> None:
         """Ask for a look at every child of the image that was published; then look at the image (rule 9).
@@ -28,8 +26,8 @@ class Cascade:
         campaign = CampaignId(message.campaign or f"look-{image}")
         count = 0
         for child in self.index.children(image):
-            self.outbox.rebuild(child, PARENT_PUBLISHED, campaign)
+            self.effects.outbox.rebuild(child, PARENT_PUBLISHED, campaign)
             count += 1
-        self.logs.note("children-queued", image=str(image), campaign=str(campaign), count=count)
+        self.effects.logs.note("children-queued", image=str(image), campaign=str(campaign), count=count)
         again = RebuildMessage(image=str(image), reason=BUILD_ENDED, campaign=str(campaign))
         self.reconciler.handle(again)

@@ -9,12 +9,10 @@ from pipeline_core.domain.names import CampaignId, Digest
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
-from pipeline_core.ports import Blobs, Logs, Principal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.ports import Blobs, Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies
-from pipeline_core.state.index import Index
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
@@ -23,13 +21,10 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 class Platforms:
     """Every image becomes stale by a change: the roots are told, and the cascade brings it to all others."""
 
-    index: Index
-    outbox: Outbox
-    sources: SourceStore
+    records: Records
+    effects: Effects
     blobs: Blobs
     policy: Policies
-    recovery_log: RecoveryLog
-    logs: Logs
 
     def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
         """Raises InvalidDocument with every problem, and PermanentError (PERMISSION)."""
@@ -48,16 +43,19 @@ class Platforms:
             catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
             urls={entry.id: entry.url for entry in entries},
         )
-        if self.sources.platform_revision() == 0 and self.recovery_log.find_platform() is not None:
+        if (
+            self.records.sources.platform_revision() == 0
+            and self.effects.recovery_log.find_platform() is not None
+        ):
             raise PermanentError(
                 ErrorClass.CONFLICT,
                 "the records of the platform steps were lost: run `imagefactory state rebuild` first",
             )
-        self.recovery_log.announce(None)
-        self.sources.save_platform(platform)
-        self.recovery_log.settle(None)
+        self.effects.recovery_log.announce(None)
+        self.records.sources.save_platform(platform)
+        self.effects.recovery_log.settle(None)
         self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
-        self.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
+        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
         return platform
 
     def _bundle_problems(self, bundle: Digest, catalog: Mapping[str, object]) -> Iterator[Problem]:
@@ -88,6 +86,6 @@ class Platforms:
 
     def _wake_roots(self, campaign: CampaignId) -> None:
         """Cost follows the number of roots; who dies in between leaves the rest to the sweep."""
-        for followed in self.sources.list():
-            for root in self.index.roots(followed.value.source):
-                self.outbox.rebuild(root, "platform-changed", campaign)
+        for followed in self.records.sources.list():
+            for root in self.records.index.roots(followed.value.source):
+                self.effects.outbox.rebuild(root, "platform-changed", campaign)

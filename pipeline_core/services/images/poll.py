@@ -6,11 +6,11 @@ from pipeline_core.domain.errors import FactoryError, NotFound, StaleWrite
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import newest
-from pipeline_core.ports import Logs, Marketplace
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.state.index import Index
+from pipeline_core.ports import Marketplace
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
-from pipeline_core.state.sources import FollowedSource, SourceStore
+from pipeline_core.state.sources import FollowedSource
+from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +18,8 @@ class Poller:
     """The newest version is recorded before anybody is told, marked as still to be told (rule 4)."""
 
     marketplace: Marketplace
-    sources: SourceStore
-    index: Index
-    outbox: Outbox
-    logs: Logs
+    records: Records
+    effects: Effects
 
     def poll(self) -> int:
         """Look at every followed source; the number of those that changed.
@@ -31,11 +29,11 @@ class Poller:
         """
         changed = 0
         failed: FactoryError | None = None
-        for followed in self.sources.list():
+        for followed in self.records.sources.list():
             try:
                 changed += self._look(followed)
             except FactoryError as error:
-                self.logs.note("poll-failed", source=followed.value.source.key, error=str(error))
+                self.effects.logs.note("poll-failed", source=followed.value.source.key, error=str(error))
                 failed = error
         if failed is not None:
             raise failed
@@ -43,7 +41,7 @@ class Poller:
 
     def poll_one(self, source: MarketplaceSource) -> bool:
         """Look at one source; True where it changed. Raises NotFound where nobody follows it."""
-        followed = self.sources.find(source)
+        followed = self.records.sources.find(source)
         if followed is None:
             raise NotFound(f"nobody follows {source.key}; register an image that is built from it")
         return self._look(followed)
@@ -57,19 +55,21 @@ class Poller:
             return False
         updated = replace(known, newest=latest, announce=True)
         try:
-            etag = self.sources.save(updated, etag=followed.etag)
+            etag = self.records.sources.save(updated, etag=followed.etag)
         except StaleWrite:
             return False  # another poll has just recorded it, and tells
-        self.logs.note("source-changed", source=known.source.key, old=str(known.newest), new=str(latest))
+        self.effects.logs.note(
+            "source-changed", source=known.source.key, old=str(known.newest), new=str(latest)
+        )
         self._announce(Stored(value=updated, etag=etag))
         return True
 
     def _announce(self, followed: Stored[FollowedSource]) -> None:
         source = followed.value.source
         campaign = CampaignId(f"source-{source.sku.lower().replace('_', '-')}-{followed.value.newest}")
-        for image in self.index.roots(source):
-            self.outbox.rebuild(image, "source-changed", campaign)
+        for image in self.records.index.roots(source):
+            self.effects.outbox.rebuild(image, "source-changed", campaign)
         try:
-            self.sources.save(replace(followed.value, announce=False), etag=followed.etag)
+            self.records.sources.save(replace(followed.value, announce=False), etag=followed.etag)
         except StaleWrite:
-            self.logs.note("announced-twice", source=source.key)
+            self.effects.logs.note("announced-twice", source=source.key)

@@ -14,16 +14,13 @@ from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, Rest, ReuseVersion, StartBuild
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Clock, Galleries, Logs, TableWrite, VersionState
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
+from pipeline_core.ports import Galleries, TableWrite, VersionState
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observation, Observer
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.messages import RebuildMessage
 
 ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: who waited for it may go on
@@ -51,15 +48,10 @@ class Reconciler:
     """Safe to run twice, late and out of order: what to do is derived from what is stored."""
 
     observer: Observer
-    images: ImageStore
-    index: Index
+    records: Records
     galleries: Galleries
     unproven: Unproven
-    outbox: Outbox
-    projection: Projection
-    journal: Journal
-    clock: Clock
-    logs: Logs
+    effects: Effects
 
     def handle(self, message: RebuildMessage) -> None:
         """Look at the image that the message points at."""
@@ -67,13 +59,13 @@ class Reconciler:
         campaign = CampaignId(message.campaign or f"look-{image}")
         decision = self.reconcile(image, campaign)
         if _wakes_descendants(decision, message.reason):
-            for child in self.index.children(image):
-                self.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
+            for child in self.records.index.children(image):
+                self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
 
     def reconcile(self, image: ImageName, campaign: CampaignId) -> Decision:
         """Decide about one image and carry it out; raises TransientError where others keep changing it."""
         for _ in range(_ROUNDS):
-            now = self.clock.now()
+            now = self.effects.clock.now()
             observation = self.observer.observe(image, now)
             decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
@@ -92,7 +84,7 @@ class Reconciler:
         head = observation.head
         if head is None:
             # A registration that was given up half-way, or a deletion, left a copy in the fleet.
-            self.projection.project(observation.snapshot.image)
+            self.effects.projection.project(observation.snapshot.image)
             return
         match decision:
             case StartBuild():
@@ -130,29 +122,29 @@ class Reconciler:
             records.put_head(changed, etag=head.etag),
             records.put_build(build, etag=None),
             records.put_claim(claim, etag=None if old_claim is None else old_claim.etag),
-            records.add_entry(self.journal.of_build(build, Event.QUEUED)),
+            records.add_entry(self.effects.journal.of_build(build, Event.QUEUED)),
         ]
         if observed.breaker is not None:
-            closed = self.journal.of_build(build, Event.BREAKER_CLOSED, detail="an input has changed")
+            closed = self.effects.journal.of_build(build, Event.BREAKER_CLOSED, detail="an input has changed")
             writes.append(records.add_entry(closed))
-        replaced = None if decision.replaces is None else self.images.find_build(decision.replaces)
+        replaced = None if decision.replaces is None else self.records.images.find_build(decision.replaces)
         if replaced is not None:
             writes += self._supersede(replaced, build, now)
-        copy = self.projection.find(image)
-        self.images.commit(writes)
+        copy = self.effects.projection.find(image)
+        self.records.images.commit(writes)
         self._queue(build)
         if replaced is not None:
-            self.index.withdraw(replaced.value)
-            self.index.remove_active(replaced.value.id)
-        self.projection.follow(changed, copy)
+            self.records.index.withdraw(replaced.value)
+            self.records.index.remove_active(replaced.value.id)
+        self.effects.projection.follow(changed, copy)
 
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
         ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
-        entry = self.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
+        entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
         writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]
-        claim = self.images.find_claim(ended.image, ended.fingerprint)
+        claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and ended.fingerprint != new.fingerprint:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
         return writes
@@ -170,7 +162,7 @@ class Reconciler:
             self._forget(observation, decision)
             raise StaleWrite(f"{image}@{decision.version} cannot be used again: it is built anew")
         observed = observation.snapshot.world.heads[image]
-        built = self.images.find_build(decision.build)
+        built = self.records.images.find_build(decision.build)
         current = PublishedVersion(
             version=decision.version,
             fingerprint=decision.fingerprint,
@@ -181,11 +173,13 @@ class Reconciler:
             scan=None if built is None else floors.scan_of(built.value.verdicts),
         )
         self._offer(head.value, decision.version)
-        entry = self.journal.of_image(image, Event.REUSED, detail=f"{decision.version} has the desired input")
-        copy, changed = self.projection.find(image), replace(observed, current=current)
-        self.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
-        self.projection.follow(changed, copy)
-        self.outbox.published(image, decision.version, campaign)
+        entry = self.effects.journal.of_image(
+            image, Event.REUSED, detail=f"{decision.version} has the desired input"
+        )
+        copy, changed = self.effects.projection.find(image), replace(observed, current=current)
+        self.records.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
+        self.effects.projection.follow(changed, copy)
+        self.effects.outbox.published(image, decision.version, campaign)
 
     def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
         """True where the version is still there and what vouches for it still holds."""
@@ -196,7 +190,7 @@ class Reconciler:
         """The claim's version is none any more: the next look builds its input again."""
         claim = observation.claims[(observation.snapshot.image, decision.fingerprint)]
         gone = replace(claim.value, outcome=Outcome.PRUNED, version=None)
-        self.images.commit([records.put_claim(gone, etag=claim.etag)])
+        self.records.images.commit([records.put_claim(gone, etag=claim.etag)])
 
     def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
         """Make `latest` mean the reused version: it is let in, and what is above it is taken out."""
@@ -210,20 +204,20 @@ class Reconciler:
         """Make sure that a build that waits for a slot can be found by the dispatcher."""
         if head.active is None or head.active.phase is not Phase.PENDING:
             return
-        build = self.images.find_build(head.active.build)
+        build = self.records.images.find_build(head.active.build)
         if build is not None and build.value.phase is Phase.PENDING:
             self._queue(build.value, again=True)
 
     def _queue(self, build: Build, *, again: bool = False) -> None:
-        self.index.add_active(build.id)
+        self.records.index.add_active(build.id)
         pending = PendingBuild(key=build.priority, build=build.id, team=build.team)
-        self.index.add_pending(pending, again=again)
-        self.outbox.dispatch("build-queued")
+        self.records.index.add_pending(pending, again=again)
+        self.effects.outbox.dispatch("build-queued")
 
     def _note(self, image: ImageName, decision: Decision) -> None:
         why = decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
         reasons = ", ".join(str(reason) for reason in decision.reasons)
-        self.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
+        self.effects.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
 
 
 def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime) -> Build:

@@ -22,20 +22,14 @@ from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageNam
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Blobs, Clock, Logs, Principal
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.ports import Blobs, Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
@@ -59,21 +53,13 @@ class Registered:
 class Registrar:
     """Registration of images."""
 
-    images: ImageStore
-    index: Index
-    sources: SourceStore
+    records: Records
     blobs: Blobs
-    documents: Documents
+    effects: Effects
     rules: RegistrationRules
     policy: Policies
     poller: Poller
-    outbox: Outbox
-    projection: Projection
-    recovery_log: RecoveryLog
-    journal: Journal
-    clock: Clock
     deployment: Deployment
-    logs: Logs
 
     def store_bundle(self, digest: Digest, content: bytes) -> bool:
         """Keep a bundle under its digest; False where it is kept already. Raises InvalidDocument."""
@@ -133,19 +119,21 @@ class Registrar:
         expected: str | None,
         create_only: bool,
     ) -> Registered:
-        old = self.images.find_head(name)
+        old = self.records.images.find_head(name)
         self._demand_right(definition, None if old is None else old.value, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         if problems:
             raise InvalidDocument(problems)
-        digest = self.documents.store(image_yaml.definition_blob(document, definition.bundle))
-        former = None if old is not None else self.images.find_former(name)
+        digest = self.effects.documents.store(image_yaml.definition_blob(document, definition.bundle))
+        former = None if old is not None else self.records.images.find_former(name)
         if old is None and former is None:
             self._demand_records(name)
         head = self._head(definition, digest, policy, old, former)
-        entry = self.journal.of_image(name, Event.REGISTERED, actor=principal.name, detail=str(digest))
+        entry = self.effects.journal.of_image(
+            name, Event.REGISTERED, actor=principal.name, detail=str(digest)
+        )
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
             records.add_entry(entry),
@@ -154,46 +142,46 @@ class Registrar:
             writes.append(records.delete_former(name, etag=former.etag))
         # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
         # no index knows would be found by nobody, should this process end in between.
-        self.recovery_log.announce(name)
+        self.effects.recovery_log.announce(name)
         self._index(head)
         try:
-            self.images.commit(writes)
+            self.records.images.commit(writes)
         except (AlreadyExists, StaleWrite) as error:
             raise _HeadMovedError from error
-        self.recovery_log.settle(name)
+        self.effects.recovery_log.settle(name)
         self._after(head, old)
-        self.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
-        self.logs.note("image-registered", image=str(name), actor=principal.subject)
+        self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
+        self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
         return Registered(head=head, etag=document_etag(head), created=old is None)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
-        head = self.images.get_head(name)
+        head = self.records.images.get_head(name)
         team = head.value.registration.team
         if not access.may_change(team, principal.roles, principal.groups):
             raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
         if document_etag(head.value) != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
-        child = next(self.index.children(name), None)
+        child = next(self.records.index.children(name), None)
         if child is not None:
             raise AlreadyExists(f"{child} is built from {name}: delete or move it first")
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
-        entry = self.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
+        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
         former = FormerImage(
             name=name, revision=head.value.revision + 1, last_version=head.value.last_version
         )
-        self.recovery_log.announce(name)
-        self.images.commit(
+        self.effects.recovery_log.announce(name)
+        self.records.images.commit(
             [
                 records.delete_head(name, etag=head.etag),
                 records.add_former(former),
                 records.add_entry(entry),
             ]
         )
-        self.recovery_log.settle(name)
+        self.effects.recovery_log.settle(name)
         self._unindex(head.value)
-        self.projection.project(name)
+        self.effects.projection.project(name)
 
     def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
         """Both who owns the image and who is to own it have to agree: an image cannot be taken over."""
@@ -214,7 +202,7 @@ class Registrar:
 
     def _demand_records(self, name: ImageName) -> None:
         """An image that the recovery log knows and no table does would begin anew, above versions it cannot see."""
-        if self.recovery_log.find_image(name) is not None:
+        if self.effects.recovery_log.find_image(name) is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
                 f"the records of {name} were lost: have SecOps run `imagefactory state rebuild` first",
@@ -235,7 +223,7 @@ class Registrar:
             return replace(old.value, registration=registration, failures=0, revision=revision)
         return ImageHead(
             registration=registration,
-            registered_at=self.clock.now(),
+            registered_at=self.effects.clock.now(),
             last_version=self.rules.last_version(definition.name, None),
             revision=1 if former is None else former.value.revision + 1,
         )
@@ -247,11 +235,11 @@ class Registrar:
     def _index(self, head: ImageHead) -> None:
         origin = head.registration.origin
         if isinstance(origin, MarketplaceSource):
-            self.sources.follow(origin)
-            self.index.add_root(origin, head.name)
+            self.records.sources.follow(origin)
+            self.records.index.add_root(origin, head.name)
         else:
-            self.index.add_child(origin.image, head.name)
-        self.index.project(head.name, head)
+            self.records.index.add_child(origin.image, head.name)
+        self.records.index.project(head.name, head)
 
     def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
         origin = head.registration.origin
@@ -261,34 +249,36 @@ class Registrar:
             self._look_at(origin)
         else:
             self._raise_heights(head)
-        self.projection.project(head.name)
+        self.effects.projection.project(head.name)
 
     def _look_at(self, source: MarketplaceSource) -> None:
         try:
             self.poller.poll_one(source)
         except FactoryError as error:  # the timer looks again; the registration stands
-            self.logs.note("poll-failed", source=source.key, error=str(error))
+            self.effects.logs.note("poll-failed", source=source.key, error=str(error))
 
     def _unindex(self, head: ImageHead) -> None:
         origin = head.registration.origin
         if isinstance(origin, MarketplaceSource):
-            self.index.remove_root(origin, head.name)
+            self.records.index.remove_root(origin, head.name)
         else:
-            self.index.remove_child(origin.image, head.name)
+            self.records.index.remove_child(origin.image, head.name)
 
     def _raise_heights(self, head: ImageHead) -> None:
         """Tell the ancestors of a longer chain below them; a lost race costs priority, nothing else."""
         height = head.height
         for ancestor in [*self.rules.chain(head.name)][1:]:
             height += 1
-            stored = self.images.find_head(ancestor)
+            stored = self.records.images.find_head(ancestor)
             if stored is None or stored.value.height >= height:
                 return
             try:
-                self.images.commit([records.put_head(replace(stored.value, height=height), etag=stored.etag)])
+                self.records.images.commit(
+                    [records.put_head(replace(stored.value, height=height), etag=stored.etag)]
+                )
             except StaleWrite:
                 return
-            self.projection.project(ancestor)
+            self.effects.projection.project(ancestor)
 
 
 def registration_of(

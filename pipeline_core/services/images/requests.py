@@ -9,10 +9,8 @@ from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken
 from pipeline_core.domain.plan import DoNothing
-from pipeline_core.ports import Chance, Clock, Principal
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
+from pipeline_core.ports import Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
@@ -36,11 +34,7 @@ class Requests:
 
     images: ImageStore
     reconciler: Reconciler
-    outbox: Outbox
-    projection: Projection
-    journal: Journal
-    clock: Clock
-    chance: Chance
+    effects: Effects
 
     def request(self, name: ImageName, principal: Principal, reason: str, key: str | None) -> RequestAnswer:
         """Record the request, then reconcile at once, so that the answer can name the build.
@@ -55,10 +49,10 @@ class Requests:
                 ErrorClass.PERMISSION,
                 f"{name} belongs to team {team}: only its members and SecOps rebuild it",
             )
-        token = _token(name, principal, key or self.chance.nonce())
+        token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         self._record(name, token, principal, reason, campaign)
-        self.projection.project(name)
+        self.effects.projection.project(name)
         decision = self.reconciler.reconcile(name, campaign)
         build = _build_of(self.images.get_head(name).value, token)
         if isinstance(decision, DoNothing):
@@ -71,9 +65,9 @@ class Requests:
     ) -> None:
         for _ in range(_ROUNDS):
             head = self.images.get_head(name)
-            request = RebuildRequest(token=token, actor=principal.subject, at=self.clock.now())
+            request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
-                self.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
+                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
                 campaign=str(campaign),
             )
             writes = [
@@ -82,7 +76,7 @@ class Requests:
                 records.add_entry(entry),
             ]
             if head.value.breaker is not None:
-                closed = self.journal.of_image(
+                closed = self.effects.journal.of_image(
                     name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
                 )
                 writes.append(records.add_entry(closed))
@@ -93,7 +87,7 @@ class Requests:
             except StaleWrite:
                 continue
             # Should this process end before it has reconciled, the message still does.
-            self.outbox.rebuild(name, "requested", campaign)
+            self.effects.outbox.rebuild(name, "requested", campaign)
             return
         raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: ask again")
 

@@ -17,8 +17,7 @@ from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.policies.floors import PolicyRules
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import Problem
 
@@ -29,8 +28,7 @@ _READ = 1000  # builds of an image that are looked at for its highest version
 class RegistrationRules:
     """Reads what is stored; writes nothing."""
 
-    images: ImageStore
-    sources: SourceStore
+    records: Records
     blobs: Blobs
     documents: Documents
     floors: PolicyRules
@@ -64,8 +62,8 @@ class RegistrationRules:
         """The highest version ever allotted to `name`, also where it was deleted and comes back."""
         if old is not None:
             return old.last_version
-        former = self.images.find_former(name)
-        versions = [build.version for build in self.images.list_builds(name, limit=_READ)]
+        former = self.records.images.find_former(name)
+        versions = [build.version for build in self.records.images.list_builds(name, limit=_READ)]
         versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
 
@@ -91,7 +89,7 @@ class RegistrationRules:
             yield finding.as_problem()
 
     def _catalog_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
-        platform = self.sources.find_platform()
+        platform = self.records.sources.find_platform()
         known = {} if platform is None else platform.catalog
         for position, tool in enumerate(definition.build.catalog):
             if tool not in known:
@@ -102,7 +100,7 @@ class RegistrationRules:
                 )
 
     def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
-        parent = self.images.find_head(origin.image)
+        parent = self.records.images.find_head(origin.image)
         if parent is None:
             yield Problem(
                 path="spec.parent.image",
@@ -139,7 +137,7 @@ class RegistrationRules:
         while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
             seen.add(here)
             yield here
-            head = self.images.find_head(here)
+            head = self.records.images.find_head(here)
             here = None if head is None else head.value.registration.parent
         if here in seen and here is not None:
             yield here

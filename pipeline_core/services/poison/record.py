@@ -13,9 +13,8 @@ from pipeline_core.domain.errors import InvalidValue, MalformedMessage, StaleWri
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
-from pipeline_core.ports import Chance, Clock, Logs
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
-from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.records import Stored
@@ -39,10 +38,7 @@ class Poison:
 
     store: PoisonStore
     marks: PoisonMarks
-    outbox: Outbox
-    clock: Clock
-    chance: Chance
-    logs: Logs
+    effects: Effects
 
     def record(self, queue: str, text: str, *, message_id: str = "", put_at: datetime | None = None) -> None:
         """Keep the message; mark the image and the build that it points at, and tell the image's owners.
@@ -51,14 +47,16 @@ class Poison:
         message is given out; without them one that is given out twice is kept twice.
         """
         known = poison.delivery_nonce(queue, message_id) if message_id and put_at is not None else ""
-        at = self.clock.now() if put_at is None or not known else put_at.astimezone(UTC)
-        key = poison.poison_key(at, known or self.chance.nonce())
+        at = self.effects.clock.now() if put_at is None or not known else put_at.astimezone(UTC)
+        key = poison.poison_key(at, known or self.effects.chance.nonce())
         stored = self.store.add(_record_of(key, queue, text, at))
         record = stored.value
         if not record.announce:
-            self.logs.note("poison-recorded-before", queue=queue, record=record.key)
+            self.effects.logs.note("poison-recorded-before", queue=queue, record=record.key)
             return
-        self.logs.note("message-poisoned", queue=queue, record=record.key, image=str(record.image or ""))
+        self.effects.logs.note(
+            "message-poisoned", queue=queue, record=record.key, image=str(record.image or "")
+        )
         self._announce(stored)
 
     def _announce(self, stored: Stored[PoisonRecord]) -> None:
@@ -66,7 +64,7 @@ class Poison:
         entry = None if record.image is None else _entry_of(record, record.image)
         head = None if entry is None else self.marks.show(record, entry)
         if entry is not None and head is not None and entry.event.value in head.registration.notify:
-            self.outbox.notify(entry.image, entry.key)
+            self.effects.outbox.notify(entry.image, entry.key)
         try:
             self.store.replace(replace(record, announce=False), etag=stored.etag)
         except StaleWrite:
@@ -76,10 +74,10 @@ class Poison:
         """Somebody else wrote the record: where a person has closed it meanwhile, its mark goes again."""
         event = _CLOSED.get(self.store.get(record.key).value.state)
         if entry is not None and event is not None:
-            now = self.clock.now()
+            now = self.effects.clock.now()
             detail = f"{record.key} was closed while it was being recorded"
             closed = replace(
-                entry, key=entry_key(now, self.chance.nonce()), at=now, event=event, detail=detail
+                entry, key=entry_key(now, self.effects.chance.nonce()), at=now, event=event, detail=detail
             )
             self.marks.hide(record, closed)
 

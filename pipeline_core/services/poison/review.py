@@ -11,13 +11,12 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentErro
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
-from pipeline_core.ports import Clock, Logs, Principal, Queues
-from pipeline_core.services.effects.journal import Journal
+from pipeline_core.ports import Principal, Queues
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.services.views.views import PoisonPageView, PoisonView, poison_view
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.messages import QUEUES
 
 PAGE_LIMIT = 100  # records a page holds at most
@@ -27,13 +26,10 @@ PAGE_LIMIT = 100  # records a page holds at most
 class PoisonReview:
     """SecOps and readers see every record, a team those of its own images; a team closes its own only."""
 
-    store: PoisonStore
+    records: Records
     marks: PoisonMarks
-    images: ImageStore
     queues: Queues
-    journal: Journal
-    clock: Clock
-    logs: Logs
+    effects: Effects
 
     def page(
         self,
@@ -44,7 +40,7 @@ class PoisonReview:
         limit: int = PAGE_LIMIT,
     ) -> PoisonPageView:
         """A page of records, newest first; it may hold fewer than `limit` where some are not to be seen."""
-        page = self.store.page(after=after, limit=min(limit, PAGE_LIMIT))
+        page = self.records.poison.page(after=after, limit=min(limit, PAGE_LIMIT))
         teams: dict[ImageName, TeamName | None] = {}
         seen = []
         for record in page.records:
@@ -83,17 +79,17 @@ class PoisonReview:
     ) -> PoisonView:
         record = stored.value
         if record.image is not None:
-            entry = self.journal.of_image(
+            entry = self.effects.journal.of_image(
                 record.image, event, actor=principal.name, detail=f"{record.key}, a message of {record.queue}"
             )
             self.marks.hide(record, entry)
-        closed = poison.close(record, state, principal.name, self.clock.now())
+        closed = poison.close(record, state, principal.name, self.effects.clock.now())
         try:
-            self.store.replace(closed, etag=stored.etag)
+            self.records.poison.replace(closed, etag=stored.etag)
         except StaleWrite as error:
-            _demand_open(self.store.get(record.key).value)
+            _demand_open(self.records.poison.get(record.key).value)
             raise AlreadyExists(f"{record.key} is being changed by somebody else: look again") from error
-        self.logs.note(
+        self.effects.logs.note(
             "poison-closed",
             record=record.key,
             queue=record.queue,
@@ -109,7 +105,7 @@ class PoisonReview:
         return stored
 
     def _record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
-        stored = self.store.get(key)
+        stored = self.records.poison.get(key)
         if access.is_admin(principal.roles) or self._is_theirs(stored.value, principal, {}):
             return stored
         raise PermanentError(
@@ -123,7 +119,7 @@ class PoisonReview:
         if record.image is None:
             return False
         if record.image not in teams:
-            head = self.images.find_head(record.image)
+            head = self.records.images.find_head(record.image)
             teams[record.image] = None if head is None else head.value.registration.team
         team = teams[record.image]
         return team is not None and access.is_member(team, principal.roles, principal.groups)

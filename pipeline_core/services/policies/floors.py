@@ -15,8 +15,7 @@ from pipeline_core.domain.images import ImageHead, Registration
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Clock
-from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.wire.problems import Problem
 
@@ -26,8 +25,7 @@ class PolicyRules:
     """Cost beyond the policy's row: the heads above an image, only where the policy has floors for bases."""
 
     policies: Policies
-    documents: Documents
-    clock: Clock
+    effects: Effects
 
     def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
         """Everything of a definition that is below the floor of the base that it would descend from."""
@@ -42,7 +40,7 @@ class PolicyRules:
             max_age=definition.rebuild.max_age or policy.longest_max_age,
             policy=policy,
             root=root,
-            today=self.clock.now().date(),
+            today=self.effects.clock.now().date(),
         )
         for breach in found:
             yield Problem(path=breach.path, message=breach.message, remedy=breach.remedy)
@@ -75,4 +73,4 @@ class PolicyRules:
         """A registration of an older release keeps none, nor does one with very many waivers."""
         if registration.promises is not None:
             return registration.promises
-        return floors.promises_of(self.documents.definition(registration.definition))
+        return floors.promises_of(self.effects.documents.definition(registration.definition))

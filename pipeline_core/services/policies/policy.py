@@ -22,11 +22,10 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
-from pipeline_core.ports import Blobs, Clock, Logs, Principal
-from pipeline_core.services.effects.recovery_log import RecoveryLog
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.policy import PolicyStore
+from pipeline_core.ports import Blobs, Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire import policy as wire
 from pipeline_core.wire.image_yaml_problems import path_of
@@ -64,12 +63,9 @@ class PolicyShown:
 class Policies:
     """Reads and changes the policy. One point read tells what is in force."""
 
-    policies: PolicyStore
-    images: ImageStore
+    records: Records
     blobs: Blobs
-    recovery_log: RecoveryLog
-    clock: Clock
-    logs: Logs
+    effects: Effects
     _parsed: dict[Digest, Policy] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def current(self) -> Policy:
@@ -89,7 +85,7 @@ class Policies:
 
     def seen(self) -> Policy:
         """The policy in force, for who only shows what it means; cheaper where there is none."""
-        stored = self.policies.find_current()
+        stored = self.records.policies.find_current()
         return OPEN if stored is None else self._policy(stored.value)
 
     def floor_of(self, image: ImageName) -> ComplianceFloor:
@@ -113,7 +109,7 @@ class Policies:
         while len(seen) <= MAX_DEPTH:
             head = known.get(here)
             if head is None:
-                stored = self.images.find_head(here)
+                stored = self.records.images.find_head(here)
                 head = None if stored is None else stored.value
             parent = None if head is None else head.registration.parent
             if parent is None or parent in seen:
@@ -152,11 +148,15 @@ class Policies:
             return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         with contextlib.suppress(AlreadyExists):
             self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
-        version = PolicyVersion(revision=revision, digest=digest, actor=principal.name, at=self.clock.now())
-        self.recovery_log.announce_policy()
-        self.policies.put(version, etag=row.etag)
-        self.recovery_log.settle_policy()
-        self.logs.note("policy-changed", revision=revision, digest=str(digest), actor=principal.subject)
+        version = PolicyVersion(
+            revision=revision, digest=digest, actor=principal.name, at=self.effects.clock.now()
+        )
+        self.effects.recovery_log.announce_policy()
+        self.records.policies.put(version, etag=row.etag)
+        self.effects.recovery_log.settle_policy()
+        self.effects.logs.note(
+            "policy-changed", revision=revision, digest=str(digest), actor=principal.subject
+        )
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 
     def shown(self, revision: int | None = None) -> PolicyShown:
@@ -166,10 +166,10 @@ class Policies:
         """
         if revision is None:
             self.demand()
-            stored = self.policies.find_current()
+            stored = self.records.policies.find_current()
             version = None if stored is None else stored.value
         else:
-            version = self.policies.find(revision)
+            version = self.records.policies.find(revision)
         if version is None:
             which = (
                 "no policy is in force"
@@ -181,32 +181,32 @@ class Policies:
 
     def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
         """What was put in force, by whom and when, the newest first, below the revision `before`."""
-        return tuple(self.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
+        return tuple(self.records.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
 
     def restore(self) -> bool:
         """Put a lost policy back as the recovery log tells it; False where there is one, or never was.
 
         Raises PermanentError where the recovery log cannot be read: an older policy may not stand in for it.
         """
-        if self.policies.find_current() is not None:
+        if self.records.policies.find_current() is not None:
             return False
         try:
-            told = [entry.to_domain() for entry in self.recovery_log.policies()]
+            told = [entry.to_domain() for entry in self.effects.recovery_log.policies()]
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
         if not told:
-            self.policies.note_none(self.clock.now())
-        return self.policies.restore(told)
+            self.records.policies.note_none(self.effects.clock.now())
+        return self.records.policies.restore(told)
 
     def _row(self) -> Stored[PolicyVersion]:
         """The row in force. Who finds none asks the recovery log, once in a factory's life, and notes the answer."""
         for _ in range(_LOOKS):
-            row = self.policies.find_row()
+            row = self.records.policies.find_row()
             if row is not None:
                 return row
-            if self.recovery_log.has_policy():
+            if self.effects.recovery_log.has_policy():
                 raise PolicyLost
-            self.policies.note_none(self.clock.now())
+            self.records.policies.note_none(self.effects.clock.now())
         raise TransientError(ErrorClass.CONFLICT, "the record of the policy comes and goes: look again")
 
     def _policy(self, version: PolicyVersion) -> Policy:
@@ -229,7 +229,7 @@ class Policies:
         problems: list[Problem] = []
         unregistered: list[ImageName] = []
         for base in sorted(policy.bases):
-            stored = self.images.find_head(base)
+            stored = self.records.images.find_head(base)
             if stored is None:
                 unregistered.append(base)
             elif stored.value.registration.parent is not None:

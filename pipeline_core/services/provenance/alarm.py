@@ -10,9 +10,8 @@ from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import NotProven
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state.unproven import UnprovenStore
 
@@ -26,9 +25,7 @@ class Unproven:
     store: UnprovenStore
     galleries: Galleries
     provenance: Provenance
-    outbox: Outbox
-    journal: Journal
-    logs: Logs
+    effects: Effects
     excludes: bool
 
     def check(self, live: GalleryImageVersion) -> bool:
@@ -56,14 +53,16 @@ class Unproven:
                 return
 
     def _raise(self, live: GalleryImageVersion, why: str) -> None:
-        entry = self.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
+        entry = self.effects.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
         untold = self.store.raise_once(live.image, live.version, entry)
         if untold is not None:
-            self.outbox.notify(live.image, untold.value.entry)
+            self.effects.outbox.notify(live.image, untold.value.entry)
             self.store.note_told(untold)
         if self.excludes and not live.excluded_from_latest and live.state is not VersionState.CREATING:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
-        self.logs.note("version-unproven", image=str(live.image), version=str(live.version), error=why[:1000])
+        self.effects.logs.note(
+            "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]
+        )
 
 
 def _number(each: GalleryImageVersion) -> GalleryVersion:

@@ -8,8 +8,8 @@ from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state.images import ImageStore
 
@@ -27,34 +27,37 @@ class GalleryEvents:
     images: ImageStore
     galleries: Galleries
     unproven: Unproven
-    outbox: Outbox
+    effects: Effects
     deployment: Deployment
-    logs: Logs
 
     def observe(self, resource_id: str, operation: str) -> None:
         """Look at the image of a live gallery version; other resources are named no-ops."""
         found = _VERSION_ID.fullmatch(resource_id)
         if found is None:
-            self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
+            self.effects.logs.note(
+                "gallery-event-ignored", resource=resource_id[:300], operation=operation[:100]
+            )
             return
         try:
             gallery, image = GalleryName(found[1]), ImageName(found[2].lower())
             version = GalleryVersion.parse(found[3])
         except InvalidValue as error:
-            self.logs.note("gallery-event-ignored", resource=resource_id[:300], error=str(error))
+            self.effects.logs.note("gallery-event-ignored", resource=resource_id[:300], error=str(error))
             return
         place = next(
             (each for each in self.deployment.live if str(each).lower() == str(gallery).lower()), None
         )
         if place is None:
-            self.logs.note("gallery-event-ignored", resource=resource_id[:300], operation=operation[:100])
+            self.effects.logs.note(
+                "gallery-event-ignored", resource=resource_id[:300], operation=operation[:100]
+            )
             return
         live = self.galleries.find_version(place, image, version)
         if live is not None:
             if live.state is not VersionState.DELETING:
                 self.unproven.check(live)
             self._check_turn(live)
-        self.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
+        self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
 
     def _check_turn(self, live: GalleryImageVersion) -> None:
         """Take a version out of `latest` that is above the current one, unless its build is about to end.
@@ -69,4 +72,4 @@ class GalleryEvents:
         if live.version <= head.value.current.version or build is None or not build.value.is_finished:
             return
         self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
-        self.logs.note("version-taken-back", image=str(live.image), version=str(live.version))
+        self.effects.logs.note("version-taken-back", image=str(live.image), version=str(live.version))

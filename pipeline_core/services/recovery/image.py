@@ -29,19 +29,14 @@ from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.restoration import LiveVersion
 from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
-from pipeline_core.ports import Clock, Galleries, Principal
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.projection import Projection
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.ports import Galleries, Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.register import registration_of
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 from pipeline_core.wire.recovery_log import ImageEntry
 
 _WRITES = 90  # of one transaction, which may have 100
@@ -62,18 +57,12 @@ class Fate(Enum):
 class ImageRestorer:
     """Cost: two list calls of galleries, and two reads per live version."""
 
-    images: ImageStore
-    index: Index
-    sources: SourceStore
+    records: Records
     galleries: Galleries
-    documents: Documents
+    effects: Effects
     versions: LiveVersions
     lost_builds: LostBuilds
-    recovery_log: RecoveryLog
     policy: Policies
-    projection: Projection
-    journal: Journal
-    clock: Clock
     deployment: Deployment
 
     def in_galleries(self) -> frozenset[ImageName]:
@@ -84,15 +73,15 @@ class ImageRestorer:
 
     def restore(self, name: ImageName, principal: Principal) -> Fate:
         """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
-        known = self.images.find_head(name)
+        known = self.records.images.find_head(name)
         if known is not None:
             self._index(known.value)
             self._index_build(known.value)
-            self.projection.project(name)
+            self.effects.projection.project(name)
             return Fate.KEPT
-        if self.images.find_former(name) is not None:
+        if self.records.images.find_former(name) is not None:
             return Fate.DELETED
-        entry = self.recovery_log.find_image(name)
+        entry = self.effects.recovery_log.find_image(name)
         gallery = self._placement(name, entry)
         if gallery is None:
             return Fate.UNKNOWN
@@ -126,7 +115,7 @@ class ImageRestorer:
         digest = found.definition if entry is None else Digest(entry.definition or "")
         if digest is None:
             raise NotFound(f"nothing tells the definition of {name}")
-        definition = self.documents.definition(digest)
+        definition = self.effects.documents.definition(digest)
         if definition.name != name:
             raise PermanentError(
                 ErrorClass.POLICY, f"definition {digest} is {definition.name}'s, not {name}'s"
@@ -148,17 +137,19 @@ class ImageRestorer:
         self._follow(head, live)
         self._index(head)
         self._commit(head, claims, principal)
-        self.projection.project(name)
+        self.effects.projection.project(name)
 
     def _commit(self, head: ImageHead, claims: Sequence[Claim], principal: Principal) -> None:
-        missing = [claim for claim in claims if self.images.find_claim(head.name, claim.fingerprint) is None]
+        missing = [
+            claim for claim in claims if self.records.images.find_claim(head.name, claim.fingerprint) is None
+        ]
         detail = f"current is {head.current.version if head.current else 'nothing'}"
-        entry = self.journal.of_image(head.name, Event.REBUILT, actor=principal.name, detail=detail)
+        entry = self.effects.journal.of_image(head.name, Event.REBUILT, actor=principal.name, detail=detail)
         try:
             while len(missing) > _WRITES:
                 some, missing = missing[:_WRITES], missing[_WRITES:]
-                self.images.commit([records.put_claim(claim, etag=None) for claim in some])
-            self.images.commit(
+                self.records.images.commit([records.put_claim(claim, etag=None) for claim in some])
+            self.records.images.commit(
                 [
                     *(records.put_claim(claim, etag=None) for claim in missing),
                     records.put_head(head, etag=None),
@@ -175,13 +166,13 @@ class ImageRestorer:
         numbers = [*found.numbers, *self._quarantined(name), *([] if last is None else [last])]
         former = FormerImage(name=name, revision=entry.revision, last_version=max(numbers, default=None))
         try:
-            self.images.commit([records.add_former(former)])
+            self.records.images.commit([records.add_former(former)])
         except AlreadyExists:
             return
 
     def _registered_at(self, entry: ImageEntry | None) -> datetime:
         if entry is None or entry.registered_at is None:
-            return self.clock.now()
+            return self.effects.clock.now()
         return entry.registered_at
 
     def _last_version(
@@ -193,7 +184,7 @@ class ImageRestorer:
         return restoration.last_version_of(
             [*found.numbers, *self._quarantined(name), *told],
             definition.major,
-            self.clock.now().date(),
+            self.effects.clock.now().date(),
             was_attempted=self.lost_builds.are_there(name),
         )
 
@@ -211,17 +202,17 @@ class ImageRestorer:
             for origin in origins
             if isinstance(origin, SourceVersion) and origin.source == source
         )
-        self.sources.follow(source)
+        self.records.sources.follow(source)
         if seen is not None:
             self._raise_newest(source, seen)
 
     def _raise_newest(self, source: MarketplaceSource, seen: MarketplaceVersion) -> None:
         for _ in range(_ROUNDS):
-            followed = self.sources.find(source)
+            followed = self.records.sources.find(source)
             if followed is None or (followed.value.newest is not None and followed.value.newest >= seen):
                 return
             try:
-                self.sources.save(replace(followed.value, newest=seen), etag=followed.etag)
+                self.records.sources.save(replace(followed.value, newest=seen), etag=followed.etag)
             except StaleWrite:
                 continue
             return
@@ -230,20 +221,20 @@ class ImageRestorer:
     def _index(self, head: ImageHead) -> None:
         origin = head.registration.origin
         if isinstance(origin, MarketplaceSource):
-            self.sources.follow(origin)
-            self.index.add_root(origin, head.name)
+            self.records.sources.follow(origin)
+            self.records.index.add_root(origin, head.name)
         else:
-            self.index.add_child(origin.image, head.name)
+            self.records.index.add_child(origin.image, head.name)
 
     def _index_build(self, head: ImageHead) -> None:
         """A build whose records remained, where the index's did not."""
-        stored = None if head.active is None else self.images.find_build(head.active.build)
+        stored = None if head.active is None else self.records.images.find_build(head.active.build)
         if stored is None:
             return
         build = stored.value
-        self.index.add_active(build.id)
+        self.records.index.add_active(build.id)
         if build.phase is Phase.PENDING:
-            self.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
+            self.records.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
 
 
 def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:

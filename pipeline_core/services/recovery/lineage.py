@@ -13,14 +13,10 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.staleness import Platform, Stale, World, detect_staleness
-from pipeline_core.ports import Clock
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +33,16 @@ class Fleet:
 class LineageRestorer:
     """Cost: the fleet once per step; per image at most one list call and one write."""
 
-    images: ImageStore
-    index: Index
-    sources: SourceStore
-    documents: Documents
+    records: Records
+    effects: Effects
     lost_builds: LostBuilds
-    projection: Projection
-    clock: Clock
 
     def read(self, platform: Platform | None) -> Fleet:
         """The fleet, under the platform that is about to be in force."""
         heads: dict[ImageName, ImageHead] = {}
         after = ""
         while True:
-            page = self.index.fleet(after=after)
+            page = self.records.index.fleet(after=after)
             heads.update((head.name, head) for head in page.heads)
             if not page.after:
                 break
@@ -63,7 +55,7 @@ class LineageRestorer:
                 heights[name] = max(below, default=-1) + 1
         newest = {
             stored.value.source.key: stored.value.newest
-            for stored in self.sources.list()
+            for stored in self.records.sources.list()
             if stored.value.newest is not None
         }
         return Fleet(
@@ -75,18 +67,18 @@ class LineageRestorer:
 
     def restore(self, name: ImageName, fleet: Fleet) -> None:
         """Raises TransientError where somebody else writes the image at the same moment."""
-        stored = self.images.find_head(name)
+        stored = self.records.images.find_head(name)
         if stored is None or name not in fleet.heights:
             return
-        self._claim(stored.value, fleet, self.clock.now())
+        self._claim(stored.value, fleet, self.effects.clock.now())
         if stored.value.height >= fleet.heights[name]:
             return
         raised = replace(stored.value, height=fleet.heights[name])
         try:
-            self.images.commit([records.put_head(raised, etag=stored.etag)])
+            self.records.images.commit([records.put_head(raised, etag=stored.etag)])
         except StaleWrite as error:
             raise _raced(name) from error
-        self.projection.project(name)
+        self.effects.projection.project(name)
 
     def _claim(self, head: ImageHead, fleet: Fleet, now: datetime) -> None:
         """What a stale image is to be built from may have been tried already."""
@@ -95,14 +87,14 @@ class LineageRestorer:
         staleness = detect_staleness(head.name, replace(fleet.world, heads={**fleet.heads, head.name: due}))
         if not isinstance(staleness, Stale):
             return
-        if self.images.find_claim(head.name, staleness.fingerprint) is not None:
+        if self.records.images.find_claim(head.name, staleness.fingerprint) is not None:
             return
-        definition = self.documents.definition(head.registration.definition)
+        definition = self.effects.documents.definition(head.registration.definition)
         claim = self.lost_builds.claim(head.name, staleness.fingerprint, definition)
         if claim is None:
             return
         try:
-            self.images.commit([records.put_claim(claim, etag=None)])
+            self.records.images.commit([records.put_claim(claim, etag=None)])
         except AlreadyExists as error:
             raise _raced(head.name) from error
 

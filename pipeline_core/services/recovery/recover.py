@@ -13,8 +13,8 @@ from itertools import islice
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import Logs, Principal
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.ports import Principal
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.image import Fate, ImageRestorer
@@ -60,13 +60,12 @@ class StepReport:
 class Restorer:
     """Restores state, step by step."""
 
-    recovery_log: RecoveryLog
+    effects: Effects
     sources: SourceStore
     images: ImageRestorer
     lineage: LineageRestorer
     policy: Policies
     poller: Poller
-    logs: Logs
 
     def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
         """One step from the cursor `after` (empty: from the start).
@@ -87,12 +86,12 @@ class Restorer:
         self.policy.restore()
         match part:
             case Part.TOLD:
-                report = self._each(part, [*self.recovery_log.images()], last, principal)
+                report = self._each(part, [*self.effects.recovery_log.images()], last, principal)
             case Part.UNTOLD:
                 report = self._each(part, self._untold(), last, principal)
             case Part.LINEAGE:
                 report = self._lineage(last)
-        self.logs.note(
+        self.effects.logs.note(
             "state-rebuilt", part=part.value, restored=len(report.restored), actor=principal.subject
         )
         return report
@@ -112,12 +111,12 @@ class Restorer:
         )
 
     def _untold(self) -> Sequence[ImageName]:
-        told = set(self.recovery_log.images())
+        told = set(self.effects.recovery_log.images())
         return sorted(self.images.in_galleries() - told)
 
     def _lineage(self, last: str) -> StepReport:
         unseen = () if last else self._poll()
-        entry = self.recovery_log.find_platform()
+        entry = self.effects.recovery_log.find_platform()
         platform = None if entry is None else entry.to_domain()
         fleet = self.lineage.read(self.sources.find_platform() or platform)
         chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)

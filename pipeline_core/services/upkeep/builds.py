@@ -15,15 +15,12 @@ from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.ports import Logs
 from pipeline_core.services.builds.completion import Ending
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
 from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
 
 # From here on a build that stands in its phase is shown; it goes on all the same. A definition may give a build
 # 8 hours; a longer wait in a phase with a container is a wait for quota or for the budget of creations.
@@ -61,17 +58,14 @@ class BuildSweep:
     A build younger than `quiet` in its phase is not looked at.
     """
 
-    images: ImageStore
-    index: Index
+    records: Records
     ending: Ending
-    outbox: Outbox
-    journal: Journal
-    logs: Logs
+    effects: Effects
     quiet: timedelta
 
     def read(self, active: Active, bulkhead: Bulkhead) -> int:
         """Take every build of the index; a row without a build is removed."""
-        for identity in list(self.index.active()):
+        for identity in list(self.records.index.active()):
             active.known.add(identity)
             bulkhead.run(str(identity), partial(self._take, active, identity))
         return len(active.builds)
@@ -102,18 +96,18 @@ class BuildSweep:
         return len(late)
 
     def _take(self, active: Active, identity: BuildId) -> bool:
-        stored = self.images.find_build(identity)
+        stored = self.records.images.find_build(identity)
         if stored is None:
-            self.index.remove_active(identity)
+            self.records.index.remove_active(identity)
             return False
         active.builds.append(stored)
         return True
 
     def _adopt(self, active: Active, identity: BuildId) -> bool:
-        stored = self.images.find_build(identity)
+        stored = self.records.images.find_build(identity)
         if stored is None or (stored.value.is_finished and not stored.value.announce):
             return False
-        self.index.add_active(identity)
+        self.records.index.add_active(identity)
         active.known.add(identity)
         active.builds.append(stored)
         return True
@@ -123,18 +117,18 @@ class BuildSweep:
         if build.is_finished and build.announce:
             self.ending.announce(stored)
         elif build.is_finished:
-            self.index.remove_active(build.id)
+            self.records.index.remove_active(build.id)
         elif now < build.phase_since + self.quiet:
             return False
         elif build.phase is Phase.PENDING and not build.is_stopping:
-            self.index.add_pending(dispatch.row_of(build, now), again=True)
+            self.records.index.add_pending(dispatch.row_of(build, now), again=True)
         else:
-            self.outbox.step(build, reason="swept", once=True)
+            self.effects.outbox.step(build, reason="swept", once=True)
         return True
 
     def _show(self, build: Build, head: ImageHead | None) -> bool:
         expected = EXPECTED[build.phase]
-        self.logs.note(
+        self.effects.logs.note(
             "build-late",
             image=str(build.image),
             build_id=str(build.id),
@@ -148,11 +142,11 @@ class BuildSweep:
         )
         # The key says which standing is meant, so that no later sweep can tell of the same one again.
         key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
-        entry = replace(self.journal.of_build(build, Event.LATE, detail=detail), key=key)
+        entry = replace(self.effects.journal.of_build(build, Event.LATE, detail=detail), key=key)
         try:
-            self.images.commit([records.add_entry(entry)])
+            self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return False
         if head is not None and Event.LATE.value in head.registration.notify:
-            self.outbox.notify(build.image, key)
+            self.effects.outbox.notify(build.image, key)
         return True

@@ -12,9 +12,7 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import CampaignId
-from pipeline_core.ports import Logs
-from pipeline_core.services.effects.journal import Journal
-from pipeline_core.services.effects.outbox import Outbox
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
@@ -27,9 +25,7 @@ class CampaignSweep:
     """Finds campaigns without progress."""
 
     images: ImageStore
-    outbox: Outbox
-    journal: Journal
-    logs: Logs
+    effects: Effects
 
     def wake(self, running: Sequence[Build], now: datetime, bulkhead: Bulkhead) -> int:
         """Set every stalled campaign going again; their number."""
@@ -43,16 +39,16 @@ class CampaignSweep:
 
     def _wake(self, members: Sequence[Build], newest: Build) -> bool:
         """`newest` is the build that moved last: it carries the journal's entry until another one moves."""
-        self.logs.note("campaign-stalled", campaign=str(newest.campaign), builds=len(members))
+        self.effects.logs.note("campaign-stalled", campaign=str(newest.campaign), builds=len(members))
         for build in members:
             # The look repairs what the step cannot: rows of the indexes, and an input that has changed meanwhile.
-            self.outbox.rebuild(build.image, "campaign-stalled", build.campaign)
+            self.effects.outbox.rebuild(build.image, "campaign-stalled", build.campaign)
         detail = (
             f"none of the {len(members)} active builds of {newest.campaign} has moved since"
             f" {newest.phase_since:%Y-%m-%d %H:%M} UTC; all of them are looked at again"
         )
         key = standing_key(newest.phase_since + STALLED_AFTER, f"{newest.campaign}/{newest.id}/{newest.seq}")
-        entry = replace(self.journal.of_build(newest, Event.CAMPAIGN_STALLED, detail=detail), key=key)
+        entry = replace(self.effects.journal.of_build(newest, Event.CAMPAIGN_STALLED, detail=detail), key=key)
         try:
             self.images.commit([records.add_entry(entry)])
         except AlreadyExists:

@@ -14,12 +14,9 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.projection import Projection
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
-from pipeline_core.state.fleet import FleetStore
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 
 _TURN = 600  # seconds after which other images have their turn
 _SHARE = 36  # so many turns go round a large fleet: six hours
@@ -39,15 +36,12 @@ class Fleet:
 class FleetSweep:
     """Reads, compares and wakes images."""
 
-    images: ImageStore
-    fleet: FleetStore
-    sources: SourceStore
-    projection: Projection
-    outbox: Outbox
+    records: Records
+    effects: Effects
 
     def read(self, fleet: Fleet, bulkhead: Bulkhead) -> int:
         """Take the fleet's copies; a row that cannot be read is written again from the image's own head."""
-        for copy in self.fleet.copies():
+        for copy in self.records.fleet.copies():
             bulkhead.run(copy.name, partial(_take, fleet, copy.name, copy.head))
         return len(fleet.heads)
 
@@ -61,10 +55,10 @@ class FleetSweep:
         """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
         newest = {
             stored.value.source.key: stored.value.newest
-            for stored in self.sources.list()
+            for stored in self.records.sources.list()
             if stored.value.newest is not None
         }
-        world = World(heads=fleet.heads, sources=newest, platform=self.sources.find_platform())
+        world = World(heads=fleet.heads, sources=newest, platform=self.records.sources.find_platform())
         suspects = [
             name for name in fleet.heads if bulkhead.run(str(name), partial(_needs_look, name, world, now))
         ]
@@ -76,7 +70,7 @@ class FleetSweep:
     def _wake(self, name: ImageName, world: World, now: datetime) -> bool:
         if name not in world.heads or not _needs_look(name, world, now):
             return False  # the copy had lagged behind
-        self.outbox.rebuild(name, "swept", CampaignId(f"sweep-{now:%Y%m%d}"))
+        self.effects.outbox.rebuild(name, "swept", CampaignId(f"sweep-{now:%Y%m%d}"))
         return True
 
     def _compare(self, fleet: Fleet, name: ImageName | None) -> bool:
@@ -84,7 +78,7 @@ class FleetSweep:
         if name is None or name in fleet.compared:
             return False
         fleet.compared.add(name)
-        stored = self.images.find_head(name)
+        stored = self.records.images.find_head(name)
         truth = None if stored is None else stored.value
         if truth is not None and truth == fleet.heads.get(name):
             return False
@@ -92,7 +86,7 @@ class FleetSweep:
             fleet.heads.pop(name, None)
         else:
             fleet.heads[name] = truth
-        self.projection.project(name)
+        self.effects.projection.project(name)
         return True
 
 

@@ -14,47 +14,41 @@ from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.retention import Kept, prunable
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Clock, Galleries, GalleryImageVersion, Logs
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.effects.journal import Journal
+from pipeline_core.ports import Galleries, GalleryImageVersion
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
+from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruner:
     """Runs once a day; one list call per image, and one read of a blob."""
 
-    images: ImageStore
-    index: Index
+    records: Records
     galleries: Galleries
     unproven: Unproven
-    documents: Documents
-    journal: Journal
-    clock: Clock
-    logs: Logs
+    effects: Effects
 
     def prune(self) -> int:
         """The number of versions whose deletion was begun; an image that fails is passed over and logged."""
         pruned = 0
         after = ""
         while True:
-            page = self.index.fleet(after=after)
+            page = self.records.index.fleet(after=after)
             for head in page.heads:
                 try:
                     listed = self.galleries.list_versions(head.registration.gallery, head.name)
                     pruned += self._prune_image(head, listed)
                     self.unproven.look(listed)
                 except FactoryError as error:
-                    self.logs.note("prune-failed", image=str(head.name), error=str(error))
+                    self.effects.logs.note("prune-failed", image=str(head.name), error=str(error))
             if not page.after:
                 return pruned
             after = page.after
 
     def _prune_image(self, head: ImageHead, listed: Sequence[GalleryImageVersion]) -> int:
-        definition = self.documents.definition(head.registration.definition)
+        definition = self.effects.documents.definition(head.registration.definition)
         if definition.retention.keep_in_use:
             return 0
         live = {found.version: found for found in listed if found.tags.get("imagefactory-provenance")}
@@ -62,19 +56,19 @@ class Pruner:
             current=None if head.current is None else head.current.version,
             parents_of_current=self._used_by_children(head.name),
         )
-        chosen = prunable(live, kept, definition.retention, self.clock.now())
+        chosen = prunable(live, kept, definition.retention, self.effects.clock.now())
         for version in chosen:
             self._remove(live[version])
         return len(chosen)
 
     def _used_by_children(self, image: ImageName) -> frozenset[GalleryVersion]:
         used: set[GalleryVersion] = set()
-        for child in self.index.children(image):
-            head = self.images.find_head(child)
+        for child in self.records.index.children(image):
+            head = self.records.images.find_head(child)
             if head is None:
                 continue
             current, active = head.value.current, head.value.active
-            build = None if active is None else self.images.find_build(active.build)
+            build = None if active is None else self.records.images.find_build(active.build)
             origins = [
                 None if current is None else current.inputs.origin,
                 None if build is None else build.value.inputs.origin,
@@ -87,12 +81,14 @@ class Pruner:
         fingerprint = found.tags.get("imagefactory-fingerprint", "")
         writes = [
             records.add_entry(
-                self.journal.of_image(found.image, Event.PRUNED, detail=f"{found.image}@{found.version}")
+                self.effects.journal.of_image(
+                    found.image, Event.PRUNED, detail=f"{found.image}@{found.version}"
+                )
             )
         ]
-        claim = self.images.find_claim(found.image, Fingerprint(fingerprint)) if fingerprint else None
+        claim = self.records.images.find_claim(found.image, Fingerprint(fingerprint)) if fingerprint else None
         if claim is not None and claim.value.version == found.version:
             pruned = replace(claim.value, outcome=Outcome.PRUNED)
             writes.append(records.put_claim(pruned, etag=claim.etag))
-        self.images.commit(writes)
+        self.records.images.commit(writes)
         self.galleries.begin_delete(found.gallery, found.image, found.version)

@@ -25,8 +25,8 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientErro
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.names import BuildId
-from pipeline_core.ports import Clock, Galleries, Logs, Resources
-from pipeline_core.services.effects.journal import Journal
+from pipeline_core.ports import Galleries, Resources
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
@@ -93,10 +93,8 @@ class Reaper:
     resources: Resources
     galleries: Galleries
     images: ImageStore
-    journal: Journal
+    effects: Effects
     deployment: Deployment
-    clock: Clock
-    logs: Logs
 
     def reap(self) -> ReapReport:
         """One run over everything that carries our build tag.
@@ -104,7 +102,9 @@ class Reaper:
         One failure does not keep the rest from being removed. A list that cannot be had, or a kind of which
         nothing can be removed, raises its error once the others are done.
         """
-        run = _Run(now=self.clock.now(), bulkhead=Bulkhead(logs=self.logs, event="reap-failed-at"))
+        run = _Run(
+            now=self.effects.clock.now(), bulkhead=Bulkhead(logs=self.effects.logs, event="reap-failed-at")
+        )
         run.bulkhead.part("build resources", partial(self._find_resources, run))
         run.bulkhead.part("quarantined versions", partial(self._find_versions, run))
         removed = 0
@@ -118,7 +118,7 @@ class Reaper:
             postponed=run.postponed,
             failures=run.bulkhead.failures,
         )
-        self.logs.note(
+        self.effects.logs.note(
             "reaped",
             found=report.found,
             removed=removed,
@@ -209,7 +209,8 @@ class Reaper:
         since = leases.find_lease(each.tags)
         at = build.phase_since if build.is_finished or since is None else since
         entry = replace(
-            self.journal.of_build(build, Event.LEFTOVER, detail=detail), key=standing_key(at, each.name)
+            self.effects.journal.of_build(build, Event.LEFTOVER, detail=detail),
+            key=standing_key(at, each.name),
         )
         try:
             self.images.commit([records.add_entry(entry)])
@@ -217,7 +218,7 @@ class Reaper:
             return
 
     def _note(self, event: str, each: _Leftover, judgement: Judgement) -> None:
-        self.logs.note(
+        self.effects.logs.note(
             event,
             image=each.tags.get("imagefactory-image", ""),
             build_id=each.tags.get(leases.BUILD_TAG, ""),

@@ -10,17 +10,15 @@ from functools import partial
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.names import BuildId
-from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.builds.dispatch import Dispatcher
-from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.builds import Active, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import Fleet, FleetSweep
-from pipeline_core.state.capacity import CapacityStore, Release
-from pipeline_core.state.images import ImageStore
+from pipeline_core.state.capacity import Release
+from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +38,13 @@ class SweepReport:
 class Sweeper:
     """Level-triggered: a lost message changes nothing but timing."""
 
-    images: ImageStore
-    capacity: CapacityStore
+    records: Records
     fleet: FleetSweep
     builds: BuildSweep
     campaigns: CampaignSweep
-    recovery_log: RecoveryLog
+    effects: Effects
     chains: Chains
     dispatcher: Dispatcher
-    outbox: Outbox
-    clock: Clock
-    logs: Logs
 
     def sweep(self) -> SweepReport:
         """One pass over the fleet's copies, the active builds, their campaigns and the slots.
@@ -58,8 +52,8 @@ class Sweeper:
         What is broken about one image or build does not keep the others from being swept. A part that could
         not be swept at all raises its error once the other parts are done.
         """
-        now = self.clock.now()
-        bulkhead = Bulkhead(logs=self.logs, event="sweep-failed-at")
+        now = self.effects.clock.now()
+        bulkhead = Bulkhead(logs=self.effects.logs, event="sweep-failed-at")
         fleet, active = Fleet(), Active()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
         bulkhead.part("active builds", partial(self.builds.read, active, bulkhead))
@@ -72,7 +66,7 @@ class Sweeper:
         )
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
-        bulkhead.part("recovery-log", self.recovery_log.mend)
+        bulkhead.part("recovery-log", self.effects.recovery_log.mend)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         if active.known or slots:
             bulkhead.part("dispatch", self._dispatch)
@@ -85,13 +79,16 @@ class Sweeper:
             stalled=stalled,
             failures=bulkhead.failures,
         )
-        self.logs.note("swept", images=report.images, stale=stale, builds=builds, failures=report.failures)
+        self.effects.logs.note(
+            "swept", images=report.images, stale=stale, builds=builds, failures=report.failures
+        )
         bulkhead.settle()
         return report
 
     def _free_slots(self, bulkhead: Bulkhead) -> int:
         return sum(
-            bulkhead.run(str(holder), partial(self._free_slot, holder)) for holder in self.capacity.holders()
+            bulkhead.run(str(holder), partial(self._free_slot, holder))
+            for holder in self.records.capacity.holders()
         )
 
     def _free_slot(self, holder: BuildId) -> bool:
@@ -99,14 +96,14 @@ class Sweeper:
 
         A build that has a slot and is pending is begun: whoever took the slot for it has died.
         """
-        stored = self.images.find_build(holder)
+        stored = self.records.images.find_build(holder)
         if stored is not None and stored.value.phase is Phase.PENDING:
             self.dispatcher.resume(holder)
             return False
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
-        return self.capacity.release(holder) is Release.FREED
+        return self.records.capacity.release(holder) is Release.FREED
 
     def _dispatch(self) -> int:
-        self.outbox.dispatch("swept")
+        self.effects.outbox.dispatch("swept")
         return 1

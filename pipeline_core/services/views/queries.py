@@ -27,9 +27,7 @@ from pipeline_core.services.views.views import (
     build_view,
     image_view,
 )
-from pipeline_core.state.images import ImageStore
-from pipeline_core.state.index import Index
-from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.stores import Records
 
 PAGE_LIMIT = 200  # images a page holds at most
 _HISTORY = 50  # builds and journal lines shown with an image
@@ -40,9 +38,7 @@ _READ = 1000  # rows of one image that a read covers
 class Queries:
     """Lists read the fleet's projection; one image is read from its own partition."""
 
-    images_store: ImageStore
-    index: Index
-    sources: SourceStore
+    records: Records
     observer: Observer
     policies: Policies
     floors: PolicyRules
@@ -62,9 +58,11 @@ class Queries:
             observation.head.value, staleness, plan.find_claim(observation.snapshot, name), hold
         )
         builds = sorted(
-            self.images_store.list_builds(name, limit=_READ), key=lambda build: build.created_at, reverse=True
+            self.records.images.list_builds(name, limit=_READ),
+            key=lambda build: build.created_at,
+            reverse=True,
         )
-        journal = list(self.images_store.list_journal(name, limit=_READ))[::-1]
+        journal = list(self.records.images.list_journal(name, limit=_READ))[::-1]
         head = observation.head.value
         return ImageDetail(
             image=image_view(
@@ -90,7 +88,7 @@ class Queries:
         Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack are
         not among them, since they take the claims, which are read for one image only.
         """
-        page = self.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
+        page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
         shown = [head for head in heads if team is None or head.registration.team == team]
@@ -100,10 +98,10 @@ class Queries:
 
     def build(self, identity: BuildId) -> BuildView:
         """One build; raises NotFound."""
-        stored = self.images_store.find_build(identity)
+        stored = self.records.images.find_build(identity)
         if stored is None:
             raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
-        head = None if stored.value.is_finished else self.images_store.find_head(identity.image)
+        head = None if stored.value.is_finished else self.records.images.find_head(identity.image)
         held = conditions.of_build(stored.value, None if head is None else head.value)
         return build_view(stored.value, held)
 
@@ -112,7 +110,7 @@ class Queries:
         parents: dict[ImageName, ImageName | None] = {}
         after = ""
         while True:
-            page = self.index.fleet(after=after)
+            page = self.records.index.fleet(after=after)
             parents.update((head.name, head.registration.parent) for head in page.heads)
             if not page.after:
                 break
@@ -128,12 +126,12 @@ class Queries:
 
     def check(self) -> bool:
         """True where state can be read; raises what the store raises where it cannot."""
-        self.index.fleet(limit=1)
+        self.records.index.fleet(limit=1)
         return True
 
     def _as_it_is(self, head: ImageHead) -> ImageHead:
         """The projection follows a build's beginning and end; one that runs is looked up where it runs."""
-        stored = None if head.active is None else self.images_store.find_head(head.name)
+        stored = None if head.active is None else self.records.images.find_head(head.name)
         return head if stored is None else stored.value
 
     def _world(self, heads: tuple[ImageHead, ...]) -> World:
@@ -141,15 +139,15 @@ class Queries:
         for head in heads:
             parent = head.registration.parent
             if parent is not None and parent not in known:
-                stored = self.images_store.find_head(parent)
+                stored = self.records.images.find_head(parent)
                 if stored is not None:
                     known[parent] = stored.value
         newest = {
             stored.value.source.key: stored.value.newest
-            for stored in self.sources.list()
+            for stored in self.records.sources.list()
             if stored.value.newest is not None
         }
-        return World(heads=known, sources=newest, platform=self.sources.find_platform())
+        return World(heads=known, sources=newest, platform=self.records.sources.find_platform())
 
     def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
         found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
