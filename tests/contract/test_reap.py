@@ -9,9 +9,8 @@ import pytest
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.resources import AzureResources
-from pipeline_core.adapters.memory.chance import SeededChance
 from pipeline_core.adapters.memory.clock import ManualClock
-from pipeline_core.adapters.memory.logs import MemoryLogs
+from pipeline_core.adapters.memory.ports import twins
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
@@ -19,10 +18,11 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.names import GalleryName, ImageName, Region, TeamName, build_id
 from pipeline_core.ports import NewContainerGroup, TableWrite
-from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.upkeep.reap import Reaper
+from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
+from pipeline_core.wiring.foundation import foundation_of
 from tests.contract import machines
 from tests.contract.conftest import BUILD_GROUP, GALLERY_GROUP, Azure
 from tests.unit.domain import factories
@@ -44,28 +44,28 @@ def tags(build: Build, until: datetime = LEASE) -> dict[str, str]:
 
 
 def reaper_of(azure: Azure, images: ImageStore) -> Reaper:
-    clock = ManualClock(NOW)
+    deployment = Deployment(
+        subscription_id=azure.arm.subscription_id,
+        location=Region(azure.arm.location),
+        build_resource_group=BUILD_GROUP,
+        gallery_resource_group=GALLERY_GROUP,
+        quarantine=QUARANTINE,
+        live=(LIVE,),
+        builder_client_id="builder",
+        builder_image="builder@sha256:none",
+        vm_subnet_id="",
+        blob_endpoint="",
+        queue_endpoint="",
+        secops=TeamName("secops"),
+    )
+    limits = Limits(slots=1, creates_per_hour=1, team_slots=1, wait=timedelta(seconds=30))
+    ports = replace(twins([]), clock=ManualClock(NOW))
     return Reaper(
+        effects=foundation_of(ports, deployment, limits).effects,
+        images=images,
         resources=AzureResources(azure.clients.resources, azure.configuration),
         galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
-        images=images,
-        journal=Journal(clock, SeededChance(0)),
-        deployment=Deployment(
-            subscription_id=azure.arm.subscription_id,
-            location=Region(azure.arm.location),
-            build_resource_group=BUILD_GROUP,
-            gallery_resource_group=GALLERY_GROUP,
-            quarantine=QUARANTINE,
-            live=(LIVE,),
-            builder_client_id="builder",
-            builder_image="builder@sha256:none",
-            vm_subnet_id="",
-            blob_endpoint="",
-            queue_endpoint="",
-            secops=TeamName("secops"),
-        ),
-        clock=clock,
-        logs=MemoryLogs(),
+        deployment=deployment,
     )
 
 

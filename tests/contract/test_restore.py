@@ -160,7 +160,7 @@ def test_a_lost_fleet_is_current_again_from_real_stores(
     scenes.lose(made)
     scenes.rewired(made, tables=tables, blobs=blobs, galleries=galleries)
     assert losses.problems(losses.restore(made)) == {}
-    images = made.factory.restorer.images.images
+    images = made.base.records.images
     after = {name: images.get_head(name).value for name in before}
     assert {name: _plain(head) for name, head in after.items()} == {
         name: _plain(head) for name, head in before.items()

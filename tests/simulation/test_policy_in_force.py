@@ -23,7 +23,7 @@ SPEC = {
 
 def _govern(made: World, **changes: object) -> None:
     """Put a policy in force; nothing goes wrong meanwhile."""
-    stored = made.factory.policy.policies.find_current()
+    stored = made.base.records.policies.find_current()
     document = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {**SPEC, **changes}}
     was, made.injector.enabled = made.injector.enabled, False
     made.factory.policy.put(
@@ -46,7 +46,7 @@ def test_a_fleet_under_a_policy_comes_through(faults: str) -> None:
         _govern(made)
         Story(world=made, chance=chance, images=12).run()
         failed += [f"seed {seed}: {line}" for line in rest.violations(made)]
-        heads = [made.factory.queries.images_store.get_head(name).value for name in made.registered]
+        heads = [made.base.records.images.get_head(name).value for name in made.registered]
         published = [head for head in heads if head.current is not None]
         assert published
         assert all(head.current.scan.profile == "cis_server_l1" for head in published)  # type: ignore[union-attr]

@@ -15,9 +15,8 @@ def document(**spec: Any) -> dict[str, Any]:
 
 def put(made: World, **spec: Any) -> PolicyShown:
     """Put a policy in force over whatever is."""
-    service = made.factory.policy
-    stored = service.policies.find_current()
-    return service.put(
+    stored = made.base.records.policies.find_current()
+    return made.factory.policy.put(
         document(**spec),
         ADMIN,
         expected=None if stored is None else etag_of(stored.value),

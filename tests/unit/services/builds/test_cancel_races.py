@@ -58,7 +58,7 @@ def test_a_process_that_dies_between_any_two_calls_leaves_nothing_behind_either(
 def test_an_end_that_is_written_first_wins() -> None:
     made = stops.included()
     build = scenes.active(made, BASE).value
-    end = made.factory.driver.ending.end
+    end = made.parts.builds.ending.end
     stops.before_write(made, _asks_to_cancel, lambda: end(scenes.stored(made, build.id), Result.SUCCEEDED))
     with pytest.raises(PermanentError, match="ended as succeeded"):
         stops.cancel(made, build)

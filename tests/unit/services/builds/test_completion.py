@@ -30,7 +30,7 @@ def _building(parents: Mapping[str, str | None] = ONE) -> tuple[World, Build]:
 
 
 def _end(made: World, build: Build) -> None:
-    made.factory.driver.ending.end(scenes.stored(made, build.id), Result.FAILED, FAILURE)
+    made.parts.builds.ending.end(scenes.stored(made, build.id), Result.FAILED, FAILURE)
 
 
 def test_an_end_writes_build_claim_head_and_journal_together() -> None:
@@ -51,7 +51,7 @@ def test_an_end_that_races_changes_nothing() -> None:
     made.ports.clock.advance(timedelta(minutes=20))
     scenes.until(made, lambda: scenes.stored(made, build.id).value.seq > build.seq)
     with pytest.raises(StaleWrite):
-        made.factory.driver.ending.end(old, Result.FAILED, FAILURE)
+        made.parts.builds.ending.end(old, Result.FAILED, FAILURE)
     assert scenes.claim(made, build).outcome is Outcome.IN_FLIGHT
     assert Event.FAILED not in scenes.events(made, BASE)
 
@@ -114,7 +114,7 @@ def test_an_end_that_two_tell_is_noted_and_told_at_least_once() -> None:
     made, build = _building()
     _end(made, build)
     ended = scenes.stored(made, build.id)
-    made.factory.driver.ending.announce(Stored(value=ended.value, etag='W/"0"'))
+    made.parts.builds.ending.announce(Stored(value=ended.value, etag='W/"0"'))
     assert scenes.told(made, "announced-twice", build_id=str(build.id))
 
 

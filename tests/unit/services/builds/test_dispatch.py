@@ -285,7 +285,7 @@ def test_a_build_that_was_superseded_before_it_could_begin_gives_its_slot_back()
             look()
 
     watched = scenes.WatchedTables(inner=made.ports.tables, before=before)
-    store = made.factory.queries.images_store
+    store = scenes.images(made)
     (old,) = store.list_builds(BASE, limit=10)
     scenes.rewired(made, tables=watched)
     made.factory.dispatcher.dispatch()

@@ -12,7 +12,6 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, TableWrite, Verb
-from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
 from simulation.world import World
@@ -29,8 +28,6 @@ def _gates(build: Build) -> dict[str, Verdict]:
 
 def _judged(made: World, build: Build, score: float) -> dict[str, Verdict]:
     """What the gates would say today of this build with another score."""
-    stage = made.factory.driver.containers
-    assert isinstance(stage, ContainerStage)
     now = made.ports.clock.now()
     checks = tuple(
         ReportedCheck.model_validate({"name": name, "passed": True}) for name in ("boot", "hygiene")
@@ -51,7 +48,7 @@ def _judged(made: World, build: Build, score: float) -> dict[str, Verdict]:
             findings=(ReportedRule(rule="a", result="fail", severity=Severity.HIGH),),
         ),
     )
-    _, verdicts = stage.judge.judge(build, report)
+    _, verdicts = made.parts.builds.judge.judge(build, report)
     assert verdicts is not None
     return {verdict.gate: verdict for verdict in verdicts}
 

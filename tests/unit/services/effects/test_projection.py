@@ -14,7 +14,7 @@ ONE = {"rhel9-base": None}
 
 
 def _projection(made: World) -> Projection:
-    return made.factory.registrar.projection
+    return made.base.effects.projection
 
 
 def _fail_more(made: World, failures: int) -> ImageHead:

@@ -17,7 +17,7 @@ DEAD = TransientError(ErrorClass.NETWORK, "the host died")
 
 
 def _recovery_log(made: World) -> RecoveryLog:
-    return made.factory.registrar.recovery_log
+    return made.base.effects.recovery_log
 
 
 def _noted(made: World) -> list[str]:

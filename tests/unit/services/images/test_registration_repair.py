@@ -31,8 +31,8 @@ def test_a_registration_that_dies_before_its_write_leaves_nothing_behind() -> No
     made.factory.registrar.store_bundle(digest, content)
     registrar = made.factory.registrar
     head = registrar._head(
-        registrar.documents.definition(
-            registrar.documents.store(
+        made.base.effects.documents.definition(
+            made.base.effects.documents.store(
                 image_yaml.definition_blob(fleet.document("rhel9-java", "rhel9-base"), digest)
             )
         ),
@@ -48,7 +48,7 @@ def test_a_registration_that_dies_before_its_write_leaves_nothing_behind() -> No
 
 def test_the_traits_that_a_gallery_fixes_cannot_be_changed() -> None:
     made = scenes.registered({"rhel9-base": None})
-    head = made.factory.queries.images_store.get_head(ImageName("rhel9-base")).value
+    head = scenes.images(made).get_head(ImageName("rhel9-base")).value
     document = fleet.document("rhel9-base", None)
     document["spec"]["os"] = {"generation": "V1", "architecture": "x64", "securityType": "Standard"}
     digest, _ = fleet.bundle("content")

@@ -201,7 +201,7 @@ def test_a_registration_of_an_older_release_is_judged_by_its_document() -> None:
     stored = scenes.images(made).get_head(BASE)
     older = replace(stored.value, registration=replace(stored.value.registration, promises=None))
     scenes.images(made).commit([records.put_head(older, etag=stored.etag)])
-    made.factory.registrar.projection.project(BASE)
+    made.base.effects.projection.project(BASE)
     policies.put(made, compliance={"minScore": 91})
     found = _below(made, BASE)
     assert found is not None

@@ -203,11 +203,11 @@ def test_two_who_change_the_policy_at_one_moment_do_not_overwrite_each_other() -
 
 def test_a_death_behind_the_change_is_mended_in_the_recovery_log() -> None:
     made = scenes.registered({})
-    recovery_log = made.factory.registrar.recovery_log
+    recovery_log = made.base.effects.recovery_log
     version = PolicyVersion(revision=1, digest=Digest("ab" * 32), actor="Admin", at=made.ports.clock.now())
     recovery_log.announce_policy()
-    row = made.factory.policy.policies.find_row()
-    made.factory.policy.policies.put(version, etag=None if row is None else row.etag)
+    row = made.base.records.policies.find_row()
+    made.base.records.policies.put(version, etag=None if row is None else row.etag)
     assert recovery_log.mend() == 0
     made.ports.clock.advance(timedelta(minutes=6))
     assert recovery_log.mend() == 1
@@ -217,7 +217,7 @@ def test_a_death_behind_the_change_is_mended_in_the_recovery_log() -> None:
 
 def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
     made = scenes.registered({})
-    recovery_log = made.factory.registrar.recovery_log
+    recovery_log = made.base.effects.recovery_log
     recovery_log.announce_policy()
     made.ports.clock.advance(timedelta(minutes=6))
     assert recovery_log.mend() == 1
@@ -226,7 +226,7 @@ def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
 
 
 def _row(made: World) -> PolicyVersion | None:
-    found = made.factory.policy.policies.find_row()
+    found = made.base.records.policies.find_row()
     return None if found is None else found.value
 
 
@@ -242,7 +242,7 @@ def test_that_there_is_no_policy_is_asked_of_the_recovery_log_once_and_then_note
     noted = _row(made)
     assert noted is not None
     assert noted.revision == 0
-    assert made.factory.policy.policies.find_current() is None
+    assert made.base.records.policies.find_current() is None
     assert made.factory.policy.versions(limit=10) == ()
 
 

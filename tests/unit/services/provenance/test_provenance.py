@@ -15,7 +15,6 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.wire.job import BuildReport
 from pipeline_core.wire.provenance import Envelope
-from pipeline_core.wiring import provenance as provenance_parts
 from simulation.world import LIVE, QUARANTINE, World
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.forgeries import FORGERIES, ForgedBlobs, Forgery
@@ -26,7 +25,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 
 
 def service(made: World) -> Provenance:
-    return provenance_parts.provenance_of(made.ports, scenes.deployment_of(made))
+    return made.parts.provenance.vouching
 
 
 def only_build(made: World, image: ImageName = BASE) -> Build:

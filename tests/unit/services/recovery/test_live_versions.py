@@ -29,9 +29,9 @@ from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.recovery.live_versions import LiveVersions
+from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import image_yaml
 from pipeline_core.wire.job import BuildReport
-from pipeline_core.wiring.provenance import provenance_of
 from simulation import fleet, world
 from tests.unit.services import scenes
 
@@ -125,7 +125,12 @@ def _tags(build: Build) -> dict[str, str]:
 
 
 def _provenance(ports: MemoryPorts) -> Provenance:
-    return provenance_of(ports, scenes.deployment_of(_WORLD))
+    return Provenance(
+        images=ImageStore(ports.tables),
+        blobs=ports.blobs,
+        signer=ports.signer,
+        deployment=scenes.deployment_of(_WORLD),
+    )
 
 
 def _add(ports: MemoryPorts, tags: dict[str, str]) -> None:

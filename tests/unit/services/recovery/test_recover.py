@@ -333,9 +333,7 @@ def test_an_image_that_was_registered_before_the_loss_and_lost_its_race_does_not
     made.register("rhel9-java", "rhel9-base", text="in force")
     digest, content = fleet.bundle("never in force")
     made.factory.registrar.store_bundle(digest, content)
-    made.factory.registrar.documents.store(
-        definition_blob(fleet.document("rhel9-java", "rhel9-base"), digest)
-    )
+    made.base.effects.documents.store(definition_blob(fleet.document("rhel9-java", "rhel9-base"), digest))
     with pytest.raises(AlreadyExists):
         made.factory.registrar.register(
             JAVA, fleet.document("rhel9-java", "rhel9-base"), digest, ADMIN, expected=None, create_only=True

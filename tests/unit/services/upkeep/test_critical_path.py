@@ -21,7 +21,7 @@ CHAIN = {"rhel9-base": None, "rhel9-java": "rhel9-base", "payments-api": "rhel9-
 
 
 def _service(made: World) -> Chains:
-    return Chains(images=scenes.images(made), projection=made.factory.registrar.projection)
+    return Chains(images=scenes.images(made), projection=made.base.effects.projection)
 
 
 def _heads(made: World) -> dict[ImageName, ImageHead]:
@@ -34,7 +34,7 @@ def _set(made: World, image: ImageName, seconds: int) -> None:
     scenes.images(made).commit(
         [records.put_head(replace(found.value, build_seconds=seconds), etag=found.etag)]
     )
-    made.factory.registrar.projection.project(image)
+    made.base.effects.projection.project(image)
 
 
 def _known(made: World) -> dict[str, int | None]:
@@ -88,7 +88,7 @@ def test_a_head_that_somebody_changes_meanwhile_is_left_for_the_next_time() -> N
             change()
 
     tables = scenes.WatchedTables(inner=made.ports.tables, before=before)
-    service = Chains(images=ImageStore(tables), projection=made.factory.registrar.projection)
+    service = Chains(images=ImageStore(tables), projection=made.base.effects.projection)
     assert service.refresh(_heads(made)) == 1
     assert scenes.head(made, JAVA).chain_seconds is None
     assert service.refresh(_heads(made)) == 1

@@ -155,10 +155,10 @@ def test_gates_are_shown_as_the_build_keeps_them() -> None:
     verdict = Verdict(
         gate="compliance", passed=False, evidence="scored 41.5 of 90", simulated=True, score=41.5
     )
-    stored = made.factory.queries.images_store.find_build(build.id)
+    stored = scenes.images(made).find_build(build.id)
     assert stored is not None
     judged = replace(stored.value, verdicts=(verdict,))
-    made.factory.queries.images_store.commit([records.put_build(judged, etag=stored.etag)])
+    scenes.images(made).commit([records.put_build(judged, etag=stored.etag)])
     expected = GateView(
         gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of 90", simulated=True
     )
