@@ -15,7 +15,7 @@ from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.ports import BlobFacts, Clock, TableWrite, Verb
 from pipeline_core.settings import Limits
 from pipeline_core.wire.messages import QUEUES
-from pipeline_core.wiring import factory as wiring
+from pipeline_core.wiring.foundation import foundation_of
 from simulation import fleet, world
 from simulation.world import ADMIN, World
 
@@ -120,7 +120,7 @@ def lose(made: World) -> None:
         for message in queues.messages(queue):
             queues.delete(queue, message)
     limits = Limits(slots=_SLOTS, creates_per_hour=10_000, team_slots=_SLOTS, wait=timedelta(seconds=30))
-    made.factory = wiring.assemble(made.ports, made.factory.registrar.deployment, limits)
+    made.rewire(foundation_of(made.ports, made.base.deployment, limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def _latest(made: World) -> dict[str, str]:
 
 
 def _versions(made: World) -> dict[str, str]:
-    images = made.factory.queries.images_store
+    images = made.base.records.images
     heads = {name: images.find_head(name) for name in sorted(made.registered)}
     return {
         str(name): str(head.value.current.version)
@@ -94,7 +94,7 @@ def _versions(made: World) -> dict[str, str]:
 
 def _blocked(made: World) -> Counter[str]:
     """Why images are blocked for good, without the numbers in it."""
-    images = made.factory.queries.images_store
+    images = made.base.records.images
     claims = [claim.value for name in made.registered for claim in images.list_claims(name, limit=100)]
     return Counter(_kind(claim.detail) for claim in claims if claim.outcome is Outcome.FAILED)
 
@@ -110,7 +110,7 @@ def acknowledged() -> dict[str, dict[str, bool]]:
     outcome: dict[str, dict[str, bool]] = {}
     for way, copy in {"present": None, "copy": "copy"}.items():
         made = counted_fleet.settled(0, 0, parents=fleet.SIX)
-        around, images = made.world, made.world.factory.queries.images_store
+        around, images = made.world, made.world.base.records.images
         table_copy.export(around.ports.tables, around.ports.blobs, "copy")
         around.register("late", "rhel9-base")
         around.register("ml-worker", "rhel9-python", text="edited")
@@ -166,7 +166,7 @@ def contradictions(made: World) -> dict[str, int]:
     heads = {row.partition: row.cells["value"] for row in rows("images") if row.key == "head"}
     copies = {row.key: row.cells["value"] for row in rows("index") if row.partition == "fleet"}
     listed = {row.key for row in rows("index") if row.partition == "active"}
-    images = made.factory.queries.images_store
+    images = made.base.records.images
     builds = [build for name in made.registered for build in images.list_builds(name, limit=1000)]
     running = {str(build.id) for build in builds if not build.is_finished}
     finished = {str(build.id) for build in builds if build.is_finished}

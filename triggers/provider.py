@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 Provider = Callable[[], "Factory"]  # cheap to call again; a test gives its own
 
-_BOOTSTRAP = "pipeline_core.wiring.factory"
+_WIRING = "pipeline_core.wiring.factory"
 
 
 def factory() -> "Factory":
     """The services of this process; raises SettingsError where the settings do not allow them."""
-    made: Factory = importlib.import_module(_BOOTSTRAP).factory()
+    made: Factory = importlib.import_module(_WIRING).factory()
     return made

@@ -1,7 +1,7 @@
 """Detectors of detect-secrets as forms of this guard: only what runs offline and in bounded time.
 
 Its library costs 100 ms to import, so nothing that the function app imports at its start may import this module;
-`bootstrap` loads it. Left out, with figures in docs/adr/0016: detectors by entropy or keyword (false alarms on
+the wiring loads it. Left out, with figures in docs/adr/0016: detectors by entropy or keyword (false alarms on
 ordinary scripts), those whose time grows with the square of a line (JWT, npm, OpenAI), and Twilio's, whose keys look
 like many other words.
 """
