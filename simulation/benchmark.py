@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead, PublishedVersion, Registration
 from pipeline_core.domain.names import LIVE, Digest, GalleryName, ImageName, TeamName, build_id
-from pipeline_core.domain.plan import Snapshot, plan
+from pipeline_core.domain.plan import plan
 from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.snapshot import take_snapshot
 from pipeline_core.domain.sources import ParentReference
-from pipeline_core.domain.staleness import Platform, Stale, World, desired_inputs, detect_staleness
+from pipeline_core.domain.staleness import Platform, World, desired_inputs
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from simulation import fleet, world
 
@@ -66,9 +67,10 @@ def _current(image: ImageName, inputs: BuildInputs) -> PublishedVersion:
 def plan_seconds(around: World) -> tuple[float, int]:
     """CPU seconds for the staleness of every image and a plan of each stale one, and how many are stale."""
     started = time.process_time()
-    stale = [name for name in around.heads if isinstance(detect_staleness(name, around), Stale)]
+    taken = take_snapshot(next(iter(around.heads)), around)
+    stale = [name for name in around.heads if taken.find_stale(name) is not None]
     for name in stale:
-        plan(Snapshot(image=name, world=around, claims={}), NOW)
+        plan(replace(taken, image=name), NOW)
     return time.process_time() - started, len(stale)
 
 

@@ -1,6 +1,5 @@
 """One build per input: what decides an image's content, and the SHA-256 of it."""
 
-import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ class BuildInputs:
     token: RebuildToken | None = None
 
 
-@functools.lru_cache(maxsize=512)  # one event asks for the same few again and again
 def fingerprint(inputs: BuildInputs) -> Fingerprint:
     """The SHA-256 over a canonical form; the order of catalog entries does not enter."""
     canonical = {

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from pipeline_core.domain import plan
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.plan import Rest, Snapshot
+from pipeline_core.domain.plan import Rest
+from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.versions import GalleryVersion
 
 _LONGEST = 160  # characters of what an ancestor says of itself
@@ -37,7 +38,7 @@ def find_hold(snapshot: Snapshot, now: datetime) -> Hold | None:
             return None
         obstacle = plan.find_obstacle(snapshot, parent, now)
         if above.active is None and obstacle is not None and obstacle.why not in _GOES_ON:
-            claim = plan.find_claim(snapshot, parent)
+            claim = snapshot.find_claim(parent)
             version = None if above.current is None else above.current.version
             return Hold(
                 ancestor=parent,

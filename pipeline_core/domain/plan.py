@@ -1,6 +1,5 @@
 """What to do about one image. Pure: a snapshot and the time go in, one decision with its reasons comes out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
@@ -12,24 +11,10 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
-from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
-from pipeline_core.domain.staleness import Current, Stale, Unknown, World, detect_staleness
+from pipeline_core.domain.snapshot import Snapshot
+from pipeline_core.domain.staleness import Current, Stale, Unknown
 from pipeline_core.domain.versions import GalleryVersion
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """One image, its ancestors, and the claims on what each of them should be built from.
-
-    `claims` is keyed by (image, desired fingerprint); a key that is absent was never claimed.
-    `floor` is SecOps' floor under the whole chain, None where no claim needs it to be read.
-    """
-
-    image: ImageName
-    world: World
-    claims: Mapping[tuple[ImageName, Fingerprint], Claim]
-    floor: ComplianceFloor | None = None
 
 
 @unique
@@ -92,7 +77,7 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
     head = snapshot.world.heads.get(snapshot.image)
     if head is None:
         return DoNothing(why=Rest.UNREGISTERED, detail=f"{snapshot.image} is not registered")
-    staleness = detect_staleness(snapshot.image, snapshot.world)
+    staleness = snapshot.staleness[snapshot.image]
     match staleness:
         case Current():
             return DoNothing(why=Rest.CURRENT)
@@ -110,22 +95,14 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
 
 def find_obstacle(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
     """What keeps a stale image of the snapshot from being built by itself; None where nothing does."""
-    staleness = detect_staleness(image, snapshot.world)
-    if not isinstance(staleness, Stale):
+    stale = snapshot.find_stale(image)
+    if stale is None:
         return None
-    head = snapshot.world.heads[image]
-    claim = snapshot.claims.get((image, staleness.fingerprint))
-    return _obstacle(snapshot, head, staleness, claim, now)
-
-
-def find_claim(snapshot: Snapshot, image: ImageName) -> Claim | None:
-    """The claim on the desired input of a stale image of the snapshot."""
-    staleness = detect_staleness(image, snapshot.world)
-    return snapshot.claims.get((image, staleness.fingerprint)) if isinstance(staleness, Stale) else None
+    return _obstacle(snapshot, snapshot.world.heads[image], stale, snapshot.find_claim(image), now)
 
 
 def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> Decision:
-    claim = snapshot.claims.get((head.name, staleness.fingerprint))
+    claim = snapshot.find_claim(head.name)
     obstacle = _obstacle(snapshot, head, staleness, claim, now)
     if obstacle is not None:
         return obstacle
@@ -215,7 +192,7 @@ def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> Ima
             return None
         if above.active is not None and above.active.phase is not Phase.FINISHED:
             return parent
-        is_stale = isinstance(detect_staleness(parent, snapshot.world), Stale)
+        is_stale = snapshot.find_stale(parent) is not None
         if is_stale and find_obstacle(snapshot, parent, now) is None:
             return parent
         parent = above.registration.parent

@@ -9,9 +9,9 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import Fingerprint, ImageName
-from pipeline_core.domain.plan import Snapshot
+from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.staleness import Stale, World, detect_staleness
+from pipeline_core.domain.staleness import World
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.records import Stored
@@ -52,12 +52,14 @@ class Observer:
         if image in heads and root is not None:
             heads[image] = _in_period(heads[image], root.name, now)
         world = World(heads=heads, sources=self._newest(root), platform=self._sources.find_platform())
-        claims = self._claims(world)
+        taken = take_snapshot(image, world)
+        claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
         was_refused = root is not None and any(claim.floor is not None for claim in held.values())
         floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
-        snapshot = Snapshot(image=image, world=world, claims=held, floor=floor)
-        return Observation(snapshot=snapshot, head=chain.get(image), claims=claims)
+        return Observation(
+            snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
+        )
 
     def _chain(self, image: ImageName) -> dict[ImageName, Stored[ImageHead]]:
         chain: dict[ImageName, Stored[ImageHead]] = {}
@@ -83,15 +85,13 @@ class Observer:
             return {}
         return {root.registration.origin.key: followed.value.newest}
 
-    def _claims(self, world: World) -> dict[tuple[ImageName, Fingerprint], Stored[Claim]]:
+    def _claims(self, taken: Snapshot) -> dict[tuple[ImageName, Fingerprint], Stored[Claim]]:
         found: dict[tuple[ImageName, Fingerprint], Stored[Claim]] = {}
-        for name in world.heads:
-            staleness = detect_staleness(name, world)
-            if not isinstance(staleness, Stale):
-                continue
-            claim = self._images.find_claim(name, staleness.fingerprint)
-            if claim is not None:
-                found[name, staleness.fingerprint] = claim
+        for name in taken.staleness:
+            stale = taken.find_stale(name)
+            claim = None if stale is None else self._images.find_claim(name, stale.fingerprint)
+            if stale is not None and claim is not None:
+                found[name, stale.fingerprint] = claim
         return found
 
 

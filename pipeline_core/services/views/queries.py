@@ -51,11 +51,13 @@ class Queries:
         if observation.head is None:
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         decision = plan.plan(observation.snapshot, now)
-        staleness = detect_staleness(name, observation.snapshot.world)
         hold = holds.find_hold(observation.snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
         held = conditions.of_image(
-            observation.head.value, staleness, plan.find_claim(observation.snapshot, name), hold
+            observation.head.value,
+            observation.snapshot.staleness[name],
+            observation.snapshot.find_claim(name),
+            hold,
         )
         builds = sorted(
             self.records.images.list_builds(name, limit=_READ),

@@ -17,8 +17,8 @@ from pipeline_core.domain.names import (
     TeamName,
     build_id,
 )
-from pipeline_core.domain.plan import Snapshot
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import Platform, World, desired_inputs
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
@@ -104,9 +104,8 @@ def settled_chain(newest: MarketplaceVersion = OLD) -> tuple[ImageHead, ImageHea
 
 def snapshot(image: ImageName, around: World, *claims: Claim) -> Snapshot:
     """A snapshot with these claims."""
-    return Snapshot(
-        image=image, world=around, claims={(claim.image, claim.fingerprint): claim for claim in claims}
-    )
+    held = {(claim.image, claim.fingerprint): claim for claim in claims}
+    return replace(take_snapshot(image, around), claims=held)
 
 
 def claim_on(inputs: BuildInputs, outcome: Outcome, **changes: object) -> Claim:
