@@ -41,12 +41,13 @@ class Observer:
         self._sources = records.sources
         self._policy = policy
 
-    def observe(self, image: ImageName, now: datetime) -> Observation:
+    def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims on what is stale.
 
+        `known` is the image's own head where the caller has just read or written it: it is not read again.
         Raises PermanentError where the chain is deeper than the stated limit.
         """
-        chain = self._chain(image)
+        chain = self._chain(image, known)
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
         if image in heads and root is not None:
@@ -61,7 +62,7 @@ class Observer:
             snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
         )
 
-    def _chain(self, image: ImageName) -> dict[ImageName, Stored[ImageHead]]:
+    def _chain(self, image: ImageName, known: Stored[ImageHead] | None) -> dict[ImageName, Stored[ImageHead]]:
         chain: dict[ImageName, Stored[ImageHead]] = {}
         name: ImageName | None = image
         while name is not None:
@@ -70,7 +71,7 @@ class Observer:
                     ErrorClass.POLICY,
                     f"the ancestors of {image} do not end: {name} comes again; mend parents",
                 )
-            stored = self._images.find_head(name)
+            stored, known = known or self._images.find_head(name), None
             if stored is None:
                 break
             chain[name] = stored

@@ -62,11 +62,16 @@ class Reconciler:
             for child in self.records.index.children(image):
                 self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
 
-    def reconcile(self, image: ImageName, campaign: CampaignId) -> Decision:
-        """Decide about one image and carry it out; raises TransientError where others keep changing it."""
+    def reconcile(
+        self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
+    ) -> Decision:
+        """Decide about one image and carry it out; raises TransientError where others keep changing it.
+
+        `known` is the head that the caller has just read or written: the first look does not read it again.
+        """
         for _ in range(_ROUNDS):
             now = self.effects.clock.now()
-            observation = self.observer.observe(image, now)
+            observation, known = self.observer.observe(image, now, known), None
             decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
             try:

@@ -7,13 +7,14 @@ from pipeline_core.domain import access, breaker
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken
-from pipeline_core.domain.plan import DoNothing
+from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken, build_id
+from pipeline_core.domain.plan import DoNothing, StartBuild
 from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.records import Stored
 
 _ROUNDS = 3
 
@@ -40,7 +41,8 @@ class Requests:
         """Record the request, then reconcile at once, so that the answer can name the build.
 
         `key` is the caller's idempotency key: the same key of the same caller is the same request for
-        ever. Raises NotFound, and PermanentError (PERMISSION) where the image is another team's.
+        ever. The head is read once, and once more for the answer where no build was started.
+        Raises NotFound, and PermanentError (PERMISSION) where the image is another team's.
         """
         head = self.images.get_head(name)
         if not access.may_change(head.value.registration.team, principal.roles, principal.groups):
@@ -51,27 +53,36 @@ class Requests:
             )
         token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
-        self._record(name, token, principal, reason, campaign)
-        self.effects.projection.project(name)
-        decision = self.reconciler.reconcile(name, campaign)
-        build = _build_of(self.images.get_head(name).value, token)
+        head = self._record(head, token, principal, reason, campaign)
+        decision = self.reconciler.reconcile(name, campaign, known=head)
+        if isinstance(decision, StartBuild):
+            build: BuildId | None = build_id(name, decision.fingerprint, decision.generation)
+        else:  # another process may have been faster: the head as it is now names its build
+            build = _build_of(self.images.get_head(name).value, token)
         if isinstance(decision, DoNothing):
             detail = decision.detail or decision.why.value
             return RequestAnswer(token=token, build=build, why=decision.why.value, detail=detail)
         return RequestAnswer(token=token, build=build, why="started", detail=reason)
 
     def _record(
-        self, name: ImageName, token: RebuildToken, principal: Principal, reason: str, campaign: CampaignId
-    ) -> None:
+        self,
+        head: Stored[ImageHead],
+        token: RebuildToken,
+        principal: Principal,
+        reason: str,
+        campaign: CampaignId,
+    ) -> Stored[ImageHead]:
+        """The head with the request in it, as it is stored now; a request of long ago leaves the head as it is."""
+        name = head.value.name
         for _ in range(_ROUNDS):
-            head = self.images.get_head(name)
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
                 self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
                 campaign=str(campaign),
             )
+            asked, copy = _asked(head.value, request), self.effects.projection.find(name)
             writes = [
-                records.put_head(_asked(head.value, request), etag=head.etag),
+                records.put_head(asked, etag=head.etag),
                 records.add_request(name, request),
                 records.add_entry(entry),
             ]
@@ -81,14 +92,16 @@ class Requests:
                 )
                 writes.append(records.add_entry(closed))
             try:
-                self.images.commit(writes)
+                etag, *_ = self.images.commit(writes)
             except AlreadyExists:
-                return  # this very request was recorded before: a newer one is not set back
+                return head  # this very request was recorded before: a newer one is not set back
             except StaleWrite:
+                head = self.images.get_head(name)
                 continue
             # Should this process end before it has reconciled, the message still does.
             self.effects.outbox.rebuild(name, "requested", campaign)
-            return
+            self.effects.projection.follow(asked, copy)
+            return Stored(value=asked, etag=etag)
         raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: ask again")
 
 

@@ -1,6 +1,7 @@
 """Manual requests: a key is one request for ever, a foreign team is refused, and a person closes the breaker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,12 +9,13 @@ from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.claims import COOL_DOWN, Outcome
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.reasons import Lane, ReasonKind
-from pipeline_core.ports import TableWrite
+from pipeline_core.ports import Row, TableWrite
+from pipeline_core.state import images as records
 from simulation.world import World
 from tests.unit.services import scenes
-from tests.unit.services.scenes import ADMIN, BASE
+from tests.unit.services.scenes import ADMIN, BASE, JAVA
 
 ONE = {"rhel9-base": None}
 APP = ImageName("app")
@@ -230,6 +232,76 @@ def test_a_blocked_input_is_built_again_by_a_request() -> None:
     made.drain()
     assert [build.result for build in scenes.builds(made, BASE)] == [Result.FAILED, Result.SUCCEEDED]
     assert scenes.claim(made, failed).outcome is Outcome.FAILED
+
+
+def _ignore(_decision: object) -> None:
+    """What the other process decided is not of interest."""
+
+
+class _CountedHeads(scenes.WatchedTables):
+    """Tables that count the reads of each image's head."""
+
+    def __init__(self, made: World) -> None:
+        super().__init__(inner=made.ports.tables, before=lambda _table, _writes: None)
+        self.reads: dict[str, int] = {}
+
+    def find(self, table: str, partition: str, key: str) -> Row | None:
+        if (table, key) == (records.TABLE, "head"):
+            self.reads[partition] = self.reads.get(partition, 0) + 1
+        return super().find(table, partition, key)
+
+
+@contextmanager
+def _counted(made: World) -> Iterator[dict[str, int]]:
+    """The reads of heads, by image, while the factory of this world works."""
+    tables = _CountedHeads(made)
+    scenes.rewired(made, tables=tables)
+    yield tables.reads
+    scenes.rewired(made)
+
+
+def test_a_request_that_starts_a_build_reads_the_head_once() -> None:
+    made = scenes.settled(ONE)
+    with _counted(made) as reads:
+        answer = made.factory.requests.request(BASE, ADMIN, "because", "k1")
+    assert answer.build == scenes.builds(made, BASE)[-1].id
+    assert reads == {"rhel9-base": 1}
+
+
+def test_a_request_that_starts_nothing_reads_the_head_once_more_for_the_answer() -> None:
+    made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base"})
+    scenes.released(made)
+    with _counted(made) as reads:
+        answer = made.factory.requests.request(JAVA, ADMIN, "because", "k1")
+        assert answer.why == "waits-for-ancestor"
+        assert reads == {"rhel9-java": 2, "rhel9-base": 1}
+        again = made.factory.requests.request(JAVA, ADMIN, "because", "k1")
+    assert again == answer
+    assert reads == {"rhel9-java": 4, "rhel9-base": 2}
+
+
+def test_a_request_is_in_the_fleets_copy_before_anything_is_delivered() -> None:
+    made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base"})
+    scenes.released(made)
+    made.factory.requests.request(JAVA, ADMIN, "because", "k1")
+    (copy,) = [head for head in scenes.index(made).fleet().heads if head.name == JAVA]
+    assert copy.request is not None
+    assert copy == scenes.head(made, JAVA)
+
+
+def test_a_build_that_another_process_started_meanwhile_is_named() -> None:
+    made = scenes.settled(ONE)
+    other = made.factory.reconciler
+    race = scenes.once(lambda: _ignore(other.reconcile(BASE, CampaignId("other"))))
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("build:") for write in writes):
+            race()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    answer = made.factory.requests.request(BASE, ADMIN, "because", "k1")
+    assert answer.why == "in-flight"
+    assert answer.build == scenes.builds(made, BASE)[-1].id
 
 
 def test_a_request_that_starts_nothing_names_no_build() -> None:
