@@ -255,10 +255,6 @@ class Containers(Protocol):
         """Start the deletion and return; a group that is gone already is fine."""
         ...
 
-    def list_groups(self) -> Sequence[ContainerGroup]:
-        """Every group that carries our build tag."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedResource:

@@ -1,4 +1,4 @@
-"""Structured log lines over the standard library's logging, and W3C trace parents.
+"""Structured log lines over the standard library's logging.
 
 A line is one JSON object with the same keys everywhere: event, image, build_id, campaign, correlation_id.
 What comes from outside can neither end a line nor steer a terminal. Nothing starts by itself: see `configure`.
@@ -10,8 +10,6 @@ import logging
 import re
 from datetime import UTC, datetime
 
-from pipeline_core.ports import Chance
-
 LOGGER = "imagefactory"  # the root of every logger of ours
 KEYS = ("event", "image", "build_id", "campaign", "correlation_id")
 Field = str | float | bool | None
@@ -21,10 +19,6 @@ correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlatio
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TEXT_LIMIT = 4000
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_TRACEPARENT = re.compile(
-    r"00-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})", re.ASCII
-)
-_SAMPLED = "01"
 
 
 class StructuredLogs:
@@ -80,19 +74,6 @@ def configure(level: int = logging.INFO) -> None:
     logging.getLogger(LOGGER).setLevel(level)
     # The SDKs tell each request with its headers at INFO.
     logging.getLogger("azure").setLevel(logging.WARNING)
-
-
-def new_traceparent(chance: Chance) -> str:
-    """The parent of a new trace."""
-    return f"00-{chance.nonce()}{chance.nonce()}-{chance.nonce()}-{_SAMPLED}"
-
-
-def child_traceparent(parent: str, chance: Chance) -> str:
-    """The next span of the same trace; a new trace where `parent` is none."""
-    found = _TRACEPARENT.fullmatch(parent)
-    if found is None or set(found["trace"]) == {"0"} or set(found["span"]) == {"0"}:
-        return new_traceparent(chance)
-    return f"00-{found['trace']}-{chance.nonce()}-{found['flags']}"
 
 
 def _clean(value: object) -> object:

@@ -46,7 +46,6 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
         "find_group": _READ,
         "create_group": _CHANGE,
         "delete_group": _CHANGE,
-        "list_groups": _LIST,
     },
     "resources": {
         "list_build_resources": _LIST,

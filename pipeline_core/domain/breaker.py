@@ -8,10 +8,12 @@ since failures still count in a row until a build succeeds or a person asks. A p
 
 from dataclasses import replace
 
-from pipeline_core.domain.builds import BREAKER_LIMIT, Build
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import Breaker, ImageHead
 from pipeline_core.domain.names import Fingerprint
+
+_LIMIT = 3  # failed builds in a row that open the breaker
 
 
 def content_of(inputs: BuildInputs) -> Fingerprint:
@@ -21,7 +23,7 @@ def content_of(inputs: BuildInputs) -> Fingerprint:
 
 def is_open(head: ImageHead, desired: BuildInputs) -> bool:
     """True where the breaker holds back a build of these inputs."""
-    if head.breaker is None or head.failures < BREAKER_LIMIT:
+    if head.breaker is None or head.failures < _LIMIT:
         return False
     return head.breaker.content == content_of(desired)
 
@@ -29,7 +31,7 @@ def is_open(head: ImageHead, desired: BuildInputs) -> bool:
 def after_failure(head: ImageHead, failed: Build) -> ImageHead:
     """The head with one more failure in a row; from the third on the breaker opens at that build's content."""
     failures = head.failures + 1
-    if failures < BREAKER_LIMIT:
+    if failures < _LIMIT:
         return replace(head, failures=failures)
     return replace(
         head,

@@ -21,8 +21,6 @@ from pipeline_core.domain.reasons import Lane, RebuildReason
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 
-BREAKER_LIMIT = 3  # failed builds in a row that open an image's breaker
-
 
 @unique
 class Phase(Enum):

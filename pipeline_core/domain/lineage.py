@@ -35,15 +35,6 @@ class Lineage:
             parent = self.parents[parent]
         return tuple(chain)
 
-    def descendants(self, image: ImageName) -> tuple[ImageName, ...]:
-        """Every image below, parents before children, names in order within a level."""
-        found: list[ImageName] = []
-        level = list(self.children.get(image, ()))
-        while level:
-            found.extend(level)
-            level = [child for parent in level for child in self.children.get(parent, ())]
-        return tuple(found)
-
     def by_level(self) -> tuple[tuple[ImageName, ...], ...]:
         """The images of each level, roots first; names in order."""
         height = max(self.levels.values(), default=-1) + 1

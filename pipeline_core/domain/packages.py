@@ -71,12 +71,6 @@ def _rank(segment: str) -> tuple[int, int, str]:
     return _NUMBER, len(digits), digits
 
 
-def rpmvercmp(one: str, other: str) -> int:
-    """-1, 0 or 1 as `one` is older than, as old as, or newer than `other`: RPM's function of this name."""
-    first, second = version_key(one), version_key(other)
-    return (first > second) - (first < second)
-
-
 def parse_nevra(text: str) -> Package:
     """A package from `NAME-[EPOCH:]VERSION-RELEASE.ARCH`; raises InvalidValue."""
     rest, _, arch = text.rpartition(".")

@@ -24,9 +24,7 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """The stage has failed; `exhausted` where the error was transient and its tries are used up."""
-
-    exhausted: bool
+    """The stage has failed: the error is permanent, or its tries are used up."""
 
 
 _SHORT = RetryRule(tries=5, first=timedelta(seconds=15), most=timedelta(minutes=10))
@@ -51,10 +49,8 @@ def next_try(
     back together; the platform's `retry_after` is a lower bound and is never shortened.
     """
     rule = RULES.get(error_class)
-    if rule is None:
-        return GiveUp(exhausted=False)
-    if attempt >= rule.tries:
-        return GiveUp(exhausted=True)
+    if rule is None or attempt >= rule.tries:
+        return GiveUp()
     full = min(rule.first * 2 ** (attempt - 1), rule.most)
     delay = full * (0.5 + chance / 2)
     if retry_after is not None and retry_after > delay:

@@ -134,10 +134,6 @@ class CapacityStore:
         """Every build that has a slot."""
         return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
-    def count_create(self, now: datetime) -> bool:
-        """Use one creation of the budget; False if it is used up. Raises TransientError like `buy_creation`."""
-        return self._spend(None, "", now) is None
-
     def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         """Pay for the container group of one attempt (`verify-1`), once however often it is asked.
 
@@ -179,9 +175,9 @@ class CapacityStore:
             return Release.RACED
         return Release.FREED
 
-    def _spend(self, build: BuildId | None, attempt: str, now: datetime) -> timedelta | None:
+    def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         for _ in range(_ROUNDS):
-            holder = None if build is None else self._find(f"build:{build}")
+            holder = self._find(f"build:{build}")
             row = self._find(spending.KEY)
             spent = spending.read(row)
             is_paid = holder is not None and holder.cells.get("bought") == attempt

@@ -60,11 +60,6 @@ class ImageStore:
         rows = self._tables.scan(TABLE, str(image), first="build:", last="build;", limit=limit)
         return [_BUILDS.read(row).value for row in rows]
 
-    def list_claims(self, image: ImageName, *, limit: int) -> Sequence[Stored[Claim]]:
-        """Claims of an image, at most `limit`."""
-        rows = self._tables.scan(TABLE, str(image), first="claim:", last="claim;", limit=limit)
-        return [_CLAIMS.read(row) for row in rows]
-
     def list_journal(self, image: ImageName, *, first: str = "", limit: int) -> Sequence[Entry]:
         """Journal entries with a key of at least `first`, oldest first."""
         rows = self._tables.scan(TABLE, str(image), first=f"journal:{first}", last="journal;", limit=limit)

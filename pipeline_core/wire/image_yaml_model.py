@@ -10,9 +10,6 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
 from pipeline_core.wire import image_yaml_values as values
 
-API_VERSION = "imagefactory/v1"
-KIND = "ImageDefinition"
-
 _BY_VALUE = Field(strict=False)  # a strict enum would want the member, and a document holds its text
 _DURATION = Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"})  # for editors
 _Major = Annotated[int, Field(ge=1, le=INT32_MAX)]

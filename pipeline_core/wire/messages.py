@@ -1,6 +1,6 @@
 """Queue messages: pointers under 1 KiB, never state. A message that no version of ours wrote is refused."""
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -64,9 +64,6 @@ class Message(BaseModel):
         """Raise InvalidValue where a field is not the name or version it should be."""
         if self.campaign:
             CampaignId(self.campaign)
-
-
-AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
 class RebuildMessage(Message):

@@ -132,16 +132,6 @@ def test_a_group_may_be_deleted_twice_and_when_it_is_gone(yard: Yard) -> None:
     yard.containers.delete_group("if-build-absent")
 
 
-def test_a_list_has_the_groups_of_builds_with_their_states(yard: Yard) -> None:
-    running, ended = yard.create("sleep"), yard.create("exit:3")
-    stranger = yard.create("exit:0", owner="somebody")
-    yard.wait(running, GroupState.RUNNING)
-    yard.wait(ended, *ENDED)
-    yard.wait(stranger, *ENDED)
-    listed = {group.name: group.state for group in yard.containers.list_groups()}
-    assert listed == {running: GroupState.RUNNING, ended: GroupState.FAILED}
-
-
 def test_a_repeated_create_restarts_the_container(yard: Yard) -> None:
     new = yard.new("exit:0")
     yard.containers.create_group(new)

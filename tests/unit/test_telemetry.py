@@ -1,4 +1,4 @@
-"""Log lines as JSON, and trace parents."""
+"""Log lines as JSON."""
 
 import json
 import logging
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pipeline_core import telemetry
-from pipeline_core.adapters.memory.chance import SeededChance
 
 
 class Output:
@@ -131,29 +130,3 @@ def test_without_any_handler_lines_are_not_lost(output: Output, capsys: pytest.C
     telemetry.configure()
     telemetry.StructuredLogs().note("x")
     assert json.loads(capsys.readouterr().err)["event"] == "x"
-
-
-def test_a_child_keeps_its_trace_and_gets_a_span_of_its_own() -> None:
-    chance = SeededChance()
-    parent = telemetry.new_traceparent(chance)
-    child = telemetry.child_traceparent(parent, chance)
-    version, trace, span, flags = child.split("-")
-    assert (version, trace, flags) == ("00", parent.split("-")[1], "01")
-    assert span != parent.split("-")[2]
-    assert (len(trace), len(span)) == (32, 16)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        "",
-        "nonsense",
-        "00-" + "0" * 32 + "-" + "1" * 16 + "-01",
-        "00-" + "1" * 32 + "-" + "0" * 16 + "-01",
-        "00-" + "G" * 32 + "-" + "1" * 16 + "-01",
-        "00-" + "1" * 32 + "-" + "1" * 16 + "-01\n",
-    ],
-)
-def test_a_parent_that_is_none_begins_a_new_trace(bad: str) -> None:
-    first, second = SeededChance(1), SeededChance(1)
-    assert telemetry.child_traceparent(bad, first) == telemetry.new_traceparent(second)

@@ -1,7 +1,6 @@
 """Azure Container Instances: the builder's container groups in the build resource group."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -16,7 +15,6 @@ BUILD_TAG = "imagefactory-build"
 CONTAINER = "builder"
 _COMMAND = ["imagefactory-builder"]
 _AZURE_DNS = "168.63.129.16"  # a group in a network does not inherit the network's DNS
-_MOST = 1000  # groups that one list looks at; Azure's quota is 100
 _EVENTS = 3  # of a container, the newest, that explain a failure
 
 
@@ -51,14 +49,6 @@ class AzureContainers:
         except AzureError as error:
             if not errors.is_absent(error):
                 raise errors.translate(error, f"delete container group {name}") from error
-
-    def list_groups(self) -> Sequence[ContainerGroup]:
-        """Every group that carries our build tag; one call each, since a list does not say how a group is."""
-        with errors.translated(f"list container groups of {self._resource_group}"):
-            listed = list(itertools.islice(self._groups.list_by_resource_group(self._resource_group), _MOST))
-        names = [str(group.name) for group in listed if group.tags and BUILD_TAG in group.tags]
-        looked = [self.find_group(name) for name in names]
-        return [group for group in looked if group is not None]
 
 
 def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class MemoryContainers:
                 self._going.add(name)
 
     def list_groups(self) -> Sequence[ContainerGroup]:
-        """Every group that carries our build tag."""
+        """Every group that carries our build tag: what the list of resources and the simulation's rules look at."""
         looked = [self._look(name) for name in self.names()]
         return [found.shown for found in looked if found is not None and BUILD_TAG in found.shown.tags]
 

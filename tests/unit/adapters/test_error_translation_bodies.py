@@ -150,7 +150,7 @@ def test_the_platforms_wait_is_never_shortened_and_a_permanent_class_is_never_tr
 ) -> None:
     decision = retry.next_try(wanted, 1, 0.0, retry_after=answer.wait)
     if not wanted.is_transient:
-        assert decision == GiveUp(exhausted=False)
+        assert decision == GiveUp()
         return
     assert isinstance(decision, TryAgain)
     assert decision.delay >= (answer.wait or timedelta(0))

@@ -11,13 +11,12 @@ def _name(number: int) -> ImageName:
     return ImageName(f"i{number}")
 
 
-def test_levels_children_and_descendants_of_a_small_forest() -> None:
+def test_levels_and_children_of_a_small_forest() -> None:
     a, b, c, d, other = map(ImageName, ("a", "b", "c", "d", "other"))
     lineage = lineage_of({d: b, b: a, a: None, c: a, other: None})
     assert lineage.by_level() == ((a, other), (b, c), (d,))
     assert lineage.ancestors(d) == (b, a)
-    assert lineage.descendants(a) == (b, c, d)
-    assert lineage.descendants(other) == ()
+    assert lineage.children == {a: (b, c), b: (d,)}
     assert lineage.errors == ()
 
 

@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain.errors import PermanentError
 from pipeline_core.guard import bundles
-from pipeline_core.guard.unpack import unpack
 from pipeline_core.wire import bundle as packing
-from tests.unit.guard.archives import FORMS, bundle_of, files, member, tar_of
+from tests.unit.guard.archives import FORMS, bundle_of, member, tar_of
 
 
 def rules_of(content: bytes) -> set[str]:
@@ -33,7 +31,8 @@ def test_what_we_pack_passes_and_comes_out_as_it_went_in(tmp_path: Path) -> None
     packed = packing.pack(source)
     assert bundles.check_bundle(packed.content, FORMS) == ()
     assert bundles.names_in(packed.content) == set(packed.names) == {"scripts/run.sh", long}
-    assert unpack(packed.content, target, FORMS) == packed.names
+    with tarfile.open(fileobj=io.BytesIO(packed.content), mode="r:gz") as archive:
+        archive.extractall(target, filter="data")
     assert (target / "scripts" / "run.sh").stat().st_mode & 0o777 == 0o755
     assert (target / long).read_bytes() == b"x" * 200_000
 
@@ -63,12 +62,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("made", "rule"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_member_that_is_no_plain_file_is_refused(made: tarfile.TarInfo, rule: str, tmp_path: Path) -> None:
-    content = bundle_of((made, b""), (member("good"), b"x"))
-    assert rules_of(content) == {rule}
-    with pytest.raises(PermanentError, match="was not unpacked"):
-        unpack(content, tmp_path, FORMS)
-    assert list(tmp_path.iterdir()) == []
+def test_a_member_that_is_no_plain_file_is_refused(made: tarfile.TarInfo, rule: str) -> None:
+    assert rules_of(bundle_of((made, b""), (member("good"), b"x"))) == {rule}
 
 
 def test_all_findings_come_at_once() -> None:
@@ -212,9 +207,3 @@ def test_where_the_guard_sees_no_fault_tarfile_sees_the_same_files(position: int
         return
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert {each.name for each in archive if each.isfile()} == bundles.names_in(content)
-
-
-def test_unpacking_into_a_folder_with_content_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "there").touch()
-    with pytest.raises(PermanentError, match="not empty"):
-        unpack(files(a=b"x"), tmp_path, FORMS)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.ports import BlobFacts, Row, TableWrite, Verb
 from pipeline_core.services.recovery.recover import StepReport
 from simulation.world import ADMIN, World
@@ -55,6 +56,14 @@ def heads(made: World) -> dict[ImageName, ImageHead]:
     """Every head, as it is stored."""
     rows = [row for row in made.ports.tables.rows("images") if row.key == "head"]
     return {ImageName(row.partition): scenes.head(made, ImageName(row.partition)) for row in rows}
+
+
+def claims(made: World, image: ImageName) -> list[Claim]:
+    """Every claim of an image, as it is stored, by fingerprint."""
+    rows = [row for row in made.ports.tables.rows("images") if row.partition == str(image)]
+    keys = [row.key.removeprefix("claim:") for row in rows if row.key.startswith("claim:")]
+    found = [scenes.images(made).find_claim(image, Fingerprint(key)) for key in keys]
+    return [stored.value for stored in found if stored is not None]
 
 
 def build_count(made: World) -> int:

@@ -50,13 +50,13 @@ def test_claims_of_live_versions_are_there_again() -> None:
     made = scenes.settled(TWO)
     made.register("rhel9-java", "rhel9-base", text="edited")
     made.settle()
-    before = {name: scenes.images(made).list_claims(name, limit=10) for name in (BASE, JAVA)}
+    before = {name: losses.claims(made, name) for name in (BASE, JAVA)}
     losses.lost_and_restored(made)
     for name, claims in before.items():
-        after = scenes.images(made).list_claims(name, limit=10)
+        after = losses.claims(made, name)
         assert len(after) == len(claims)
         for old, new in zip(claims, after, strict=True):
-            assert replace(new.value, ended_at=None) == replace(old.value, ended_at=None)
+            assert replace(new, ended_at=None) == replace(old, ended_at=None)
 
 
 def test_what_was_stale_is_stale_after_and_built_once() -> None:
@@ -282,9 +282,9 @@ def test_a_step_that_failed_for_good_stays_blocked() -> None:
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
     losses.lost_and_restored(made)
-    (claim,) = scenes.images(made).list_claims(BASE, limit=10)
-    assert claim.value.outcome is Outcome.FAILED
-    assert claim.value.detail == "the simulated provisioner failed"
+    (claim,) = losses.claims(made, BASE)
+    assert claim.outcome is Outcome.FAILED
+    assert claim.detail == "the simulated provisioner failed"
     made.settle()
     assert losses.build_count(made) == 0
 
