@@ -8,7 +8,7 @@ import base64
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.signatures import PublicKey, Signature
@@ -64,12 +64,6 @@ def sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> Signature:
 def der_of(raw: bytes) -> bytes:
     """The DER form of a raw signature (both numbers, 32 bytes each), which Key Vault and JWS use."""
     return encode_dss_signature(int.from_bytes(raw[:_BYTES], "big"), int.from_bytes(raw[_BYTES:], "big"))
-
-
-def raw_of(der: bytes) -> bytes:
-    """The raw form of a DER signature."""
-    r, s = decode_dss_signature(der)
-    return r.to_bytes(_BYTES, "big") + s.to_bytes(_BYTES, "big")
 
 
 def is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from pipeline_core.adapters.azure.signing import KeyPlace, KeyVaultSigner
 from pipeline_core.adapters.key_file import KeyFileSigner
@@ -264,7 +265,8 @@ def test_the_digest_and_not_the_message_goes_to_the_vault(vault: Vault) -> None:
     client = vault.azure.clients.cryptography(keys.get_key(vault.name))
     signature = vault.signer().sign(MESSAGE)
     digest = hashlib.sha256(MESSAGE).digest()
-    assert client.verify("ES256", digest, es256.raw_of(signature.value)).is_valid  # type: ignore[arg-type]
+    raw = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(signature.value))
+    assert client.verify("ES256", digest, raw).is_valid  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
