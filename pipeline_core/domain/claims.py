@@ -24,7 +24,7 @@ class Outcome(Enum):
     EXHAUSTED = "exhausted"  # a transient failure used up its tries: cool down, then build again
     FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
     CANCELLED = "cancelled"  # a person stopped it: blocked likewise
-    REVOKED = "revoked"  # its version was found bad: blocked likewise
+    WITHHELD = "revoked"  # recovery found its version out of `latest`, nothing says why: blocked likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def read_claim(
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.floor is not None and floor is not None and floor.is_laxer(claim.floor):
             return ClaimAnswer.BUILD
-        case _:  # FAILED, CANCELLED, REVOKED
+        case _:  # FAILED, CANCELLED, WITHHELD
             return ClaimAnswer.BLOCKED
 
 
@@ -94,7 +94,7 @@ _TOLD = {
     Outcome.EXHAUSTED: "used up its tries",
     Outcome.FAILED: "failed",
     Outcome.CANCELLED: "was cancelled",
-    Outcome.REVOKED: "made a version that was revoked",
+    Outcome.WITHHELD: "made a version that is withheld from latest",
 }
 
 

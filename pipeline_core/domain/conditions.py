@@ -21,7 +21,7 @@ class ConditionType(Enum):
 
     STALLED = "Stalled"  # a message about it was poisoned, and nothing has gone on since
     BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
-    BLOCKED = "Blocked"  # the desired input failed for good, was cancelled or revoked
+    BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
     HELD_BACK = "HeldBack"  # an ancestor rests on an older version, so it stays on an older base
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
@@ -41,7 +41,7 @@ _TOLD = 5  # things below the floor that a message names
 _BLOCKED_BY = {
     Outcome.FAILED: "InputFailed",
     Outcome.CANCELLED: "InputCancelled",
-    Outcome.REVOKED: "InputRevoked",
+    Outcome.WITHHELD: "InputRevoked",  # the name that programs know
 }
 
 

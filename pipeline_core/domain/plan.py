@@ -27,7 +27,7 @@ class Rest(Enum):
     WAITS_FOR_ANCESTOR = "waits-for-ancestor"  # an ancestor is stale and will be rebuilt first
     IN_FLIGHT = "in-flight"  # a build of this input is on its way
     WAITS_FOR_RUNNING = "waits-for-running"  # a build of an older input runs; its end reconciles again
-    BLOCKED = "blocked"  # this input failed for good, was cancelled or revoked
+    BLOCKED = "blocked"  # this input failed for good, was cancelled, or its version is withheld
     COOLING_DOWN = "cooling-down"  # a transient failure used up its tries a short while ago
     BREAKER_OPEN = "breaker-open"  # failures in a row, and the same inputs: a person has to look
     SUSPENDED = "suspended"  # the definition says so

@@ -62,7 +62,7 @@ def claims_of(
             fingerprint=published.fingerprint,
             generation=generation_of(published.build),
             build=published.build,
-            outcome=Outcome.REVOKED if is_held else Outcome.SUCCEEDED,
+            outcome=Outcome.WITHHELD if is_held else Outcome.SUCCEEDED,
             version=published.version,
             detail=_HELD if is_held else "",
             ended_at=published.published_at,

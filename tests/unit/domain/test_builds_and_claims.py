@@ -89,7 +89,7 @@ INPUTS = make.desired(make.BASE, make.world(make.head()))
         (Outcome.EXHAUSTED, 30, ClaimAnswer.BUILD),
         (Outcome.FAILED, 9999, ClaimAnswer.BLOCKED),
         (Outcome.CANCELLED, 9999, ClaimAnswer.BLOCKED),
-        (Outcome.REVOKED, 9999, ClaimAnswer.BLOCKED),
+        (Outcome.WITHHELD, 9999, ClaimAnswer.BLOCKED),
     ],
 )
 def test_a_claim_answers_by_how_its_build_ended(

@@ -134,7 +134,7 @@ def test_an_open_breaker_is_shown_while_the_input_is_the_same() -> None:
     [
         (Outcome.FAILED, "InputFailed"),
         (Outcome.CANCELLED, "InputCancelled"),
-        (Outcome.REVOKED, "InputRevoked"),
+        (Outcome.WITHHELD, "InputRevoked"),
         (Outcome.IN_FLIGHT, None),
         (Outcome.SUCCEEDED, None),
         (Outcome.EXHAUSTED, None),

@@ -80,7 +80,7 @@ def test_nothing_above_holds_a_base_its_child_or_what_is_not_there(image: ImageN
     [
         (Outcome.FAILED, Rest.BLOCKED),
         (Outcome.CANCELLED, Rest.BLOCKED),
-        (Outcome.REVOKED, Rest.BLOCKED),
+        (Outcome.WITHHELD, Rest.BLOCKED),
         (Outcome.EXHAUSTED, Rest.COOLING_DOWN),
         (Outcome.IN_FLIGHT, None),
         (Outcome.SUPERSEDED, None),

@@ -150,7 +150,7 @@ WANTED = make.desired(BASE, make.world(STALE, newest=NEW))
         (Outcome.IN_FLIGHT, Rest.IN_FLIGHT),
         (Outcome.FAILED, Rest.BLOCKED),
         (Outcome.CANCELLED, Rest.BLOCKED),
-        (Outcome.REVOKED, Rest.BLOCKED),
+        (Outcome.WITHHELD, Rest.BLOCKED),
         (Outcome.EXHAUSTED, Rest.COOLING_DOWN),
     ],
 )

@@ -93,7 +93,7 @@ def test_every_floor_of_a_policy_has_its_rules_for_waivers() -> None:
         (Outcome.FAILED, FLOOR, None, ClaimAnswer.BLOCKED),
         (Outcome.FAILED, None, ComplianceFloor(), ClaimAnswer.BLOCKED),
         (Outcome.CANCELLED, FLOOR, ComplianceFloor(), ClaimAnswer.BLOCKED),
-        (Outcome.REVOKED, FLOOR, ComplianceFloor(), ClaimAnswer.BLOCKED),
+        (Outcome.WITHHELD, FLOOR, ComplianceFloor(), ClaimAnswer.BLOCKED),
     ],
 )
 def test_what_a_floor_refused_may_try_again_under_a_laxer_one(

@@ -80,8 +80,8 @@ def test_the_current_version(
         pytest.param(1, True, 2, True, Outcome.SUCCEEDED, id="older"),
         pytest.param(1, False, 2, False, Outcome.SUCCEEDED, id="older, out of latest, no recovery log"),
         pytest.param(3, False, 2, True, Outcome.SUCCEEDED, id="complete and not let in yet, or replaced"),
-        pytest.param(3, False, 2, False, Outcome.REVOKED, id="out of latest, and nothing tells why"),
-        pytest.param(3, False, None, False, Outcome.REVOKED, id="the only one, and nothing tells why"),
+        pytest.param(3, False, 2, False, Outcome.WITHHELD, id="out of latest, and nothing tells why"),
+        pytest.param(3, False, None, False, Outcome.WITHHELD, id="the only one, and nothing tells why"),
         pytest.param(3, True, None, False, Outcome.SUCCEEDED, id="in latest"),
     ],
 )
@@ -91,7 +91,7 @@ def test_the_claim_of_a_live_version(
     now_current = None if current is None else _live(current, included=True).published
     (claim,) = claims_of(NAME, [_live(sequence, included=included)], now_current, is_told=told)
     assert (claim.outcome, claim.version) == (outcome, _version(sequence))
-    assert bool(claim.detail) is (outcome is Outcome.REVOKED)
+    assert bool(claim.detail) is (outcome is Outcome.WITHHELD)
 
 
 @pytest.mark.parametrize("order", [1, -1])
