@@ -72,52 +72,74 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """One build of one input.
+    """One build of one input. Times are aware UTC."""
 
-    `gallery` is the live one that the image is placed in;
-    `seq` rises with every transition; `attempt` counts the tries of the current phase from 1; `version`
-    is the gallery version allotted to the running attempt; `build_result` and `verify_result` digest what
-    the builder reported; `priority` is its key among the pending ones; `announce` is true until what this
-    build's end has to tell was told, and `notice` the key of the journal's entry that webhooks are told of;
-    `alarm` likewise, where the end has opened the image's breaker.
-    `cancel` is a person's wish to stop it; with `given_up` it has failed by `failure`, which ends it.
-    `started_at` is when it got its slot; `verdicts` are the gates' answers, once they have judged, and `floor` is
-    SecOps' floor by which they did. `build_attempt` and `verify_attempt` are the attempts whose reports counted;
-    the latter is 0 where none has, or where nobody noted which.
-    """
-
+    # `IMAGE.INPUT.GENERATION`: the same generation of the same input has the same id.
     id: BuildId
+    # What is built.
     image: ImageName
+    # The owner; slots are counted for each team.
     team: TeamName
+    # Of `inputs`; the claim on it names this build.
     fingerprint: Fingerprint
+    # How often this input was built, from 1; a renewed claim has the next.
     generation: int
+    # Everything that decides the content. Never changed, as all above.
     inputs: BuildInputs
+    # The blob of the document: the steps, limits, regions and gates of this build are read from there.
     definition: Digest
+    # The live gallery that the version is published to.
     gallery: GalleryName
+    # Why it was started; shown and signed, read by no rule.
     reasons: tuple[RebuildReason, ...]
+    # The first part of the order of pending builds; a build of a child may take its lane from it.
     lane: Lane
+    # The change that set off this build and those of its relatives; the sweep reports one that stands still.
     campaign: CampaignId
+    # Where it is. `move` and `finish` write it, with `seq`, `attempt` and `phase_since`; `give_up` raises `seq`.
     phase: Phase
+    # Rises with each transition. A step message with a lower one is out of date and changes nothing.
     seq: int
+    # The try of the present phase, from 1; names the container group and the folder of the attempt's blobs.
     attempt: int
+    # When it was planned; its age among the pending builds.
     created_at: datetime
+    # When the present attempt of the phase began; the end of the build once it is finished.
     phase_since: datetime
+    # Its key among the pending builds, by `dispatch.priority_key`.
     priority: str
+    # The gallery version of the running attempt. None while it is pending: dispatch allots it, and each retry of
+    # `building` takes a new one.
     version: GalleryVersion | None = None
+    # How it ended; None until then. Written by `finish`.
     result: Result | None = None
+    # Why the newest failed attempt failed, or the build; None where none has. Its class decides about the claim.
     failure: Failure | None = None
+    # Digest of the builder's report of `building`; None until an attempt has succeeded.
     build_result: Digest | None = None
+    # The attempt that `build_result` is of: the evidence lies in its folder, and what older ones left is removed.
     build_attempt: int = 1
+    # Digest of the builder's report of `verifying`; None until the gates have judged one.
     verify_result: Digest | None = None
+    # Digest of the signed statement; None until the gates have passed.
     provenance: Digest | None = None
+    # True from the end until its messages were sent and its slot was given back; the sweep sends them again.
     announce: bool = False
+    # Key of the journal's entry of the end where a webhook wants that event, else empty. Written with the end.
     notice: str = ""
+    # The same for the entry that this end has opened the image's breaker.
     alarm: str = ""
+    # A person's wish to stop it; None where nobody asked. `is_stopping` reads it.
     cancel: CancelRequest | None = None
+    # True where it can only fail, by `failure`. It ends when nothing is left of what it made.
     given_up: bool = False
+    # When it got its slot, by dispatch; None while it is pending, and in builds older than this field.
     started_at: datetime | None = None
+    # The gates' answers; empty until they have judged. A refusal is kept in the claim, by `claims.settle`.
     verdicts: tuple[Verdict, ...] = ()
+    # SecOps' floor by which the gates judged; None until they have.
     floor: ComplianceFloor | None = None
+    # The attempt that `verify_result` is of; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
 
     @property

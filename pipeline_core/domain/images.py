@@ -105,28 +105,45 @@ class PoisonMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
-    """Everything that decides about one image, in one record that is written on its ETag.
+    """Everything that decides about one image, in one record that is written on its ETag. Times are aware UTC."""
 
-    `period`, `last_version` and `revision` only move forward; `revision` counts the definitions that were
-    registered under the name, and its deletions. `height` is the longest chain of descendants below,
-    in levels. `failures` counts failed builds in a row; three open the breaker, and `breaker` remembers at
-    what. `poison` holds the newest open poison records about the image, newest first. `build_seconds` is what
-    its builds took lately (0: never measured), `chain_seconds` what the longest chain of descendants takes.
-    """
-
+    # The newest definition. Written by a registration alone.
     registration: Registration
+    # When the name was registered, again after a deletion; shown, and kept in the recovery log.
     registered_at: datetime
+    # The live version that `latest` and the children follow. None: nothing is published yet, and children wait.
+    # Written by a build that succeeds, by the reuse of a version, and by recovery.
     current: PublishedVersion | None = None
+    # The one build that has not ended; None where nothing runs. Written with each transition of that build.
+    # `plan` replaces one that is pending, and waits for one that runs.
     active: ActiveBuild | None = None
+    # The highest version that was ever allotted, published or not; None where none was. The next one is above
+    # it. Written by dispatch and by each retry, and only moves forward.
     last_version: GalleryVersion | None = None
+    # When the interval of `maxAge` began that the newest build is of, in seconds since the epoch; 0 without
+    # `maxAge`. Enters the fingerprint, so that the next interval makes the image stale. Written as a build starts
+    # or a version is reused, and only moves forward.
     period: int = 0
+    # The newest request of a person or an advisory; its token enters the fingerprint. None: nobody ever asked.
     request: RebuildRequest | None = None
+    # Failed builds in a row, counted by their ends. A success, a request or a new definition sets it to 0.
     failures: int = 0
+    # The longest chain of descendants, in levels; 0 for a leaf. Raised by the registration of a descendant, and
+    # never lowered. Stands in for `chain_seconds` until that is known.
     height: int = 0
+    # Seconds from slot to end that its builds took lately, smoothed; 0: never measured. Written by a success.
     build_seconds: int = 0
+    # Seconds that the longest chain of descendants takes; None: not reckoned yet. Written by the sweep where it
+    # has moved by enough. With `build_seconds` it orders the pending builds of one lane.
     chain_seconds: int | None = None
+    # Counts the definitions registered under the name, and its deletions; 0 in heads older than this field.
+    # Recovery believes the highest.
     revision: int = 0
+    # Since when the breaker is open, and at which content; None where it is closed. Opened by the third failure
+    # in a row; closed by a success, by a request, and by a build of changed inputs.
     breaker: Breaker | None = None
+    # The newest open poison records about the image, newest first. Written by the services of poison messages;
+    # `conditions` shows them as Stalled.
     poison: tuple[PoisonMark, ...] = ()
 
     @property
