@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 def documented() -> list[str]:
     text = (CHECKOUT / "docs" / "authoring.md").read_text("utf-8")
-    tables = re.findall(r"^\| Rule \| Objects to \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    tables = re.findall(r"^\| Rule \| What it refuses \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.MULTILINE)
     return re.findall(r"^\| `([a-z0-9-]+)` \|", "".join(tables), re.MULTILINE)
 
 
