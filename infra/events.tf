@@ -1,5 +1,5 @@
-# A second signal that something was published, and the alarm for a live version that the factory did not make. What
-# is lost here is found by the sweep.
+# A second signal that a version was published, and the alarm for a live version that the factory did not make. If an
+# event is lost here, the sweep finds the version.
 
 resource "azurerm_eventgrid_system_topic" "galleries" {
   name                   = "evgt-${var.name}-galleries"

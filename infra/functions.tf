@@ -1,9 +1,9 @@
-# The function app. By azapi, not by azurerm_function_app_flex_consumption: that resource adds an AzureWebJobsStorage
-# connection string beside the identity-based settings, and an app without shared keys does not start with it
+# The function app, made by azapi. azurerm_function_app_flex_consumption is not used: it adds an AzureWebJobsStorage
+# connection string beside the identity-based settings, and an app without shared keys does not start with that string
 # (hashicorp/terraform-provider-azurerm issues 29149, 29693 and 30732, open when this was written).
 
 locals {
-  # Exactly the names of local.settings.sample.json, which a test holds equal.
+  # Exactly the names of local.settings.sample.json. A test checks that both are equal.
   app_settings = {
     AzureWebJobsStorage__blobServiceUri  = azurerm_storage_account.factory.primary_blob_endpoint
     AzureWebJobsStorage__queueServiceUri = azurerm_storage_account.factory.primary_queue_endpoint
@@ -82,7 +82,7 @@ resource "azapi_resource" "function_app" {
       serverFarmId           = azurerm_service_plan.factory.id
       httpsOnly              = true
       virtualNetworkSubnetId = azurerm_subnet.functions.id
-      # Enabled for Event Grid alone, which cannot reach a private endpoint; the restrictions refuse all others.
+      # Enabled only for Event Grid, which cannot reach a private endpoint. The restrictions refuse all others.
       publicNetworkAccess = "Enabled"
 
       functionAppConfig = {
@@ -127,11 +127,11 @@ resource "azapi_resource" "function_app" {
     }
   }
 
-  # The package is pulled and the host starts with these rights; without them the first start fails.
+  # With these rights the host pulls its package and starts. Without them the first start fails.
   depends_on = [azurerm_role_assignment.function_storage]
 }
 
-# Publishing passwords would be a way round Entra.
+# Publishing passwords would bypass Entra.
 resource "azapi_update_resource" "no_basic_auth" {
   for_each = toset(["ftp", "scm"])
 

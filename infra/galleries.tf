@@ -1,10 +1,10 @@
-# Image definitions and versions are the service's business, not Terraform's: it makes and removes them.
+# The service makes and removes image definitions and versions. Terraform does not manage them.
 
 resource "azurerm_shared_image_gallery" "quarantine" {
   name                = "quarantine"
   resource_group_name = azurerm_resource_group.galleries.name
   location            = var.location
-  description         = "Versions that were built and not yet proved. Nobody runs them but the factory."
+  description         = "Versions that were built and not yet proved. Only the factory runs them."
   tags                = local.tags
 }
 

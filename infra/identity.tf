@@ -1,4 +1,4 @@
-# Three identities, each with the least it needs (roles.tf). None has a secret.
+# Three identities, each with the fewest rights that it needs (roles.tf). None has a secret.
 
 resource "azurerm_user_assigned_identity" "function" {
   name                = "id-${var.name}-function"
@@ -15,7 +15,7 @@ resource "azurerm_user_assigned_identity" "publisher" {
   tags                = local.tags
 }
 
-# What a container of a build runs as. Content of teams is near it, so it can write the quarantine only.
+# The identity of a build's container. Content of teams is near it, so it can write only the quarantine gallery.
 resource "azurerm_user_assigned_identity" "builder" {
   name                = "id-${var.name}-builder"
   resource_group_name = azurerm_resource_group.core.name

@@ -1,5 +1,5 @@
-# Names, and the three resource groups. What builds leave behind, what they produce, and what runs them are kept apart,
-# so that each identity gets a scope no wider than its task.
+# Names, and the three resource groups. The leftovers of builds, their products and the service are in separate groups,
+# so that each identity's scope is as narrow as its task.
 
 data "azurerm_client_config" "current" {}
 

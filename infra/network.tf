@@ -1,4 +1,4 @@
-# One network without a way in from the internet. The NAT gateway's address is the only public one, and only goes out.
+# One network that the internet cannot enter. The NAT gateway has the only public address, for outgoing traffic only.
 
 resource "azurerm_virtual_network" "factory" {
   name                = "vnet-${var.name}"
@@ -31,7 +31,7 @@ resource "azurerm_subnet" "containers" {
   address_prefixes                = [cidrsubnet(var.address_space, 2, 1)]
   default_outbound_access_enabled = false
 
-  # Azure allows nothing but container groups in it.
+  # Azure allows only container groups in it.
   delegation {
     name = "container-groups"
     service_delegation {
@@ -92,7 +92,7 @@ resource "azurerm_subnet_nat_gateway_association" "out" {
   nat_gateway_id = azurerm_nat_gateway.out.id
 }
 
-# Packer reaches its machine by SSH, from the containers and from nowhere else. Nothing reaches a container.
+# Only the containers reach a build's machine, by SSH for Packer. Nothing reaches a container.
 resource "azurerm_network_security_group" "machines" {
   name                = "nsg-${var.name}-machines"
   resource_group_name = azurerm_resource_group.core.name
@@ -111,7 +111,7 @@ resource "azurerm_network_security_group" "machines" {
     destination_port_range     = "22"
   }
 
-  # Azure's own default lets the whole network in.
+  # Azure's default rule allows traffic from the whole network.
   security_rule {
     name                       = "nothing-else-in"
     priority                   = 4000
@@ -124,7 +124,7 @@ resource "azurerm_network_security_group" "machines" {
     destination_port_range     = "*"
   }
 
-  # A machine runs what a team wrote: it has no business with the factory's storage, vault or registry.
+  # A machine runs a team's code. It must not reach the factory's storage, vault or registry.
   security_rule {
     name                         = "not-to-private-endpoints"
     priority                     = 100

@@ -1,4 +1,4 @@
-# Logs and metrics, written with the function's identity: the instrumentation key alone opens nothing.
+# Logs and metrics, written with the function's identity. The instrumentation key alone gives no access.
 
 resource "azurerm_log_analytics_workspace" "factory" {
   name                = "log-${var.name}"
@@ -19,7 +19,7 @@ resource "azurerm_application_insights" "factory" {
   tags                          = local.tags
 }
 
-# Who read and wrote bundles, evidence and secrets.
+# Logs of each read and write of bundles, evidence and secrets, with the caller.
 resource "azurerm_monitor_diagnostic_setting" "audit" {
   for_each = {
     blob  = "${azurerm_storage_account.factory.id}/blobServices/default"

@@ -9,7 +9,7 @@ output "api_url" {
 }
 
 output "registry" {
-  description = "Host that the builder's image is pushed to."
+  description = "Host of the registry for the builder's image."
   value       = azurerm_container_registry.factory.login_server
 }
 
@@ -24,6 +24,6 @@ output "key_vault" {
 }
 
 output "virtual_network_id" {
-  description = "The network, for peering with the one that operators and pipelines are in."
+  description = "The network, for peering with the network of operators and pipelines."
   value       = azurerm_virtual_network.factory.id
 }

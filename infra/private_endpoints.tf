@@ -1,4 +1,4 @@
-# Every service is reached over the network only. The zones make its public name resolve to its private address there.
+# Every service can be reached only over the network. The zones resolve its public name to its private address there.
 
 locals {
   private_services = {

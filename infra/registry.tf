@@ -1,6 +1,6 @@
 # The builder's image, secrets of the service (keys that sign webhooks), and the key that signs provenance.
 
-# Premium, because only that can be private; container groups pull as a trusted service, with the builder's identity.
+# Premium, because only Premium can be private. Container groups pull as a trusted service, with the builder's identity.
 resource "azurerm_container_registry" "factory" {
   name                          = local.registry
   resource_group_name           = azurerm_resource_group.core.name
@@ -31,8 +31,8 @@ resource "azurerm_key_vault" "factory" {
   }
 }
 
-# Made by the resource manager: the vault itself is closed to whoever deploys. The private half never leaves it. Each
-# year a new version signs; what the old ones signed is believed for as long as they are enabled.
+# Made through the resource manager, because the person who deploys cannot reach the vault itself. The private half never
+# leaves the vault. Each year a new version signs. Signatures of an old version are trusted as long as it is enabled.
 resource "azapi_resource" "signing_key" {
   type      = "Microsoft.KeyVault/vaults/keys@2023-07-01"
   name      = "provenance"
@@ -54,7 +54,7 @@ resource "azapi_resource" "signing_key" {
     }
   }
 
-  # The resource manager makes a key once and changes none: a new one would leave every live version unproven.
+  # The resource manager makes a key once and never changes it. With a new key every live version would be unproven.
   lifecycle {
     prevent_destroy = true
     ignore_changes  = [body]

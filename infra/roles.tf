@@ -1,6 +1,6 @@
-# Who may do what: custom roles with no more than the calls that are made, at the narrowest scope that covers them.
+# Rights: custom roles that allow only the calls that are made, at the narrowest scope that covers them.
 #
-# `grants` is the whole table: identity, role, scope. The builder never gets more than reading on a live gallery.
+# `grants` is the whole table: identity, role, scope. On a live gallery the builder may only read.
 
 locals {
   principals = {
@@ -19,7 +19,7 @@ locals {
       ]
     }
 
-    # Container groups, and what a dead build has left behind.
+    # Container groups, and the leftovers of a dead build.
     build_operator = {
       scope = azurerm_resource_group.build.id
       actions = [
@@ -48,13 +48,13 @@ locals {
       ]
     }
 
-    # The list of versions in quarantine across images, from which the reaper takes what dead builds left.
+    # The list of versions in quarantine across images. The reaper finds the leftovers of dead builds in it.
     gallery_lister = {
       scope   = azurerm_resource_group.galleries.id
       actions = ["Microsoft.Resources/subscriptions/resourceGroups/resources/read"]
     }
 
-    # Versions that dead builds left in quarantine. Nothing is written there.
+    # To delete versions that dead builds left in quarantine. The function writes nothing there.
     quarantine_cleaner = {
       scope = azurerm_resource_group.galleries.id
       actions = [
@@ -86,8 +86,8 @@ locals {
       ]
     }
 
-    # What Packer's azure-arm builder calls with build_resource_group_name and its own subnet, captured by a managed
-    # identity. Tried against the emulator (plugins 1.4.5 and 2.6.3), and not yet on Azure.
+    # The calls of Packer's azure-arm builder with build_resource_group_name, its own subnet and a managed identity.
+    # Tried against the emulator (plugins 1.4.5 and 2.6.3), and not yet on Azure.
     packer = {
       scope = azurerm_resource_group.build.id
       actions = [
@@ -122,7 +122,7 @@ locals {
         "Microsoft.Compute/locations/DiskOperations/read",
         "Microsoft.Compute/locations/capsOperations/read",
         "Microsoft.Network/locations/operations/read",
-        # The end of a deployment's deletion is told there; without it Packer asks until its time is over.
+        # Azure reports the end of a deployment's deletion there. Without this right Packer asks until its time is over.
         "Microsoft.Resources/subscriptions/operationresults/read",
       ]
     }
@@ -171,7 +171,7 @@ locals {
       builder_subnet      = { to = "builder", role = "subnet_user", scope = azurerm_subnet.machines.id }
       builder_quarantine  = { to = "builder", role = "quarantine_writer", scope = azurerm_shared_image_gallery.quarantine.id }
     },
-    # A child is built from its parent's live version: the builder reads it, and cannot write it.
+    # A child is built from its parent's live version. The builder reads this version and cannot write it.
     { for name, id in local.live : "builder_live_${name}" => { to = "builder", role = "gallery_reader", scope = id } },
     { for name, id in local.live : "function_live_${name}" => { to = "function", role = "gallery_curator", scope = id } },
     { for name, id in local.live : "publisher_live_${name}" => { to = "publisher", role = "version_publisher", scope = id } },
@@ -225,8 +225,8 @@ resource "azurerm_role_assignment" "function_secrets" {
   scope                = azurerm_key_vault.factory.id
 }
 
-# Less than Key Vault Crypto User, which may also disable versions and back keys up: to sign, and to see which
-# versions are enabled. The publisher's identity may not sign, and this one may not publish: it takes both.
+# To sign, and to see which versions are enabled. Key Vault Crypto User is not used: it may also disable versions and
+# back keys up. The publisher's identity may not sign, and this identity may not publish. A publication needs both.
 resource "azurerm_role_definition" "provenance_signer" {
   name              = "${var.name} provenance signer (${var.suffix})"
   scope             = azurerm_resource_group.core.id
@@ -255,7 +255,7 @@ resource "azurerm_role_assignment" "function_telemetry" {
   scope                = azurerm_application_insights.factory.id
 }
 
-# The builder reads what it builds from, writes what it has to tell, and announces its end. No other container or queue.
+# The builder reads its inputs, writes its reports and announces its end. It uses no other container or queue.
 resource "azurerm_role_assignment" "builder_reads" {
   for_each = toset(["bundles", "jobs"])
 

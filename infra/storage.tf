@@ -40,12 +40,12 @@ locals {
     "image-published",
     "notification-requests",
   ])
-  # The host makes a poison queue when it first needs it; made here, it can be watched from the first day.
+  # The host makes a poison queue when it first needs it. Made here, the queue can be watched from the first day.
   all_queues = setunion(local.queues, toset([for queue in local.queues : "${queue}-poison"]))
 }
 
-# By the management plane, which works from outside the network too; azurerm's own resources for queues and tables
-# speak to the account itself, which nobody outside can reach.
+# Made through the management plane, which also works from outside the network. azurerm's own resources for queues and
+# tables call the account itself, which cannot be reached from outside.
 resource "azapi_resource" "container" {
   for_each = setunion(local.blob_containers, toset(["app-package"]))
 
@@ -82,7 +82,7 @@ resource "azapi_resource" "table" {
   }
 }
 
-# Definitions, bundles and provenance stay: with the gallery's tags they rebuild every table.
+# Definitions, bundles and provenance stay, because every table can be derived from them and the gallery's tags.
 resource "azurerm_storage_management_policy" "factory" {
   storage_account_id = azurerm_storage_account.factory.id
 

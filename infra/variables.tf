@@ -1,5 +1,5 @@
 variable "subscription_id" {
-  description = "Subscription that everything lives in."
+  description = "Subscription of all resources."
   type        = string
 }
 
@@ -31,7 +31,7 @@ variable "suffix" {
 }
 
 variable "live_galleries" {
-  description = "Galleries that consumers read. A subscription holds 1,000 image definitions per region; an image stays where it was placed, so only add to this list."
+  description = "Galleries that consumers read. A subscription holds 1,000 image definitions per region. An image stays where it was placed, so only add to this list."
   type        = list(string)
   default     = ["live"]
 
@@ -42,7 +42,7 @@ variable "live_galleries" {
 }
 
 variable "address_space" {
-  description = "The network's addresses, at least a /22. Must not overlap with what it is to be peered with."
+  description = "The network's addresses, at least a /22. They must not overlap with the networks that it will be peered with."
   type        = string
   default     = "10.40.0.0/22"
 }
@@ -59,7 +59,7 @@ variable "secops_team" {
 }
 
 variable "unproven" {
-  description = "What happens to a live version that nothing signed vouches for, beside the alarm: alert (nothing) or exclude (it leaves latest)."
+  description = "What happens to a live version without a valid signed statement, in addition to the alarm: alert (nothing) or exclude (it is taken out of latest)."
   type        = string
   default     = "alert"
 
@@ -70,7 +70,7 @@ variable "unproven" {
 }
 
 variable "builder_image" {
-  description = "The builder's image, by digest: HOST/imagefactory-builder@sha256:... Empty until it was pushed once."
+  description = "The builder's image, by digest: HOST/imagefactory-builder@sha256:... Empty until the image was pushed once."
   type        = string
   default     = ""
 
@@ -81,7 +81,7 @@ variable "builder_image" {
 }
 
 variable "is_code_deployed" {
-  description = "True once the function app's code was deployed: an Event Grid subscription needs the function to exist."
+  description = "True after the function app's code was deployed, because an Event Grid subscription needs an existing function."
   type        = bool
   default     = false
 }
@@ -93,25 +93,25 @@ variable "slots" {
 }
 
 variable "creates_per_hour" {
-  description = "Container groups that may be created in an hour. Azure's default limit is 300."
+  description = "Number of container groups that may be created in an hour. Azure's default limit is 300."
   type        = number
   default     = 250
 }
 
 variable "creates_per_5_minutes" {
-  description = "Container groups that may be created in five minutes. Azure's default limit is 100."
+  description = "Number of container groups that may be created in five minutes. Azure's default limit is 100."
   type        = number
   default     = 80
 }
 
 variable "container_groups" {
-  description = "The subscription's quota of container groups in the region; a running build may have two for a moment."
+  description = "The subscription's quota of container groups in the region. A running build may have two for a short time."
   type        = number
   default     = 100
 }
 
 variable "container_cores" {
-  description = "The subscription's quota of cores of container groups in the region; each group asks for one."
+  description = "The subscription's quota of cores of container groups in the region. Each group uses one."
   type        = number
   default     = 100
 }
@@ -143,13 +143,13 @@ variable "schedules" {
 }
 
 variable "log_retention_days" {
-  description = "Days that logs and metrics are kept."
+  description = "Number of days that logs and metrics are kept."
   type        = number
   default     = 90
 }
 
 variable "build_record_days" {
-  description = "Days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
+  description = "Number of days that jobs, logs and reports of builds are kept. Provenance, definitions and bundles stay."
   type        = number
   default     = 180
 }

@@ -6,7 +6,7 @@ terraform {
       source  = "hashicorp/azurerm"
       version = ">= 4.2, < 5.0"
     }
-    # For the function app and for what lies inside the storage account; functions.tf and storage.tf say why.
+    # For the function app and for the contents of the storage account. functions.tf and storage.tf give the reasons.
     azapi = {
       source  = "Azure/azapi"
       version = ">= 2.0, < 3.0"
@@ -16,7 +16,7 @@ terraform {
 
 provider "azurerm" {
   subscription_id     = var.subscription_id
-  storage_use_azuread = true # there are no keys to use
+  storage_use_azuread = true # there are no shared keys
 
   features {
     key_vault {
