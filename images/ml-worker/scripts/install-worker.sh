@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A virtual environment with exactly the pinned libraries; pip refuses whatever has another SHA-256.
+# Makes a virtual environment with exactly the pinned libraries. pip refuses a file with another SHA-256.
 set -euo pipefail
 
 home=/opt/ml-worker

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The worker's account can compute with the pinned libraries, and cannot change them.
+# The worker's account can compute with the pinned libraries, but cannot change them.
 set -euo pipefail
 
 as_worker() { setpriv --reuid ml-worker --regid ml-worker --init-groups -- "$@"; }

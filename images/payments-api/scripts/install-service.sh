@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The account, folders and unit of the payments API. The application's archive is not baked.
+# Makes the account, folders and unit of the payments API. The application's archive is not part of the image.
 set -euo pipefail
 
 account=${SERVICE_USER:?the definition sets SERVICE_USER}

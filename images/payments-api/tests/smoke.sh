@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The service's account can run Java and read its settings, and can change neither.
+# The service's account can run Java and read its settings, but cannot change them.
 set -euo pipefail
 
 as_service() { setpriv --reuid payments --regid payments --init-groups -- "$@"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails the build for whatever must never be in an image: keys, tokens, histories, passwords, enrolment.
+# Fails the build for everything that must never be in an image: keys, tokens, histories, passwords, enrolment.
 set -euo pipefail
 
 platform=${IMAGEFACTORY_PLATFORM:?}

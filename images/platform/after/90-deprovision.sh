@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The last step: makes the machine nobody's. Packer's user, host keys, machine-id and everything that provisioning
-# wrote go; Azure writes them anew for each machine. Nothing can be run on this machine afterwards.
+# The last step: removes the machine's identity. That is Packer's user, host keys, machine-id and everything that
+# provisioning wrote. Azure writes them again for each machine. Nothing can run on this machine afterwards.
 set -euo pipefail
 
 user=${SUDO_USER:-}
@@ -15,7 +15,7 @@ export HISTSIZE=0
 # The check: no host key, no identity, no state of cloud-init or the Azure agent, no user of the build.
 [[ -z $(find /etc/ssh -name 'ssh_host_*' -print -quit) ]]
 [[ ! -s /etc/machine-id ]]
-# Nor what this machine was told of itself when it was made; the verify stage looks for it once more.
+# The data that Azure gave this machine when it was made is gone too. The verify stage looks for it once more.
 [[ ! -e /var/lib/cloud/instance && ! -e /var/lib/waagent/provisioned && ! -e /var/lib/waagent/ovf-env.xml ]]
 if [[ -n $user && $user != root ]] && getent passwd "$user" >/dev/null; then
   echo "deprovision: the user $user is still there" >&2

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# All updates that Red Hat has published. The new kernel runs from the first boot of the finished image; this machine
-# is not started again.
+# Installs all updates that Red Hat has published. This machine is not restarted. So the new kernel runs from the first
+# boot of the finished image.
 set -euo pipefail
 
 dnf --assumeyes --refresh upgrade
 
-# The check: nothing is left to update. dnf ends with 100 where something is.
+# The check: nothing is left to update. Otherwise dnf ends with 100.
 dnf --quiet check-upgrade

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Ansible, for the playbooks of the platform and of teams: they run in this guest with a local connection. Where it
-# was not there before, a note has 80-hygiene-clean.sh take it away again.
+# Installs Ansible for the playbooks of the platform and of teams. They run in this guest with a local connection. If
+# Ansible was not installed before, a note makes 80-hygiene-clean.sh remove it again.
 set -euo pipefail
 
 note=${IMAGEFACTORY_ROOT:?}/remove-build-tools

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads the tools that the definition names (spec.build.catalog), verifies each by its SHA-256 and lays it down
+# Downloads the tools that the definition names (spec.build.catalog), verifies each by its SHA-256 and stores it
 # as /opt/stage/Tools/ID/VERSION/FILE. Nothing is installed, made executable, started or enrolled.
 set -euo pipefail
 
@@ -13,8 +13,8 @@ ansible-playbook --connection local --inventory localhost, \
   --extra-vars "agent_stage_folder=$stage" \
   -- "$platform/platform/stage-catalog.yml"
 
-# The check, by another tool than the one that downloaded: every file has its digest, and no file is there without
-# one or could be run.
+# The check, by another tool than the one that downloaded: every file has its digest in the list, no file is missing in
+# the list, and no file is executable.
 cd -- "$stage"
 listed=
 if [[ -s SHA256SUMS ]]; then

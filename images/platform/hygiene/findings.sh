@@ -3,10 +3,10 @@
 #
 #   findings.sh --phase build|verify [--root DIR] [--booted EPOCH] [--format text|json]
 #
-# build: before deprovisioning, so what the build machine needs to be a machine (host keys, machine-id, the state of
-# cloud-init and of the Azure agent) is still allowed.
-# verify: on a machine booted from the image: what the machine made itself since its boot (EPOCH, default: the
-# kernel's) is its own, what is older was baked. Ends with 0 when it could look everywhere, whatever it found.
+# build: before deprovisioning. The identity of the build machine (host keys, machine-id, the state of cloud-init and
+# of the Azure agent) is still allowed.
+# verify: on a machine booted from the image. A file that is newer than the boot (EPOCH, default: the kernel's) is the
+# machine's own. An older file is part of the image. Ends with 0 if it could look everywhere, whatever it found.
 # shellcheck disable=SC2094 # `say` prints a file's name, it does not write the file
 set -euo pipefail
 shopt -s nullglob dotglob
@@ -33,22 +33,22 @@ build_user=${SUDO_USER:-packer}
 if [[ $phase == verify && -z $booted ]]; then
   booted=$(awk '$1 == "btime" {print $2}' /proc/stat)
 fi
-# A clock that is set shortly after boot moves the boot's time; a baked file is older by far more than this.
+# If the clock is set shortly after boot, the boot's time moves. A file of the image is older by far more than this.
 slack=120
 paths=() whats=() rules=()
 
-# A name with a line end or another odd character is shown quoted, so that it cannot pass for two findings.
+# A name with a line end or another unprintable character is quoted, so that it cannot look like two findings.
 say() {
   local path=${1#"$root"}
   [[ $path != *[![:print:]]* ]] || path=$(printf '%q' "$path")
   paths+=("$path") whats+=("$3") rules+=("$2")
 }
 
-# By the time of last change of the inode, which no program can set.
+# Decides by the time of last change of the inode, which no program can set.
 is_baked() { [[ $phase == build ]] || (($(stat --format %Z -- "$1") < booted - slack)); }
 
-# Where people and programs put things, and every folder of a team's own beside those; /usr/lib and /usr/share hold what
-# packages bring, test keys among them. /mnt is the disk that Azure gives to one machine and takes away with it.
+# Folders that people, programs and teams use. /usr/lib and /usr/share are left out: they hold files of packages, also
+# test keys. /mnt is left out: Azure gives this disk to one machine and removes it with the machine.
 places=()
 for place in "$root"/* "$root"/usr/local "$root"/var/{db,lib,opt,tmp,spool,www}; do
   case ${place#"$root"} in
@@ -57,7 +57,7 @@ for place in "$root"/* "$root"/usr/local "$root"/var/{db,lib,opt,tmp,spool,www};
   esac
 done
 
-# The homes of people, and of accounts whose home is elsewhere, such as a service's; system folders are nobody's home.
+# The homes of people, and of accounts with a home elsewhere, such as a service's. System folders do not count as homes.
 declare -A listed=()
 homes=("$root"/root "$root"/home/*)
 for place in "${homes[@]}"; do listed[$place]=1; done
@@ -71,8 +71,8 @@ if [[ -r $root/etc/passwd ]]; then
   done <"$root/etc/passwd"
 fi
 
-# Prints the files that match, a line each; a line end in a name becomes \x01. grep ends with 1 where it finds nothing,
-# and with 2 where it could not look: a file that vanished while it looked is worth another try.
+# Prints the files that match, one per line. A line end in a name becomes \x01. grep ends with 1 if it finds nothing,
+# and with 2 if it could not look. A file may have vanished during the search, so it is tried again.
 search() {
   local pattern=$1 status files
   ((${#places[@]})) || return 0
@@ -141,7 +141,7 @@ homes() {
       [[ -e $file ]] && say "$file" credentials "credentials of a person or a program"
     done
     for file in "$home"/.ssh/authorized_keys "$home"/.ssh/authorized_keys2; do
-      # The user of the build goes with deprovisioning; on a booted machine Azure makes it anew.
+      # Deprovisioning removes the user of the build. On a booted machine Azure makes this user again.
       [[ $home == "$root/home/$build_user" && -e $file ]] && { [[ $phase == build ]] || ! is_baked "$file"; } && continue
       authorised "$home" "$file"
     done
@@ -156,7 +156,7 @@ authorised() {
   local nobody='no-port-forwarding,no-agent-forwarding,no-X11-forwarding,command="echo '
   [[ -f $file && -s $file ]] || return 0
   while IFS= read -r line || [[ -n $line ]]; do
-    # cloud-init gives root the provisioning key with a command that only says whom to log in as.
+    # cloud-init gives root the provisioning key with a command that only prints which user to log in as.
     [[ $home == "$root/root" && $line == "$nobody"*'Please login as the user'* ]] && continue
     [[ -z $line || $line == \#* ]] && continue
     say "$file" authorised-key "an authorised key"
@@ -176,7 +176,7 @@ passwords() {
   done <"$root/etc/shadow"
 }
 
-# What says which machine this is to a service: a copy would speak for another.
+# Files that identify this machine to a service. A copy could act as another machine.
 enrolment() {
   local file
   for file in "$root"/opt/CrowdStrike/falconstore "$root"/etc/opt/microsoft/mdatp/*onboard*.json \
@@ -204,7 +204,7 @@ identity() {
   done
 }
 
-# What the build machine was told of itself when it was made: its name, its user, its keys.
+# The data that Azure gave the build machine when it was made: its name, its user, its keys.
 provisioning() {
   local file
   [[ $phase == verify ]] || return 0

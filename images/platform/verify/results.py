@@ -1,7 +1,7 @@
-"""Turns what the verify stage's tools print into the result files that the builder reads. Decides nothing.
+"""Turns the output of the verify stage's tools into the result files that the builder reads. Decides nothing.
 
-Runs in the guest with RHEL 9's own Python 3.9 and nothing else: standard library only. Raises, and so fails the
-verify stage, where a tool's output is not what it should be: silence never becomes a pass.
+Runs in the guest with RHEL 9's own Python 3.9 and its standard library only. Raises if a tool's output does not have
+the expected form. The verify stage then fails, so a missing result never becomes a pass.
 """
 
 import json
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 FINDINGS_LIMIT = 200
-ADVISORIES_LIMIT = 10_000  # lines of dnf's: the file must stay below what the builder takes
+ADVISORIES_LIMIT = 10_000  # lines of dnf's output: the file must stay below the builder's limit
 ADVISED = re.compile(r"([!-~]+) +([!-~]+) +([!-~]+-[!-~]+-[!-~]+\.[!-~]+)", re.ASCII)
-NOTHING = "(none)"  # how RPM prints what it does not know
+NOTHING = "(none)"  # how RPM prints an unknown value
 KINDS = ("security", "bugfix", "enhancement", "newpackage")
 SEVERITIES = ("critical", "important", "moderate", "low")
 
 
 def packages(source: Path) -> object:
-    """The installed packages from RPM's lines, split by tabs; what RPM does not know is left out."""
+    """The installed packages from RPM's lines, split by tabs. Unknown values are left out."""
     found = []
     for line in source.read_text(encoding="utf-8", errors="replace").splitlines():
         name, epoch, version, release, arch, vendor, origin, licence = line.split("\t")
         package: dict[str, object] = {"name": name, "version": version, "release": release}
-        told = {"arch": arch, "vendor": vendor, "source": origin, "license": licence}
-        package.update((key, value) for key, value in told.items() if value not in ("", NOTHING))
+        known = {"arch": arch, "vendor": vendor, "source": origin, "license": licence}
+        package.update((key, value) for key, value in known.items() if value not in ("", NOTHING))
         if epoch not in ("", "0", NOTHING):
             package["epoch"] = int(epoch)
         found.append(package)
@@ -37,7 +37,7 @@ def packages(source: Path) -> object:
 def advisories(installed: Path, available: Path) -> object:
     """The vendor's advisories about installed packages, and those whose packages are newer, from dnf's lines.
 
-    Not known where dnf names none at all, since no machine is without any, and where there are too many to keep.
+    They are unknown if dnf names none at all, since every machine has some, or if there are too many to keep.
     """
     lines = {"installed": _advised(installed), "available": _advised(available)}
     if not 0 < sum(map(len, lines.values())) <= ADVISORIES_LIMIT:
@@ -46,7 +46,7 @@ def advisories(installed: Path, available: Path) -> object:
 
 
 def _advised(source: Path) -> list[tuple[str, str, str]]:
-    """Advisory, label and package of each line; what else dnf remarks is no line."""
+    """Advisory, label and package of each line. Other output of dnf is ignored."""
     text = source.read_text(encoding="utf-8", errors="replace")
     found = (ADVISED.fullmatch(line) for line in text.splitlines())
     return [(match[1], match[2], match[3]) for match in found if match]
@@ -85,20 +85,20 @@ def smoke(source: Path) -> object:
 
 
 def failed_goss_tests(report: Path) -> list[str]:
-    """The summaries of the failed tests in goss's JSON; raises where goss has not tested anything."""
+    """The summaries of the failed tests in goss's JSON; raises if goss ran no test."""
     found = json.loads(report.read_text(encoding="utf-8"))
     if found["summary"]["test-count"] < 1:
         raise ValueError(f"{report}: goss ran no test")
     return [
         " ".join(str(test["summary-line"]).split())
         for test in found["results"]
-        # A test that was skipped has not proved anything either.
+        # A test that was skipped proves nothing, so it counts as failed.
         if not test["successful"] or test.get("result") not in (0, None)
     ]
 
 
 def hygiene(findings: Path, *reports: Path) -> object:
-    """One verdict over what must not be in the image and what goss says must hold for every image."""
+    """One verdict over the hygiene findings and goss's tests for every image."""
     found = [line for line in findings.read_text(encoding="utf-8", errors="replace").splitlines() if line]
     for report in reports:
         found += [f"goss: {line}" for line in failed_goss_tests(report)]
@@ -114,7 +114,7 @@ def tool(name: str, catalog: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """`results.py KIND INPUT... OUTPUT`, but `tool` prints and `goss` only checks."""
+    """`results.py KIND INPUT... OUTPUT`. `tool` prints instead, and `goss` only checks."""
     kind, given = arguments[0], arguments[1:]
     if kind == "tool":
         sys.stdout.write(tool(given[0], Path(given[1])) + "\n")

@@ -1,49 +1,49 @@
 #!/usr/bin/env bash
 # The verify stage, on a machine booted from the new version. Its arguments are the team's smoke tests.
 #
-# It writes what it found to IMAGEFACTORY_RESULTS and fails only where it could not look: whether the findings are
-# good enough is decided by the factory's gates, not here. The machine is thrown away, so tools may be installed.
+# It writes its findings to IMAGEFACTORY_RESULTS and fails only if it could not look. The factory's gates decide whether
+# the findings are good enough. The machine is deleted afterwards, so tools may be installed.
 set -euo pipefail
-umask 022 # the hardened default would keep Packer's user from reading the results
+umask 022 # with the hardened default Packer's user could not read the results
 
 here=${IMAGEFACTORY_PLATFORM:?}/platform
 results=${IMAGEFACTORY_RESULTS:?}
 goss_file=${IMAGEFACTORY_GOSS:-}
 profile=${IMAGEFACTORY_PROFILE:-}
 tailoring=${IMAGEFACTORY_TAILORING:-}
-python=/usr/libexec/platform-python # the system's own, whatever `python3` a team has put first
+python=/usr/libexec/platform-python # the system's own; a team may have put another `python3` first
 [[ -x $python ]] || python=python3
 work=$(mktemp --directory)
 trap 'rm -rf -- "$work"' EXIT
 
 write() { "$python" "$here/verify/results.py" "$@"; }
 
-# First of all, while the machine is as it was booted: what must not be in it.
+# Hygiene comes first, while the machine is as it was booted.
 "$BASH" "$here/hygiene/findings.sh" --phase verify >"$work/findings"
 rpm --query --all --queryformat \
   '%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{VENDOR}\t%{SOURCERPM}\t%{LICENSE}\n' >"$work/packages"
 write packages "$work/packages" "$results/packages.json"
 
-# What the vendor has told of these packages, where dnf can say it: it needs the vendor's repositories.
+# The vendor's advisories about these packages, if dnf can read them. It needs the vendor's repositories.
 for which in installed available; do
   LC_ALL=C timeout --kill-after 10 180 dnf --quiet updateinfo list "--$which" >"$work/$which" || : >"$work/$which"
 done
 write advisories "$work/installed" "$work/available" "$results/advisories.json"
 
-# goss is pinned in the catalog, as every tool is.
+# goss is pinned in the catalog, like every tool.
 read -r url digest < <(write tool goss "$IMAGEFACTORY_PLATFORM/catalog.json")
 curl --fail --silent --show-error --location --proto '=https' --proto-redir '=https' --max-time 300 --retry 3 \
   --output "$work/goss" -- "$url"
 printf '%s  %s\n' "$digest" "$work/goss" | sha256sum --check --status
 chmod 0700 "$work/goss"
 
-run_goss() { # goss ends with 1 where a test fails; what counts is that it told us of its tests
+run_goss() { # goss ends with 1 if a test fails. Required is only that it reported its tests
   "$work/goss" --gossfile "$1" validate --format json --no-color >"$2" || true
   write goss "$2"
 }
 
-# What holds for every image: invariants that are written apart from the role that hardens, and the roles' own tests.
-# They count as hygiene, which no team can decline.
+# The tests of every image: invariants that are written independently of the hardening role, and the roles' own tests.
+# They count as hygiene, which no team can switch off.
 reports=()
 for test in "$here/verify/invariants.yaml" "$IMAGEFACTORY_PLATFORM"/roles/*/tests/goss.yaml; do
   reports+=("$work/platform-${#reports[@]}.json")
@@ -56,11 +56,11 @@ if [[ -n $profile ]]; then
   [[ -z $tailoring ]] || adjusted=(--tailoring-file "$tailoring")
   dnf --assumeyes --quiet --setopt=install_weak_deps=False install openscap-scanner scap-security-guide
   code=0
-  # The profile is found by the end of its id, in the tailoring first. XCCDF results carry the whole benchmark, and so
-  # the rules' titles and severities; an ARF would add the scanner's content, which is no finding about the machine.
+  # The profile is found by the end of its id, in the tailoring first. XCCDF results contain the whole benchmark, with
+  # the rules' titles and severities. An ARF would add only the scanner's content, not a finding about the machine.
   oscap xccdf eval --profile "$profile" "${adjusted[@]}" --results "$work/xccdf.xml" --report "$work/report.html" \
     /usr/share/xml/scap/ssg/content/ssg-rhel9-ds.xml || code=$?
-  # 0: every rule passes; 2: some do not; anything else: it could not scan. What the file says is read by the builder.
+  # 0: every rule passes. 2: some rules fail. Any other code: it could not scan. The builder reads the file.
   if ((code != 0 && code != 2)); then
     echo "verify: oscap ended with $code for the profile $profile" >&2
     exit 1
@@ -71,7 +71,7 @@ if [[ -n $profile ]]; then
   done
 fi
 
-# A team's own tests come last: they run as root, and what they do to the machine is no finding about the image.
+# A team's own tests come last: they run as root, and their changes to the machine are not findings about the image.
 if [[ -n $goss_file ]]; then
   run_goss "$goss_file" "$results/goss.json"
 fi
@@ -82,7 +82,7 @@ if (($#)); then
     echo "smoke: $script"
     code=0
     started=$SECONDS
-    # Into a file: what a test leaves running in the background would otherwise hold this session open for ever.
+    # Into a file: otherwise a program that a test leaves in the background would keep this session open for ever.
     (cd -- "$(dirname -- "$script")" && timeout --kill-after 10 300 "$BASH" -- "$script" </dev/null) \
       >"$work/said" 2>&1 || code=$?
     tail --bytes 65536 "$work/said"
@@ -91,7 +91,7 @@ if (($#)); then
   write smoke "$work/smoke" "$results/smoke.json"
 fi
 
-# The check: everything that was asked for is there, and can be read by Packer's user.
+# The check: every requested file is there, and Packer's user can read it.
 for file in "$results"/*.json; do
   "$python" -m json.tool "$file" >/dev/null
 done

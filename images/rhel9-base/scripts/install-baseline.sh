@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What every server needs beyond Red Hat's minimum: time, audit, logs, and SELinux's tools. Hardening is not here:
-# it is a step of the platform (images/platform/roots), so that no base can leave it out.
+# Installs the packages that every server needs beyond Red Hat's minimum: time, audit, logs, and SELinux's tools.
+# Hardening is a step of the platform (images/platform/roots), so that no base can leave it out.
 set -euo pipefail
 
 packages=(audit chrony policycoreutils-python-utils rsyslog tar unzip)

@@ -1,3 +1,3 @@
 # shellcheck shell=sh
-# Where tools look for the JDK; the link follows the release that is installed.
+# Tools look for the JDK here. The link points to the installed release.
 export JAVA_HOME=/usr/lib/jvm/jre

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Python from Red Hat's repositories, in the version that the definition names (PYTHON_VERSION). `python3` stays the
-# system's own: dnf and cloud-init need it.
+# Installs Python from Red Hat's repositories, in the version that the definition names (PYTHON_VERSION). `python3`
+# stays the system's own, because dnf and cloud-init need it.
 set -euo pipefail
 
 version=${PYTHON_VERSION:?the definition sets PYTHON_VERSION, for example 3.12}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Vault starts, answers that it is not yet initialised, and stops. A throw-away server in memory, on loopback.
+# Vault starts, answers that it is not yet initialised, and stops. The server is temporary, in memory and on loopback.
 set -euo pipefail
 
 folder=$(mktemp --directory)
