@@ -12,10 +12,10 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.guard import bundles, catalog, detectors
 from pipeline_core.wire import bundle as packing
-from pipeline_core.wire import image_yaml
 from pipeline_core.wire.bundle import DOCUMENT, Bundle
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
-from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
 
 CATALOG = "catalog.json"
 PLATFORM_PARTS = ("platform", "roles", CATALOG)

@@ -25,7 +25,7 @@ from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import Condition
 from imagefactory.screen import Format
 from imagefactory.waiting import Patience
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 
 _EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable."

@@ -11,7 +11,7 @@ from imagefactory.client import Json
 from imagefactory.failures import Misused, Refused
 from imagefactory.screen import Format
 from pipeline_core.wire import policy as wire
-from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT, read_yaml
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
 
 _BELOW = "BelowFloor"
 

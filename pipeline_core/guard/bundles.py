@@ -11,7 +11,7 @@ from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import Rule
 from pipeline_core.guard.secrets import Form
 from pipeline_core.wire import bundle_paths
-from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT
 
 FINDING_LIMIT = 200  # a hostile archive must not make a huge answer
 CATALOG = "catalog.json"

@@ -26,7 +26,7 @@ from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import FollowedSource, SourceStore
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from simulation import fleet as documents
 from simulation.cascade.fleet import Fleet, SimulatedImage
 

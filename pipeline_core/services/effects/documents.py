@@ -8,7 +8,7 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.ports import Blobs
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 
 _KEPT = 256  # parsed definitions held in memory
 _DEFINITION_LIMIT = 128 * 1024  # bytes: a document has 64 KiB at most, as canonical JSON with its bundle

@@ -30,7 +30,7 @@ from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 _ROUNDS = 3  # tries on a head that builds keep moving

@@ -26,11 +26,11 @@ from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire import image_yaml
 from pipeline_core.wire import policy as wire
-from pipeline_core.wire.image_yaml_problems import path_of
+from pipeline_core.wire.document.problems import path_of
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
-from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT
 
 _CONTAINER = "definitions"
 _KEPT = 8  # parsed documents held in memory

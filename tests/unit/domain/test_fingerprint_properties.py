@@ -14,7 +14,7 @@ from pipeline_core.domain.names import Digest, ImageName, RebuildToken, Region
 from pipeline_core.domain.recipe import recipe_digest
 from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from tests.unit.domain import factories as make
 
 # Few values for each, so that two drawn inputs are often the same in some of them.

@@ -11,7 +11,7 @@ import pytest
 from pipeline_core import guard
 from pipeline_core.domain.definitions import FileStep
 from pipeline_core.guard import bundles, catalog, steps
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from tests.unit.guard.archives import FORMS
 from tests.unit.wire.documents import BUNDLE, FULL, HERE
 

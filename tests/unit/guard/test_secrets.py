@@ -9,7 +9,7 @@ import pytest
 from pipeline_core.guard import bundles
 from pipeline_core.guard.inflate import CHUNK
 from pipeline_core.guard.secrets import is_secret_name, kinds_in
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from tests.unit.guard.archives import FORMS, files
 from tests.unit.wire.documents import BUNDLE, HERE, changed
 

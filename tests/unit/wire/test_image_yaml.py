@@ -22,8 +22,8 @@ from pipeline_core.domain.definitions import (
 )
 from pipeline_core.domain.names import LIVE, ImageName, Region
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
-from pipeline_core.wire import image_yaml
-from pipeline_core.wire.image_yaml_problems import PROBLEM_LIMIT
+from pipeline_core.wire.document.problems import PROBLEM_LIMIT
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.wire.documents import BUNDLE, FULL, HERE, MINIMAL, changed
 

@@ -10,9 +10,9 @@ from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
+from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.policy import parse_policy, policy_blob, read_policy_blob
 from pipeline_core.wire.problems import InvalidDocument
-from pipeline_core.wire.yaml_text import read_yaml
 
 FULL = b"""
 apiVersion: imagefactory/v1

@@ -6,7 +6,7 @@ from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import OPEN
 from pipeline_core.services.images.register import document_etag
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet
 from simulation.world import ADMIN

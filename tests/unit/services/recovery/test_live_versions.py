@@ -30,7 +30,7 @@ from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire import image_yaml
+from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.job import BuildReport
 from simulation import fleet, world
 from tests.unit.services import scenes

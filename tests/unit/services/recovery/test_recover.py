@@ -11,7 +11,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
-from pipeline_core.wire.image_yaml import definition_blob
+from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation import fleet, world
 from simulation.world import ADMIN, LIVE, QUARANTINE, World
 from tests.unit.services import losses, scenes

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from pipeline_core.domain.definitions import Architecture, Generation, RebuildOn, SecurityType
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
-from pipeline_core.wire import image_yaml_values as values
+from pipeline_core.wire.document import values
 
 _BY_VALUE = Field(strict=False)  # a strict enum would want the member, and a document holds its text
 _DURATION = Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"})  # for editors

@@ -15,11 +15,13 @@ from pipeline_core.domain import definitions
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
-from pipeline_core.wire import bundle_paths, image_yaml_problems, image_yaml_rules
-from pipeline_core.wire import image_yaml_model as model
-from pipeline_core.wire.image_yaml_values import seconds_of
+from pipeline_core.wire import bundle_paths
+from pipeline_core.wire.document import problems as image_yaml_problems
+from pipeline_core.wire.document.text import read_yaml
+from pipeline_core.wire.document.values import seconds_of
+from pipeline_core.wire.image_yaml import model
+from pipeline_core.wire.image_yaml import rules as image_yaml_rules
 from pipeline_core.wire.problems import InvalidDocument, Problem
-from pipeline_core.wire.yaml_text import read_yaml
 
 __all__ = [
     "definition_blob",

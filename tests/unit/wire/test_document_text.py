@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
 from pipeline_core.wire.problems import InvalidDocument
-from pipeline_core.wire.yaml_text import DOCUMENT_LIMIT, read_yaml
 
 
 def refusal_of(text: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline_core.wire.image_yaml_values import Refused, shown
+from pipeline_core.wire.document.values import Refused, shown
 from pipeline_core.wire.problems import Problem
 
 PROBLEM_LIMIT = 200

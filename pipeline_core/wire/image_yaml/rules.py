@@ -7,8 +7,8 @@ is passed over here, since the schema reports it.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from pipeline_core.wire.image_yaml_problems import PROBLEM_LIMIT, mapping_at
-from pipeline_core.wire.image_yaml_values import shown
+from pipeline_core.wire.document.problems import PROBLEM_LIMIT, mapping_at
+from pipeline_core.wire.document.values import shown
 from pipeline_core.wire.problems import Problem
 
 _KINDS = ("shell", "ansible", "file")
