@@ -13,7 +13,7 @@ from pipeline_core.domain.names import Digest, Region
 from pipeline_core.guard import bundles, catalog, detectors
 from pipeline_core.wire import bundle as packing
 from pipeline_core.wire.bundle import DOCUMENT, Bundle
-from pipeline_core.wire.document.text import DOCUMENT_LIMIT
+from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
@@ -65,7 +65,7 @@ def load_image(folder: Path) -> ImageFolder:
     document: Mapping[str, object] | None = None
     definition: ImageDefinition | None = None
     try:
-        document = image_yaml.read_yaml(_text(folder, DOCUMENT))
+        document = read_yaml(_text(folder, DOCUMENT))
         digest = bundle.digest if bundle else _NOT_PACKED
         definition = image_yaml.parse_definition(document, bundle=digest, location=_ANYWHERE)
     except InvalidDocument as error:

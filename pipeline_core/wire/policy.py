@@ -16,10 +16,10 @@ from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
 from pipeline_core.wire.document import values
-from pipeline_core.wire.document.problems import PROBLEM_LIMIT, mapping_at, path_of, problems_of
+from pipeline_core.wire.document.part import Part, mapping_at
+from pipeline_core.wire.document.problems import PROBLEM_LIMIT, path_of, problems_of
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT
 from pipeline_core.wire.document.values import seconds_of, shown
-from pipeline_core.wire.image_yaml.model import Part
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 BASE_LIMIT = 100

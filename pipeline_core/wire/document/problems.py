@@ -5,7 +5,7 @@ Judges nothing. The number of problems is bounded, so that a hostile document ca
 
 import difflib
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import NoneType
 from typing import Any
 
@@ -171,11 +171,3 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     for inner in typing.get_args(annotation):
         if inner is not NoneType:
             yield from _models_in(inner)
-
-
-def mapping_at(document: Mapping[str, object], *keys: str) -> Mapping[str, object]:
-    """The mapping under `keys`, or an empty one where there is none: a wrong type is Pydantic's to report."""
-    here: object = document
-    for key in keys:
-        here = here.get(key) if isinstance(here, Mapping) else None
-    return here if isinstance(here, Mapping) else {}

@@ -1,6 +1,6 @@
-"""The kinds of text in an `image.yaml`: each checks its form and raises `Refused` with the way to mend it.
+"""The kinds of text in a document: each checks its form and raises `Refused` with the way to repair it.
 
-Looks at one value alone; what two values mean together is `image_yaml_rules`.
+Looks at one value alone; the rules over two values are with the document that has them.
 """
 
 import re
@@ -25,7 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 class Refused(ValueError):
-    """A text of the wrong form; Pydantic carries it to `image_yaml_problems`."""
+    """A text of the wrong form; Pydantic carries it to `document.problems`."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)

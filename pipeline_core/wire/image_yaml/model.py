@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, ConfigDict, Field
 
 from pipeline_core.domain.definitions import Architecture, Generation, RebuildOn, SecurityType
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
 from pipeline_core.wire.document import values
+from pipeline_core.wire.document.part import Part
 
 _BY_VALUE = Field(strict=False)  # a strict enum would want the member, and a document holds its text
 _DURATION = Field(json_schema_extra={"pattern": "^[1-9][0-9]{0,5}[smhd]$"})  # for editors
@@ -16,18 +16,6 @@ _Major = Annotated[int, Field(ge=1, le=INT32_MAX)]
 _Timeout = Annotated[str, _DURATION, AfterValidator(values.duration("5m", "8h"))]
 _Period = Annotated[str, _DURATION, AfterValidator(values.duration("1d", "365d"))]
 _Lifetime = Annotated[str, _DURATION, AfterValidator(values.duration("1d", "1095d"))]
-
-
-class Part(BaseModel):
-    """A mapping of the document: camelCase keys, no key but these, no conversion of types."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=to_camel,
-        field_title_generator=lambda name, _: to_camel(name),
-    )
 
 
 class Metadata(Part):

@@ -16,22 +16,10 @@ from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinit
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
 from pipeline_core.wire import bundle_paths
-from pipeline_core.wire.document import problems as image_yaml_problems
-from pipeline_core.wire.document.text import read_yaml
+from pipeline_core.wire.document.problems import problems_of
 from pipeline_core.wire.document.values import seconds_of
-from pipeline_core.wire.image_yaml import model
-from pipeline_core.wire.image_yaml import rules as image_yaml_rules
+from pipeline_core.wire.image_yaml import model, rules
 from pipeline_core.wire.problems import InvalidDocument, Problem
-
-__all__ = [
-    "definition_blob",
-    "digest_of",
-    "json_schema",
-    "parse_definition",
-    "paths_used",
-    "read_definition_blob",
-    "read_yaml",
-]
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
@@ -56,8 +44,8 @@ def parse_definition(document: Mapping[str, object], *, bundle: Digest, location
     try:
         parsed = model.Document.model_validate(dict(document))
     except ValidationError as error:
-        problems += image_yaml_problems.problems_of(error, model.Document)
-    problems += image_yaml_rules.broken_rules(document)
+        problems += problems_of(error, model.Document)
+    problems += rules.broken_rules(document)
     if problems or parsed is None:
         raise InvalidDocument(problems)
     return _definition(parsed, bundle, location)
@@ -80,7 +68,7 @@ def read_definition_blob(content: bytes, location: Region) -> ImageDefinition:
     try:
         blob = _Blob.model_validate_json(content)
     except ValidationError as error:
-        raise InvalidDocument(image_yaml_problems.problems_of(error, _Blob)) from error
+        raise InvalidDocument(problems_of(error, _Blob)) from error
     return parse_definition(blob.document, bundle=Digest(blob.bundle), location=location)
 
 
@@ -141,7 +129,7 @@ def _origin(spec: model.Spec, location: Region) -> Origin:
         return ParentReference(image=ImageName(spec.parent.image), channel=ChannelName(spec.parent.channel))
     source = spec.marketplace
     if source is None:
-        raise AssertionError("image_yaml_rules lets no document pass that has neither origin")
+        raise AssertionError("the rules let no document pass that has neither origin")
     return MarketplaceSource(
         publisher=source.publisher, offer=source.offer, sku=source.sku, location=location
     )
@@ -153,7 +141,7 @@ def _step(step: model.Provisioner) -> Provisioner:
     if step.ansible is not None:
         return AnsibleStep(playbook=step.ansible)
     if step.file is None or step.destination is None:
-        raise AssertionError("image_yaml_rules lets no document pass whose step has no kind")
+        raise AssertionError("the rules let no document pass whose step has no kind")
     return FileStep(path=step.file, destination=step.destination)
 
 

@@ -7,7 +7,8 @@ is passed over here, since the schema reports it.
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from pipeline_core.wire.document.problems import PROBLEM_LIMIT, mapping_at
+from pipeline_core.wire.document.part import mapping_at
+from pipeline_core.wire.document.problems import PROBLEM_LIMIT
 from pipeline_core.wire.document.values import shown
 from pipeline_core.wire.problems import Problem
 

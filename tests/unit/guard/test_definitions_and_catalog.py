@@ -11,6 +11,7 @@ import pytest
 from pipeline_core import guard
 from pipeline_core.domain.definitions import FileStep
 from pipeline_core.guard import bundles, catalog, steps
+from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from tests.unit.guard.archives import FORMS
 from tests.unit.wire.documents import BUNDLE, FULL, HERE
@@ -29,9 +30,7 @@ def catalog_with(**changes: object) -> dict[str, Any]:
 
 
 def test_a_file_that_is_not_in_the_bundle_is_told_with_the_place_that_names_it() -> None:
-    definition = image_yaml.parse_definition(
-        image_yaml.read_yaml(FULL.encode()), bundle=BUNDLE, location=HERE
-    )
+    definition = image_yaml.parse_definition(read_yaml(FULL.encode()), bundle=BUNDLE, location=HERE)
     found = guard.check_definition(definition, {"scripts/install.sh", "Playbook.yml", "goss.yaml"}, FORMS)
     assert [(finding.rule, finding.place) for finding in found] == [
         ("path-in-bundle", "spec.build.provisioners[1].ansible"),

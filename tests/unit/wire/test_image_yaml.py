@@ -23,6 +23,7 @@ from pipeline_core.domain.definitions import (
 from pipeline_core.domain.names import LIVE, ImageName, Region
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT
+from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.wire.documents import BUNDLE, FULL, HERE, MINIMAL, changed
@@ -38,9 +39,7 @@ def problems_of(document: Any) -> tuple[Problem, ...]:
 
 
 def test_every_key_reaches_the_definition() -> None:
-    definition = image_yaml.parse_definition(
-        image_yaml.read_yaml(FULL.encode()), bundle=BUNDLE, location=HERE
-    )
+    definition = image_yaml.parse_definition(read_yaml(FULL.encode()), bundle=BUNDLE, location=HERE)
     assert definition.name == ImageName("payments-rhel9")
     assert str(definition.team) == "payments"
     assert definition.owners == ("payments@example.com", "ops@example.com")
@@ -270,7 +269,7 @@ def test_whatever_stands_in_a_document_it_is_parsed_or_refused_in_words(place: s
 
 
 def test_a_definition_survives_its_blob_and_key_order_does_not_matter() -> None:
-    document = image_yaml.read_yaml(FULL.encode())
+    document = read_yaml(FULL.encode())
     blob = image_yaml.definition_blob(document, BUNDLE)
     again = dict(reversed(list(document.items())))
     assert image_yaml.definition_blob(again, BUNDLE) == blob
@@ -294,7 +293,7 @@ def test_the_json_schema_is_the_golden_one() -> None:
 def test_the_json_schema_takes_what_the_parser_takes() -> None:
     schema = image_yaml.json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(image_yaml.read_yaml(FULL.encode()), schema)
+    jsonschema.validate(read_yaml(FULL.encode()), schema)
     jsonschema.validate(MINIMAL, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(changed(STEP, [{"shell": "a", "ansible": "b"}]), schema)
@@ -305,5 +304,5 @@ def test_the_json_schema_takes_what_the_parser_takes() -> None:
 )
 def test_our_own_images_are_valid(folder: str) -> None:
     text = (CHECKOUT / "images" / folder / "image.yaml").read_bytes()
-    definition = image_yaml.parse_definition(image_yaml.read_yaml(text), bundle=BUNDLE, location=HERE)
+    definition = image_yaml.parse_definition(read_yaml(text), bundle=BUNDLE, location=HERE)
     assert str(definition.name) == folder
