@@ -23,7 +23,6 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.plan import DoNothing, Rest
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
-from pipeline_core.services.images.register import document_etag
 from pipeline_core.wire import messages
 from simulation import fleet, rest, world
 from simulation.faults import Killed
@@ -159,7 +158,7 @@ class Story:
             try:
                 head = self.world.base.records.images.find_head(image)
                 if head is not None:
-                    self.world.factory.registrar.unregister(image, world.ADMIN, document_etag(head.value))
+                    self.world.factory.registrar.unregister(image, world.ADMIN, head.value.document_etag)
             except (TransientError, StaleWrite, Killed):
                 self._wait()
                 continue

@@ -13,7 +13,6 @@ from pipeline_core.domain.names import Digest, GalleryName, ImageName, Region, T
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
-from pipeline_core.services.images.register import document_etag
 from pipeline_core.settings import Limits
 from pipeline_core.wiring.factory import Factory, factory_of, secret_forms
 from pipeline_core.wiring.foundation import Foundation, foundation_of
@@ -103,7 +102,7 @@ class World:
             fleet.document(name, parent, **changes),
             digest,
             ADMIN,
-            expected=None if known is None else document_etag(known.value),
+            expected=None if known is None else known.value.document_etag,
             create_only=known is None,
         )
         self.registered.add(image)

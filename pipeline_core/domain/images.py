@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
-from pipeline_core.domain.floors import LiveScan, Promises
+from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
 from pipeline_core.domain.names import (
     BuildId,
     Digest,
@@ -16,7 +16,9 @@ from pipeline_core.domain.names import (
     RebuildToken,
     TeamName,
 )
+from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -47,6 +49,33 @@ class Registration:
     notify: frozenset[str] = frozenset()
     promises: Promises | None = None
     gates: str = ""
+
+    @classmethod
+    def of_definition(
+        cls, definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
+    ) -> "Registration":
+        """The facts of `definition`, whose blob is `digest`, for an image that is placed in `gallery`.
+
+        A definition that names no `maxAge` takes the longest that the policy allows at this moment.
+        """
+        return cls(
+            name=definition.name,
+            team=definition.team,
+            origin=definition.origin,
+            major=definition.major,
+            definition=digest,
+            recipe=recipe_digest(definition),
+            bundle=definition.bundle,
+            gallery=gallery,
+            catalog=definition.build.catalog,
+            on=definition.rebuild.on,
+            window=definition.rebuild.window,
+            max_age=definition.rebuild.max_age or policy.longest_max_age,
+            suspend=definition.rebuild.suspend,
+            notify=frozenset(event for hook in definition.notify for event in hook.events),
+            promises=kept_promises(definition),
+            gates=str(gates_digest(definition)),
+        )
 
     @property
     def parent(self) -> ImageName | None:
@@ -150,6 +179,11 @@ class ImageHead:
     def name(self) -> ImageName:
         """The image's name."""
         return self.registration.name
+
+    @property
+    def document_etag(self) -> str:
+        """The version of the image's document: builds that go on meanwhile do not change it."""
+        return str(self.registration.definition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import access, floors
+from pipeline_core.domain import access
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -20,7 +20,6 @@ from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
@@ -152,7 +151,7 @@ class Registrar:
         self._after(head, old)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
-        return Registered(head=head, etag=document_etag(head), created=old is None)
+        return Registered(head=head, etag=head.document_etag, created=old is None)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
@@ -160,7 +159,7 @@ class Registrar:
         team = head.value.registration.team
         if not access.may_change(team, principal.roles, principal.groups):
             raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
-        if document_etag(head.value) != expected:
+        if head.value.document_etag != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         child = next(self.records.index.children(name), None)
         if child is not None:
@@ -217,7 +216,7 @@ class Registrar:
         former: Stored[FormerImage] | None = None,
     ) -> ImageHead:
         gallery = self._placement() if old is None else old.value.registration.gallery
-        registration = registration_of(definition, digest, gallery, policy)
+        registration = Registration.of_definition(definition, digest, gallery, policy)
         if old is not None:
             revision = old.value.revision + 1
             return replace(old.value, registration=registration, failures=0, revision=revision)
@@ -281,38 +280,6 @@ class Registrar:
             self.effects.projection.project(ancestor)
 
 
-def registration_of(
-    definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
-) -> Registration:
-    """The facts of a definition that planning needs, for an image that is placed in `gallery`.
-
-    A definition that names no `maxAge` takes the longest that the policy allows at this moment.
-    """
-    return Registration(
-        name=definition.name,
-        team=definition.team,
-        origin=definition.origin,
-        major=definition.major,
-        definition=digest,
-        recipe=recipe_digest(definition),
-        bundle=definition.bundle,
-        gallery=gallery,
-        catalog=definition.build.catalog,
-        on=definition.rebuild.on,
-        window=definition.rebuild.window,
-        max_age=definition.rebuild.max_age or policy.longest_max_age,
-        suspend=definition.rebuild.suspend,
-        notify=frozenset(event for hook in definition.notify for event in hook.events),
-        promises=floors.kept_promises(definition),
-        gates=str(gates_digest(definition)),
-    )
-
-
-def document_etag(head: ImageHead) -> str:
-    """The version of an image's document: builds that go on meanwhile do not change it."""
-    return str(head.registration.definition)
-
-
 def _demand_version(
     name: ImageName, old: ImageHead | None, *, expected: str | None, create_only: bool
 ) -> None:
@@ -322,5 +289,5 @@ def _demand_version(
         return
     if old is None:
         raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
-    if document_etag(old) != expected:
+    if old.document_etag != expected:
         raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")

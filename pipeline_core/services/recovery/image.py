@@ -22,7 +22,7 @@ from pipeline_core.domain.errors import (
     StaleWrite,
     TransientError,
 )
-from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
+from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest, Registration
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.reasons import Lane
@@ -31,7 +31,6 @@ from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
 from pipeline_core.ports import Galleries, Principal
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.images.register import registration_of
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
@@ -125,7 +124,7 @@ class ImageRestorer:
         current = restoration.current_of(live, None if told is None else GalleryVersion.parse(told.version))
         _demand_belief(name, current, found)
         head = ImageHead(
-            registration=registration_of(definition, digest, gallery, self.policy.current()),
+            registration=Registration.of_definition(definition, digest, gallery, self.policy.current()),
             registered_at=self._registered_at(entry),
             current=current,
             last_version=self._last_version(name, definition, entry, found),

@@ -14,7 +14,6 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
-from pipeline_core.services.images.register import document_etag
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.views.views import (
@@ -77,7 +76,7 @@ class Queries:
                     *self._below(head, observation.snapshot.world, self.policies.seen()),
                 ),
             ),
-            etag=document_etag(head),
+            etag=head.document_etag,
             definition=str(head.registration.definition),
             bundle=str(head.registration.bundle),
             builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),

@@ -5,7 +5,6 @@ import pytest
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import OPEN
-from pipeline_core.services.images.register import document_etag
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet
@@ -54,5 +53,5 @@ def test_the_traits_that_a_gallery_fixes_cannot_be_changed() -> None:
     digest, _ = fleet.bundle("content")
     with pytest.raises(InvalidDocument, match=r"spec\.os: differs"):
         made.factory.registrar.register(
-            ImageName("rhel9-base"), document, digest, ADMIN, expected=document_etag(head), create_only=False
+            ImageName("rhel9-base"), document, digest, ADMIN, expected=head.document_etag, create_only=False
         )
