@@ -25,6 +25,11 @@ QUEUES = (
     NOTIFICATION_REQUESTS,
 )
 
+# Reasons of a rebuild message that its receiver tells apart; any other text is a reason for people.
+ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: the images that wait may go on
+PARENT_PUBLISHED = "parent-published"  # there is a newer version to build on
+BUILD_ENDED = "build-ended"  # the requests that came during the build have their turn now
+
 _Text = Annotated[str, Field(max_length=128)]
 
 

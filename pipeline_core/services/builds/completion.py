@@ -13,11 +13,11 @@ from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.images.reconcile import ANCESTOR_ENDED, BUILD_ENDED
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Release
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+from pipeline_core.wire.messages import ANCESTOR_ENDED, BUILD_ENDED
 
 _EVENT = {
     Result.SUCCEEDED: Event.PUBLISHED,

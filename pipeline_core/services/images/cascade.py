@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.images.reconcile import BUILD_ENDED, PARENT_PUBLISHED, Reconciler
+from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state.index import Index
-from pipeline_core.wire.messages import PublishedMessage, RebuildMessage
+from pipeline_core.wire.messages import BUILD_ENDED, PARENT_PUBLISHED, PublishedMessage, RebuildMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

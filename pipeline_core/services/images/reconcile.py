@@ -21,11 +21,8 @@ from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.messages import RebuildMessage
+from pipeline_core.wire.messages import ANCESTOR_ENDED, PARENT_PUBLISHED, RebuildMessage
 
-ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: who waited for it may go on
-PARENT_PUBLISHED = "parent-published"
-BUILD_ENDED = "build-ended"  # what was asked for meanwhile has its turn now
 _ROUNDS = 3  # looks at an image that somebody else changes at the same moment
 _SOON = timedelta(seconds=2)
 
