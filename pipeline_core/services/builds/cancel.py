@@ -9,7 +9,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, St
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Principal
-from pipeline_core.services.builds.drive import Stage
+from pipeline_core.services.builds.stages import Stage
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore

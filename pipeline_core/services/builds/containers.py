@@ -22,9 +22,9 @@ from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState
 from pipeline_core.services.builds.attempts import Attempts, group_name
-from pipeline_core.services.builds.drive import Failed, Moved, Progress, Wait
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
+from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records

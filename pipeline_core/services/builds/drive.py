@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from pipeline_core.domain import retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
@@ -10,69 +9,16 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
 from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publish, Stage, Stop, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import StepMessage
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Nothing to do yet: look again after `delay`."""
-
-    delay: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """The build made a transition; it goes on at once, or after `delay`."""
-
-    build: Stored[Build]
-    delay: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The build has finished and has told of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """The build cannot succeed: what it made is removed, then it ends. `judged` is what its row keeps of why."""
-
-    failure: Failure
-    judged: Build | None = None
-
-
-Progress = Wait | Moved | Ended | Failed
 _TRANSITIONS = 3  # that one message may lead to, so that a handler stays short
 _MOST_TRIES = (
     4  # that lengthen the wait; a look is repeated for as long as it takes, and a late build is shown
 )
-
-
-class Stage(Protocol):
-    """What one phase does in one step; reads the world again each time."""
-
-    def advance(self, build: Stored[Build]) -> Progress:
-        """Raises TransientError to be called again later, PermanentError where the build cannot succeed."""
-        ...
-
-
-class Publish(Stage, Protocol):
-    """The stage that lets a version into `latest`."""
-
-    def take_back(self, ended: Build) -> None:
-        """Take the version of an ended build out of `latest`, if the image has gone back since."""
-        ...
-
-
-class Stop(Stage, Protocol):
-    """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
-
-    def fail(self, build: Stored[Build], failure: Failure) -> Progress:
-        """End the build as failed, now or when what it made is gone; raises StaleWrite."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,28 +4,19 @@ Decides nothing itself. Costs reads only where a scan is wanted: the floor, and 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from pipeline_core.domain import gates
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.compliance import ParentScore
-from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import BuildReport
 
 _BUILDS = 1000  # rows of the parent that are looked through for a version that is no longer current
-
-
-class Floors(Protocol):
-    """Who knows SecOps' policy in force."""
-
-    def floor_of(self, image: ImageName) -> ComplianceFloor:
-        """The floor under this image, by the base that it descends from."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
-from pipeline_core.services.builds.gates import Floors
+from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import job as wire

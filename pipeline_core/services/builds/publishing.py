@@ -11,7 +11,7 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.builds.completion import Ending
-from pipeline_core.services.builds.drive import Ended, Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records

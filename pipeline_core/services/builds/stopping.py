@@ -9,8 +9,8 @@ from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import AlreadyExists, PermanentError
 from pipeline_core.ports import Blobs
 from pipeline_core.services.builds.completion import Ending
-from pipeline_core.services.builds.drive import Ended, Moved, Progress, Wait
 from pipeline_core.services.builds.leftovers import Leftovers
+from pipeline_core.services.builds.stages import Ended, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
