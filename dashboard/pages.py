@@ -1,4 +1,7 @@
-"""Views in, HTML out. Every value is escaped; a page loads nothing but its own style sheet."""
+"""Views in, HTML out. Every value is escaped; a page loads nothing but its own style sheet.
+
+Knows the views and the domain, and no service that makes them. A value that is None is a dash on the page.
+"""
 
 import functools
 from collections.abc import Sequence
@@ -8,18 +11,19 @@ from pathlib import Path
 
 import jinja2
 
-from pipeline_core.services.views.diff import Compared
-from pipeline_core.services.views.evidence import EvidenceView
+from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
     BuildView,
+    Compared,
+    EvidenceView,
     ImageDetail,
     ImagePage,
     ImageView,
     LineageView,
-    PoisonPageView,
 )
 
 _FOLDER = Path(__file__).parent
+_DASH = "-"  # as the command prints an absent value
 _GOOD = frozenset({"current", "succeeded", "passed"})
 _BAD = frozenset(
     {"failed", "blocked", "breaker-open", "unknown", "Stalled", "BreakerOpen", "Blocked", "BelowFloor"}
@@ -63,9 +67,12 @@ def comparison(found: Compared) -> str:
     return _render("diff.html", found=found)
 
 
-def poison(page: PoisonPageView) -> str:
-    """Messages that could not be handled, newest first; what to do about them is the command's."""
-    return _render("poison.html", records=page.records, next=page.next)
+def poison(records: Sequence[PoisonRecord], following: str | None) -> str:
+    """Messages that could not be handled, newest first. What to do about them is the command's.
+
+    `following` is the cursor of the next page.
+    """
+    return _render("poison.html", records=records, next=following)
 
 
 @functools.cache
@@ -95,6 +102,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: _DASH if value is None else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -102,8 +110,8 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
-def _moment(at: datetime | None) -> str:
-    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _short(text: str) -> str:

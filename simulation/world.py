@@ -145,7 +145,7 @@ class World:
 
     def versions(self) -> dict[str, str]:
         """The current version of each image."""
-        return {view.name: view.version for view in self.factory.queries.images(limit=200).images}
+        return {view.name: view.version or "" for view in self.factory.queries.images(limit=200).images}
 
     def _drain(self, most: int) -> None:
         while self.deliveries <= most:

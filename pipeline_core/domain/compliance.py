@@ -56,7 +56,7 @@ class RuleFinding:
     rule: str
     result: str
     severity: Severity
-    title: str = ""
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

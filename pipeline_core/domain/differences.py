@@ -7,7 +7,7 @@ from enum import Enum, unique
 from pipeline_core.domain.compliance import RuleFinding, Scan
 from pipeline_core.domain.packages import Advisory, Package
 
-_SEVERITIES = ("critical", "important", "moderate", "low", "")  # the gravest first
+_SEVERITIES = ("critical", "important", "moderate", "low", None)  # the gravest first
 
 
 @unique
@@ -36,7 +36,7 @@ class PackageChange:
     """One package that differs; `before` and `after` are its versions there, oldest first."""
 
     name: str
-    arch: str
+    arch: str | None
     kind: ChangeKind
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -48,7 +48,7 @@ class AdvisoryNote:
 
     id: str
     kind: str
-    severity: str
+    severity: str | None
     packages: tuple[str, ...]
 
 
@@ -119,7 +119,7 @@ def _versions(packages: tuple[Package, ...]) -> tuple[str, ...]:
 def _change(name: _Key, before: tuple[Package, ...], after: tuple[Package, ...]) -> PackageChange:
     return PackageChange(
         name=name[0],
-        arch=name[1],
+        arch=name[1] or None,
         kind=_kind(before, after),
         before=_versions(before),
         after=_versions(after),
@@ -164,7 +164,7 @@ def _is_above(package: Package, installed: _Installed) -> bool | None:
 
 
 def _notes(advisories: Iterable[Advisory]) -> tuple[AdvisoryNote, ...]:
-    names: dict[tuple[str, str, str], set[str]] = {}
+    names: dict[tuple[str, str, str | None], set[str]] = {}
     for each in advisories:
         names.setdefault((each.id, each.kind, each.severity), set()).add(each.package.name)
     notes = [
@@ -174,7 +174,7 @@ def _notes(advisories: Iterable[Advisory]) -> tuple[AdvisoryNote, ...]:
     return tuple(sorted(notes, key=lambda note: (_gravity(note.severity), note.id, note.kind)))
 
 
-def _gravity(severity: str) -> int:
+def _gravity(severity: str | None) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
 
 

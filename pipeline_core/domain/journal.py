@@ -47,10 +47,10 @@ class Entry:
     event: Event
     actor: str
     build: BuildId | None = None
-    version: str = ""
+    version: str | None = None
     reasons: tuple[str, ...] = ()
     detail: str = ""
-    campaign: str = ""
+    campaign: str | None = None
 
 
 def entry_key(at: datetime, nonce: str) -> str:

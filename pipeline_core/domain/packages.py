@@ -44,12 +44,12 @@ class Advisory:
     """That `package` brings what the vendor's notice `id` tells of.
 
     `kind` is `security`, `bugfix`, `enhancement`, `newpackage` or `unknown`; `severity` is `critical`, `important`,
-    `moderate`, `low`, or empty where the vendor gives none.
+    `moderate`, `low`, or None where the vendor gives none.
     """
 
     id: str
     kind: str
-    severity: str
+    severity: str | None
     package: Package
 
 

@@ -29,7 +29,7 @@ class PoisonRecord:
     """One poisoned message; `key` sorts newest first.
 
     `is_whole` is true where `text` is the message exactly, so that it can be sent again; `size` is its length
-    in bytes. `error` says what is wrong with the text itself; empty where it is well-formed and its handler
+    in bytes. `error` says what is wrong with the text itself; None where it is well-formed and its handler
     failed. `announce` is true until its image was marked and its owners were told.
     """
 
@@ -41,9 +41,9 @@ class PoisonRecord:
     is_whole: bool
     image: ImageName | None = None
     build: BuildId | None = None
-    error: str = ""
+    error: str | None = None
     state: PoisonState = PoisonState.OPEN
-    closed_by: str = ""
+    closed_by: str | None = None
     closed_at: datetime | None = None
     announce: bool = True
 

@@ -75,10 +75,10 @@ def _cloud_event(entry: Entry) -> bytes:
         "data": {
             "actor": entry.actor,
             "build": str(entry.build or ""),
-            "campaign": entry.campaign,
+            "campaign": entry.campaign or "",
             "detail": entry.detail,
             "reasons": list(entry.reasons),
-            "version": entry.version,
+            "version": entry.version or "",
         },
     }
     return json.dumps(content, sort_keys=True).encode()

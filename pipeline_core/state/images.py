@@ -1,6 +1,7 @@
 """One partition per image: its head, builds, claims and journal. What belongs together is written together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Claim
@@ -63,7 +64,7 @@ class ImageStore:
     def list_journal(self, image: ImageName, *, first: str = "", limit: int) -> Sequence[Entry]:
         """Journal entries with a key of at least `first`, oldest first."""
         rows = self._tables.scan(TABLE, str(image), first=f"journal:{first}", last="journal;", limit=limit)
-        return [_JOURNAL.read(row).value for row in rows]
+        return [_read_entry(row) for row in rows]
 
     def commit(self, writes: Sequence[TableWrite]) -> Sequence[str]:
         """All writes or none; raises StaleWrite or AlreadyExists where the image has moved on."""
@@ -102,9 +103,16 @@ def put_claim(claim: Claim, *, etag: str | None) -> TableWrite:
 
 def add_entry(entry: Entry) -> TableWrite:
     """Append to the image's journal."""
-    return _JOURNAL.write(str(entry.image), f"journal:{entry.key}", entry, etag=None)
+    # A row holds "" where the entry has None, as the rows of older releases do, which must read ours too.
+    stored = replace(entry, version=entry.version or "", campaign=entry.campaign or "")
+    return _JOURNAL.write(str(entry.image), f"journal:{entry.key}", stored, etag=None)
 
 
 def add_request(image: ImageName, request: RebuildRequest) -> TableWrite:
     """Note a request under its token: the same request cannot be recorded twice."""
     return _REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)
+
+
+def _read_entry(row: Row) -> Entry:
+    entry = _JOURNAL.read(row).value
+    return replace(entry, version=entry.version or None, campaign=entry.campaign or None)

@@ -26,10 +26,10 @@ _HEADS = Codec(ImageHead)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name; `after` is the cursor of the next page, empty at the end."""
+    """One page of heads by name; `after` is the cursor of the next page, None at the end."""
 
     heads: tuple[ImageHead, ...]
-    after: str
+    after: str | None
 
 
 class Index:
@@ -173,7 +173,7 @@ class Index:
         first = f"{after}{_NEXT}" if after else ""
         rows = self._tables.scan(TABLE, "fleet", first=first, limit=min(limit, PAGE))
         heads = tuple(_HEADS.read(row).value for row in rows)
-        return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else "")
+        return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)
 
     def _all(self, partition: str) -> Iterator[Row]:
         first = ""

@@ -19,10 +19,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoisonPage:
-    """Records, newest first; `after` is the cursor of the next page, empty at the end."""
+    """Records, newest first; `after` is the cursor of the next page, None at the end."""
 
     records: tuple[PoisonRecord, ...]
-    after: str
+    after: str | None
 
 
 class PoisonStore:
@@ -58,11 +58,13 @@ class PoisonStore:
         first = f"{after}{_NEXT}" if after else ""
         rows: Sequence[Row] = self._tables.scan(index.TABLE, PARTITION, first=first, limit=limit)
         found = tuple(_read(row).value for row in rows)
-        return PoisonPage(records=found, after=rows[-1].key if len(rows) == limit else "")
+        return PoisonPage(records=found, after=rows[-1].key if len(rows) == limit else None)
 
     def _write(self, record: PoisonRecord, etag: str | None) -> Stored[PoisonRecord]:
         # The text is hostile and long: it stays out of the decoded value, so that no escape makes it longer.
-        write = _RECORDS.write(PARTITION, record.key, replace(record, text=""), etag=etag)
+        # A row holds "" where the record has None, as the rows of older releases do, which must read ours too.
+        stored = replace(record, text="", error=record.error or "", closed_by=record.closed_by or "")
+        write = _RECORDS.write(PARTITION, record.key, stored, etag=etag)
         cells = {**write.row.cells, "queue": record.queue, "text": record.text}
         written = TableWrite(verb=write.verb, row=replace(write.row, cells=cells))
         (made,) = self._tables.write(index.TABLE, [written])
@@ -72,8 +74,9 @@ class PoisonStore:
 def _read(row: Row) -> Stored[PoisonRecord]:
     text = str(row.cells.get("text", ""))
     if "value" in row.cells:
-        stored = _RECORDS.read(row)
-        return Stored(value=replace(stored.value, text=text), etag=row.etag)
+        value = _RECORDS.read(row).value
+        record = replace(value, text=text, error=value.error or None, closed_by=value.closed_by or None)
+        return Stored(value=record, etag=row.etag)
     # Written before there was more to know than queue and text; its key is the time, oldest first.
     record = PoisonRecord(
         key=row.key,

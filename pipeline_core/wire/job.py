@@ -165,7 +165,9 @@ class ReportedRule(_Wire):
 
     def to_domain(self) -> RuleFinding:
         """The domain's finding."""
-        return RuleFinding(rule=self.rule, result=self.result, severity=self.severity, title=self.title)
+        return RuleFinding(
+            rule=self.rule, result=self.result, severity=self.severity, title=self.title or None
+        )
 
 
 class ReportedScan(_Wire):

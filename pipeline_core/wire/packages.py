@@ -57,7 +57,7 @@ class ToldAdvisory(_Told):
     def to_domain(self) -> tuple[Advisory, ...]:
         """The domain's advisories, one for each package; raises InvalidValue."""
         return tuple(
-            Advisory(id=self.id, kind=self.kind, severity=self.severity, package=parse_nevra(package))
+            Advisory(id=self.id, kind=self.kind, severity=self.severity or None, package=parse_nevra(package))
             for package in self.packages
         )
 

@@ -53,6 +53,8 @@ def test_a_fleet_under_a_policy_comes_through(faults: str) -> None:
         assert all(head.registration.max_age == timedelta(days=30) for head in heads)
         _govern(made, compliance={"profile": "cis_server_l1", "minScore": 99}, bases={})
         pages = made.factory.queries.images(limit=200).images
-        below = {view.name for view in pages if any(each.type == "BelowFloor" for each in view.conditions)}
+        below = {
+            view.name for view in pages if any(each.type.value == "BelowFloor" for each in view.conditions)
+        }
         assert below == {view.name for view in pages}
     assert failed == []

@@ -1,8 +1,8 @@
-"""Answers about evidence, and about what differs between two versions. Absence is null, never ''."""
+"""Answers about evidence, and about what differs between two versions. An absent value is null."""
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.differences import ChangeKind
-from triggers.api.models import Answer, Gate, Maybe
+from triggers.api.models import Answer, Gate
 
 
 class EvidenceFile(Answer):
@@ -15,7 +15,7 @@ class EvidenceFile(Answer):
     stage: str
     attempt: int
     is_last: bool
-    sha256: Maybe
+    sha256: str | None
     size: int
     media_type: str
 
@@ -25,7 +25,7 @@ class Evidence(Answer):
 
     build: str
     image: str
-    version: Maybe
+    version: str | None
     gates: tuple[Gate, ...]
     files: tuple[EvidenceFile, ...]
     problems: tuple[str, ...]
@@ -35,7 +35,7 @@ class PackageChange(Answer):
     """A package that differs; `before` and `after` are its versions there, oldest first."""
 
     name: str
-    arch: Maybe
+    arch: str | None
     kind: ChangeKind
     before: tuple[str, ...]
     after: tuple[str, ...]
@@ -46,7 +46,7 @@ class Advisory(Answer):
 
     id: str
     kind: str
-    severity: Maybe
+    severity: str | None
     packages: tuple[str, ...]
 
 
@@ -63,7 +63,7 @@ class Rule(Answer):
     rule: str
     result: str
     severity: Severity
-    title: Maybe
+    title: str | None
 
 
 class ComplianceChange(Answer):

@@ -86,11 +86,9 @@ def router(factory: Provider) -> APIRouter:
         """Ask for a build of unchanged inputs; one `Idempotency-Key` of one caller is one request."""
         image, wish = parse("name", ImageName, name), body or models.RebuildRequest()
         answer = factory().requests.request(image, caller, wish.reason, key)
-        build = None if answer.build is None else str(answer.build)
-        response.headers["Location"] = f"/api/builds/{build}" if build else f"/api/images/{image}"
-        return models.RequestedBuild(
-            token=str(answer.token), build=build, why=answer.why, detail=answer.detail
-        )
+        place = f"/api/images/{image}" if answer.build is None else f"/api/builds/{answer.build}"
+        response.headers["Location"] = place
+        return models.RequestedBuild.model_validate(answer)
 
     return routes
 
@@ -101,6 +99,6 @@ def _with_history(detail: ImageDetail) -> models.ImageWithHistory:
         **dict(image),
         definition=detail.definition,
         bundle=detail.bundle,
-        builds=tuple(models.Build.model_validate(build) for build in detail.builds),
-        journal=tuple(models.Entry.model_validate(entry) for entry in detail.journal),
+        builds=detail.builds,
+        journal=detail.journal,
     )

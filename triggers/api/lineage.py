@@ -13,11 +13,6 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("")
     def show_lineage() -> models.Lineage:
         """The whole forest, roots first."""
-        view = factory().queries.lineage()
-        return models.Lineage(
-            levels=view.levels,
-            parents=view.parents,
-            errors=tuple(models.Misplaced(image=image, message=message) for image, message in view.errors),
-        )
+        return models.Lineage.model_validate(factory().queries.lineage())
 
     return routes

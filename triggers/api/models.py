@@ -1,12 +1,24 @@
-"""Bodies of requests and answers: Pydantic at the edge, and nowhere further in. Absence is null, never ''."""
+"""Bodies of requests and answers: Pydantic at the edge, and nowhere further in. An absent value is null.
+
+An answer reads its fields from the attributes of a view or of a value of the domain; it copies nothing by hand.
+"""
 
 import json
 from datetime import datetime
+from enum import Enum
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-Maybe = Annotated[str | None, BeforeValidator(lambda text: text or None)]  # views say '' for absence
+
+def _text(value: object) -> object:
+    """The text of an enum's member or of a value type; None stays None."""
+    if isinstance(value, Enum):
+        return value.value
+    return None if value is None else str(value)
+
+
+Text = Annotated[str, BeforeValidator(_text)]  # from a value of the domain
 
 
 def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -22,7 +34,7 @@ Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
 class Answer(BaseModel):
-    """What is sent; made from a view of the services."""
+    """What is sent; made from a view of the services, or from a value of the domain."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -68,7 +80,7 @@ class Condition(Answer):
     `reason` is for programs, `message` for people.
     """
 
-    type: str
+    type: Text
     since: datetime | None
     reason: str
     message: str
@@ -79,14 +91,14 @@ class Image(Answer):
 
     name: str
     team: str
-    parent: Maybe
-    source: Maybe
-    version: Maybe
-    origin_version: Maybe
-    fingerprint: Maybe
+    parent: str | None
+    source: str | None
+    version: str | None
+    origin_version: str | None
+    fingerprint: str | None
     published_at: datetime | None
-    active_build: Maybe
-    active_phase: Maybe
+    active_build: str | None
+    active_phase: str | None
     state: str
     reasons: tuple[str, ...]
     detail: str
@@ -112,21 +124,21 @@ class Build(Answer):
     id: str
     image: str
     phase: str
-    result: Maybe
+    result: str | None
     seq: int
     attempt: int
     lane: str
-    version: Maybe
+    version: str | None
     origin_version: str
     fingerprint: str
     campaign: str
     reasons: tuple[str, ...]
     created_at: datetime
     phase_since: datetime
-    provenance: Maybe
-    failure_class: Maybe
-    failure_owner: Maybe
-    failure: Maybe
+    provenance: str | None
+    failure_class: str | None
+    failure_owner: str | None
+    failure: str | None
     conditions: tuple[Condition, ...] = ()
     gates: tuple[Gate, ...] = ()
 
@@ -135,13 +147,13 @@ class Entry(Answer):
     """One line of an image's journal."""
 
     at: datetime
-    event: str
+    event: Text
     actor: str
-    build: Maybe
-    version: Maybe
+    build: Text | None
+    version: str | None
     reasons: tuple[str, ...]
     detail: str
-    campaign: Maybe
+    campaign: str | None
 
 
 class ImageWithHistory(Image):
@@ -157,7 +169,7 @@ class Images(Answer):
     """A page of images by name; `next` is the `after` of the following page, null at the end."""
 
     images: tuple[Image, ...]
-    next: Maybe
+    next: str | None
 
 
 class PoisonRecord(Answer):
@@ -173,11 +185,11 @@ class PoisonRecord(Answer):
     at: datetime
     size: int
     is_whole: bool
-    image: Maybe
-    build: Maybe
-    error: Maybe
-    state: str
-    closed_by: Maybe
+    image: Text | None
+    build: Text | None
+    error: str | None
+    state: Text
+    closed_by: str | None
     closed_at: datetime | None
 
 
@@ -185,13 +197,13 @@ class PoisonRecords(Answer):
     """A page of poisoned messages, newest first; `next` is the `after` of the following page, null at the end."""
 
     records: tuple[PoisonRecord, ...]
-    next: Maybe
+    next: str | None = Field(validation_alias="after")
 
 
 class Misplaced(Answer):
     """An image that has no place in the forest, and why."""
 
-    image: str
+    image: Text
     message: str
 
 
@@ -213,8 +225,8 @@ class Bundle(Answer):
 class RequestedBuild(Answer):
     """What came of a request: `build` is null where there is nothing to build yet, and `why` says why."""
 
-    token: str
-    build: str | None
+    token: Text
+    build: Text | None
     why: str
     detail: str
 
@@ -236,7 +248,7 @@ class PolicyVersion(Answer):
     """What was put in force, by whom and when; `digest` names the document."""
 
     revision: int
-    digest: Annotated[str, BeforeValidator(str)]
+    digest: Text
     actor: str
     at: datetime
 
@@ -245,7 +257,7 @@ class Policy(PolicyVersion):
     """One version with its document; `unregistered` are its bases that no image has the name of, after a PUT."""
 
     document: dict[str, JsonValue]
-    unregistered: tuple[str, ...] = ()
+    unregistered: tuple[Text, ...] = ()
 
 
 class PolicyVersions(Answer):
@@ -269,7 +281,7 @@ class StateStep(Answer):
     kept: tuple[str, ...]
     deleted: tuple[str, ...]
     problems: tuple[Misplaced, ...]
-    next: Maybe
+    next: str | None = Field(validation_alias="after")
 
 
 class Health(Answer):

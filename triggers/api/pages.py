@@ -62,7 +62,8 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/poison")
     def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:
         """Messages that could not be handled, as far as the caller may see them."""
-        return HTMLResponse(pages.poison(factory().poison_review.page(caller, after=after)), headers=_HEADERS)
+        page = factory().poison_review.page(caller, after=after)
+        return HTMLResponse(pages.poison(page.records, page.after), headers=_HEADERS)
 
     @routes.get("/static/style.css")
     def show_style() -> Response:

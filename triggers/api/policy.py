@@ -69,6 +69,4 @@ def router(factory: Provider) -> APIRouter:
 
 def _policy(shown: PolicyShown) -> models.Policy:
     version = models.PolicyVersion.model_validate(shown.version)
-    return models.Policy(
-        **dict(version), document=dict(shown.document), unregistered=tuple(map(str, shown.unregistered))
-    )
+    return models.Policy(**dict(version), document=shown.document, unregistered=shown.unregistered)

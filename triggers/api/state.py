@@ -20,13 +20,6 @@ def router(factory: Provider) -> APIRouter:
     ) -> models.StateStep:
         """Take one step (send `next` as `after` until it is null); a step may be taken again. SecOps only."""
         wish = body or models.StateRequest()
-        report = factory().restorer.step(caller, wish.after, force=wish.force)
-        return models.StateStep(
-            restored=report.restored,
-            kept=report.kept,
-            deleted=report.deleted,
-            problems=tuple(models.Misplaced.model_validate(problem) for problem in report.problems),
-            next=report.after,
-        )
+        return models.StateStep.model_validate(factory().restorer.step(caller, wish.after, force=wish.force))
 
     return routes

@@ -31,7 +31,7 @@ class Journal:
             event=event,
             actor=actor,
             build=build.id,
-            version="" if build.version is None else str(build.version),
+            version=None if build.version is None else str(build.version),
             reasons=tuple(str(reason) for reason in build.reasons),
             detail=detail[:2000],
             campaign=str(build.campaign),

@@ -128,8 +128,8 @@ def _subject_of(text: str) -> tuple[ImageName | None, BuildId | None]:
     return None, None
 
 
-def _error_of(queue: str, text: str) -> str:
-    """What is wrong with the text itself; empty where it is well-formed, and so its handler failed."""
+def _error_of(queue: str, text: str) -> str | None:
+    """What is wrong with the text itself; None where it is well-formed, and so its handler failed."""
     kind = _MESSAGES.get(queue)
     if kind is None:
         return f"{queue} is no queue of ours"[:_ERROR_LIMIT]
@@ -137,4 +137,4 @@ def _error_of(queue: str, text: str) -> str:
         kind.from_wire(text)
     except (MalformedMessage, RecursionError, UnicodeError) as error:
         return poison.kept_text(str(error))[0][:_ERROR_LIMIT]
-    return ""
+    return None

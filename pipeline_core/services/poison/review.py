@@ -4,7 +4,7 @@ Sending again comes first and the record's end last: whoever is killed in betwee
 doing it again sends a second message, which every receiver takes as it takes any doubled one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, poison
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite
@@ -14,7 +14,7 @@ from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Principal, Queues
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.poison.marks import PoisonMarks
-from pipeline_core.services.views.views import PoisonPageView, PoisonView, poison_view
+from pipeline_core.state.poison import PoisonPage
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.messages import QUEUES
@@ -38,7 +38,7 @@ class PoisonReview:
         state: PoisonState | None = None,
         after: str = "",
         limit: int = PAGE_LIMIT,
-    ) -> PoisonPageView:
+    ) -> PoisonPage:
         """A page of records, newest first; it may hold fewer than `limit` where some are not to be seen."""
         page = self.records.poison.page(after=after, limit=min(limit, PAGE_LIMIT))
         teams: dict[ImageName, TeamName | None] = {}
@@ -47,10 +47,10 @@ class PoisonReview:
             if state is not None and record.state is not state:
                 continue
             if access.may_read_all(principal.roles) or self._is_theirs(record, principal, teams):
-                seen.append(poison_view(record))
-        return PoisonPageView(records=tuple(seen), next=page.after)
+                seen.append(record)
+        return replace(page, records=tuple(seen))
 
-    def requeue(self, key: str, principal: Principal) -> PoisonView:
+    def requeue(self, key: str, principal: Principal) -> PoisonRecord:
         """Send the exact text to its queue again.
 
         Raises NotFound, PermanentError (PERMISSION) for a foreign team, AlreadyExists where it was closed
@@ -76,7 +76,7 @@ class PoisonReview:
 
     def _close(
         self, stored: Stored[PoisonRecord], state: PoisonState, event: Event, principal: Principal
-    ) -> PoisonView:
+    ) -> PoisonRecord:
         record = stored.value
         if record.image is not None:
             entry = self.effects.journal.of_image(
@@ -97,7 +97,7 @@ class PoisonReview:
             state=state.value,
             actor=principal.subject,
         )
-        return poison_view(closed)
+        return closed
 
     def _open_record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
         stored = self._record(key, principal)

@@ -47,13 +47,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """What one step did; `after` is the cursor of the next step, empty at the end."""
+    """What one step did; `after` is the cursor of the next step, None at the end."""
 
     restored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
-    after: str = ""
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Restorer:
         fleet = self.lineage.read(self.sources.find_platform() or platform)
         chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)
         problems = _guarded(chosen, lambda name: self.lineage.restore(name, fleet))
-        if not after and entry is not None and platform is not None:
+        if after is None and entry is not None and platform is not None:
             self.sources.restore_platform(platform, entry.revision)
         return StepReport(problems=(*unseen, *problems), after=after)
 
@@ -136,14 +136,14 @@ class Restorer:
         return ()
 
 
-def _page(part: Part, names: Sequence[ImageName], last: str) -> tuple[Sequence[ImageName], str]:
-    """The next images behind `last`, and the cursor behind them."""
+def _page(part: Part, names: Sequence[ImageName], last: str) -> tuple[Sequence[ImageName], str | None]:
+    """The next images behind `last`, and the cursor behind them, None at the end."""
     chosen = [*islice((name for name in names if str(name) > last), IMAGES_PER_STEP)]
     if len(chosen) == IMAGES_PER_STEP:
         return chosen, f"{part.value}:{chosen[-1]}"
     parts = [*Part]
     following = parts[parts.index(part) + 1 :]
-    return chosen, f"{following[0].value}:" if following else ""
+    return chosen, f"{following[0].value}:" if following else None
 
 
 def _guarded(names: Sequence[ImageName], restore: Callable[[ImageName], None]) -> tuple[Problem, ...]:

@@ -7,31 +7,16 @@ from dataclasses import dataclass
 
 from pipeline_core.domain import differences
 from pipeline_core.domain.builds import Build, Result
-from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, Contents, PackageChange
+from pipeline_core.domain.differences import Contents
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.views.evidence import Evidence, Kept
+from pipeline_core.services.views.views import Compared
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import packages as told
 
 _READ = 1000  # builds of one image that are looked through
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """Two versions of an image, the builds that made them, and what differs; see `domain.differences`."""
-
-    image: str
-    before: str
-    after: str
-    before_build: str
-    after_build: str
-    packages: tuple[PackageChange, ...]
-    fixed: tuple[AdvisoryNote, ...] | None
-    still_open: tuple[AdvisoryNote, ...] | None
-    compliance: ComplianceChange
-    simulated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

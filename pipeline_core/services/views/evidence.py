@@ -14,7 +14,7 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import BuildId, Digest
 from pipeline_core.ports import BlobFacts, Blobs, Logs
-from pipeline_core.services.views.views import GateView, gate_view
+from pipeline_core.services.views.views import EvidenceFile, EvidenceView
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
@@ -48,38 +48,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceFile:
-    """A file that was kept; `sha256` is empty for a log, which nobody has digested. `is_last`: no later attempt."""
-
-    name: str
-    stage: str
-    attempt: int
-    is_last: bool
-    sha256: str
-    size: int
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceView:
-    """Everything that is kept of a build, by stage and attempt; `problems` tells what could not be read, and why."""
-
-    build: str
-    image: str
-    version: str
-    gates: tuple[GateView, ...]
-    files: tuple[EvidenceFile, ...]
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The content of one file; `sha256` is the one that it was held to, empty for a log."""
+    """The content of one file; `sha256` is the one that it was held to, None for a log."""
 
     name: str
     content: bytes
     media_type: str
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +84,8 @@ class Evidence:
         return EvidenceView(
             build=str(build.id),
             image=str(build.image),
-            version="" if build.version is None else str(build.version),
-            gates=tuple(gate_view(verdict) for verdict in build.verdicts),
+            version=None if build.version is None else str(build.version),
+            gates=build.verdicts,
             files=tuple(files),
             problems=tuple(problems),
         )
@@ -120,7 +95,7 @@ class Evidence:
         build = self._build(identity)
         if name == LOG:
             content = self._bytes(build, place, LOG, FILE_LIMIT)
-            return Kept(name=LOG, content=content, media_type="text/plain", sha256="")
+            return Kept(name=LOG, content=content, media_type="text/plain", sha256=None)
         report, content = self.report(build, place)
         if name == REPORT:
             digest = hashlib.sha256(content).hexdigest()
@@ -247,7 +222,7 @@ def _log(place: Place, facts: BlobFacts, *, is_last: bool) -> EvidenceFile:
         stage=place.stage,
         attempt=place.attempt,
         is_last=is_last,
-        sha256="",
+        sha256=None,
         size=facts.size,
         media_type="text/plain",
     )

@@ -6,7 +6,6 @@ from pipeline_core.domain import conditions, holds, plan
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
@@ -18,7 +17,6 @@ from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.views.views import (
     BuildView,
-    EntryView,
     ImageDetail,
     ImagePage,
     ImageView,
@@ -80,7 +78,7 @@ class Queries:
             definition=str(head.registration.definition),
             bundle=str(head.registration.bundle),
             builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),
-            journal=tuple(_entry_view(entry) for entry in journal[:_HISTORY]),
+            journal=tuple(journal[:_HISTORY]),
         )
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
@@ -122,7 +120,7 @@ class Queries:
             parents={
                 str(name): None if parent is None else str(parent) for name, parent in lineage.parents.items()
             },
-            errors=tuple((str(error.image), error.message) for error in lineage.errors),
+            errors=lineage.errors,
         )
 
     def check(self) -> bool:
@@ -164,16 +162,3 @@ class Queries:
                 return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
                 return image_view(head, state="current", conditions=held)
-
-
-def _entry_view(entry: Entry) -> EntryView:
-    return EntryView(
-        at=entry.at,
-        event=entry.event.value,
-        actor=entry.actor,
-        build=str(entry.build or ""),
-        version=entry.version,
-        reasons=entry.reasons,
-        detail=entry.detail,
-        campaign=entry.campaign,
-    )

@@ -1,56 +1,40 @@
-"""What readers are shown: frozen, plain, made for the API and the dashboard. Texts and numbers only."""
+"""What readers are shown, made for the API and the dashboard. An absent value is None; a reader decides how it looks.
+
+Facts that need no other shape come as the domain has them: conditions, verdicts, journal entries, differences.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.conditions import Condition
+from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, PackageChange
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.poison import PoisonRecord, PoisonState
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.lineage import LineageError
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionView:
-    """What keeps an image or a build from going on: `reason` for programs, `message` for people."""
-
-    type: str
-    since: datetime | None
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
-    """One image as lists show it; empty texts where there is nothing yet."""
+    """One image as lists show it; None where there is nothing yet."""
 
     name: str
     team: str
-    parent: str
-    source: str
-    version: str
-    origin_version: str
-    fingerprint: str
+    parent: str | None
+    source: str | None
+    version: str | None
+    origin_version: str | None
+    fingerprint: str | None
     published_at: datetime | None
-    active_build: str
-    active_phase: str
+    active_build: str | None
+    active_phase: str | None
     state: str
     reasons: tuple[str, ...] = ()
     detail: str = ""
-    conditions: tuple[ConditionView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateView:
-    """What one gate decided; `score` is 0 to 100, None where the gate compares none."""
-
-    gate: str
-    passed: bool
-    score: float | None
-    evidence: str
-    simulated: bool
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,37 +44,23 @@ class BuildView:
     id: str
     image: str
     phase: str
-    result: str
+    result: str | None
     seq: int
     attempt: int
     lane: str
-    version: str
+    version: str | None
     origin_version: str
     fingerprint: str
     campaign: str
     reasons: tuple[str, ...]
     created_at: datetime
     phase_since: datetime
-    provenance: str
-    failure_class: str = ""
-    failure_owner: str = ""
-    failure: str = ""
-    conditions: tuple[ConditionView, ...] = ()
-    gates: tuple[GateView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryView:
-    """One line of the journal."""
-
-    at: datetime
-    event: str
-    actor: str
-    build: str
-    version: str
-    reasons: tuple[str, ...]
-    detail: str
-    campaign: str
+    provenance: str | None
+    failure_class: str | None = None
+    failure_owner: str | None = None
+    failure: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    gates: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +72,15 @@ class ImageDetail:
     definition: str
     bundle: str
     builds: tuple[BuildView, ...] = ()
-    journal: tuple[EntryView, ...] = ()
+    journal: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePage:
-    """A page of images by name; `next` is the cursor of the following page, empty at the end."""
+    """A page of images by name; `next` is the cursor of the following page, None at the end."""
 
     images: tuple[ImageView, ...]
-    next: str
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,49 +89,48 @@ class LineageView:
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
-    errors: tuple[tuple[str, str], ...] = field(default=())
+    errors: tuple[LineageError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoisonView:
-    """One poisoned message. `text` was written by anybody: it is shown as text and never rendered.
+class EvidenceFile:
+    """A file that was kept; `sha256` is None for a log, which nobody digested. `is_last`: no later attempt."""
 
-    `is_whole` is false where it cannot be sent again; `size` is the message's length in bytes.
-    """
-
-    key: str
-    queue: str
-    text: str
-    at: datetime
+    name: str
+    stage: str
+    attempt: int
+    is_last: bool
+    sha256: str | None
     size: int
-    is_whole: bool
-    image: str
-    build: str
-    error: str
-    state: str
-    closed_by: str
-    closed_at: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """True where nobody has dealt with it."""
-        return self.state == PoisonState.OPEN.value
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoisonPageView:
-    """A page of poisoned messages, newest first; `next` is the cursor of the following page, empty at the end."""
+class EvidenceView:
+    """Everything that is kept of a build, by stage and attempt; `problems` tells what could not be read, and why."""
 
-    records: tuple[PoisonView, ...]
-    next: str
+    build: str
+    image: str
+    version: str | None
+    gates: tuple[Verdict, ...]
+    files: tuple[EvidenceFile, ...]
+    problems: tuple[str, ...] = ()
 
 
-def condition_views(conditions: Iterable[Condition]) -> tuple[ConditionView, ...]:
-    """The views of conditions that were derived elsewhere."""
-    return tuple(
-        ConditionView(type=each.type.value, since=each.since, reason=each.reason, message=each.message)
-        for each in conditions
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Two versions of an image, the builds that made them, and what differs; see `domain.differences`."""
+
+    image: str
+    before: str
+    after: str
+    before_build: str
+    after_build: str
+    packages: tuple[PackageChange, ...]
+    fixed: tuple[AdvisoryNote, ...] | None
+    still_open: tuple[AdvisoryNote, ...] | None
+    compliance: ComplianceChange
+    simulated: bool
 
 
 def image_view(
@@ -178,29 +147,18 @@ def image_view(
     return ImageView(
         name=str(head.name),
         team=str(head.registration.team),
-        parent=str(head.registration.parent or ""),
-        source=origin.key if isinstance(origin, MarketplaceSource) else "",
-        version="" if current is None else str(current.version),
-        origin_version="" if current is None else str(current.inputs.origin),
-        fingerprint="" if current is None else str(current.fingerprint),
+        parent=_text(head.registration.parent),
+        source=origin.key if isinstance(origin, MarketplaceSource) else None,
+        version=None if current is None else str(current.version),
+        origin_version=None if current is None else str(current.inputs.origin),
+        fingerprint=None if current is None else str(current.fingerprint),
         published_at=None if current is None else current.published_at,
-        active_build="" if active is None else str(active.build),
-        active_phase="" if active is None else active.phase.value,
+        active_build=None if active is None else str(active.build),
+        active_phase=None if active is None else active.phase.value,
         state=state,
         reasons=reasons,
         detail=detail,
-        conditions=condition_views(conditions),
-    )
-
-
-def gate_view(verdict: Verdict) -> GateView:
-    """The view of a verdict."""
-    return GateView(
-        gate=verdict.gate,
-        passed=verdict.passed,
-        score=verdict.score,
-        evidence=verdict.evidence,
-        simulated=verdict.simulated,
+        conditions=tuple(conditions),
     )
 
 
@@ -211,39 +169,25 @@ def build_view(build: Build, conditions: Iterable[Condition] = ()) -> BuildView:
         id=str(build.id),
         image=str(build.image),
         phase=build.phase.value,
-        result="" if build.result is None else build.result.value,
+        result=None if build.result is None else build.result.value,
         seq=build.seq,
         attempt=build.attempt,
         lane=build.lane.name.lower(),
-        version="" if build.version is None else str(build.version),
+        version=_text(build.version),
         origin_version=str(build.inputs.origin),
         fingerprint=str(build.fingerprint),
         campaign=str(build.campaign),
         reasons=tuple(str(reason) for reason in build.reasons),
         created_at=build.created_at,
         phase_since=build.phase_since,
-        provenance=str(build.provenance or ""),
-        failure_class="" if failure is None else failure.error_class.value,
-        failure_owner="" if failure is None else failure.error_class.owner,
-        failure="" if failure is None else failure.message,
-        conditions=condition_views(conditions),
-        gates=tuple(gate_view(verdict) for verdict in build.verdicts),
+        provenance=_text(build.provenance),
+        failure_class=None if failure is None else failure.error_class.value,
+        failure_owner=None if failure is None else failure.error_class.owner,
+        failure=None if failure is None else failure.message or None,
+        conditions=tuple(conditions),
+        gates=build.verdicts,
     )
 
 
-def poison_view(record: PoisonRecord) -> PoisonView:
-    """The view of a poisoned message."""
-    return PoisonView(
-        key=record.key,
-        queue=record.queue,
-        text=record.text,
-        at=record.at,
-        size=record.size,
-        is_whole=record.is_whole,
-        image=str(record.image or ""),
-        build=str(record.build or ""),
-        error=record.error,
-        state=record.state.value,
-        closed_by=record.closed_by,
-        closed_at=record.closed_at,
-    )
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

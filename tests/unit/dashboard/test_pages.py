@@ -9,7 +9,9 @@ import markupsafe
 import pytest
 
 from dashboard import pages
-from pipeline_core.services.views.views import ImagePage, LineageView, PoisonPageView
+from pipeline_core.domain.lineage import LineageError
+from pipeline_core.domain.names import ImageName
+from pipeline_core.services.views.views import ImagePage, LineageView
 from tests.unit.triggers import views
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
@@ -39,10 +41,10 @@ class Outline(HTMLParser):
 
 FLEET = pages.fleet(views.PAGE, views.LINEAGE)
 IMAGE = pages.image(views.DETAIL)
-EMPTY = pages.fleet(ImagePage(images=(), next=""), LineageView(levels=(), parents={}))
+EMPTY = pages.fleet(ImagePage(images=(), next=None), LineageView(levels=(), parents={}))
 BARE = pages.image(replace(views.DETAIL, builds=(), journal=()))
-POISON = pages.poison(PoisonPageView(records=(views.POISON, views.STRAY), next="k2"))
-CLEAN = pages.poison(PoisonPageView(records=(), next=""))
+POISON = pages.poison((views.POISON, views.STRAY), "k2")
+CLEAN = pages.poison((), None)
 HELD = pages.image(
     replace(
         views.DETAIL,
@@ -77,8 +79,11 @@ def test_the_overview_shows_running_builds() -> None:
 
 
 def test_an_image_without_a_place_is_shown_and_its_error_too() -> None:
+    misplaced = LineageError(image=ImageName("payments-api"), reason="orphan", message="has no parent")
     lineage = LineageView(
-        levels=(("rhel9-base",),), parents={"rhel9-base": None}, errors=(("payments-api", "has no parent"),)
+        levels=(("rhel9-base",),),
+        parents={"rhel9-base": None},
+        errors=(misplaced,),
     )
     text = pages.fleet(views.PAGE, lineage)
     assert "Without a place" in text
@@ -100,6 +105,14 @@ def test_an_image_shows_its_facts_versions_builds_and_journal() -> None:
     assert 'mark bad">failed</span> compliance 41.5 (simulated): scored 41.5 of &lt;90&gt;' in builds
     assert "build.queued" in IMAGE[IMAGE.index('id="journal"') :]
     assert 'href="/images/rhel9-base"' in IMAGE
+
+
+def test_what_is_absent_is_a_dash_and_never_the_word_none() -> None:
+    journal = IMAGE[IMAGE.index('id="journal"') :]
+    assert "<td>factory</td><td>-</td>" in journal
+    level = FLEET[FLEET.index(">Level 1<") :]
+    assert "<td>-</td>" in level  # it was never published
+    assert ">None<" not in FLEET + IMAGE + POISON
 
 
 @ALL
@@ -133,7 +146,7 @@ def test_a_page_loads_nothing_but_its_own_style_sheet(text: str) -> None:
 
 def test_what_people_wrote_is_shown_and_never_run() -> None:
     attack = '<script>alert("1")</script>'
-    held = replace(views.STALLED, type=attack, reason=attack, message=attack)
+    held = replace(views.STALLED, reason=attack, message=attack)
     entry = replace(views.ENTRY, actor=attack, detail=attack, reasons=(attack,))
     gate = replace(views.GATES[0], gate=attack, evidence=attack)
     build = replace(views.FAILED, failure=attack, reasons=(attack,), conditions=(held,), gates=(gate,))
@@ -151,10 +164,8 @@ def test_what_people_wrote_is_shown_and_never_run() -> None:
     ['<script>alert("1")</script>', "</code><img src=x onerror=alert(1)>", "{{ 7 * 7 }}", "' onclick='x"],
 )
 def test_a_poisoned_message_is_shown_and_never_run(attack: str) -> None:
-    record = replace(
-        views.POISON, text=attack, error=attack, queue=attack, image=attack, build=attack, closed_by=attack
-    )
-    text = pages.poison(PoisonPageView(records=(replace(record, closed_at=views.NOW),), next=attack))
+    record = replace(views.POISON, text=attack, error=attack, queue=attack, closed_by=attack)
+    text = pages.poison((replace(record, closed_at=views.NOW),), attack)
     Outline(text)
     assert not re.search("<(script|img)", text)
     assert text.count(str(markupsafe.escape(attack))) >= 4
@@ -169,7 +180,7 @@ def test_the_poison_page_says_what_is_known_and_what_to_do() -> None:
     assert 'href="/poison?after=k2"' in POISON
     assert "imagefactory poison requeue KEY" in POISON
     long = replace(views.POISON, text="<" * 8_000)
-    assert len(pages.poison(PoisonPageView(records=(long,), next=""))) < 8_000
+    assert len(pages.poison((long,), None)) < 8_000
 
 
 def test_an_image_and_its_builds_show_what_holds_them() -> None:

@@ -36,9 +36,9 @@ def restore(made: World, *, force: bool = False) -> list[StepReport]:
         except TransientError:
             continue
         reports.append(report)
-        after = report.after
-        if not after:
+        if report.after is None:
             return reports
+        after = report.after
     raise AssertionError("the state is not rebuilt in any number of steps")
 
 

@@ -13,10 +13,10 @@ from pipeline_core.domain.differences import (
 )
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.diff import Compared
-from pipeline_core.services.views.evidence import EvidenceFile, EvidenceView, Kept, Place
-from pipeline_core.services.views.views import GateView
+from pipeline_core.services.views.evidence import Kept, Place
+from pipeline_core.services.views.views import Compared, EvidenceFile, EvidenceView
 from tests.unit.triggers import views
 
 HTML = b"<script>alert(1)</script>"
@@ -31,14 +31,14 @@ FILE = EvidenceFile(
     media_type="application/gzip",
 )
 LOG = EvidenceFile(
-    name="log.txt", stage="build", attempt=1, is_last=False, sha256="", size=4096, media_type="text/plain"
+    name="log.txt", stage="build", attempt=1, is_last=False, sha256=None, size=4096, media_type="text/plain"
 )
 SHOWN = EvidenceView(
     build=views.BUILD_ID,
     image="payments-api",
     version="1.20261121.1",
     gates=(
-        GateView(gate="compliance", passed=False, score=61.5, evidence="scored 61.5 of 90", simulated=True),
+        Verdict(gate="compliance", passed=False, score=61.5, evidence="scored 61.5 of 90", simulated=True),
     ),
     files=(LOG, FILE),
 )
@@ -52,7 +52,7 @@ COMPARED = Compared(
         PackageChange(
             name="bash", arch="x86_64", kind=ChangeKind.UPGRADED, before=("5.1-1",), after=("5.2-1",)
         ),
-        PackageChange(name="gpg-pubkey", arch="", kind=ChangeKind.REMOVED, before=("1-1",), after=()),
+        PackageChange(name="gpg-pubkey", arch=None, kind=ChangeKind.REMOVED, before=("1-1",), after=()),
     ),
     fixed=(AdvisoryNote(id="RHSA-2026:1", kind="security", severity="important", packages=("bash",)),),
     still_open=None,

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.names import TeamName
+from pipeline_core.domain.lineage import LineageError
+from pipeline_core.domain.names import ImageName, TeamName
 from tests.unit.triggers import views
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.twins import TwinFactory
@@ -313,7 +314,10 @@ def test_a_build_that_has_ended_or_never_was_cannot_be_cancelled(
 def test_lineage_and_builds_and_platform_answer_with_their_views(
     admin: AsgiClient, factory: TwinFactory
 ) -> None:
-    factory.queries.lineage_view = replace(views.LINEAGE, errors=(("lost", "has no registered parent"),))
+    factory.queries.lineage_view = replace(
+        views.LINEAGE,
+        errors=(LineageError(image=ImageName("lost"), reason="orphan", message="has no registered parent"),),
+    )
     assert admin.get("/api/lineage").json() == {
         "levels": [["rhel9-base"], ["payments-api"]],
         "parents": {"payments-api": "rhel9-base", "rhel9-base": None},

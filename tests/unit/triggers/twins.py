@@ -29,7 +29,7 @@ from pipeline_core.domain.names import (
     RebuildToken,
     TeamName,
 )
-from pipeline_core.domain.poison import PoisonState
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
@@ -42,9 +42,8 @@ from pipeline_core.services.views.views import (
     ImageDetail,
     ImagePage,
     LineageView,
-    PoisonPageView,
-    PoisonView,
 )
+from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
 from tests.unit.triggers import evidence_twins, provenance_twins, views
@@ -168,17 +167,17 @@ class PoisonReview:
 
     asked: list[tuple[object, ...]] = field(default_factory=list)
     closed: list[tuple[str, str]] = field(default_factory=list)
-    view: PoisonView = views.POISON
+    view: PoisonRecord = views.POISON
 
     def page(
         self, principal: Principal, *, state: PoisonState | None = None, after: str = "", limit: int = 100
-    ) -> PoisonPageView:
+    ) -> PoisonPage:
         self.asked.append((principal.name, state, after, limit))
-        return PoisonPageView(records=(self.view, views.STRAY), next="")
+        return PoisonPage(records=(self.view, views.STRAY), after=None)
 
-    def requeue(self, key: str, principal: Principal) -> PoisonView:
+    def requeue(self, key: str, principal: Principal) -> PoisonRecord:
         self._close(key, "requeued", principal)
-        return replace(self.view, state="requeued", closed_by=principal.name, closed_at=views.NOW)
+        return replace(self.view, state=PoisonState.REQUEUED, closed_by=principal.name, closed_at=views.NOW)
 
     def dismiss(self, key: str, principal: Principal) -> None:
         self._close(key, "dismissed", principal)

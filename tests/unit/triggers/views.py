@@ -3,18 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pipeline_core.domain.names import Digest
+from pipeline_core.domain.conditions import Condition, ConditionType
+from pipeline_core.domain.journal import Entry, Event
+from pipeline_core.domain.names import BuildId, Digest, ImageName
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
+from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.views.views import (
     BuildView,
-    ConditionView,
-    EntryView,
-    GateView,
     ImageDetail,
     ImagePage,
     ImageView,
     LineageView,
-    PoisonView,
 )
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -26,37 +26,31 @@ def policy_version(revision: int) -> PolicyVersion:
     return PolicyVersion(revision=revision, digest=Digest("ab" * 32), actor="Sam", at=NOW)
 
 
-STALLED = ConditionView(
-    type="Stalled",
+STALLED = Condition(
+    type=ConditionType.STALLED,
     since=NOW,
     reason="MessagePoisoned",
     message="a message of build-steps could not be handled",
 )
-POISON = PoisonView(
+POISON = PoisonRecord(
     key="08204748400000000-00000000000000ff",
     queue="build-steps",
     text='{"schema":1}',
     at=NOW,
     size=12,
     is_whole=True,
-    image="payments-api",
-    build=BUILD_ID,
-    error="",
-    state="open",
-    closed_by="",
-    closed_at=None,
+    image=ImageName("payments-api"),
+    build=BuildId(BUILD_ID),
 )
-STRAY = PoisonView(
+STRAY = PoisonRecord(
     key="08204748400000001-00000000000000ff",
     queue="rebuild-requests",
     text="garb",
     at=NOW,
     size=48_000,
     is_whole=False,
-    image="",
-    build="",
     error="no RebuildMessage: message: Invalid JSON",
-    state="dismissed",
+    state=PoisonState.DISMISSED,
     closed_by="Admin",
     closed_at=NOW,
 )
@@ -64,24 +58,24 @@ STRAY = PoisonView(
 BASE = ImageView(
     name="rhel9-base",
     team="secops",
-    parent="",
+    parent=None,
     source="redhat:rhel:9-lvm-gen2:westeurope",
     version="9.20261121.1",
     origin_version="RedHat:RHEL:9-lvm-gen2:9.6.2025112113",
     fingerprint="ab" * 32,
     published_at=NOW,
-    active_build="",
-    active_phase="",
+    active_build=None,
+    active_phase=None,
     state="current",
 )
 PAYMENTS = ImageView(
     name="payments-api",
     team="payments",
     parent="rhel9-base",
-    source="",
-    version="",
-    origin_version="",
-    fingerprint="",
+    source=None,
+    version=None,
+    origin_version=None,
+    fingerprint=None,
     published_at=None,
     active_build=BUILD_ID,
     active_phase="building",
@@ -93,7 +87,7 @@ BUILD = BuildView(
     id=BUILD_ID,
     image="payments-api",
     phase="building",
-    result="",
+    result=None,
     seq=1,
     attempt=1,
     lane="human",
@@ -104,12 +98,12 @@ BUILD = BuildView(
     reasons=("never-built",),
     created_at=NOW,
     phase_since=NOW,
-    provenance="",
+    provenance=None,
 )
 FINISHED = replace(BUILD, phase="finished", result="succeeded", version="1.20261120.1", seq=4)
 GATES = (
-    GateView(gate="boot", passed=True, score=None, evidence="", simulated=True),
-    GateView(gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of <90>", simulated=True),
+    Verdict(gate="boot", passed=True, evidence="", simulated=True),
+    Verdict(gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of <90>", simulated=True),
 )
 FAILED = replace(
     BUILD,
@@ -121,15 +115,14 @@ FAILED = replace(
     failure_owner="team",
     failure="scripts/install.sh ended with 1",
 )
-ENTRY = EntryView(
+ENTRY = Entry(
+    key="20261121T093000000000-00000000000000ff",
+    image=ImageName("payments-api"),
     at=NOW,
-    event="build.queued",
+    event=Event.QUEUED,
     actor="factory",
-    build=BUILD_ID,
-    version="",
+    build=BuildId(BUILD_ID),
     reasons=("never-built",),
-    detail="",
-    campaign="",
 )
 DETAIL = ImageDetail(
     image=PAYMENTS,
@@ -139,7 +132,7 @@ DETAIL = ImageDetail(
     builds=(BUILD, FINISHED, FAILED),
     journal=(ENTRY,),
 )
-PAGE = ImagePage(images=(PAYMENTS, BASE), next="")
+PAGE = ImagePage(images=(PAYMENTS, BASE), next=None)
 LINEAGE = LineageView(
     levels=(("rhel9-base",), ("payments-api",)), parents={"payments-api": "rhel9-base", "rhel9-base": None}
 )

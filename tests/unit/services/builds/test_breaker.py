@@ -38,7 +38,7 @@ def _story(made: World) -> list[Event]:
 
 
 def _types(made: World) -> list[str]:
-    return [each.type for each in made.factory.queries.image(BASE).image.conditions]
+    return [each.type.value for each in made.factory.queries.image(BASE).image.conditions]
 
 
 def test_the_third_failure_opens_it_once_and_the_same_input_is_left_alone() -> None:
@@ -79,7 +79,7 @@ def test_an_open_breaker_is_shown_on_the_image_and_in_the_list() -> None:
     made = _opened()
     assert _types(made) == ["BreakerOpen"]
     (listed,) = made.factory.queries.images().images
-    assert [each.type for each in listed.conditions] == ["BreakerOpen"]
+    assert [each.type.value for each in listed.conditions] == ["BreakerOpen"]
     assert listed.conditions[0].since == scenes.builds(made, BASE)[-1].phase_since
 
 

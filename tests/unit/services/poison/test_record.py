@@ -60,6 +60,7 @@ def test_a_message_that_points_at_nothing_is_kept_with_its_queue(text: str) -> N
     made.factory.poison.record("build-steps", text)
     (record,) = _kept(made)
     assert (record.queue, record.text, record.is_whole) == ("build-steps", text, True)
+    assert record.error is not None
     assert record.error.startswith("no StepMessage") or "larger than" in record.error
     assert Event.STALLED not in scenes.events(made, BASE)
     assert made.ports.queues.names() == []
@@ -124,7 +125,7 @@ def test_a_well_formed_message_has_no_error_of_its_own() -> None:
     made.factory.poison.record("rebuild-requests", '{"schema":1,"<script>":1}')
     made.factory.poison.record("strange", LOOK)
     assert {record.error for record in _kept(made)} == {
-        "",
+        None,
         "no RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
         "strange is no queue of ours",
     }
@@ -285,9 +286,9 @@ def test_the_condition_is_on_the_image_its_list_and_its_build_and_goes_as_they_g
     queries = made.factory.queries
     before = made.ports.tables.operations
     (listed,) = queries.images().images
-    assert [each.type for each in listed.conditions] == ["Stalled"]
-    assert [each.type for each in queries.image(BASE).image.conditions] == ["Stalled"]
-    assert [each.type for each in queries.image(BASE).builds[0].conditions] == ["Stalled"]
+    assert [each.type.value for each in listed.conditions] == ["Stalled"]
+    assert [each.type.value for each in queries.image(BASE).image.conditions] == ["Stalled"]
+    assert [each.type.value for each in queries.image(BASE).builds[0].conditions] == ["Stalled"]
     (held,) = queries.build(build.id).conditions
     assert (held.reason, held.since) == ("MessagePoisoned", made.ports.clock.now())
     assert made.ports.tables.operations > before

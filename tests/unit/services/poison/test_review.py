@@ -7,7 +7,7 @@ import pytest
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.poison import PoisonState
+from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.wire.messages import RebuildMessage, StepMessage
@@ -39,7 +39,7 @@ def _key(made: World, text: str) -> str:
     return key
 
 
-def _records(made: World) -> Sequence[object]:
+def _records(made: World) -> Sequence[PoisonRecord]:
     return PoisonStore(made.ports.tables).page(after="", limit=100).records
 
 
@@ -71,9 +71,9 @@ def test_pages_hold_every_record_once_newest_first() -> None:
     for _ in range(10):
         page = made.factory.poison_review.page(ADMIN, after=after, limit=1)
         seen += [view.key for view in page.records]
-        after = page.next
-        if not after:
+        if page.after is None:
             break
+        after = page.after
     assert seen == everything
     assert len(seen) == 3
 
@@ -97,14 +97,18 @@ def test_requeueing_sends_the_exact_text_again_and_says_so_in_the_journal(
     assert scenes.head(made, APP).poison
     view = made.factory.poison_review.requeue(key, caller)
     assert scenes.texts(made, "build-steps") == [OF_APP]
-    assert (view.state, view.closed_by, view.closed_at) == ("requeued", name, made.ports.clock.now())
+    assert (view.state, view.closed_by, view.closed_at) == (
+        PoisonState.REQUEUED,
+        name,
+        made.ports.clock.now(),
+    )
     assert _state(made, key) is PoisonState.REQUEUED
     entry = scenes.entry_of(made, APP, Event.REQUEUED)
     assert (entry.actor, entry.detail) == (name, f"{key}, a message of build-steps")
     assert scenes.head(made, APP).poison == ()
     listed = {view.name: view.conditions for view in made.factory.queries.images().images}
     assert listed["app"] == ()
-    assert [each.type for each in listed["rhel9-base"]] == ["Stalled"]
+    assert [each.type.value for each in listed["rhel9-base"]] == ["Stalled"]
 
 
 def test_dismissing_sends_nothing_and_clears_the_condition() -> None:
@@ -231,7 +235,7 @@ def test_a_requeued_message_is_handled_as_any_other() -> None:
     text = scenes.texts(made, "rebuild-requests")[0]
     scenes.lose(made)
     made.factory.poison.record("rebuild-requests", text)
-    assert [each.type for each in made.factory.queries.image(BASE).image.conditions] == ["Stalled"]
+    assert [each.type.value for each in made.factory.queries.image(BASE).image.conditions] == ["Stalled"]
     made.factory.poison_review.requeue(_key(made, text), ADMIN)
     made.drain()
     view = made.factory.queries.image(BASE).image

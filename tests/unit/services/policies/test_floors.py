@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.builds import Result
+from pipeline_core.domain.conditions import Condition, ConditionType
 from pipeline_core.domain.floors import LiveScan
 from pipeline_core.domain.images import Registration
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.reasons import ReasonKind
-from pipeline_core.services.views.views import ConditionView
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
@@ -51,12 +51,12 @@ def _problems(made: World, document: dict[str, Any]) -> dict[str, str]:
     return {problem.path: problem.message for problem in refused.value.problems}
 
 
-def _below(made: World, image: ImageName) -> ConditionView | None:
+def _below(made: World, image: ImageName) -> Condition | None:
     """The condition, which is the same in the list as for the one image."""
     shown = made.factory.queries.image(image).image.conditions
     (listed,) = [each.conditions for each in made.factory.queries.images().images if each.name == str(image)]
-    found = [each for each in shown if each.type == "BelowFloor"]
-    assert [each for each in listed if each.type == "BelowFloor"] == found
+    found = [each for each in shown if each.type is ConditionType.BELOW_FLOOR]
+    assert [each for each in listed if each.type is ConditionType.BELOW_FLOOR] == found
     return found[0] if found else None
 
 
@@ -193,7 +193,7 @@ def test_a_floor_for_a_base_shows_on_what_descends_from_it_on_any_page() -> None
     policies.put(made, bases={"rhel9-base": {"profile": "stig"}})
     assert all(_below(made, image) is not None for image in (BASE, JAVA, PAYMENTS))
     (alone,) = made.factory.queries.images(limit=1).images
-    assert (alone.name, [each.type for each in alone.conditions]) == ("payments-api", ["BelowFloor"])
+    assert (alone.name, [each.type.value for each in alone.conditions]) == ("payments-api", ["BelowFloor"])
 
 
 def test_a_registration_of_an_older_release_is_judged_by_its_document() -> None:

@@ -9,7 +9,7 @@ from pipeline_core.domain.differences import ChangeKind
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.diff import Compared
+from pipeline_core.services.views.views import Compared
 from pipeline_core.state import images as records
 from simulation.world import World
 from tests.unit.services import kept, scenes

@@ -9,7 +9,8 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, NotFound, PermanentError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.views import evidence
-from pipeline_core.services.views.evidence import Evidence, EvidenceFile, Place
+from pipeline_core.services.views.evidence import Evidence, Place
+from pipeline_core.services.views.views import EvidenceFile
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import ReportedEvidence
 from simulation.world import World
@@ -63,7 +64,7 @@ def test_every_file_of_every_attempt_is_listed_and_earlier_ones_are_marked(made:
     packages = by_place["verify-10", "packages.json"]
     assert (packages.size, packages.media_type) == (2, "application/json")
     assert packages.sha256 == hashlib.sha256(b"[]").hexdigest()
-    assert by_place["verify-1", "log.txt"].sha256 == ""
+    assert by_place["verify-1", "log.txt"].sha256 is None
     assert (shown.image, shown.version) == ("rhel9-base", str(build.version))
     assert [(gate.gate, gate.passed) for gate in shown.gates] == [
         (verdict.gate, verdict.passed) for verdict in build.verdicts
@@ -99,7 +100,7 @@ def test_a_file_is_given_away_when_its_digest_holds(made: World, build: Build) -
 
 def test_logs_and_reports_are_files_too(made: World, build: Build) -> None:
     log = files_of(made).read(build.id, VERIFY, "log.txt")
-    assert (log.content[:9], log.media_type, log.sha256) == (b"building\n", "text/plain", "")
+    assert (log.content[:9], log.media_type, log.sha256) == (b"building\n", "text/plain", None)
     told = files_of(made).read(build.id, VERIFY, "result.json")
     assert hashlib.sha256(told.content).hexdigest() == told.sha256 == str(build.verify_result)
 
@@ -200,7 +201,7 @@ def test_a_build_that_waits_has_nothing() -> None:
     scenes.look(waiting, BASE)
     (pending,) = scenes.builds(waiting, BASE)
     shown = files_of(waiting).show(pending.id)
-    assert (shown.version, shown.files, shown.gates, shown.problems) == ("", (), (), ())
+    assert (shown.version, shown.files, shown.gates, shown.problems) == (None, (), (), ())
 
 
 @pytest.mark.parametrize("text", ["verify-1", "build-12"])

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.verdicts import Verdict
-from pipeline_core.services.views.views import GateView
 from pipeline_core.state import images as records
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
@@ -25,9 +25,9 @@ def test_pages_hold_every_image_once_and_in_order() -> None:
     for _ in range(10):
         page = made.factory.queries.images(after=after, limit=3)
         seen += [view.name for view in page.images]
-        after = page.next
-        if not after:
+        if page.next is None:
             break
+        after = page.next
     assert seen == names
 
 
@@ -39,9 +39,9 @@ def test_names_that_begin_alike_are_not_lost_between_pages() -> None:
     for _ in range(10):
         page = made.factory.queries.images(after=after, limit=1)
         seen += [view.name for view in page.images]
-        after = page.next
-        if not after:
+        if page.next is None:
             break
+        after = page.next
     assert sorted(seen) == sorted(names)
     assert len(seen) == len(names)
 
@@ -101,7 +101,7 @@ def test_one_image_shows_its_builds_and_journal_newest_first() -> None:
     assert head.current is not None
     assert detail.image.version == str(head.current.version)
     assert detail.image.parent == "rhel9-base"
-    assert detail.image.origin_version.startswith("rhel9-base@")
+    assert (detail.image.origin_version or "").startswith("rhel9-base@")
     assert detail.etag == str(head.registration.definition)
     assert [build.created_at for build in detail.builds] == sorted(
         (build.created_at for build in detail.builds), reverse=True
@@ -110,7 +110,7 @@ def test_one_image_shows_its_builds_and_journal_newest_first() -> None:
     assert [entry.at for entry in detail.journal] == sorted(
         (entry.at for entry in detail.journal), reverse=True
     )
-    assert detail.journal[-1].event == "definition.registered"
+    assert detail.journal[-1].event is Event.REGISTERED
 
 
 def test_one_image_says_what_would_be_decided_about_it_now() -> None:
@@ -159,7 +159,7 @@ def test_gates_are_shown_as_the_build_keeps_them() -> None:
     assert stored is not None
     judged = replace(stored.value, verdicts=(verdict,))
     scenes.images(made).commit([records.put_build(judged, etag=stored.etag)])
-    expected = GateView(
+    expected = Verdict(
         gate="compliance", passed=False, score=41.5, evidence="scored 41.5 of 90", simulated=True
     )
     assert made.factory.queries.build(build.id).gates == (expected,)
@@ -175,10 +175,10 @@ def test_a_child_that_failed_for_good_is_blocked_and_what_is_below_it_is_held_ba
     java, below = (made.factory.queries.image(name).image for name in (JAVA, PAYMENTS))
     assert (java.state, java.version) == ("blocked", before["rhel9-java"])
     assert " failed: compliance: " in java.detail
-    assert [each.type for each in java.conditions] == ["Blocked"]
+    assert [each.type.value for each in java.conditions] == ["Blocked"]
     assert (below.state, below.version) == ("current", before["payments-api"])
     (held,) = below.conditions
-    assert (held.type, held.reason, held.message) == ("HeldBack", "AncestorBlocked", below.detail)
+    assert (held.type.value, held.reason, held.message) == ("HeldBack", "AncestorBlocked", below.detail)
     assert below.detail.startswith(f"its parent rhel9-java stays on {java.version}: {java.detail[:100]}")
     sibling = made.factory.queries.image(ImageName("ml-worker")).image
     assert (sibling.state, sibling.detail, sibling.conditions) == ("current", "", ())
