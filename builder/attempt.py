@@ -11,9 +11,9 @@ from enum import IntEnum, unique
 from typing import Literal
 
 from builder.credential import secrets_of
-from builder.failures import MESSAGE_LIMIT, Failed
-from builder.log_stream import LogStream
-from builder.redaction import Redactor
+from builder.log.log_stream import LogStream
+from builder.log.redaction import Redactor
+from builder.packer.failures import MESSAGE_LIMIT, Failed
 from builder.settings import Settings
 from builder.work import Finished, Surroundings, Work
 from pipeline_core.domain.errors import (

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from builder import checks, failures, inputs, manifest, provisioners, sbom, template
+from builder import inputs
 from builder.credential import secrets_of
-from builder.evidence import Evidence
-from builder.failures import Failed
 from builder.inputs import Inputs
-from builder.log_stream import LogStream
-from builder.packer import RECORDED, Packer
+from builder.log.log_stream import LogStream
+from builder.log.redaction import Redactor
+from builder.log.transcript import Transcript
+from builder.packer import failures, manifest, provisioners, template
+from builder.packer.failures import Failed
+from builder.packer.packer import RECORDED, Packer
 from builder.ports import Blobs, Events
-from builder.redaction import Redactor
+from builder.results import checks, sbom
+from builder.results.evidence import Evidence
 from builder.settings import Settings
 from builder.stop import StopRequest
-from builder.transcript import Transcript
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.wire import packages as told
 from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan

@@ -9,11 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from builder.log_stream import LogStream
-from builder.packer import Packer
-from builder.redaction import Redactor
+from builder.log.log_stream import LogStream
+from builder.log.redaction import Redactor
+from builder.log.transcript import Transcript
+from builder.packer.packer import Packer
 from builder.stop import StopRequest
-from builder.transcript import Transcript
 
 _SAMPLES = {
     "lines of two bytes": "x\n",

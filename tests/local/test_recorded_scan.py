@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from builder import checks, xccdf
+from builder.results import checks, xccdf
 from local import recorded_results
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import ParentScore

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from builder import xccdf
+from builder.results import xccdf
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import RuleFinding
 from pipeline_core.domain.definitions import ComplianceTarget, Verification

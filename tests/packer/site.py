@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder import failures, packer, provisioners, template
 from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
-from builder.failures import Failed
+from builder.packer import failures, packer, provisioners, template
+from builder.packer.failures import Failed
 from builder.stop import StopRequest
 from local.arm import launch
 from local.real_packer import RealPacker

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from builder import checks
+from builder.results import checks
 from local.guest import replies
 from pipeline_core.wire.job import Step
 from tests.packer.site import Site

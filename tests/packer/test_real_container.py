@@ -9,7 +9,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from builder import provisioners
+from builder.packer import provisioners
 from local.guest import replies
 from local.real_packer import RealPacker
 from pipeline_core.wire.job import BuildJob, BuildReport

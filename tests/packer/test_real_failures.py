@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer import Ended
+from builder.packer.packer import Ended
 from pipeline_core.domain.errors import ErrorClass
 from tests.packer import site as sites
 from tests.packer.site import Site

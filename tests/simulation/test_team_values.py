@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from builder import provisioners, template
-from builder.provisioners import Block
+from builder.packer import provisioners, template
+from builder.packer.provisioners import Block
 from local import recorded_template
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import PermanentError

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from builder import checks, provisioners
-from builder import template as builder_template
+from builder.packer import provisioners
+from builder.packer import template as builder_template
+from builder.results import checks
 from local.arm import launch
 from pipeline_core.wire import job as job_wire
 from tests.local.arm.conftest import BUILDER, Azure

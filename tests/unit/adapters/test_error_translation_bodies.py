@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from builder import failures
-from builder.packer import Ended
+from builder.packer import failures
+from builder.packer.packer import Ended
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain import gates, retry
 from pipeline_core.domain.compliance import RuleCounts, Scan

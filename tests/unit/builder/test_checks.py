@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from builder import checks
-from builder.checks import Results
+from builder.results import checks
+from builder.results.checks import Results
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedCheck
 from pipeline_core.wire.job import Tests as Asked

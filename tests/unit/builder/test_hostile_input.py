@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from builder import manifest
 from builder.attempt import Exit
-from builder.log_stream import LOG_LIMIT
+from builder.log.log_stream import LOG_LIMIT
+from builder.packer import manifest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.job import BuildJob

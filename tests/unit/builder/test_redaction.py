@@ -2,7 +2,7 @@
 
 import pytest
 
-from builder.redaction import LINE_LIMIT, Redactor
+from builder.log.redaction import LINE_LIMIT, Redactor
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlc2lnbmF0dXJl"
 

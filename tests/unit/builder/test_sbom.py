@@ -10,7 +10,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from builder import sbom
+from builder.results import sbom
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from tests.unit.builder import samples
 from tests.unit.builder.conftest import Run

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder import provisioners, template
-from builder.provisioners import Plan
+from builder.packer import provisioners, template
+from builder.packer.provisioners import Plan
 from pipeline_core.wire import job as wire
 from pipeline_core.wire.job import BuildJob, Step
 from tests.unit.builder import samples

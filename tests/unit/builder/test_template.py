@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder import guest, provisioners, template
+from builder.packer import guest, provisioners, template
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire import job as wire
 from tests.unit.builder import samples

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from builder import template
 from builder.credential import Credential, ManagedIdentity, WorkloadIdentity
+from builder.packer import template
 from pipeline_core.wire import job as wire
 from tests.unit.builder import samples
 

@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError
 from builder import azure_client
 from builder.attempt import Attempt, Exit
 from builder.credential import ManagedIdentity, WorkloadIdentity
-from builder.packer import clean_environment
+from builder.packer.packer import clean_environment
 from builder.settings import Settings
 from builder.stop import StopRequest
 from builder.work import Surroundings

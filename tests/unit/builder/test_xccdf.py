@@ -2,7 +2,7 @@
 
 import pytest
 
-from builder import xccdf
+from builder.results import xccdf
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import REPORT_LIMIT

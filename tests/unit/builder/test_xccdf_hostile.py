@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from builder import xccdf
+from builder.results import xccdf
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from tests.unit.builder import scan_files
 from tests.unit.builder.scan_files import XCCDF_12, zipped
@@ -137,7 +137,7 @@ def test_a_bomb_is_refused_in_bounded_memory(pieces: Callable[[], Iterable[bytes
 
 _READS = """
 import resource, sys
-from builder import xccdf
+from builder.results import xccdf
 content = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 scan = xccdf.parse(content, profile="cis")

@@ -8,7 +8,7 @@ import jsonschema  # type: ignore[import-untyped] # it has no types, and its stu
 import pytest
 import yaml
 
-from builder import provisioners
+from builder.packer import provisioners
 from imagefactory import folders
 from pipeline_core.domain.definitions import FileStep, ImageDefinition
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from builder import checks
-from builder.checks import Results
+from builder.results import checks
+from builder.results.checks import Results
 from pipeline_core.wire.job import Tests as Asked
 from tests.unit.builder import scan_files
 from tests.unit.images.places import IMAGES

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from builder import checks, guest
+from builder.packer import guest
+from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire import packages as told
 from pipeline_core.wire.job import BuildJob, Step

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from builder import xccdf
-from builder.redaction import Redactor
+from builder.log.redaction import Redactor
+from builder.results import xccdf
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedCheck, ReportedScan, Tests
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from builder.credential import PACKER_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
-from builder.provisioners import Block
+from builder.packer.provisioners import Block
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import BuildJob, GalleryImage, MarketplaceImage, Placement
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from builder.xccdf_target import Misfit, Result, Target
+from builder.results.xccdf_target import Misfit, Result, Target
 from pipeline_core.domain.compliance import Severity, short_id
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedRule, ReportedScan

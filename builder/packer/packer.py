@@ -17,8 +17,8 @@ from enum import Enum, unique
 from pathlib import Path
 from typing import IO
 
-from builder import leash
 from builder.credential import PACKER_VARIABLE, TOKEN_VARIABLE
+from builder.packer import leash
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 

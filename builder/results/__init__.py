@@ -1,0 +1,1 @@
+"""What came out of the guest and goes into the report: checks, compliance scan, SBOM, evidence."""
