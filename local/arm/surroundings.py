@@ -85,7 +85,7 @@ def write_recorded_packer(folder: Path) -> Path:
     """An executable file that is the recorded Packer, for PACKER_PATH."""
     path = folder / "recorded-packer"
     # -S: it needs the standard library alone, and starts in half the time without site packages.
-    call = f"{shlex.quote(sys.executable)} -S -m local.recorded_packer"
+    call = f"{shlex.quote(sys.executable)} -S -m local.recorded.recorded_packer"
     path.write_text(
         f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {call} "$@"\n', encoding="utf-8"
     )

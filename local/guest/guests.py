@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local import recorded_results, scenario
+from local import scenario
 from local.guest import replies
 from local.guest.recording import Recording
+from local.recorded import recorded_results
 from local.scenario import Scenario
 
 ADDRESS: Final = "127.0.0.1"  # where every machine answers

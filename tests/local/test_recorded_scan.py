@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from builder.results import checks, xccdf
-from local import recorded_results
+from local.recorded import recorded_results
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import ParentScore
 from pipeline_core.domain.definitions import ComplianceTarget, Verification

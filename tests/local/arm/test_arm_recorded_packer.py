@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local import recorded_packer
 from local.arm import launch
+from local.recorded import recorded_packer
 from tests.local.arm.conftest import Azure
 from tests.local.arm.recorded import GROUP, image, left_over, packer, surroundings, template
 

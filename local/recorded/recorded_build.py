@@ -11,9 +11,9 @@ import signal
 import time
 from typing import Any
 
-from local import recorded_results
-from local.recorded_cloud import Cloud, CloudError
-from local.recorded_template import Step, Template, block, blocks
+from local.recorded import recorded_results
+from local.recorded.recorded_cloud import Cloud, CloudError
+from local.recorded.recorded_template import Step, Template, block, blocks
 from local.scenario import Scenario
 
 _COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"

@@ -4,7 +4,7 @@ import gzip
 import json
 from typing import Any
 
-from local import recorded_scan
+from local.recorded import recorded_scan
 
 PACKAGES = (
     ("kernel", "5.14.0", "570.58.1.el9_6"),

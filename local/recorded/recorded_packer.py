@@ -13,10 +13,11 @@ import time
 from types import FrameType
 from typing import Any
 
-from local import recorded_template, scenario
-from local.recorded_build import Build, BuildFailed, Interrupted, Output
-from local.recorded_cloud import CloudError
-from local.recorded_template import Step, Template
+from local import scenario
+from local.recorded import recorded_template
+from local.recorded.recorded_build import Build, BuildFailed, Interrupted, Output
+from local.recorded.recorded_cloud import CloudError
+from local.recorded.recorded_template import Step, Template
 from local.scenario import Scenario
 
 VERSION_LINE = "Packer vrecorded (no real Packer: replays a recorded run)"
