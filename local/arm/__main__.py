@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from local.arm import server
-from local.arm.container_quota import Limits
+from local.arm.containers.quota import Limits
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"

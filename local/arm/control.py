@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.arm.containers import Containers
+from local.arm.compute.networks import MACHINE
+from local.arm.containers.groups import Containers
 from local.arm.event_grid import EventGrid
 from local.arm.faults import Fault
-from local.arm.galleries import VERSION
+from local.arm.galleries.galleries import VERSION
+from local.arm.galleries.marketplace import Marketplace
 from local.arm.gate import Checks
-from local.arm.marketplace import Marketplace
-from local.arm.networks import MACHINE
-from local.arm.rights import Grant
+from local.arm.identity.rights import Grant
 from local.arm.store import Store
 from local.arm.vault import Vault
 from local.arm.wire import ArmError, Json

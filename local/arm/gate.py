@@ -10,9 +10,9 @@ from functools import partial
 from typing import Final
 
 from local.arm.faults import Faults
-from local.arm.rights import Rights
+from local.arm.identity.rights import Rights
+from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, Refused, Tokens
 from local.arm.tally import Tally
-from local.arm.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, Refused, Tokens
 from local.arm.wire import Answer, ArmError, Call, Route, Routes, not_emulated
 
 _LOGIN: Final = "https://login.microsoftonline.com"

@@ -18,25 +18,27 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local import ca, proxy
-from local.arm import containers as container_service
-from local.arm import gate, http, marketplace, surroundings
-from local.arm.container_quota import Limits
+from local.arm import gate, http
+from local.arm.compute.deployments import Deployments
+from local.arm.compute.machines import Machines
+from local.arm.compute.networks import NETWORK, Networks
+from local.arm.containers import groups as container_service
+from local.arm.containers import surroundings
+from local.arm.containers.quota import Limits
 from local.arm.control import Control
-from local.arm.deployments import Deployments
-from local.arm.entra import Entra
 from local.arm.event_grid import EventGrid
 from local.arm.faults import Faults
-from local.arm.galleries import Galleries
-from local.arm.gallery_versions import GalleryVersions
-from local.arm.identity import WORKLOAD_PATH, Identities
-from local.arm.machines import Machines
-from local.arm.networks import NETWORK, Networks
+from local.arm.galleries import marketplace
+from local.arm.galleries.galleries import Galleries
+from local.arm.galleries.versions import GalleryVersions
+from local.arm.identity.entra import Entra
+from local.arm.identity.managed import WORKLOAD_PATH, Identities
+from local.arm.identity.rights import Rights, builder_grant
+from local.arm.identity.tokens import Tokens
 from local.arm.operations import Operations
 from local.arm.resources import Resources
-from local.arm.rights import Rights, builder_grant
 from local.arm.store import Store
 from local.arm.tally import Tally
-from local.arm.tokens import Tokens
 from local.arm.vault import Vault
 from local.arm.wire import Json
 from local.guest import door

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import azurite, ca, processes
-from local.arm import launch, rights, vault
+from local.arm import launch, vault
+from local.arm.identity import rights
 from local.real_packer import RealPacker
 from local.run import storage
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.arm import template_language
-from local.arm.template_language import Scope
+from local.arm.compute import template_language
+from local.arm.compute.template_language import Scope
 from local.arm.wire import ArmError
 
 SCOPE = Scope(

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from local.arm import launch
-from local.arm.tokens import EXCHANGE_AUDIENCE, Tokens, object_id
+from local.arm.identity.tokens import EXCHANGE_AUDIENCE, Tokens, object_id
 from tests.local.arm.conftest import BUILDER
 
 _BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.arm import rights
+from local.arm.identity import rights
 from tests.unit.infra.test_terraform import grants, roles
 
 GIVEN = {

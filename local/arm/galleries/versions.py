@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.arm.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
+from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
 from local.arm.wire import Answer, ArmError, Call, Json, Route

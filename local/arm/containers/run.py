@@ -1,6 +1,6 @@
 """One container group while it exists: its containers' states, events, exit codes and logs.
 
-It says what happened in Azure's words and times; when it starts and stops is decided in `containers`.
+It says what happened in Azure's words and times; when it starts and stops is decided in `groups`.
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from local.arm.processes import Process
-from local.arm.surroundings import Platform
+from local.arm.containers.processes import Process
+from local.arm.containers.surroundings import Platform
 from local.arm.wire import Json
 
 _NOT_FOUND: Final = 127  # a shell's exit code for a program that is not there

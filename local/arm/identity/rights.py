@@ -9,7 +9,7 @@ import fnmatch
 from dataclasses import dataclass
 from typing import Final
 
-from local.arm.tokens import Caller
+from local.arm.identity.tokens import Caller
 from local.arm.wire import ArmError
 
 _MARKETPLACE: Final = (

@@ -7,9 +7,9 @@ import re
 import uuid
 from typing import Any, Final
 
-from local.arm.galleries import PROVIDER, VERSION
-from local.arm.marketplace import Marketplace
-from local.arm.networks import INTERFACE, MACHINE
+from local.arm.compute.networks import INTERFACE, MACHINE
+from local.arm.galleries.galleries import PROVIDER, VERSION
+from local.arm.galleries.marketplace import Marketplace
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, not_found
 from local.arm.wire import Answer, ArmError, Call, Json, Route

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from local.arm.tokens import LIFE_SECONDS, Tokens
+from local.arm.identity.tokens import LIFE_SECONDS, Tokens
 from local.arm.wire import Answer, Call, Json, Route
 
 WORKLOAD_PATH: Final = "/workload/token"

@@ -1,4 +1,4 @@
-"""Compute Galleries and their image definitions. Their versions are in `gallery_versions`."""
+"""Compute Galleries and their image definitions. Their versions are in `versions`."""
 
 from typing import Final
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
-from local.arm.tokens import Refused, Tokens
+from local.arm.identity.tokens import Refused, Tokens
 from local.arm.wire import Answer, Call, Json, Route
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

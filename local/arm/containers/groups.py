@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from local.arm.container_quota import Limits, Quota
-from local.arm.container_run import Container, ContainerRun, group_state, parse_containers
+from local.arm.containers.quota import Limits, Quota
+from local.arm.containers.run import Container, ContainerRun, group_state, parse_containers
+from local.arm.containers.surroundings import Platform, new_identity_header
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, short_region
-from local.arm.surroundings import Platform, new_identity_header
 from local.arm.wire import Answer, ArmError, Call, Json, Route
 
 PROVIDER: Final = "Microsoft.ContainerInstance"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.arm import template_language
-from local.arm.machines import Machines
-from local.arm.networks import ADDRESS, INTERFACE, MACHINE, NETWORK, SECURITY_GROUP, Networks
+from local.arm.compute import template_language
+from local.arm.compute.machines import Machines
+from local.arm.compute.networks import ADDRESS, INTERFACE, MACHINE, NETWORK, SECURITY_GROUP, Networks
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, group_id
 from local.arm.wire import Answer, ArmError, Call, Json, Route

@@ -1,0 +1,1 @@
+"""Compute Galleries, their versions, and the Marketplace."""
