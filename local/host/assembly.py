@@ -20,14 +20,16 @@ import uvicorn
 from azure.storage.queue import QueueServiceClient
 
 from local import ports
-from local.host import connections, http_front, ncrontab, routes, sends
+from local.host import connections, http_front, routes
 from local.host.errors import HostError
 from local.host.host_json import HostOptions
 from local.host.invocation import Invoker
-from local.host.messages import MessageLife
-from local.host.queues import POISON_SUFFIX, QueueListener
+from local.host.queues import sends
+from local.host.queues.listener import POISON_SUFFIX, QueueListener
+from local.host.queues.messages import MessageLife
 from local.host.table import Function, Trigger
-from local.host.timers import TimerListener
+from local.host.timers import ncrontab
+from local.host.timers.timers import TimerListener
 
 _STORAGE_THREADS = 8  # queue requests under way at once, apart from the functions' own threads
 _log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from local.host import app_settings, host_json, routes
-from local.host.backoff import PollBackoff
 from local.host.errors import HostError
 from local.host.host_json import Encoding
+from local.host.queues.backoff import PollBackoff
 from local.host.table import Function, Trigger
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from local.host.ncrontab import parse_schedule
+from local.host.timers.ncrontab import parse_schedule
 
 NEXT = [
     # schedule, from (a Saturday), the time it fires next

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from local.host import sends
-from local.host.queues import QueueListener
+from local.host.queues import sends
+from local.host.queues.listener import QueueListener
 
 
 class _Accepts(BaseHTTPRequestHandler):

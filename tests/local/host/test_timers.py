@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from local.host import timers
-from local.host.ncrontab import parse_schedule
-from local.host.timers import TimerStatus
+from local.host.timers import timers
+from local.host.timers.ncrontab import parse_schedule
+from local.host.timers.timers import TimerStatus
 
 HOURLY = parse_schedule("0 0 * * * *")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -16,8 +16,8 @@ from pathlib import Path
 from azure.functions.timer import TimerRequest
 
 from local.host.invocation import Invoker
-from local.host.ncrontab import Schedule
 from local.host.table import Function
+from local.host.timers.ncrontab import Schedule
 
 _MINUTE = timedelta(minutes=1)
 _log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage import queue as storage
 
-from local.host.backoff import PollBackoff
-from local.host.messages import MessageLife
+from local.host.queues.backoff import PollBackoff
+from local.host.queues.messages import MessageLife
 
 POISON_SUFFIX = "-poison"
 # Where only this process fills a queue, its listener is woken by each message, and an idle queue may be looked at

@@ -1,0 +1,1 @@
+"""Timer triggers: NCRONTAB and when each function is due."""
