@@ -8,19 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from imagefactory import (
-    evidence,
-    folders,
-    options,
-    poison,
-    policy,
-    registration,
-    screen,
-    state,
-    verification,
-    waiting,
-)
+from imagefactory import folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
+from imagefactory.commands import evidence, poison, policy, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import Condition
 from imagefactory.screen import Format

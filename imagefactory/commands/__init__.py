@@ -1,0 +1,1 @@
+"""The groups of subcommands; `imagefactory.main` puts them together and has the ungrouped ones."""
