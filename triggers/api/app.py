@@ -3,15 +3,17 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from triggers.api import (
+from triggers.api import errors, openapi
+from triggers.api.authentication import Authentication
+from triggers.api.correlation import Correlation
+from triggers.api.limits import BodyLimit
+from triggers.api.routes import (
     builds,
     bundles,
-    errors,
     evidence,
     health,
     images,
     lineage,
-    openapi,
     pages,
     platform,
     poison,
@@ -19,9 +21,6 @@ from triggers.api import (
     provenance,
     state,
 )
-from triggers.api.authentication import Authentication
-from triggers.api.correlation import Correlation
-from triggers.api.limits import BodyLimit
 from triggers.provider import Provider
 
 _TITLE = "Image Factory"

@@ -11,7 +11,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
 from triggers.api.parameters import parse
-from triggers.api.poison import After
+from triggers.api.routes.poison import After
 from triggers.provider import Provider
 
 # Nothing but the page itself and its own style sheet: no script, no frame, no foreign address.
