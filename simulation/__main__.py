@@ -3,12 +3,13 @@
 import argparse
 import json
 import multiprocessing
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
 
-from simulation import cascade, sabotage, seeds
+from simulation import sabotage, seeds
 from simulation.faults import LEVELS
 from simulation.seeds import Outcome, Plan
 
@@ -17,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     """The last line is one JSON object; exit status 1 where an invariant was violated."""
     given = sys.argv[1:] if words is None else words
     if given[:1] == ["cascade"]:
-        return cascade.main(given[1:])
+        return _moved(given[1:])
     options = _parser().parse_args(given)
     started = time.monotonic()
     totals: Counter[str] = Counter()
@@ -43,6 +44,13 @@ def main(words: list[str] | None = None) -> int:
     }
     print(json.dumps(facts))
     return 1 if totals["violations"] else 0
+
+
+def _moved(words: list[str]) -> int:
+    """The comparison of policies is a benchmark now; its old command starts the new one and says so."""
+    print("`python -m simulation cascade` is now `python -m benchmarks.cascade`", file=sys.stderr, flush=True)
+    # A process of its own: benchmarks import the simulation, so the simulation cannot import them.
+    return subprocess.call([sys.executable, "-m", "benchmarks.cascade", *words])
 
 
 def _outcomes(options: argparse.Namespace) -> Iterable[tuple[int, Outcome]]:

@@ -106,3 +106,11 @@ def test_what_is_not_known_is_refused(words: str, capsys: pytest.CaptureFixture[
         program.main(shlex.split(words))
     assert refused.value.code == 2
     assert words.split(maxsplit=1)[0] in capsys.readouterr().err
+
+
+def test_the_comparison_of_policies_still_starts_by_its_old_name(capfd: pytest.CaptureFixture[str]) -> None:
+    status = program.main(shlex.split("cascade --images 4 --slots 2 --policy fifo-events --json --workers 1"))
+    shown = capfd.readouterr()
+    assert status == 0
+    assert json.loads(shown.out)["images"] == 4
+    assert shown.err.splitlines() == ["`python -m simulation cascade` is now `python -m benchmarks.cascade`"]

@@ -1,4 +1,4 @@
-"""`python -m simulation cascade`: its last line, its plot, and that it repeats itself."""
+"""`python -m benchmarks.cascade`: its last line, its plot, and that it repeats itself."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulation.cascade import command, factory, fleet, models, plot, report
-from simulation.cascade.report import Setting
+from benchmarks.cascade import command, factory, fleet, models, plot, report
+from benchmarks.cascade.report import Setting
 
 POLICIES = {"factory", "weekly-cron", "daily-cron", "nightly-all", "fifo-events"}
 FIGURES = {

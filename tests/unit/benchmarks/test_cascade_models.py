@@ -2,9 +2,9 @@
 
 import pytest
 
-from simulation.cascade import fleet, models
-from simulation.cascade.fleet import Fleet, SimulatedImage
-from simulation.cascade.models import DAY, POLICIES, POLL, WEEK
+from benchmarks.cascade import fleet, models
+from benchmarks.cascade.fleet import Fleet, SimulatedImage
+from benchmarks.cascade.models import DAY, POLICIES, POLL, WEEK
 
 NIGHT = 17 * 3600  # from the release at nine to two at night
 

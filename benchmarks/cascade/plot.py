@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from simulation.cascade.fleet import HOUR
-from simulation.cascade.models import Run
+from benchmarks.cascade.fleet import HOUR
+from benchmarks.cascade.models import Run
 
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 150, 40, 50

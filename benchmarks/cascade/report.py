@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simulation.cascade import models
-from simulation.cascade.fleet import Fleet, percentile
-from simulation.cascade.models import Policy, Run
+from benchmarks.cascade import models
+from benchmarks.cascade.fleet import Fleet, percentile
+from benchmarks.cascade.models import Policy, Run
 
 Facts = dict[str, float | int]
 

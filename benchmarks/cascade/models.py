@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 
-from simulation.cascade.fleet import HOUR, Fleet
+from benchmarks.cascade.fleet import HOUR, Fleet
 
 POLL = 300  # seconds between the release and whoever polls for it, at worst
 DAY = 24 * HOUR

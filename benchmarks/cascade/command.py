@@ -1,4 +1,4 @@
-"""`python -m simulation cascade`: policies compared on one release through one fleet; the last line is JSON."""
+"""`python -m benchmarks.cascade`: policies compared on one release through one fleet; the last line is JSON."""
 
 import argparse
 import gc
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from simulation.cascade import factory, fleet, models, plot, report
-from simulation.cascade.models import Run
-from simulation.cascade.report import Setting
+from benchmarks.cascade import factory, fleet, models, plot, report
+from benchmarks.cascade.models import Run
+from benchmarks.cascade.report import Setting
 
 AZURE_DEFAULT = 300  # creations of container groups per hour, region and subscription
 _RAISED = 3000  # what a subscription with so many slots has to ask for
@@ -71,7 +71,7 @@ def _run_all(settings: Sequence[Setting], names: Sequence[str], workers: int) ->
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulation cascade", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cascade", description=__doc__)
     parser.add_argument("--images", type=_positive, default=1000)
     parser.add_argument("--slots", type=_positive, default=100)
     parser.add_argument("--policy", choices=("all", *_NAMES), default="all")

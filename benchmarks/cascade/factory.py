@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from benchmarks.cascade import seed
+from benchmarks.cascade.fleet import Fleet
+from benchmarks.cascade.models import POLL, Run
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import dispatch
@@ -22,9 +25,6 @@ from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
 from pipeline_core.wiring.factory import Factory, assemble
 from simulation import scans
-from simulation.cascade import seed
-from simulation.cascade.fleet import Fleet
-from simulation.cascade.models import POLL, Run
 
 NAME = "factory"
 _QUARANTINE, _LIVE = GalleryName("quarantine"), GalleryName("live")

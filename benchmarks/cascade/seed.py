@@ -6,6 +6,7 @@ The rows are the services' own. Every image has the same small document; only it
 from dataclasses import replace
 from datetime import datetime
 
+from benchmarks.cascade.fleet import Fleet, SimulatedImage
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
@@ -28,7 +29,6 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.sources import FollowedSource, SourceStore
 from pipeline_core.wire.image_yaml import read as image_yaml
 from simulation import fleet as documents
-from simulation.cascade.fleet import Fleet, SimulatedImage
 
 LOCATION = Region("westeurope")
 SOURCE = MarketplaceSource(**documents.SOURCE, location=LOCATION)

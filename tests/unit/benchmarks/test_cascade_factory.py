@@ -2,11 +2,11 @@
 
 import pytest
 
-from simulation.cascade import factory, fleet, models
-from simulation.cascade.factory import StuckError
-from simulation.cascade.fleet import Fleet
-from simulation.cascade.models import POLICIES
-from tests.unit.simulation.test_cascade_models import FAMILY, image
+from benchmarks.cascade import factory, fleet, models
+from benchmarks.cascade.factory import StuckError
+from benchmarks.cascade.fleet import Fleet
+from benchmarks.cascade.models import POLICIES
+from tests.unit.benchmarks.test_cascade_models import FAMILY, image
 
 _LOOK = 5  # seconds until the deletion of a container group is looked for
 

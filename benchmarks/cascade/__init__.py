@@ -3,6 +3,6 @@
 `command` is its program, `fleet` the images and the lower bound, `factory` the services, `models` the others.
 """
 
-from simulation.cascade.command import main
+from benchmarks.cascade.command import main
 
 __all__ = ["main"]
