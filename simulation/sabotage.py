@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest import mock
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import MemoryQueues
@@ -306,13 +305,24 @@ def _backwards(ports: MemoryPorts) -> MemoryPorts:
 
 
 @contextlib.contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """`owner` has another attribute of this name for a while; then its own is put back."""
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
+
+
+@contextlib.contextmanager
 def _same_version() -> Iterator[None]:
     """Every attempt takes the version of the first."""
 
     def last(major: int, day: object, known: GalleryVersion | None) -> GalleryVersion:
         return known or GalleryVersion(major, 20260101, 1)
 
-    with mock.patch.object(containers, "next_version", last):
+    with _replaced(containers, "next_version", last):
         yield
 
 
@@ -323,7 +333,7 @@ def _spares_nobody() -> Iterator[None]:
     def judge(tags: object, build: object, now: object) -> Judgement:
         return Judgement.LEASED if build is None else Judgement.ENDED
 
-    with mock.patch.object(leases, "judge", judge):
+    with _replaced(leases, "judge", judge):
         yield
 
 
@@ -334,7 +344,7 @@ def _includes_anything() -> Iterator[None]:
     def demand_nothing(self: Publishing, build: object, live: object) -> None:
         return None
 
-    with mock.patch.object(Publishing, "_demand_turn", demand_nothing):
+    with _replaced(Publishing, "_demand_turn", demand_nothing):
         yield
 
 
