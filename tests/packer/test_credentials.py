@@ -7,7 +7,7 @@ import pytest
 
 from builder.packer import packer as builder_packer
 from local.real_packer import RealPacker
-from tests.unit.builder.test_template_variants import GOLDEN
+from tests.unit.builder.packer.test_template_variants import GOLDEN
 
 TOKEN = "a-token-that-nobody-may-read"
 CREDENTIALS = ("managed-identity", "workload-identity")

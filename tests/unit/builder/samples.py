@@ -12,7 +12,7 @@ from pathlib import Path
 
 from builder.settings import Settings
 from pipeline_core.wire import job as wire
-from tests.unit.builder import scan_files
+from tests.unit.builder.results import scan_files
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 CLIENT = "00000000-0000-4000-8000-000000000002"

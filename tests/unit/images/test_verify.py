@@ -18,7 +18,7 @@ import pytest
 from builder.results import checks
 from builder.results.checks import Results
 from pipeline_core.wire.job import Tests as Asked
-from tests.unit.builder import scan_files
+from tests.unit.builder.results import scan_files
 from tests.unit.images.places import IMAGES
 
 BASH = shutil.which("bash") or "/bin/bash"

@@ -12,8 +12,8 @@ import pytest
 
 from builder.results import xccdf
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from tests.unit.builder import scan_files
-from tests.unit.builder.scan_files import XCCDF_12, zipped
+from tests.unit.builder.results import scan_files
+from tests.unit.builder.results.scan_files import XCCDF_12, zipped
 
 OPEN = f'<Benchmark xmlns="{XCCDF_12}">'
 GOOD = scan_files.xccdf()

@@ -12,7 +12,7 @@ from builder.results.checks import Results
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedCheck
 from pipeline_core.wire.job import Tests as Asked
-from tests.unit.builder import scan_files
+from tests.unit.builder.results import scan_files
 
 GOOD = {"successful": True, "result": 0, "summary-line": "Service: sshd: running: matches"}
 BAD = {"successful": False, "result": 1, "summary-line": "Port: tcp:80: listening:\ndoes not match"}

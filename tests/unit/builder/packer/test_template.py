@@ -13,7 +13,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire import job as wire
 from tests.unit.builder import samples
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "builder"
+GOLDEN = Path(__file__).parents[3] / "golden" / "builder"
 HOSTILE = (
     '${file("/etc/hostname")}',
     "%{ if true }x%{ endif }",
@@ -197,7 +197,7 @@ def test_a_platform_without_its_last_steps_is_refused(missing: str) -> None:
 
 @pytest.mark.parametrize("job", [samples.root_job(), samples.child_job(), samples.verify_job()])
 def test_the_platform_steps_of_this_repository_are_accepted(job: wire.BuildJob) -> None:
-    images = Path(__file__).parents[3] / "images"
+    images = Path(__file__).parents[4] / "images"
     files = [
         path for folder in ("platform", "roles") for path in (images / folder).rglob("*") if path.is_file()
     ]

@@ -12,7 +12,7 @@ from builder.packer import template
 from pipeline_core.wire import job as wire
 from tests.unit.builder import samples
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "builder" / "templates"
+GOLDEN = Path(__file__).parents[3] / "golden" / "builder" / "templates"
 TOKEN = "a-token-that-nobody-may-read"
 CREDENTIALS: dict[str, Credential] = {
     "managed-identity": ManagedIdentity(),
