@@ -11,11 +11,11 @@ from enum import IntEnum, unique
 from typing import Literal
 
 from builder.credential import secrets_of
-from builder.log.log_stream import LogStream
 from builder.log.redaction import Redactor
+from builder.log.stream import LogStream
 from builder.packer.failures import MESSAGE_LIMIT, Failed
 from builder.settings import Settings
-from builder.work import Finished, Surroundings, Work
+from builder.work import AttemptContext, Finished, Work
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -41,24 +41,24 @@ class Exit(IntEnum):
 class Attempt:
     """One run of this container."""
 
-    def __init__(self, settings: Settings, around: Surroundings) -> None:
+    def __init__(self, settings: Settings, context: AttemptContext) -> None:
         self._settings = settings
-        self._around = around
+        self._context = context
         self._place = attempt_folder(BuildId(settings.build), settings.stage, settings.attempt)
         self._packer = ""
         self._evidence: tuple[ReportedEvidence, ...] = ()
-        self._secrets = secrets_of(around.environ)
+        self._secrets = secrets_of(context.environ)
 
     def run(self) -> Exit:
         """Raises FactoryError only where marker, report or event could not be written at all."""
-        started = self._around.now()
+        started = self._context.now()
         if not self._claim(started):
-            self._around.echo("imagefactory: this attempt has run before; the container was restarted")
+            self._context.echo("imagefactory: this attempt has run before; the container was restarted")
             self._send("restarted")
             return Exit.RESTARTED
         report = self._report(started, self._outcome())
         try:
-            self._around.blobs.create(
+            self._context.blobs.create(
                 "builds", f"{self._place}/result.json", report.to_wire(), media_type="application/json"
             )
         finally:
@@ -70,7 +70,7 @@ class Attempt:
         """Write the marker; its nonce tells our own write, its answer lost, from another container's."""
         marker = {"nonce": uuid.uuid4().hex, "started_at": started.isoformat()}
         try:
-            self._around.blobs.create(
+            self._context.blobs.create(
                 "builds",
                 f"{self._place}/started.json",
                 json.dumps(marker).encode(),
@@ -83,7 +83,7 @@ class Attempt:
     def _outcome(self) -> Finished | Failed:
         """How the attempt ended. Catches all: whatever happens is reported."""
         try:
-            with LogStream(self._around.blobs, f"{self._place}/log.txt", echo=self._around.echo) as log:
+            with LogStream(self._context.blobs, f"{self._place}/log.txt", echo=self._context.echo) as log:
                 outcome = self._work(log)
                 if isinstance(outcome, Failed):
                     log.say(f"failed: {outcome.error_class.value}: {outcome.message.splitlines()[0]}")
@@ -94,7 +94,7 @@ class Attempt:
             return _failed(error, self._secrets)
 
     def _work(self, log: LogStream) -> Finished | Failed:
-        work = Work(self._settings, self._around, self._place, log)
+        work = Work(self._settings, self._context, self._place, log)
         try:
             return work.perform()
         except Exception as error:  # the program's edge: it goes into log and report
@@ -112,7 +112,7 @@ class Attempt:
             succeeded=not is_failed,
             packer=self._packer,
             started_at=started,
-            ended_at=self._around.now(),
+            ended_at=self._context.now(),
             artifact="" if isinstance(outcome, Failed) else outcome.artifact,
             checks=() if isinstance(outcome, Failed) else outcome.checks,
             scan=None if isinstance(outcome, Failed) else outcome.scan,
@@ -129,7 +129,7 @@ class Attempt:
             kind=kind,
             traceparent=self._settings.traceparent,
         )
-        self._around.events.send(event.to_wire())
+        self._context.events.send(event.to_wire())
 
 
 def _failed(error: Exception, secrets: Sequence[str]) -> Failed:

@@ -10,7 +10,7 @@ from builder import azure_client
 from builder.attempt import Attempt, Exit
 from builder.settings import Settings, SettingsError
 from builder.stop import StopRequest
-from builder.work import Surroundings
+from builder.work import AttemptContext
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.wire.messages import BUILD_EVENTS
 
@@ -30,7 +30,7 @@ def run(environ: Mapping[str, str]) -> Exit:
         credential = azure_client.credential_of(settings.credential, settings.client_id)
         azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
         with tempfile.TemporaryDirectory(prefix="imagefactory-") as folder:
-            around = Surroundings(
+            context = AttemptContext(
                 blobs=azure_client.AzureBlobs(settings.blob_endpoint, credential),
                 events=azure_client.AzureEvents(settings.queue_endpoint, BUILD_EVENTS, credential),
                 stop=stop,
@@ -39,7 +39,7 @@ def run(environ: Mapping[str, str]) -> Exit:
                 environ=environ,
                 folder=Path(folder),
             )
-            return Attempt(settings, around).run()
+            return Attempt(settings, context).run()
     except FactoryError as error:
         echo(f"imagefactory: nothing could be reported: {error}")
         return Exit.FAILED

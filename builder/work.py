@@ -10,12 +10,12 @@ from pathlib import Path
 from builder import inputs
 from builder.credential import secrets_of
 from builder.inputs import Inputs
-from builder.log.log_stream import LogStream
 from builder.log.redaction import Redactor
+from builder.log.stream import LogStream
 from builder.log.transcript import Transcript
 from builder.packer import failures, manifest, provisioners, template
+from builder.packer.command import RECORDED, Packer
 from builder.packer.failures import Failed
-from builder.packer.packer import RECORDED, Packer
 from builder.ports import Blobs, Events
 from builder.results import checks, sbom
 from builder.results.evidence import Evidence
@@ -30,7 +30,7 @@ _TAIL = 3500  # characters of Packer's last lines in a report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class AttemptContext:
     """Everything that an attempt needs and does not make itself. `folder` is empty and its own."""
 
     blobs: Blobs
@@ -55,19 +55,19 @@ class Work:
     """One run of Packer on one job. `packer` is its version as soon as it is known, `recorded` for a recorded
     one; `evidence` has what was kept, however the run ended."""
 
-    def __init__(self, settings: Settings, around: Surroundings, place: str, log: LogStream) -> None:
+    def __init__(self, settings: Settings, context: AttemptContext, place: str, log: LogStream) -> None:
         self.packer = ""
-        self.evidence = Evidence(around.blobs, place)
+        self.evidence = Evidence(context.blobs, place)
         self._settings = settings
-        self._around = around
+        self._context = context
         self._log = log
-        self._transcript = Transcript(log, Redactor(secrets_of(around.environ)))
+        self._transcript = Transcript(log, Redactor(secrets_of(context.environ)))
 
     def perform(self) -> Finished | Failed:
         """Raises PermanentError and TransientError; a stop request ends it as an eviction."""
         self._go_on()
-        job = inputs.fetch_job(self._around.blobs, self._settings)
-        found = inputs.fetch_archives(self._around.blobs, job)
+        job = inputs.fetch_job(self._context.blobs, self._settings)
+        found = inputs.fetch_archives(self._context.blobs, job)
         plan = provisioners.plan(job, found.bundle.names, found.platform.names)
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
@@ -88,12 +88,12 @@ class Work:
         return Finished(artifact=self._artifact())
 
     def _go_on(self) -> None:
-        if self._around.stop.requested:
+        if self._context.stop.requested:
             text = "the container was told to stop before Packer had started"
             raise TransientError(ErrorClass.EVICTION, text)
 
     def _write(self, found: Inputs, plan: provisioners.Plan, rendered: str) -> None:
-        folder = self._around.folder
+        folder = self._context.folder
         catalog = [entry.model_dump() for entry in found.job.catalog]
         (folder / "steps").mkdir()
         for script in plan.scripts:
@@ -106,9 +106,9 @@ class Work:
     def _make_packer(self) -> Packer:
         return Packer(
             program=self._settings.packer,
-            folder=self._around.folder,
-            environ=self._around.environ,
-            stop=self._around.stop,
+            folder=self._context.folder,
+            environ=self._context.environ,
+            stop=self._context.stop,
             take=self._transcript.add,
         )
 
@@ -140,7 +140,7 @@ class Work:
         if packages is None:
             text = f"{job.image}: {told.PACKAGES_FILE} is missing or too large: no SBOM can be made"
             raise PermanentError(ErrorClass.TEMPLATE, text)
-        self.evidence.keep(told.SBOM_FILE, sbom.render(job, packages, self._around.now()))
+        self.evidence.keep(told.SBOM_FILE, sbom.render(job, packages, self._context.now()))
 
     def _keep_results(self, names: tuple[str, ...]) -> dict[str, bytes]:
         """What came out of the guest, as it came: kept before anything is read from it."""
@@ -155,7 +155,7 @@ class Work:
         return files
 
     def _result(self, path: Path, limit: int) -> bytes | None:
-        file = self._around.folder / path
+        file = self._context.folder / path
         if not file.is_file() or file.stat().st_size > limit:
             return None
         return file.read_bytes()

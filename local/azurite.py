@@ -40,7 +40,7 @@ class AzuriteMissingError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Tally:
+class _RequestCounts:
     """How far the access log has been read, and what was in it."""
 
     offset: int = 0
@@ -55,7 +55,7 @@ class RunningAzurite:
     queue: str
     table: str
     running: processes.Running
-    _tally: _Tally = field(default_factory=_Tally)
+    _counts: _RequestCounts = field(default_factory=_RequestCounts)
 
     @property
     def log(self) -> Path:
@@ -68,15 +68,15 @@ class RunningAzurite:
         Azurite writes a line a moment after its answer, so the very last requests may be missing yet.
         """
         with self.log.open("rb") as stream:
-            stream.seek(self._tally.offset)
+            stream.seek(self._counts.offset)
             new = stream.read()
         whole = new[: new.rfind(b"\n") + 1]  # the last line may still be in the writing
-        self._tally.offset += len(whole)
+        self._counts.offset += len(whole)
         for line in whole.decode("utf-8", "replace").splitlines():
             service = classify(line)
             if service is not None:
-                self._tally.requests[service] += 1
-        return dict(self._tally.requests)
+                self._counts.requests[service] += 1
+        return dict(self._counts.requests)
 
     def stop(self) -> None:
         """End it; safe to repeat."""

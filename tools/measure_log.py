@@ -9,10 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from builder.log.log_stream import LogStream
 from builder.log.redaction import Redactor
+from builder.log.stream import LogStream
 from builder.log.transcript import Transcript
-from builder.packer.packer import Packer
+from builder.packer.command import Packer
 from builder.stop import StopRequest
 
 _SAMPLES = {

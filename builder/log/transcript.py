@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Sequence
 
-from builder.log.log_stream import LogStream
 from builder.log.redaction import LINE_LIMIT, Redactor
+from builder.log.stream import LogStream
 
 _LINES = 500
 

@@ -6,7 +6,7 @@ A text that no rule knows is permanent: better a person looks once than a loop t
 import re
 from dataclasses import dataclass
 
-from builder.packer.packer import Ended
+from builder.packer.command import Ended
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, as the report takes

@@ -41,7 +41,7 @@ class Control:
         guests: Guests,
     ) -> None:
         self._tokens, self._rights = checks.tokens, checks.rights
-        self._faults, self._tally = checks.faults, checks.tally
+        self._faults, self._counts = checks.faults, checks.counts
         self._store, self._marketplace, self._containers = store, marketplace, containers
         self._vault, self._events, self._guests = vault, events, guests
 
@@ -122,10 +122,10 @@ class Control:
         return Response(status_code=204)
 
     async def _requests(self, request: Request) -> Response:
-        return JSONResponse(self._tally.shown())
+        return JSONResponse(self._counts.shown())
 
     async def _reset(self, request: Request) -> Response:
-        self._tally.reset()
+        self._counts.reset()
         return Response(status_code=204)
 
     async def _state(self, request: Request) -> Response:

@@ -12,7 +12,7 @@ from typing import Final
 from local.arm.faults import Faults
 from local.arm.identity.rights import Rights
 from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, Refused, Tokens
-from local.arm.tally import Tally
+from local.arm.request_counts import RequestCounts
 from local.arm.wire import Answer, ArmError, Call, Route, Routes, not_emulated
 
 _LOGIN: Final = "https://login.microsoftonline.com"
@@ -34,7 +34,7 @@ class Checks:
     tokens: Tokens
     rights: Rights
     faults: Faults
-    tally: Tally
+    counts: RequestCounts
 
 
 class Gate:
@@ -47,7 +47,7 @@ class Gate:
             Routes(services.arm),
         )
         self._tokens, self._rights = checks.tokens, checks.rights
-        self._faults, self._tally = checks.faults, checks.tally
+        self._faults, self._counts = checks.faults, checks.counts
         self._subscriptions = frozenset(each.lower() for each in subscriptions)
 
     async def answer(self, call: Call) -> Answer:
@@ -76,7 +76,7 @@ class Gate:
             if found is None:
                 continue
             route, names = found
-            self._tally.count(route.name, is_arm=routes is self._arm)
+            self._counts.count(route.name, is_arm=routes is self._arm)
             if only_count:
                 return Answer()
             if audiences is None:
@@ -84,7 +84,7 @@ class Gate:
             caller = self._admit(call, route, audiences)
             allows = partial(self._rights.check, caller)
             return route.endpoint(replace(call, names=names, allows=allows))
-        self._tally.count(f"{call.method} (not emulated)", is_arm=True)
+        self._counts.count(f"{call.method} (not emulated)", is_arm=True)
         if only_count:
             return Answer()
         if call.path.lower().startswith("/subscriptions/"):

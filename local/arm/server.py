@@ -22,8 +22,8 @@ from local.arm import gate, http
 from local.arm.compute.deployments import Deployments
 from local.arm.compute.machines import Machines
 from local.arm.compute.networks import NETWORK, Networks
+from local.arm.containers import environment
 from local.arm.containers import groups as container_service
-from local.arm.containers import surroundings
 from local.arm.containers.quota import Limits
 from local.arm.control import Control
 from local.arm.event_grid import EventGrid
@@ -36,9 +36,9 @@ from local.arm.identity.managed import WORKLOAD_PATH, Identities
 from local.arm.identity.rights import Rights, builder_grant
 from local.arm.identity.tokens import Tokens
 from local.arm.operations import Operations
+from local.arm.request_counts import RequestCounts
 from local.arm.resources import Resources
 from local.arm.store import Store
-from local.arm.tally import Tally
 from local.arm.vault import Vault
 from local.arm.wire import Json
 from local.guest import door
@@ -101,32 +101,32 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     tls_port, plain_port = tls_socket.getsockname()[1], plain_socket.getsockname()[1]
     arm, plain = f"https://127.0.0.1:{tls_port}", f"http://127.0.0.1:{plain_port}"
 
-    operations, tally = Operations(retry_after=options.retry_after), Tally()
+    operations, counts = Operations(retry_after=options.retry_after), RequestCounts()
     way_out = proxy.Proxy(
-        tls=proxy.Target(port=tls_port), plain=proxy.Target(port=plain_port), refused=tally.refuse
+        tls=proxy.Target(port=tls_port), plain=proxy.Target(port=plain_port), refused=counts.refuse
     )
     listener = await proxy.listen(way_out)
     proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     guests = Guests(scenario_path=str(options.scenario or ""))
     guest_door = await door.open_for(guests) if options.packer else None
     guest_port = guest_door.get_port() if guest_door else 0
-    real = options.packer and surroundings.write_real_packer(options.folder, options.packer, guest_port)
-    platform = surroundings.Platform(
+    real = options.packer and environment.write_real_packer(options.folder, options.packer, guest_port)
+    platform = environment.ContainerPlatform(
         folder=options.folder,
         scratch=Path(tempfile.mkdtemp(prefix="if-", dir=_SCRATCH if os.path.isdir(_SCRATCH) else None)),
         ca_file=authority.ca_file,
         identity_endpoint=f"{plain}/msi/token",
         proxy=proxy_address,
-        packer=real or surroundings.write_recorded_packer(options.folder),
+        packer=real or environment.write_recorded_packer(options.folder),
         scenario=options.scenario,
-        programs={**surroundings.default_programs(), **options.programs},
+        programs={**environment.default_programs(), **options.programs},
         plugin_folder=options.plugin_folder,
         # The first parameter stands there already: a client may append its own with an ampersand.
         workload_url=f"{plain}{WORKLOAD_PATH}?api-version=2" if options.workload_identity else "",
         tenant=options.tenant,
     )
-    header = surroundings.new_identity_header()
-    app, control, groups = _assemble(options, arm, platform, header, operations, tally, guests)
+    header = environment.new_identity_header()
+    app, control, groups = _assemble(options, arm, platform, header, operations, counts, guests)
     tls_config = uvicorn.Config(
         app,
         lifespan="off",
@@ -197,10 +197,10 @@ class _Plain:
 def _assemble(
     options: Options,
     arm: str,
-    platform: surroundings.Platform,
+    platform: environment.ContainerPlatform,
     header: str,
     operations: Operations,
-    tally: Tally,
+    counts: RequestCounts,
     guests: Guests,
 ) -> tuple[ASGIApp, _Plain, container_service.Containers]:
     store, faults, rights, vault = Store(), Faults(), Rights(), Vault()
@@ -240,7 +240,7 @@ def _assemble(
             *operations.routes(),
         ),
     )
-    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, tally=tally)
+    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, counts=counts)
     door = gate.Gate(services, checks, subscriptions=options.subscriptions)
     side_door = gate.Gate(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from local import scenario
 from local.guest import replies
 from local.guest.recording import Recording
-from local.recorded import recorded_results
+from local.recorded import results
 from local.scenario import Scenario
 
 ADDRESS: Final = "127.0.0.1"  # where every machine answers
@@ -81,7 +81,7 @@ class Guest:
         if path in self.files:
             return self.files[path]
         folder, name = posixpath.split(path)
-        return recorded_results.render(name, self.scenario.name, self.profile) if folder == RESULTS else None
+        return results.render(name, self.scenario.name, self.profile) if folder == RESULTS else None
 
     def run(self, command: str) -> replies.Reply:
         """Record a command and say what comes of it."""

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from builder.results import checks, xccdf
-from local.recorded import recorded_results
+from local.recorded import results
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import ParentScore
 from pipeline_core.domain.definitions import ComplianceTarget, Verification
@@ -21,7 +21,7 @@ VERIFY = Verification(
 @pytest.mark.parametrize("refused", ["", "goss", "smoke", "hygiene", "compliance"])
 def test_a_scenario_lets_just_its_own_gate_refuse(refused: str) -> None:
     scenario = f"fail-{refused}" if refused else "ok"
-    files = {name: recorded_results.render(name, scenario, "cis_server_l1") for name in checks.names(ASKED)}
+    files = {name: results.render(name, scenario, "cis_server_l1") for name in checks.names(ASKED)}
     found = checks.of_verify(files, ASKED, simulated=False)
     assert found.scan is not None
     verdicts = gates.judge(
@@ -37,8 +37,8 @@ def test_a_scenario_lets_just_its_own_gate_refuse(refused: str) -> None:
 
 
 def test_parents_and_children_score_alike() -> None:
-    content = recorded_results.render("xccdf.xml.gz", "ok", "cis_server_l1")
-    assert recorded_results.render("xccdf.xml.gz", "ok", "cis_server_l1") == content
+    content = results.render("xccdf.xml.gz", "ok", "cis_server_l1")
+    assert results.render("xccdf.xml.gz", "ok", "cis_server_l1") == content
     scan = xccdf.parse(content, profile="cis_server_l1").to_domain()
     parent = ParentScore(parent="rhel9-base@9.20261121.1", profile=scan.profile, score=scan.score)
     verdicts = gates.judge(VERIFY, [], scan, today=date(2026, 11, 21), floor=ComplianceFloor(), parent=parent)
@@ -46,5 +46,5 @@ def test_parents_and_children_score_alike() -> None:
 
 
 def test_a_profile_is_written_as_it_is_asked_for() -> None:
-    content = recorded_results.render("xccdf.xml.gz", "ok", 'odd"&<profile>')
+    content = results.render("xccdf.xml.gz", "ok", 'odd"&<profile>')
     assert xccdf.parse(content, profile='odd"&<profile>').simulated

@@ -9,8 +9,8 @@ import pytest
 from local import real_packer
 from local.arm import launch
 from tests import optional_tools
-from tests.packer import site as sites
-from tests.packer.site import Site
+from tests.packer import workbench
+from tests.packer.workbench import Workbench
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,15 +32,15 @@ def real() -> real_packer.RealPacker:
 
 
 @pytest.fixture(scope="session")
-def emulator(real: real_packer.RealPacker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The emulator with the real Packer in its containers' surroundings."""
+def emulator(real: real_packer.RealPacker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """The emulator with the real Packer in its containers."""
     folder = tmp_path_factory.mktemp("packer")
-    with sites.start(folder, real) as made:
+    with workbench.start(folder, real) as made:
         yield made
 
 
 @pytest.fixture
-def site(emulator: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+def bench(emulator: Workbench, request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """The emulator, no scenario; what the test asks of ARM is counted."""
     emulator.set_scenario({})
     before = _requests(emulator.arm)

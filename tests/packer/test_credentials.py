@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer import packer as builder_packer
+from builder.packer import command as builder_packer
 from local.real_packer import RealPacker
 from tests.unit.builder.packer.test_template_variants import GOLDEN
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from builder.results import checks
 from local.guest import replies
 from pipeline_core.wire.job import Step
-from tests.packer.site import Site
+from tests.packer.workbench import Workbench
 from tests.unit.builder import samples
 
 HOSTILE = {
@@ -18,11 +18,13 @@ HOSTILE = {
 }
 
 
-def test_a_root_is_built_from_the_marketplace_and_nothing_else_stays(site: Site, tmp_path: Path) -> None:
-    job = site.root_job()
-    outcome = site.run(job, tmp_path / "work")
+def test_a_root_is_built_from_the_marketplace_and_nothing_else_stays(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    job = bench.root_job()
+    outcome = bench.run(job, tmp_path / "work")
     assert outcome.run.succeeded, outcome.text
-    version = site.cloud.version(job.destination)
+    version = bench.cloud.version(job.destination)
     assert version["tags"] == job.tags
     publishing = version["properties"]["publishingProfile"]
     assert publishing["excludeFromLatest"] is True
@@ -30,17 +32,19 @@ def test_a_root_is_built_from_the_marketplace_and_nothing_else_stays(site: Site,
     assert publishing.get("replicationMode", "Full") == "Full"  # plugin 1.x knows no mode
     manifest = json.loads((outcome.folder / "manifest.json").read_text())
     assert manifest["builds"][-1]["artifact_id"].lower() == version["id"].lower()
-    assert site.left_over(job) == []
-    assert site.arm.ask("GET", "requests")["refused"] == []
+    assert bench.left_over(job) == []
+    assert bench.arm.ask("GET", "requests")["refused"] == []
 
 
-def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(site: Site, tmp_path: Path) -> None:
+def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(
+    bench: Workbench, tmp_path: Path
+) -> None:
     step = Step(kind="shell", path="scripts/install.sh", env=HOSTILE)
-    job = site.child_job(steps=(step, *samples.child_job().steps[1:]))
-    outcome = site.run(job, tmp_path / "work")
+    job = bench.child_job(steps=(step, *samples.child_job().steps[1:]))
+    outcome = bench.run(job, tmp_path / "work")
     assert outcome.run.succeeded, outcome.text
     assert outcome.text.count(replies.NOTE) == len(outcome.plan.scripts)
-    asked = site.asked(job)
+    asked = bench.asked(job)
     scripts = [script.content.encode() for script in outcome.plan.scripts]
     again = next(n for n, script in enumerate(outcome.plan.scripts) if script.file.endswith("renew.sh"))
     sent = [samples.BUNDLE_CONTENT, samples.PLATFORM_CONTENT, b"[]", *scripts]
@@ -58,18 +62,18 @@ def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(site: Si
     commands = [each["command"] for each in asked if each["kind"] == "command"]
     assert commands[-1] == steps[-1]["command"]  # after the last step the user is gone: nothing is cleaned up
     assert not any(value in line for line in commands for value in HOSTILE.values())
-    assert site.cloud.version(job.destination)["tags"] == job.tags
-    assert site.left_over(job) == []
+    assert bench.cloud.version(job.destination)["tags"] == job.tags
+    assert bench.left_over(job) == []
 
 
-def test_a_verify_boots_the_quarantined_version_and_makes_no_image(site: Site, tmp_path: Path) -> None:
-    job = site.verify_job()
-    outcome = site.run(job, tmp_path / "work")
+def test_a_verify_boots_the_quarantined_version_and_makes_no_image(bench: Workbench, tmp_path: Path) -> None:
+    job = bench.verify_job()
+    outcome = bench.run(job, tmp_path / "work")
     assert outcome.run.succeeded, outcome.text
-    assert site.cloud.versions(job.destination) == [job.destination.version]
+    assert bench.cloud.versions(job.destination) == [job.destination.version]
     assert not (outcome.folder / "manifest.json").exists()
     files = {name: (outcome.folder / "results" / name).read_bytes() for name in outcome.plan.results}
-    downloads = [each for each in site.asked(job) if each["kind"] == "download"]
+    downloads = [each for each in bench.asked(job) if each["kind"] == "download"]
     assert {each["path"].rsplit("/", 1)[1]: each["sha256"] for each in downloads} == {
         name: hashlib.sha256(content).hexdigest() for name, content in files.items()
     }
@@ -78,4 +82,4 @@ def test_a_verify_boots_the_quarantined_version_and_makes_no_image(site: Site, t
     assert all(check.passed for check in found.checks)
     assert found.scan is not None
     assert (found.scan.profile, found.scan.simulated) == (job.tests.profile, True)
-    assert site.left_over(job) == []
+    assert bench.left_over(job) == []

@@ -14,8 +14,8 @@ from local.guest import replies
 from local.real_packer import RealPacker
 from pipeline_core.wire.job import BuildJob, BuildReport
 from tests.fixtures.azurite import AzuriteForTests
-from tests.packer import site as sites
-from tests.packer.site import Site
+from tests.packer import workbench
+from tests.packer.workbench import Workbench
 from tests.unit.builder import samples
 
 _END_SECONDS = 180.0
@@ -24,16 +24,16 @@ _END_SECONDS = 180.0
 @pytest.fixture
 def home(
     real: RealPacker, azurite: AzuriteForTests, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Site]:
+) -> Iterator[Workbench]:
     """An emulator whose containers trust the authority of this Azurite; what the test asks of ARM is counted."""
-    with sites.start(tmp_path, real, "--start-seconds=0", ca_folder=azurite.ca_file.parent) as made:
+    with workbench.start(tmp_path, real, "--start-seconds=0", ca_folder=azurite.ca_file.parent) as made:
         yield made
         request.node.user_properties.append(("packer", str(made.real)))
         request.node.user_properties.append(("arm_requests", made.arm.ask("GET", "requests")["total"]))
 
 
 def test_the_builder_runs_the_real_packer_and_reports_what_it_made(
-    home: Site, azurite: AzuriteForTests
+    home: Workbench, azurite: AzuriteForTests
 ) -> None:
     job = home.root_job()
     with BlobServiceClient(azurite.blob, **azurite.client_options()) as blobs:
@@ -68,13 +68,13 @@ def _store(blobs: BlobServiceClient, azurite: AzuriteForTests, job: BuildJob) ->
         blobs.get_blob_client(container, name).upload_blob(content, overwrite=True)
 
 
-def _run(home: Site, azurite: AzuriteForTests, job: BuildJob) -> int:
+def _run(home: Workbench, azurite: AzuriteForTests, job: BuildJob) -> int:
     """The exit code of the container that runs the builder."""
     environment = {
         **samples.environment_for(job),
         "IF_BLOB_ENDPOINT": azurite.blob,
         "IF_QUEUE_ENDPOINT": azurite.queue,
-        "IF_CLIENT_ID": sites.BUILDER,
+        "IF_CLIENT_ID": workbench.BUILDER,
     }
     del environment["PACKER_PATH"]
     group = (
@@ -88,7 +88,7 @@ def _run(home: Site, azurite: AzuriteForTests, job: BuildJob) -> int:
     }
     body = {
         "location": "westeurope",
-        "identity": {"type": "UserAssigned", "userAssignedIdentities": {sites.IDENTITY: {}}},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {workbench.IDENTITY: {}}},
         "properties": {
             "osType": "Linux",
             "restartPolicy": "Never",

@@ -10,7 +10,7 @@ import pytest
 
 from builder.packer import provisioners, template
 from builder.packer.provisioners import Block
-from local.recorded import recorded_template
+from local.recorded import template as recorded_template
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import Digest

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from local.arm.containers.environment import ContainerPlatform, new_identity_header
 from local.arm.containers.quota import Limits, Quota
 from local.arm.containers.run import Container, ContainerRun, group_state, parse_containers
-from local.arm.containers.surroundings import Platform, new_identity_header
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, short_region
 from local.arm.wire import Answer, ArmError, Call, Json, Route
@@ -44,7 +44,7 @@ class Containers:
         self,
         store: Store,
         operations: Operations,
-        platform: Platform,
+        platform: ContainerPlatform,
         *,
         limits: Limits,
         attach: Callable[[str, tuple[str, ...]], None],

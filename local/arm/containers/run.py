@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from local.arm.containers.environment import ContainerPlatform
 from local.arm.containers.processes import Process
-from local.arm.containers.surroundings import Platform
 from local.arm.wire import Json
 
 _NOT_FOUND: Final = 127  # a shell's exit code for a program that is not there
@@ -63,7 +63,7 @@ class ContainerRun:
         """What the platform keeps of the output."""
         return self._process.log() if self._process else self._lost
 
-    async def start(self, platform: Platform, identity_header: str) -> None:
+    async def start(self, platform: ContainerPlatform, identity_header: str) -> None:
         """Start and follow to the end."""
         self._event("Pulling", f'pulling image "{self.container.image}"')
         self._event("Pulled", f'Successfully pulled image "{self.container.image}"')

@@ -1,4 +1,4 @@
-"""Managed identities: the token endpoints that a container or an App Service finds in its surroundings.
+"""Managed identities: the token endpoints that a container or an App Service finds in its environment.
 
 Whoever shows an identity secret gets tokens of the identities that are attached to it, and of no other.
 """

@@ -27,7 +27,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
 from pipeline_core.services.provenance import statements
-from pipeline_core.services.provenance.statements import Surroundings
+from pipeline_core.services.provenance.statements import StatementFacts
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder, digests_of
@@ -49,7 +49,7 @@ class Provenance:
 
         Whoever is killed in between signs again; the first signature is the one that is kept.
         """
-        content = statements.render(build, verdicts, report, self._surroundings(build))
+        content = statements.render(build, verdicts, report, self._statement_facts(build))
         if len(content) > wire.STATEMENT_LIMIT:
             text = (
                 f"the provenance of {build.id} has {len(content)} bytes, {wire.STATEMENT_LIMIT} are allowed"
@@ -126,7 +126,7 @@ class Provenance:
             return f"there is no statement {digest}"
         return f"the statement {digest} is not signed: the version is older than signatures are; rebuild the image"
 
-    def _surroundings(self, build: Build) -> Surroundings:
+    def _statement_facts(self, build: Build) -> StatementFacts:
         if build.version is None:
             raise NotProven(f"build {build.id} has no version to vouch for")
         origin = build.inputs.origin
@@ -134,7 +134,7 @@ class Provenance:
         if isinstance(origin, ParentVersion):
             gallery = self._gallery_of(origin)
             parent = statements.version_id(self.deployment, gallery, origin.image, origin.version)
-        return Surroundings(
+        return StatementFacts(
             subject=statements.version_id(self.deployment, build.gallery, build.image, build.version),
             parent=parent,
             built=self._built(build),

@@ -23,7 +23,7 @@ _Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class StatementFacts:
     """What a build's own row does not tell: resource ids of the version and its parent, and the other report.
 
     `parent` is empty for a root. `built` is what the build stage kept; its files lie beside `verified`'s.
@@ -35,23 +35,25 @@ class Surroundings:
     builder_image: str
 
 
-def render(build: Build, verdicts: tuple[Verdict, ...], verified: BuildReport, around: Surroundings) -> bytes:
+def render(
+    build: Build, verdicts: tuple[Verdict, ...], verified: BuildReport, facts: StatementFacts
+) -> bytes:
     """The statement about a build's version, in its canonical bytes."""
     return wire.canonical(
         {
             "_type": wire.STATEMENT_TYPE,
-            "subject": [{"name": around.subject, "digest": {"sha256": tags_digest(tags_of(build))}}],
+            "subject": [{"name": facts.subject, "digest": {"sha256": tags_digest(tags_of(build))}}],
             "predicateType": wire.PREDICATE_TYPE,
             "predicate": {
-                "buildDefinition": _definition(build, around),
+                "buildDefinition": _definition(build, facts),
                 "runDetails": {
-                    "builder": _builder(verified, around),
+                    "builder": _builder(verified, facts),
                     "metadata": {
                         "invocationId": str(build.id),
                         "startedOn": _moment(build.started_at or build.created_at),
                         "finishedOn": _moment(verified.ended_at),
                     },
-                    "byproducts": [_gates(build, verdicts), *_files(build, verified, around)],
+                    "byproducts": [_gates(build, verdicts), *_files(build, verified, facts)],
                 },
             },
         }
@@ -69,7 +71,7 @@ def version_id(
     )
 
 
-def _definition(build: Build, around: Surroundings) -> _Json:
+def _definition(build: Build, facts: StatementFacts) -> _Json:
     inputs = build.inputs
     return {
         "buildType": BUILD_TYPE,
@@ -87,7 +89,7 @@ def _definition(build: Build, around: Surroundings) -> _Json:
             "token": "" if inputs.token is None else str(inputs.token),
         },
         "resolvedDependencies": [
-            _origin(build, around),
+            _origin(build, facts),
             _digested("imagefactory:bundle", inputs.bundle),
             _digested("imagefactory:platform", inputs.platform),
             _digested("imagefactory:definition", build.definition),
@@ -96,16 +98,16 @@ def _definition(build: Build, around: Surroundings) -> _Json:
     }
 
 
-def _origin(build: Build, around: Surroundings) -> _Json:
+def _origin(build: Build, facts: StatementFacts) -> _Json:
     """The exact parent, or the exact version of the Marketplace, which tells no digest of it."""
     origin = build.inputs.origin
     if isinstance(origin, ParentVersion):
-        return {"name": str(origin), "uri": around.parent}
+        return {"name": str(origin), "uri": facts.parent}
     return {"name": str(origin), "uri": f"imagefactory:marketplace/{origin}"}
 
 
-def _builder(verified: BuildReport, around: Surroundings) -> _Json:
-    name, _, digest = around.builder_image.partition("@sha256:")
+def _builder(verified: BuildReport, facts: StatementFacts) -> _Json:
+    name, _, digest = facts.builder_image.partition("@sha256:")
     return {
         "id": BUILDER,
         "version": {"packer": verified.packer},
@@ -126,10 +128,10 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
     return {"name": wire.GATES, "uri": f"imagefactory:builds/{build.id}/gates", "annotations": told}
 
 
-def _files(build: Build, verified: BuildReport, around: Surroundings) -> list[_Json]:
+def _files(build: Build, verified: BuildReport, facts: StatementFacts) -> list[_Json]:
     """Every file that is kept of the attempts that counted, by its digest."""
     stages = (
-        (attempt_folder(build.id, "build", build.build_attempt), around.built),
+        (attempt_folder(build.id, "build", build.build_attempt), facts.built),
         (attempt_folder(build.id, verified.stage, verified.attempt), verified.evidence),
     )
     return [

@@ -1,4 +1,4 @@
-"""What tests of the recorded Packer share: its surroundings, a template, and a run as the builder makes it."""
+"""What tests of the recorded Packer share: its environment, a template, and a run as the builder makes it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.local.arm.conftest import BUILDER, Azure
 GROUP = "rg-gallery"
 
 
-def surroundings(arm: launch.RunningArm, folder: Path, **more: str) -> dict[str, str]:
+def environment(arm: launch.RunningArm, folder: Path, **more: str) -> dict[str, str]:
     given = {
         "PATH": os.environ["PATH"],
         "TMPDIR": str(folder),
@@ -110,7 +110,7 @@ def packer(
     done = subprocess.run(
         [arm.packer, "build", *flags, str(path)],
         cwd=folder,
-        env=surroundings(arm, folder, **more),
+        env=environment(arm, folder, **more),
         capture_output=True,
         text=True,
         timeout=30,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local.arm import launch
-from local.recorded import recorded_packer
+from local.recorded import packer as recorded_packer
 from tests.local.arm.conftest import Azure
-from tests.local.arm.recorded import GROUP, image, left_over, packer, surroundings, template
+from tests.local.arm.recorded import GROUP, environment, image, left_over, packer, template
 
 __all__ = ["image"]
 
@@ -133,7 +133,7 @@ def test_an_interrupted_build_deletes_its_machine(azure: Azure, image: str, tmp_
     child = subprocess.Popen(
         [azure.arm.packer, "build", str(path)],
         cwd=tmp_path,
-        env=surroundings(azure.arm, tmp_path, IF_RECORDED_SCENARIO=str(scenario)),
+        env=environment(azure.arm, tmp_path, IF_RECORDED_SCENARIO=str(scenario)),
         stdout=subprocess.PIPE,
         text=True,
     )

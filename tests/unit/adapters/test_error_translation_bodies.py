@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from builder.packer import failures
-from builder.packer.packer import Ended
+from builder.packer.command import Ended
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain import gates, retry
 from pipeline_core.domain.compliance import RuleCounts, Scan

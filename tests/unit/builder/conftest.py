@@ -9,7 +9,7 @@ import pytest
 
 from builder.attempt import Attempt, Exit
 from builder.stop import StopRequest
-from builder.work import Surroundings
+from builder.work import AttemptContext
 from pipeline_core.wire.job import BuildJob, BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
@@ -49,7 +49,7 @@ def run(tmp_path: Path) -> Run:
         work.mkdir()
         program = samples.write_packer(tmp_path, build, **packer)
         blobs, events = FolderBlobs(root), FolderEvents(root)
-        around = Surroundings(
+        context = AttemptContext(
             blobs=blobs,
             events=events,
             stop=StopRequest(),
@@ -58,7 +58,7 @@ def run(tmp_path: Path) -> Run:
             environ={"PATH": "/usr/bin:/bin", "IDENTITY_HEADER": "the-identity-header", "PKR_VAR_x": "1"},
             folder=work,
         )
-        code = Attempt(samples.settings_for(job, program), around).run()
+        code = Attempt(samples.settings_for(job, program), context).run()
         place = f"{job.build}/{job.stage}-{job.attempt}"
         return Left(exit=code, blobs=blobs, events=events, place=place, work=work)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from builder.attempt import Attempt
 from builder.settings import Settings
 from builder.stop import StopRequest
-from builder.work import Surroundings
+from builder.work import AttemptContext
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     stop = StopRequest()
     stop.install()
     root = Path(sys.argv[1])
-    around = Surroundings(
+    context = AttemptContext(
         blobs=FolderBlobs(root),
         events=FolderEvents(root),
         stop=stop,
@@ -26,7 +26,7 @@ def main() -> int:
         environ=os.environ,
         folder=Path(sys.argv[2]),
     )
-    return Attempt(Settings.read(os.environ), around).run().value
+    return Attempt(Settings.read(os.environ), context).run().value
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from builder.attempt import Exit
-from builder.packer.packer import Ended, Packer, PackerRun
+from builder.packer.command import Ended, Packer, PackerRun
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.wire.messages import BuildEventMessage
 from tests.unit.builder import samples

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from builder.attempt import Exit
-from builder.log.log_stream import LOG_LIMIT
+from builder.log.stream import LOG_LIMIT
 from builder.packer import manifest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT

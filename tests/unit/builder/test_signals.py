@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer.packer import Ended, Packer
+from builder.packer.command import Ended, Packer
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import BuildReport

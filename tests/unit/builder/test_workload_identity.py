@@ -13,10 +13,10 @@ from azure.core.exceptions import AzureError
 from builder import azure_client
 from builder.attempt import Attempt, Exit
 from builder.credential import ManagedIdentity, WorkloadIdentity
-from builder.packer.packer import clean_environment
+from builder.packer.command import clean_environment
 from builder.settings import Settings
 from builder.stop import StopRequest
-from builder.work import Surroundings
+from builder.work import AttemptContext
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 
@@ -50,7 +50,7 @@ def test_the_token_is_in_no_log_report_or_file(tmp_path: Path, end: str, code: E
         **WORKLOAD,
         "PATH": "/usr/bin:/bin",
     }
-    around = Surroundings(
+    context = AttemptContext(
         blobs=FolderBlobs(root),
         events=FolderEvents(root),
         stop=StopRequest(),
@@ -60,7 +60,7 @@ def test_the_token_is_in_no_log_report_or_file(tmp_path: Path, end: str, code: E
         folder=work,
     )
 
-    assert Attempt(Settings.read(environ), around).run() is code
+    assert Attempt(Settings.read(environ), context).run() is code
 
     assert any("the token is [redacted]." in line for line in seen)
     assert not [line for line in seen if TOKEN in line]

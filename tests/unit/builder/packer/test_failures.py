@@ -3,7 +3,7 @@
 import pytest
 
 from builder.packer import failures
-from builder.packer.packer import Ended
+from builder.packer.command import Ended
 from pipeline_core.domain.errors import ErrorClass
 
 STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"

@@ -14,10 +14,10 @@ from types import FrameType
 from typing import Any
 
 from local import scenario
-from local.recorded import recorded_template
-from local.recorded.recorded_build import Build, BuildFailed, Interrupted, Output
-from local.recorded.recorded_cloud import CloudError
-from local.recorded.recorded_template import Step, Template
+from local.recorded import template as recorded_template
+from local.recorded.build import Build, BuildFailed, Interrupted, Output
+from local.recorded.cloud import CloudError
+from local.recorded.template import Step, Template
 from local.scenario import Scenario
 
 VERSION_LINE = "Packer vrecorded (no real Packer: replays a recorded run)"

@@ -11,9 +11,9 @@ import signal
 import time
 from typing import Any
 
-from local.recorded import recorded_results
-from local.recorded.recorded_cloud import Cloud, CloudError
-from local.recorded.recorded_template import Step, Template, block, blocks
+from local.recorded import results
+from local.recorded.cloud import Cloud, CloudError
+from local.recorded.template import Step, Template, block, blocks
 from local.scenario import Scenario
 
 _COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"
@@ -211,9 +211,7 @@ class Build:
         self._output.say(f"Downloading {source} => {destination} (recorded)")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as stream:
-            stream.write(
-                recorded_results.render(os.path.basename(path), self._scenario.name, self._profile())
-            )
+            stream.write(results.render(os.path.basename(path), self._scenario.name, self._profile()))
 
     def _profile(self) -> str:
         for step in self._template.provisioners:

@@ -5,7 +5,7 @@ from collections import Counter
 from local.arm.wire import Json
 
 
-class Tally:
+class RequestCounts:
     """Counts of requests. `arm` counts calls of Resource Manager alone; identity and keys are `other`."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.credential import PACKER_VARIABLE, TOKEN_VARIABLE
-from builder.packer import leash
+from builder.packer import die_with_parent
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 
@@ -106,7 +106,7 @@ class Packer:
         if program is None:
             raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is no program of this container")
         child = subprocess.Popen(
-            [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), program, *arguments],
+            [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), program, *arguments],
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""A site to build on: the emulator with the real Packer, jobs whose names nobody else has, and one run of Packer
+"""A workbench: the emulator with the real Packer, jobs whose names nobody else has, and one run of Packer
 as the builder makes it. Bounded in time from outside."""
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
-from builder.packer import failures, packer, provisioners, template
+from builder.packer import command, failures, provisioners, template
 from builder.packer.failures import Failed
 from builder.stop import StopRequest
 from local.arm import launch
@@ -38,7 +38,7 @@ RUN_SECONDS = 150.0  # plugin 2.x waits 10 s for each of its deletions
 class Outcome:
     """One run: how it ended, what was said, in which folder."""
 
-    run: packer.PackerRun
+    run: command.PackerRun
     text: str
     folder: Path
     plan: provisioners.Plan
@@ -56,7 +56,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Workbench:
     """A running emulator and the real Packer."""
 
     arm: launch.RunningArm
@@ -137,10 +137,10 @@ class Site:
     def run(self, job: BuildJob, folder: Path, *, seconds: float = RUN_SECONDS) -> Outcome:
         """Validate and build, as the builder does; after `seconds` it is interrupted."""
         plan, lines = self.write(job, folder), list[str]()
-        program = packer.Packer(
+        program = command.Packer(
             program=self.arm.packer,
             folder=folder,
-            environ=self.surroundings(),
+            environ=self.environment(),
             stop=StopRequest(),
             take=lines.extend,
             timeout_grace_seconds=RUN_SECONDS,
@@ -150,7 +150,7 @@ class Site:
         run = program.build("template.pkr.json", seconds=seconds)
         return Outcome(run=run, text="".join(lines), folder=folder, plan=plan)
 
-    def surroundings(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a container of the emulator finds in its environment."""
         given = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -275,7 +275,7 @@ class Cloud:
 @contextlib.contextmanager
 def start(
     folder: Path, real: RealPacker, *options: str, limited: bool = True, ca_folder: Path | None = None
-) -> Iterator[Site]:
+) -> Iterator[Workbench]:
     """The emulator; `limited`: the builder has its role and no more."""
     scenario = folder / "scenario.json"
     scenario.write_text("{}", encoding="utf-8")
@@ -300,7 +300,7 @@ def start(
         scenario=scenario,
         options=words,
     ) as arm:
-        yield Site(arm=arm, real=real, scenario=scenario, cloud=Cloud(arm))
+        yield Workbench(arm=arm, real=real, scenario=scenario, cloud=Cloud(arm))
 
 
 def _definition(image: GalleryImage) -> str:

@@ -1,4 +1,4 @@
-"""`python leash.py PARENT PROGRAM ARGUMENT...`: becomes PROGRAM, which is told to end when PARENT dies.
+"""`python die_with_parent.py PARENT PROGRAM ARGUMENT...`: becomes PROGRAM, which gets SIGTERM when PARENT dies.
 
 So Packer cleans up instead of living on where the builder itself is killed. A step between and not a function
 run after the fork: the builder has threads, and forking those is not safe. Linux only; elsewhere it just runs.

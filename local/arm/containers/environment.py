@@ -15,8 +15,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
-    """The surroundings of every container; addresses are known once the ports are bound.
+class ContainerPlatform:
+    """What every container finds around it; addresses are known once the ports are bound.
 
     `scratch` holds the containers' folders for temporary files. Its path is short: Packer and its plugins meet at
     sockets there, and the path of a socket may have about a hundred characters.
@@ -85,7 +85,7 @@ def write_recorded_packer(folder: Path) -> Path:
     """An executable file that is the recorded Packer, for PACKER_PATH."""
     path = folder / "recorded-packer"
     # -S: it needs the standard library alone, and starts in half the time without site packages.
-    call = f"{shlex.quote(sys.executable)} -S -m local.recorded.recorded_packer"
+    call = f"{shlex.quote(sys.executable)} -S -m local.recorded.packer"
     path.write_text(
         f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {call} "$@"\n', encoding="utf-8"
     )

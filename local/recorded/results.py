@@ -4,7 +4,7 @@ import gzip
 import json
 from typing import Any
 
-from local.recorded import recorded_scan
+from local.recorded import scan
 
 PACKAGES = (
     ("kernel", "5.14.0", "570.58.1.el9_6"),
@@ -28,7 +28,7 @@ def render(name: str, scenario: str, profile: str) -> bytes:
     """The content of the file `name` after a run that went as `scenario` says."""
     fails = scenario.removeprefix("fail-") if scenario.startswith("fail-") else ""
     if name.endswith(("xccdf.xml.gz", "report.html.gz")):
-        write = recorded_scan.results if name.endswith("xccdf.xml.gz") else recorded_scan.page
+        write = scan.results if name.endswith("xccdf.xml.gz") else scan.page
         # Without a time, so that the same run gives the same bytes.
         return gzip.compress(write(profile, is_good=fails != "compliance").encode(), mtime=0)
     if name.endswith("goss.json"):

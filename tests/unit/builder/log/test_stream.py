@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from builder.log.log_stream import LogStream
+from builder.log.stream import LogStream
 from tests.unit.builder.fakes import FolderBlobs
 
 
