@@ -17,7 +17,7 @@ _HEAD_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ProxyTarget:
     """A port on 127.0.0.1."""
 
     port: int
@@ -26,7 +26,7 @@ class Target:
 class Proxy:
     """CONNECT to Azure's names goes to `tls`, plain requests to the metadata address go to `plain`."""
 
-    def __init__(self, *, tls: Target, plain: Target, refused: Callable[[str], None]) -> None:
+    def __init__(self, *, tls: ProxyTarget, plain: ProxyTarget, refused: Callable[[str], None]) -> None:
         self._tls, self._plain, self._refused = tls, plain, refused
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -13,7 +13,7 @@ _NOT_OWN = re.compile(r"platform: |: prepare$")
 _LAST = re.compile(r"step (\d+) of \1:")
 
 
-class Scenario(NamedTuple):
+class PackerScenario(NamedTuple):
     """What happens. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
     `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds."""
 
@@ -40,10 +40,10 @@ class Scenario(NamedTuple):
         return True
 
 
-def find(path: str, image: str, stage: str, attempt: int) -> Scenario:
+def find(path: str, image: str, stage: str, attempt: int) -> PackerScenario:
     """What the file at `path` (empty: there is none) says; raises OSError or ValueError where it is unreadable."""
     if not path:
-        return Scenario()
+        return PackerScenario()
     with open(path, encoding="utf-8") as stream:
         entry = (json.load(stream).get(image) or {}).get(stage, "ok")
     if isinstance(entry, list):
@@ -51,7 +51,7 @@ def find(path: str, image: str, stage: str, attempt: int) -> Scenario:
     return parse(entry)
 
 
-def of_tags(path: str, tags: dict[str, str]) -> Scenario:
+def of_tags(path: str, tags: dict[str, str]) -> PackerScenario:
     """The same for the tags that the factory puts on whatever Packer makes."""
     attempt = tags.get("imagefactory-attempt") or "1"
     return find(
@@ -62,13 +62,13 @@ def of_tags(path: str, tags: dict[str, str]) -> Scenario:
     )
 
 
-def parse(entry: Any) -> Scenario:
+def parse(entry: Any) -> PackerScenario:
     """One entry; raises ValueError."""
     if isinstance(entry, str):
-        return Scenario(name=entry)
+        return PackerScenario(name=entry)
     if not isinstance(entry, dict) or not set(entry) <= {"scenario", "step", "exit_code", "output"}:
         raise ValueError(f"{entry!r} is no scenario: a name, or scenario, step, exit_code and output")
-    return Scenario(
+    return PackerScenario(
         name=str(entry.get("scenario", "ok")),
         step=str(entry.get("step", "")),
         exit_code=int(entry.get("exit_code", 1)),

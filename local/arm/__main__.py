@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from local.arm import server
-from local.arm.containers.quota import Limits
+from local.arm.containers.quota import RegionLimits
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -87,7 +87,7 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
         patience_seconds=given.patience_seconds,
         time_scale=given.time_scale,
         retry_after=given.retry_after,
-        limits=Limits(
+        limits=RegionLimits(
             groups=given.group_limit,
             creates_per_hour=given.creates_per_hour,
             start_seconds=given.start_seconds * given.time_scale,

@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.arm.compute.networks import MACHINE
-from local.arm.containers.groups import Containers
+from local.arm.containers.groups import ContainerGroupService
 from local.arm.event_grid import EventGrid
-from local.arm.faults import Fault
+from local.arm.faults import InjectedFault
 from local.arm.galleries.galleries import VERSION
-from local.arm.galleries.marketplace import Marketplace
+from local.arm.galleries.marketplace import MarketplaceService
 from local.arm.gate import Checks
 from local.arm.identity.rights import Grant
 from local.arm.store import Store
@@ -34,8 +34,8 @@ class Control:
         checks: Checks,
         *,
         store: Store,
-        marketplace: Marketplace,
-        containers: Containers,
+        marketplace: MarketplaceService,
+        containers: ContainerGroupService,
         vault: Vault,
         events: EventGrid,
         guests: Guests,
@@ -95,7 +95,9 @@ class Control:
         for each in given if isinstance(given, list) else [given]:
             rest = {key: value for key, value in each.items() if key not in ("path_regex", "method")}
             method = str(each.get("method", "*")).upper()
-            self._faults.add(Fault(method=method, path=re.compile(each["path_regex"], re.IGNORECASE), **rest))
+            self._faults.add(
+                InjectedFault(method=method, path=re.compile(each["path_regex"], re.IGNORECASE), **rest)
+            )
         return Response(status_code=204)
 
     async def _clear_faults(self, request: Request) -> Response:

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass, replace
 
-from local.arm.wire import Answer, ArmError
+from local.arm.wire import ArmAnswer, ArmError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InjectedFault:
     """What is to go wrong, `times` times. `after_effect`: the request is carried out, its answer is lost.
 
     Without a `status` the answer is only late, by `delay` seconds.
@@ -23,19 +23,19 @@ class Fault:
     after_effect: bool = False
     delay: float = 0.0
 
-    def answer(self) -> Answer:
+    def answer(self) -> ArmAnswer:
         """The error in Azure's body."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return ArmError(self.status, self.code, self.message, headers=headers).answer()
 
 
-class Faults:
+class InjectedFaults:
     """The faults that wait for their request."""
 
     def __init__(self) -> None:
-        self._faults: list[Fault] = []
+        self._faults: list[InjectedFault] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         """Queue a fault."""
         self._faults.append(fault)
 
@@ -43,7 +43,7 @@ class Faults:
         """Forget them all."""
         self._faults.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str) -> InjectedFault | None:
         """The first fault for this request, used up by one; None where all is well."""
         for index, fault in enumerate(self._faults):
             if fault.method in ("*", method) and fault.path.search(path):

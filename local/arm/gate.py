@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from local.arm.faults import Faults
+from local.arm.faults import InjectedFaults
 from local.arm.identity.rights import Rights
-from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, Refused, Tokens
+from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, InvalidToken, TokenIssuer
 from local.arm.request_counts import RequestCounts
-from local.arm.wire import Answer, ArmError, Call, Route, Routes, not_emulated
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Routes, not_emulated
 
 _LOGIN: Final = "https://login.microsoftonline.com"
 
@@ -22,22 +22,22 @@ _LOGIN: Final = "https://login.microsoftonline.com"
 class Services:
     """The routes by what they demand: nothing, the vault's token, or ARM's token and rights."""
 
-    open: tuple[Route, ...] = ()
-    vault: tuple[Route, ...] = ()
-    arm: tuple[Route, ...] = ()
+    open: tuple[ArmRoute, ...] = ()
+    vault: tuple[ArmRoute, ...] = ()
+    arm: tuple[ArmRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
     """What every request is held against, and counted in."""
 
-    tokens: Tokens
+    tokens: TokenIssuer
     rights: Rights
-    faults: Faults
+    faults: InjectedFaults
     counts: RequestCounts
 
 
-class Gate:
+class FrontDoor:
     """Takes every request of the emulated clouds' endpoints."""
 
     def __init__(self, services: Services, checks: Checks, *, subscriptions: Iterable[str]) -> None:
@@ -50,7 +50,7 @@ class Gate:
         self._faults, self._counts = checks.faults, checks.counts
         self._subscriptions = frozenset(each.lower() for each in subscriptions)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> ArmAnswer:
         """The answer to one request; a fault that waits for it comes first."""
         fault = self._faults.take(call.method, call.path)
         if fault is not None and fault.delay:
@@ -61,12 +61,12 @@ class Gate:
             return fault.answer()
         try:
             found = self._answer_route(call, only_count=False)
-            answer = found if isinstance(found, Answer) else await found
+            answer = found if isinstance(found, ArmAnswer) else await found
         except ArmError as error:
             answer = error.answer()
         return fault.answer() if fault is not None and is_lost else answer
 
-    def _answer_route(self, call: Call, *, only_count: bool) -> Answer | Awaitable[Answer]:
+    def _answer_route(self, call: Call, *, only_count: bool) -> ArmAnswer | Awaitable[ArmAnswer]:
         for routes, audiences in (
             (self._open, None),
             (self._vault, VAULT_AUDIENCES),
@@ -78,7 +78,7 @@ class Gate:
             route, names = found
             self._counts.count(route.name, is_arm=routes is self._arm)
             if only_count:
-                return Answer()
+                return ArmAnswer()
             if audiences is None:
                 return route.endpoint(replace(call, names=names))
             caller = self._admit(call, route, audiences)
@@ -86,12 +86,12 @@ class Gate:
             return route.endpoint(replace(call, names=names, allows=allows))
         self._counts.count(f"{call.method} (not emulated)", is_arm=True)
         if only_count:
-            return Answer()
+            return ArmAnswer()
         if call.path.lower().startswith("/subscriptions/"):
             self._authenticate(call, ARM_AUDIENCES)
         raise not_emulated(call.method, call.path, call.api_version)
 
-    def _admit(self, call: Call, route: Route, audiences: frozenset[str]) -> Caller:
+    def _admit(self, call: Call, route: ArmRoute, audiences: frozenset[str]) -> Caller:
         caller = self._authenticate(call, audiences)
         if route.api_version and not call.api_version:
             raise ArmError(
@@ -116,7 +116,7 @@ class Gate:
             raise self._challenge(call, audiences, "AuthenticationFailed", text)
         try:
             return self._tokens.verify(token, audiences)
-        except Refused as error:
+        except InvalidToken as error:
             text = f"The access token is invalid: {error}."
             raise self._challenge(call, audiences, "InvalidAuthenticationToken", text) from error
 

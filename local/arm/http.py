@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: a request becomes a `Call`, an `Answer` becomes a response. It knows no service."""
+"""HTTP in, HTTP out: a request becomes a `Call`, an `ArmAnswer` becomes a response. It knows no service."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.arm.wire import MAX_BODY, Answer, ArmError, Call
+from local.arm.wire import MAX_BODY, ArmAnswer, ArmError, Call
 
-Answering = Callable[[Call], Awaitable[Answer]]
+Answering = Callable[[Call], Awaitable[ArmAnswer]]
 
 
 def as_app(answering: Answering, fallback: ASGIApp | None = None, prefix: str = "") -> ASGIApp:
@@ -62,7 +62,7 @@ async def _read(request: Request) -> Call:
     )
 
 
-def _respond(request: Request, answer: Answer) -> Response:
+def _respond(request: Request, answer: ArmAnswer) -> Response:
     identifier = str(uuid.uuid4())
     headers = {
         "x-ms-request-id": identifier,

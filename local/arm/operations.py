@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 _HOLD_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 0.005
@@ -98,14 +98,14 @@ class Operations:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """Where operations are asked."""
         folder = "/subscriptions/{subscription}/providers/{provider}/locations/{location}"
         return [
-            Route("GET", f"{folder}/operations/{{operation}}", self._show),
-            Route("GET", f"{folder}/operationResults/{{operation}}", self._result),
-            Route("GET", "/subscriptions/{subscription}/operationresults/{operation}", self._result),
-            Route("GET", f"{_DEPLOYMENT}/operationStatuses/{{operation}}", self._show),
+            ArmRoute("GET", f"{folder}/operations/{{operation}}", self._show),
+            ArmRoute("GET", f"{folder}/operationResults/{{operation}}", self._result),
+            ArmRoute("GET", "/subscriptions/{subscription}/operationresults/{operation}", self._result),
+            ArmRoute("GET", f"{_DEPLOYMENT}/operationStatuses/{{operation}}", self._show),
         ]
 
     async def _follow(self, operation: str, work: Coroutine[Any, Any, None]) -> None:
@@ -132,7 +132,7 @@ class Operations:
             await asyncio.sleep(_LOOK_SECONDS)
         return operation
 
-    async def _show(self, call: Call) -> Answer:
+    async def _show(self, call: Call) -> ArmAnswer:
         operation = await self._held(call)
         body: Json = {
             "id": call.path,
@@ -141,20 +141,20 @@ class Operations:
             "startTime": operation.started.isoformat(),
         }
         if operation.ended is None:
-            return Answer(body=body, headers={"Retry-After": self._retry_after})
+            return ArmAnswer(body=body, headers={"Retry-After": self._retry_after})
         body["endTime"] = operation.ended.isoformat()
         if operation.error:
             body["error"] = operation.error.body()
-        return Answer(body=body)
+        return ArmAnswer(body=body)
 
-    async def _result(self, call: Call) -> Answer:
+    async def _result(self, call: Call) -> ArmAnswer:
         operation = await self._held(call)
         if operation.ended is None:
             again = {
                 "Location": f"{call.base}{call.path}?api-version={call.api_version}",
                 "Retry-After": self._retry_after,
             }
-            return Answer(status=202, headers=again)
+            return ArmAnswer(status=202, headers=again)
         if operation.error:
             raise operation.error
-        return Answer(status=204)
+        return ArmAnswer(status=204)

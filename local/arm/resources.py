@@ -5,7 +5,7 @@ from typing import Final
 
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 GROUP: Final = "Microsoft.Resources/resourceGroups"
 _GROUP_PATH: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
@@ -18,7 +18,7 @@ _TYPE_FILTER: Final = re.compile(r"\s*resourceType eq '(?P<type>[^']+)'\s*", re.
 _UNTRACKED: Final = frozenset({GROUP.lower(), "microsoft.resources/deployments"})
 
 
-class Resources:
+class ResourceService:
     """Resource groups and generic resources."""
 
     def __init__(self, store: Store, operations: Operations, *, tenant: str) -> None:
@@ -31,22 +31,22 @@ class Resources:
         body: Json = {"location": location, "tags": {}, "properties": {"provisioningState": "Succeeded"}}
         self._store.put(resource_id, GROUP, body)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes; the deletion of any resource by id fits late, so it belongs last."""
         return [
-            Route("GET", "/subscriptions/{subscription}", self._subscription),
-            Route("GET", "/subscriptions/{subscription}/resourceGroups", self._list_groups),
-            Route("GET", "/subscriptions/{subscription}/resources", self._list),
-            Route("GET", _GROUP_PATH, self._get_group),
-            Route("HEAD", _GROUP_PATH, self._has_group),
-            Route("PUT", _GROUP_PATH, self._put_group),
-            Route("DELETE", _GROUP_PATH, self._delete_group),
-            Route("GET", f"{_GROUP_PATH}/resources", self._list),
+            ArmRoute("GET", "/subscriptions/{subscription}", self._subscription),
+            ArmRoute("GET", "/subscriptions/{subscription}/resourceGroups", self._list_groups),
+            ArmRoute("GET", "/subscriptions/{subscription}/resources", self._list),
+            ArmRoute("GET", _GROUP_PATH, self._get_group),
+            ArmRoute("HEAD", _GROUP_PATH, self._has_group),
+            ArmRoute("PUT", _GROUP_PATH, self._put_group),
+            ArmRoute("DELETE", _GROUP_PATH, self._delete_group),
+            ArmRoute("GET", f"{_GROUP_PATH}/resources", self._list),
         ]
 
-    def _subscription(self, call: Call) -> Answer:
+    def _subscription(self, call: Call) -> ArmAnswer:
         name = call.names["subscription"]
-        return Answer(
+        return ArmAnswer(
             body={
                 "id": f"/subscriptions/{name}",
                 "subscriptionId": name,
@@ -56,18 +56,18 @@ class Resources:
             }
         )
 
-    def _list_groups(self, call: Call) -> Answer:
+    def _list_groups(self, call: Call) -> ArmAnswer:
         prefix = f"/subscriptions/{call.names['subscription']}/"
         groups = [each for each in self._store.all() if each.type == GROUP and each.id.startswith(prefix)]
-        return Answer(body={"value": [group.shown() for group in groups]})
+        return ArmAnswer(body={"value": [group.shown() for group in groups]})
 
-    def _get_group(self, call: Call) -> Answer:
-        return Answer(body=self._store.get(call.path).shown())
+    def _get_group(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(body=self._store.get(call.path).shown())
 
-    def _has_group(self, call: Call) -> Answer:
-        return Answer(status=404 if self._store.find(call.path) is None else 204)
+    def _has_group(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(status=404 if self._store.find(call.path) is None else 204)
 
-    def _put_group(self, call: Call) -> Answer:
+    def _put_group(self, call: Call) -> ArmAnswer:
         body = call.json()
         if not body.get("location"):
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
@@ -85,15 +85,15 @@ class Resources:
             GROUP,
             {"location": body["location"], "tags": body.get("tags") or {}, "properties": properties},
         )
-        return Answer(status=200 if before else 201, body=group.shown())
+        return ArmAnswer(status=200 if before else 201, body=group.shown())
 
-    def _delete_group(self, call: Call) -> Answer:
+    def _delete_group(self, call: Call) -> ArmAnswer:
         group = self._store.get(call.path)
         self._store.change(group.id, provisioningState="Deleting")
         headers = self._operations.begin(
             call, "Microsoft.Resources", group.location, self._remove_group(group.id)
         )
-        return Answer(status=202, headers=headers)
+        return ArmAnswer(status=202, headers=headers)
 
     async def _remove_group(self, group: str) -> None:
         inside = [each for each in self._store.all() if each.id.lower().startswith(group.lower() + "/")]
@@ -108,7 +108,7 @@ class Resources:
         else:
             self._store.remove(resource.id)
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: Call) -> ArmAnswer:
         scope = call.path.rstrip("/")[: -len("/resources")].lower() + "/"
         if "group" in call.names:
             self._store.get(scope.rstrip("/"))
@@ -117,7 +117,7 @@ class Resources:
             for each in self._store.all()
             if each.id.lower().startswith(scope) and each.type.lower() not in _UNTRACKED and _fits(each, call)
         ]
-        return Answer(body={"value": [_summary(resource) for resource in found]})
+        return ArmAnswer(body={"value": [_summary(resource) for resource in found]})
 
 
 def _fits(resource: Resource, call: Call) -> bool:

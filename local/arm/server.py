@@ -24,20 +24,20 @@ from local.arm.compute.machines import Machines
 from local.arm.compute.networks import NETWORK, Networks
 from local.arm.containers import environment
 from local.arm.containers import groups as container_service
-from local.arm.containers.quota import Limits
+from local.arm.containers.quota import RegionLimits
 from local.arm.control import Control
 from local.arm.event_grid import EventGrid
-from local.arm.faults import Faults
+from local.arm.faults import InjectedFaults
 from local.arm.galleries import marketplace
-from local.arm.galleries.galleries import Galleries
+from local.arm.galleries.galleries import GalleryService
 from local.arm.galleries.versions import GalleryVersions
 from local.arm.identity.entra import Entra
 from local.arm.identity.managed import WORKLOAD_PATH, Identities
 from local.arm.identity.rights import Rights, builder_grant
-from local.arm.identity.tokens import Tokens
+from local.arm.identity.tokens import TokenIssuer
 from local.arm.operations import Operations
 from local.arm.request_counts import RequestCounts
-from local.arm.resources import Resources
+from local.arm.resources import ResourceService
 from local.arm.store import Store
 from local.arm.vault import Vault
 from local.arm.wire import Json
@@ -70,7 +70,7 @@ class Options:
     patience_seconds: float = 2.0
     time_scale: float = 1.0
     retry_after: int = 1
-    limits: Limits = field(default_factory=Limits)
+    limits: RegionLimits = field(default_factory=RegionLimits)
     scenario: Path | None = None
     packer: Path | None = None
     plugin_folder: Path | None = None
@@ -103,7 +103,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
 
     operations, counts = Operations(retry_after=options.retry_after), RequestCounts()
     way_out = proxy.Proxy(
-        tls=proxy.Target(port=tls_port), plain=proxy.Target(port=plain_port), refused=counts.refuse
+        tls=proxy.ProxyTarget(port=tls_port), plain=proxy.ProxyTarget(port=plain_port), refused=counts.refuse
     )
     listener = await proxy.listen(way_out)
     proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
@@ -202,9 +202,9 @@ def _assemble(
     operations: Operations,
     counts: RequestCounts,
     guests: Guests,
-) -> tuple[ASGIApp, _Plain, container_service.Containers]:
-    store, faults, rights, vault = Store(), Faults(), Rights(), Vault()
-    tokens = Tokens(tenant=options.tenant, authority=arm)
+) -> tuple[ASGIApp, _Plain, container_service.ContainerGroupService]:
+    store, faults, rights, vault = Store(), InjectedFaults(), Rights(), Vault()
+    tokens = TokenIssuer(tenant=options.tenant, authority=arm)
     if options.builder_client_id:
         rights.add(builder_grant(options.builder_client_id, options.live_galleries))
     identities = Identities(
@@ -212,7 +212,7 @@ def _assemble(
     )
     events = EventGrid(operations, tenant=options.tenant)
     offered = marketplace.load(_OFFERED)
-    galleries = Galleries(store, operations)
+    galleries = GalleryService(store, operations)
     seconds = options.replication_seconds * options.time_scale
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
     machines = Machines(
@@ -220,10 +220,10 @@ def _assemble(
     )
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
-    groups = container_service.Containers(
+    groups = container_service.ContainerGroupService(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
-    resources = Resources(store, operations, tenant=options.tenant)
+    resources = ResourceService(store, operations, tenant=options.tenant)
     _seed(options, resources, galleries, networks)
     services = gate.Services(
         open=tuple(Entra(tokens, arm=arm).routes()),
@@ -241,8 +241,8 @@ def _assemble(
         ),
     )
     checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, counts=counts)
-    door = gate.Gate(services, checks, subscriptions=options.subscriptions)
-    side_door = gate.Gate(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
+    door = gate.FrontDoor(services, checks, subscriptions=options.subscriptions)
+    side_door = gate.FrontDoor(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(
         checks,
         store=store,
@@ -255,7 +255,9 @@ def _assemble(
     return http.as_app(door.answer), _Plain(answer=side_door.answer, app=control.app()), groups
 
 
-def _seed(options: Options, resources: Resources, galleries: Galleries, networks: Networks) -> None:
+def _seed(
+    options: Options, resources: ResourceService, galleries: GalleryService, networks: Networks
+) -> None:
     home = f"/subscriptions/{options.subscriptions[0]}/resourceGroups"
     groups = {
         *options.resource_groups,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 SIGNING_KEY: Final = "provenance"
 _PAGE: Final = 25  # versions on one page of a list, as Key Vault has it
@@ -53,30 +53,30 @@ class Vault:
         versions.append(made)
         return made.version
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [
-            Route("GET", "/secrets/{name}", self._get),
-            Route("GET", "/secrets/{name}/{version}", self._get),
-            Route("PUT", "/secrets/{name}", self._put),
-            Route("POST", "/keys/{name}/create", self._create_key),
-            Route("POST", "/keys/{name}/rotate", self._rotate_key),
-            Route("GET", "/keys/{name}/versions", self._list_versions),
-            Route("GET", "/keys/{name}", self._get_key),
-            Route("GET", "/keys/{name}/{version}", self._get_key),
-            Route("PATCH", "/keys/{name}/{version}", self._update_key),
-            Route("POST", "/keys/{name}/{version}/sign", self._sign),
-            Route("POST", "/keys/{name}/{version}/verify", self._verify),
+            ArmRoute("GET", "/secrets/{name}", self._get),
+            ArmRoute("GET", "/secrets/{name}/{version}", self._get),
+            ArmRoute("PUT", "/secrets/{name}", self._put),
+            ArmRoute("POST", "/keys/{name}/create", self._create_key),
+            ArmRoute("POST", "/keys/{name}/rotate", self._rotate_key),
+            ArmRoute("GET", "/keys/{name}/versions", self._list_versions),
+            ArmRoute("GET", "/keys/{name}", self._get_key),
+            ArmRoute("GET", "/keys/{name}/{version}", self._get_key),
+            ArmRoute("PATCH", "/keys/{name}/{version}", self._update_key),
+            ArmRoute("POST", "/keys/{name}/{version}/sign", self._sign),
+            ArmRoute("POST", "/keys/{name}/{version}/verify", self._verify),
         ]
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: Call) -> ArmAnswer:
         value = call.json().get("value")
         if not isinstance(value, str):
             raise ArmError(400, "BadParameter", "Property has invalid value: value")
         self.set(call.names["name"], value)
         return self._get(call)
 
-    def _get(self, call: Call) -> Answer:
+    def _get(self, call: Call) -> ArmAnswer:
         name, version = call.names["name"], call.names.get("version", "")
         versions = [each for each in self._secrets.get(name.lower(), []) if version in ("", each[0])]
         if not versions:
@@ -94,24 +94,24 @@ class Vault:
             "recoveryLevel": "Recoverable",
         }
         identifier = f"{call.base}/secrets/{name}/{found}"
-        return Answer(body={"value": value, "id": identifier, "attributes": attributes})
+        return ArmAnswer(body={"value": value, "id": identifier, "attributes": attributes})
 
-    def _create_key(self, call: Call) -> Answer:
+    def _create_key(self, call: Call) -> ArmAnswer:
         body = call.json()
         if body.get("kty") not in ("EC", "EC-HSM") or body.get("crv", "P-256") != "P-256":
             raise ArmError(501, "NotEmulated", "this vault makes keys of type EC on the curve P-256 only")
         self.create_key(call.names["name"])
         return self._get_key(call)
 
-    def _rotate_key(self, call: Call) -> Answer:
+    def _rotate_key(self, call: Call) -> ArmAnswer:
         self._find(call)
         self.create_key(call.names["name"])
         return self._get_key(call)
 
-    def _get_key(self, call: Call) -> Answer:
-        return Answer(body=self._find(call).shown(_identifier(call)))
+    def _get_key(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(body=self._find(call).shown(_identifier(call)))
 
-    def _list_versions(self, call: Call) -> Answer:
+    def _list_versions(self, call: Call) -> ArmAnswer:
         """Oldest first, and in pages: who wants the newest has to look at all."""
         versions = self._keys.get(call.names["name"].lower(), [])
         start, size = int(call.query.get("$skiptoken", "0")), int(call.query.get("maxresults", _PAGE))
@@ -125,29 +125,29 @@ class Vault:
             if following
             else None
         )
-        return Answer(body={"value": page, "nextLink": link})
+        return ArmAnswer(body={"value": page, "nextLink": link})
 
-    def _update_key(self, call: Call) -> Answer:
+    def _update_key(self, call: Call) -> ArmAnswer:
         found = self._find(call)
         enabled = (call.json().get("attributes") or {}).get("enabled")
         if isinstance(enabled, bool):
             found.enabled = enabled
-        return Answer(body=found.shown(_identifier(call)))
+        return ArmAnswer(body=found.shown(_identifier(call)))
 
-    def _sign(self, call: Call) -> Answer:
+    def _sign(self, call: Call) -> ArmAnswer:
         found = self._usable(call)
         r, s = decode_dss_signature(found.key.sign(_digest(call), _SHA256))
         raw = r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
-        return Answer(body={"kid": f"{_identifier(call)}/{found.version}", "value": _encoded(raw)})
+        return ArmAnswer(body={"kid": f"{_identifier(call)}/{found.version}", "value": _encoded(raw)})
 
-    def _verify(self, call: Call) -> Answer:
+    def _verify(self, call: Call) -> ArmAnswer:
         found, raw = self._usable(call), _decoded(str(call.json().get("value", "")))
         der = encode_dss_signature(int.from_bytes(raw[:_HALF], "big"), int.from_bytes(raw[_HALF:], "big"))
         try:
             found.key.public_key().verify(der, _digest(call, "digest"), _SHA256)
         except InvalidSignature:
-            return Answer(body={"value": False})
-        return Answer(body={"value": len(raw) == 2 * _HALF})
+            return ArmAnswer(body={"value": False})
+        return ArmAnswer(body={"value": len(raw) == 2 * _HALF})
 
     def _find(self, call: Call) -> "_KeyVersion":
         name, version = call.names["name"], call.names.get("version", "")

@@ -1,6 +1,6 @@
 """A request and an answer of Azure Resource Manager, its error body, and the table of routes.
 
-ARM compares paths without case; so do the routes here. Services get a `Call` and give an `Answer` or raise
+ARM compares paths without case; so do the routes here. Services get a `Call` and give an `ArmAnswer` or raise
 `ArmError`; none of them sees HTTP itself.
 """
 
@@ -41,13 +41,13 @@ class ArmError(Exception):
             error["details"] = [each.body() for each in self.details]
         return error
 
-    def answer(self) -> "Answer":
+    def answer(self) -> "ArmAnswer":
         """The answer that tells it."""
-        return Answer(status=self.status, body={"error": self.body()}, headers=self.headers)
+        return ArmAnswer(status=self.status, body={"error": self.body()}, headers=self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ArmAnswer:
     """Status, JSON body (None: empty) and extra headers."""
 
     status: int = 200
@@ -85,11 +85,11 @@ class Call:
         return body
 
 
-Endpoint = Callable[[Call], Answer | Awaitable[Answer]]
+Endpoint = Callable[[Call], ArmAnswer | Awaitable[ArmAnswer]]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ArmRoute:
     """`GET /a/{b}/c`: what is answered by `endpoint`. `api_version` is demanded where it says so."""
 
     method: str
@@ -106,10 +106,10 @@ class Route:
 class Routes:
     """The table of routes; the first that fits answers."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[ArmRoute]) -> None:
         self._routes = [(route, _pattern(route.template)) for route in routes]
 
-    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+    def find(self, method: str, path: str) -> tuple[ArmRoute, Mapping[str, str]] | None:
         """The route for a request with the names in its path, or None."""
         for route, pattern in self._routes:
             if route.method == method and (found := pattern.fullmatch(path)):

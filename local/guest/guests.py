@@ -14,7 +14,7 @@ from local import scenario
 from local.guest import replies
 from local.guest.recording import Recording
 from local.recorded import results
-from local.scenario import Scenario
+from local.scenario import PackerScenario
 
 ADDRESS: Final = "127.0.0.1"  # where every machine answers
 FILE_BYTES: Final = 64 * 1024 * 1024  # of all files of one machine together
@@ -35,7 +35,7 @@ class Guest:
     user: str
     keys: frozenset[str]
     tags: Mapping[str, str]
-    scenario: Scenario
+    scenario: PackerScenario
     recording: Recording = field(default_factory=Recording)
     files: dict[str, bytes] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
@@ -89,7 +89,7 @@ class Guest:
         for content in self.files.values() if reply.step else ():
             found = _PROFILE.search(content[:65536])
             self.profile = found[1].decode() if found else self.profile
-        ends = reply.fate is replies.Fate.ENDS
+        ends = reply.fate is replies.CommandEnd.ENDS
         self.recording.command(
             command, step=reply.step, answer=reply.fate.value, exit_code=reply.exit_code if ends else None
         )
@@ -155,7 +155,7 @@ class Guests:
             None,
         )
 
-    def scenario_for(self, tags: Mapping[str, str]) -> Scenario:
+    def scenario_for(self, tags: Mapping[str, str]) -> PackerScenario:
         """How the build with these tags is to go."""
         return scenario.of_tags(self._scenario_path, dict(tags))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
-from local.scenario import Scenario
+from local.scenario import PackerScenario
 
 NOTE: Final = "(emulated guest: recorded, not run)"
 _SHELL: Final = re.compile(r"(?:^|[\s;&|])(?:/usr)?(?:/bin/)?(?:ba)?sh\s+(?:-\w+\s+)*(?P<path>/\S+)")
@@ -19,7 +19,7 @@ _NOT_FOUND: Final = 127  # a shell's exit code for a file that is not there
 
 
 @unique
-class Fate(Enum):
+class CommandEnd(Enum):
     """What becomes of a command."""
 
     ENDS = "ends"  # with output and exit code
@@ -31,14 +31,14 @@ class Fate(Enum):
 class Reply:
     """The answer. `step` is the line of the script that the command would run; `removed` a file that is gone."""
 
-    fate: Fate = Fate.ENDS
+    fate: CommandEnd = CommandEnd.ENDS
     exit_code: int = 0
     output: str = ""
     step: str = ""
     removed: str = ""
 
 
-def to_command(command: str, files: Mapping[str, bytes], scenario: Scenario) -> Reply:
+def to_command(command: str, files: Mapping[str, bytes], scenario: PackerScenario) -> Reply:
     """The reply to one command line."""
     removed = _REMOVED.search(command)
     if removed is not None:
@@ -59,15 +59,15 @@ def announced(script: bytes) -> str:
     return found[1] if found else ""
 
 
-def _to_script(step: str, scenario: Scenario) -> Reply:
+def _to_script(step: str, scenario: PackerScenario) -> Reply:
     said = f"{step}\n" if step else ""
     if not scenario.hits(step):
         return Reply(output=f"{said}{NOTE}\n", step=step)
     told = f"{scenario.output.rstrip()}\n" if scenario.output else f"emulated guest: {scenario.name}\n"
     match scenario.name:
         case "hang":
-            return Reply(fate=Fate.HANGS, output=said + told, step=step)
+            return Reply(fate=CommandEnd.HANGS, output=said + told, step=step)
         case "drop":
-            return Reply(fate=Fate.DROPS, output=said + told, step=step)
+            return Reply(fate=CommandEnd.DROPS, output=said + told, step=step)
         case _:
             return Reply(exit_code=scenario.exit_code, output=said + told, step=step)

@@ -10,7 +10,7 @@ import asyncssh
 
 from local.guest.files import MemoryFiles
 from local.guest.guests import ADDRESS, Guest, Guests
-from local.guest.replies import Fate
+from local.guest.replies import CommandEnd
 
 _LOGIN_SECONDS: Final = 30
 
@@ -82,11 +82,11 @@ async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
         return
     reply = guest.run(process.command.rstrip("\n"))
     process.stdout.write(reply.output.encode())
-    if reply.fate is Fate.ENDS:
+    if reply.fate is CommandEnd.ENDS:
         process.exit(reply.exit_code)
         return
     await process.stdout.drain()
-    if reply.fate is Fate.DROPS:
+    if reply.fate is CommandEnd.DROPS:
         process.channel.get_connection().abort()
     else:
         await process.wait_closed()

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from local import ports
 from local.host import app_settings, host_json, table
-from local.host.assembly import Host, Plan
+from local.host.assembly import Host, HostPlan
 from local.host.errors import HostError
 
 _QUIET = ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "uvicorn.error", "httpx")
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     functions = _load_functions(app_folder)
     if functions is None:
         return 1
-    plan = Plan(
+    plan = HostPlan(
         functions=functions,
         options=host_json.read_host_options(app_folder / "host.json", os.environ),
         environment=os.environ,
@@ -87,7 +87,7 @@ def _load_functions(folder: Path) -> tuple[table.Function, ...] | None:
         raise HostError(f"the functions cannot be indexed: {error}") from error
 
 
-async def _serve(plan: Plan, listener: socket.socket) -> bool:
+async def _serve(plan: HostPlan, listener: socket.socket) -> bool:
     host = Host(plan)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class HostPlan:
     """What to run and how. `lease` hides a message while it is worked on; `grace` bounds an orderly stop."""
 
     functions: tuple[Function, ...]
@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
 class Host:
     """One run of a host. Everything that can be wrong with the app's bindings is found when it is made."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: HostPlan) -> None:
         self._plan = plan
         self._begun = time.monotonic()
         self._is_running = False

@@ -17,7 +17,7 @@ _REQUIRED = ("id", "subject", "eventType", "eventTime", "data", "dataVersion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DeliveryAnswer:
     """What the sender gets: a JSON document, or else `message` as text."""
 
     status: int
@@ -25,29 +25,29 @@ class Answer:
     document: dict[str, str] | None = None
 
 
-async def receive(*, function: Function, kind: str, body: bytes, invoker: Invoker) -> Answer:
+async def receive(*, function: Function, kind: str, body: bytes, invoker: Invoker) -> DeliveryAnswer:
     """Answer one request; `kind` is its header `aeg-event-type`."""
     if kind == "Unsubscribe":
-        return Answer(status=202)
+        return DeliveryAnswer(status=202)
     if kind not in {"SubscriptionValidation", "Notification"}:
-        return Answer(status=400, message="the header aeg-event-type is missing or unknown")
+        return DeliveryAnswer(status=400, message="the header aeg-event-type is missing or unknown")
     try:
         found = json.loads(body)
         events = found if isinstance(found, list) else [found]
         if kind == "SubscriptionValidation":
-            return Answer(
+            return DeliveryAnswer(
                 status=200, document={"validationResponse": str(events[0]["data"]["validationCode"])}
             )
         parsed = [_parse_event(event) for event in events]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        return Answer(status=400, message=f"the body is no array of Event Grid events: {error!r}")
+        return DeliveryAnswer(status=400, message=f"the body is no array of Event Grid events: {error!r}")
     failed = 0
     for event in parsed:
         outcome = await invoker.invoke(function, event, reason=f"event {event.event_type}")
         failed += 0 if outcome.ok else 1
     if failed:
-        return Answer(status=500, message=f"{failed} of {len(parsed)} events failed")
-    return Answer(status=202)
+        return DeliveryAnswer(status=500, message=f"{failed} of {len(parsed)} events failed")
+    return DeliveryAnswer(status=202)
 
 
 def _parse_event(event: Any) -> func.EventGridEvent:

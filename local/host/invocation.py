@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class InvocationEnd:
     """How an invocation ended; `result` is what the function returned."""
 
     ok: bool
@@ -106,7 +106,9 @@ class Invoker:
         """The names of the functions under way, one for each invocation."""
         return tuple(sorted(self._running.values()))
 
-    async def invoke(self, function: Function, value: Any, *, reason: str, traceparent: str = "") -> Outcome:
+    async def invoke(
+        self, function: Function, value: Any, *, reason: str, traceparent: str = ""
+    ) -> InvocationEnd:
         """Run `function` with the trigger's value; `reason` says in the log what made it run."""
         invocation_id = str(uuid.uuid4())
         context = InvocationContext(
@@ -134,26 +136,26 @@ class Invoker:
         self.write_line(json.dumps(line))
         return outcome
 
-    async def _run(self, function: Function, arguments: dict[str, Any]) -> Outcome:
+    async def _run(self, function: Function, arguments: dict[str, Any]) -> InvocationEnd:
         call = functools.partial(function.call, **arguments)
         try:
             if function.is_async:
-                return Outcome(ok=True, result=await call())
+                return InvocationEnd(ok=True, result=await call())
             copied = contextvars.copy_context()
             return await asyncio.get_running_loop().run_in_executor(
                 self.threads, copied.run, _run_in_thread, call, function.name
             )
         except Exception as error:
             _log.exception("function %s failed", function.name)
-            return Outcome(ok=False, error=describe(error))
+            return InvocationEnd(ok=False, error=describe(error))
 
 
-def _run_in_thread(call: Callable[[], Any], name: str) -> Outcome:
+def _run_in_thread(call: Callable[[], Any], name: str) -> InvocationEnd:
     try:
-        return Outcome(ok=True, result=call())
+        return InvocationEnd(ok=True, result=call())
     except BaseException as error:  # also SystemExit: it must not end the host through the future
         _log.exception("function %s failed", name)
-        return Outcome(ok=False, error=describe(error))
+        return InvocationEnd(ok=False, error=describe(error))
 
 
 def describe(error: BaseException) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from local.recorded import results
 from local.recorded.cloud import Cloud, CloudError
-from local.recorded.template import Step, Template, block, blocks
-from local.scenario import Scenario
+from local.recorded.template import Template, TemplateStep, block, blocks
+from local.scenario import PackerScenario
 
 _COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"
 _STEP_SECONDS = 0.05
@@ -67,10 +67,10 @@ class Output:
         print(text, flush=True)
 
 
-class Build:
+class RecordedBuild:
     """One run of one template."""
 
-    def __init__(self, template: Template, path: str, output: Output, scenario: Scenario) -> None:
+    def __init__(self, template: Template, path: str, output: Output, scenario: PackerScenario) -> None:
         self._template, self._output, self._scenario = template, output, scenario
         self._source = template.source
         self._roots = (
@@ -201,7 +201,7 @@ class Build:
         code = self._scenario.exit_code
         raise BuildFailed(f"Script exited with non-zero exit status: {code}. Allowed exit codes are: [0]")
 
-    def _download(self, step: Step) -> None:
+    def _download(self, step: TemplateStep) -> None:
         source, destination = str(step.values.get("source")), str(step.values.get("destination"))
         if destination.endswith("/"):
             destination += os.path.basename(source)
@@ -288,7 +288,7 @@ def _regions(destination: dict[str, Any], location: str) -> list[dict[str, Any]]
     ]
 
 
-def _script(step: Step) -> str:
+def _script(step: TemplateStep) -> str:
     """The text of a step's script: to read what it would say, never to run it."""
     path = step.values.get("script")
     if not path:
@@ -297,13 +297,13 @@ def _script(step: Step) -> str:
         return stream.read(65536)
 
 
-def _announced(step: Step) -> str:
+def _announced(step: TemplateStep) -> str:
     """The line with which the factory's scripts begin their output in the guest; empty where there is none."""
     found = re.search(r"^printf '%s\\n' '(imagefactory: [^']*)'", _script(step), re.MULTILINE)
     return found[1] if found else ""
 
 
-def _what(step: Step) -> str:
+def _what(step: TemplateStep) -> str:
     values = step.values
     found = (
         values.get("script") or values.get("scripts") or values.get("playbook_file") or values.get("source")

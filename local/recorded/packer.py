@@ -15,10 +15,10 @@ from typing import Any
 
 from local import scenario
 from local.recorded import template as recorded_template
-from local.recorded.build import Build, BuildFailed, Interrupted, Output
+from local.recorded.build import BuildFailed, Interrupted, Output, RecordedBuild
 from local.recorded.cloud import CloudError
-from local.recorded.template import Step, Template
-from local.scenario import Scenario
+from local.recorded.template import Template, TemplateStep
+from local.scenario import PackerScenario
 
 VERSION_LINE = "Packer vrecorded (no real Packer: replays a recorded run)"
 
@@ -61,7 +61,7 @@ def _build(template: Template, path: str, flags: set[str]) -> int:
     output, began = Output(template.name, flags), time.monotonic()
     output.plain(VERSION_LINE)
     try:
-        artifact = Build(template, path, output, _scenario(template)).run()
+        artifact = RecordedBuild(template, path, output, _scenario(template)).run()
     except Interrupted:
         output.error("Cancelling build after receiving interrupt")
         return _report_failure(output, template.name, began, "build was cancelled")
@@ -89,7 +89,7 @@ def _report_failure(output: Output, name: str, began: float, reason: str) -> int
     return 1
 
 
-def _scenario(template: Template) -> Scenario:
+def _scenario(template: Template) -> PackerScenario:
     """How this build goes: `ok`, or what the file of IF_RECORDED_SCENARIO says for image, stage and attempt."""
     tags = template.source.get("azure_tags") or {}
     return scenario.find(
@@ -100,7 +100,7 @@ def _scenario(template: Template) -> Scenario:
     )
 
 
-def _write_manifest(step: Step, name: str, artifact: str) -> None:
+def _write_manifest(step: TemplateStep, name: str, artifact: str) -> None:
     path = str(step.values.get("output") or "packer-manifest.json")
     run = secrets.token_hex(16)
     entry = {

@@ -20,7 +20,7 @@ _CREDENTIALS = ("client_secret", "client_jwt", "client_cert_path", "oidc_request
 _DESTINATION = ("resource_group", "gallery_name", "image_name", "image_version")
 
 
-class Step(NamedTuple):
+class TemplateStep(NamedTuple):
     """A provisioner or post-processor: its type and its values."""
 
     kind: str
@@ -32,8 +32,8 @@ class Template(NamedTuple):
 
     name: str
     source: Block
-    provisioners: tuple[Step, ...]
-    post_processors: tuple[Step, ...]
+    provisioners: tuple[TemplateStep, ...]
+    post_processors: tuple[TemplateStep, ...]
     errors: tuple[str, ...]
 
 
@@ -71,7 +71,7 @@ def blocks(value: Any) -> list[Block]:
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
-def _hcl(document: Block) -> tuple[str, Block, tuple[Step, ...], tuple[Step, ...]] | None:
+def _hcl(document: Block) -> tuple[str, Block, tuple[TemplateStep, ...], tuple[TemplateStep, ...]] | None:
     sources = block(block(document.get("source")).get("azure-arm"))
     if not sources:
         return None
@@ -84,22 +84,22 @@ def _hcl(document: Block) -> tuple[str, Block, tuple[Step, ...], tuple[Step, ...
     return f"azure-arm.{name}", _plain(block(source)), _steps(build.get("provisioner")), processors
 
 
-def _legacy(document: Block) -> tuple[str, Block, tuple[Step, ...], tuple[Step, ...]] | None:
+def _legacy(document: Block) -> tuple[str, Block, tuple[TemplateStep, ...], tuple[TemplateStep, ...]] | None:
     for builder in blocks(document["builders"]):
         if builder.get("type") == "azure-arm":
             steps = [
-                tuple(Step(str(each.get("type")), each) for each in blocks(document.get(kind) or []))
+                tuple(TemplateStep(str(each.get("type")), each) for each in blocks(document.get(kind) or []))
                 for kind in ("provisioners", "post-processors")
             ]
             return str(builder.get("name") or "azure-arm"), builder, steps[0], steps[1]
     return None
 
 
-def _steps(value: Any) -> tuple[Step, ...]:
+def _steps(value: Any) -> tuple[TemplateStep, ...]:
     steps = []
     for entry in blocks(value or []):
         for kind, values in entry.items():
-            steps += [Step(kind, _plain(each)) for each in blocks(values)]
+            steps += [TemplateStep(kind, _plain(each)) for each in blocks(values)]
     return tuple(steps)
 
 
@@ -156,7 +156,7 @@ def _origin_problems(source: Block) -> Iterator[str]:
         yield "image_publisher, image_offer and image_sku belong together"
 
 
-def _files(step: Step) -> list[str]:
+def _files(step: TemplateStep) -> list[str]:
     values = step.values
     if step.kind == "shell":
         return [*([values["script"]] if values.get("script") else []), *(values.get("scripts") or [])]

@@ -113,7 +113,7 @@ def _packer_facts(packer: RealPacker | None) -> str | dict[str, str]:
     return {"version": packer.packer_version, "plugin": packer.plugin_version}
 
 
-def _serve(console: Console, running: stack.Stack, outcome: report.Outcome) -> None:
+def _serve(console: Console, running: stack.Stack, outcome: report.RunOutcome) -> None:
     """Keep serving until interrupted."""
     console.print(f"\nThe factory serves at {running.url} until you press Ctrl-C.")
     console.print(f"export IMAGEFACTORY_URL={running.url}", highlight=False)

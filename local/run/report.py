@@ -15,7 +15,7 @@ from local.run.story import IMAGES, Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """Whether the run came true, and the JSON object that says so; `problems` is empty where it did."""
 
     problems: tuple[str, ...]
@@ -29,7 +29,7 @@ def conclude(
     seconds: float,
     packer: str | dict[str, str],
     scenario: Scenario = RELEASE,
-) -> Outcome:
+) -> RunOutcome:
     """Hold what the API shows against what the scenario promises."""
     builds = story.builds()
     doubles = duplicates(builds)
@@ -61,7 +61,7 @@ def conclude(
     }
     if problems:
         facts["problems"] = problems
-    return Outcome(problems=tuple(problems), facts=facts)
+    return RunOutcome(problems=tuple(problems), facts=facts)
 
 
 def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
@@ -70,7 +70,7 @@ def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
     return sum(1 for count in counts.values() if count > 1)
 
 
-def print_table(console: Console, story: Story, outcome: Outcome) -> None:
+def print_table(console: Console, story: Story, outcome: RunOutcome) -> None:
     """Image, old and new version, parent version, reasons, gates, seconds."""
     table = Table(title=f"RHEL {story.release}: every image, and why it was last built", title_justify="left")
     for heading in ("image", "old version", "version", "built from", "reasons", "gates (* simulated)"):

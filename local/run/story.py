@@ -11,7 +11,7 @@ from typing import Any
 from imagefactory import folders, registration
 from imagefactory.client import Client
 from imagefactory.failures import CommandFailure
-from imagefactory.registration import Condition
+from imagefactory.registration import ExpectedVersion
 from local.run.stack import CHECKOUT, LIVE, Stack
 
 IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
@@ -63,7 +63,7 @@ class Story:
         registration.register_platform(self.admin, folders.load_platform(CHECKOUT / "images"))
         for name in IMAGES:
             folder = folders.load_image(CHECKOUT / "images" / name)
-            registration.register(self.admin, folder, Condition(create=True))
+            registration.register(self.admin, folder, ExpectedVersion(create=True))
             self.watch(self.look())
 
     def wait_for_first_builds(self) -> None:

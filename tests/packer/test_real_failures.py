@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer.command import Ended
+from builder.packer.command import RunEnd
 from pipeline_core.domain.errors import ErrorClass
 from tests.packer import workbench
 from tests.packer.workbench import Workbench
@@ -30,7 +30,7 @@ def test_a_build_that_fails_is_classified_and_cleaned_up(
     job = bench.root_job()
     bench.set_scenario({job.image: {"build": entry}})
     outcome = bench.run(job, tmp_path / "work")
-    assert (outcome.run.ended, outcome.run.exit_code) == (Ended.BY_ITSELF, 1)
+    assert (outcome.run.ended, outcome.run.exit_code) == (RunEnd.BY_ITSELF, 1)
     assert said in outcome.text
     assert outcome.failed(job).error_class is error_class
     assert bench.cloud.versions(job.destination) == []
@@ -50,7 +50,7 @@ def test_a_guest_that_hangs_is_ended_from_outside_and_cleaned_up(bench: Workbenc
     job = bench.root_job()
     bench.set_scenario({job.image: {"build": "hang"}})
     outcome = bench.run(job, tmp_path / "work", seconds=12)
-    assert outcome.run.ended is Ended.TIMED_OUT
+    assert outcome.run.ended is RunEnd.TIMED_OUT
     assert "Cancelling build" in outcome.text
     assert outcome.failed(job).error_class is ErrorClass.PROVISIONER
     assert bench.cloud.versions(job.destination) == []

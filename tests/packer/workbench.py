@@ -16,7 +16,7 @@ from typing import Any
 
 from builder.credential import TOKEN_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from builder.packer import command, failures, provisioners, template
-from builder.packer.failures import Failed
+from builder.packer.failures import PackerFailure
 from builder.stop import StopRequest
 from local.arm import launch
 from local.real_packer import RealPacker
@@ -41,9 +41,9 @@ class Outcome:
     run: command.PackerRun
     text: str
     folder: Path
-    plan: provisioners.Plan
+    plan: provisioners.ProvisionPlan
 
-    def failed(self, job: BuildJob) -> Failed:
+    def failed(self, job: BuildJob) -> PackerFailure:
         """As the builder classifies it."""
         return failures.of_build(
             ended=self.run.ended,
@@ -120,7 +120,7 @@ class Workbench:
             }
         )
 
-    def write(self, job: BuildJob, folder: Path) -> provisioners.Plan:
+    def write(self, job: BuildJob, folder: Path) -> provisioners.ProvisionPlan:
         """What the builder lays into the folder where Packer runs."""
         plan = provisioners.plan(job, frozenset(samples.BUNDLE), frozenset(samples.PLATFORM))
         (folder / "steps").mkdir(parents=True)

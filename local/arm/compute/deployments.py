@@ -13,8 +13,8 @@ from local.arm.compute.machines import Machines
 from local.arm.compute.networks import ADDRESS, INTERFACE, MACHINE, NETWORK, SECURITY_GROUP, Networks
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, group_id
-from local.arm.wire import Answer, ArmError, Call, Json, Route
-from local.scenario import Scenario
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
+from local.scenario import PackerScenario
 
 DEPLOYMENT: Final = "Microsoft.Resources/deployments"
 _PATH: Final = (
@@ -47,7 +47,7 @@ class Deployments:
         machines: Machines,
         networks: Networks,
         *,
-        scenario_for: Callable[[Any], Scenario],
+        scenario_for: Callable[[Any], PackerScenario],
     ) -> None:
         self._store = store
         self._operations = operations
@@ -55,19 +55,19 @@ class Deployments:
         self._networks = networks
         self._scenario_for = scenario_for
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [
-            Route("POST", f"{_PATH}/validate", self._validate),
-            Route("POST", f"{_PATH}/cancel", self._cancel),
-            Route("GET", f"{_PATH}/operations", self._list_operations),
-            Route("GET", _OPERATIONS, self._list_operations),
-            Route("GET", _PATH, lambda call: Answer(body=self._store.get(call.path).shown())),
-            Route("PUT", _PATH, self._put),
-            Route("DELETE", _PATH, self._delete),
+            ArmRoute("POST", f"{_PATH}/validate", self._validate),
+            ArmRoute("POST", f"{_PATH}/cancel", self._cancel),
+            ArmRoute("GET", f"{_PATH}/operations", self._list_operations),
+            ArmRoute("GET", _OPERATIONS, self._list_operations),
+            ArmRoute("GET", _PATH, lambda call: ArmAnswer(body=self._store.get(call.path).shown())),
+            ArmRoute("PUT", _PATH, self._put),
+            ArmRoute("DELETE", _PATH, self._delete),
         ]
 
-    def _validate(self, call: Call) -> Answer:
+    def _validate(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         place = call.path.rsplit("/", 1)[0]
         planned = self._plan(call, place.rsplit("/", 1)[1])
@@ -77,11 +77,11 @@ class Deployments:
             "timestamp": datetime.now(UTC).isoformat(),
             "validatedResources": [{"id": _id_of(call, each)} for each in planned],
         }
-        return Answer(
+        return ArmAnswer(
             body={"id": place, "name": place.rsplit("/", 1)[1], "type": DEPLOYMENT, "properties": shown}
         )
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         existed = self._store.find(call.path)
         if existed is not None and existed.state in ("Accepted", "Running"):
@@ -99,7 +99,7 @@ class Deployments:
         self._store.note(made.id, operations=())
         work = self._deploy(made.id, [(_id_of(call, each), each) for each in planned])
         headers = self._operations.begin(call, "Microsoft.Resources", "", work, below=made.id)
-        return Answer(status=200 if existed else 201, body=made.shown(), headers=headers)
+        return ArmAnswer(status=200 if existed else 201, body=made.shown(), headers=headers)
 
     async def _deploy(self, deployment: str, planned: list[tuple[str, Json]]) -> None:
         self._store.change(deployment, provisioningState="Running")
@@ -192,17 +192,17 @@ class Deployments:
             if subnet and subnet.lower() not in planned:
                 call.allows("POST", f"{subnet}/join")
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ArmAnswer:
         found = self._store.find(call.path)
         if found is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
 
         async def work() -> None:
             self._store.remove(found.id)
 
-        return Answer(status=202, headers=self._operations.begin_deletion(call, work()))
+        return ArmAnswer(status=202, headers=self._operations.begin_deletion(call, work()))
 
-    def _cancel(self, call: Call) -> Answer:
+    def _cancel(self, call: Call) -> ArmAnswer:
         deployment = self._store.get(call.path.rsplit("/", 1)[0])
         if deployment.state not in ("Accepted", "Running"):
             text = (
@@ -210,9 +210,9 @@ class Deployments:
             )
             raise ArmError(409, "DeploymentCannotBeCancelled", text)
         self._store.change(deployment.id, provisioningState="Canceled")
-        return Answer(status=204)
+        return ArmAnswer(status=204)
 
-    def _list_operations(self, call: Call) -> Answer:
+    def _list_operations(self, call: Call) -> ArmAnswer:
         name = call.names["deployment"]
         deployment = self._store.get(f"{group_id(call)}/providers/{DEPLOYMENT}/{name}")
         shown = [*deployment.hidden.get("operations", ())]
@@ -220,7 +220,7 @@ class Deployments:
             shown.append(
                 _operation(deployment, len(shown), {"provisioningOperation": "EvaluateDeploymentOutput"})
             )
-        return Answer(body={"value": shown})
+        return ArmAnswer(body={"value": shown})
 
     def _note(self, deployment: str, resource_id: str, kind: str, error: ArmError | None) -> None:
         found = self._store.find(deployment)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from local.arm.compute.networks import INTERFACE, MACHINE
 from local.arm.galleries.galleries import PROVIDER, VERSION
-from local.arm.galleries.marketplace import Marketplace
+from local.arm.galleries.marketplace import MarketplaceService
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, not_found
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 from local.guest.guests import Guests
 
 DISK: Final = "Microsoft.Compute/disks"
@@ -29,7 +29,7 @@ class Machines:
         self,
         store: Store,
         operations: Operations,
-        marketplace: Marketplace,
+        marketplace: MarketplaceService,
         guests: Guests,
         *,
         seconds: float,
@@ -40,22 +40,28 @@ class Machines:
         self._guests = guests
         self._seconds = seconds
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         machine, disks = _MACHINES + "/{machine}", f"{_GROUP}/providers/{DISK}"
-        actions = [Route("POST", f"{machine}/{verb}", self._power(state)) for verb, state in _POWER.items()]
+        actions = [
+            ArmRoute("POST", f"{machine}/{verb}", self._power(state)) for verb, state in _POWER.items()
+        ]
         return [
             *actions,
-            Route("POST", f"{machine}/generalize", self._generalize),
-            Route("GET", f"{machine}/instanceView", lambda call: Answer(body=self._view(self._parent(call)))),
-            Route("GET", machine, self._get),
-            Route("PUT", machine, self._put),
-            Route("DELETE", machine, self._delete),
-            Route("GET", _MACHINES, lambda call: self._list(call, MACHINE)),
-            Route("GET", f"{disks}/{{name}}", lambda call: Answer(body=self._store.get(call.path).shown())),
-            Route("PUT", f"{disks}/{{name}}", self._put_disk),
-            Route("DELETE", f"{disks}/{{name}}", self._delete_disk),
-            Route("GET", disks, lambda call: self._list(call, DISK)),
+            ArmRoute("POST", f"{machine}/generalize", self._generalize),
+            ArmRoute(
+                "GET", f"{machine}/instanceView", lambda call: ArmAnswer(body=self._view(self._parent(call)))
+            ),
+            ArmRoute("GET", machine, self._get),
+            ArmRoute("PUT", machine, self._put),
+            ArmRoute("DELETE", machine, self._delete),
+            ArmRoute("GET", _MACHINES, lambda call: self._list(call, MACHINE)),
+            ArmRoute(
+                "GET", f"{disks}/{{name}}", lambda call: ArmAnswer(body=self._store.get(call.path).shown())
+            ),
+            ArmRoute("PUT", f"{disks}/{{name}}", self._put_disk),
+            ArmRoute("DELETE", f"{disks}/{{name}}", self._delete_disk),
+            ArmRoute("GET", disks, lambda call: self._list(call, DISK)),
         ]
 
     def check(self, body: Json) -> None:
@@ -73,18 +79,18 @@ class Machines:
         self.check(body)
         await self._create(self._record(machine_id, body).id)
 
-    def _list(self, call: Call, kind: str) -> Answer:
+    def _list(self, call: Call, kind: str) -> ArmAnswer:
         found = self._store.children(call.path.split("/providers/")[0], kind)
-        return Answer(body={"value": [resource.shown() for resource in found]})
+        return ArmAnswer(body={"value": [resource.shown() for resource in found]})
 
-    def _get(self, call: Call) -> Answer:
+    def _get(self, call: Call) -> ArmAnswer:
         machine = self._store.get(call.path)
         shown = machine.shown()
         if call.query.get("$expand", "").lower() == "instanceview":
             shown["properties"] = {**machine.properties, "instanceView": self._view(machine)}
-        return Answer(body=shown)
+        return ArmAnswer(body=shown)
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         body = call.json()
         existed = self._store.find(call.path) is not None
@@ -92,7 +98,7 @@ class Machines:
             self.check(body)
         machine = self._record(call.path, body)
         headers = self._operations.begin(call, PROVIDER, machine.location, self._create(machine.id))
-        return Answer(status=200 if existed else 201, body=machine.shown(), headers=headers)
+        return ArmAnswer(status=200 if existed else 201, body=machine.shown(), headers=headers)
 
     def _record(self, machine_id: str, body: Json) -> Resource:
         existed = self._store.find(machine_id) is not None
@@ -166,7 +172,7 @@ class Machines:
             )
 
     def _power(self, state: str) -> Any:
-        def endpoint(call: Call) -> Answer:
+        def endpoint(call: Call) -> ArmAnswer:
             machine = self._parent(call)
             if machine.hidden.get("generalized") and state == "running":
                 raise ArmError(
@@ -176,7 +182,7 @@ class Machines:
 
         return endpoint
 
-    def _generalize(self, call: Call) -> Answer:
+    def _generalize(self, call: Call) -> ArmAnswer:
         machine = self._parent(call)
         if machine.hidden.get("power") not in ("deallocated", "stopped"):
             raise ArmError(
@@ -185,9 +191,9 @@ class Machines:
                 f"Operation 'generalize' is not allowed on VM '{machine.name}' since the VM is running or starting.",
             )
         self._store.note(machine.id, generalized=True)
-        return Answer(status=200)
+        return ArmAnswer(status=200)
 
-    def _accept(self, call: Call, machine: Resource, **hidden: Any) -> Answer:
+    def _accept(self, call: Call, machine: Resource, **hidden: Any) -> ArmAnswer:
         async def work() -> None:
             if self._store.find(machine.id) is None:
                 raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
@@ -197,19 +203,19 @@ class Machines:
 
         if hidden.get("power") != "running":
             self._guests.stop(machine.id)
-        return Answer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
+        return ArmAnswer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ArmAnswer:
         machine = self._store.find(call.path)
         if machine is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         self._store.change(machine.id, provisioningState="Deleting")
         self._guests.stop(machine.id)
 
         async def work() -> None:
             self._remove_now(machine.id)
 
-        return Answer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
+        return ArmAnswer(status=202, headers=self._operations.begin(call, PROVIDER, machine.location, work()))
 
     def _remove_now(self, machine_id: str) -> None:
         machine = self._store.find(machine_id)
@@ -222,7 +228,7 @@ class Machines:
         if machine.hidden.get("disk_goes"):
             self._store.remove(machine.hidden["disk"])
 
-    def _put_disk(self, call: Call) -> Answer:
+    def _put_disk(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         body = call.json()
         existed = self._store.find(call.path) is not None
@@ -233,12 +239,12 @@ class Machines:
             "properties": properties,
         }
         resource = self._store.put(call.path, DISK, made)
-        return Answer(status=200 if existed else 201, body=resource.shown())
+        return ArmAnswer(status=200 if existed else 201, body=resource.shown())
 
-    def _delete_disk(self, call: Call) -> Answer:
+    def _delete_disk(self, call: Call) -> ArmAnswer:
         resource = self._store.find(call.path)
         if resource is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         user = next(
             (each for each in self._store.all() if each.type == MACHINE and _uses(each, resource.id)), None
         )
@@ -246,7 +252,7 @@ class Machines:
             text = f"Disk {resource.name} is attached to VM {user.id}."
             raise ArmError(409, "OperationNotAllowed", text)
         self._store.remove(resource.id)
-        return Answer(status=200)
+        return ArmAnswer(status=200)
 
     def _parent(self, call: Call) -> Resource:
         return self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])

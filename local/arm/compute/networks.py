@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 PROVIDER: Final = "Microsoft.Network"
 INTERFACE: Final = "Microsoft.Network/networkInterfaces"
@@ -50,21 +50,23 @@ class Networks:
             {"location": location, "properties": {"addressSpace": space, "subnets": subnets}},
         )
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         subnet = f"{_GROUP}/providers/{NETWORK}/{{network}}/subnets/{{name}}"
-        found = [Route("GET", subnet, lambda call: Answer(body=self._subnet(call.path)))]
+        found = [ArmRoute("GET", subnet, lambda call: ArmAnswer(body=self._subnet(call.path)))]
         for kind in _KINDS:
             found += self._routes_of(kind)
         return found
 
-    def _routes_of(self, kind: str) -> list[Route]:
+    def _routes_of(self, kind: str) -> list[ArmRoute]:
         folder = f"{_GROUP}/providers/{kind}"
         return [
-            Route("GET", f"{folder}/{{name}}", lambda call: Answer(body=self._store.get(call.path).shown())),
-            Route("PUT", f"{folder}/{{name}}", lambda call: self._put(call, kind)),
-            Route("DELETE", f"{folder}/{{name}}", self._delete),
-            Route("GET", folder, lambda call: self._list(call, kind)),
+            ArmRoute(
+                "GET", f"{folder}/{{name}}", lambda call: ArmAnswer(body=self._store.get(call.path).shown())
+            ),
+            ArmRoute("PUT", f"{folder}/{{name}}", lambda call: self._put(call, kind)),
+            ArmRoute("DELETE", f"{folder}/{{name}}", self._delete),
+            ArmRoute("GET", folder, lambda call: self._list(call, kind)),
         ]
 
     def check(self, kind: str, body: Json, planned: frozenset[str]) -> None:
@@ -102,27 +104,27 @@ class Networks:
         shown = {**own, "privateIPAddress": self._address, "provisioningState": "Succeeded", "primary": True}
         return {"name": name, "id": f"{interface}/ipConfigurations/{name}", "properties": shown}
 
-    def _put(self, call: Call, kind: str) -> Answer:
+    def _put(self, call: Call, kind: str) -> ArmAnswer:
         demand_group(self._store, call)
         existed = self._store.find(call.path) is not None
         resource = self.create(kind, call.path, call.json())
-        return Answer(status=200 if existed else 201, body=resource.shown())
+        return ArmAnswer(status=200 if existed else 201, body=resource.shown())
 
-    def _list(self, call: Call, kind: str) -> Answer:
+    def _list(self, call: Call, kind: str) -> ArmAnswer:
         found = self._store.children(call.path.split("/providers/")[0], kind)
-        return Answer(body={"value": [resource.shown() for resource in found]})
+        return ArmAnswer(body={"value": [resource.shown() for resource in found]})
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ArmAnswer:
         resource = self._store.find(call.path)
         if resource is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         if self._user(resource) is None:
             self._store.remove(resource.id)
-            return Answer(status=200)
+            return ArmAnswer(status=200)
         if self._patience == 0:
             raise self._refusal(resource)
         work = self._remove_unused(resource)
-        return Answer(status=202, headers=self._operations.begin(call, PROVIDER, resource.location, work))
+        return ArmAnswer(status=202, headers=self._operations.begin(call, PROVIDER, resource.location, work))
 
     async def _remove_unused(self, resource: Resource) -> None:
         end = time.monotonic() + self._patience

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.arm.containers.environment import ContainerPlatform, new_identity_header
-from local.arm.containers.quota import Limits, Quota
+from local.arm.containers.quota import Quota, RegionLimits
 from local.arm.containers.run import Container, ContainerRun, group_state, parse_containers
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, short_region
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 PROVIDER: Final = "Microsoft.ContainerInstance"
 GROUP: Final = "Microsoft.ContainerInstance/containerGroups"
@@ -37,7 +37,7 @@ class _Group:
     life: int = 0  # counts starts: a run of an earlier life may not start again
 
 
-class Containers:
+class ContainerGroupService:
     """Container groups. `attach(header, identity ids)` says which identities an identity secret stands for."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Containers:
         operations: Operations,
         platform: ContainerPlatform,
         *,
-        limits: Limits,
+        limits: RegionLimits,
         attach: Callable[[str, tuple[str, ...]], None],
     ) -> None:
         self._store = store
@@ -58,20 +58,20 @@ class Containers:
         self._quota = Quota(limits)
         self._count = 0
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         group = _GROUPS + "/{name}"
         return [
-            Route("GET", _GROUPS, lambda call: self._list(call.path.split("/providers/")[0])),
-            Route("GET", f"{_SUBSCRIPTION}/containerGroups", lambda call: self._list(_scope(call))),
-            Route("GET", f"{_SUBSCRIPTION}/locations/{{location}}/usages", self._usages),
-            Route("GET", group, self._get),
-            Route("PUT", group, self._put),
-            Route("DELETE", group, self._delete),
-            Route("POST", f"{group}/start", self._start),
-            Route("POST", f"{group}/restart", self._start),
-            Route("POST", f"{group}/stop", self._stop),
-            Route("GET", f"{group}/containers/{{container}}/logs", self._logs),
+            ArmRoute("GET", _GROUPS, lambda call: self._list(call.path.split("/providers/")[0])),
+            ArmRoute("GET", f"{_SUBSCRIPTION}/containerGroups", lambda call: self._list(_scope(call))),
+            ArmRoute("GET", f"{_SUBSCRIPTION}/locations/{{location}}/usages", self._usages),
+            ArmRoute("GET", group, self._get),
+            ArmRoute("PUT", group, self._put),
+            ArmRoute("DELETE", group, self._delete),
+            ArmRoute("POST", f"{group}/start", self._start),
+            ArmRoute("POST", f"{group}/restart", self._start),
+            ArmRoute("POST", f"{group}/stop", self._stop),
+            ArmRoute("GET", f"{group}/containers/{{container}}/logs", self._logs),
         ]
 
     def live(self) -> list[Json]:
@@ -94,13 +94,13 @@ class Containers:
         runs = [run for group in self._groups.values() for run in group.runs]
         await asyncio.gather(*(run.stop(grace) for run in runs))
 
-    def _list(self, scope: str) -> Answer:
-        return Answer(body={"value": [_listed(each) for each in self._store.children(scope, GROUP)]})
+    def _list(self, scope: str) -> ArmAnswer:
+        return ArmAnswer(body={"value": [_listed(each) for each in self._store.children(scope, GROUP)]})
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(body=self._shown(self._store.get(call.path)))
+    def _get(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(body=self._shown(self._store.get(call.path)))
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         body = call.json()
         properties: Json = body.get("properties") or {}
@@ -141,7 +141,7 @@ class Containers:
             group.identity_header, tuple((body.get("identity") or {}).get("userAssignedIdentities") or ())
         )
         headers = self._operations.begin(call, PROVIDER, resource.location, self._launch(resource.id, group))
-        return Answer(status=200 if before else 201, body=self._shown(resource), headers=headers)
+        return ArmAnswer(status=200 if before else 201, body=self._shown(resource), headers=headers)
 
     async def _launch(self, group_id: str, group: _Group) -> None:
         group.life += 1
@@ -186,29 +186,29 @@ class Containers:
     async def _halt(self, group: _Group) -> None:
         await asyncio.gather(*(run.stop(self._limits.grace_seconds) for run in group.runs))
 
-    def _start(self, call: Call) -> Answer:
+    def _start(self, call: Call) -> ArmAnswer:
         resource = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
         self._store.change(resource.id, provisioningState="Pending")
         group = self._groups[resource.id.lower()]
         headers = self._operations.begin(call, PROVIDER, resource.location, self._launch(resource.id, group))
-        return Answer(status=202, headers=headers)
+        return ArmAnswer(status=202, headers=headers)
 
-    def _stop(self, call: Call) -> Answer:
+    def _stop(self, call: Call) -> ArmAnswer:
         resource = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
         group = self._groups[resource.id.lower()]
         group.stopped = True
         group.life += 1
         self._store.change(resource.id, provisioningState="Succeeded")
         self._operations.run(self._halt(group))
-        return Answer(status=204)
+        return ArmAnswer(status=204)
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ArmAnswer:
         resource = self._store.find(call.path)
         if resource is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         resource = self._store.change(resource.id, provisioningState="Deleting")
         headers = self._operations.begin(call, PROVIDER, resource.location, self._remove(resource.id))
-        return Answer(status=202, body=self._shown(resource), headers=headers)
+        return ArmAnswer(status=202, body=self._shown(resource), headers=headers)
 
     def _end(self, group_id: str) -> None:
         self._store.change(group_id, provisioningState="Deleting")
@@ -224,7 +224,7 @@ class Containers:
             self._store.remove(group_id)
             self._groups.pop(group_id.lower(), None)
 
-    def _logs(self, call: Call) -> Answer:
+    def _logs(self, call: Call) -> ArmAnswer:
         resource = self._store.get(call.path.split("/containers/")[0])
         name = call.names["container"]
         runs = self._groups[resource.id.lower()].runs
@@ -234,7 +234,7 @@ class Containers:
         text = run.log()
         if "tail" in call.query:
             text = "".join(text.splitlines(keepends=True)[-int(call.query["tail"]) :])
-        return Answer(body={"content": text})
+        return ArmAnswer(body={"content": text})
 
     def _shown(self, resource: Resource) -> Json:
         group = self._groups.get(resource.id.lower())
@@ -276,9 +276,9 @@ class Containers:
                 "terminated, you must delete it first and then create a new one.",
             )
 
-    def _usages(self, call: Call) -> Answer:
+    def _usages(self, call: Call) -> ArmAnswer:
         location = short_region(call.names["location"])
-        return Answer(body={"value": self._quota.shown(*self._used(location))})
+        return ArmAnswer(body={"value": self._quota.shown(*self._used(location))})
 
     def _used(self, location: str) -> tuple[int, float]:
         here = [key for key in self._groups if self._store.get(key).location == location]

@@ -8,7 +8,7 @@ from local.arm.wire import ArmError, Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RegionLimits:
     """Azure's quotas of one region, and how long things take here."""
 
     groups: int = 100
@@ -21,7 +21,7 @@ class Limits:
 class Quota:
     """What is left of the limits. The caller knows what is in use."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RegionLimits) -> None:
         self._limits = limits
         self._created: deque[tuple[float, str]] = deque()
 

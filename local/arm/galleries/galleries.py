@@ -4,7 +4,7 @@ from typing import Final
 
 from local.arm.operations import Operations
 from local.arm.store import Store, demand_group
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 PROVIDER: Final = "Microsoft.Compute"
 GALLERY: Final = "Microsoft.Compute/galleries"
@@ -18,7 +18,7 @@ DEFINITIONS_PATH: Final = GALLERIES_PATH + "/{gallery}/images"
 _FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
 
 
-class Galleries:
+class GalleryService:
     """Galleries and image definitions."""
 
     def __init__(self, store: Store, operations: Operations) -> None:
@@ -30,36 +30,38 @@ class Galleries:
         body: Json = {"location": location, "tags": {}, "properties": {"provisioningState": "Succeeded"}}
         self._store.put(resource_id, GALLERY, body)
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         gallery, definition = GALLERIES_PATH + "/{gallery}", DEFINITIONS_PATH + "/{image}"
         return [
-            Route("GET", GALLERIES_PATH, lambda call: self._list(call, GALLERY)),
-            Route("GET", gallery, self._get),
-            Route("PUT", gallery, self._put_gallery),
-            Route("DELETE", gallery, lambda call: self._delete(call, DEFINITION)),
-            Route("GET", DEFINITIONS_PATH, self._list_definitions),
-            Route("GET", definition, self._get),
-            Route("PUT", definition, self._put_definition),
-            Route("DELETE", definition, lambda call: self._delete(call, VERSION)),
+            ArmRoute("GET", GALLERIES_PATH, lambda call: self._list(call, GALLERY)),
+            ArmRoute("GET", gallery, self._get),
+            ArmRoute("PUT", gallery, self._put_gallery),
+            ArmRoute("DELETE", gallery, lambda call: self._delete(call, DEFINITION)),
+            ArmRoute("GET", DEFINITIONS_PATH, self._list_definitions),
+            ArmRoute("GET", definition, self._get),
+            ArmRoute("PUT", definition, self._put_definition),
+            ArmRoute("DELETE", definition, lambda call: self._delete(call, VERSION)),
         ]
 
-    def _get(self, call: Call) -> Answer:
-        return Answer(body=self._store.get(call.path).shown())
+    def _get(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(body=self._store.get(call.path).shown())
 
-    def _list(self, call: Call, resource_type: str) -> Answer:
+    def _list(self, call: Call, resource_type: str) -> ArmAnswer:
         found = self._store.children(call.path.split("/providers/")[0], resource_type)
-        return Answer(body={"value": [resource.shown() for resource in found]})
+        return ArmAnswer(body={"value": [resource.shown() for resource in found]})
 
-    def _list_definitions(self, call: Call) -> Answer:
+    def _list_definitions(self, call: Call) -> ArmAnswer:
         gallery = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
-        return Answer(body={"value": [each.shown() for each in self._store.children(gallery.id, DEFINITION)]})
+        return ArmAnswer(
+            body={"value": [each.shown() for each in self._store.children(gallery.id, DEFINITION)]}
+        )
 
-    def _put_gallery(self, call: Call) -> Answer:
+    def _put_gallery(self, call: Call) -> ArmAnswer:
         demand_group(self._store, call)
         return self._put(call, GALLERY, {"identifier": {"uniqueName": f"local-{call.names['gallery']}"}})
 
-    def _put_definition(self, call: Call) -> Answer:
+    def _put_definition(self, call: Call) -> ArmAnswer:
         gallery = self._store.get(call.path.split("/images/")[0])
         wanted: Json = call.json().get("properties") or {}
         for required in ("osType", "osState", "identifier"):
@@ -93,7 +95,7 @@ class Galleries:
                     target="galleryImage.properties.identifier",
                 )
 
-    def _put(self, call: Call, resource_type: str, defaults: Json) -> Answer:
+    def _put(self, call: Call, resource_type: str, defaults: Json) -> ArmAnswer:
         body = call.json()
         location = body.get("location")
         if not location:
@@ -110,15 +112,15 @@ class Galleries:
             {"location": location, "tags": body.get("tags") or {}, "properties": properties},
         )
         headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
-        return Answer(status=200 if existed else 201, body=resource.shown(), headers=headers)
+        return ArmAnswer(status=200 if existed else 201, body=resource.shown(), headers=headers)
 
     async def _finish(self, resource_id: str) -> None:
         self._store.change(resource_id, provisioningState="Succeeded")
 
-    def _delete(self, call: Call, child_type: str) -> Answer:
+    def _delete(self, call: Call, child_type: str) -> ArmAnswer:
         resource = self._store.find(call.path)
         if resource is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         children = self._store.children(resource.id, child_type)
         if children:
             names = ", ".join(child.id.split("/providers/")[1] for child in children[:5])
@@ -130,7 +132,7 @@ class Galleries:
             )
         self._store.change(resource.id, provisioningState="Deleting")
         headers = self._operations.begin(call, PROVIDER, resource.location, self._remove(resource.id))
-        return Answer(status=202, headers=headers)
+        return ArmAnswer(status=202, headers=headers)
 
     async def _remove(self, resource_id: str) -> None:
         self._store.remove(resource_id)

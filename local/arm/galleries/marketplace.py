@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local.arm.store import short_region
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 _PUBLISHERS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers"
 _SKUS = _PUBLISHERS + "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus"
@@ -32,7 +32,7 @@ class Sku:
         return _key(self.publisher, self.offer, self.sku)
 
 
-class Marketplace:
+class MarketplaceService:
     """SKUs and their versions; the same in every location it knows."""
 
     def __init__(self, offered: Mapping[str, Any]) -> None:
@@ -78,35 +78,35 @@ class Marketplace:
                 target="imageReference",
             )
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [
-            Route("GET", _SKUS, self._list_skus),
-            Route("GET", f"{_SKUS}/{{sku}}/versions", self._list_versions),
-            Route("GET", f"{_SKUS}/{{sku}}/versions/{{version}}", self._get_version),
+            ArmRoute("GET", _SKUS, self._list_skus),
+            ArmRoute("GET", f"{_SKUS}/{{sku}}/versions", self._list_versions),
+            ArmRoute("GET", f"{_SKUS}/{{sku}}/versions/{{version}}", self._get_version),
         ]
 
-    def _list_skus(self, call: Call) -> Answer:
+    def _list_skus(self, call: Call) -> ArmAnswer:
         location = self._location(call)
         wanted = (call.names["publisher"].lower(), call.names["offer"].lower())
         skus = [sku for key, sku in sorted(self._skus.items()) if key[:2] == wanted]
         if not skus:
             raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
         folder = call.path.rstrip("/")
-        return Answer(
+        return ArmAnswer(
             body=[{"id": f"{folder}/{sku.sku}", "name": sku.sku, "location": location} for sku in skus]
         )
 
-    def _list_versions(self, call: Call) -> Answer:
+    def _list_versions(self, call: Call) -> ArmAnswer:
         location = self._location(call)
         versions = sorted(self._versions[self._sku(call).key])  # by text, which is not by number
         if call.query.get("$orderby", "").lower().startswith("name desc"):
             versions.reverse()
         if "$top" in call.query:
             versions = versions[: int(call.query["$top"])]
-        return Answer(body=[self._shown(call.path, location, version) for version in versions])
+        return ArmAnswer(body=[self._shown(call.path, location, version) for version in versions])
 
-    def _get_version(self, call: Call) -> Answer:
+    def _get_version(self, call: Call) -> ArmAnswer:
         location = self._location(call)
         sku, version = self._sku(call), call.names["version"]
         if version not in self._versions[sku.key]:
@@ -119,7 +119,7 @@ class Marketplace:
             "imageDeprecationStatus": {"imageState": "Active"},
         }  # no plan: RedHat:RHEL is pay-as-you-go
         shown = self._shown(call.path.rsplit("/", 1)[0], location, version)
-        return Answer(body={**shown, "properties": properties})
+        return ArmAnswer(body={**shown, "properties": properties})
 
     def _shown(self, folder: str, location: str, version: str) -> Json:
         return {"id": f"{folder.rstrip('/')}/{version}", "name": version, "location": location}
@@ -142,9 +142,9 @@ class Marketplace:
         return self._skus[key]
 
 
-def load(path: Path) -> Marketplace:
+def load(path: Path) -> MarketplaceService:
     """The Marketplace of a data file."""
-    return Marketplace(json.loads(path.read_text(encoding="utf-8")))
+    return MarketplaceService(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:

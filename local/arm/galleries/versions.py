@@ -13,7 +13,7 @@ from typing import Any, Final
 from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
-from local.arm.wire import Answer, ArmError, Call, Json, Route
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 INT32_MAX: Final = 2_147_483_647
 _NAME: Final = re.compile(r"(\d{1,10})\.(\d{1,10})\.(\d{1,10})", re.ASCII)
@@ -34,29 +34,31 @@ class GalleryVersions:
         self._seconds = replication_seconds
         self._replicas: dict[str, dict[str, datetime]] = {}  # version id -> region -> when its copy is there
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         version = _VERSIONS_PATH + "/{version}"
         return [
-            Route("GET", _VERSIONS_PATH, self._list),
-            Route("GET", version, self._get),
-            Route("PUT", version, self._put),
-            Route("PATCH", version, self._patch),
-            Route("DELETE", version, self._delete),
+            ArmRoute("GET", _VERSIONS_PATH, self._list),
+            ArmRoute("GET", version, self._get),
+            ArmRoute("PUT", version, self._put),
+            ArmRoute("PATCH", version, self._patch),
+            ArmRoute("DELETE", version, self._delete),
         ]
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: Call) -> ArmAnswer:
         definition = self._store.get(call.path.rstrip("/").rsplit("/", 1)[0])
-        return Answer(body={"value": [each.shown() for each in self._store.children(definition.id, VERSION)]})
+        return ArmAnswer(
+            body={"value": [each.shown() for each in self._store.children(definition.id, VERSION)]}
+        )
 
-    def _get(self, call: Call) -> Answer:
+    def _get(self, call: Call) -> ArmAnswer:
         version = self._store.get(call.path)
         shown = version.shown()
         if call.query.get("$expand", "").lower() == "replicationstatus":
             shown["properties"] = {**version.properties, "replicationStatus": self._replication(version)}
-        return Answer(body=shown)
+        return ArmAnswer(body=shown)
 
-    def _put(self, call: Call) -> Answer:
+    def _put(self, call: Call) -> ArmAnswer:
         definition = self._store.get(call.path.split("/versions/")[0])
         _demand_name(call.names["version"])
         body = call.json()
@@ -98,12 +100,12 @@ class GalleryVersions:
         )
         self._plan_copies(resource.id, regions)
         headers = self._operations.begin(call, PROVIDER, location, self._finish(resource.id))
-        return Answer(status=201, body=resource.shown(), headers=headers)
+        return ArmAnswer(status=201, body=resource.shown(), headers=headers)
 
-    def _patch(self, call: Call) -> Answer:
+    def _patch(self, call: Call) -> ArmAnswer:
         return self._update(call, self._store.get(call.path), call.json())
 
-    def _update(self, call: Call, before: Resource, body: Json) -> Answer:
+    def _update(self, call: Call, before: Resource, body: Json) -> ArmAnswer:
         if before.state not in ("Succeeded", "Failed"):
             raise ArmError(
                 409,
@@ -122,15 +124,15 @@ class GalleryVersions:
         )
         self._plan_copies(resource.id, publishing["targetRegions"])
         headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
-        return Answer(status=200, body=resource.shown(), headers=headers)
+        return ArmAnswer(status=200, body=resource.shown(), headers=headers)
 
-    def _delete(self, call: Call) -> Answer:
+    def _delete(self, call: Call) -> ArmAnswer:
         version = self._store.find(call.path)
         if version is None:
-            return Answer(status=204)
+            return ArmAnswer(status=204)
         self._store.change(version.id, provisioningState="Deleting")
         headers = self._operations.begin(call, PROVIDER, version.location, self._remove(version.id))
-        return Answer(status=202, headers=headers)
+        return ArmAnswer(status=202, headers=headers)
 
     async def _finish(self, version_id: str) -> None:
         ready = max(self._replicas[version_id.lower()].values())

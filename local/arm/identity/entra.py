@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
-from local.arm.identity.tokens import Refused, Tokens
-from local.arm.wire import Answer, Call, Json, Route
+from local.arm.identity.tokens import InvalidToken, TokenIssuer
+from local.arm.wire import ArmAnswer, ArmRoute, Call, Json
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -17,26 +17,26 @@ _JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class Entra:
     """One tenant's endpoints; `arm` and `authority` are their addresses."""
 
-    def __init__(self, tokens: Tokens, *, arm: str) -> None:
+    def __init__(self, tokens: TokenIssuer, *, arm: str) -> None:
         self._tokens = tokens
         self._arm = arm
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The endpoints; none demands an api-version."""
         tenant = "/{tenant}"
         return [
-            Route("GET", "/metadata/endpoints", self._endpoints, api_version=False),
-            Route(
+            ArmRoute("GET", "/metadata/endpoints", self._endpoints, api_version=False),
+            ArmRoute(
                 "GET", f"{tenant}/v2.0/.well-known/openid-configuration", self._discovery, api_version=False
             ),
-            Route("GET", f"{tenant}/.well-known/openid-configuration", self._discovery, api_version=False),
-            Route("GET", f"{tenant}/discovery/v2.0/keys", self._keys, api_version=False),
-            Route("GET", f"{tenant}/discovery/keys", self._keys, api_version=False),
-            Route("POST", f"{tenant}/oauth2/v2.0/token", self._token, api_version=False),
-            Route("POST", f"{tenant}/oauth2/token", self._token, api_version=False),
+            ArmRoute("GET", f"{tenant}/.well-known/openid-configuration", self._discovery, api_version=False),
+            ArmRoute("GET", f"{tenant}/discovery/v2.0/keys", self._keys, api_version=False),
+            ArmRoute("GET", f"{tenant}/discovery/keys", self._keys, api_version=False),
+            ArmRoute("POST", f"{tenant}/oauth2/v2.0/token", self._token, api_version=False),
+            ArmRoute("POST", f"{tenant}/oauth2/token", self._token, api_version=False),
         ]
 
-    def _endpoints(self, call: Call) -> Answer:
+    def _endpoints(self, call: Call) -> ArmAnswer:
         body: Json = {
             "name": "AzureCloud",
             "portal": "https://portal.azure.com",
@@ -50,9 +50,9 @@ class Entra:
             "suffixes": {"keyVaultDns": "vault.azure.net", "storage": "core.windows.net"},
         }
         is_list = call.api_version and call.api_version < "2022-09-01"
-        return Answer(body=[body] if is_list else body)
+        return ArmAnswer(body=[body] if is_list else body)
 
-    def _discovery(self, call: Call) -> Answer:
+    def _discovery(self, call: Call) -> ArmAnswer:
         home = f"{self._tokens.authority}/{self._tokens.tenant}"
         body: Json = {
             "issuer": self._tokens.issuer,
@@ -65,25 +65,25 @@ class Entra:
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             "tenant_region_scope": "EU",
         }
-        return Answer(body=body)
+        return ArmAnswer(body=body)
 
-    def _keys(self, call: Call) -> Answer:
-        return Answer(body=self._tokens.keys())
+    def _keys(self, call: Call) -> ArmAnswer:
+        return ArmAnswer(body=self._tokens.keys())
 
-    def _token(self, call: Call) -> Answer:
+    def _token(self, call: Call) -> ArmAnswer:
         form = {key: values[0] for key, values in parse_qs(call.content.decode("utf-8", "replace")).items()}
         client = form.get("client_id", "")
         assertion = form.get("client_assertion", "")
         proof = form.get("client_secret") or assertion
         if form.get("grant_type") != "client_credentials" or not client or not proof:
             text = "AADSTS900144: client_credentials with client_id and client_secret or client_assertion is needed."
-            return Answer(status=400, body={"error": "invalid_request", "error_description": text})
+            return ArmAnswer(status=400, body={"error": "invalid_request", "error_description": text})
         if assertion:
             try:
                 self._demand_assertion(form)
-            except Refused as error:
+            except InvalidToken as error:
                 text = f"AADSTS700213: No matching federated identity record found for presented assertion: {error}."
-                return Answer(status=401, body={"error": "invalid_client", "error_description": text})
+                return ArmAnswer(status=401, body={"error": "invalid_client", "error_description": text})
         wanted = form.get("resource") or form.get("scope", "").split(" ")[0].removesuffix("/.default")
         token = self._tokens.mint_resource(client, wanted.rstrip("/"))
         body: Json = {
@@ -92,9 +92,9 @@ class Entra:
             "ext_expires_in": 3600,
             "access_token": token,
         }
-        return Answer(body=body)
+        return ArmAnswer(body=body)
 
     def _demand_assertion(self, form: Mapping[str, str]) -> None:
         if form.get("client_assertion_type") != _JWT_BEARER:
-            raise Refused("client_assertion_type is not jwt-bearer")
+            raise InvalidToken("client_assertion_type is not jwt-bearer")
         self._tokens.verify_workload(form["client_assertion"], form["client_id"])

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from local.arm.identity.tokens import LIFE_SECONDS, Tokens
-from local.arm.wire import Answer, Call, Json, Route
+from local.arm.identity.tokens import LIFE_SECONDS, TokenIssuer
+from local.arm.wire import ArmAnswer, ArmRoute, Call, Json
 
 WORKLOAD_PATH: Final = "/workload/token"
 
@@ -21,7 +21,7 @@ class Identities:
     """
 
     def __init__(
-        self, tokens: Tokens, *, host_header: str, builder_client_id: str, known: Mapping[str, str]
+        self, tokens: TokenIssuer, *, host_header: str, builder_client_id: str, known: Mapping[str, str]
     ) -> None:
         self._tokens = tokens
         self._builder = builder_client_id
@@ -36,15 +36,15 @@ class Identities:
         clients = {self._known.get(each.lower(), self._builder) for each in identities}
         self._attached[header] = frozenset(clients - {""})
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[ArmRoute]:
         """The three endpoints: App Service's, the metadata service's, and a workload identity's issuer."""
         return [
-            Route("GET", "/msi/token", self._app_service, api_version=False),
-            Route("GET", "/metadata/identity/oauth2/token", self._metadata, api_version=False),
-            Route("GET", WORKLOAD_PATH, self._workload, api_version=False),
+            ArmRoute("GET", "/msi/token", self._app_service, api_version=False),
+            ArmRoute("GET", "/metadata/identity/oauth2/token", self._metadata, api_version=False),
+            ArmRoute("GET", WORKLOAD_PATH, self._workload, api_version=False),
         ]
 
-    def _app_service(self, call: Call) -> Answer:
+    def _app_service(self, call: Call) -> ArmAnswer:
         header = call.headers.get("x-identity-header", "")
         if header not in self._attached:
             return _refusal(
@@ -54,13 +54,13 @@ class Identities:
             return _refusal(400, "invalid_request", "api-version 2019-08-01 is the one that is served.")
         return self._mint(call, self._attached[header])
 
-    def _metadata(self, call: Call) -> Answer:
+    def _metadata(self, call: Call) -> ArmAnswer:
         if call.headers.get("metadata", "").lower() != "true":
             return _refusal(400, "bad_request_102", "Required metadata header not specified")
         # No secret comes with this request, so it may only ever stand for the builder.
         return self._mint(call, frozenset({self._builder}) if self._builder else None)
 
-    def _workload(self, call: Call) -> Answer:
+    def _workload(self, call: Call) -> ArmAnswer:
         """As a build service's issuer answers: the bearer is the container's secret, the value is a JWT."""
         scheme, _, secret = call.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or secret not in self._attached:
@@ -69,9 +69,9 @@ class Identities:
         client = self._builder if allowed is None else min(allowed, default="")
         if not client or not call.query.get("audience"):
             return _refusal(400, "invalid_request", "an identity and the parameter 'audience' are needed")
-        return Answer(body={"value": self._tokens.mint_workload(client, call.query["audience"])})
+        return ArmAnswer(body={"value": self._tokens.mint_workload(client, call.query["audience"])})
 
-    def _mint(self, call: Call, allowed: frozenset[str] | None) -> Answer:
+    def _mint(self, call: Call, allowed: frozenset[str] | None) -> ArmAnswer:
         resource = call.query.get("resource", "")
         if not resource:
             return _refusal(400, "invalid_request", "The parameter 'resource' is required.")
@@ -90,8 +90,8 @@ class Identities:
             "resource": resource,
             "token_type": "Bearer",
         }
-        return Answer(body=body)
+        return ArmAnswer(body=body)
 
 
-def _refusal(status: int, code: str, text: str) -> Answer:
-    return Answer(status=status, body={"error": code, "error_description": text})
+def _refusal(status: int, code: str, text: str) -> ArmAnswer:
+    return ArmAnswer(status=status, body={"error": code, "error_description": text})

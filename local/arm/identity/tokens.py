@@ -21,7 +21,7 @@ VAULT_AUDIENCES: Final = frozenset({"https://vault.azure.net"})
 _KEY_NAMES: Final = uuid.UUID("6f2f2b0c-6d2c-4d0c-9d52-0c6a3f8b1d11")
 
 
-class Refused(Exception):
+class InvalidToken(Exception):
     """A token that does not hold; the text says why."""
 
 
@@ -33,7 +33,7 @@ class Caller:
     object_id: str
 
 
-class Tokens:
+class TokenIssuer:
     """Mints and verifies tokens of one tenant."""
 
     def __init__(self, *, tenant: str, authority: str) -> None:
@@ -89,7 +89,7 @@ class Tokens:
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except jwt.InvalidTokenError as error:
-            raise Refused(str(error)) from error
+            raise InvalidToken(str(error)) from error
 
     def mint_person(
         self,
@@ -124,9 +124,9 @@ class Tokens:
                 issuer=[f"https://sts.windows.net/{self.tenant}/", self.issuer],
             )
         except jwt.InvalidTokenError as error:
-            raise Refused(str(error)) from error
+            raise InvalidToken(str(error)) from error
         if str(claims["aud"]).rstrip("/") not in audiences:
-            raise Refused(f"its audience is {claims['aud']}")
+            raise InvalidToken(f"its audience is {claims['aud']}")
         return Caller(client_id=str(claims.get("appid") or claims.get("azp")), object_id=str(claims["oid"]))
 
     def _sign(self, claims: Mapping[str, Any], audience: str, life_seconds: int) -> str:

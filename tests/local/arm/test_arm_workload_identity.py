@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from local.arm import launch
-from local.arm.identity.tokens import EXCHANGE_AUDIENCE, Tokens, object_id
+from local.arm.identity.tokens import EXCHANGE_AUDIENCE, TokenIssuer, object_id
 from tests.local.arm.conftest import BUILDER
 
 _BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -64,7 +64,7 @@ def test_the_issuers_token_becomes_one_of_the_builder(arm: launch.RunningArm) ->
 
 @pytest.mark.parametrize("wrong", ["signature", "issuer", "audience", "subject", "type", "form"])
 def test_an_assertion_that_is_wrong_in_any_way_is_refused(arm: launch.RunningArm, wrong: str) -> None:
-    stranger = Tokens(tenant=arm.tenant_id, authority=arm.authority)
+    stranger = TokenIssuer(tenant=arm.tenant_id, authority=arm.authority)
     changes = {
         "signature": {"client_assertion": stranger.mint_workload(BUILDER, EXCHANGE_AUDIENCE)},
         "issuer": {"client_assertion": arm.token("somebody", EXCHANGE_AUDIENCE)},
