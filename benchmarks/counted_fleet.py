@@ -73,7 +73,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class CountedFleet:
     """A world at rest, and the counts of its ports."""
 
     world: World
@@ -85,7 +85,7 @@ class Fleet:
         return tables + self.counts
 
 
-def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | None = None) -> Fleet:
+def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | None = None) -> CountedFleet:
     """`images` images (or those of `parents`), each built once and then once for each further release."""
     counts: Counter[str] = Counter()
 
@@ -107,7 +107,7 @@ def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | N
         made.publish_release(version)
         made.factory.poller.poll()
         made.drain(limit=DELIVERIES)
-    return Fleet(world=made, counts=counts)
+    return CountedFleet(world=made, counts=counts)
 
 
 def lose(made: World) -> None:
@@ -157,7 +157,7 @@ def kinds_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, int]:
     )
 
 
-def _measured(fleet_: Fleet, work: Callable[[], tuple[int, int]]) -> Way:
+def _measured(fleet_: CountedFleet, work: Callable[[], tuple[int, int]]) -> Way:
     before, started = fleet_.calls(), time.process_time()
     steps, problems = work()
     seconds = time.process_time() - started
@@ -170,7 +170,7 @@ def _measured(fleet_: Fleet, work: Callable[[], tuple[int, int]]) -> Way:
     )
 
 
-def derived(fleet_: Fleet) -> Way:
+def derived(fleet_: CountedFleet) -> Way:
     """The present recovery, step by step as the command asks for it."""
 
     def work() -> tuple[int, int]:
@@ -184,7 +184,7 @@ def derived(fleet_: Fleet) -> Way:
     return _measured(fleet_, work)
 
 
-def loaded(fleet_: Fleet, copy: str) -> Way:
+def loaded(fleet_: CountedFleet, copy: str) -> Way:
     """A copy, loaded."""
     made = fleet_.world
 

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks import counted_fleet, recovery_races, table_copy
-from benchmarks.counted_fleet import Fleet, Way
+from benchmarks.counted_fleet import CountedFleet, Way
 
 # Assumed, not verified: US dollars for one call, and for a GB and month.
 _PRICE = {"tables": 0.00036 / 10_000, "blob_writes": 0.055 / 10_000, "blob_reads": 0.0044 / 10_000}
@@ -69,7 +69,7 @@ def _copies(size: table_copy.Size, per_day: int) -> dict[str, float]:
     return {"calls": 2 * calls, "kept_gb": round(kept, 3), "dollars": round(dollars, 5)}
 
 
-def _present_day(made: Fleet, images: int) -> dict[str, float]:
+def _present_day(made: CountedFleet, images: int) -> dict[str, float]:
     """The entries of one publication of each image in a month, and a scan in each sweep."""
     blobs = images / 30
     dollars = 144 * _PRICE["tables"] + blobs * _PRICE["blob_writes"]

@@ -41,7 +41,7 @@ def _release(made: World) -> None:
     made.factory.poller.poll()
 
 
-def _lost(made: counted_fleet.Fleet, copy: str | None) -> dict[str, Any]:
+def _lost(made: counted_fleet.CountedFleet, copy: str | None) -> dict[str, Any]:
     around = made.world
     before, latest, groups = _versions(around), _latest(around), made.counts["containers.create_group"]
     violations, lost_at = len(around.safety.broken), around.ports.clock.now()

@@ -13,8 +13,8 @@ from typing import Literal
 from builder.credential import secrets_of
 from builder.log.redaction import Redactor
 from builder.log.stream import LogStream
-from builder.packer.failures import MESSAGE_LIMIT, Failed
-from builder.settings import Settings
+from builder.packer.failures import MESSAGE_LIMIT, PackerFailure
+from builder.settings import BuilderSettings
 from builder.work import AttemptContext, Finished, Work
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -29,7 +29,7 @@ from pipeline_core.wire.messages import BuildEventMessage
 
 
 @unique
-class Exit(IntEnum):
+class BuilderExit(IntEnum):
     """The exit code of the builder."""
 
     SUCCEEDED = 0  # the report says that the stage succeeded
@@ -41,7 +41,7 @@ class Exit(IntEnum):
 class Attempt:
     """One run of this container."""
 
-    def __init__(self, settings: Settings, context: AttemptContext) -> None:
+    def __init__(self, settings: BuilderSettings, context: AttemptContext) -> None:
         self._settings = settings
         self._context = context
         self._place = attempt_folder(BuildId(settings.build), settings.stage, settings.attempt)
@@ -49,13 +49,13 @@ class Attempt:
         self._evidence: tuple[ReportedEvidence, ...] = ()
         self._secrets = secrets_of(context.environ)
 
-    def run(self) -> Exit:
+    def run(self) -> BuilderExit:
         """Raises FactoryError only where marker, report or event could not be written at all."""
         started = self._context.now()
         if not self._claim(started):
             self._context.echo("imagefactory: this attempt has run before; the container was restarted")
             self._send("restarted")
-            return Exit.RESTARTED
+            return BuilderExit.RESTARTED
         report = self._report(started, self._outcome())
         try:
             self._context.blobs.create(
@@ -64,7 +64,7 @@ class Attempt:
         finally:
             # Also without a report: who reads the event looks at what is there.
             self._send("completed")
-        return Exit.SUCCEEDED if report.succeeded else Exit.FAILED
+        return BuilderExit.SUCCEEDED if report.succeeded else BuilderExit.FAILED
 
     def _claim(self, started: datetime) -> bool:
         """Write the marker; its nonce tells our own write, its answer lost, from another container's."""
@@ -80,12 +80,12 @@ class Attempt:
             return False
         return True
 
-    def _outcome(self) -> Finished | Failed:
+    def _outcome(self) -> Finished | PackerFailure:
         """How the attempt ended. Catches all: whatever happens is reported."""
         try:
             with LogStream(self._context.blobs, f"{self._place}/log.txt", echo=self._context.echo) as log:
                 outcome = self._work(log)
-                if isinstance(outcome, Failed):
+                if isinstance(outcome, PackerFailure):
                     log.say(f"failed: {outcome.error_class.value}: {outcome.message.splitlines()[0]}")
                 else:
                     log.say("succeeded")
@@ -93,7 +93,7 @@ class Attempt:
         except FactoryError as error:  # the log itself
             return _failed(error, self._secrets)
 
-    def _work(self, log: LogStream) -> Finished | Failed:
+    def _work(self, log: LogStream) -> Finished | PackerFailure:
         work = Work(self._settings, self._context, self._place, log)
         try:
             return work.perform()
@@ -103,8 +103,8 @@ class Attempt:
             self._packer = work.packer
             self._evidence = work.evidence.listed
 
-    def _report(self, started: datetime, outcome: Finished | Failed) -> BuildReport:
-        is_failed = isinstance(outcome, Failed)
+    def _report(self, started: datetime, outcome: Finished | PackerFailure) -> BuildReport:
+        is_failed = isinstance(outcome, PackerFailure)
         return BuildReport(
             build=self._settings.build,
             stage="verify" if self._settings.stage == "verify" else "build",
@@ -113,12 +113,12 @@ class Attempt:
             packer=self._packer,
             started_at=started,
             ended_at=self._context.now(),
-            artifact="" if isinstance(outcome, Failed) else outcome.artifact,
-            checks=() if isinstance(outcome, Failed) else outcome.checks,
-            scan=None if isinstance(outcome, Failed) else outcome.scan,
+            artifact="" if isinstance(outcome, PackerFailure) else outcome.artifact,
+            checks=() if isinstance(outcome, PackerFailure) else outcome.checks,
+            scan=None if isinstance(outcome, PackerFailure) else outcome.scan,
             evidence=self._evidence,
-            error_class=outcome.error_class if isinstance(outcome, Failed) else None,
-            message=outcome.message if isinstance(outcome, Failed) else "",
+            error_class=outcome.error_class if isinstance(outcome, PackerFailure) else None,
+            message=outcome.message if isinstance(outcome, PackerFailure) else "",
         )
 
     def _send(self, kind: Literal["completed", "restarted"]) -> None:
@@ -132,13 +132,13 @@ class Attempt:
         self._context.events.send(event.to_wire())
 
 
-def _failed(error: Exception, secrets: Sequence[str]) -> Failed:
+def _failed(error: Exception, secrets: Sequence[str]) -> PackerFailure:
     if isinstance(error, PermanentError | TransientError):
-        return Failed(error_class=error.error_class, message=_clean(str(error), secrets))
+        return PackerFailure(error_class=error.error_class, message=_clean(str(error), secrets))
     # No room on the disk, for example; anything else is a fault of ours, which no retry mends.
     error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
     text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"
-    return Failed(error_class=error_class, message=_clean(text, secrets))
+    return PackerFailure(error_class=error_class, message=_clean(text, secrets))
 
 
 def _clean(text: str, secrets: Sequence[str]) -> str:

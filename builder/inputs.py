@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.ports import Blobs
-from builder.settings import Settings
+from builder.settings import BuilderSettings
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, PermanentError
 from pipeline_core.guard import bundles, catalog, detectors, steps
 from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Step
 
@@ -37,7 +37,7 @@ class Inputs:
     platform: Archive
 
 
-def fetch_job(blobs: Blobs, settings: Settings) -> BuildJob:
+def fetch_job(blobs: Blobs, settings: BuilderSettings) -> BuildJob:
     """The job that the environment names; raises PermanentError where it is not for this attempt."""
     content = blobs.read("jobs", f"{settings.job}.json", limit=JOB_LIMIT)
     try:
@@ -88,7 +88,7 @@ def _catalog_findings(job: BuildJob, platform: bytes) -> Iterator[Finding]:
         yield from catalog.check_staged(staged, document)
     elif staged:
         yield Finding(
-            rule=Rule.CATALOG_MISSING,
+            rule=GuardRule.CATALOG_MISSING,
             place="job.catalog",
             message=f"{len(staged)} tools are to be staged, and the platform bundle holds no {bundles.CATALOG}",
             remedy="register the platform steps again with `imagefactory platform register`",

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder import azure_client
-from builder.attempt import Attempt, Exit
-from builder.settings import Settings, SettingsError
+from builder.attempt import Attempt, BuilderExit
+from builder.settings import BuilderSettings, BuilderSettingsError
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from pipeline_core.domain.errors import FactoryError
@@ -17,15 +17,15 @@ from pipeline_core.wire.messages import BUILD_EVENTS
 _TOKEN_SECONDS = 60.0
 
 
-def run(environ: Mapping[str, str]) -> Exit:
+def run(environ: Mapping[str, str]) -> BuilderExit:
     """Run the attempt that `environ` describes, to its report."""
     stop = StopRequest()
     stop.install()
     try:
-        settings = Settings.read(environ)
-    except SettingsError as error:
+        settings = BuilderSettings.read(environ)
+    except BuilderSettingsError as error:
         echo(str(error))
-        return Exit.UNUSABLE
+        return BuilderExit.UNUSABLE
     try:
         credential = azure_client.credential_of(settings.credential, settings.client_id)
         azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
@@ -42,7 +42,7 @@ def run(environ: Mapping[str, str]) -> Exit:
             return Attempt(settings, context).run()
     except FactoryError as error:
         echo(f"imagefactory: nothing could be reported: {error}")
-        return Exit.FAILED
+        return BuilderExit.FAILED
 
 
 def now() -> datetime:

@@ -27,7 +27,7 @@ _OIDC_URL = (
 _TENANT = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 
-class SettingsError(FactoryError):
+class BuilderSettingsError(FactoryError):
     """The environment is not what the factory gives to a builder; the text names every variable."""
 
 
@@ -39,7 +39,7 @@ def _is_digest(text: str) -> str:
     return str(Digest(text))
 
 
-class Settings(BaseModel):
+class BuilderSettings(BaseModel):
     """Who this container is, and where its inputs are. Only the token of a workload identity is secret."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -88,7 +88,7 @@ class Settings(BaseModel):
         )
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> "Settings":
+    def read(cls, environ: Mapping[str, str]) -> "BuilderSettings":
         """Raise SettingsError, naming every variable that is missing or wrong."""
         try:
             return cls.model_validate(dict(environ))
@@ -98,4 +98,4 @@ class Settings(BaseModel):
             found = [(str(item["loc"][0]), item["msg"]) for item in error.errors(include_input=False)]
             lines = [f"{aliases.get(name, name)}: {text}" for name, text in found]
             text = "the builder cannot start; set these variables:\n  " + "\n  ".join(lines)
-            raise SettingsError(text) from error
+            raise BuilderSettingsError(text) from error

@@ -15,11 +15,11 @@ from builder.log.stream import LogStream
 from builder.log.transcript import Transcript
 from builder.packer import failures, manifest, provisioners, template
 from builder.packer.command import RECORDED, Packer
-from builder.packer.failures import Failed
+from builder.packer.failures import PackerFailure
 from builder.ports import Blobs, Events
 from builder.results import checks, sbom
-from builder.results.evidence import Evidence
-from builder.settings import Settings
+from builder.results.evidence import EvidenceFolder
+from builder.settings import BuilderSettings
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.wire import packages as told
@@ -55,15 +55,17 @@ class Work:
     """One run of Packer on one job. `packer` is its version as soon as it is known, `recorded` for a recorded
     one; `evidence` has what was kept, however the run ended."""
 
-    def __init__(self, settings: Settings, context: AttemptContext, place: str, log: LogStream) -> None:
+    def __init__(
+        self, settings: BuilderSettings, context: AttemptContext, place: str, log: LogStream
+    ) -> None:
         self.packer = ""
-        self.evidence = Evidence(context.blobs, place)
+        self.evidence = EvidenceFolder(context.blobs, place)
         self._settings = settings
         self._context = context
         self._log = log
         self._transcript = Transcript(log, Redactor(secrets_of(context.environ)))
 
-    def perform(self) -> Finished | Failed:
+    def perform(self) -> Finished | PackerFailure:
         """Raises PermanentError and TransientError; a stop request ends it as an eviction."""
         self._go_on()
         job = inputs.fetch_job(self._context.blobs, self._settings)
@@ -92,7 +94,7 @@ class Work:
             text = "the container was told to stop before Packer had started"
             raise TransientError(ErrorClass.EVICTION, text)
 
-    def _write(self, found: Inputs, plan: provisioners.Plan, rendered: str) -> None:
+    def _write(self, found: Inputs, plan: provisioners.ProvisionPlan, rendered: str) -> None:
         folder = self._context.folder
         catalog = [entry.model_dump() for entry in found.job.catalog]
         (folder / "steps").mkdir()
@@ -112,7 +114,7 @@ class Work:
             take=self._transcript.add,
         )
 
-    def _run(self, packer: Packer, job: BuildJob) -> Failed | None:
+    def _run(self, packer: Packer, job: BuildJob) -> PackerFailure | None:
         validated = packer.validate(_TEMPLATE)
         if not validated.succeeded:
             return failures.of_validate(ended=validated.ended, tail=self._transcript.tail(_TAIL))

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from imagefactory.failures import Misused, Refused, Unreachable
-from pipeline_core.wire.bundle import Bundle
+from imagefactory.failures import CommandRefused, Misused, Unreachable
+from pipeline_core.wire.bundle import PackedBundle
 from pipeline_core.wire.problems import Problem
 
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
@@ -37,7 +37,7 @@ class _Bearer(AuthBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ApiAnswer:
     """An answer that is no error."""
 
     status: int
@@ -54,7 +54,7 @@ class Client:
     ca_file: str = ""
     sleep: Callable[[float], None] = time.sleep
 
-    def put_bundle(self, bundle: Bundle) -> bool:
+    def put_bundle(self, bundle: PackedBundle) -> bool:
         """Upload a packed folder; False where the factory had it."""
         headers = {"Content-Type": "application/gzip"}
         return (
@@ -66,7 +66,7 @@ class Client:
         """The image and its ETag, or None."""
         try:
             answer = self._ask("GET", f"/api/images/{_segment(name)}")
-        except Refused as error:
+        except CommandRefused as error:
             if error.status == 404:
                 return None
             raise
@@ -78,8 +78,8 @@ class Client:
         return answer.body, answer.headers.get("ETag", "")
 
     def put_image(
-        self, name: str, document: Mapping[str, object], bundle: Bundle, etag: str | None
-    ) -> Answer:
+        self, name: str, document: Mapping[str, object], bundle: PackedBundle, etag: str | None
+    ) -> ApiAnswer:
         """Register: replace the version `etag`, or create where it is None."""
         condition = {"If-None-Match": "*"} if etag is None else {"If-Match": etag}
         body = {"document": document, "bundle": str(bundle.digest)}
@@ -155,7 +155,7 @@ class Client:
         """The forest."""
         return self._ask("GET", "/api/lineage").body
 
-    def put_platform(self, catalog: Mapping[str, object], bundle: Bundle) -> Json:
+    def put_platform(self, catalog: Mapping[str, object], bundle: PackedBundle) -> Json:
         """Put platform steps and a catalog in force."""
         return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
 
@@ -168,12 +168,12 @@ class Client:
         """The version in force, or None where there is no policy yet."""
         try:
             return self._ask("GET", "/api/policy").headers.get("ETag", "")
-        except Refused as error:
+        except CommandRefused as error:
             if error.status == 404:
                 return None
             raise
 
-    def put_policy(self, document: Mapping[str, object], etag: str | None) -> Answer:
+    def put_policy(self, document: Mapping[str, object], etag: str | None) -> ApiAnswer:
         """Put a policy in force over the version `etag`, or the first where it is None."""
         condition = {"If-None-Match": "*"} if etag is None else {"If-Match": etag}
         return self._ask("PUT", "/api/policy", body={"document": document}, headers=condition)
@@ -210,7 +210,7 @@ class Client:
         body: object = None,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         content, sent = data, dict(headers or {})
         if body is not None:
             content = json.dumps(body, ensure_ascii=False).encode()
@@ -310,10 +310,10 @@ def _wait_of(status: int, headers: Mapping[str, str]) -> float | None:
     return float(wanted)
 
 
-def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) -> Answer:
+def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) -> ApiAnswer:
     body = _json_of(text)
     if 300 <= status < 400:
-        raise Refused(
+        raise CommandRefused(
             f"{what} was sent elsewhere ({status}): is --url the factory's, and your token its?",
             status=status,
         )
@@ -323,7 +323,7 @@ def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) 
         raise Unreachable(
             f"{what} was answered with something else than JSON: is --url the factory's address?"
         )
-    return Answer(status=status, body=body or {}, headers=headers)
+    return ApiAnswer(status=status, body=body or {}, headers=headers)
 
 
 def _json_of(text: bytes) -> Json | None:
@@ -334,11 +334,11 @@ def _json_of(text: bytes) -> Json | None:
     return body if isinstance(body, dict) else None
 
 
-def _failure_of(status: int, body: Json | None, what: str) -> Refused | Unreachable:
+def _failure_of(status: int, body: Json | None, what: str) -> CommandRefused | Unreachable:
     """The failure that RFC 9457 problem details tell of, or a plain one where there are none."""
     if body is None or "detail" not in body:
         plain = f"{what} was answered with {status} and no explanation"
-        return Unreachable(plain) if status >= 500 else Refused(plain, status=status)
+        return Unreachable(plain) if status >= 500 else CommandRefused(plain, status=status)
     correlation = f" [correlation id {body['correlation_id']}]" if body.get("correlation_id") else ""
     text = f"{body['detail']} ({status}){correlation}"
     if status >= 500 or status == 429:
@@ -353,4 +353,4 @@ def _failure_of(status: int, body: Json | None, what: str) -> Refused | Unreacha
         for fault in (faults if isinstance(faults, list) else [])
         if isinstance(fault, dict)
     ]
-    return Refused(text, problems, status=status)
+    return CommandRefused(text, problems, status=status)

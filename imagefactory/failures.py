@@ -26,7 +26,7 @@ class CommandFailure(Exception):
         self.problems = tuple(problems)
 
 
-class Refused(CommandFailure):
+class CommandRefused(CommandFailure):
     """The answer is no; `status` is the HTTP status, 0 where no factory was asked."""
 
     def __init__(self, text: str, problems: Iterable[Problem] = (), *, status: int = 0) -> None:

@@ -12,7 +12,7 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.guard import bundles, catalog, detectors
 from pipeline_core.wire import bundle as packing
-from pipeline_core.wire.bundle import DOCUMENT, Bundle
+from pipeline_core.wire.bundle import DOCUMENT, PackedBundle
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
@@ -30,7 +30,7 @@ class ImageFolder:
 
     document: Mapping[str, object]
     definition: ImageDefinition
-    bundle: Bundle
+    bundle: PackedBundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class PlatformFolder:
     """The platform steps and the catalog, without problems."""
 
     catalog: Mapping[str, object]
-    bundle: Bundle
+    bundle: PackedBundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Checked:
     """A folder of either kind, without problems; `name` is the image's, or `platform`."""
 
     name: str
-    bundle: Bundle
+    bundle: PackedBundle
 
 
 def check(folder: Path, *, platform: bool) -> Checked:
@@ -101,7 +101,7 @@ def load_platform(folder: Path) -> PlatformFolder:
     return PlatformFolder(catalog=document, bundle=bundle)
 
 
-def _packed(folder: Path, problems: list[Problem], *, only: tuple[str, ...] = ()) -> Bundle | None:
+def _packed(folder: Path, problems: list[Problem], *, only: tuple[str, ...] = ()) -> PackedBundle | None:
     try:
         bundle = packing.pack(folder, only=only)
     except InvalidDocument as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import requests
 from requests.auth import AuthBase
 
-from imagefactory.failures import Misused, Refused, Unreachable
+from imagefactory.failures import CommandRefused, Misused, Unreachable
 
 ARM = "https://management.azure.com"
 _API_VERSION = "2024-03-03"
@@ -68,7 +68,7 @@ def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dic
     except (requests.exceptions.RequestException, OSError) as error:
         raise Unreachable(f"{arm} does not answer: {type(error).__name__}") from error
     if answer.status_code != 200:
-        raise Refused(
+        raise CommandRefused(
             f"Azure does not show {identity.text} ({answer.status_code}): is it there, and may you read it?",
             status=answer.status_code,
         )

@@ -12,7 +12,7 @@ from imagefactory import folders, options, registration, screen, verification, w
 from imagefactory.client import Json
 from imagefactory.commands import evidence, poison, policy, state
 from imagefactory.failures import CommandFailure, Exit, Misused
-from imagefactory.registration import Condition
+from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
 from imagefactory.waiting import Patience
 from pipeline_core.wire.image_yaml import read as image_yaml
@@ -122,7 +122,7 @@ def register(
     if create and if_match:
         raise Misused("--create and --if-match exclude each other: give one")
     loaded = folders.load_image(folder)
-    done = registration.register(_client(url, ca_file), loaded, Condition(create=create, etag=if_match))
+    done = registration.register(_client(url, ca_file), loaded, ExpectedVersion(create=create, etag=if_match))
     if output is Format.JSON:
         screen.write_json({**done.image, "created": done.created, "etag": done.etag})
         return

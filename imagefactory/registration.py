@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from imagefactory.client import Client, Json
-from imagefactory.failures import Refused
+from imagefactory.failures import CommandRefused
 from imagefactory.folders import ImageFolder, PlatformFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class ExpectedVersion:
     """Which version of the image may be replaced; by default the one that the factory shows just before."""
 
     create: bool = False
@@ -16,7 +16,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class RegistrationAnswer:
     """What came of it."""
 
     created: bool
@@ -25,18 +25,18 @@ class Registration:
     etag: str
 
 
-def register(client: Client, folder: ImageFolder, condition: Condition) -> Registration:
+def register(client: Client, folder: ImageFolder, condition: ExpectedVersion) -> RegistrationAnswer:
     """Upload the bundle, then create or replace the definition."""
     name = str(folder.definition.name)
     uploaded = client.put_bundle(folder.bundle)
     etag = _etag(client, name, condition)
     try:
         answer = client.put_image(name, folder.document, folder.bundle, etag)
-    except Refused as error:
+    except CommandRefused as error:
         if error.status == 412:
-            raise Refused(f"{error}; see `imagefactory show {name}`", status=412) from error
+            raise CommandRefused(f"{error}; see `imagefactory show {name}`", status=412) from error
         raise
-    return Registration(
+    return RegistrationAnswer(
         created=answer.status == 201,
         uploaded=uploaded,
         image=answer.body,
@@ -50,7 +50,7 @@ def register_platform(client: Client, folder: PlatformFolder) -> Json:
     return client.put_platform(folder.catalog, folder.bundle)
 
 
-def _etag(client: Client, name: str, condition: Condition) -> str | None:
+def _etag(client: Client, name: str, condition: ExpectedVersion) -> str | None:
     if condition.create:
         return None
     if condition.etag:

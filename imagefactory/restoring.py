@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from imagefactory.client import Client, Json
-from imagefactory.failures import Refused
+from imagefactory.failures import CommandRefused
 
 _STEPS = 10_000  # of 20 images each: more than a factory has
 
@@ -40,4 +40,4 @@ def restore(client: Client, tell: Callable[[str], None], *, force: bool) -> Rest
         if following == after:
             break
         after = following
-    raise Refused(f"the steps come to no end after {after}: run the command again", status=500)
+    raise CommandRefused(f"the steps come to no end after {after}: run the command again", status=500)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import CredentialUnavailableError, DefaultAzureCredential
 
-from imagefactory.failures import Misused, Refused, Unreachable
+from imagefactory.failures import CommandRefused, Misused, Unreachable
 
 TOKEN = "IMAGEFACTORY_TOKEN"  # noqa: S105 - the name of a variable
 SCOPE = "IMAGEFACTORY_SCOPE"
@@ -44,4 +44,4 @@ def _signed_in(scope: str) -> str:
     except CredentialUnavailableError as error:
         raise Unreachable(f"no sign-in was found: run `az login`; {error.message}") from error
     except ClientAuthenticationError as error:
-        raise Refused(f"the sign-in was refused for {scope}: {error.message}") from error
+        raise CommandRefused(f"the sign-in was refused for {scope}: {error.message}") from error

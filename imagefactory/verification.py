@@ -15,12 +15,12 @@ import typer
 
 from imagefactory import gallery, options, screen, sign_in
 from imagefactory.client import Client, Json, checked_url
-from imagefactory.failures import Exit, Misused, Refused, Unreachable
+from imagefactory.failures import CommandRefused, Exit, Misused, Unreachable
 from imagefactory.gallery import VersionId
 from imagefactory.screen import Format
 from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import FactoryError, InvalidValue
-from pipeline_core.domain.proofs import Finding, Proof, TaggedVersion
+from pipeline_core.domain.proofs import Proof, ProofCheck, TaggedVersion
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.wire import es256
 from pipeline_core.wire.provenance import Envelope, read_statement
@@ -29,10 +29,10 @@ _KEY_LIMIT = 64 * 1024  # bytes of a PEM file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ProofReport:
     """Every question with its answer; `proof` is None where no signature held, and nothing more was asked."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ProofCheck, ...]
     proof: Proof | None
     key: str = ""
 
@@ -42,7 +42,7 @@ class Verdict:
         return all(finding.holds for finding in self.findings)
 
 
-def judge(envelope: object, tagged_version: TaggedVersion, keys: Sequence[PublicKey]) -> Verdict:
+def judge(envelope: object, tagged_version: TaggedVersion, keys: Sequence[PublicKey]) -> ProofReport:
     """Whether one of these keys signed a statement, and whether it is about this very version."""
     if envelope is None:
         return _unsigned("no signed statement is stored for what its tags name")
@@ -64,8 +64,8 @@ def judge(envelope: object, tagged_version: TaggedVersion, keys: Sequence[Public
         proof = read_statement(signed.content())
     except FactoryError as error:
         return _unsigned(str(error))
-    signature = Finding(name="signature", holds=True, detail=f"signed with key {signer}")
-    return Verdict(findings=(signature, *proofs.compare(proof, tagged_version)), proof=proof, key=signer)
+    signature = ProofCheck(name="signature", holds=True, detail=f"signed with key {signer}")
+    return ProofReport(findings=(signature, *proofs.compare(proof, tagged_version)), proof=proof, key=signer)
 
 
 def verify(
@@ -118,7 +118,7 @@ def _wanted(name: str, identity: str, client: Client) -> tuple[str, str]:
         return image, version
     current = client.get_image(image)[0].get("version")
     if not current:
-        raise Refused(f"{image} has no current version: nothing was published yet")
+        raise CommandRefused(f"{image} has no current version: nothing was published yet")
     return image, str(current)
 
 
@@ -157,7 +157,7 @@ def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> Tagge
 def _report(
     image: str,
     version: str,
-    verdict: Verdict,
+    verdict: ProofReport,
     tagged_version: TaggedVersion,
     *,
     is_pinned: bool,
@@ -201,5 +201,5 @@ def _show(report: Json) -> None:
     screen.say(f"{name} is {'verified' if report['verified'] else 'NOT verified'}")
 
 
-def _unsigned(why: str) -> Verdict:
-    return Verdict(findings=(Finding(name="signature", holds=False, detail=why),), proof=None)
+def _unsigned(why: str) -> ProofReport:
+    return ProofReport(findings=(ProofCheck(name="signature", holds=False, detail=why),), proof=None)

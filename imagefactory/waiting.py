@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagefactory.client import Client, Json
-from imagefactory.failures import Refused
+from imagefactory.failures import CommandRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +39,13 @@ def await_build(client: Client, name: str, build: str | None, patience: Patience
             patience.tell(line)
             told = line
         client.sleep(patience.every)
-    raise Refused(f"{build or name} was not finished within {patience.limit:g} s; it goes on: {told}")
+    raise CommandRefused(f"{build or name} was not finished within {patience.limit:g} s; it goes on: {told}")
 
 
 def _succeeded(build: Json) -> Json:
     if build.get("result") == "succeeded":
         return build
     owner = f"; its owner is {build['failure_owner']}" if build.get("failure_owner") else ""
-    raise Refused(
+    raise CommandRefused(
         f"{build['id']} {build.get('result')}: {build.get('failure') or 'no reason was given'}{owner}"
     )

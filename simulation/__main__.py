@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from simulation import sabotage, seeds
 from simulation.faults import LEVELS
-from simulation.seeds import Outcome, Plan
+from simulation.seeds import SeedOutcome, SeedPlan
 
 
 def main(words: list[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def _moved(words: list[str]) -> int:
     return subprocess.call([sys.executable, "-m", "benchmarks.cascade", *words])
 
 
-def _outcomes(options: argparse.Namespace) -> Iterable[tuple[int, Outcome]]:
+def _outcomes(options: argparse.Namespace) -> Iterable[tuple[int, SeedOutcome]]:
     plans = [_plan(options, seed) for seed in range(options.first_seed, options.first_seed + options.seeds)]
     if options.jobs == 1:
         outcomes = map(seeds.run, plans)
@@ -64,9 +64,9 @@ def _outcomes(options: argparse.Namespace) -> Iterable[tuple[int, Outcome]]:
             yield plan.seed, outcome
 
 
-def _plan(options: argparse.Namespace, seed: int) -> Plan:
+def _plan(options: argparse.Namespace, seed: int) -> SeedPlan:
     only = options.only_faults
-    return Plan(
+    return SeedPlan(
         seed=seed,
         images=options.images,
         slots=options.slots,
@@ -76,7 +76,7 @@ def _plan(options: argparse.Namespace, seed: int) -> Plan:
     )
 
 
-def _tell(plan: Plan, outcome: Outcome, *, small: bool) -> None:
+def _tell(plan: SeedPlan, outcome: SeedOutcome, *, small: bool) -> None:
     """The violations and how to see them again; the first failing seed is made small."""
     for line in outcome.violations[:20]:
         print(f"seed {plan.seed}: {line}")

@@ -87,7 +87,7 @@ LEVELS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class StruckFault:
     """One fault that struck; `id` names it in a replay."""
 
     id: str
@@ -107,7 +107,7 @@ class Injector:
     faults: Faults
     only: frozenset[str] | None = None
     enabled: bool = True
-    struck: list[Fault] = field(default_factory=list)
+    struck: list[StruckFault] = field(default_factory=list)
     trace: Callable[[str], None] | None = None
     _visits: dict[str, int] = field(default_factory=dict)
     _rates: dict[tuple[Kind, ...], tuple[Sequence[tuple[Kind, float]], float]] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Injector:
         return None, 0.0
 
     def _strike(self, kind: Kind, place: str, digest: bytes) -> Kind | None:
-        fault = Fault(id=digest.hex()[:10], kind=kind, place=place)
+        fault = StruckFault(id=digest.hex()[:10], kind=kind, place=place)
         if self.only is not None and fault.id not in self.only:
             return None
         self.struck.append(fault)

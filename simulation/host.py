@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
-from pipeline_core.adapters.memory.queues import Message
+from pipeline_core.adapters.memory.queues import QueuedMessage
 from pipeline_core.domain.errors import FactoryError, MalformedMessage, NotFound, TransientError
 from pipeline_core.wire import messages
 from pipeline_core.wiring.factory import Factory
 from simulation.between import FaultyPorts
 from simulation.faults import Killed, Kind
-from simulation.platform import Platform
+from simulation.platform import SimulatedContainers
 
 MAX_DEQUEUE = 5
 _POISON = "-poison"
@@ -29,13 +29,13 @@ _SLOW = timedelta(seconds=45)  # longer than a message stays hidden
 
 
 @dataclass(slots=True, kw_only=True)
-class Host:
+class SimulatedHost:
     """Runs the factory's handlers, one inside the other where one is overtaken."""
 
     twins: MemoryPorts
     ports: FaultyPorts
     factory: Factory
-    platform: Platform
+    platform: SimulatedContainers
     deliveries: int = 0
     waits: int = 0  # steps that only looked
     poisoned: list[tuple[str, str]] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Host:
             if count > _STEPS:
                 self._blame(f"(8) {build} has more than {_STEPS} steps in the queue: its chain has forked")
 
-    def _take(self, queue: str, message: Message) -> None:
+    def _take(self, queue: str, message: QueuedMessage) -> None:
         self.deliveries += 1
         if self.trace is not None:
             self.trace(f"{self.twins.clock.now():%d %H:%M:%S} {'  ' * self._depth}{queue} {message.text}")
@@ -119,7 +119,7 @@ class Host:
         finally:
             self._depth -= 1
 
-    def _run(self, queue: str, message: Message) -> None:
+    def _run(self, queue: str, message: QueuedMessage) -> None:
         before = self.ports.calls.changes + len(self.twins.logs.lines)
         try:
             try:
@@ -143,7 +143,7 @@ class Host:
                 self._blame(f"a transient error counts as a failure of {queue}: {error} on {text}")
             raise
 
-    def _failed(self, queue: str, message: Message, error: FactoryError) -> None:
+    def _failed(self, queue: str, message: QueuedMessage, error: FactoryError) -> None:
         if not isinstance(error, TransientError | MalformedMessage):
             self._blame(f"a handler of {queue} raised {type(error).__name__}: {error} on {message.text}")
         if message.dequeue_count >= MAX_DEQUEUE and not queue.endswith(_POISON):
@@ -154,18 +154,18 @@ class Host:
         except NotFound:
             return  # it was given out to somebody else meanwhile
 
-    def _to_poison(self, queue: str, message: Message) -> None:
+    def _to_poison(self, queue: str, message: QueuedMessage) -> None:
         self.twins.queues.send(f"{queue}{_POISON}", message.text)
         self.poisoned.append((queue, message.text))
         self._acknowledge(queue, message)
 
-    def _acknowledge(self, queue: str, message: Message) -> None:
+    def _acknowledge(self, queue: str, message: QueuedMessage) -> None:
         try:
             self.twins.queues.delete(queue, message)
         except NotFound:
             return  # it was given out to somebody else meanwhile
 
-    def _handle(self, queue: str, message: Message) -> None:
+    def _handle(self, queue: str, message: QueuedMessage) -> None:
         text, redelivered = message.text, message.dequeue_count > 1
         factory = self.factory
         match queue:

@@ -75,7 +75,7 @@ class _Run:
 
 
 @dataclass(slots=True, kw_only=True)
-class Platform:
+class SimulatedContainers:
     """Runs the containers that the factory created.
 
     `failing` names images whose stage fails for good; `broken` is the share of inputs that do; `scores` are those

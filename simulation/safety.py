@@ -24,7 +24,7 @@ from pipeline_core.ports import (
 )
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
-from simulation.platform import Platform
+from simulation.platform import SimulatedContainers
 
 Version = tuple[str, str]  # image, version
 _STAGES = {"building": "build", "verifying": "verify"}  # what runs in a phase
@@ -54,7 +54,7 @@ class Safety:
     """Watches every call that had its effect; `broken` says what was violated, in order."""
 
     twins: MemoryPorts
-    platform: Platform
+    platform: SimulatedContainers
     live: frozenset[str]
     slots: int
     broken: list[str] = field(default_factory=list)

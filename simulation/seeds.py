@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from simulation import rest, sabotage, world
 from simulation.faults import LEVELS, STRUCK
-from simulation.story import Story
+from simulation.story import SeedStory
 
 _RUNS = 60  # of a failing seed at most, to make it small
 _LINES = 60  # of the trace that are shown
@@ -17,7 +17,7 @@ _BUDGETS = (10_000, 10_000, 40)  # creations per hour: mostly plenty, sometimes 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SeedPlan:
     """Everything that decides a run. `only` are the ids of the faults that may strike; None means all.
 
     `without` names a rule of `simulation.sabotage` that is taken away.
@@ -39,7 +39,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class SeedOutcome:
     """What one run came to."""
 
     deliveries: int
@@ -50,7 +50,7 @@ class Outcome:
     trace: tuple[str, ...] = field(default=(), repr=False)
 
 
-def run(plan: Plan, *, trace: bool = False) -> Outcome:
+def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
     """One seed from the first registration to rest."""
     chance = random.Random(f"story {plan.seed}")  # noqa: S311 - it has to repeat itself
     stormy = plan.faults == "heavy"
@@ -73,8 +73,8 @@ def run(plan: Plan, *, trace: bool = False) -> Outcome:
     if trace:
         made.host.trace = made.faulty.calls.trace = made.injector.trace = lines.append
     with rule.patch():
-        Story(world=made, chance=chance, images=plan.images, patience=rule.patience).run()
-    return Outcome(
+        SeedStory(world=made, chance=chance, images=plan.images, patience=rule.patience).run()
+    return SeedOutcome(
         deliveries=made.deliveries,
         faults=made.injected,
         publishes=sum(made.safety.publishes.values()),
@@ -84,7 +84,7 @@ def run(plan: Plan, *, trace: bool = False) -> Outcome:
     )
 
 
-def shrink(plan: Plan, struck: Sequence[str]) -> tuple[Plan, Outcome]:
+def shrink(plan: SeedPlan, struck: Sequence[str]) -> tuple[SeedPlan, SeedOutcome]:
     """The same seed with as few faults as were found to break it still, and that run with its trace."""
     kept, size, runs = list(struck), max(1, len(struck) // 2), 0
     while size and runs < _RUNS:
@@ -104,7 +104,7 @@ def shrink(plan: Plan, struck: Sequence[str]) -> tuple[Plan, Outcome]:
     return small, run(small, trace=True)
 
 
-def story_of(outcome: Outcome) -> list[str]:
+def story_of(outcome: SeedOutcome) -> list[str]:
     """The last lines of the trace that name what the first violation names, and every fault before them."""
     first = outcome.violations[0] if outcome.violations else ""
     words = set(re.findall(r"[a-z0-9][a-z0-9-]*-[0-9]+", first)) or {first}

@@ -38,7 +38,7 @@ FAR = timedelta(days=400)
 
 
 @dataclass(slots=True, kw_only=True)
-class Story:
+class SeedStory:
     """One seed's happenings; everything is drawn from `chance`."""
 
     world: World

@@ -20,8 +20,8 @@ from pipeline_core.wiring.parts import Parts, parts_of
 from simulation import between, fleet
 from simulation.between import Calls, FaultyPorts
 from simulation.faults import LEVELS, Faults, Injector
-from simulation.host import Host
-from simulation.platform import BudgetedContainers, Platform
+from simulation.host import SimulatedHost
+from simulation.platform import BudgetedContainers, SimulatedContainers
 from simulation.safety import Safety
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
@@ -42,8 +42,8 @@ class World:
 
     ports: MemoryPorts
     faulty: FaultyPorts
-    host: Host
-    platform: Platform
+    host: SimulatedHost
+    platform: SimulatedContainers
     safety: Safety
     injector: Injector
     base: Foundation
@@ -203,7 +203,7 @@ def make(
     bare = bare if wrap is None else wrap(bare)
     chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
     bare.marketplace.publish(SOURCE, MarketplaceVersion.parse("9.6.2025112113"))
-    platform = Platform(
+    platform = SimulatedContainers(
         ports=bare,
         chance=chance,
         injector=injector,
@@ -217,7 +217,7 @@ def make(
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
     base = foundation_of(ports, _deployment(), limits)
     parts = parts_of(base, secret_forms())
-    host = Host(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
+    host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
     calls.overtake = host.overtake
     world = World(
         ports=bare,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from benchmarks.cascade import seed
-from benchmarks.cascade.fleet import Fleet
+from benchmarks.cascade.fleet import SampleFleet
 from benchmarks.cascade.models import POLL, Run
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
 from pipeline_core.deployment import Deployment
@@ -38,7 +38,7 @@ class StuckError(RuntimeError):
     """Images are left that nobody goes on with."""
 
 
-def run(fleet: Fleet, *, slots: int, creates_per_hour: int) -> Run:
+def run(fleet: SampleFleet, *, slots: int, creates_per_hour: int) -> Run:
     """The release, seen by a poll five minutes later, until every image is current. Raises StuckError."""
     ports = twins([_QUARANTINE, _LIVE], seed=fleet.seed)
     ports.containers.limit = dispatch.GROUPS_PER_BUILD * slots

@@ -34,7 +34,7 @@ class SimulatedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class SampleFleet:
     """Images, parents before children."""
 
     seed: int
@@ -75,7 +75,7 @@ class Fleet:
         return max(critical, work, creates)
 
 
-def make(count: int, *, seed: int) -> Fleet:
+def make(count: int, *, seed: int) -> SampleFleet:
     """`count` images on at most five levels below one root per thousand; broad, as fleets are."""
     chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
     roots = max(1, count // _FLEET_PER_ROOT)
@@ -97,7 +97,7 @@ def make(count: int, *, seed: int) -> Fleet:
                 publish=_PUBLISH,
             )
         )
-    return Fleet(seed=seed, images=tuple(images))
+    return SampleFleet(seed=seed, images=tuple(images))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

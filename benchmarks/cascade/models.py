@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 
-from benchmarks.cascade.fleet import HOUR, Fleet
+from benchmarks.cascade.fleet import HOUR, SampleFleet
 
 POLL = 300  # seconds between the release and whoever polls for it, at worst
 DAY = 24 * HOUR
@@ -37,7 +37,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class CascadePolicy:
     """When an image is queued: at `first` or later for a root, and at the next tick of its cron where it has one."""
 
     name: str
@@ -45,7 +45,7 @@ class Policy:
     period: int = 0  # seconds between two looks at one image; 0: looks at once
     builds_all: bool = False  # every night, whether anything has changed or not
 
-    def due(self, fleet: Fleet, place: int, since: int) -> int:
+    def due(self, fleet: SampleFleet, place: int, since: int) -> int:
         """When the image is queued whose newest input came at `since`."""
         if not self.period:
             return since
@@ -57,15 +57,15 @@ class Policy:
 POLICIES = {
     policy.name: policy
     for policy in (
-        Policy(name="weekly-cron", period=WEEK),
-        Policy(name="daily-cron", period=DAY),
-        Policy(name="nightly-all", first=_FIRST_NIGHT, builds_all=True),
-        Policy(name="fifo-events", first=POLL),
+        CascadePolicy(name="weekly-cron", period=WEEK),
+        CascadePolicy(name="daily-cron", period=DAY),
+        CascadePolicy(name="nightly-all", first=_FIRST_NIGHT, builds_all=True),
+        CascadePolicy(name="fifo-events", first=POLL),
     )
 }
 
 
-def run(fleet: Fleet, policy: Policy, *, slots: int, creates_per_hour: int) -> Run:
+def run(fleet: SampleFleet, policy: CascadePolicy, *, slots: int, creates_per_hour: int) -> Run:
     """The release under this policy, until every image is current."""
     made = _Line(fleet=fleet, policy=policy, free=slots, creates_per_hour=creates_per_hour)
     published = made.run()
@@ -93,8 +93,8 @@ class _Event(IntEnum):
 class _Line:
     """Slots and creations, and what waits for them."""
 
-    fleet: Fleet
-    policy: Policy
+    fleet: SampleFleet
+    policy: CascadePolicy
     free: int
     creates_per_hour: int
     events: list[tuple[int, int, _Event, int]] = field(default_factory=list)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.cascade import models
-from benchmarks.cascade.fleet import Fleet, percentile
-from benchmarks.cascade.models import Policy, Run
+from benchmarks.cascade.fleet import SampleFleet, percentile
+from benchmarks.cascade.models import CascadePolicy, Run
 
 Facts = dict[str, float | int]
 
@@ -14,7 +14,7 @@ Facts = dict[str, float | int]
 class Setting:
     """A fleet, and what every policy of a comparison has at its disposal for it."""
 
-    fleet: Fleet
+    fleet: SampleFleet
     slots: int
     creates_per_hour: int
 
@@ -23,13 +23,13 @@ class Setting:
         """The lower bound in seconds."""
         return self.fleet.lower_bound(slots=self.slots, creates_per_hour=self.creates_per_hour)
 
-    def under(self, policy: Policy) -> Run:
+    def under(self, policy: CascadePolicy) -> Run:
         """The model of a policy in this setting."""
         return models.run(self.fleet, policy, slots=self.slots, creates_per_hour=self.creates_per_hour)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class PolicyComparison:
     """Policies in one setting."""
 
     setting: Setting
@@ -46,14 +46,14 @@ class Comparison:
         }
 
 
-def compare(setting: Setting, runs: Sequence[Run]) -> Comparison:
+def compare(setting: Setting, runs: Sequence[Run]) -> PolicyComparison:
     """The figures of each run; builds are avoided against building everything every night."""
     nightly = setting.under(models.POLICIES["nightly-all"]).builds
     figures = {run.policy: _facts_of(run, setting.bound, nightly) for run in runs}
-    return Comparison(setting=setting, policies=figures)
+    return PolicyComparison(setting=setting, policies=figures)
 
 
-def table(comparison: Comparison) -> str:
+def table(comparison: PolicyComparison) -> str:
     """Lines for a terminal."""
     setting = comparison.setting
     heads = ("policy", "makespan", "ratio", "p50", "p95", "builds", "avoided")

@@ -6,7 +6,7 @@ The rows are the services' own. Every image has the same small document; only it
 from dataclasses import replace
 from datetime import datetime
 
-from benchmarks.cascade.fleet import Fleet, SimulatedImage
+from benchmarks.cascade.fleet import SampleFleet, SimulatedImage
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
@@ -36,7 +36,7 @@ OLD = MarketplaceVersion(9, 6, 2025112113)
 _BUILT = GalleryVersion(9, 20261101, 1)
 
 
-def seed(ports: MemoryPorts, fleet: Fleet, gallery: GalleryName) -> None:
+def seed(ports: MemoryPorts, fleet: SampleFleet, gallery: GalleryName) -> None:
     """Write every image as current at the release `OLD`, with its index rows."""
     bundle, _ = documents.bundle()
     document = documents.document("image", None)

@@ -38,7 +38,7 @@ _PASSED_ON = frozenset(
 
 
 @unique
-class Ended(Enum):
+class RunEnd(Enum):
     """Why a run of Packer is over."""
 
     BY_ITSELF = "by itself"  # its exit code counts
@@ -50,13 +50,13 @@ class Ended(Enum):
 class PackerRun:
     """The end of one run."""
 
-    ended: Ended
+    ended: RunEnd
     exit_code: int
 
     @property
     def succeeded(self) -> bool:
         """True where Packer ended by itself, with success."""
-        return self.ended is Ended.BY_ITSELF and self.exit_code == 0
+        return self.ended is RunEnd.BY_ITSELF and self.exit_code == 0
 
 
 class Packer:
@@ -101,7 +101,7 @@ class Packer:
 
     def _run(self, arguments: list[str], seconds: float, take: Callable[[Sequence[str]], None]) -> PackerRun:
         if self._stop.requested:
-            return PackerRun(ended=Ended.STOPPED, exit_code=-1)
+            return PackerRun(ended=RunEnd.STOPPED, exit_code=-1)
         program = shutil.which(self._program, path=self._environment.get("PATH"))
         if program is None:
             raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is no program of this container")
@@ -119,7 +119,7 @@ class Packer:
         waiter.start()
         reader.start()
         ended = self._follow(child, seconds)
-        if ended is not Ended.BY_ITSELF:
+        if ended is not RunEnd.BY_ITSELF:
             self._end(child, waiter)
         _signal(child, signal.SIGKILL)  # what it left behind in its group
         reader.join(5.0)
@@ -129,16 +129,16 @@ class Packer:
         child.wait()
         self._stop.wake()
 
-    def _follow(self, child: subprocess.Popen[bytes], seconds: float) -> Ended:
+    def _follow(self, child: subprocess.Popen[bytes], seconds: float) -> RunEnd:
         deadline = time.monotonic() + seconds
         while True:
             if child.returncode is not None:  # set before the wake-up
-                return Ended.BY_ITSELF
+                return RunEnd.BY_ITSELF
             if self._stop.requested:
-                return Ended.STOPPED
+                return RunEnd.STOPPED
             left = deadline - time.monotonic()
             if left <= 0:
-                return Ended.TIMED_OUT
+                return RunEnd.TIMED_OUT
             self._stop.wait(min(left, 1.0))
 
     def _end(self, child: subprocess.Popen[bytes], waiter: threading.Thread) -> None:

@@ -6,14 +6,14 @@ A text that no rule knows is permanent: better a person looks once than a loop t
 import re
 from dataclasses import dataclass
 
-from builder.packer.command import Ended
+from builder.packer.command import RunEnd
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, as the report takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class PackerFailure:
     """Why an attempt failed, for its owner."""
 
     error_class: ErrorClass
@@ -93,20 +93,22 @@ _SAID = re.compile(r": imagefactory: (step \d+ of \d+: .*)$", re.MULTILINE)  # a
 _ERRORED = re.compile(r"^(?:\S+: )?Build '[^']*' errored after", re.MULTILINE)
 
 
-def of_build(*, ended: Ended, stage: str, connected: bool, text: str, tail: str, seconds: int) -> Failed:
+def of_build(
+    *, ended: RunEnd, stage: str, connected: bool, text: str, tail: str, seconds: int
+) -> PackerFailure:
     """Classify a `packer build` that did not succeed; `text` is what is kept of its output."""
-    if ended is Ended.STOPPED:
-        return Failed(
+    if ended is RunEnd.STOPPED:
+        return PackerFailure(
             error_class=ErrorClass.EVICTION,
             message=_message("the container was told to stop before the run had ended", tail),
         )
     step = _step(text)
     inside = _class_of_step(stage, step)
-    if ended is Ended.TIMED_OUT:
+    if ended is RunEnd.TIMED_OUT:
         # Without a connection no step has run: the platform was too slow, and time may mend it.
         error_class = inside if connected else ErrorClass.NETWORK
         where = "in a step" if connected else "before the machine could be reached"
-        return Failed(
+        return PackerFailure(
             error_class=error_class,
             message=_message(f"the run took longer than its {seconds} s and was ended {where}", tail),
         )
@@ -114,19 +116,21 @@ def of_build(*, ended: Ended, stage: str, connected: bool, text: str, tail: str,
         found = _found(part, inside if connected else None)
         if found is not None:
             summary = f"{step} failed in the guest" if found is inside else "Packer could not do it"
-            return Failed(error_class=found, message=_message(summary, tail))
+            return PackerFailure(error_class=found, message=_message(summary, tail))
     if connected:
-        return Failed(error_class=inside, message=_message(f"{step} failed", tail))
-    return Failed(error_class=ErrorClass.TEMPLATE, message=_message("Packer failed", tail))
+        return PackerFailure(error_class=inside, message=_message(f"{step} failed", tail))
+    return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message("Packer failed", tail))
 
 
-def of_validate(*, ended: Ended, tail: str) -> Failed:
+def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
     """Classify a `packer validate` that did not succeed; it talks to nobody, so the template is wrong."""
-    if ended is Ended.STOPPED:
-        return Failed(
+    if ended is RunEnd.STOPPED:
+        return PackerFailure(
             error_class=ErrorClass.EVICTION, message="the container was told to stop before the run began"
         )
-    return Failed(error_class=ErrorClass.TEMPLATE, message=_message("Packer refused the template", tail))
+    return PackerFailure(
+        error_class=ErrorClass.TEMPLATE, message=_message("Packer refused the template", tail)
+    )
 
 
 def _found(text: str, inside: ErrorClass | None) -> ErrorClass | None:

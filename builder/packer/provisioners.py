@@ -32,7 +32,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ProvisionPlan:
     """The scripts to write beside the template, the provisioner blocks, and the result files to expect."""
 
     scripts: tuple[Script, ...]
@@ -47,7 +47,7 @@ class _Part:
     text: Callable[[str], str]
 
 
-def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> Plan:
+def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> ProvisionPlan:
     """The plan of one attempt; `bundle` and `platform` are the names in the two archives.
 
     Raises PermanentError (policy) with everything that is wrong with the job's steps at once.
@@ -66,7 +66,7 @@ def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> Pla
         blocks.append(_run(script.file, is_last=script is scripts[-1]))
     results = _results(job)
     blocks += [_download(name) for name in results]
-    return Plan(scripts=tuple(scripts), blocks=tuple(blocks), results=results)
+    return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results)
 
 
 def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:

@@ -13,7 +13,7 @@ _TYPES = (
 )
 
 
-class Evidence:
+class EvidenceFolder:
     """The files that were kept so far."""
 
     def __init__(self, blobs: Blobs, place: str) -> None:

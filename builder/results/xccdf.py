@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from builder.results.xccdf_target import Misfit, Result, Target
+from builder.results.xccdf_target import Misfit, RuleResult, XccdfTarget
 from pipeline_core.domain.compliance import Severity, short_id
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import ReportedRule, ReportedScan
@@ -61,8 +61,8 @@ def _refused(why: str) -> PermanentError:
     return PermanentError(ErrorClass.COMPLIANCE, f"the scanner's results cannot be used: {why}; {_REMEDY}")
 
 
-def _read(content: bytes) -> Target:
-    target = Target()
+def _read(content: bytes) -> XccdfTarget:
+    target = XccdfTarget()
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     fed = 0
     for chunk in _unpacked(content):
@@ -96,7 +96,7 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
         raise Misfit("the file holds more after the end of its gzip stream")
 
 
-def _scan(target: Target, profile: str) -> ReportedScan:
+def _scan(target: XccdfTarget, profile: str) -> ReportedScan:
     if not target.is_result:
         raise Misfit("they hold no TestResult: the scanner has not finished")
     if short_id(target.profile) != short_id(profile):
@@ -132,7 +132,7 @@ def _score(scores: list[tuple[str, str]]) -> float:
     return min(100.0, value / most * 100)
 
 
-def _findings(target: Target) -> tuple[ReportedRule, ...]:
+def _findings(target: XccdfTarget) -> tuple[ReportedRule, ...]:
     """Every rule that did not pass, sorted; without titles where all of them would be too much for a report."""
     found = [each for each in target.results if each.word in ("fail", "error", "unknown")]
     if len(found) > _FINDINGS_LIMIT:
@@ -145,7 +145,7 @@ def _findings(target: Target) -> tuple[ReportedRule, ...]:
     return tuple(sorted(findings, key=lambda finding: (finding.rule, finding.result)))
 
 
-def _finding(result: Result, target: Target, *, has_title: bool) -> ReportedRule:
+def _finding(result: RuleResult, target: XccdfTarget, *, has_title: bool) -> ReportedRule:
     severity = result.severity or target.severity(result.rule)
     try:
         known = Severity(severity)

@@ -23,7 +23,7 @@ class Misfit(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Result:
+class RuleResult:
     """The result of one rule, in the file's own words; `severity` is empty where only the benchmark knows it."""
 
     rule: str
@@ -31,14 +31,14 @@ class Result:
     word: str = ""
 
 
-class Target:
+class XccdfTarget:
     """What a parser tells of one file; the facts are complete when it has come to the end."""
 
     def __init__(self) -> None:
         self.is_result = False
         self.profile = ""
         self.system = ""
-        self.results: list[Result] = []
+        self.results: list[RuleResult] = []
         self.scores: list[tuple[str, str]] = []
         self._rules: dict[str, tuple[str, str]] = {}  # id -> severity, title
         self._path: list[str] = []
@@ -114,7 +114,7 @@ class Target:
             if len(self.results) == _RESULTS_LIMIT:
                 raise Misfit(f"they hold results of more than {_RESULTS_LIMIT:,} rules")
             rule, severity = _plain(attributes.get("idref", "")), _plain(attributes.get("severity", ""))
-            self.results.append(Result(rule=rule, severity=severity))
+            self.results.append(RuleResult(rule=rule, severity=severity))
         elif word == "score" and attributes.get("system", _DEFAULT_SCORING) == _DEFAULT_SCORING:
             self._maximum = _plain(attributes.get("maximum", "100"))
             self._keep_text()

@@ -15,7 +15,7 @@ import typer
 
 from imagefactory import options, screen
 from imagefactory.client import Client, Json
-from imagefactory.failures import Misused, Refused
+from imagefactory.failures import CommandRefused, Misused
 from imagefactory.screen import Format
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
@@ -106,7 +106,7 @@ def sbom(
     client = options.client_of(url, ca_file)
     version = version or client.get_image(name)[0]["version"] or ""
     if not version:
-        raise Refused(f"{name} has no published version yet: ask for a build and wait for it")
+        raise CommandRefused(f"{name} has no published version yet: ask for a build and wait for it")
     content = client.take_sbom(name, version)
     if file is None:
         screen.write_json(_document(content))
@@ -119,7 +119,7 @@ def _document(content: bytes) -> object:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Refused("the SBOM is no JSON: see it with --file") from error
+        raise CommandRefused("the SBOM is no JSON: see it with --file") from error
 
 
 def _save(client: Client, identity: str, files: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -129,12 +129,12 @@ def _save(client: Client, identity: str, files: Sequence[Mapping[str, Any]], fol
     for file in files:
         name, stage, attempt = str(file["name"]), file["stage"], file["attempt"]
         if not _NAME.fullmatch(name) or stage not in _STAGES or not isinstance(attempt, int):
-            raise Refused(
+            raise CommandRefused(
                 f"the factory names a file {name!r}, which cannot be one: nothing of it was written"
             )
         content = client.take_evidence(identity, f"{stage}-{attempt}", name)
         if file["sha256"] and hashlib.sha256(content).hexdigest() != file["sha256"]:
-            raise Refused(
+            raise CommandRefused(
                 f"{stage}-{attempt}/{name} has another digest than was reported: it was not written"
             )
         target = folder / f"{stage}-{attempt}" / name

@@ -8,7 +8,7 @@ import typer
 
 from imagefactory import options, screen
 from imagefactory.client import Json
-from imagefactory.failures import Misused, Refused
+from imagefactory.failures import CommandRefused, Misused
 from imagefactory.screen import Format
 from pipeline_core.wire import policy as wire
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
@@ -105,7 +105,7 @@ def check(
     else:
         screen.say("no image is below the floor")
     if any(each["reason"] == "FloorEnforced" for each in found):
-        raise Refused("images are below the floor: their teams have to register or rebuild them")
+        raise CommandRefused("images are below the floor: their teams have to register or rebuild them")
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, restoring, screen
-from imagefactory.failures import Refused
+from imagefactory.failures import CommandRefused
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="The factory's records (SecOps).", no_args_is_help=True)
@@ -39,4 +39,4 @@ def rebuild(
         if rows:
             screen.table(f"{len(rows)} problems", ("image", "why"), rows)
     if done.problems:
-        raise Refused("not everything could be restored: mend it, then run this again with --force")
+        raise CommandRefused("not everything could be restored: mend it, then run this again with --force")

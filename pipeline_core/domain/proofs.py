@@ -47,7 +47,7 @@ class TaggedVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ProofCheck:
     """The answer to one question; `detail` says what was compared where it does not hold, else what holds."""
 
     name: str
@@ -86,7 +86,7 @@ def provenance_of(tags: Mapping[str, str]) -> str:
     return _tag(tags, PROVENANCE_TAG)
 
 
-def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[Finding, ...]:
+def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[ProofCheck, ...]:
     """Every question about a version and the statement that its tags name, with its answer; none is left out."""
     shown = tags_digest(tagged_version.tags)
     refused = [verdict.gate for verdict in proof.verdicts if not verdict.passed]
@@ -107,24 +107,24 @@ def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[Finding, ...]:
     )
 
 
-def doubts(findings: tuple[Finding, ...]) -> str:
+def doubts(findings: tuple[ProofCheck, ...]) -> str:
     """Everything that does not hold, in one text; empty where all holds."""
     return "; ".join(finding.detail for finding in findings if not finding.holds)
 
 
-def _equal(name: str, what: str, said: str, shown: str) -> Finding:
+def _equal(name: str, what: str, said: str, shown: str) -> ProofCheck:
     if said == shown:
-        return Finding(name=name, holds=True, detail=f"{what} {said}")
+        return ProofCheck(name=name, holds=True, detail=f"{what} {said}")
     detail = f"{what} {_quoted(said)} by the statement, {_quoted(shown)} by the version"
-    return Finding(name=name, holds=False, detail=detail)
+    return ProofCheck(name=name, holds=False, detail=detail)
 
 
-def _gates(refused: list[str], missing: list[str], told: list[str]) -> Finding:
+def _gates(refused: list[str], missing: list[str], told: list[str]) -> ProofCheck:
     if refused:
-        return Finding(name="gates", holds=False, detail=f"it did not pass {', '.join(refused)}")
+        return ProofCheck(name="gates", holds=False, detail=f"it did not pass {', '.join(refused)}")
     if missing:
-        return Finding(name="gates", holds=False, detail=f"no verdict is told of {', '.join(missing)}")
-    return Finding(name="gates", holds=True, detail=f"it passed {', '.join(told)}")
+        return ProofCheck(name="gates", holds=False, detail=f"no verdict is told of {', '.join(missing)}")
+    return ProofCheck(name="gates", holds=True, detail=f"it passed {', '.join(told)}")
 
 
 def _tag(tags: Mapping[str, str], wanted: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.inflate import CHUNK, REMEDY, Unpacked, Unreadable
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT, DEPTH_LIMIT, MEMBER_LIMIT, NAME_LIMIT
 
 _BLOCK = 512
@@ -57,7 +57,7 @@ def walk(content: bytes) -> Iterator[Part]:
     """
     if len(content) > COMPRESSED_LIMIT:
         message = f"has {len(content):,} bytes compressed, and {COMPRESSED_LIMIT:,} are allowed"
-        yield Unreadable(Rule.BUNDLE_SIZE, message, "leave large files out").finding
+        yield Unreadable(GuardRule.BUNDLE_SIZE, message, "leave large files out").finding
         return
     try:
         yield from _members(Unpacked(content))
@@ -76,41 +76,45 @@ def _members(tar: Unpacked) -> Iterator[Part]:
             break
         count += 1
         if count > 2 * MEMBER_LIMIT:  # a file may have a pax header of its own
-            raise Unreadable(Rule.BUNDLE_MEMBERS, f"has more than {MEMBER_LIMIT:,} members", "leave some out")
+            raise Unreadable(
+                GuardRule.BUNDLE_MEMBERS, f"has more than {MEMBER_LIMIT:,} members", "leave some out"
+            )
         kind, size, name = _header(header)
         if kind == b"x":
             if long_name is not None:
-                raise Unreadable(Rule.BUNDLE_FORM, "has two pax headers for one member")
+                raise Unreadable(GuardRule.BUNDLE_FORM, "has two pax headers for one member")
             long_name = _pax_name(tar, size)
             continue
         name, long_name = long_name or name, None
         place = name[:NAME_LIMIT] if name.isprintable() else repr(name[:NAME_LIMIT])
         if kind not in (b"0", b"\0", b"5"):
             what = _KINDS.get(kind, f"of the unknown type {kind!r}")
-            rule = Rule.BUNDLE_DEVICE if kind in _DEVICES else Rule.BUNDLE_LINK
+            rule = GuardRule.BUNDLE_DEVICE if kind in _DEVICES else GuardRule.BUNDLE_LINK
             yield _finding(rule, place, f"is {what}", "put the file itself into the folder")
             _skip(tar, size)
             continue
         yield from _name_findings(place, name, is_folder=kind == b"5")
         plain = name.rstrip("/")
         if plain in seen or (plain in folders and kind != b"5"):
-            yield _finding(Rule.BUNDLE_DUPLICATE, place, "is in the archive twice", REMEDY)
+            yield _finding(GuardRule.BUNDLE_DUPLICATE, place, "is in the archive twice", REMEDY)
         if kind == b"5":
             if size:  # some readers would take what follows for the next header
-                raise Unreadable(Rule.BUNDLE_FORM, "has a folder with content")
+                raise Unreadable(GuardRule.BUNDLE_FORM, "has a folder with content")
             folders.add(plain)
             continue
         seen.add(plain)
         if len(seen) > MEMBER_LIMIT:
-            raise Unreadable(Rule.BUNDLE_MEMBERS, f"has more than {MEMBER_LIMIT:,} files", "leave some out")
+            raise Unreadable(
+                GuardRule.BUNDLE_MEMBERS, f"has more than {MEMBER_LIMIT:,} files", "leave some out"
+            )
         yield FileStart(name=plain)
         yield from _content(tar, size)
     for name in sorted(seen | folders):
         above = next((each for each in _parents(name) if each in seen), None)
         if above is not None:
-            yield _finding(Rule.BUNDLE_DUPLICATE, name, f"lies in {above}, which is a file", REMEDY)
+            yield _finding(GuardRule.BUNDLE_DUPLICATE, name, f"lies in {above}, which is a file", REMEDY)
     if any(any(chunk) for chunk in tar.rest()):
-        yield _finding(Rule.BUNDLE_FORM, "bundle", "holds more after the end of its tar", REMEDY)
+        yield _finding(GuardRule.BUNDLE_FORM, "bundle", "holds more after the end of its tar", REMEDY)
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -122,16 +126,16 @@ def _parents(name: str) -> Iterator[str]:
 def _header(block: bytes) -> tuple[bytes, int, str]:
     """Type, size and name of a member."""
     if block[257:265] != b"ustar\x0000":
-        raise Unreadable(Rule.BUNDLE_FORM, "holds no tar in the formats ustar or pax")
+        raise Unreadable(GuardRule.BUNDLE_FORM, "holds no tar in the formats ustar or pax")
     if sum(block[:148]) + 8 * 0x20 + sum(block[156:]) != _octal(block[148:156]):
-        raise Unreadable(Rule.BUNDLE_FORM, "has a member with a wrong checksum")
+        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a wrong checksum")
     if any(_FILLED.fullmatch(block[start:end]) is None for start, end in _NUMBERS):
-        raise Unreadable(Rule.BUNDLE_FORM, "has a member with a number that is not octal")
+        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a number that is not octal")
     prefix, name = (field.split(b"\0", 1)[0] for field in (block[345:500], block[:100]))
     try:
         text = (prefix + b"/" + name if prefix else name).decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(Rule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
     return block[156:157], _octal(block[124:136]), text
 
 
@@ -139,13 +143,13 @@ def _octal(field: bytes) -> int:
     # Digits first and nothing but fillers after them: readers disagree about every other form.
     found = re.fullmatch(rb"([0-7]{1,12})[ \0]*", field)
     if found is None:
-        raise Unreadable(Rule.BUNDLE_FORM, "has a member with a number that is not octal")
+        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a number that is not octal")
     return int(found[1], 8)
 
 
 def _pax_name(tar: Unpacked, size: int) -> str | None:
     if size > _EXTENSION_LIMIT:
-        raise Unreadable(Rule.BUNDLE_FORM, f"has a pax header of {size:,} bytes")
+        raise Unreadable(GuardRule.BUNDLE_FORM, f"has a pax header of {size:,} bytes")
     content = tar.take(size)
     _skip_padding(tar, size)
     name: str | None = None
@@ -153,13 +157,13 @@ def _pax_name(tar: Unpacked, size: int) -> str | None:
         found = _PAX_RECORD.match(content)
         length = int(found[1]) if found else 0
         if found is None or length > len(content) or length <= found.end() or content[length - 1] != 0x0A:
-            raise Unreadable(Rule.BUNDLE_FORM, "has a broken pax header")
+            raise Unreadable(GuardRule.BUNDLE_FORM, "has a broken pax header")
         if found[2] not in _PAX_KEYS:
             key = found[2].decode("ascii", "replace")
-            raise Unreadable(Rule.BUNDLE_FORM, f"has a pax header with {key!r}, which is not allowed")
+            raise Unreadable(GuardRule.BUNDLE_FORM, f"has a pax header with {key!r}, which is not allowed")
         if found[2] == b"path":
             if name is not None:
-                raise Unreadable(Rule.BUNDLE_FORM, "has a pax header with two names")
+                raise Unreadable(GuardRule.BUNDLE_FORM, "has a pax header with two names")
             name = _decoded(content[found.end() : length - 1])
         content = content[length:]
     return name
@@ -169,24 +173,26 @@ def _decoded(name: bytes) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(Rule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
 
 
 def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Finding]:
     plain = name.rstrip("/") if is_folder else name
     parts = plain.split("/")
     if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        yield _finding(Rule.BUNDLE_ABSOLUTE_NAME, place, "has an absolute name", REMEDY)
+        yield _finding(GuardRule.BUNDLE_ABSOLUTE_NAME, place, "has an absolute name", REMEDY)
     elif ".." in parts:
-        yield _finding(Rule.BUNDLE_OUTSIDE, place, "leads out of the bundle", REMEDY)
+        yield _finding(GuardRule.BUNDLE_OUTSIDE, place, "leads out of the bundle", REMEDY)
     elif any(part in ("", ".") for part in parts):
-        yield _finding(Rule.BUNDLE_NAME, place, "has no plain name", REMEDY)
+        yield _finding(GuardRule.BUNDLE_NAME, place, "has no plain name", REMEDY)
     if not plain.isprintable() or "\\" in plain:
         yield _finding(
-            Rule.BUNDLE_NAME, place, "has a backslash or a control character in its name", "rename it"
+            GuardRule.BUNDLE_NAME, place, "has a backslash or a control character in its name", "rename it"
         )
     if len(plain) > NAME_LIMIT or len(parts) > DEPTH_LIMIT + 1:
-        yield _finding(Rule.BUNDLE_NAME, place, "has too long a name", f"use at most {NAME_LIMIT} characters")
+        yield _finding(
+            GuardRule.BUNDLE_NAME, place, "has too long a name", f"use at most {NAME_LIMIT} characters"
+        )
 
 
 def _content(tar: Unpacked, size: int) -> Iterator[Content]:
@@ -207,5 +213,5 @@ def _skip_padding(tar: Unpacked, size: int) -> None:
     tar.take(-size % _BLOCK)
 
 
-def _finding(rule: Rule, place: str, message: str, remedy: str) -> Finding:
+def _finding(rule: GuardRule, place: str, message: str, remedy: str) -> Finding:
     return Finding(rule=rule, place=place, message=message, remedy=remedy)

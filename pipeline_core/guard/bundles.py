@@ -8,7 +8,7 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.guard import archive, secrets, steps
 from pipeline_core.guard.archive import Content, FileStart
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.guard.secrets import Form
 from pipeline_core.wire import bundle_paths
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT
@@ -68,7 +68,7 @@ def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding
         return ()
     remedy = "send both from one folder, as `imagefactory platform register` does"
     message = f"is not the {CATALOG} in the bundle"
-    return (Finding(rule=Rule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy),)
+    return (Finding(rule=GuardRule.CATALOG_DIFFERS, place="catalog", message=message, remedy=remedy),)
 
 
 def _bundle_findings(content: bytes, forms: Sequence[Form]) -> Iterator[Finding]:
@@ -93,7 +93,10 @@ def _missing_paths(definition: ImageDefinition, names: Collection[str]) -> Itera
         else:
             remedy = "add the file to the folder, or see whether .imagefactoryignore leaves it out"
         yield Finding(
-            rule=Rule.PATH_IN_BUNDLE, place=place, message=f"{path!r} is not in the bundle", remedy=remedy
+            rule=GuardRule.PATH_IN_BUNDLE,
+            place=place,
+            message=f"{path!r} is not in the bundle",
+            remedy=remedy,
         )
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 
 ENTRY_LIMIT = 200
 HOST_LIMIT = 50
@@ -70,7 +70,7 @@ def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) 
                 f"{entry.id[:63]} {entry.version[:64]} is not pinned like this by the platform's catalog"
             )
             remedy = "register the platform steps again, then build again"
-            found.append(_finding(Rule.CATALOG_DIFFERS, place, message, remedy))
+            found.append(_finding(GuardRule.CATALOG_DIFFERS, place, message, remedy))
     return tuple(islice(found, FINDING_LIMIT))
 
 
@@ -101,7 +101,9 @@ def _findings(catalog: Mapping[str, object]) -> Iterator[Finding]:
         return
     if len(entries) > ENTRY_LIMIT:
         message = f"has {len(entries)} entries"
-        yield _finding(Rule.CATALOG_SIZE, "catalog.entries", message, f"keep it at {ENTRY_LIMIT} at most")
+        yield _finding(
+            GuardRule.CATALOG_SIZE, "catalog.entries", message, f"keep it at {ENTRY_LIMIT} at most"
+        )
     allowed = frozenset(str(host) for host in hosts) if isinstance(hosts, list) else None
     seen: set[str] = set()
     for position, entry in enumerate(entries[:ENTRY_LIMIT]):
@@ -114,25 +116,25 @@ def _findings(catalog: Mapping[str, object]) -> Iterator[Finding]:
         if isinstance(identity, str):
             if identity in seen:
                 message = f"has {identity[:60]!r} again"
-                yield _finding(Rule.CATALOG_DUPLICATE, f"{place}.id", message, "keep one of them")
+                yield _finding(GuardRule.CATALOG_DUPLICATE, f"{place}.id", message, "keep one of them")
             seen.add(identity)
 
 
 def _host_findings(hosts: object) -> Iterator[Finding]:
     if not isinstance(hosts, list) or not hosts:
         message, remedy = "is no list of hosts", "list the hosts that tools may come from"
-        yield _finding(Rule.CATALOG_HOSTS, "catalog.hosts", message, remedy)
+        yield _finding(GuardRule.CATALOG_HOSTS, "catalog.hosts", message, remedy)
         return
     if len(hosts) > HOST_LIMIT:
         message = f"has {len(hosts)} hosts"
-        yield _finding(Rule.CATALOG_SIZE, "catalog.hosts", message, f"keep it at {HOST_LIMIT} at most")
+        yield _finding(GuardRule.CATALOG_SIZE, "catalog.hosts", message, f"keep it at {HOST_LIMIT} at most")
     for position, host in enumerate(hosts[:HOST_LIMIT]):
         place = f"catalog.hosts[{position}]"
         if not isinstance(host, str) or len(host) > _HOST_LENGTH or _HOST.fullmatch(host) is None:
             remedy = "give a full host name in lower case, without scheme, port or wildcard"
-            yield _finding(Rule.CATALOG_HOSTS, place, "is no host name", remedy)
+            yield _finding(GuardRule.CATALOG_HOSTS, place, "is no host name", remedy)
         elif host in hosts[:position]:
-            yield _finding(Rule.CATALOG_DUPLICATE, place, f"has {host!r} again", "keep one of them")
+            yield _finding(GuardRule.CATALOG_DUPLICATE, place, f"has {host!r} again", "keep one of them")
 
 
 def _entry_findings(
@@ -149,7 +151,7 @@ def _entry_findings(
             yield _shape(f"{place}.{key}", "is missing or no text", "give a text")
     if "id" in texts and _ID.fullmatch(texts["id"]) is None:
         remedy = "use lower-case letters, digits, dots and dashes, at most 63"
-        yield _finding(Rule.CATALOG_ID, f"{place}.id", "is no id", remedy)
+        yield _finding(GuardRule.CATALOG_ID, f"{place}.id", "is no id", remedy)
     if "version" in texts:
         yield from _version_findings(f"{place}.version", texts["version"])
     if "url" in texts:
@@ -161,44 +163,44 @@ def _entry_findings(
 def _version_findings(place: str, version: str) -> Iterator[Finding]:
     if is_floating(version):
         message, remedy = f"{version[:40]!r} is no exact version", "give the exact version"
-        yield _finding(Rule.CATALOG_FLOATING_VERSION, place, message, remedy)
+        yield _finding(GuardRule.CATALOG_FLOATING_VERSION, place, message, remedy)
     elif _VERSION.fullmatch(version) is None:
         remedy = "give the exact version, like 7.18.0"
-        yield _finding(Rule.CATALOG_VERSION, place, f"{version[:40]!r} is no version", remedy)
+        yield _finding(GuardRule.CATALOG_VERSION, place, f"{version[:40]!r} is no version", remedy)
 
 
 def _url_findings(place: str, url: str, hosts: frozenset[str] | None, listed: str) -> Iterator[Finding]:
     if not url.startswith("https://"):
         remedy = "give the https address of the file"
-        yield _finding(Rule.CATALOG_URL_SCHEME, place, "is no https address", remedy)
+        yield _finding(GuardRule.CATALOG_URL_SCHEME, place, "is no https address", remedy)
         return
     if len(url) > _URL_LENGTH or _URL.fullmatch(url) is None:
         # Not shown: it may hold a password.
         message = "has a user, a port, a query, a fragment or no plain path of a file"
         remedy = "give a plain, public address, like https://example.com/tool/1.2.3/tool.rpm"
-        yield _finding(Rule.CATALOG_URL_FORM, place, message, remedy)
+        yield _finding(GuardRule.CATALOG_URL_FORM, place, message, remedy)
         return
     parts = urlsplit(url)
     if _FLOATING.search(parts.path):
         message, remedy = "names a floating version", "give the address of the exact version"
-        yield _finding(Rule.CATALOG_FLOATING_VERSION, place, message, remedy)
+        yield _finding(GuardRule.CATALOG_FLOATING_VERSION, place, message, remedy)
     if hosts is not None and parts.netloc not in hosts:
         message = f"{parts.netloc[:80]} is not among {listed}"
-        yield _finding(Rule.CATALOG_HOST, place, message, "list the host, or use a listed one")
+        yield _finding(GuardRule.CATALOG_HOST, place, message, "list the host, or use a listed one")
 
 
 def _digest_findings(place: str, digest: str) -> Iterator[Finding]:
     if _SHA256.fullmatch(digest) is None:
         remedy = "give 64 lower-case hexadecimal characters"
-        yield _finding(Rule.CATALOG_SHA256_FORM, place, "is no SHA-256", remedy)
+        yield _finding(GuardRule.CATALOG_SHA256_FORM, place, "is no SHA-256", remedy)
     elif digest == _EMPTY_SHA256 or len(set(digest)) < 5 or digest[:16] * 4 == digest:
         remedy = "give the digest of the file itself"
-        yield _finding(Rule.CATALOG_SHA256_PLACEHOLDER, place, "is a placeholder", remedy)
+        yield _finding(GuardRule.CATALOG_SHA256_PLACEHOLDER, place, "is a placeholder", remedy)
 
 
 def _shape(place: str, message: str, remedy: str) -> Finding:
-    return _finding(Rule.CATALOG_SHAPE, place, message, remedy)
+    return _finding(GuardRule.CATALOG_SHAPE, place, message, remedy)
 
 
-def _finding(rule: Rule, place: str, message: str, remedy: str) -> Finding:
+def _finding(rule: GuardRule, place: str, message: str, remedy: str) -> Finding:
     return Finding(rule=rule, place=place, message=message, remedy=remedy)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.problems import Problem
 
 
@@ -13,7 +13,7 @@ class Finding:
     Never holds the secret that it is about.
     """
 
-    rule: Rule
+    rule: GuardRule
     place: str
     message: str
     remedy: str

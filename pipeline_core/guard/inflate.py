@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.bundle import UNPACKED_LIMIT
 
 RATIO_LIMIT = 200  # unpacked to compressed; sources compress to a tenth, zeros to a thousandth
@@ -16,7 +16,7 @@ _RATIO_FLOOR = 4 * 1024 * 1024  # bytes that any archive may unpack to
 class Unreadable(Exception):
     """The walk cannot go on."""
 
-    def __init__(self, rule: Rule, message: str, remedy: str = REMEDY) -> None:
+    def __init__(self, rule: GuardRule, message: str, remedy: str = REMEDY) -> None:
         super().__init__(message)
         self.finding = Finding(rule=rule, place="bundle", message=message, remedy=remedy)
 
@@ -37,7 +37,7 @@ class Unpacked:
         while len(self._ready) < size:
             more = self._more()
             if not more:
-                raise Unreadable(Rule.BUNDLE_FORM, "ends in the middle of a file")
+                raise Unreadable(GuardRule.BUNDLE_FORM, "ends in the middle of a file")
             self._ready += more
         taken, self._ready = self._ready[:size], self._ready[size:]
         return taken
@@ -48,9 +48,9 @@ class Unpacked:
         while more := self._more():
             yield more
         if not self._inflate.eof:
-            raise Unreadable(Rule.BUNDLE_FORM, "is a gzip stream without an end")
+            raise Unreadable(GuardRule.BUNDLE_FORM, "is a gzip stream without an end")
         if self._inflate.unused_data or self._position < len(self._content):
-            raise Unreadable(Rule.BUNDLE_FORM, "holds more after the end of its gzip stream")
+            raise Unreadable(GuardRule.BUNDLE_FORM, "holds more after the end of its gzip stream")
 
     def _more(self) -> bytes:
         while not self._inflate.eof:
@@ -63,7 +63,7 @@ class Unpacked:
             try:
                 found = self._inflate.decompress(source, CHUNK)
             except zlib.error as error:
-                raise Unreadable(Rule.BUNDLE_FORM, "is no gzip stream") from error
+                raise Unreadable(GuardRule.BUNDLE_FORM, "is no gzip stream") from error
             self._total += len(found)
             if self._total > self._bound:
                 raise self._too_large()
@@ -74,6 +74,6 @@ class Unpacked:
     def _too_large(self) -> Unreadable:
         if self._bound == UNPACKED_LIMIT:
             message = f"unpacks to more than {UNPACKED_LIMIT:,} bytes"
-            return Unreadable(Rule.BUNDLE_UNPACKED_SIZE, message, "leave large files out")
+            return Unreadable(GuardRule.BUNDLE_UNPACKED_SIZE, message, "leave large files out")
         message = f"unpacks to more than {RATIO_LIMIT} times its size, as an archive bomb does"
-        return Unreadable(Rule.BUNDLE_RATIO, message, "leave out files that hold next to nothing")
+        return Unreadable(GuardRule.BUNDLE_RATIO, message, "leave out files that hold next to nothing")

@@ -7,7 +7,7 @@ from enum import StrEnum, unique
 
 
 @unique
-class Rule(StrEnum):
+class GuardRule(StrEnum):
     """What a finding objects to."""
 
     BUNDLE_SIZE = "bundle-size"  # compressed

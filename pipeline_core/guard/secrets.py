@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 
 OVERLAP = 1024  # characters of one chunk that are looked at again with the next; the longest form is shorter
 _REMEDY = (
@@ -112,7 +112,7 @@ class FileScan:
             self._told.add(form.what)
             line = self._lines + text.count("\n", 0, start) + 1
             yield Finding(
-                rule=Rule.SECRET,
+                rule=GuardRule.SECRET,
                 place=f"{self._name}:{line}",
                 message=f"seems to hold {form.what}",
                 remedy=_REMEDY,
@@ -126,7 +126,7 @@ def findings_in_texts(texts: Iterable[tuple[str, str]], forms: Sequence[Form]) -
     """Findings in (place, value) pairs of a document."""
     for place, value in texts:
         for what in sorted(kinds_in(value, forms)):
-            yield Finding(rule=Rule.SECRET, place=place, message=f"seems to hold {what}", remedy=_REMEDY)
+            yield Finding(rule=GuardRule.SECRET, place=place, message=f"seems to hold {what}", remedy=_REMEDY)
 
 
 def is_secret_name(name: str) -> bool:

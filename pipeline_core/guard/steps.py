@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pipeline_core.domain.definitions import FileStep, Provisioner, ShellStep, Webhook
 from pipeline_core.guard import catalog, secrets
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 from pipeline_core.guard.secrets import Form
 
 _VERSION_NAME = re.compile(r"(?:^|_)(?:VERSION|TAG|RELEASE)$", re.ASCII | re.IGNORECASE)
@@ -52,7 +52,7 @@ def check_webhooks(webhooks: Sequence[Webhook]) -> Iterator[Finding]:
         host = (urlsplit(hook.url).hostname or "").rstrip(".")
         if _is_address(host) or "." not in host or host.endswith((".internal", ".local", ".localhost")):
             yield Finding(
-                rule=Rule.WEBHOOK_ADDRESS,
+                rule=GuardRule.WEBHOOK_ADDRESS,
                 place=f"spec.notify[{position}].webhook",
                 message="leads to a machine by its number or by a name of the inner network",
                 remedy="give the full, public name of the receiver, like https://hooks.example.com/images",
@@ -63,7 +63,7 @@ def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) ->
     yield from secrets.findings_in_texts([(place, value)], forms)
     if secrets.is_secret_name(name) and value:
         yield Finding(
-            rule=Rule.SECRET_NAME,
+            rule=GuardRule.SECRET_NAME,
             place=place,
             message="has the name of a secret and a value",
             remedy="remove it: what a build is told stays readable; machines get secrets at run time",
@@ -72,14 +72,14 @@ def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) ->
     is_range = is_version and (catalog.is_floating(value) or _RANGE.search(value) is not None)
     if is_range or value.lower() == "latest" or _NAMED_LATEST.search(value):
         yield Finding(
-            rule=Rule.FLOATING_VERSION,
+            rule=GuardRule.FLOATING_VERSION,
             place=place,
             message="names a version that changes by itself",
             remedy="give the exact version, so that the same inputs give the same image",
         )
     if _HTTP.search(value) and not _PROXY_NAME.search(name):
         yield Finding(
-            rule=Rule.HTTP_URL,
+            rule=GuardRule.HTTP_URL,
             place=place,
             message="holds an http address, whose answer anybody on the way can change",
             remedy="give the https address",
@@ -97,7 +97,7 @@ def _destination_findings(place: str, destination: str) -> Iterator[Finding]:
     else:
         return
     remedy = "choose another place, like /etc/NAME or /opt/NAME"
-    yield Finding(rule=Rule.DESTINATION, place=place, message=message, remedy=remedy)
+    yield Finding(rule=GuardRule.DESTINATION, place=place, message=message, remedy=remedy)
 
 
 def _is_address(host: str) -> bool:

@@ -48,7 +48,7 @@ _LEFT_OUT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
+class PackedBundle:
     """A packed folder; `names` are its files, sorted, with forward slashes."""
 
     digest: Digest
@@ -64,7 +64,7 @@ class _File:
     is_executable: bool
 
 
-def pack(folder: Path, *, only: Sequence[str] = ()) -> Bundle:
+def pack(folder: Path, *, only: Sequence[str] = ()) -> PackedBundle:
     """Pack `folder`, or those of its top entries that `only` names.
 
     Raises InvalidDocument with every problem.
@@ -90,7 +90,7 @@ def pack(folder: Path, *, only: Sequence[str] = ()) -> Bundle:
         wrong = f"has {len(content):,} bytes compressed"
         remedy = f"keep it under {COMPRESSED_LIMIT:,}; {_BIG}"
         raise InvalidDocument([_problem("bundle", wrong, remedy, "bundle-size")])
-    return Bundle(
+    return PackedBundle(
         digest=Digest(hashlib.sha256(content).hexdigest()),
         content=content,
         names=tuple(file.name for file in files),

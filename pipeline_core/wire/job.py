@@ -75,7 +75,7 @@ class Step(_Wire):
     env: dict[str, str] = Field(default_factory=dict)
 
 
-class CatalogEntry(_Wire):
+class StagedTool(_Wire):
     """One tool that is staged in the image, verified by digest, never enrolled."""
 
     id: str
@@ -107,7 +107,7 @@ class BuildJob(_Wire):
     destination: GalleryImage
     placement: Placement
     steps: tuple[Step, ...] = ()
-    catalog: tuple[CatalogEntry, ...] = ()
+    catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()
     bundle: _Sha256
     platform: _Sha256

@@ -66,13 +66,13 @@ class Source(Part):
     sku: values.SourceText
 
 
-class Metadata(Part):
+class PolicyMetadata(Part):
     """What people want to know of this version."""
 
     description: values.PlainText = ""
 
 
-class Spec(Part):
+class PolicySpec(Part):
     """The floors and the lists; an empty list allows everything."""
 
     compliance: Floor = Floor()
@@ -87,23 +87,23 @@ class Spec(Part):
     enforced_from: values.DayText | None = None
 
 
-class Document(Part):
+class PolicyDocument(Part):
     """One policy document."""
 
     api_version: Literal["imagefactory/v1"]
     kind: Literal["Policy"]
-    metadata: Metadata = Metadata()
-    spec: Spec
+    metadata: PolicyMetadata = PolicyMetadata()
+    spec: PolicySpec
 
 
 def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
     """The policy as version `revision`; raises InvalidDocument with every problem of the document."""
     problems: list[Problem] = []
-    parsed: Document | None = None
+    parsed: PolicyDocument | None = None
     try:
-        parsed = Document.model_validate(dict(document))
+        parsed = PolicyDocument.model_validate(dict(document))
     except ValidationError as error:
-        problems += problems_of(error, Document)
+        problems += problems_of(error, PolicyDocument)
     problems += islice(_doubles(mapping_at(document, "spec")), PROBLEM_LIMIT)
     problems += _size(document)
     if problems or parsed is None:
@@ -128,7 +128,7 @@ def read_policy_blob(content: bytes) -> dict[str, object]:
     return document
 
 
-def _policy(spec: Spec, revision: int) -> Policy:
+def _policy(spec: PolicySpec, revision: int) -> Policy:
     general = spec.compliance.over(ComplianceFloor())
     longest = spec.waivers.longest
     return Policy(

@@ -52,7 +52,7 @@ class Published(_Wire):
         return None if self.score is None else LiveScan(profile=self.profile, score=self.score)
 
 
-class Request(_Wire):
+class RebuildRequestEntry(_Wire):
     """The newest rebuild request."""
 
     token: str
@@ -75,7 +75,7 @@ class ImageEntry(_Wire):
     registered_at: datetime | None = None
     last_version: str | None = None
     current: Published | None = None
-    request: Request | None = None
+    request: RebuildRequestEntry | None = None
 
     @classmethod
     def of_head(cls, head: ImageHead) -> "ImageEntry":
@@ -91,7 +91,7 @@ class ImageEntry(_Wire):
             current=None if current is None else _published(current),
             request=None
             if request is None
-            else Request(token=str(request.token), actor=request.actor, at=request.at),
+            else RebuildRequestEntry(token=str(request.token), actor=request.actor, at=request.at),
         )
 
     @classmethod

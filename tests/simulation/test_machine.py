@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import MarketplaceVersion
 from simulation import rest, world
-from simulation.faults import LEVELS, Fault, Injector, Kind
-from simulation.story import Story
+from simulation.faults import LEVELS, Injector, Kind, StruckFault
+from simulation.story import SeedStory
 
 _EXAMPLES = int(os.environ.get("IMAGEFACTORY_EXAMPLES", "0"))
 _ROOTS = ("image-0", "image-1")
@@ -57,7 +57,7 @@ class Forced(Injector):
                 self.wanted[position] = (kind, left - 1)
                 continue
             del self.wanted[position]
-            self.struck.append(Fault(id=str(len(self.struck)), kind=kind, place=place))
+            self.struck.append(StruckFault(id=str(len(self.struck)), kind=kind, place=place))
             return kind, 0.5
         return None, 0.0
 
@@ -72,7 +72,7 @@ class Factory(RuleBasedStateMachine):
         made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
         made.ports.galleries.deletion = timedelta(seconds=40)
         self.world = made
-        self.story = Story(world=made, chance=random.Random(0), images=len(_NAMES))
+        self.story = SeedStory(world=made, chance=random.Random(0), images=len(_NAMES))
         self.requests = 0
 
     @initialize(children=st.integers(0, 3))

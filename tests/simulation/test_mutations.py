@@ -4,7 +4,7 @@ import pytest
 
 from simulation import sabotage, seeds
 from simulation.sabotage import Sabotage
-from simulation.seeds import Plan
+from simulation.seeds import SeedPlan
 
 SEEDS = 50  # within so many a rule has to be missed
 HEALTHY = 6  # of each kind of world in which a rule is missed
@@ -12,8 +12,8 @@ MUTATIONS = {rule: each for rule, each in sabotage.ALL.items() if not each.direc
 WORLDS = sorted({(each.faults, each.images, each.slots) for each in MUTATIONS.values()})
 
 
-def _plan(seed: int, rule: Sabotage, *, without: str) -> Plan:
-    return Plan(seed=seed, images=rule.images, slots=rule.slots, faults=rule.faults, without=without)
+def _plan(seed: int, rule: Sabotage, *, without: str) -> SeedPlan:
+    return SeedPlan(seed=seed, images=rule.images, slots=rule.slots, faults=rule.faults, without=without)
 
 
 @pytest.mark.timeout(300)
@@ -34,5 +34,5 @@ def test_a_rule_that_is_taken_away_is_missed(rule: str) -> None:
 def test_healthy(world: tuple[str, int, int]) -> None:
     faults, images, slots = world
     for seed in range(1, HEALTHY + 1):
-        plan = Plan(seed=seed, images=images, slots=slots, faults=faults)
+        plan = SeedPlan(seed=seed, images=images, slots=slots, faults=faults)
         assert seeds.run(plan).violations == (), plan.command()

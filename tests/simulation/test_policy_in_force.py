@@ -8,7 +8,7 @@ import pytest
 from pipeline_core.services.policies.policy import etag_of
 from simulation import rest, world
 from simulation.faults import LEVELS
-from simulation.story import Story
+from simulation.story import SeedStory
 from simulation.world import ADMIN, World
 
 SPEC = {
@@ -44,7 +44,7 @@ def test_a_fleet_under_a_policy_comes_through(faults: str) -> None:
         made = world.make(seed=seed, slots=4, faults=LEVELS[faults])
         made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
         _govern(made)
-        Story(world=made, chance=chance, images=12).run()
+        SeedStory(world=made, chance=chance, images=12).run()
         failed += [f"seed {seed}: {line}" for line in rest.violations(made)]
         heads = [made.base.records.images.get_head(name).value for name in made.registered]
         published = [head for head in heads if head.current is not None]

@@ -6,7 +6,7 @@ A seed that fails prints what is violated and the command that shows it again, m
 import pytest
 
 from simulation import seeds
-from simulation.seeds import Plan
+from simulation.seeds import SeedPlan
 
 FLEET = 60
 HEAVY = [range(first, first + 20) for first in range(1, 201, 20)]
@@ -16,7 +16,7 @@ RACES = [range(first, first + 25) for first in range(1, 101, 25)]
 def _hold(numbers: range, *, images: int, slots: int, faults: str) -> None:
     failed: list[str] = []
     for seed in numbers:
-        plan = Plan(seed=seed, images=images, slots=slots, faults=faults)
+        plan = SeedPlan(seed=seed, images=images, slots=slots, faults=faults)
         failed += [f"{plan.command()}: {line}" for line in seeds.run(plan).violations[:5]]
     assert failed == [], "\n".join(failed)
 

@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.telemetry import correlation_id
 from pipeline_core.wire.problems import InvalidDocument
-from triggers.api.problem import Fault, Problem, Refusal
+from triggers.api.problem import InvalidField, Problem, Refusal
 
 _RETRY_AFTER = 5  # seconds, where the error names no time
 _TEAM_CAUSED = frozenset(kind for kind in ErrorClass if kind.owner == "team")
@@ -73,14 +73,14 @@ def _refusal(request: Request, error: Answered) -> Refusal:
             return _of_framework(error)
         case InvalidDocument():
             faults = [
-                Fault(path=problem.path, message=problem.message, remedy=problem.remedy)
+                InvalidField(path=problem.path, message=problem.message, remedy=problem.remedy)
                 for problem in error.problems
             ]
             count = "1 thing is" if len(faults) == 1 else f"{len(faults)} things are"
             detail = f"{count} wrong; nothing was stored"
             return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-document", detail, faults=faults)
         case InvalidValue():
-            fault = Fault(path="", message=str(error), remedy=f"give {error.rule}")
+            fault = InvalidField(path="", message=str(error), remedy=f"give {error.rule}")
             return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", str(error), faults=[fault])
         case TransientError():
             return _of_transient(error)
@@ -131,7 +131,7 @@ def _of_validation(error: RequestValidationError) -> Refusal:
         in_body = in_body or (place == "body" and not is_json)
         path = place if is_json else ".".join(str(part) for part in rest) or str(place)
         faults.append(
-            Fault(path=str(path)[:_PATH_LIMIT], message=item["msg"], remedy="see /api/openapi.json")
+            InvalidField(path=str(path)[:_PATH_LIMIT], message=item["msg"], remedy="see /api/openapi.json")
         )
     if in_body:
         detail = "the body is not what this address takes"

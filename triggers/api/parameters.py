@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from pipeline_core.domain.errors import InvalidValue
-from triggers.api.problem import Fault, Refusal
+from triggers.api.problem import InvalidField, Refusal
 
 Value = TypeVar("Value")
 
@@ -15,7 +15,7 @@ def parse(place: str, kind: Callable[[str], Value], text: str) -> Value:
     try:
         return kind(text)
     except InvalidValue as error:
-        fault = Fault(path=place, message=str(error), remedy=f"give {error.rule}")
+        fault = InvalidField(path=place, message=str(error), remedy=f"give {error.rule}")
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "invalid-request", f"{place}: {error}", faults=[fault]
         ) from error

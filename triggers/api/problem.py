@@ -11,7 +11,7 @@ _TYPE = "urn:imagefactory:problem:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InvalidField:
     """One thing that is wrong with a request: where, what, and how to mend it."""
 
     path: str
@@ -28,7 +28,7 @@ class Refusal(Exception):
         slug: str,
         detail: str,
         *,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[InvalidField] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -48,7 +48,7 @@ class Problem:
     detail: str
     instance: str
     correlation_id: str
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InvalidField, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> JSONResponse:

@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class QueuedMessage:
     """A message as a receiver has it; `receipt` holds until it is received again."""
 
     id: int
@@ -31,7 +31,7 @@ class MemoryQueues:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._queues: dict[str, dict[int, Message]] = {}
+        self._queues: dict[str, dict[int, QueuedMessage]] = {}
         # When each message is visible, by queue. An entry that is no longer so is dropped when it comes up.
         self._order: dict[str, list[tuple[datetime, int]]] = {}
         self._numbers = itertools.count(1)
@@ -44,19 +44,19 @@ class MemoryQueues:
         with self._lock:
             self.operations += 1
             now = self._clock.now()
-            message = Message(
+            message = QueuedMessage(
                 id=next(self._numbers), text=text, visible_at=now + whole_seconds(delay), put_at=now
             )
             self._put(queue, message)
 
-    def receive(self, queue: str, *, visibility: timedelta = _VISIBILITY) -> Message | None:
+    def receive(self, queue: str, *, visibility: timedelta = _VISIBILITY) -> QueuedMessage | None:
         """The message that has been visible for longest, hidden for `visibility`; None where none is."""
         with self._lock:
             self.operations += 1
             oldest = self._first(queue)
             if oldest is None or oldest.visible_at > (now := self._clock.now()):
                 return None
-            taken = Message(
+            taken = QueuedMessage(
                 id=oldest.id,
                 text=oldest.text,
                 visible_at=now + visibility,
@@ -67,7 +67,7 @@ class MemoryQueues:
             self._put(queue, taken)
             return taken
 
-    def delete(self, queue: str, message: Message) -> None:
+    def delete(self, queue: str, message: QueuedMessage) -> None:
         """Acknowledge; raises NotFound where it is gone or was received again since."""
         with self._lock:
             self.operations += 1
@@ -76,7 +76,7 @@ class MemoryQueues:
                 raise NotFound(f"message {message.id} of {queue} is gone or belongs to a later receiver")
             del self._queues[queue][message.id]
 
-    def release(self, queue: str, message: Message, *, delay: timedelta = timedelta(0)) -> None:
+    def release(self, queue: str, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> None:
         """Give a message back, to be visible after `delay`; raises NotFound as `delete` does."""
         with self._lock:
             self.operations += 1
@@ -85,7 +85,7 @@ class MemoryQueues:
                 raise NotFound(f"message {message.id} of {queue} is gone or belongs to a later receiver")
             self._put(queue, replace(found, visible_at=self._clock.now() + delay))
 
-    def messages(self, queue: str) -> list[Message]:
+    def messages(self, queue: str) -> list[QueuedMessage]:
         """Everything in a queue, visible or not, by the time at which it is visible; for tests."""
         with self._lock:
             return sorted(self._queues.get(queue, {}).values(), key=lambda each: (each.visible_at, each.id))
@@ -107,11 +107,11 @@ class MemoryQueues:
             first = self._first(queue)
         return None if first is None else first.visible_at
 
-    def _put(self, queue: str, message: Message) -> None:
+    def _put(self, queue: str, message: QueuedMessage) -> None:
         self._queues.setdefault(queue, {})[message.id] = message
         heapq.heappush(self._order.setdefault(queue, []), (message.visible_at, message.id))
 
-    def _first(self, queue: str) -> Message | None:
+    def _first(self, queue: str) -> QueuedMessage | None:
         """The message that is visible first, or has been for longest."""
         order = self._order.get(queue)
         held = self._queues.get(queue, {})

@@ -126,13 +126,13 @@ class Launcher:
             security_type=definition.os.security_type.value,
         )
 
-    def _catalog(self, build: Build) -> tuple[wire.CatalogEntry, ...]:
+    def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:
         """The staged tools with their addresses; the digests are the build's own inputs."""
         if not build.inputs.catalog:
             return ()
         platform = self.records.sources.find_platform()
         return tuple(
-            wire.CatalogEntry(id=tool, version=version, url=_url(platform, tool), sha256=sha256)
+            wire.StagedTool(id=tool, version=version, url=_url(platform, tool), sha256=sha256)
             for tool, version, sha256 in build.inputs.catalog
         )
 

@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from builder.packer import failures
-from builder.packer.command import Ended
+from builder.packer.command import RunEnd
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain import gates, retry
 from pipeline_core.domain.compliance import RuleCounts, Scan
@@ -113,7 +113,7 @@ def test_packers_own_words_have_their_class(
     stage: str, connected: bool, text: str, wanted: ErrorClass
 ) -> None:
     failed = failures.of_build(
-        ended=Ended.BY_ITSELF, stage=stage, connected=connected, text=text, tail=text, seconds=3600
+        ended=RunEnd.BY_ITSELF, stage=stage, connected=connected, text=text, tail=text, seconds=3600
     )
     assert failed.error_class is wanted
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.containers import MemoryContainers
-from pipeline_core.adapters.memory.queues import MemoryQueues, Message
+from pipeline_core.adapters.memory.queues import MemoryQueues, QueuedMessage
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, Verb
 
@@ -40,7 +40,7 @@ def test_a_scan_gives_what_is_there_by_key(changes: list[tuple[str, bool]], firs
 )
 def test_a_queue_gives_what_has_been_visible_for_longest(steps: list[str]) -> None:
     clock = ManualClock()
-    queues, held = MemoryQueues(clock), list[Message]()
+    queues, held = MemoryQueues(clock), list[QueuedMessage]()
     for number, step in enumerate(steps):
         match step:
             case "send":

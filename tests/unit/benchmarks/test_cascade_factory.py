@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.cascade import factory, fleet, models
 from benchmarks.cascade.factory import StuckError
-from benchmarks.cascade.fleet import Fleet
+from benchmarks.cascade.fleet import SampleFleet
 from benchmarks.cascade.models import POLICIES
 from tests.unit.benchmarks.test_cascade_models import FAMILY, image
 
@@ -27,7 +27,7 @@ def test_an_hourly_budget_is_kept() -> None:
 def test_the_longest_chain_goes_first_where_first_in_first_out_lets_it_wait() -> None:
     leaves = [image(f"leaf-{number:02d}", 0) for number in range(12)]
     chain = [image("link-0", 0), *(image(f"link-{number}", 12 + number) for number in range(1, 5))]
-    made = Fleet(seed=1, images=(image("root"), *leaves, *chain))
+    made = SampleFleet(seed=1, images=(image("root"), *leaves, *chain))
     bound = made.lower_bound(slots=3, creates_per_hour=1000)
     ours = factory.run(made, slots=3, creates_per_hour=1000)
     theirs = models.run(made, POLICIES["fifo-events"], slots=3, creates_per_hour=1000)

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.cascade import fleet, models
-from benchmarks.cascade.fleet import Fleet, SimulatedImage
+from benchmarks.cascade.fleet import SampleFleet, SimulatedImage
 from benchmarks.cascade.models import DAY, POLICIES, POLL, WEEK
 
 NIGHT = 17 * 3600  # from the release at nine to two at night
@@ -13,7 +13,7 @@ def image(name: str, parent: int | None = None, build: int = 100) -> SimulatedIm
     return SimulatedImage(name=name, parent=parent, team="team", build=build, verify=50, publish=10)
 
 
-FAMILY = Fleet(seed=1, images=(image("root"), image("slow", 0, build=200), image("quick", 0)))
+FAMILY = SampleFleet(seed=1, images=(image("root"), image("slow", 0, build=200), image("quick", 0)))
 
 
 def _published(policy: str, *, slots: int = 2, creates_per_hour: int = 100) -> tuple[float, ...]:

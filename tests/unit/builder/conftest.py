@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from builder.attempt import Attempt, Exit
+from builder.attempt import Attempt, BuilderExit
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from pipeline_core.wire.job import BuildJob, BuildReport
@@ -19,7 +19,7 @@ from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 class Left:
     """What an attempt left behind."""
 
-    exit: Exit
+    exit: BuilderExit
     blobs: FolderBlobs
     events: FolderEvents
     place: str

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.attempt import Attempt
-from builder.settings import Settings
+from builder.settings import BuilderSettings
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from tests.unit.builder.fakes import FolderBlobs, FolderEvents
@@ -26,7 +26,7 @@ def main() -> int:
         environ=os.environ,
         folder=Path(sys.argv[2]),
     )
-    return Attempt(Settings.read(os.environ), context).run().value
+    return Attempt(BuilderSettings.read(os.environ), context).run().value
 
 
 if __name__ == "__main__":

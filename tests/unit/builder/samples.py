@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from builder.settings import Settings
+from builder.settings import BuilderSettings
 from pipeline_core.wire import job as wire
 from tests.unit.builder.results import scan_files
 
@@ -155,9 +155,9 @@ def verify_job(**changes: object) -> wire.BuildJob:
     return job.model_copy(update=changes)
 
 
-def settings_for(job: wire.BuildJob, packer: Path | str = "packer") -> Settings:
+def settings_for(job: wire.BuildJob, packer: Path | str = "packer") -> BuilderSettings:
     """The container's settings for this job."""
-    return Settings.read(environment_for(job, packer))
+    return BuilderSettings.read(environment_for(job, packer))
 
 
 def environment_for(job: wire.BuildJob, packer: Path | str = "packer") -> dict[str, str]:

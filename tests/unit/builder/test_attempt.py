@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from builder.attempt import Exit
-from builder.packer.command import Ended, Packer, PackerRun
+from builder.attempt import BuilderExit
+from builder.packer.command import Packer, PackerRun, RunEnd
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.wire.messages import BuildEventMessage
 from tests.unit.builder import samples
@@ -16,7 +16,7 @@ from tests.unit.builder.fakes import FolderBlobs
 def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_event(run: Run) -> None:
     left = run(samples.root_job(), samples.GOOD_BUILD)
 
-    assert left.exit is Exit.SUCCEEDED
+    assert left.exit is BuilderExit.SUCCEEDED
     names = {"started.json", "log.txt", "manifest.json", "result.json"}
     assert left.blobs.names() == {f"{samples.ROOT_BUILD}/build-1/{name}" for name in names}
     assert left.report.succeeded
@@ -32,7 +32,7 @@ def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_even
 def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> None:
     left = run(samples.verify_job(), samples.GOOD_VERIFY)
 
-    assert left.exit is Exit.SUCCEEDED
+    assert left.exit is BuilderExit.SUCCEEDED
     checks = {check.name: check for check in left.report.checks}
     assert set(checks) == {"boot", "goss", "smoke", "hygiene"}
     assert all(check.passed and not check.simulated for check in checks.values())
@@ -124,7 +124,7 @@ def test_a_result_that_cannot_be_used_ends_the_stage_with_its_class_and_what_the
 ) -> None:
     left = run(samples.verify_job(), f"{samples.GOOD_VERIFY}\n{spoil}")
 
-    assert left.exit is Exit.FAILED
+    assert left.exit is BuilderExit.FAILED
     assert left.report.error_class is error_class
     assert text in left.report.message
     assert len(left.report.message) <= 4000
@@ -138,7 +138,7 @@ def test_a_restarted_container_says_so_and_touches_nothing_else(run: Run) -> Non
     run(samples.root_job(), samples.GOOD_BUILD)
     again = run(samples.root_job(), "echo second > ran; exit 1")
 
-    assert again.exit is Exit.RESTARTED
+    assert again.exit is BuilderExit.RESTARTED
     assert [event["kind"] for event in again.events.sent] == ["completed", "restarted"]
     assert again.report.succeeded
     assert list(again.work.iterdir()) == []
@@ -149,7 +149,7 @@ def test_findings_of_the_guard_fail_the_build_before_packer_runs(run: Run) -> No
 
     left = run(samples.root_job(bundle=samples.digest_of(content)), samples.GOOD_BUILD, bundle=content)
 
-    assert left.exit is Exit.FAILED
+    assert left.exit is BuilderExit.FAILED
     assert left.report.error_class is ErrorClass.POLICY
     assert "bundle: a.sh" in left.report.message
     assert "../b.sh" in left.report.message
@@ -185,7 +185,7 @@ def test_a_failed_build_reports_its_class_and_its_last_lines(
 ) -> None:
     left = run(samples.root_job(), build)
 
-    assert left.exit is Exit.FAILED
+    assert left.exit is BuilderExit.FAILED
     assert not left.report.succeeded
     assert left.report.error_class is expected
     assert [event["kind"] for event in left.events.sent] == ["completed"]
@@ -220,7 +220,7 @@ def test_packer_sees_a_clean_environment_and_the_folder_holds_the_template(run: 
 
 def test_the_time_of_the_job_bounds_packer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(self: Packer, template: str, *, seconds: float) -> PackerRun:
-        return PackerRun(ended=Ended.TIMED_OUT if seconds == 3600 else Ended.BY_ITSELF, exit_code=1)
+        return PackerRun(ended=RunEnd.TIMED_OUT if seconds == 3600 else RunEnd.BY_ITSELF, exit_code=1)
 
     monkeypatch.setattr(Packer, "build", build)
     left = run(samples.root_job(timeout_seconds=3600), "")

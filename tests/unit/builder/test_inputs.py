@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder import inputs
-from builder.settings import Settings
+from builder.settings import BuilderSettings
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs
@@ -15,7 +15,7 @@ from tests.unit.builder.fakes import FolderBlobs
 def test_a_job_for_another_attempt_is_refused(tmp_path: Path, name: str, value: str) -> None:
     job = samples.root_job()
     samples.store(tmp_path, job)
-    settings = Settings.read({**samples.environment_for(job), name: value})
+    settings = BuilderSettings.read({**samples.environment_for(job), name: value})
 
     with pytest.raises(PermanentError, match="this container is") as caught:
         inputs.fetch_job(FolderBlobs(tmp_path), settings)

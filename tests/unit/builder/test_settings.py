@@ -3,12 +3,12 @@
 import pytest
 
 from builder.credential import ManagedIdentity, WorkloadIdentity
-from builder.settings import Settings, SettingsError
+from builder.settings import BuilderSettings, BuilderSettingsError
 from tests.unit.builder import samples
 
 
 def test_the_factorys_environment_is_read() -> None:
-    settings = Settings.read({**samples.environment_for(samples.root_job()), "OTHER": "x"})
+    settings = BuilderSettings.read({**samples.environment_for(samples.root_job()), "OTHER": "x"})
     assert settings.build == samples.ROOT_BUILD
     assert settings.attempt == 1
 
@@ -16,12 +16,12 @@ def test_the_factorys_environment_is_read() -> None:
 def test_packer_on_the_path_is_used_where_none_is_named() -> None:
     environ = samples.environment_for(samples.root_job())
     del environ["PACKER_PATH"]
-    assert Settings.read(environ).packer == "packer"
+    assert BuilderSettings.read(environ).packer == "packer"
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
-    with pytest.raises(SettingsError) as caught:
-        Settings.read({})
+    with pytest.raises(BuilderSettingsError) as caught:
+        BuilderSettings.read({})
     for name in ("IF_BUILD_ID", "IF_STAGE", "IF_ATTEMPT", "IF_JOB", "IF_BLOB_ENDPOINT", "IF_QUEUE_ENDPOINT"):
         assert name in str(caught.value)
 
@@ -40,8 +40,8 @@ def test_every_missing_variable_is_named_at_once() -> None:
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=name):
-        Settings.read({**samples.environment_for(samples.root_job()), name: value})
+    with pytest.raises(BuilderSettingsError, match=name):
+        BuilderSettings.read({**samples.environment_for(samples.root_job()), name: value})
 
 
 WORKLOAD = {
@@ -53,11 +53,11 @@ WORKLOAD = {
 
 
 def test_a_managed_identity_is_the_credential_where_none_is_named() -> None:
-    assert Settings.read(samples.environment_for(samples.root_job())).credential == ManagedIdentity()
+    assert BuilderSettings.read(samples.environment_for(samples.root_job())).credential == ManagedIdentity()
 
 
 def test_a_workload_identity_is_read_and_its_token_is_shown_nowhere() -> None:
-    settings = Settings.read({**samples.environment_for(samples.root_job()), **WORKLOAD})
+    settings = BuilderSettings.read({**samples.environment_for(samples.root_job()), **WORKLOAD})
     assert settings.credential == WorkloadIdentity(
         tenant_id=WORKLOAD["IF_TENANT_ID"],
         oidc_request_url=WORKLOAD["IF_OIDC_REQUEST_URL"],
@@ -68,8 +68,8 @@ def test_a_workload_identity_is_read_and_its_token_is_shown_nowhere() -> None:
 
 def test_all_that_a_workload_identity_lacks_is_named_at_once() -> None:
     environ = {**samples.environment_for(samples.root_job()), "IF_CREDENTIAL": "workload-identity"}
-    with pytest.raises(SettingsError) as caught:
-        Settings.read(environ)
+    with pytest.raises(BuilderSettingsError) as caught:
+        BuilderSettings.read(environ)
     for name in ("IF_TENANT_ID", "IF_OIDC_REQUEST_URL", "IF_OIDC_REQUEST_TOKEN"):
         assert name in str(caught.value)
 
@@ -88,11 +88,11 @@ def test_all_that_a_workload_identity_lacks_is_named_at_once() -> None:
     ],
 )
 def test_a_wrong_part_of_a_workload_identity_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=name):
-        Settings.read({**samples.environment_for(samples.root_job()), **WORKLOAD, name: value})
+    with pytest.raises(BuilderSettingsError, match=name):
+        BuilderSettings.read({**samples.environment_for(samples.root_job()), **WORKLOAD, name: value})
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/token", "http://localhost/token?x=1"])
 def test_without_tls_the_token_may_go_to_this_machine_alone(url: str) -> None:
     environ = {**samples.environment_for(samples.root_job()), **WORKLOAD, "IF_OIDC_REQUEST_URL": url}
-    assert Settings.read(environ).oidc_request_url == url
+    assert BuilderSettings.read(environ).oidc_request_url == url

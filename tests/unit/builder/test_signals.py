@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.packer.command import Ended, Packer
+from builder.packer.command import Packer, RunEnd
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.wire.job import BuildReport
@@ -79,7 +79,7 @@ def test_a_run_out_of_time_is_interrupted_then_killed_with_its_group(tmp_path: P
 
     run = packer.build("t", seconds=0.3)
 
-    assert run.ended is Ended.TIMED_OUT
+    assert run.ended is RunEnd.TIMED_OUT
     assert run.exit_code == -signal.SIGKILL
     _await_gone(int((folder / "child").read_text()))
 
@@ -87,7 +87,7 @@ def test_a_run_out_of_time_is_interrupted_then_killed_with_its_group(tmp_path: P
 def test_a_run_out_of_time_may_clean_up(tmp_path: Path, folder: Path) -> None:
     run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", seconds=0.3)
 
-    assert run.ended is Ended.TIMED_OUT
+    assert run.ended is RunEnd.TIMED_OUT
     assert run.exit_code == 1
     assert (folder / "cleaned").exists()
 
@@ -119,7 +119,7 @@ def test_nothing_starts_after_a_told_stop(tmp_path: Path, folder: Path) -> None:
 
     run = _packer(tmp_path, folder, "trap '' INT; touch ran; sleep 0.3", stop).build("t", seconds=5)
 
-    assert run.ended is Ended.STOPPED
+    assert run.ended is RunEnd.STOPPED
     assert not (folder / "ran").exists()
 
 

@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import AzureError
 
 from builder import azure_client
-from builder.attempt import Attempt, Exit
+from builder.attempt import Attempt, BuilderExit
 from builder.credential import ManagedIdentity, WorkloadIdentity
 from builder.packer.command import clean_environment
-from builder.settings import Settings
+from builder.settings import BuilderSettings
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from tests.unit.builder import samples
@@ -39,8 +39,10 @@ def test_packer_gets_no_token_where_there_is_none(tmp_path: Path) -> None:
     assert "PKR_VAR_oidc_request_token" not in clean_environment({}, tmp_path)
 
 
-@pytest.mark.parametrize(("end", "code"), [("exit 1", Exit.FAILED), (samples.GOOD_BUILD, Exit.SUCCEEDED)])
-def test_the_token_is_in_no_log_report_or_file(tmp_path: Path, end: str, code: Exit) -> None:
+@pytest.mark.parametrize(
+    ("end", "code"), [("exit 1", BuilderExit.FAILED), (samples.GOOD_BUILD, BuilderExit.SUCCEEDED)]
+)
+def test_the_token_is_in_no_log_report_or_file(tmp_path: Path, end: str, code: BuilderExit) -> None:
     job, root, work = samples.root_job(), tmp_path / "storage", tmp_path / "work"
     samples.store(root, job)
     work.mkdir()
@@ -60,7 +62,7 @@ def test_the_token_is_in_no_log_report_or_file(tmp_path: Path, end: str, code: E
         folder=work,
     )
 
-    assert Attempt(Settings.read(environ), context).run() is code
+    assert Attempt(BuilderSettings.read(environ), context).run() is code
 
     assert any("the token is [redacted]." in line for line in seen)
     assert not [line for line in seen if TOKEN in line]

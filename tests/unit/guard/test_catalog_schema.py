@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.guard import catalog
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 
 SCHEMA = Path(__file__).parents[3] / "images" / "catalog.schema.json"
 # What needs two places of a document at once, or a count of characters.
-BEYOND_A_SCHEMA = {Rule.CATALOG_HOST, Rule.CATALOG_DUPLICATE, Rule.CATALOG_SHA256_PLACEHOLDER}
+BEYOND_A_SCHEMA = {GuardRule.CATALOG_HOST, GuardRule.CATALOG_DUPLICATE, GuardRule.CATALOG_SHA256_PLACEHOLDER}
 GOOD = {
     "id": "goss",
     "version": "0.4.9",

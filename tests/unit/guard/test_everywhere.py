@@ -15,7 +15,7 @@ from builder import inputs
 from imagefactory.main import app
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import Digest, ImageName
-from pipeline_core.wire.job import CatalogEntry, Step
+from pipeline_core.wire.job import StagedTool, Step
 from pipeline_core.wire.problems import InvalidDocument
 from simulation.world import ADMIN
 from tests.unit.builder import samples
@@ -287,7 +287,7 @@ STAGED: dict[str, tuple[dict[str, str], set[str]]] = {
 def test_the_builder_stages_only_what_the_catalog_of_its_platform_bundle_pins(
     changes: dict[str, str], rules: set[str]
 ) -> None:
-    job = samples.root_job(catalog=(CatalogEntry(**{**ENTRY, **changes}),))
+    job = samples.root_job(catalog=(StagedTool(**{**ENTRY, **changes}),))
     found = in_builder(job, samples.BUNDLE_CONTENT, platform_bundle(CATALOG))
     assert {rule for rule, _ in found} == rules
 
@@ -300,7 +300,7 @@ def test_a_build_with_tools_and_without_a_readable_catalog_ends_before_any_cost(
 ) -> None:
     held = {name: text for name, text in samples.PLATFORM.items() if name != "catalog.json"}
     platform = samples.pack(held if catalog is None else {**held, "catalog.json": catalog})
-    job = samples.root_job(platform=samples.digest_of(platform), catalog=(CatalogEntry(**ENTRY),))
+    job = samples.root_job(platform=samples.digest_of(platform), catalog=(StagedTool(**ENTRY),))
     samples.store(tmp_path, job)
     (tmp_path / "bundles" / f"{job.platform}.tar.gz").write_bytes(platform)
     with pytest.raises(PermanentError, match=rule):

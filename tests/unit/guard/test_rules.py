@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline_core.guard.rules import Rule
+from pipeline_core.guard.rules import GuardRule
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -15,17 +15,17 @@ def documented() -> list[str]:
 
 
 def test_every_rule_has_one_row_in_the_docs_and_every_row_is_a_rule() -> None:
-    assert sorted(documented()) == sorted(rule.value for rule in Rule)
+    assert sorted(documented()) == sorted(rule.value for rule in GuardRule)
 
 
 def test_every_rule_is_one_that_some_code_finds() -> None:
     code = [CHECKOUT / "builder" / "inputs.py", *(CHECKOUT / "pipeline_core" / "guard").glob("*.py")]
     text = "".join(path.read_text("utf-8") for path in code)
-    assert [rule for rule in Rule if f"Rule.{rule.name}" not in text] == []
+    assert [rule for rule in GuardRule if f"Rule.{rule.name}" not in text] == []
 
 
 def test_the_rules_that_packing_names_are_the_guards() -> None:
     text = (CHECKOUT / "pipeline_core" / "wire" / "bundle.py").read_text("utf-8")
     named = set(re.findall(r'"(bundle-[a-z-]+)"', text))
     assert named
-    assert named <= {rule.value for rule in Rule}
+    assert named <= {rule.value for rule in GuardRule}

@@ -80,13 +80,13 @@ def job(stage: str, *, is_root: bool, name: str = "rhel9-base") -> BuildJob:
     )
 
 
-def planned(stage: str, *, is_root: bool) -> provisioners.Plan:
+def planned(stage: str, *, is_root: bool) -> provisioners.ProvisionPlan:
     bundle = folders.load_image(IMAGES / "rhel9-base").bundle
     platform = folders.load_platform(IMAGES).bundle
     return provisioners.plan(job(stage, is_root=is_root), frozenset(bundle.names), frozenset(platform.names))
 
 
-def order_of(plan: provisioners.Plan) -> list[str]:
+def order_of(plan: provisioners.ProvisionPlan) -> list[str]:
     """Which script of the platform each step runs, by its file name."""
     names = [
         path.name

@@ -8,7 +8,7 @@ import pytest
 from simulation import __main__ as program
 from simulation import sabotage, seeds
 from simulation.faults import STRUCK
-from simulation.seeds import Plan
+from simulation.seeds import SeedPlan
 
 FACTS = {"first_seed", "seeds", "deliveries", "faults", "publishes", "violations", "seconds"}
 RULE = sabotage.ALL["rule-3-read-back"]
@@ -16,16 +16,16 @@ REPLAY = "  replay: python -m simulation "
 
 
 @pytest.fixture(scope="module")
-def missed() -> Plan:
+def missed() -> SeedPlan:
     """A seed that misses a rule; which one it is follows from everything that the services do."""
     plans = (
-        Plan(seed=seed, images=RULE.images, slots=RULE.slots, faults=RULE.faults, without=RULE.rule)
+        SeedPlan(seed=seed, images=RULE.images, slots=RULE.slots, faults=RULE.faults, without=RULE.rule)
         for seed in range(1, 51)
     )
     return next(plan for plan in plans if seeds.run(plan).violations)
 
 
-def _words(plan: Plan) -> str:
+def _words(plan: SeedPlan) -> str:
     return plan.command().removeprefix("python -m simulation ")
 
 
@@ -66,7 +66,7 @@ def test_with_only_no_faults_a_stormy_seed_is_calm(capsys: pytest.CaptureFixture
 
 
 def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_seed(
-    missed: Plan, capsys: pytest.CaptureFixture[str]
+    missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, lines = _run(capsys, f"{_words(missed)} --quick")
     assert status == 1
@@ -76,7 +76,7 @@ def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_
 
 
 def test_the_first_failing_seed_is_made_small_told_and_replayed(
-    missed: Plan, capsys: pytest.CaptureFixture[str]
+    missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, lines = _run(capsys, _words(missed))
     whole, small = _replays(lines)

@@ -10,7 +10,7 @@ import pytest
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, Verb
 from simulation import fleet, rest, world
-from simulation.story import Story
+from simulation.story import SeedStory
 from simulation.world import World
 from tests.unit.simulation.broken import (
     BASE,
@@ -272,5 +272,5 @@ def test_a_sweep_that_starts_a_build_is_no_violation_where_messages_may_be_lost(
 
 def test_a_world_that_never_rests_is_a_violation_of_the_first_invariant() -> None:
     made = world.make()
-    Story(world=made, chance=random.Random(1), images=3, patience=0).run()
+    SeedStory(world=made, chance=random.Random(1), images=3, patience=0).run()
     assert "(1) the world did not come to rest within 0 deliveries" in rest.violations(made)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-from simulation.platform import Platform
+from simulation.platform import SimulatedContainers
 from simulation.world import World
 from tests.unit.simulation.broken import (
     BASE,
@@ -219,7 +219,7 @@ def test_a_version_that_was_good_may_be_let_into_latest_again() -> None:
 
 def test_truth_about_versions_is_the_platforms_and_not_the_factorys() -> None:
     made = rested()
-    assert isinstance(made.platform, Platform)
+    assert isinstance(made.platform, SimulatedContainers)
     shown = made.ports.galleries.find_version(LIVE, BASE, FIRST)
     assert isinstance(shown, GalleryImageVersion)
     assert shown.state is VersionState.READY

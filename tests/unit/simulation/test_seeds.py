@@ -10,34 +10,34 @@ import pytest
 
 from simulation import sabotage, seeds
 from simulation.faults import LEVELS, STRUCK, Injector, Kind
-from simulation.seeds import Outcome, Plan
+from simulation.seeds import SeedOutcome, SeedPlan
 
 ROOT = Path(__file__).parents[3]
-STORMY = Plan(seed=11, images=6, slots=3, faults="heavy")
-MISSED = Plan(seed=1, images=5, slots=2, faults="answers", without="rule-3-read-back")
+STORMY = SeedPlan(seed=11, images=6, slots=3, faults="heavy")
+MISSED = SeedPlan(seed=1, images=5, slots=2, faults="answers", without="rule-3-read-back")
 _SHOW = (
     "from simulation import seeds; print(seeds.run(seeds.Plan(seed=11, images=6, slots=3, faults='heavy')))"
 )
 
 
 @pytest.fixture(scope="module")
-def stormy() -> Outcome:
+def stormy() -> SeedOutcome:
     return seeds.run(STORMY)
 
 
-def test_the_same_seed_gives_the_same_outcome_twice(stormy: Outcome) -> None:
+def test_the_same_seed_gives_the_same_outcome_twice(stormy: SeedOutcome) -> None:
     assert stormy.faults > 50
     assert seeds.run(STORMY) == stormy
 
 
-def test_to_be_traced_changes_nothing(stormy: Outcome) -> None:
+def test_to_be_traced_changes_nothing(stormy: SeedOutcome) -> None:
     traced = seeds.run(STORMY, trace=True)
     assert replace(traced, trace=()) == stormy
     assert len([line for line in traced.trace if line.startswith(STRUCK)]) == stormy.faults
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
-def test_another_process_comes_to_the_same(stormy: Outcome, hash_seed: str) -> None:
+def test_another_process_comes_to_the_same(stormy: SeedOutcome, hash_seed: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-c", _SHOW],
         cwd=ROOT,
@@ -49,15 +49,15 @@ def test_another_process_comes_to_the_same(stormy: Outcome, hash_seed: str) -> N
     assert shown.stdout.strip() == str(stormy)
 
 
-def test_another_seed_gives_another_outcome(stormy: Outcome) -> None:
+def test_another_seed_gives_another_outcome(stormy: SeedOutcome) -> None:
     assert seeds.run(replace(STORMY, seed=12)).struck != stormy.struck
 
 
-def test_naming_every_fault_that_struck_is_naming_no_choice(stormy: Outcome) -> None:
+def test_naming_every_fault_that_struck_is_naming_no_choice(stormy: SeedOutcome) -> None:
     assert seeds.run(replace(STORMY, only=stormy.struck)) == stormy
 
 
-def test_a_fault_can_be_left_out_alone(stormy: Outcome) -> None:
+def test_a_fault_can_be_left_out_alone(stormy: SeedOutcome) -> None:
     left_out = stormy.struck[0]
     again = seeds.run(replace(STORMY, only=stormy.struck[1:]))
     assert left_out not in again.struck
@@ -76,7 +76,7 @@ def test_a_seed_that_fails_by_a_fault_is_made_small_to_few() -> None:
 
 
 def test_a_seed_that_fails_by_no_fault_at_all_is_made_small_to_none() -> None:
-    plan = Plan(seed=1, images=3, slots=2, faults="heavy", without="reaper")
+    plan = SeedPlan(seed=1, images=3, slots=2, faults="heavy", without="reaper")
     small, again = seeds.shrink(plan, seeds.run(plan).struck)
     assert small.only == ()
     assert again.violations
@@ -87,7 +87,9 @@ def test_a_story_keeps_every_fault_and_what_names_the_subject_of_the_violation()
     filler = tuple(f"21 09:{number:02}:00 build-steps image-3" for number in range(70))
     trace = (f"{STRUCK}killed at x", "21 09:00:00 build-steps image-31", *filler)
     story = seeds.story_of(
-        Outcome(deliveries=0, faults=1, publishes=0, violations=("(1) image-3 has no version",), trace=trace)
+        SeedOutcome(
+            deliveries=0, faults=1, publishes=0, violations=("(1) image-3 has no version",), trace=trace
+        )
     )
     assert story[0] == f"{STRUCK}killed at x"
     assert story[-1] == filler[-1]

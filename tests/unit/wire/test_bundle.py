@@ -20,7 +20,7 @@ def folder_with(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def members_of(packed: bundle.Bundle) -> list[tarfile.TarInfo]:
+def members_of(packed: bundle.PackedBundle) -> list[tarfile.TarInfo]:
     with tarfile.open(fileobj=io.BytesIO(packed.content), mode="r:gz") as archive:
         return archive.getmembers()
 

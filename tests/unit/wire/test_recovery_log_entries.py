@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, Published, Request
+from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, Published, RebuildRequestEntry
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SHA = "0123456789abcdef" * 4
@@ -26,7 +26,7 @@ def _entry(revision: int = 1, published: int = 0, requested: int = 0) -> ImageEn
         gallery="live",
         registered_at=NOW,
         current=Published(version="9.20261121.1", lane=1, at=NOW + at * published) if published else None,
-        request=Request(token="t", actor="a", at=NOW + at * requested) if requested else None,
+        request=RebuildRequestEntry(token="t", actor="a", at=NOW + at * requested) if requested else None,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from builder.packer import failures
-from builder.packer.command import Ended
+from builder.packer.command import RunEnd
 from pipeline_core.domain.errors import ErrorClass
 
 STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
@@ -107,13 +107,13 @@ def test_a_platform_error_after_the_steps_stays_the_platforms() -> None:
 def test_a_run_out_of_time_is_judged_by_how_far_it_came(
     connected: bool, stage: str, expected: ErrorClass
 ) -> None:
-    failed = _classify("", connected=connected, stage=stage, ended=Ended.TIMED_OUT)
+    failed = _classify("", connected=connected, stage=stage, ended=RunEnd.TIMED_OUT)
     assert failed.error_class is expected
     assert "3600 s" in failed.message
 
 
 def test_a_stop_is_an_eviction_whatever_was_printed() -> None:
-    assert _classify(STEP, connected=True, ended=Ended.STOPPED).error_class is ErrorClass.EVICTION
+    assert _classify(STEP, connected=True, ended=RunEnd.STOPPED).error_class is ErrorClass.EVICTION
 
 
 def test_a_message_fits_the_report() -> None:
@@ -122,8 +122,8 @@ def test_a_message_fits_the_report() -> None:
 
 
 def _classify(
-    text: str, *, connected: bool, stage: str = "build", ended: Ended = Ended.BY_ITSELF
-) -> failures.Failed:
+    text: str, *, connected: bool, stage: str = "build", ended: RunEnd = RunEnd.BY_ITSELF
+) -> failures.PackerFailure:
     return failures.of_build(
         ended=ended, stage=stage, connected=connected, text=text, tail=text, seconds=3600
     )

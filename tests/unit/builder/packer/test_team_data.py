@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.packer import provisioners, template
-from builder.packer.provisioners import Plan
+from builder.packer.provisioners import ProvisionPlan
 from pipeline_core.wire import job as wire
 from pipeline_core.wire.job import BuildJob, Step
 from tests.unit.builder import samples
@@ -66,7 +66,7 @@ HARMLESS = {
 }
 
 
-def planned(job: BuildJob) -> tuple[Plan, str]:
+def planned(job: BuildJob) -> tuple[ProvisionPlan, str]:
     """The plan and the text of the template."""
     names = {step.path for step in job.steps} | set(job.tests.smoke) | {job.tests.goss, job.tests.tailoring}
     plan = provisioners.plan(job, frozenset(names), frozenset(samples.PLATFORM))

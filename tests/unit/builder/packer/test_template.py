@@ -239,7 +239,7 @@ def test_every_generated_script_is_valid_bash(name: str) -> None:
         subprocess.run([bash, "-n", str(script)], check=True, timeout=10)
 
 
-def _plan(job: wire.BuildJob) -> provisioners.Plan:
+def _plan(job: wire.BuildJob) -> provisioners.ProvisionPlan:
     return provisioners.plan(job, frozenset(samples.BUNDLE), frozenset(samples.PLATFORM))
 
 
