@@ -96,8 +96,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     authority = ca.make_authority(options.ca_folder or options.folder / "ca")
     names = ["127.0.0.1", "localhost", *proxy.AZURE_NAMES]
     files = ca.issue_certificate(authority, names, name=f"arm-{os.getpid()}")
-    tls_socket = _bind(options.port)
-    plain_socket = _bind(0)
+    tls_socket = bind(options.port)
+    plain_socket = bind(0)
     tls_port, plain_port = tls_socket.getsockname()[1], plain_socket.getsockname()[1]
     arm, plain = f"https://127.0.0.1:{tls_port}", f"http://127.0.0.1:{plain_port}"
 
@@ -273,7 +273,7 @@ def _seed(
         networks.seed_subnet(f"{home}/{group}/providers/{NETWORK}/{network}", name, options.location)
 
 
-def _bind(port: int) -> socket.socket:
+def bind(port: int) -> socket.socket:
     """A listening socket on loopback. asyncio switches Nagle's delay (40 ms an answer) off only where the
     protocol is named, which socket.create_server does not do."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

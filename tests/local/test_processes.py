@@ -56,10 +56,9 @@ def test_a_child_that_ends_early_is_reported_with_its_output(tmp_path: Path) -> 
 
 
 def test_a_child_that_is_never_ready_is_stopped_in_time(tmp_path: Path) -> None:
-    begun = time.monotonic()
     with pytest.raises(processes.StartFailedError, match=r"not ready within 0\.5 s"):
-        start(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(60)", timeout=0.5)
-    assert time.monotonic() - begun < 5
+        # A start that waited for the end of the child would be ended by the time limit of every test.
+        start(tmp_path, "import os, time; print(os.getpid(), flush=True); time.sleep(600)", timeout=0.5)
     wait_until_gone(int((tmp_path / "log.txt").read_text("utf-8")))
 
 

@@ -1,6 +1,7 @@
 """The emulator's door: tokens, identities, faults, counts, the loud refusal; Marketplace, groups, vault, events."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from local.arm import launch
+from local.arm import launch, server
 from tests.local.arm.conftest import BUILDER, FACTORY, Azure
 
 ARM_SCOPE = "https://management.azure.com/.default"
@@ -121,18 +122,10 @@ def test_the_identity_endpoint_wants_its_header(arm: launch.RunningArm) -> None:
     assert requests.get(arm.identity_endpoint, params=query, headers=wrong, timeout=5).status_code == 401
 
 
-def test_an_answer_does_not_wait_for_the_next_packet(
-    arm: launch.RunningArm, credential: ManagedIdentityCredential
-) -> None:
-    path = f"{arm.arm}/subscriptions/{arm.subscription_id}?api-version=2022-12-01"
-    headers = bearer(credential.get_token(ARM_SCOPE).token)
-    times = []
-    with requests.Session() as session:
-        for _ in range(10):
-            began = time.perf_counter()
-            assert session.get(path, headers=headers, verify=str(arm.ca_file), timeout=10).status_code == 200
-            times.append(time.perf_counter() - began)
-    assert min(times) < 0.03  # Nagle's delay would make every one of them take 40 ms
+def test_an_answer_does_not_wait_for_the_next_packet() -> None:
+    """asyncio switches Nagle's delay off for a socket that names its protocol, and for no other."""
+    with server.bind(0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_an_unknown_call_is_a_loud_501(arm: launch.RunningArm, credential: ManagedIdentityCredential) -> None:

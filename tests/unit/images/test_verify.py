@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +187,10 @@ def test_a_teams_tests_come_after_the_scan_and_after_what_holds_for_every_image(
 
 def test_what_a_smoke_test_leaves_running_does_not_hold_the_stage_open(guest: Guest) -> None:
     pid = guest.folder / "pid"
-    started = time.monotonic()
-    try:
-        done = guest.verify(f'sleep 50 & echo $! >"{pid}"; echo served; echo badly >&2')
+    try:  # a stage that waited for it would be ended by the limit of `guest.verify`
+        done = guest.verify(f'sleep 600 & echo $! >"{pid}"; echo served; echo badly >&2')
     finally:
         os.kill(int(pid.read_text("utf-8")), signal.SIGKILL)
-    assert time.monotonic() - started < 40
     assert done.returncode == 0, done.stderr
     assert "served\nbadly\n" in done.stdout
 

@@ -15,9 +15,7 @@ from simulation.seeds import SeedOutcome, SeedPlan
 ROOT = Path(__file__).parents[3]
 STORMY = SeedPlan(seed=11, images=6, slots=3, faults="heavy")
 MISSED = SeedPlan(seed=1, images=5, slots=2, faults="answers", without="rule-3-read-back")
-_SHOW = (
-    "from simulation import seeds; print(seeds.run(seeds.Plan(seed=11, images=6, slots=3, faults='heavy')))"
-)
+_SHOW = "from simulation import seeds; print(seeds.run(seeds.SeedPlan(seed=11, images=6, slots=3, faults='heavy')))"
 
 
 @pytest.fixture(scope="module")
