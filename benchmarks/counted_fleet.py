@@ -177,7 +177,7 @@ def derived(fleet_: CountedFleet) -> Way:
         after, steps, problems = "", 0, 0
         while True:
             report = fleet_.world.factory.restorer.step(ADMIN, after)
-            steps, problems, after = steps + 1, problems + len(report.problems), report.after
+            steps, problems, after = steps + 1, problems + len(report.problems), report.after or ""
             if not after:
                 return steps, problems
 

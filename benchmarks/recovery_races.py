@@ -5,12 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from benchmarks import counted_fleet, table_copy
-from pipeline_core.domain.claims import Outcome
+from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.names import ImageName
+from pipeline_core.state.images import TABLE
+from pipeline_core.state.records import Codec
 from simulation import fleet
 from simulation.world import ADMIN, LIVE, World
 
+_CLAIMS = Codec(Claim)
 _GAPS = {"same_day": timedelta(hours=1), "next_day": timedelta(hours=25)}
 
 
@@ -94,8 +97,12 @@ def _versions(made: World) -> dict[str, str]:
 
 def _blocked(made: World) -> Counter[str]:
     """Why images are blocked for good, without the numbers in it."""
-    images = made.base.records.images
-    claims = [claim.value for name in made.registered for claim in images.list_claims(name, limit=100)]
+    rows = (
+        row
+        for name in made.registered
+        for row in made.ports.tables.scan(TABLE, str(name), first="claim:", last="claim;", limit=100)
+    )
+    claims = [_CLAIMS.read(row).value for row in rows]
     return Counter(_kind(claim.detail) for claim in claims if claim.outcome is Outcome.FAILED)
 
 
