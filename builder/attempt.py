@@ -16,6 +16,7 @@ from builder.log.stream import LogStream
 from builder.packer.failures import MESSAGE_LIMIT, PackerFailure
 from builder.settings import BuilderSettings
 from builder.work import AttemptContext, Finished, Work
+from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -24,7 +25,7 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import BuildId
-from pipeline_core.wire.job import BuildReport, ReportedEvidence, attempt_folder
+from pipeline_core.wire.job import BuildReport, ReportedEvidence
 from pipeline_core.wire.messages import BuildEventMessage
 
 
@@ -44,7 +45,7 @@ class Attempt:
     def __init__(self, settings: BuilderSettings, context: AttemptContext) -> None:
         self._settings = settings
         self._context = context
-        self._place = attempt_folder(BuildId(settings.build), settings.stage, settings.attempt)
+        self._place = attempts.folder(BuildId(settings.build), settings.stage, settings.attempt)
         self._packer = ""
         self._evidence: tuple[ReportedEvidence, ...] = ()
         self._secrets = secrets_of(context.environ)
@@ -59,7 +60,7 @@ class Attempt:
         report = self._report(started, self._outcome())
         try:
             self._context.blobs.create(
-                "builds", f"{self._place}/result.json", report.to_wire(), media_type="application/json"
+                "builds", f"{self._place}/{attempts.REPORT}", report.to_wire(), media_type="application/json"
             )
         finally:
             # Also without a report: who reads the event looks at what is there.
@@ -72,7 +73,7 @@ class Attempt:
         try:
             self._context.blobs.create(
                 "builds",
-                f"{self._place}/started.json",
+                f"{self._place}/{attempts.STARTED}",
                 json.dumps(marker).encode(),
                 media_type="application/json",
             )
@@ -83,7 +84,9 @@ class Attempt:
     def _outcome(self) -> Finished | PackerFailure:
         """How the attempt ended. Catches all: whatever happens is reported."""
         try:
-            with LogStream(self._context.blobs, f"{self._place}/log.txt", echo=self._context.echo) as log:
+            with LogStream(
+                self._context.blobs, f"{self._place}/{attempts.LOG}", echo=self._context.echo
+            ) as log:
                 outcome = self._work(log)
                 if isinstance(outcome, PackerFailure):
                     log.say(f"failed: {outcome.error_class.value}: {outcome.message.splitlines()[0]}")

@@ -9,6 +9,9 @@ import json
 import re
 from typing import Any, NamedTuple
 
+# The tags by which the file's entries are found. They are Image Factory's; this program knows them as any stranger
+# who reads a machine's tags does, and a test holds them to `pipeline_core.domain.attempts`.
+IMAGE_TAG, STAGE_TAG, ATTEMPT_TAG = "imagefactory-image", "imagefactory-stage", "imagefactory-attempt"
 _NOT_OWN = re.compile(r"platform: |: prepare$")
 _LAST = re.compile(r"step (\d+) of \1:")
 
@@ -53,11 +56,11 @@ def find(path: str, image: str, stage: str, attempt: int) -> PackerScenario:
 
 def of_tags(path: str, tags: dict[str, str]) -> PackerScenario:
     """The same for the tags that the factory puts on whatever Packer makes."""
-    attempt = tags.get("imagefactory-attempt") or "1"
+    attempt = tags.get(ATTEMPT_TAG) or "1"
     return find(
         path,
-        tags.get("imagefactory-image", ""),
-        tags.get("imagefactory-stage") or "build",
+        tags.get(IMAGE_TAG, ""),
+        tags.get(STAGE_TAG) or "build",
         int(attempt) if attempt.isdecimal() else 1,
     )
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.ports import MemoryPorts
+from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.names import BuildId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
@@ -25,7 +26,7 @@ from pipeline_core.ports import (
     VersionState,
 )
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck
 from simulation import scans
 from simulation.faults import Injector, Kind
 
@@ -142,7 +143,7 @@ class SimulatedContainers:
         if fault is Kind.SILENT and fraction < 0.2:
             return  # the container never begins to run
         try:
-            self._write(run, "started.json", b"{}")
+            self._write(run, attempts.STARTED, b"{}")
         except AlreadyExists:
             run.ended = True
             self.ports.containers.set_state(group, GroupState.FAILED, exit_code=3)
@@ -159,7 +160,7 @@ class SimulatedContainers:
         heapq.heappush(self._due, (moment, self._number, what, group))
 
     def _beat(self, run: _Run) -> None:
-        self.ports.blobs.append("builds", f"{_folder(run.job)}/log.txt", b"building\n")
+        self.ports.blobs.append("builds", f"{_folder(run.job)}/{attempts.LOG}", b"building\n")
         self._at(self.ports.clock.now() + _BEAT, "beat", run.group)
 
     def _end(self, run: _Run) -> None:
@@ -172,7 +173,7 @@ class SimulatedContainers:
             self._make(run.job)
         if run.fault is Kind.SILENT:
             return  # a version may be there, and nobody hears of it
-        self._write(run, "result.json", report.to_wire())
+        self._write(run, attempts.REPORT, report.to_wire())
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
         for _ in range(2 if run.fault is Kind.TWICE else 1):
@@ -188,7 +189,7 @@ class SimulatedContainers:
             return
         report = self._report(run.job, stopped=True)
         try:
-            self._write(run, "result.json", report.to_wire())
+            self._write(run, attempts.REPORT, report.to_wire())
         except AlreadyExists:
             return
         self._tell(run, "completed")
@@ -285,4 +286,4 @@ class SimulatedContainers:
 
 
 def _folder(job: BuildJob) -> str:
-    return attempt_folder(BuildId(job.build), job.stage, job.attempt)
+    return attempts.folder(BuildId(job.build), job.stage, job.attempt)

@@ -16,7 +16,7 @@ from typing import Any, cast
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.domain import leases
+from pipeline_core.domain import attempts, leases
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
@@ -168,7 +168,7 @@ def _expired(world: World) -> None:
     twin = world.ports.resources
 
     def over(tags: Mapping[str, str]) -> Mapping[str, str]:
-        return {**tags, "imagefactory-lease": "2020-01-01T00:00:00Z"}
+        return {**tags, attempts.LEASE_TAG: "2020-01-01T00:00:00Z"}
 
     def list_build_resources() -> Sequence[TaggedResource]:
         return [replace(each, tags=over(each.tags)) for each in twin.list_build_resources()]

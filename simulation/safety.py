@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
-from pipeline_core.domain.leases import ATTEMPT_TAG, BUILD_TAG, STAGE_TAG
+from pipeline_core.domain.attempts import ATTEMPT_TAG, BUILD_TAG, PROVENANCE_TAG, STAGE_TAG
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import (
@@ -191,7 +191,7 @@ class Safety:
         maker = self.platform.made.get(key)
         if maker != (build.id, build.build_attempt):
             self._blame(f"(5) {text} was made by {maker}, not by {build.id} attempt {build.build_attempt}")
-        if not self._is_signed(found.tags.get("imagefactory-provenance", "")):
+        if not self._is_signed(found.tags.get(PROVENANCE_TAG, "")):
             self._blame(f"(5) {text} is live without provenance")
         if build.parent is not None:
             self._demand_published(build.parent, f"{text} is included with", str(found.gallery))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pipeline_core.domain import plan
+from pipeline_core.domain import attempts, plan
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -198,11 +198,11 @@ class SeedStory:
         """Another factory's machine in the same group: no row of ours tells of it, and its lease is long."""
         lease = self.world.ports.clock.now() + FAR
         tags = {
-            "imagefactory-build": "other.0123456789ab.1",
-            "imagefactory-image": "other",
-            "imagefactory-lease": f"{lease:%Y-%m-%dT%H:%M:%SZ}",
-            "imagefactory-stage": "build",
-            "imagefactory-attempt": "1",
+            attempts.BUILD_TAG: "other.0123456789ab.1",
+            attempts.IMAGE_TAG: "other",
+            attempts.LEASE_TAG: f"{lease:%Y-%m-%dT%H:%M:%SZ}",
+            attempts.STAGE_TAG: "build",
+            attempts.ATTEMPT_TAG: "1",
         }
         stranger = TaggedResource(
             id="Microsoft.Compute/disks/stranger", type="Microsoft.Compute/disks", tags=tags

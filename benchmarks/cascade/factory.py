@@ -14,7 +14,7 @@ from benchmarks.cascade.fleet import SampleFleet
 from benchmarks.cascade.models import POLL, Run
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import dispatch
+from pipeline_core.domain import attempts, dispatch
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.names import BuildId, GalleryName, ImageName, TeamName
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
@@ -22,7 +22,7 @@ from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
 from pipeline_core.settings import Limits
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck, attempt_folder
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck
 from pipeline_core.wiring.factory import Factory, assemble
 from simulation import scans
 
@@ -142,7 +142,7 @@ class _Line:
         name = containers.newest
         self._jobs[name] = job = self._job(name)
         containers.set_state(name, GroupState.RUNNING)
-        self._leave(job, "started.json", b"{}")
+        self._leave(job, attempts.STARTED, b"{}")
         end = self.ports.clock.now() + timedelta(seconds=self.durations[job.image][job.stage])
         heapq.heappush(self._ends, (end, name))
 
@@ -159,7 +159,7 @@ class _Line:
                     tags=job.tags,
                 )
             )
-        self._leave(job, "result.json", _report(job, self.ports.clock.now()).to_wire())
+        self._leave(job, attempts.REPORT, _report(job, self.ports.clock.now()).to_wire())
         event = messages.BuildEventMessage(
             build=job.build, stage=job.stage, attempt=job.attempt, kind="completed"
         )
@@ -167,7 +167,7 @@ class _Line:
         self.ports.containers.set_state(name, GroupState.SUCCEEDED, exit_code=0)
 
     def _leave(self, job: BuildJob, name: str, content: bytes) -> None:
-        folder = attempt_folder(BuildId(job.build), job.stage, job.attempt)
+        folder = attempts.folder(BuildId(job.build), job.stage, job.attempt)
         self.ports.blobs.create("builds", f"{folder}/{name}", content, media_type="application/json")
 
     def _job(self, group: str) -> BuildJob:

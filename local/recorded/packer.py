@@ -94,9 +94,9 @@ def _scenario(template: Template) -> PackerScenario:
     tags = template.source.get("azure_tags") or {}
     return scenario.find(
         os.environ.get("IF_RECORDED_SCENARIO", ""),
-        tags.get("imagefactory-image") or os.environ.get("IF_BUILD_ID", "").split(".")[0],
-        tags.get("imagefactory-stage") or os.environ.get("IF_STAGE") or "build",
-        int(tags.get("imagefactory-attempt") or os.environ.get("IF_ATTEMPT") or 1),
+        tags.get(scenario.IMAGE_TAG) or os.environ.get("IF_BUILD_ID", "").split(".")[0],
+        tags.get(scenario.STAGE_TAG) or os.environ.get("IF_STAGE") or "build",
+        int(tags.get(scenario.ATTEMPT_TAG) or os.environ.get("IF_ATTEMPT") or 1),
     )
 
 

@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.attempts import ATTEMPT_TAG, BUILD_TAG, LEASE_TAG, STAGE_TAG
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.names import BuildId
 
-BUILD_TAG = "imagefactory-build"  # the build's id
-LEASE_TAG = "imagefactory-lease"  # ISO 8601 with its offset from UTC
-STAGE_TAG = "imagefactory-stage"  # `build` or `verify`
-ATTEMPT_TAG = "imagefactory-attempt"  # counts the tries of the stage, from 1
 CLOCK_ERROR = timedelta(minutes=5)  # a lease is over for us only when it is over by a clock that is this late
 
 

@@ -9,13 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.verdicts import Verdict
 
-PREFIX = "imagefactory-"  # of our tags
-PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the one tag that it cannot cover itself
 _ALWAYS = ("boot", "hygiene")  # gates that no definition can decline
 
 
@@ -59,14 +58,14 @@ def tags_of(build: Build) -> dict[str, str]:
     """The tags of a build's live version but for the provenance: with the gallery they tell what a version is."""
     inputs = build.inputs
     return {
-        "imagefactory-build": str(build.id),
-        "imagefactory-definition": str(build.definition),
-        "imagefactory-fingerprint": str(build.fingerprint),
-        "imagefactory-image": str(build.image),
-        "imagefactory-origin": str(inputs.origin),
-        "imagefactory-period": str(inputs.period),
-        "imagefactory-platform": str(inputs.platform),
-        "imagefactory-token": "" if inputs.token is None else str(inputs.token),
+        attempts.BUILD_TAG: str(build.id),
+        attempts.DEFINITION_TAG: str(build.definition),
+        attempts.FINGERPRINT_TAG: str(build.fingerprint),
+        attempts.IMAGE_TAG: str(build.image),
+        attempts.ORIGIN_TAG: str(inputs.origin),
+        attempts.PERIOD_TAG: str(inputs.period),
+        attempts.PLATFORM_TAG: str(inputs.platform),
+        attempts.TOKEN_TAG: "" if inputs.token is None else str(inputs.token),
     }
 
 
@@ -75,15 +74,17 @@ def tags_digest(tags: Mapping[str, str]) -> str:
 
     Names are taken in lower case: Azure compares them so. Tags of others are theirs to change.
     """
-    ours = {name.lower(): value for name, value in tags.items() if name.lower().startswith(PREFIX)}
-    ours.pop(PROVENANCE_TAG, None)
+    ours = {
+        name.lower(): value for name, value in tags.items() if name.lower().startswith(attempts.TAG_PREFIX)
+    }
+    ours.pop(attempts.PROVENANCE_TAG, None)
     text = json.dumps(ours, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def provenance_of(tags: Mapping[str, str]) -> str:
     """The digest of the statement that the tags name, or empty."""
-    return _tag(tags, PROVENANCE_TAG)
+    return _tag(tags, attempts.PROVENANCE_TAG)
 
 
 def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[ProofCheck, ...]:
@@ -96,12 +97,12 @@ def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[ProofCheck, ..
         _equal("statement", "the tags name statement", str(proof.digest), provenance_of(tagged_version.tags)),
         _equal("subject", "it is about", proof.subject.lower(), tagged_version.subject.lower()),
         _equal("tags", "the tags have the digest", proof.tags, shown),
-        _equal("build", "it was made by build", proof.build, _tag(tagged_version.tags, "imagefactory-build")),
+        _equal("build", "it was made by build", proof.build, _tag(tagged_version.tags, attempts.BUILD_TAG)),
         _equal(
             "fingerprint",
             "its input is",
             proof.fingerprint,
-            _tag(tagged_version.tags, "imagefactory-fingerprint"),
+            _tag(tagged_version.tags, attempts.FINGERPRINT_TAG),
         ),
         _gates(refused, missing, sorted(told)),
     )

@@ -241,8 +241,3 @@ class BuildReport(_Wire):
 def digests_of(report: BuildReport, content: bytes) -> tuple[str, str]:
     """As stored, and as the driver digests it: a report of an older builder reads with fields that it had not."""
     return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()
-
-
-def attempt_folder(build: BuildId, stage: str, attempt: int) -> str:
-    """The prefix of everything that one attempt leaves in the container `builds`."""
-    return f"{build}/{stage}-{attempt}"

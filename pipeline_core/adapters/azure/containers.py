@@ -11,7 +11,6 @@ from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure.configuration import Configuration
 from pipeline_core.ports import ContainerGroup, GroupState, NewContainerGroup
 
-BUILD_TAG = "imagefactory-build"
 CONTAINER = "builder"
 _COMMAND = ["imagefactory-builder"]
 _AZURE_DNS = "168.63.129.16"  # a group in a network does not inherit the network's DNS

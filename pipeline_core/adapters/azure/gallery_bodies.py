@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
+from pipeline_core.domain.attempts import IMAGE_TAG
 from pipeline_core.domain.definitions import OsTraits, SecurityType
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.ports import NewGalleryVersion
@@ -23,7 +24,7 @@ def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[
     """The body that creates an image definition."""
     return {
         "location": str(location),
-        "tags": {"imagefactory-image": str(image)},
+        "tags": {IMAGE_TAG: str(image)},
         "properties": {
             "osType": "Linux",
             "osState": "Generalized",

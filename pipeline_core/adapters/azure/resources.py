@@ -14,8 +14,8 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure.configuration import Configuration
+from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError, TransientError
-from pipeline_core.domain.leases import BUILD_TAG
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import TaggedResource, TaggedVersion

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import Clock, ContainerGroup, GroupState, NewContainerGroup
-
-BUILD_TAG = "imagefactory-build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

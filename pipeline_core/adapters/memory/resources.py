@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.galleries import MemoryGalleries
+from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.errors import ErrorClass, TransientError
-from pipeline_core.domain.leases import BUILD_TAG
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.ports import Clock, TaggedResource, TaggedVersion
 

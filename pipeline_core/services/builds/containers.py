@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import builds, gates, retry
+from pipeline_core.domain import attempts, builds, gates, retry
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -21,7 +21,7 @@ from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState
-from pipeline_core.services.builds.attempts import Attempts, group_name
+from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
@@ -37,7 +37,6 @@ _DELETION = timedelta(seconds=5)  # between two looks at a group that is being d
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
 _BEGINNING = timedelta(minutes=30)  # from creation to the container; Azure itself gives up after that
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
-_NOTE = timedelta(seconds=45)  # longer than a creation's call may take, so that no two are under way
 _FRESH = timedelta(seconds=30)
 # A creation was refused for what the whole factory shares: the next one would be as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
@@ -80,8 +79,8 @@ class ContainerStage:
 
     def _give_up(self, build: Build) -> Progress:
         """Delete a group that will not report; one whose container never began is noted as such."""
-        if self.attempts.find_facts(build, "started.json") is None:
-            self.attempts.leave(build, "never-began.json")
+        if self.attempts.find_facts(build, attempts.STARTED) is None:
+            self.attempts.leave(build, attempts.NEVER_BEGAN)
         self.attempts.delete_group(build)
         return self._later()
 
@@ -94,8 +93,8 @@ class ContainerStage:
             return self._harvest(build, report)
         if report is not None:
             return self._harvest(build, report) if self.attempts.is_gone(build.value) else self._later()
-        has_begun = self.attempts.find_facts(build.value, "started.json") is not None
-        if has_begun or self.attempts.find_facts(build.value, "never-began.json") is not None:
+        has_begun = self.attempts.find_facts(build.value, attempts.STARTED) is not None
+        if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created it between the two looks
             if has_begun:
@@ -115,7 +114,7 @@ class ContainerStage:
         if not self._may_create(build, now):
             return Wait(delay=self.wait)
         try:
-            self.launcher.launch(build, group_name(build), now)
+            self.launcher.launch(build, attempts.group_of(build), now)
         except TransientError as error:
             if error.error_class in _REFUSED:
                 self.records.capacity.pause_creations(now, error.retry_after)
@@ -127,10 +126,10 @@ class ContainerStage:
 
         A note without a group belongs to a handler that died in between; after a while it counts no more.
         """
-        if self.attempts.leave(build, "launched.json"):
+        if self.attempts.leave(build, attempts.LAUNCHED):
             return True
-        note = self.attempts.find_facts(build, "launched.json")
-        return note is not None and now > note.changed_at + _NOTE
+        note = self.attempts.find_facts(build, attempts.LAUNCHED)
+        return note is not None and now > note.changed_at + attempts.CREATION
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:
@@ -211,10 +210,10 @@ class ContainerStage:
         now = self.effects.clock.now()
         if now <= build.phase_since + _SILENCE:
             return False
-        started = self.attempts.find_facts(build, "started.json")
+        started = self.attempts.find_facts(build, attempts.STARTED)
         if started is None:
             return self._waits_in_vain(build, now)
-        log = self.attempts.find_facts(build, "log.txt")
+        log = self.attempts.find_facts(build, attempts.LOG)
         if log is not None and now > log.changed_at + _SILENCE:
             return True
         timeout = self.effects.documents.definition(build.definition).build.timeout
@@ -225,9 +224,9 @@ class ContainerStage:
 
         Counted from the first look that found it so: the creation itself may have waited for quota for hours.
         """
-        if self.attempts.leave(build, "waits-for-container.json"):
+        if self.attempts.leave(build, attempts.WAITS):
             return False
-        seen = self.attempts.find_facts(build, "waits-for-container.json")
+        seen = self.attempts.find_facts(build, attempts.WAITS)
         return seen is not None and now > seen.changed_at + _BEGINNING
 
     def _later(self) -> Wait:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import gates
+from pipeline_core.domain import attempts, gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
@@ -169,9 +169,9 @@ def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:
 
 def _tags(build: Build, lease: datetime) -> dict[str, str]:
     return {
-        "imagefactory-attempt": str(build.attempt),
-        "imagefactory-build": str(build.id),
-        "imagefactory-image": str(build.image),
-        "imagefactory-lease": f"{lease:%Y-%m-%dT%H:%M:%SZ}",
-        "imagefactory-stage": build.phase.stage,
+        attempts.ATTEMPT_TAG: str(build.attempt),
+        attempts.BUILD_TAG: str(build.id),
+        attempts.IMAGE_TAG: str(build.image),
+        attempts.LEASE_TAG: f"{lease:%Y-%m-%dT%H:%M:%SZ}",
+        attempts.STAGE_TAG: build.phase.stage,
     }

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.deployment import Deployment
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import NotFound, PermanentError
 from pipeline_core.ports import Containers, Galleries, GalleryImageVersion, Logs, VersionState
-from pipeline_core.services.builds import attempts
-
-_BUILD_TAG = "imagefactory-build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +58,9 @@ class Leftovers:
         """Names of the groups that are there; before a build was published its groups were seen to be gone."""
         if not build.phase.has_container:
             return ()
-        names = [attempts.group_name(build)]
+        names = [attempts.group_of(build)]
         if build.phase is Phase.VERIFYING:
-            names.append(attempts.build_group_name(build))
+            names.append(attempts.build_group_of(build))
         return [name for name in names if self.containers.find_group(name) is not None]
 
     def _versions(self, build: Build) -> tuple[Sequence[GalleryImageVersion], GalleryImageVersion | None]:
@@ -84,7 +82,7 @@ class Leftovers:
         found = {each.version: each for each in listed if _names(each, build)}
         # By its number too: lists may lag, and a number is allotted to one attempt only.
         own = self.galleries.find_version(self.deployment.quarantine, build.image, build.version)
-        if own is not None and (_BUILD_TAG not in own.tags or _names(own, build)):
+        if own is not None and (attempts.BUILD_TAG not in own.tags or _names(own, build)):
             found[own.version] = own
         return list(found.values())
 
@@ -113,4 +111,4 @@ class Leftovers:
 
 
 def _names(version: GalleryImageVersion, build: Build) -> bool:
-    return version.tags.get(_BUILD_TAG) == str(build.id)
+    return version.tags.get(attempts.BUILD_TAG) == str(build.id)

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
+from pipeline_core.domain.attempts import BUILD_TAG, PROVENANCE_TAG
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.proofs import PROVENANCE_TAG, tags_of
+from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.builds.completion import Ending
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
@@ -131,4 +132,4 @@ class Publishing:
 
 
 def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
-    return live.tags.get("imagefactory-build") == str(build.id)
+    return live.tags.get(BUILD_TAG) == str(build.id)

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.domain import builds
+from pipeline_core.domain import attempts, builds
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import AlreadyExists, PermanentError
 from pipeline_core.ports import Blobs
@@ -15,10 +15,8 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.job import attempt_folder
 
 _DELETION = timedelta(seconds=10)  # between two looks at what is being deleted, at most the usual wait
-_CREATION = timedelta(seconds=45)  # longer than the creation of a container group may take
 _STUCK = timedelta(minutes=5)  # between two looks at a group that we may not delete
 
 
@@ -75,9 +73,9 @@ class Stopping:
         Who creates it leaves a note first (see `ContainerStage`): where there is none, ours keeps others
         from creating; where there is one, its creation is over after a while.
         """
-        note = f"{attempt_folder(build.id, build.phase.stage, build.attempt)}/launched.json"
+        note = f"{attempts.folder_of(build)}/{attempts.LAUNCHED}"
         with contextlib.suppress(AlreadyExists):
             self.blobs.create("builds", note, b"{}", media_type="application/json")
             return False
         found = self.blobs.find_facts("builds", note)
-        return found is not None and self.effects.clock.now() <= found.changed_at + _CREATION
+        return found is not None and self.effects.clock.now() <= found.changed_at + attempts.CREATION

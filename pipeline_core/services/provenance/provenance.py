@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import proofs
+from pipeline_core.domain import attempts, proofs
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -30,7 +30,7 @@ from pipeline_core.services.provenance import statements
 from pipeline_core.services.provenance.statements import StatementFacts
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, attempt_folder, digests_of
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 _CONTAINER = "provenance"
 
@@ -67,7 +67,7 @@ class Provenance:
         """Raise NotProven unless the signed statement about a build is there, holds, and says that it passed."""
         if build.provenance is None or build.version is None:
             raise NotProven(f"build {build.id} has nothing proven to publish")
-        tags = {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
+        tags = {**proofs.tags_of(build), attempts.PROVENANCE_TAG: str(build.provenance)}
         subject = statements.version_id(self.deployment, build.gallery, build.image, build.version)
         self._compare(TaggedVersion(subject=subject, tags=tags), f"build {build.id} is not published")
 
@@ -149,14 +149,14 @@ class Provenance:
 
     def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:
         """What the build stage kept, as the report that was accepted lists it."""
-        folder = attempt_folder(build.id, "build", build.build_attempt)
+        folder = attempts.folder(build.id, "build", build.build_attempt)
         try:
-            content = self.blobs.read("builds", f"{folder}/result.json", limit=REPORT_LIMIT)
+            content = self.blobs.read("builds", f"{folder}/{attempts.REPORT}", limit=REPORT_LIMIT)
         except NotFound:
             return ()
         report = BuildReport.from_wire(content)
         if str(build.build_result) not in digests_of(report, content):
-            raise NotProven(f"{folder}/result.json is not the report that was accepted: tell SecOps")
+            raise NotProven(f"{folder}/{attempts.REPORT} is not the report that was accepted: tell SecOps")
         return report.evidence
 
 

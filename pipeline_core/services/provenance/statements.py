@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.deployment import Deployment
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.proofs import tags_digest, tags_of
@@ -14,7 +15,7 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.wire import provenance as wire
-from pipeline_core.wire.job import BuildReport, ReportedEvidence, attempt_folder
+from pipeline_core.wire.job import BuildReport, ReportedEvidence
 
 BUILD_TYPE = "https://imagefactory.dev/build/v1"
 BUILDER = "https://imagefactory.dev/builder/v1"
@@ -131,8 +132,8 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
 def _files(build: Build, verified: BuildReport, facts: StatementFacts) -> list[_Json]:
     """Every file that is kept of the attempts that counted, by its digest."""
     stages = (
-        (attempt_folder(build.id, "build", build.build_attempt), facts.built),
-        (attempt_folder(build.id, verified.stage, verified.attempt), verified.evidence),
+        (attempts.folder(build.id, "build", build.build_attempt), facts.built),
+        (attempts.folder(build.id, verified.stage, verified.attempt), verified.evidence),
     )
     return [
         {

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import restoration
+from pipeline_core.domain import attempts, restoration
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.definitions import ImageDefinition
@@ -99,7 +99,7 @@ class ImageRestorer:
             return GalleryName(entry.gallery)
         for gallery in self.deployment.live:
             listed = self.galleries.list_versions(gallery, name)
-            if any(found.tags.get("imagefactory-provenance") for found in listed):
+            if any(found.tags.get(attempts.PROVENANCE_TAG) for found in listed):
                 return gallery
         return None if entry is None else self.deployment.live[0]
 

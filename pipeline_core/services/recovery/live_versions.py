@@ -7,6 +7,7 @@ believed; it counts as a number only.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
@@ -47,7 +48,7 @@ class LiveVersions:
         definition: Digest | None = None
         for found in sorted(listed, key=lambda each: each.version):
             # What still replicates, failed, or is being deleted was never current, or is no more.
-            if found.state is not VersionState.READY or not found.tags.get("imagefactory-provenance"):
+            if found.state is not VersionState.READY or not found.tags.get(attempts.PROVENANCE_TAG):
                 continue
             try:
                 published = self._published(found)
@@ -57,7 +58,7 @@ class LiveVersions:
                 doubted[found.version] = str(error)
                 continue
             live.append(LiveVersion(published=published, is_included=not found.excluded_from_latest))
-            definition = Digest(found.tags["imagefactory-definition"])
+            definition = Digest(found.tags[attempts.DEFINITION_TAG])
         return Found(
             numbers=tuple(found.version for found in listed),
             live=tuple(live),
@@ -67,27 +68,27 @@ class LiveVersions:
 
     def _published(self, found: GalleryImageVersion) -> PublishedVersion:
         tags = found.tags
-        definition = self.documents.definition(Digest(tags.get("imagefactory-definition", "")))
+        definition = self.documents.definition(Digest(tags.get(attempts.DEFINITION_TAG, "")))
         proof = self.provenance.examine(found)
-        token = tags.get("imagefactory-token", "")
+        token = tags.get(attempts.TOKEN_TAG, "")
         inputs = BuildInputs(
             image=found.image,
             recipe=recipe_digest(definition),
             bundle=definition.bundle,
-            origin=_origin(definition, tags.get("imagefactory-origin", "")),
-            platform=Digest(tags.get("imagefactory-platform", "")),
+            origin=_origin(definition, tags.get(attempts.ORIGIN_TAG, "")),
+            platform=Digest(tags.get(attempts.PLATFORM_TAG, "")),
             catalog=proof.catalog,
-            period=_number(tags.get("imagefactory-period", "")),
+            period=_number(tags.get(attempts.PERIOD_TAG, "")),
             token=RebuildToken(token) if token else None,
         )
         derived = fingerprint(inputs)
-        if str(derived) != tags.get("imagefactory-fingerprint") or str(found.image) != tags.get(
-            "imagefactory-image"
+        if str(derived) != tags.get(attempts.FINGERPRINT_TAG) or str(found.image) != tags.get(
+            attempts.IMAGE_TAG
         ):
             raise PermanentError(
                 ErrorClass.POLICY, f"the tags of {found.version} do not give the fingerprint that it carries"
             )
-        build = BuildId(tags.get("imagefactory-build", ""))
+        build = BuildId(tags.get(attempts.BUILD_TAG, ""))
         if build.image != found.image:
             raise PermanentError(ErrorClass.POLICY, f"{found.version} names a build of another image")
         return PublishedVersion(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.domain import gates, restoration
+from pipeline_core.domain.attempts import REPORT
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import ImageDefinition
@@ -19,7 +20,7 @@ from pipeline_core.ports import BlobFacts, Blobs
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
 _READ = 5000  # blobs of the builds of one input
-_RESULT = re.compile(r"[^/]+/(build|verify)-([0-9]+)/result\.json", re.ASCII)
+_RESULT = re.compile(rf"[^/]+/(build|verify)-([0-9]+)/{re.escape(REPORT)}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

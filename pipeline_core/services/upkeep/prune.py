@@ -6,6 +6,7 @@ Since it reads the list of live versions, it has what is offered there held agai
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.images import ImageHead
@@ -51,7 +52,7 @@ class Pruner:
         definition = self.effects.documents.definition(head.registration.definition)
         if definition.retention.keep_in_use:
             return 0
-        live = {found.version: found for found in listed if found.tags.get("imagefactory-provenance")}
+        live = {found.version: found for found in listed if found.tags.get(attempts.PROVENANCE_TAG)}
         kept = Kept(
             current=None if head.current is None else head.current.version,
             parents_of_current=self._used_by_children(head.name),
@@ -78,7 +79,7 @@ class Pruner:
 
     def _remove(self, found: GalleryImageVersion) -> None:
         """The claim first: a version that is deleted while its claim calls it good would be lost twice."""
-        fingerprint = found.tags.get("imagefactory-fingerprint", "")
+        fingerprint = found.tags.get(attempts.FINGERPRINT_TAG, "")
         writes = [
             records.add_entry(
                 self.effects.journal.of_image(

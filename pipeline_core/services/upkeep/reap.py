@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import partial
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import leases
+from pipeline_core.domain import attempts, leases
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.journal import Event, standing_key
@@ -220,10 +220,10 @@ class Reaper:
     def _note(self, event: str, each: _Leftover, judgement: Judgement) -> None:
         self.effects.logs.note(
             event,
-            image=each.tags.get("imagefactory-image", ""),
-            build_id=each.tags.get(leases.BUILD_TAG, ""),
+            image=each.tags.get(attempts.IMAGE_TAG, ""),
+            build_id=each.tags.get(attempts.BUILD_TAG, ""),
             subject=each.name,
-            lease=each.tags.get(leases.LEASE_TAG, ""),
+            lease=each.tags.get(attempts.LEASE_TAG, ""),
             reason=judgement.value,
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from pipeline_core.domain.attempts import LOG, REPORT
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import BuildId, Digest
@@ -19,12 +20,11 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
 FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given away
-REPORT, LOG = "result.json", "log.txt"
 _CONTAINER = "builds"
 _READ = 1000  # blobs of one build
 _ATTEMPTS = 40  # reports that one listing reads
 _PLACE = re.compile(r"(build|verify)-([1-9][0-9]{0,3})", re.ASCII)
-_ATTEMPT = re.compile(rf"[^/]+/{_PLACE.pattern}/(?:result\.json|log\.txt)", re.ASCII)
+_ATTEMPT = re.compile(rf"[^/]+/{_PLACE.pattern}/(?:{re.escape(REPORT)}|{re.escape(LOG)})", re.ASCII)
 _MEDIA = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}", re.ASCII)
 
 

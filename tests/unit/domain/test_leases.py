@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipeline_core.domain import builds, leases
+from pipeline_core.domain import attempts, builds, leases
 from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.leases import Judgement
 from tests.unit.domain import factories as make
@@ -21,10 +21,10 @@ def tags(
 ) -> dict[str, str]:
     lease = f"{until:%Y-%m-%dT%H:%M:%SZ}" if isinstance(until, datetime) else until
     made = {
-        leases.BUILD_TAG: str(make.build().id),
-        leases.LEASE_TAG: lease,
-        leases.STAGE_TAG: stage,
-        leases.ATTEMPT_TAG: attempt,
+        attempts.BUILD_TAG: str(make.build().id),
+        attempts.LEASE_TAG: lease,
+        attempts.STAGE_TAG: stage,
+        attempts.ATTEMPT_TAG: attempt,
     }
     return {name: value for name, value in made.items() if value is not None}
 
@@ -98,7 +98,7 @@ TABLE: dict[str, tuple[dict[str, str], Build | None, Judgement]] = {
     "a lease that is a day": (tags("2026-11-01"), None, Judgement.NO_LEASE),
     "a lease with another offset": (tags("2026-11-21T13:30:00+02:00"), None, Judgement.UNCLAIMED),
     "a build tag of another form": (
-        {leases.BUILD_TAG: "b.1", leases.LEASE_TAG: "2026-11-01T10:00:00Z"},
+        {attempts.BUILD_TAG: "b.1", attempts.LEASE_TAG: "2026-11-01T10:00:00Z"},
         None,
         Judgement.NO_BUILD_ID,
     ),
@@ -156,7 +156,7 @@ def test_what_may_go_may_always_go_and_the_running_attempt_never_does(
     build = make.build(phase, attempt=current, build_attempt=built)
     given_tags = {
         **tags(None, stage=stage, attempt=str(attempt)),
-        leases.LEASE_TAG: until.replace(microsecond=0).isoformat(),
+        attempts.LEASE_TAG: until.replace(microsecond=0).isoformat(),
     }
     now = leases.judge(given_tags, build, NOW)
     if now.is_removal:

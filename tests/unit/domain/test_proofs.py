@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain import proofs
+from pipeline_core.domain import attempts, proofs
 from pipeline_core.domain.errors import ErrorClass, NotProven
 from pipeline_core.domain.names import Digest, RebuildToken
 from pipeline_core.domain.proofs import Proof, TaggedVersion
@@ -138,8 +138,8 @@ def test_the_statement_is_named_by_one_tag_only() -> None:
 def test_the_tags_of_a_build_tell_its_inputs_and_not_its_provenance() -> None:
     build = factories.build()
     tags = proofs.tags_of(build)
-    assert proofs.PROVENANCE_TAG not in tags
-    assert all(name.startswith(proofs.PREFIX) for name in tags)
+    assert attempts.PROVENANCE_TAG not in tags
+    assert all(name.startswith(attempts.TAG_PREFIX) for name in tags)
     assert (tags["imagefactory-build"], tags["imagefactory-token"]) == (str(build.id), "")
     asked = replace(build, inputs=replace(build.inputs, token=RebuildToken("by-hand")))
     assert proofs.tags_of(asked)["imagefactory-token"] == "by-hand"

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage
-from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.verdicts import Check
-from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck, attempt_folder
+from pipeline_core.wire.job import BuildJob, BuildReport, ReportedCheck
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 BUILD = "payments-api.3fa9c1d20b77.1"
@@ -156,10 +155,3 @@ def test_what_is_no_report_is_refused(content: bytes) -> None:
 def test_a_reported_check_keeps_its_score_and_says_that_it_was_simulated() -> None:
     check = ReportedCheck(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
     assert check.to_domain() == Check(name="compliance", passed=True, detail="d", score=91.5, simulated=True)
-
-
-def test_every_attempt_has_a_folder_of_its_own() -> None:
-    build = BuildId(BUILD)
-    folders = {attempt_folder(build, stage, attempt) for stage in ("build", "verify") for attempt in (1, 2)}
-    assert len(folders) == 4
-    assert attempt_folder(build, "build", 1) == "payments-api.3fa9c1d20b77.1/build-1"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.ports import ContainerGroup, GroupState
-from pipeline_core.services.builds.attempts import group_name
 from pipeline_core.wire.job import BuildReport
 from simulation.world import World
 from tests.unit.services import scenes
@@ -32,7 +32,7 @@ def _begins(made: World, build: Build) -> Callable[[], None]:
     def action() -> None:
         scenes.step(made, build)
         made.platform.next_end()
-        group = made.ports.containers.find_group(group_name(build))
+        group = made.ports.containers.find_group(attempts.group_of(build))
         assert group is not None
         assert group.state is GroupState.RUNNING
 
@@ -111,7 +111,7 @@ def test_a_report_that_is_written_between_two_looks_is_not_deleted_with_its_grou
         return blob.endswith("/log.txt")
 
     slow_step(made, build, "blobs", "find_facts", write, side="after", fits=is_log)
-    assert made.ports.containers.find_group(group_name(build)) is not None
+    assert made.ports.containers.find_group(attempts.group_of(build)) is not None
     scenes.step(made, build)
     after = scenes.stored(made, build.id).value
     assert (after.phase, after.attempt) == (Phase.VERIFYING, 1)
@@ -123,7 +123,7 @@ def test_a_group_that_another_deleted_since_the_look_is_not_created_again() -> N
     scenes.step(made, build)
     made.platform.next_end()
     scenes.lose(made)
-    name = group_name(build)
+    name = attempts.group_of(build)
 
     def vanish() -> None:
         made.ports.containers.delete_group(name)

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.services.builds.attempts import group_name
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, attempt_folder
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
 from simulation.faults import Faults
 from simulation.world import LIVE, QUARANTINE, World
 from tests.unit.services import scenes
@@ -27,11 +27,11 @@ def _running(phase: Phase = Phase.BUILDING, **options: object) -> tuple[World, B
     scenes.step(made, build)
     made.platform.next_end()  # the container starts and leaves its marker
     scenes.lose(made)
-    return made, build, group_name(build)
+    return made, build, attempts.group_of(build)
 
 
 def _folder(build: Build) -> str:
-    return attempt_folder(build.id, build.phase.stage, build.attempt)
+    return attempts.folder_of(build)
 
 
 def _vanish(made: World, name: str) -> None:
@@ -135,7 +135,7 @@ def test_a_container_that_vanishes_is_an_eviction_and_the_next_attempt_has_a_hig
     assert build.version is not None
     assert after.version.sequence == build.version.sequence + 1
     assert scenes.head(made, BASE).last_version == after.version
-    assert group_name(after) != name
+    assert attempts.group_of(after) != name
     assert scenes.events(made, BASE).count(Event.RETRIED) == 1
     made.drain()
     current = scenes.head(made, BASE).current

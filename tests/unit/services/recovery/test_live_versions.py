@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.domain import proofs
+from pipeline_core.domain import attempts, proofs
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.names import (
@@ -121,7 +121,7 @@ def _published(ports: MemoryPorts, is_root: bool, inputs: BuildInputs, lane: Lan
 
 
 def _tags(build: Build) -> dict[str, str]:
-    return {**proofs.tags_of(build), proofs.PROVENANCE_TAG: str(build.provenance)}
+    return {**proofs.tags_of(build), attempts.PROVENANCE_TAG: str(build.provenance)}
 
 
 def _provenance(ports: MemoryPorts) -> Provenance:

@@ -4,19 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain import builds, dispatch
+from pipeline_core.domain import attempts, builds, dispatch
 from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
-from pipeline_core.services.builds.attempts import group_name
 from pipeline_core.services.upkeep.builds import EXPECTED
 from pipeline_core.services.upkeep.campaigns import STALLED_AFTER
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Take
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import attempt_folder
 from simulation.world import World
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PYTHON
@@ -47,11 +45,11 @@ def _running(phase: Phase = Phase.BUILDING) -> tuple[World, Build, str]:
     scenes.step(made, build)
     made.platform.next_end()  # the container starts and leaves its marker
     scenes.lose(made)
-    return made, build, group_name(build)
+    return made, build, attempts.group_of(build)
 
 
 def _talk(made: World, build: Build) -> None:
-    folder = attempt_folder(build.id, build.phase.stage, build.attempt)
+    folder = attempts.folder_of(build)
     made.ports.blobs.append("builds", f"{folder}/log.txt", b"line")
 
 

@@ -1,0 +1,66 @@
+"""The facts about one attempt of a build that several programs share: tags, group names, blob names, one duration.
+
+Each fact is written here alone, and a test looks for a second copy. The names are stored in Azure: a changed name
+makes everything that carries the old one unknown to the factory. It must not decide anything about an attempt.
+"""
+
+import hashlib
+from datetime import timedelta
+
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.names import BuildId
+
+TAG_PREFIX = "imagefactory-"  # every tag of ours begins so
+BUILD_TAG = "imagefactory-build"  # the build's id
+IMAGE_TAG = "imagefactory-image"  # the image's name
+# On what an attempt creates in the build resource group.
+LEASE_TAG = "imagefactory-lease"  # ISO 8601 with its offset from UTC
+STAGE_TAG = "imagefactory-stage"  # `build` or `verify`
+ATTEMPT_TAG = "imagefactory-attempt"  # counts the tries of the stage, from 1
+# On a live version: what it was built from.
+DEFINITION_TAG = "imagefactory-definition"  # digest of the definition
+FINGERPRINT_TAG = "imagefactory-fingerprint"
+ORIGIN_TAG = "imagefactory-origin"  # the exact source or parent version
+PERIOD_TAG = "imagefactory-period"  # number of the refresh period
+PLATFORM_TAG = "imagefactory-platform"  # digest of the platform steps
+TOKEN_TAG = "imagefactory-token"  # noqa: S105 - the rebuild token, empty where there is none; not a secret
+PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the one tag that it cannot cover itself
+
+# Blobs in the attempt's folder of the container `builds`.
+LAUNCHED = "launched.json"  # its first writer creates the container group
+WAITS = "waits-for-container.json"  # the group is there, and its container did not run at the first look
+STARTED = "started.json"  # the builder's first act: this attempt runs, and runs once
+NEVER_BEGAN = "never-began.json"  # the group was given up before its container ran
+LOG = "log.txt"  # the builder appends to it as long as it runs
+REPORT = "result.json"  # how the attempt ended
+
+# How long the creation of a container group may take, counted from LAUNCHED: the one call to Azure gives up after
+# 5 s to connect and 30 s to read, and is not repeated. Two rules stand on it. After it another handler may create
+# the group; before, two creations would restart the container. After it a cancelled build may end; before, its
+# group might still appear.
+CREATION = timedelta(seconds=45)
+
+
+def folder(build: BuildId | str, stage: str, attempt: int) -> str:
+    """The prefix of everything that one attempt leaves in the container `builds`."""
+    return f"{build}/{stage}-{attempt}"
+
+
+def folder_of(build: Build) -> str:
+    """The folder of the attempt that runs now; only in a phase with a container."""
+    return folder(build.id, build.phase.stage, build.attempt)
+
+
+def group_of(build: Build) -> str:
+    """The name of the attempt's container group, derived, so that it can be looked for."""
+    return _group(build.id, build.phase.stage, build.attempt)
+
+
+def build_group_of(build: Build) -> str:
+    """The name of the group whose attempt made the version that is verified now."""
+    return _group(build.id, Phase.BUILDING.stage, build.build_attempt)
+
+
+def _group(build: BuildId, stage: str, attempt: int) -> str:
+    text = f"{build}/{stage}/{attempt}"
+    return f"if-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

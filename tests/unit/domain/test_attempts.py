@@ -1,0 +1,55 @@
+"""Names that are stored in Azure: a changed one would orphan everything that carries the old one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from pipeline_core.domain import attempts
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.names import BuildId
+from tests.unit.domain import factories as make
+
+BUILD = BuildId("payments-api.3fa9c1d20b77.1")
+
+
+def test_stored_names_are_what_they_always_were() -> None:
+    tags = {name: text for name, text in vars(attempts).items() if name.endswith("_TAG")}
+    assert tags == {
+        "BUILD_TAG": "imagefactory-build",
+        "IMAGE_TAG": "imagefactory-image",
+        "LEASE_TAG": "imagefactory-lease",
+        "STAGE_TAG": "imagefactory-stage",
+        "ATTEMPT_TAG": "imagefactory-attempt",
+        "DEFINITION_TAG": "imagefactory-definition",
+        "FINGERPRINT_TAG": "imagefactory-fingerprint",
+        "ORIGIN_TAG": "imagefactory-origin",
+        "PERIOD_TAG": "imagefactory-period",
+        "PLATFORM_TAG": "imagefactory-platform",
+        "TOKEN_TAG": "imagefactory-token",
+        "PROVENANCE_TAG": "imagefactory-provenance",
+    }
+    assert all(text.startswith(attempts.TAG_PREFIX) for text in tags.values())
+    assert (attempts.LAUNCHED, attempts.WAITS) == ("launched.json", "waits-for-container.json")
+    assert (attempts.STARTED, attempts.NEVER_BEGAN) == ("started.json", "never-began.json")
+    assert (attempts.LOG, attempts.REPORT) == ("log.txt", "result.json")
+
+
+def test_each_attempt_of_each_stage_has_a_folder_of_its_own() -> None:
+    folders = {attempts.folder(BUILD, stage, number) for stage in ("build", "verify") for number in (1, 2)}
+    assert len(folders) == 4
+    assert attempts.folder(BUILD, "build", 1) == "payments-api.3fa9c1d20b77.1/build-1"
+
+
+def test_a_group_is_named_by_the_digest_of_build_stage_and_attempt() -> None:
+    verified = replace(make.build(), id=BUILD, phase=Phase.VERIFYING, attempt=2, build_attempt=3)
+    # printf payments-api.3fa9c1d20b77.1/verify/2 | sha256sum | cut -c 1-24
+    assert attempts.group_of(verified) == "if-verify-a4b9a7fac77972e01f7ee9c7"
+    assert attempts.build_group_of(verified) == "if-build-438eccbedcc36cd2a0a25e01"
+    assert (
+        attempts.group_of(replace(verified, phase=Phase.BUILDING, attempt=3))
+        == "if-build-438eccbedcc36cd2a0a25e01"
+    )
+    assert attempts.folder_of(verified) == "payments-api.3fa9c1d20b77.1/verify-2"
+
+
+def test_a_creation_may_take_longer_than_its_one_call_to_azure() -> None:
+    assert timedelta(seconds=5 + 30) < attempts.CREATION
