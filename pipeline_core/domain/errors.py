@@ -91,6 +91,13 @@ class TransientError(FactoryError):
         self.retry_after = retry_after
 
 
+class Contended(TransientError):
+    """Other writers changed the same thing first, again and again."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(ErrorClass.CONFLICT, message, retry_after=retry_after)
+
+
 class NotFound(PermanentError):
     """What was asked for does not exist."""
 

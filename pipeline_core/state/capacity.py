@@ -4,6 +4,7 @@ One partition holds `slot:N`, `build:ID`, `team:T` and `spent` rows, and each ch
 transaction on the ETags it was decided on: two dispatchers can never pass a limit together.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,15 +13,16 @@ from enum import Enum, unique
 from pipeline_core.domain import creations
 from pipeline_core.domain.creations import Budget
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, Verb
 from pipeline_core.state import creations as spending
+from pipeline_core.state.concurrency import RACED, changing
 
 TABLE = "capacity"
 _PARTITION = "slots"
-_ROUNDS = 8  # tries on a counter that others change
 _SOON = timedelta(seconds=1)
+_BUDGET = "the budget of creations"
 _PAGE = 1000  # rows a table service returns at once
 _PAUSE = timedelta(minutes=5)  # after a refusal that says nothing of how long
 
@@ -144,17 +146,15 @@ class CapacityStore:
 
     def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
         """The platform has refused a creation: nobody asks for another one for a while, at most an hour."""
-        for _ in range(_ROUNDS):
-            row = self._find(spending.KEY)
+
+        def pause(row: Row | None) -> None:
             before = spending.read(row)
             after = creations.pause(before, now, _PAUSE if length is None else length)
-            if after == before:
-                return
-            try:
+            if after != before:
                 self._tables.write(TABLE, [_put(spending.KEY, row, spending.cells(after))])
-            except (AlreadyExists, StaleWrite):
-                continue
-            return
+
+        with contextlib.suppress(Contended):  # those who are faster are refused as well, and pause it
+            changing(lambda: self._find(spending.KEY), pause, subject=_BUDGET, lost=RACED)
 
     def release(self, build: BuildId) -> Release:
         """Give the build's slot back; safe to repeat."""
@@ -176,8 +176,7 @@ class CapacityStore:
         return Release.FREED
 
     def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
-        for _ in range(_ROUNDS):
-            holder = self._find(f"build:{build}")
+        def spend(holder: Row | None) -> timedelta | None:
             row = self._find(spending.KEY)
             spent = spending.read(row)
             is_paid = holder is not None and holder.cells.get("bought") == attempt
@@ -187,13 +186,15 @@ class CapacityStore:
             writes = [_put(spending.KEY, row, spending.cells(creations.spend(spent, now)))]
             if holder is not None:
                 writes.append(_put(holder.key, holder, {**holder.cells, "bought": attempt}))
-            try:
-                self._tables.write(TABLE, writes)
-            except (AlreadyExists, StaleWrite):
-                continue
+            self._tables.write(TABLE, writes)
             return None
-        raise TransientError(
-            ErrorClass.CONFLICT, "the budget of creations is in use by others", retry_after=_SOON
+
+        return changing(
+            lambda: self._find(f"build:{build}"),
+            spend,
+            subject=_BUDGET,
+            lost=RACED,
+            retry_after=_SOON,
         )
 
     def _find(self, key: str) -> Row | None:

@@ -12,10 +12,9 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.builds.stages import Stage
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-
-_ROUNDS = 3  # tries on a build that moves on at the same moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +31,19 @@ class Cancellations:
         Raises NotFound; PermanentError, PERMISSION where the image is another team's and CONFLICT where the
         build has ended otherwise; TransientError where it keeps moving on.
         """
-        for _ in range(_ROUNDS):
-            stored = self.images.find_build(identity)
-            if stored is None:
-                raise NotFound(
-                    f"there is no build {identity}; GET /api/images/{identity.image} lists its builds"
-                )
-            self._demand_right(stored.value, principal)
-            if stored.value.is_finished:
-                return _cancelled(stored.value)
-            try:
-                asked = self._record(stored, principal, reason)
-            except StaleWrite:
-                continue  # it has moved on, or has ended: look again
-            return self._set_going(asked)
-        raise TransientError(ErrorClass.CONFLICT, f"build {identity} is moving on: ask again")
+        asked = changing(
+            lambda: self._demand(identity),
+            lambda stored: self._record(stored, principal, reason),
+            subject=f"build {identity}",
+            remedy="ask again",
+        )
+        return _cancelled(asked.value) if asked.value.is_finished else self._set_going(asked)
+
+    def _demand(self, identity: BuildId) -> Stored[Build]:
+        stored = self.images.find_build(identity)
+        if stored is None:
+            raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
+        return stored
 
     def _demand_right(self, build: Build, principal: Principal) -> None:
         head = self.images.find_head(build.image)
@@ -58,7 +55,8 @@ class Cancellations:
             )
 
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
-        if build.value.cancel is not None:
+        self._demand_right(build.value, principal)
+        if build.value.is_finished or build.value.cancel is not None:
             return build
         request = CancelRequest(actor=principal.name, at=self.effects.clock.now(), reason=reason)
         asked = builds.ask_to_cancel(build.value, request)

@@ -4,6 +4,7 @@ Of each line it reads as many rows as it can start, and no more. A build of a te
 then it waits in the team's own line, where it is in nobody's way.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import Contended, StaleWrite
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
@@ -20,10 +21,10 @@ from pipeline_core.domain.versions import next_version
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Ledger, Take
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-_ROUNDS = 5  # passes of one message, where others are faster
 _SOON = timedelta(seconds=1)
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _READS = 50  # of the lines in one pass; what is left then is for the next message
@@ -44,33 +45,32 @@ class Dispatcher:
 
         Raises TransientError where other passes took slots at the same moment, again and again.
         """
-        started = 0
-        for _ in range(_ROUNDS):
-            begun, lost_race = self._pass()
-            started += begun
-            if not lost_race:
-                self.effects.logs.note("dispatched", started=started)
-                return started
-        raise TransientError(
-            ErrorClass.CONFLICT, "slots are taken by other passes: fill the rest again", retry_after=_SOON
+        started: list[BuildId] = []
+        changing(
+            lambda: self.records.capacity.read(self.effects.clock.now()),
+            lambda ledger: self._pass(ledger, started),
+            subject="the list of slots",
+            remedy="fill the rest again",
+            retry_after=_SOON,
         )
+        self.effects.logs.note("dispatched", started=len(started))
+        return len(started)
 
-    def _pass(self) -> tuple[int, bool]:
-        """The number of builds that were started, and whether another pass was faster with some.
+    def _pass(self, ledger: Ledger, started: list[BuildId]) -> None:
+        """Start builds, and add each to `started`; raises StaleWrite where another pass was faster with one.
 
         Every row that is read is started, removed or parked, so the pass is over when a read gives none: a build
         that was queued meanwhile is seen by that read (rule 8 of the engine), or its own message comes later.
         """
-        started = parked = 0
-        ledger = self.records.capacity.read(self.effects.clock.now())
+        parked = 0
         for _ in range(_READS):
             capacity = ledger.capacity
             if not capacity.can_start:
-                return started, False
+                return
             # Behind what had to be parked there is probably more of it: few reads get past a crowd.
             line, late = self._look(capacity, capacity.can_start + 2 * parked)
             if not line and not late:
-                return started, False
+                return
             rows = {row.value.key: row for row in (*line, *late)}
             chosen = decisions.choose(
                 [row.value for row in line],
@@ -79,16 +79,13 @@ class Dispatcher:
                 late=[row.value for row in late],
             )
             for pending, slot in chosen:
-                outcome = self._start(rows.pop(pending.key), slot, ledger)
-                if outcome is None:
-                    return started, True
-                started += outcome
+                if self._start(rows.pop(pending.key), slot, ledger):
+                    started.append(pending.build)
             parked = self._park(list(rows.values()), ledger)
             if parked:
                 # A team may have got room while its builds were moved: only what is read now tells.
                 ledger = self.records.capacity.read(self.effects.clock.now())
         self.effects.outbox.dispatch("more-to-read")
-        return started, False
 
     def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
         """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
@@ -118,8 +115,8 @@ class Dispatcher:
         self.records.index.park(full)
         return len(full)
 
-    def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool | None:
-        """True: started. False: there was nothing to start. None: another pass was faster."""
+    def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool:
+        """False where there was nothing to start; raises StaleWrite where another pass was faster."""
         pending = row.value
         stored = self.records.images.find_build(pending.build)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
@@ -130,43 +127,46 @@ class Dispatcher:
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
         if self.records.capacity.take(slot, pending, ledger) is Take.RACED:
-            return None
-        build = self._begin_held(stored)
+            raise StaleWrite(f"slot {slot} was taken by another pass")
+        build = self._begin_held(pending.build, stored)
         if build is None:
-            return None
+            raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
         self.records.index.remove_pending(pending.key, etag=row.etag)
         self._tell(build)
         return True
 
     def resume(self, identity: BuildId) -> bool:
         """Start a pending build that has a slot already: whoever took it died before the build began."""
-        stored = self.records.images.find_build(identity)
-        build = None if stored is None else self._begin_held(stored)
+        build = self._begin_held(identity, self.records.images.find_build(identity))
         if build is None:
             return False
         self.records.index.withdraw(build)
         self._tell(build)
         return True
 
-    def _begin_held(self, stored: Stored[Build]) -> Build | None:
+    def _begin_held(self, identity: BuildId, stored: Stored[Build] | None) -> Build | None:
         """Begin a build that has a slot; None where it is no longer to be begun, or others keep changing it.
 
         The slot of a build that is still pending is kept: another pass may be about to begin it on that very
         slot. Only a build that has ended gives it back, since it is never begun again.
         """
-        for _ in range(_ROUNDS):
-            build = stored.value
-            if build.is_finished:
-                self.records.capacity.release(build.id)
-            if build.phase is not Phase.PENDING or build.is_stopping:
+
+        def begin(found: Stored[Build] | None) -> Build | None:
+            if found is None:
                 return None
-            try:
-                return self._begin(build, stored.etag)
-            except StaleWrite:
-                again = self.records.images.find_build(build.id)
-            if again is None:
+            if found.value.is_finished:
+                self.records.capacity.release(found.value.id)
+            if found.value.phase is not Phase.PENDING or found.value.is_stopping:
                 return None
-            stored = again
+            return self._begin(found.value, found.etag)
+
+        with contextlib.suppress(Contended):
+            return changing(
+                lambda: self.records.images.find_build(identity),
+                begin,
+                known=stored,
+                subject=f"build {identity}",
+            )
         return None
 
     def _tell(self, build: Build) -> None:

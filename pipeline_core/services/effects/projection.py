@@ -1,12 +1,12 @@
 """Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the recovery log."""
 
+from pipeline_core.domain.errors import Contended, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Row
 from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.stores import Records
-
-_ROUNDS = 5
 
 
 class Projection:
@@ -33,11 +33,15 @@ class Projection:
 
     def project(self, image: ImageName) -> None:
         """Copy the head as it is now; the head is read again where another writer raced."""
-        for _ in range(_ROUNDS):
-            copy = self._index.find_copy(image)
+
+        def copy(over: Row | None) -> None:
             head = self._images.find_head(image)
             if head is not None:
                 self._recovery_log.follow(head.value)
-            if self._index.replace_copy(image, None if head is None else head.value, over=copy):
-                return
-        self._logs.note("projection-lags", image=str(image))
+            if not self._index.replace_copy(image, None if head is None else head.value, over=over):
+                raise StaleWrite(f"the fleet's copy of {image} has changed since it was read")
+
+        try:
+            changing(lambda: self._index.find_copy(image), copy, subject=f"the fleet's copy of {image}")
+        except Contended:
+            self._logs.note("projection-lags", image=str(image))

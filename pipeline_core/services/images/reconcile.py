@@ -7,7 +7,7 @@ from pipeline_core.domain import breaker, builds, chains, claims, dispatch, floo
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import StaleWrite
 from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
@@ -19,11 +19,11 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observation, Observer
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import RACED, changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.messages import ANCESTOR_ENDED, PARENT_PUBLISHED, RebuildMessage
 
-_ROUNDS = 3  # looks at an image that somebody else changes at the same moment
 _SOON = timedelta(seconds=2)
 
 # An image that rests passes the wake-up on: its descendants may have waited for what is above it.
@@ -66,18 +66,23 @@ class Reconciler:
 
         `known` is the head that the caller has just read or written: the first look does not read it again.
         """
-        for _ in range(_ROUNDS):
-            now = self.effects.clock.now()
+
+        def look(now: datetime) -> Decision:
+            nonlocal known
             observation, known = self.observer.observe(image, now, known), None
             decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
-            try:
-                self._apply(observation, decision, campaign, now)
-            except (AlreadyExists, StaleWrite):
-                continue  # the image has moved on since it was observed: look again
+            self._apply(observation, decision, campaign, now)
             return decision
-        raise TransientError(
-            ErrorClass.CONFLICT, f"{image} changes faster than it can be looked at", retry_after=_SOON
+
+        # Raced: the image has moved on since it was observed.
+        return changing(
+            self.effects.clock.now,
+            look,
+            subject=str(image),
+            remedy="look again",
+            lost=RACED,
+            retry_after=_SOON,
         )
 
     def _apply(

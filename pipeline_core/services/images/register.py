@@ -14,7 +14,6 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
-    TransientError,
 )
 from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
@@ -27,12 +26,11 @@ from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
-
-_ROUNDS = 3  # tries on a head that builds keep moving
 
 
 class _HeadMovedError(FactoryError):
@@ -99,18 +97,20 @@ class Registrar:
         InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
         """
         definition = image_yaml.parse_definition(document, bundle=bundle, location=self.deployment.location)
-        for _ in range(_ROUNDS):
-            try:
-                return self._store(
-                    name, definition, document, principal, expected=expected, create_only=create_only
-                )
-            except _HeadMovedError:
-                continue
-        raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: send it again")
+        return changing(
+            lambda: self.records.images.find_head(name),
+            lambda old: self._store(
+                name, old, definition, document, principal, expected=expected, create_only=create_only
+            ),
+            subject=str(name),
+            remedy="send it again",
+            lost=_HeadMovedError,
+        )
 
     def _store(
         self,
         name: ImageName,
+        old: Stored[ImageHead] | None,
         definition: ImageDefinition,
         document: Mapping[str, object],
         principal: Principal,
@@ -118,7 +118,6 @@ class Registrar:
         expected: str | None,
         create_only: bool,
     ) -> Registered:
-        old = self.records.images.find_head(name)
         self._demand_right(definition, None if old is None else old.value, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         policy = self.policy.demand()

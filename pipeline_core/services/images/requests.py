@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken, build_id
@@ -13,10 +13,9 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-
-_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,8 @@ class Requests:
     ) -> Stored[ImageHead]:
         """The head with the request in it, as it is stored now; a request of long ago leaves the head as it is."""
         name = head.value.name
-        for _ in range(_ROUNDS):
+
+        def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
                 self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
@@ -95,14 +95,14 @@ class Requests:
                 etag, *_ = self.images.commit(writes)
             except AlreadyExists:
                 return head  # this very request was recorded before: a newer one is not set back
-            except StaleWrite:
-                head = self.images.get_head(name)
-                continue
             # Should this process end before it has reconciled, the message still does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)
             return Stored(value=asked, etag=etag)
-        raise TransientError(ErrorClass.CONFLICT, f"{name} is being changed by others: ask again")
+
+        return changing(
+            lambda: self.images.get_head(name), record, known=head, subject=str(name), remedy="ask again"
+        )
 
 
 def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:

@@ -5,16 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline_core.domain import poison
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-
-_ROUNDS = 5  # looks at a head that builds keep moving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +32,11 @@ class PoisonMarks:
         return self._change(entry, lambda head: poison.unmark(head, record.key))
 
     def _change(self, entry: Entry, change: Callable[[ImageHead], ImageHead]) -> ImageHead | None:
-        for _ in range(_ROUNDS):
-            head = self.images.find_head(entry.image)
-            if head is None:
-                return None
-            try:
-                return self._commit(head, change(head.value), entry)
-            except StaleWrite:
-                continue
-        raise TransientError(ErrorClass.CONFLICT, f"{entry.image} is being changed by others: try again")
+        return changing(
+            lambda: self.images.find_head(entry.image),
+            lambda head: None if head is None else self._commit(head, change(head.value), entry),
+            subject=str(entry.image),
+        )
 
     def _commit(self, head: Stored[ImageHead], changed: ImageHead, entry: Entry) -> ImageHead:
         with contextlib.suppress(

@@ -24,6 +24,7 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import policy as wire
@@ -34,7 +35,6 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 
 _CONTAINER = "definitions"
 _KEPT = 8  # parsed documents held in memory
-_LOOKS = 3  # at a row that somebody else writes, or takes away, at the same moment
 _BLOB_LIMIT = DOCUMENT_LIMIT + 1024
 HISTORY_LIMIT = 200  # versions a page holds at most
 
@@ -200,14 +200,18 @@ class Policies:
 
     def _row(self) -> Stored[PolicyVersion]:
         """The row in force. Who finds none asks the recovery log, once in a factory's life, and notes the answer."""
-        for _ in range(_LOOKS):
-            row = self.records.policies.find_row()
+
+        def demand(row: Stored[PolicyVersion] | None) -> Stored[PolicyVersion]:
             if row is not None:
                 return row
             if self.effects.recovery_log.has_policy():
                 raise PolicyLost
             self.records.policies.note_none(self.effects.clock.now())
-        raise TransientError(ErrorClass.CONFLICT, "the record of the policy comes and goes: look again")
+            raise StaleWrite("the record of the policy was noted: read it again")
+
+        return changing(
+            self.records.policies.find_row, demand, subject="the record of the policy", remedy="look again"
+        )
 
     def _policy(self, version: PolicyVersion) -> Policy:
         parsed = self._parsed.get(version.digest)

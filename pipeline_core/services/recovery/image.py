@@ -19,7 +19,6 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     NotFound,
     PermanentError,
-    StaleWrite,
     TransientError,
 )
 from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest, Registration
@@ -35,11 +34,13 @@ from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.recovery.live_versions import Found, LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
+from pipeline_core.state.records import Stored
+from pipeline_core.state.sources import FollowedSource
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.recovery_log import ImageEntry
 
 _WRITES = 90  # of one transaction, which may have 100
-_ROUNDS = 3
 
 
 @unique
@@ -206,16 +207,14 @@ class ImageRestorer:
             self._raise_newest(source, seen)
 
     def _raise_newest(self, source: MarketplaceSource, seen: MarketplaceVersion) -> None:
-        for _ in range(_ROUNDS):
-            followed = self.records.sources.find(source)
+        def follow(followed: Stored[FollowedSource] | None) -> None:
             if followed is None or (followed.value.newest is not None and followed.value.newest >= seen):
                 return
-            try:
-                self.records.sources.save(replace(followed.value, newest=seen), etag=followed.etag)
-            except StaleWrite:
-                continue
-            return
-        raise TransientError(ErrorClass.CONFLICT, f"{source.key} is being changed by others: look again")
+            self.records.sources.save(replace(followed.value, newest=seen), etag=followed.etag)
+
+        changing(
+            lambda: self.records.sources.find(source), follow, subject=str(source.key), remedy="look again"
+        )
 
     def _index(self, head: ImageHead) -> None:
         origin = head.registration.origin

@@ -290,7 +290,7 @@ def test_a_note_that_nobody_can_keep_is_tried_again_later() -> None:
     made = scenes.registered({})
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
     scenes.rewired(made, tables=Forgetful(inner=made.ports.tables))
-    with pytest.raises(TransientError, match="comes and goes"):
+    with pytest.raises(TransientError, match="the record of the policy is being changed by others"):
         made.factory.policy.current()
 
 
