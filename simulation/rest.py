@@ -47,9 +47,7 @@ def _heads(world: World) -> Mapping[ImageName, ImageHead]:
 
 def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(1) Every image that can be current is; what cannot has an input that fails for good, here or above."""
-    sources = {
-        stored.value.source.key: stored.value.newest for stored in SourceStore(world.ports.tables).list()
-    }
+    sources = SourceStore(world.ports.tables).newest()
     platform = SourceStore(world.ports.tables).find_platform()
     excused = _excused(world, heads)
     found: list[str] = [

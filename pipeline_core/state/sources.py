@@ -38,6 +38,11 @@ class SourceStore:
         rows = self._tables.scan(TABLE, "sources", limit=_LIMIT)
         return [_SOURCES.read(row) for row in rows]
 
+    def newest(self) -> dict[str, MarketplaceVersion]:
+        """The newest release of each followed source, by the source's key; a source without one is left out."""
+        followed = (stored.value for stored in self.list())
+        return {each.source.key: each.newest for each in followed if each.newest is not None}
+
     def find(self, source: MarketplaceSource) -> Stored[FollowedSource] | None:
         """One followed source, or None."""
         row = self._tables.find(TABLE, "sources", source.key)

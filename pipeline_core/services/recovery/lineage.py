@@ -53,16 +53,11 @@ class LineageRestorer:
             for name in level:
                 below = [heights[child] for child in lineage.children.get(name, ())]
                 heights[name] = max(below, default=-1) + 1
-        newest = {
-            stored.value.source.key: stored.value.newest
-            for stored in self.records.sources.list()
-            if stored.value.newest is not None
-        }
         return Fleet(
             heads=heads,
             heights=heights,
             roots={name: [name, *lineage.ancestors(name)][-1] for name in heights},
-            world=World(heads=heads, sources=newest, platform=platform),
+            world=World(heads=heads, sources=self.records.sources.newest(), platform=platform),
         )
 
     def restore(self, name: ImageName, fleet: Fleet) -> None:

@@ -53,12 +53,11 @@ class FleetSweep:
 
     def wake(self, fleet: Fleet, now: datetime, bulkhead: Bulkhead) -> int:
         """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
-        newest = {
-            stored.value.source.key: stored.value.newest
-            for stored in self.records.sources.list()
-            if stored.value.newest is not None
-        }
-        world = World(heads=fleet.heads, sources=newest, platform=self.records.sources.find_platform())
+        world = World(
+            heads=fleet.heads,
+            sources=self.records.sources.newest(),
+            platform=self.records.sources.find_platform(),
+        )
         suspects = [
             name for name in fleet.heads if bulkhead.run(str(name), partial(_needs_look, name, world, now))
         ]

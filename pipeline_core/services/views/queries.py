@@ -141,12 +141,9 @@ class Queries:
                 stored = self.records.images.find_head(parent)
                 if stored is not None:
                     known[parent] = stored.value
-        newest = {
-            stored.value.source.key: stored.value.newest
-            for stored in self.records.sources.list()
-            if stored.value.newest is not None
-        }
-        return World(heads=known, sources=newest, platform=self.records.sources.find_platform())
+        return World(
+            heads=known, sources=self.records.sources.newest(), platform=self.records.sources.find_platform()
+        )
 
     def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
         found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
