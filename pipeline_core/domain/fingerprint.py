@@ -1,10 +1,10 @@
 """One build per input: what decides an image's content, and the SHA-256 of it."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipeline_core.domain import canonical
 from pipeline_core.domain.names import Digest, Fingerprint, ImageName, RebuildToken
 from pipeline_core.domain.sources import OriginVersion
 
@@ -30,7 +30,7 @@ class BuildInputs:
 
 def fingerprint(inputs: BuildInputs) -> Fingerprint:
     """The SHA-256 over a canonical form; the order of catalog entries does not enter."""
-    canonical = {
+    decisive = {
         "bundle": str(inputs.bundle),
         "catalog": sorted(inputs.catalog),
         "image": str(inputs.image),
@@ -40,13 +40,12 @@ def fingerprint(inputs: BuildInputs) -> Fingerprint:
         "recipe": str(inputs.recipe),
         "token": None if inputs.token is None else str(inputs.token),
     }
-    return Fingerprint(sha256_of(canonical))
+    return Fingerprint(sha256_of(decisive))
 
 
 def sha256_of(value: object) -> str:
     """Hexadecimal SHA-256 of a JSON value in canonical form: sorted keys, no white space, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical.text(value)).hexdigest()
 
 
 def refresh_period(root: ImageName, now: datetime, max_age: timedelta | None) -> int:

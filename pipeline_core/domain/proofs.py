@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline_core.domain import attempts
+from pipeline_core.domain import attempts, canonical
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.reasons import Lane
@@ -78,8 +78,7 @@ def tags_digest(tags: Mapping[str, str]) -> str:
         name.lower(): value for name, value in tags.items() if name.lower().startswith(attempts.TAG_PREFIX)
     }
     ours.pop(attempts.PROVENANCE_TAG, None)
-    text = json.dumps(ours, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical.tolerant_text(ours)).hexdigest()
 
 
 def provenance_of(tags: Mapping[str, str]) -> str:

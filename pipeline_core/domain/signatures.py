@@ -5,8 +5,9 @@ It computes no signature and believes none: that is behind the port `Signer`, an
 
 import base64
 import hashlib
-import json
 from dataclasses import dataclass
+
+from pipeline_core.domain import canonical
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 CURVE = "P-256"
@@ -32,8 +33,8 @@ class PublicKey:
     def id(self) -> str:
         """Its thumbprint by RFC 7638 in base64url: the same wherever the key is kept, and however it is written."""
         members = {"crv": CURVE, "kty": "EC", "x": self.x, "y": self.y}
-        text = json.dumps(members, sort_keys=True, separators=(",", ":"))
-        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        digest = hashlib.sha256(canonical.ascii_text(members)).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def to_jwk(self) -> dict[str, str]:
         """As a member of a JSON Web Key Set."""

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from pipeline_core.domain import canonical
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import ImageName, Region
@@ -113,8 +114,7 @@ def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
 
 def policy_blob(document: Mapping[str, object]) -> bytes:
     """Canonical JSON of a document that `parse_policy` has passed; the same document, the same bytes."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return canonical.text(document)
 
 
 def read_policy_blob(content: bytes) -> dict[str, object]:

@@ -7,12 +7,12 @@ Whoever believes a statement has verified the envelope's signature before it rea
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
+from pipeline_core.domain.canonical import ascii_text
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.proofs import Proof
@@ -159,7 +159,7 @@ def signed_message(payload: bytes) -> bytes:
 
 def canonical(statement: Mapping[str, object]) -> bytes:
     """The bytes of a statement: the same statement, the same digest."""
-    return json.dumps(statement, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return ascii_text(statement)
 
 
 def _verdicts(byproducts: tuple[_Resource, ...]) -> Iterator[Verdict]:

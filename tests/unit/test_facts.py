@@ -72,6 +72,17 @@ def test_the_recorded_packer_reads_the_tags_that_the_factory_writes() -> None:
     assert read == (attempts.IMAGE_TAG, attempts.STAGE_TAG, attempts.ATTEMPT_TAG)
 
 
+def test_the_canonical_form_of_json_is_written_once() -> None:
+    pattern = re.compile(r"separators=\(\",\", \":\"\)")
+    found = {
+        str(path.relative_to(ROOT))
+        for package in ("pipeline_core", "builder", "imagefactory")
+        for path in (ROOT / package).rglob("*.py")
+        if pattern.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"pipeline_core/domain/canonical.py"}
+
+
 def test_a_second_copy_is_found_in_a_constant_and_in_an_f_string(tmp_path: Path) -> None:
     copy = tmp_path / "copy.py"
     copy.write_text('"""result.json in a docstring counts for nothing."""\nTAG = "imagefactory-build"\n')

@@ -5,13 +5,12 @@ bundle is for those who know.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline_core.domain import definitions
+from pipeline_core.domain import canonical, definitions
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
@@ -53,9 +52,7 @@ def parse_definition(document: Mapping[str, object], *, bundle: Digest, location
 
 def definition_blob(document: Mapping[str, object], bundle: Digest) -> bytes:
     """Canonical JSON of a document that `parse_definition` has passed; the same document, the same bytes."""
-    blob = {"bundle": str(bundle), "document": document}
-    text = json.dumps(blob, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return canonical.text({"bundle": str(bundle), "document": document})
 
 
 def digest_of(content: bytes) -> Digest:

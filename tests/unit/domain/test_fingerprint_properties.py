@@ -1,5 +1,6 @@
 """The fingerprint over all inputs: two builds have one exactly where every input is the same, in whatever order."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline_core.domain import canonical
 from pipeline_core.domain import fingerprint as rules
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint, sha256_of
 from pipeline_core.domain.names import Digest, ImageName, RebuildToken, Region
@@ -127,6 +129,8 @@ def _recipe(document: Any) -> Digest:
 def test_a_form_that_kept_the_order_of_keys_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"b": 1, "a": {"d": 1, "c": 2}}
     assert rules.sha256_of(_turned(value)) == rules.sha256_of(value)
-    keep = rules.json.dumps
-    monkeypatch.setattr(rules.json, "dumps", lambda given, **how: keep(given, **{**how, "sort_keys": False}))
+    keep = json.dumps
+    monkeypatch.setattr(
+        canonical.json, "dumps", lambda given, **how: keep(given, **{**how, "sort_keys": False})
+    )
     assert rules.sha256_of(_turned(value)) != rules.sha256_of(value)

@@ -1,0 +1,28 @@
+"""JSON in one canonical form, so that the same value has the same bytes: sorted keys, no white space, no NaN.
+
+The bytes are stored, digested and signed. There are two variants, because each was stored before there was one
+place for both, and no stored digest may change: `text` keeps characters as they are, in UTF-8 (fingerprints,
+definitions, policies, digests of tags); `ascii_text` writes all but ASCII as escapes (signed statements, which
+are also read by tools of others, and the thumbprints of keys). It must not know what it encodes.
+"""
+
+import json
+
+
+def text(value: object) -> bytes:
+    """In UTF-8; raises ValueError for NaN and the infinities, and for a lone surrogate."""
+    return _encoded(value, ascii_only=False).encode()
+
+
+def tolerant_text(value: object) -> bytes:
+    """As `text`, and a lone surrogate is kept: a gallery's tags may be anybody's, and their digest must not fail."""
+    return _encoded(value, ascii_only=False).encode("utf-8", "surrogatepass")
+
+
+def ascii_text(value: object) -> bytes:
+    """In ASCII, with escapes; raises ValueError for NaN and the infinities."""
+    return _encoded(value, ascii_only=True).encode()
+
+
+def _encoded(value: object, *, ascii_only: bool) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=ascii_only, allow_nan=False)
