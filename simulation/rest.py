@@ -31,18 +31,8 @@ def violations(world: World) -> list[str]:
 
 def _heads(world: World) -> Mapping[ImageName, ImageHead]:
     images, index = ImageStore(world.ports.tables), Index(world.ports.tables)
-    heads: dict[ImageName, ImageHead] = {}
-    after = ""
-    while True:
-        page = index.fleet(after=after)
-        for head in page.heads:
-            stored = images.find_head(head.name)
-            if stored is not None:
-                heads[head.name] = stored.value
-        if not page.after:
-            break
-        after = page.after
-    return heads
+    found = (images.find_head(head.name) for head in index.heads())
+    return {stored.value.name: stored.value for stored in found if stored is not None}
 
 
 def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:

@@ -17,13 +17,13 @@ from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.ports import Cell, Row, Tables, TableWrite, Verb
 from pipeline_core.state import creations as spending
+from pipeline_core.state import rows
 from pipeline_core.state.concurrency import RACED, changing
 
 TABLE = "capacity"
 _PARTITION = "slots"
 _SOON = timedelta(seconds=1)
 _BUDGET = "the budget of creations"
-_PAGE = 1000  # rows a table service returns at once
 _PAUSE = timedelta(minutes=5)  # after a refusal that says nothing of how long
 
 
@@ -201,12 +201,7 @@ class CapacityStore:
         return self._tables.find(TABLE, _PARTITION, key)
 
     def _scan(self, first: str, last: str) -> Iterator[Row]:
-        while True:
-            rows = self._tables.scan(TABLE, _PARTITION, first=first, last=last, limit=_PAGE)
-            yield from rows
-            if len(rows) < _PAGE:
-                return
-            first = f"{rows[-1].key}!"  # sorts below every character that a key of ours can go on with
+        return rows.scan(self._tables, TABLE, _PARTITION, first=first, last=last)
 
 
 def _count_of(row: Row | None) -> int:

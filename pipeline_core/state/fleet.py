@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import Tables
-from pipeline_core.state import index
+from pipeline_core.state import index, rows
 from pipeline_core.state.records import Codec
 
 _HEADS = Codec(ImageHead)
-_NEXT = "!"  # sorts below every character that a name can go on with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +28,9 @@ class FleetStore:
 
     def copies(self) -> Iterator[Copy]:
         """Every row, by name."""
-        first = ""
-        while True:
-            rows = self._tables.scan(index.TABLE, "fleet", first=first, limit=index.PAGE)
-            for row in rows:
-                try:
-                    head: ImageHead | None = _HEADS.read(row).value
-                except PermanentError:
-                    head = None
-                yield Copy(name=row.key, head=head)
-            if len(rows) < index.PAGE:
-                return
-            first = f"{rows[-1].key}{_NEXT}"
+        for row in rows.scan(self._tables, index.TABLE, "fleet"):
+            try:
+                head: ImageHead | None = _HEADS.read(row).value
+            except PermanentError:
+                head = None
+            yield Copy(name=row.key, head=head)

@@ -15,10 +15,9 @@ from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, Verb
 from pipeline_core.state.records import Codec, Stored
+from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
-PAGE = 1000  # rows a table service returns at once
-_NEXT = "!"  # sorts below every character that a key of ours can go on with
 _MOVES = 45  # of two writes each: a transaction holds 100
 _PENDING = Codec(PendingBuild)
 _HEADS = Codec(ImageHead)
@@ -33,7 +32,7 @@ class FleetPage:
 
 
 class Index:
-    """Point writes and one-partition ranges; no method's cost follows the size of the fleet but `fleet`."""
+    """Point writes and one-partition ranges; no method's cost follows the size of the fleet but `fleet` and `heads`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -100,7 +99,7 @@ class Index:
 
     def pending(self, *, after: str = "", limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` pending builds by priority, behind the key `after`; no parked ones."""
-        return self._waiting(f"{after}{_NEXT}" if after else "", dispatch.PARKED, limit)
+        return self._waiting(behind(after), dispatch.PARKED, limit)
 
     def waiting(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` rows of all lines: by priority, then the late ones, then each team's parked ones."""
@@ -170,19 +169,16 @@ class Index:
 
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, behind the name `after`."""
-        first = f"{after}{_NEXT}" if after else ""
-        rows = self._tables.scan(TABLE, "fleet", first=first, limit=min(limit, PAGE))
+        rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
         heads = tuple(_HEADS.read(row).value for row in rows)
         return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)
 
+    def heads(self) -> Iterator[ImageHead]:
+        """Every head of the fleet as last projected, by name, a page at a time."""
+        return (_HEADS.read(row).value for row in self._all("fleet"))
+
     def _all(self, partition: str) -> Iterator[Row]:
-        first = ""
-        while True:
-            rows = self._tables.scan(TABLE, partition, first=first, limit=PAGE)
-            yield from rows
-            if len(rows) < PAGE:
-                return
-            first = f"{rows[-1].key}{_NEXT}"
+        return scan(self._tables, TABLE, partition)
 
     def _ensure(self, partition: str, key: str) -> None:
         row = Row(partition=partition, key=key, cells={})

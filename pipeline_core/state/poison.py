@@ -1,7 +1,6 @@
 """Poisoned messages: one row each in the index's partition `poison`, newest first. Text and queue are plain cells."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -10,9 +9,9 @@ from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.ports import Row, Tables, TableWrite
 from pipeline_core.state import index
 from pipeline_core.state.records import Codec, Stored
+from pipeline_core.state.rows import behind
 
 PARTITION = "poison"
-_NEXT = "!"  # sorts below every character that a key of ours can go on with
 _RECORDS = Codec(PoisonRecord)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,10 +54,9 @@ class PoisonStore:
 
     def page(self, *, after: str, limit: int) -> PoisonPage:
         """The `limit` newest records behind the key `after`."""
-        first = f"{after}{_NEXT}" if after else ""
-        rows: Sequence[Row] = self._tables.scan(index.TABLE, PARTITION, first=first, limit=limit)
-        found = tuple(_read(row).value for row in rows)
-        return PoisonPage(records=found, after=rows[-1].key if len(rows) == limit else None)
+        page = self._tables.scan(index.TABLE, PARTITION, first=behind(after), limit=limit)
+        found = tuple(_read(row).value for row in page)
+        return PoisonPage(records=found, after=page[-1].key if len(page) == limit else None)
 
     def _write(self, record: PoisonRecord, etag: str | None) -> Stored[PoisonRecord]:
         # The text is hostile and long: it stays out of the decoded value, so that no escape makes it longer.

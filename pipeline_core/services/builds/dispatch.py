@@ -23,12 +23,12 @@ from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Ledger, Take
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
+from pipeline_core.state.rows import PAGE
 from pipeline_core.state.stores import Records
 
 _SOON = timedelta(seconds=1)
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _READS = 50  # of the lines in one pass; what is left then is for the next message
-_PAGE = 1000  # rows a table service returns at once
 
 _Row = Stored[PendingBuild]
 
@@ -90,10 +90,10 @@ class Dispatcher:
     def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
         """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
         limit = self.records.capacity.team_slots
-        seen = self.records.index.waiting(limit=min(most, _PAGE))
+        seen = self.records.index.waiting(limit=min(most, PAGE))
         line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
         late = [row for row in line if row.value.rank.startswith(decisions.LATE)]
-        if len(seen) < min(most, _PAGE):
+        if len(seen) < min(most, PAGE):
             return line, late
         turns = capacity.late_turns
         if turns:

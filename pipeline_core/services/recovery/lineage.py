@@ -39,14 +39,7 @@ class LineageRestorer:
 
     def read(self, platform: Platform | None) -> Fleet:
         """The fleet, under the platform that is about to be in force."""
-        heads: dict[ImageName, ImageHead] = {}
-        after = ""
-        while True:
-            page = self.records.index.fleet(after=after)
-            heads.update((head.name, head) for head in page.heads)
-            if not page.after:
-                break
-            after = page.after
+        heads = {head.name: head for head in self.records.index.heads()}
         lineage = lineage_of({name: head.registration.parent for name, head in heads.items()})
         heights: dict[ImageName, int] = {}
         for level in reversed(lineage.by_level()):

@@ -34,19 +34,14 @@ class Pruner:
     def prune(self) -> int:
         """The number of versions whose deletion was begun; an image that fails is passed over and logged."""
         pruned = 0
-        after = ""
-        while True:
-            page = self.records.index.fleet(after=after)
-            for head in page.heads:
-                try:
-                    listed = self.galleries.list_versions(head.registration.gallery, head.name)
-                    pruned += self._prune_image(head, listed)
-                    self.unproven.look(listed)
-                except FactoryError as error:
-                    self.effects.logs.note("prune-failed", image=str(head.name), error=str(error))
-            if not page.after:
-                return pruned
-            after = page.after
+        for head in self.records.index.heads():
+            try:
+                listed = self.galleries.list_versions(head.registration.gallery, head.name)
+                pruned += self._prune_image(head, listed)
+                self.unproven.look(listed)
+            except FactoryError as error:
+                self.effects.logs.note("prune-failed", image=str(head.name), error=str(error))
+        return pruned
 
     def _prune_image(self, head: ImageHead, listed: Sequence[GalleryImageVersion]) -> int:
         definition = self.effects.documents.definition(head.registration.definition)

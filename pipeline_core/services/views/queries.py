@@ -106,15 +106,7 @@ class Queries:
 
     def lineage(self) -> LineageView:
         """The whole forest; cost follows the size of the fleet."""
-        parents: dict[ImageName, ImageName | None] = {}
-        after = ""
-        while True:
-            page = self.records.index.fleet(after=after)
-            parents.update((head.name, head.registration.parent) for head in page.heads)
-            if not page.after:
-                break
-            after = page.after
-        lineage = lineage_of(parents)
+        lineage = lineage_of({head.name: head.registration.parent for head in self.records.index.heads()})
         return LineageView(
             levels=tuple(tuple(map(str, level)) for level in lineage.by_level()),
             parents={

@@ -10,7 +10,8 @@ from pipeline_core.domain.dispatch import PendingBuild, late_key, priority_key
 from pipeline_core.domain.names import BuildId, ImageName, Region, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.state.index import PAGE, Index
+from pipeline_core.state.index import Index
+from pipeline_core.state.rows import PAGE
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NOW, SOURCE, TEAM
 
@@ -234,6 +235,8 @@ def test_a_fleet_beyond_one_page_is_not_cut_off(index: Index) -> None:
     assert first.after is not None
     last = index.fleet(after=first.after)
     assert (len(last.heads), last.after) == (3, None)
+    whole = [str(head.name) for head in index.heads()]
+    assert whole == sorted(f"i{number}" for number in range(PAGE + 3))
 
 
 def test_a_projection_is_replaced_and_removed(index: Index) -> None:
