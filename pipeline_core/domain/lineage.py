@@ -1,11 +1,24 @@
 """The forest of images: who descends from whom, on which level. Pure; knows names only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipeline_core.domain.names import ImageName
 
 MAX_DEPTH = 16  # a stated limit, so that every walk up a chain is bounded
+
+
+def upwards(image: ImageName, parent_of: Callable[[ImageName], ImageName | None]) -> Iterator[ImageName]:
+    """From `image` up to its root, the last one; `parent_of` is asked when the next one is wanted.
+
+    Bounded: it ends before a name comes again (two edits at one moment can make a cycle), and beyond MAX_DEPTH.
+    """
+    seen: set[ImageName] = set()
+    here: ImageName | None = image
+    while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
+        seen.add(here)
+        yield here
+        here = parent_of(here)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.lineage import MAX_DEPTH, upwards
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
@@ -131,16 +131,12 @@ class RegistrationRules:
             )
 
     def chain(self, image: ImageName) -> Iterator[ImageName]:
-        """From `image` up to its root; ends where a name comes again or the limit is passed."""
-        seen: set[ImageName] = set()
-        here: ImageName | None = image
-        while here is not None and here not in seen and len(seen) <= MAX_DEPTH:
-            seen.add(here)
-            yield here
-            head = self.records.images.find_head(here)
-            here = None if head is None else head.value.registration.parent
-        if here in seen and here is not None:
-            yield here
+        """From `image` up to its root, one read each."""
+        return upwards(image, self._parent_of)
+
+    def _parent_of(self, image: ImageName) -> ImageName | None:
+        head = self.records.images.find_head(image)
+        return None if head is None else head.value.registration.parent
 
 
 def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) -> Iterator[Problem]:

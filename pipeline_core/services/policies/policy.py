@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.lineage import upwards
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, Policy, PolicyVersion
 from pipeline_core.ports import Blobs, Principal
@@ -105,18 +105,16 @@ class Policies:
 
     def root_of(self, image: ImageName, known: Mapping[ImageName, ImageHead]) -> ImageName:
         """The last ancestor that is registered; heads in `known` are not read."""
-        here, seen = image, {image}
-        while len(seen) <= MAX_DEPTH:
+
+        def parent_of(here: ImageName) -> ImageName | None:
             head = known.get(here)
             if head is None:
                 stored = self.records.images.find_head(here)
                 head = None if stored is None else stored.value
-            parent = None if head is None else head.registration.parent
-            if parent is None or parent in seen:
-                return here
-            seen.add(parent)
-            here = parent
-        return here
+            return None if head is None else head.registration.parent
+
+        *_, root = upwards(image, parent_of)
+        return root
 
     def put(
         self,

@@ -11,7 +11,7 @@ from functools import partial
 
 from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.lineage import upwards
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.services.effects.effects import Effects
@@ -117,10 +117,5 @@ def _needs_look(name: ImageName, world: World, now: datetime) -> bool:
 
 
 def _needs_refresh(head: ImageHead, world: World, now: datetime) -> bool:
-    root = head
-    for _ in range(MAX_DEPTH):  # bounded: two edits at one moment can make a cycle
-        parent = root.registration.parent
-        if parent is None or parent not in world.heads:
-            break
-        root = world.heads[parent]
-    return fingerprints.refresh_period(root.name, now, head.registration.max_age) > head.period
+    *_, root = upwards(head.name, partial(_parent_of, world=world))
+    return fingerprints.refresh_period(root, now, head.registration.max_age) > head.period

@@ -1,9 +1,10 @@
 """The forest: every image has a place or a reason why it has none."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain.lineage import MAX_DEPTH, lineage_of
+from pipeline_core.domain.lineage import MAX_DEPTH, lineage_of, upwards
 from pipeline_core.domain.names import ImageName
 
 
@@ -18,6 +19,29 @@ def test_levels_and_children_of_a_small_forest() -> None:
     assert lineage.ancestors(d) == (b, a)
     assert lineage.children == {a: (b, c), b: (d,)}
     assert lineage.errors == ()
+
+
+@pytest.mark.parametrize(
+    ("parents", "wanted"),
+    [
+        pytest.param({}, "a", id="a root"),
+        pytest.param({"a": "b", "b": "c"}, "a b c", id="up to the root"),
+        pytest.param({"a": "a"}, "a", id="its own parent"),
+        pytest.param(
+            {"a": "b", "b": "c", "c": "b"}, "a b c", id="a cycle above ends before a name comes again"
+        ),
+    ],
+)
+def test_the_walk_up_ends_at_the_root_or_before_a_name_comes_again(
+    parents: dict[str, str], wanted: str
+) -> None:
+    known = {ImageName(child): ImageName(parent) for child, parent in parents.items()}
+    assert " ".join(map(str, upwards(ImageName("a"), known.get))) == wanted
+
+
+def test_the_walk_up_is_bounded() -> None:
+    chain = {_name(number): _name(number + 1) for number in range(100)}
+    assert len(list(upwards(_name(0), chain.get))) == MAX_DEPTH + 1
 
 
 def test_an_empty_forest_has_no_level() -> None:
