@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane
 
@@ -73,8 +74,7 @@ def slots_within(wanted: int, *, groups: int, cores: int) -> int:
 
 def priority_key(lane: Lane, chain: int, created_at: datetime, build: BuildId) -> str:
     """Sorts by lane, then the longest chain (in seconds) first, then the oldest; unique by the build."""
-    rest = _CHAIN_LIMIT - min(max(0, chain), _CHAIN_LIMIT)
-    return f"{lane.value}-{rest:06d}-{_age(created_at)}-{build}"
+    return f"{lane.value}-{highest_first(chain, most=_CHAIN_LIMIT)}-{_age(created_at)}-{build}"
 
 
 def late_key(created_at: datetime, build: BuildId) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, unique
 
 from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import BuildId, ImageName
 
 TEXT_LIMIT = 8_000  # characters of a message that are kept; ours have at most 1,024 bytes
@@ -55,7 +56,7 @@ class PoisonRecord:
 
 def poison_key(at: datetime, nonce: str) -> str:
     """Sorts newest first; `nonce` (16 hexadecimal characters) keeps two of one moment apart."""
-    return f"{_LAST - (at - _EPOCH) // timedelta(microseconds=1):017d}-{nonce}"
+    return f"{highest_first((at - _EPOCH) // timedelta(microseconds=1), most=_LAST)}-{nonce}"
 
 
 def delivery_nonce(queue: str, message_id: str) -> str:

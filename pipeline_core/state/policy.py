@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.policy import OPEN, PolicyVersion
 from pipeline_core.ports import Tables, TableWrite
@@ -15,7 +16,7 @@ from pipeline_core.state.records import Codec, Stored
 _PARTITION = "policy"
 _CURRENT = "current"
 _VERSION = "version:"
-_DIGITS = 10
+_LAST = 10**10 - 1  # revision, far away
 _WRITES = 90  # of one transaction, which may have 100
 _NOBODY = Digest("0" * 64)  # the document of a row which says that there is no policy
 _VERSIONS = Codec(PolicyVersion)
@@ -91,4 +92,4 @@ def _kept(version: PolicyVersion) -> TableWrite:
 
 def _key(revision: int) -> str:
     """The highest revision sorts first."""
-    return f"{_VERSION}{10**_DIGITS - 1 - revision:0{_DIGITS}d}"
+    return f"{_VERSION}{highest_first(revision, most=_LAST)}"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage
 from pipeline_core.domain.floors import LiveScan
 from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
+from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.reasons import Lane
@@ -23,7 +24,7 @@ PLATFORMS = "chronicle/platform/"
 POLICIES = "chronicle/policy/"
 _IMAGES = "chronicle/images/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_REVISION_DIGITS, _TIME_DIGITS = 10, 17  # microseconds reach the year 5138
+_LAST_REVISION, _LAST_TIME = 10**10 - 1, 10**17 - 1  # microseconds reach the year 5138
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -135,7 +136,11 @@ class ImageEntry(_Wire):
         published = None if self.current is None else self.current.at
         requested = None if self.request is None else self.request.at
         place = "-".join(
-            (_inverted(self.revision, _REVISION_DIGITS), _inverted_time(published), _inverted_time(requested))
+            (
+                highest_first(self.revision, most=_LAST_REVISION),
+                _inverted_time(published),
+                _inverted_time(requested),
+            )
         )
         return f"{prefix_of(ImageName(self.image))}{place}.json"
 
@@ -184,7 +189,7 @@ class PlatformEntry(_Wire):
     @property
     def name(self) -> str:
         """The blob's name: the newest sorts first."""
-        return f"{PLATFORMS}{_inverted(self.revision, _REVISION_DIGITS)}.json"
+        return f"{PLATFORMS}{highest_first(self.revision, most=_LAST_REVISION)}.json"
 
 
 class PolicyEntry(_Wire):
@@ -215,7 +220,7 @@ class PolicyEntry(_Wire):
     @property
     def name(self) -> str:
         """The blob's name: the newest sorts first."""
-        return f"{POLICIES}{_inverted(self.revision, _REVISION_DIGITS)}.json"
+        return f"{POLICIES}{highest_first(self.revision, most=_LAST_REVISION)}.json"
 
 
 def _published(current: PublishedVersion) -> Published:
@@ -234,11 +239,6 @@ def prefix_of(image: ImageName) -> str:
     return f"{_IMAGES}{image}/"
 
 
-def _inverted(number: int, digits: int) -> str:
-    """A number as text of fixed width that sorts the highest first."""
-    return f"{10**digits - 1 - number:0{digits}d}"
-
-
 def _inverted_time(at: datetime | None) -> str:
     passed = timedelta(0) if at is None else at - _EPOCH
-    return _inverted(max(0, passed // timedelta(microseconds=1)), _TIME_DIGITS)
+    return highest_first(passed // timedelta(microseconds=1), most=_LAST_TIME)
