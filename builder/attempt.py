@@ -22,6 +22,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     FactoryError,
     PermanentError,
+    StaleWrite,
     TransientError,
 )
 from pipeline_core.domain.names import BuildId
@@ -138,6 +139,9 @@ class Attempt:
 def _failed(error: Exception, secrets: Sequence[str]) -> PackerFailure:
     if isinstance(error, PermanentError | TransientError):
         return PackerFailure(error_class=error.error_class, message=_clean(str(error), secrets))
+    if isinstance(error, StaleWrite):
+        # A blob was replaced while it was read; a new attempt reads what is there then.
+        return PackerFailure(error_class=ErrorClass.CONFLICT, message=_clean(str(error), secrets))
     # No room on the disk, for example; anything else is a fault of ours, which no retry mends.
     error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
     text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
 """Blob and Queue storage for the builder, as its own identity: the only module that knows Azure's SDKs.
 
-Translates what they raise into our errors, once. Decides nothing about the build.
+Reads an answer out of what they raise; `domain.cloud_errors` says what it means. Decides nothing about the build.
 """
 
 import time
@@ -15,7 +15,6 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
-    ResourceNotFoundError,
 )
 from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
@@ -28,11 +27,11 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from builder.credential import Credential, ManagedIdentity, WorkloadIdentity
+from pipeline_core.domain.cloud_errors import CloudAnswer, error_of
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
-    NotFound,
     PermanentError,
     TransientError,
 )
@@ -194,28 +193,16 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _ours(what: str, error: AzureError) -> FactoryError:
-    text = f"{what}: {_first_line(error)}"
-    if isinstance(error, ResourceNotFoundError):
-        return NotFound(text)
-    if isinstance(error, ResourceExistsError):
-        return AlreadyExists(text)
-    if not isinstance(error, HttpResponseError) or error.status_code is None:
-        # Without a status: no answer of the service, or no token to ask it with.
-        is_token = isinstance(error, ClientAuthenticationError)
-        return TransientError(ErrorClass.TOKEN if is_token else ErrorClass.NETWORK, text)
-    match error.status_code:
-        case 401:
-            return TransientError(ErrorClass.TOKEN, text)
-        case 403:
-            return PermanentError(ErrorClass.PERMISSION, text)
-        case 429:
-            return TransientError(ErrorClass.THROTTLED, text)
-        case 408 | 409 | 412:
-            return TransientError(ErrorClass.CONFLICT, text)
-        case status if status >= 500:
-            return TransientError(ErrorClass.NETWORK, text)
-        case _:
-            return PermanentError(ErrorClass.TEMPLATE, text)
+    code = getattr(error, "error_code", None)  # as the storage SDKs keep it
+    answer = CloudAnswer(
+        status=error.status_code if isinstance(error, HttpResponseError) else None,
+        code=str(getattr(code, "value", code) or ""),
+        said=str(error),
+        headers=getattr(getattr(error, "response", None), "headers", None) or {},
+        no_token=isinstance(error, ClientAuthenticationError),
+        exists=isinstance(error, ResourceExistsError),
+    )
+    return error_of(answer, what)
 
 
 def _first_line(error: Exception) -> str:

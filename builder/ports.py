@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Blobs(Protocol):
-    """Blob storage. Every method raises PermanentError or TransientError, already translated."""
+    """Blob storage. Every method raises PermanentError, TransientError or StaleWrite, already translated."""
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """The whole blob; raises NotFound, and PermanentError where it is larger than `limit` bytes."""

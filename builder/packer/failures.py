@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from builder.packer.command import RunEnd
+from pipeline_core.domain.cloud_errors import CAPACITY
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, as the report takes
@@ -34,8 +35,7 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
     ),
     (
         ErrorClass.CAPACITY,
-        r"SkuNotAvailable|AllocationFailed|ZonalAllocationFailed|OverconstrainedAllocationRequest"
-        r"|OverconstrainedZonalAllocationRequest|is currently not available in location",
+        "|".join((*sorted(CAPACITY), "is currently not available in location")),
     ),
     (
         ErrorClass.EVICTION,

@@ -6,7 +6,7 @@ import pytest
 
 from builder.attempt import BuilderExit
 from builder.packer.command import Packer, PackerRun, RunEnd
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, StaleWrite
 from pipeline_core.wire.messages import BuildEventMessage
 from tests.unit.builder import samples
 from tests.unit.builder.conftest import Run
@@ -248,6 +248,19 @@ def test_a_fault_of_our_own_is_reported_too(run: Run, monkeypatch: pytest.Monkey
     assert "ZeroDivisionError" in left.report.message
     assert "hunter22" not in left.report.message + left.log
     assert [event["kind"] for event in left.events.sent] == ["completed"]
+
+
+def test_a_blob_that_changed_while_it_was_read_is_tried_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(self: FolderBlobs, container: str, name: str, *, limit: int) -> bytes:
+        raise StaleWrite("blob jobs/1.json: 412 ConditionNotMet: m")
+
+    monkeypatch.setattr(FolderBlobs, "read", read)
+    left = run(samples.root_job(), samples.GOOD_BUILD)
+
+    assert left.report.error_class is ErrorClass.CONFLICT
+    assert left.report.message == "blob jobs/1.json: 412 ConditionNotMet: m"
 
 
 def _text(event: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     NotFound,
     PermanentError,
+    StaleWrite,
     TransientError,
 )
 from tests.fixtures.azurite import AzuriteForTests
@@ -72,7 +73,7 @@ def test_a_repeated_append_is_not_doubled(blobs: azure_client.AzureBlobs, contai
     blobs.append(container, "log.txt", b"two\n", offset=4)
 
     assert blobs.read(container, "log.txt", limit=100) == b"one\ntwo\n"
-    with pytest.raises(TransientError):
+    with pytest.raises(StaleWrite):
         blobs.append(container, "log.txt", b"elsewhere", offset=1)
 
 

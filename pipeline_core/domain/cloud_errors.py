@@ -1,0 +1,163 @@
+"""What an answer of Azure means: its status, error code and words become one of our errors.
+
+Pure, and the only place for it: the service's adapters and the builder read an answer out of the exceptions of
+their SDKs and ask here. It must not decide what to do about an error: that is `domain.retry`.
+"""
+
+import email.utils
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+
+_EXISTS = frozenset({"EntityAlreadyExists", "BlobAlreadyExists"})
+_STALE = frozenset({"ConditionNotMet", "UpdateConditionNotSatisfied"})
+CAPACITY = frozenset(
+    {
+        "AllocationFailed",
+        "OverconstrainedAllocationRequest",
+        "OverconstrainedZonalAllocationRequest",
+        "SkuNotAvailable",
+        "ZonalAllocationFailed",
+    }
+)
+_TOKEN = frozenset(
+    {
+        "AuthenticationFailed",
+        "ExpiredAuthenticationToken",
+        "InvalidAuthenticationInfo",
+        "InvalidAuthenticationToken",
+    }
+)
+_POLICY = frozenset({"RequestDisallowedByPolicy", "RequestDisallowedByAzure", "PolicyViolation"})
+_THROTTLED = frozenset({"ServerBusy", "TooManyRequests", "SubscriptionRequestsThrottled"})
+_NEVER = frozenset({"InvalidResourceGroupLocation", "PropertyChangeNotAllowed"})
+# Refusals that ARM sends as conflicts, and that last until a person with rights over the scope ends them.
+_FORBIDDEN = frozenset(
+    {
+        "MissingSubscriptionRegistration",
+        "ReadOnlyDisabledSubscription",
+        "ScopeLocked",
+        "SubscriptionNotRegistered",
+    }
+)
+# A 404 that speaks of what should hold the thing: then nothing is known about the thing itself.
+_HOLDERS = frozenset(
+    {
+        "ContainerNotFound",
+        "QueueNotFound",
+        "ResourceGroupNotFound",
+        "SubscriptionNotFound",
+        "TableNotFound",
+    }
+)
+_NO_ROOM = ("not available in the location", "capacity", "insufficient")
+_LONGEST_WAIT = timedelta(hours=1)
+_TEXT_LIMIT = 600  # characters of the platform's own message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudAnswer:
+    """What came back. `status` is None where no answer came; then `no_token` says that none was asked for.
+
+    `code` is the service's error code (`EntityAlreadyExists`) or empty, `said` its words, `headers` the answer's, by
+    names in lower case. `exists` is true where the SDK itself says that the thing is there already.
+    """
+
+    status: int | None
+    code: str = ""
+    said: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    no_token: bool = False
+    exists: bool = False
+
+    @property
+    def is_absent(self) -> bool:
+        """True where the thing itself does not exist, and not that its holder does not."""
+        return self.status == 404 and self.code not in _HOLDERS
+
+    @property
+    def is_definite(self) -> bool:
+        """True where it proves that a write was refused and that no write of ours stands behind it."""
+        return (
+            self.status is not None and 400 <= self.status < 500 and self.status not in (404, 408, 409, 412)
+        )
+
+
+def error_of(answer: CloudAnswer, what: str) -> FactoryError:
+    """Our error; `what` says what was tried on which thing: "create blob jobs/1.json"."""
+    status, code = answer.status, answer.code
+    text = f"{what}: {_text(answer)}"
+    if status is None:
+        # Without an answer it was the network, unless the credential itself gave up.
+        return TransientError(ErrorClass.TOKEN if answer.no_token else ErrorClass.NETWORK, text)
+    if answer.exists or code in _EXISTS:
+        return AlreadyExists(text)
+    if status == 412 or code in _STALE:
+        return StaleWrite(text)
+    transient = _transient_class(status, code, answer.said.lower())
+    if transient is not None:
+        return TransientError(transient, text, retry_after=_retry_after(answer.headers))
+    if status == 404:
+        return NotFound(text)
+    return PermanentError(_permanent_class(status, code), text)
+
+
+def _transient_class(status: int, code: str, said: str) -> ErrorClass | None:
+    """By the platform's own words (in lower case) where its code means several things."""
+    if "QuotaExceeded" in code or code == "ContainerGroupQuotaReached":
+        return ErrorClass.QUOTA
+    if code == "OperationNotAllowed" and "quota" in said:
+        return ErrorClass.QUOTA
+    if code in CAPACITY:
+        return ErrorClass.CAPACITY
+    if code == "ServiceUnavailable" and any(words in said for words in _NO_ROOM):
+        return ErrorClass.CAPACITY
+    if status == 429 or code in _THROTTLED:
+        return ErrorClass.THROTTLED
+    if status == 401 or code in _TOKEN:
+        return ErrorClass.TOKEN
+    if code in _NEVER or code in _FORBIDDEN or status == 501:
+        return None
+    if status == 409 or code.startswith("RetryableError"):
+        return ErrorClass.CONFLICT
+    return ErrorClass.NETWORK if status == 408 or status >= 500 else None
+
+
+def _permanent_class(status: int, code: str) -> ErrorClass:
+    if code in _POLICY:
+        return ErrorClass.POLICY
+    return ErrorClass.PERMISSION if status == 403 or code in _FORBIDDEN else ErrorClass.TEMPLATE
+
+
+def _text(answer: CloudAnswer) -> str:
+    """One line of what the platform said; storage appends its request id and the whole body."""
+    first = " ".join(answer.said.split("\nRequestId:")[0].split())[:_TEXT_LIMIT]
+    told = " ".join(part for part in (str(answer.status or "no answer"), answer.code) if part)
+    return f"{told}: {first}"
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if value.isdecimal():
+            return min(timedelta(seconds=int(value[:9]) * unit), _LONGEST_WAIT)
+    return _until(headers.get("retry-after", ""), headers.get("date", ""))
+
+
+def _until(then: str, now: str) -> timedelta | None:
+    """Retry-After may be a date; the answer's own Date is the clock to hold it against."""
+    try:
+        wait = email.utils.parsedate_to_datetime(then) - email.utils.parsedate_to_datetime(now)
+    except (TypeError, ValueError):
+        return None
+    return max(timedelta(0), min(wait, _LONGEST_WAIT))

@@ -1,0 +1,97 @@
+"""What an answer of Azure means, as a table; the adapters' own tables read the same answers out of the SDKs' errors."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain.cloud_errors import CAPACITY, CloudAnswer, error_of
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
+
+T, P = TransientError, PermanentError
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "wanted"),
+    [
+        pytest.param(CloudAnswer(status=None), T, ErrorClass.NETWORK, id="no answer"),
+        pytest.param(CloudAnswer(status=None, no_token=True), T, ErrorClass.TOKEN, id="no token to ask with"),
+        pytest.param(
+            CloudAnswer(status=409, code="BlobAlreadyExists"), AlreadyExists, None, id="a blob is there"
+        ),
+        pytest.param(
+            CloudAnswer(status=409, exists=True), AlreadyExists, None, id="the SDK says that it is there"
+        ),
+        pytest.param(CloudAnswer(status=412), StaleWrite, None, id="a condition was not met"),
+        pytest.param(
+            CloudAnswer(status=409, code="ConditionNotMet"), StaleWrite, None, id="the same by its code"
+        ),
+        pytest.param(CloudAnswer(status=409), T, ErrorClass.CONFLICT, id="another operation"),
+        pytest.param(CloudAnswer(status=429), T, ErrorClass.THROTTLED, id="a limit of the rate"),
+        pytest.param(
+            CloudAnswer(status=503, code="ServerBusy"), T, ErrorClass.THROTTLED, id="storage's limit"
+        ),
+        pytest.param(CloudAnswer(status=401), T, ErrorClass.TOKEN, id="a token ran out"),
+        pytest.param(
+            CloudAnswer(status=403, code="AuthenticationFailed"), T, ErrorClass.TOKEN, id="at storage"
+        ),
+        pytest.param(CloudAnswer(status=403), P, ErrorClass.PERMISSION, id="a right is missing"),
+        pytest.param(CloudAnswer(status=409, code="ScopeLocked"), P, ErrorClass.PERMISSION, id="a lock"),
+        pytest.param(
+            CloudAnswer(status=403, code="PolicyViolation"), P, ErrorClass.POLICY, id="Azure Policy"
+        ),
+        pytest.param(CloudAnswer(status=404), NotFound, ErrorClass.NOT_FOUND, id="not there"),
+        pytest.param(CloudAnswer(status=408), T, ErrorClass.NETWORK, id="a request that took too long"),
+        pytest.param(CloudAnswer(status=500), T, ErrorClass.NETWORK, id="a broken server"),
+        pytest.param(CloudAnswer(status=501), P, ErrorClass.TEMPLATE, id="what the service cannot do"),
+        pytest.param(CloudAnswer(status=400), P, ErrorClass.TEMPLATE, id="a wrong body"),
+        pytest.param(
+            CloudAnswer(status=409, code="OperationNotAllowed", said="Cores QUOTA"),
+            T,
+            ErrorClass.QUOTA,
+            id="a quota",
+        ),
+        *(
+            pytest.param(CloudAnswer(status=409, code=code), T, ErrorClass.CAPACITY, id=code)
+            for code in sorted(CAPACITY)
+        ),
+    ],
+)
+def test_each_answer_has_one_meaning(
+    answer: CloudAnswer, kind: type[FactoryError], wanted: ErrorClass | None
+) -> None:
+    error = error_of(answer, "do it")
+    assert type(error) is kind
+    assert getattr(error, "error_class", None) is wanted
+
+
+def test_the_text_says_what_was_tried_and_one_line_of_the_answer() -> None:
+    said = "Server  is busy.\nRequestId:7\nTime:now"
+    answer = CloudAnswer(status=503, code="ServerBusy", said=said, headers={"retry-after": "7"})
+    error = error_of(answer, "read blob a")
+    assert str(error) == "read blob a: 503 ServerBusy: Server is busy."
+    assert isinstance(error, TransientError)
+    assert error.retry_after == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(
+    ("answer", "absent", "definite"),
+    [
+        (CloudAnswer(status=None), False, False),
+        (CloudAnswer(status=400), False, True),
+        (CloudAnswer(status=404), True, False),
+        (CloudAnswer(status=404, code="TableNotFound"), False, False),
+        (CloudAnswer(status=409), False, False),
+        (CloudAnswer(status=412), False, False),
+        (CloudAnswer(status=500), False, False),
+    ],
+)
+def test_what_an_answer_proves(answer: CloudAnswer, absent: bool, definite: bool) -> None:
+    assert (answer.is_absent, answer.is_definite) == (absent, definite)
