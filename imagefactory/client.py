@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
+from imagefactory.bearer import Bearer
 from imagefactory.failures import CommandRefused, Misused, Unreachable
 from pipeline_core.wire.bundle import PackedBundle
 from pipeline_core.wire.problems import Problem
@@ -23,17 +23,6 @@ _PAGE_LIMIT = 1000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Json = dict[str, Any]
-
-
-class _Bearer(AuthBase):
-    """As an `auth` object, because a .netrc would silently replace a header."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +235,7 @@ class Client:
                     f"{self.url}{path}",
                     data=content,
                     headers={"Accept": "application/json", **headers},
-                    auth=_Bearer(self.token),
+                    auth=Bearer(self.token),
                     timeout=_TIMEOUT,
                     allow_redirects=False,
                     # Given with each request: on the session, REQUESTS_CA_BUNDLE would win over it.

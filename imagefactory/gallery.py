@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 
 import requests
-from requests.auth import AuthBase
 
+from imagefactory.bearer import Bearer
 from imagefactory.failures import CommandRefused, Misused, Unreachable
 
 ARM = "https://management.azure.com"
@@ -40,17 +40,6 @@ class VersionId:
         return cls(text=found[0], image=found[1].lower(), version=found[2])
 
 
-class _Bearer(AuthBase):
-    """As an `auth` object, because a .netrc would silently replace a header."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
 def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dict[str, str]:
     """The tags of a version; raises Refused where Azure does not show it, Unreachable without an answer."""
     try:
@@ -58,7 +47,7 @@ def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dic
             answer = session.get(
                 f"{arm}{identity.text}",
                 params={"api-version": _API_VERSION},
-                auth=_Bearer(token),
+                auth=Bearer(token),
                 timeout=_TIMEOUT,
                 allow_redirects=False,
                 verify=ca_file or True,
