@@ -3,7 +3,8 @@
 import re
 from collections.abc import Set as AbstractSet
 
-from pipeline_core.domain.names import TeamName
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.names import ImageName, TeamName
 
 ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, everybody's images
 READER = "Factory.Reader"  # sees everything, changes nothing
@@ -37,3 +38,18 @@ def may_read_all(roles: AbstractSet[str]) -> bool:
 def may_change(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
     """A team changes and rebuilds only its own images; SecOps anybody's."""
     return is_admin(roles) or is_member(team, roles, groups)
+
+
+def demand_admin(roles: AbstractSet[str], deed: str) -> None:
+    """Raise PermanentError (PERMISSION) for anybody but SecOps; `deed` says what is refused: "changes the policy"."""
+    if not is_admin(roles):
+        raise PermanentError(ErrorClass.PERMISSION, f"only SecOps ({ADMIN}) {deed}")
+
+
+def demand_change(
+    image: ImageName, team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str], *, deed: str
+) -> None:
+    """Raise PermanentError (PERMISSION) for other teams than the image's; `deed` is what is refused: "rebuild it"."""
+    if not may_change(team, roles, groups):
+        text = f"{image} belongs to team {team}: only its members and SecOps {deed}"
+        raise PermanentError(ErrorClass.PERMISSION, text)

@@ -48,11 +48,7 @@ class Cancellations:
     def _demand_right(self, build: Build, principal: Principal) -> None:
         head = self.images.find_head(build.image)
         team = build.team if head is None else head.value.registration.team
-        if not access.may_change(team, principal.roles, principal.groups):
-            raise PermanentError(
-                ErrorClass.PERMISSION,
-                f"{build.image} belongs to team {team}: only its members and SecOps cancel its builds",
-            )
+        access.demand_change(build.image, team, principal.roles, principal.groups, deed="cancel its builds")
 
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
         self._demand_right(build.value, principal)

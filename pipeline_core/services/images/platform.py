@@ -28,10 +28,7 @@ class Platforms:
 
     def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
         """Raises InvalidDocument with every problem, and PermanentError (PERMISSION)."""
-        if not access.is_admin(principal.roles):
-            raise PermanentError(
-                ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the platform steps"
-            )
+        access.demand_admin(principal.roles, "changes the platform steps")
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)

@@ -156,8 +156,7 @@ class Registrar:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
         head = self.records.images.get_head(name)
         team = head.value.registration.team
-        if not access.may_change(team, principal.roles, principal.groups):
-            raise PermanentError(ErrorClass.PERMISSION, f"{name} belongs to team {team}")
+        access.demand_change(name, team, principal.roles, principal.groups, deed="unregister it")
         if head.value.document_etag != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         child = next(self.records.index.children(name), None)

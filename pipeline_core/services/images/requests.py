@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
+from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName, RebuildToken, build_id
@@ -44,12 +44,8 @@ class Requests:
         Raises NotFound, and PermanentError (PERMISSION) where the image is another team's.
         """
         head = self.images.get_head(name)
-        if not access.may_change(head.value.registration.team, principal.roles, principal.groups):
-            team = head.value.registration.team
-            raise PermanentError(
-                ErrorClass.PERMISSION,
-                f"{name} belongs to team {team}: only its members and SecOps rebuild it",
-            )
+        team = head.value.registration.team
+        access.demand_change(name, team, principal.roles, principal.groups, deed="rebuild it")
         token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         head = self._record(head, token, principal, reason, campaign)

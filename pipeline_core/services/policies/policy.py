@@ -129,8 +129,7 @@ class Policies:
         `expected` is the ETag of that version; `create_only` demands that there is none. Raises InvalidDocument
         with every problem, PermanentError (PERMISSION), NotFound, StaleWrite, AlreadyExists.
         """
-        if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) changes the policy")
+        access.demand_admin(principal.roles, "changes the policy")
         self.demand()
         row = self._row()
         stored = None if row.value.revision == OPEN.revision else row

@@ -74,8 +74,7 @@ class Restorer:
         is lost, unless `force`), InvalidValue for a cursor that no step gave, and TransientError: the
         same step may then be taken again.
         """
-        if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps (Factory.Admin) rebuilds state")
+        access.demand_admin(principal.roles, "rebuilds state")
         if not force and self.sources.find_platform() is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,

@@ -1,5 +1,6 @@
 """Retry, windows, lanes, dispatch order, access, retention and the journal's key."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from pipeline_core.domain import access, dispatch, reasons, retry
 from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import ErrorClass, InvalidValue
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
 from pipeline_core.domain.journal import entry_key
-from pipeline_core.domain.names import BuildId, TeamName
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
 from pipeline_core.domain.retention import Kept, prunable
 from pipeline_core.domain.retry import GiveUp, TryAgain, next_try
@@ -219,3 +220,30 @@ def test_only_what_no_rule_keeps_is_pruned(rule: Retention, kept: Kept, gone: li
 
 def test_journal_keys_sort_by_time() -> None:
     assert entry_key(NOW, "zz") < entry_key(NOW + timedelta(microseconds=1), "aa")
+
+
+@pytest.mark.parametrize(
+    ("roles", "admin", "member"),
+    [
+        pytest.param({"Factory.Admin"}, True, True, id="SecOps"),
+        pytest.param({"Team.payments"}, False, True, id="the image's team"),
+        pytest.param({"Team.ml"}, False, False, id="another team"),
+        pytest.param({"Factory.Reader"}, False, False, id="a reader"),
+    ],
+)
+def test_a_refusal_names_who_has_the_right(roles: set[str], admin: bool, member: bool) -> None:
+    base, payments = ImageName("base"), TeamName("payments")
+    with (
+        contextlib.nullcontext()
+        if admin
+        else pytest.raises(PermanentError, match=r"^only SecOps \(Factory.Admin\) changes the policy$")
+    ):
+        access.demand_admin(roles, "changes the policy")
+    with (
+        contextlib.nullcontext()
+        if member
+        else pytest.raises(
+            PermanentError, match=r"^base belongs to team payments: only its members and SecOps rebuild it$"
+        )
+    ):
+        access.demand_change(base, payments, roles, frozenset(), deed="rebuild it")
