@@ -12,12 +12,12 @@ from typing import Any, cast
 from benchmarks import table_copy
 from pipeline_core.adapters.memory.blobs import MemoryBlobs
 from pipeline_core.adapters.memory.ports import MemoryPorts
-from pipeline_core.ports import BlobFacts, Clock, TableWrite, Verb
+from pipeline_core.ports import BlobFacts, Clock, TableWrite, WriteKind
 from pipeline_core.settings import Limits
 from pipeline_core.wire.messages import QUEUES
 from pipeline_core.wiring.foundation import foundation_of
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 
 RELEASES = ("9.8.2026062323", "9.9.2026082323", "9.9.2026102323", "9.9.2026112323")
 DELIVERIES = 100_000_000  # a bound; a fleet of 10,000 takes 400,000
@@ -76,7 +76,7 @@ class Counted:
 class CountedFleet:
     """A world at rest, and the counts of its ports."""
 
-    world: World
+    world: SimulatedWorld
     counts: Counter[str]
 
     def calls(self) -> Counter[str]:
@@ -110,12 +110,12 @@ def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | N
     return CountedFleet(world=made, counts=counts)
 
 
-def lose(made: World) -> None:
+def lose(made: SimulatedWorld) -> None:
     """Delete every row and every message, and start a new process of the factory."""
     tables, queues = made.ports.tables, made.ports.queues
     for table in table_copy.TABLES:
         for row in reversed(tables.rows(table)):
-            tables.write(table, [TableWrite(verb=Verb.DELETE, row=row)])
+            tables.write(table, [TableWrite(verb=WriteKind.DELETE, row=row)])
     for queue in QUEUES:
         for message in queues.messages(queue):
             queues.delete(queue, message)
@@ -139,7 +139,7 @@ class Way:
         return sum(self.calls.values())
 
 
-def rows_of(made: World) -> frozenset[tuple[str, str, str]]:
+def rows_of(made: SimulatedWorld) -> frozenset[tuple[str, str, str]]:
     """Every row that is there, as table, partition and key."""
     tables = made.ports.tables
     return frozenset(
@@ -176,7 +176,7 @@ def derived(fleet_: CountedFleet) -> Way:
     def work() -> tuple[int, int]:
         after, steps, problems = "", 0, 0
         while True:
-            report = fleet_.world.factory.restorer.step(ADMIN, after)
+            report = fleet_.world.factory.recovery.step(ADMIN, after)
             steps, problems, after = steps + 1, problems + len(report.problems), report.after or ""
             if not after:
                 return steps, problems

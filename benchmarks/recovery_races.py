@@ -11,7 +11,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.state.images import TABLE
 from pipeline_core.state.records import Codec
 from simulation import fleet
-from simulation.world import ADMIN, LIVE, World
+from simulation.world import ADMIN, LIVE, SimulatedWorld
 
 _CLAIMS = Codec(Claim)
 _GAPS = {"same_day": timedelta(hours=1), "next_day": timedelta(hours=25)}
@@ -39,7 +39,7 @@ def stale(images: int) -> dict[str, dict[str, Any]]:
     return outcome
 
 
-def _release(made: World) -> None:
+def _release(made: SimulatedWorld) -> None:
     made.publish_release(counted_fleet.RELEASES[0])
     made.factory.poller.poll()
 
@@ -74,18 +74,18 @@ def _lost(made: counted_fleet.CountedFleet, copy: str | None) -> dict[str, Any]:
     }
 
 
-def _limit(made: World) -> int:
+def _limit(made: SimulatedWorld) -> int:
     """Deliveries that are more than enough to come to rest."""
     return 1_000 * len(made.registered)
 
 
-def _latest(made: World) -> dict[str, str]:
+def _latest(made: SimulatedWorld) -> dict[str, str]:
     """What a machine gets that asks for the newest version, by image."""
     galleries = made.ports.galleries
     return {str(name): str(galleries.latest(LIVE, name)) for name in sorted(made.registered)}
 
 
-def _versions(made: World) -> dict[str, str]:
+def _versions(made: SimulatedWorld) -> dict[str, str]:
     images = made.base.records.images
     heads = {name: images.find_head(name) for name in sorted(made.registered)}
     return {
@@ -95,7 +95,7 @@ def _versions(made: World) -> dict[str, str]:
     }
 
 
-def _blocked(made: World) -> Counter[str]:
+def _blocked(made: SimulatedWorld) -> Counter[str]:
     """Why images are blocked for good, without the numbers in it."""
     rows = (
         row
@@ -160,14 +160,14 @@ def torn(images: int) -> dict[str, Any]:
     }
 
 
-def _deliver(made: World, count: int) -> None:
+def _deliver(made: SimulatedWorld, count: int) -> None:
     """Let some messages be handled."""
     end = made.deliveries + count
     while made.deliveries < end:
         made.run_until(made.ports.clock.now() + timedelta(seconds=30))
 
 
-def contradictions(made: World) -> dict[str, int]:
+def contradictions(made: SimulatedWorld) -> dict[str, int]:
     """Rows of two partitions that do not fit each other."""
     rows = made.ports.tables.rows
     heads = {row.partition: row.cells["value"] for row in rows("images") if row.key == "head"}

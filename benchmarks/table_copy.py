@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.ports import Blobs, Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Blobs, Row, Tables, TableWrite, WriteKind
 
 CONTAINER = "copies"
 TABLES = ("images", "index", "capacity")
@@ -70,7 +70,7 @@ def load(blobs: Blobs, copy: str, tables: Tables) -> int:
         lines = gzip.decompress(blobs.read(CONTAINER, facts.name, limit=_LIMIT)).decode().splitlines()
         rows = [Row(partition=each[0], key=each[1], cells=each[2]) for each in map(json.loads, lines)]
         for _, group in itertools.groupby(rows, key=lambda row: row.partition):
-            inserts = [TableWrite(verb=Verb.INSERT, row=row) for row in group]
+            inserts = [TableWrite(verb=WriteKind.INSERT, row=row) for row in group]
             for start in range(0, len(inserts), _TRANSACTION):
                 tables.write(table, inserts[start : start + _TRANSACTION])
         loaded += len(rows)

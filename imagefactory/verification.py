@@ -20,7 +20,7 @@ from imagefactory.gallery import VersionId
 from imagefactory.screen import Format
 from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import FactoryError, InvalidValue
-from pipeline_core.domain.proofs import Proof, ProofCheck, TaggedVersion
+from pipeline_core.domain.proofs import Proof, ProofCheck, VersionInGallery
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.wire import es256
 from pipeline_core.wire.provenance import Envelope, read_statement
@@ -42,7 +42,7 @@ class ProofReport:
         return all(finding.holds for finding in self.findings)
 
 
-def judge(envelope: object, tagged_version: TaggedVersion, keys: Sequence[PublicKey]) -> ProofReport:
+def judge(envelope: object, tagged_version: VersionInGallery, keys: Sequence[PublicKey]) -> ProofReport:
     """Whether one of these keys signed a statement, and whether it is about this very version."""
     if envelope is None:
         return _unsigned("no signed statement is stored for what its tags name")
@@ -141,24 +141,24 @@ def _published_keys(client: Client) -> list[PublicKey]:
         raise Unreachable("the factory's keys are no JSON Web Key Set") from error
 
 
-def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> TaggedVersion:
+def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> VersionInGallery:
     if identity:
         named = VersionId.parse(identity)
         token = sign_in.azure_token(os.environ)
         tags = gallery.read_tags(named, token, arm=checked_url(arm), ca_file=ca_file)
-        return TaggedVersion(subject=named.text, tags=tags)
+        return VersionInGallery(subject=named.text, tags=tags)
     told = shown.get("tags")
     if not isinstance(told, dict):
         raise Unreachable("the factory told no tags of the version: is it of an older release?")
     tags = {str(name): str(value) for name, value in told.items()}
-    return TaggedVersion(subject=str(shown.get("subject", "")), tags=tags)
+    return VersionInGallery(subject=str(shown.get("subject", "")), tags=tags)
 
 
 def _report(
     image: str,
     version: str,
     verdict: ProofReport,
-    tagged_version: TaggedVersion,
+    tagged_version: VersionInGallery,
     *,
     is_pinned: bool,
     from_azure: str,

@@ -33,7 +33,7 @@ class Row:
 
 
 @unique
-class Verb(Enum):
+class WriteKind(Enum):
     """What a table operation does."""
 
     INSERT = "insert"  # fails where the row exists
@@ -45,7 +45,7 @@ class Verb(Enum):
 class TableWrite:
     """One write; REPLACE and DELETE demand that `row.etag` is set."""
 
-    verb: Verb
+    verb: WriteKind
     row: Row
 
 
@@ -128,7 +128,7 @@ class Blobs(Protocol):
         ...
 
 
-class Marketplace(Protocol):
+class MarketplaceOffers(Protocol):
     """What Azure's Marketplace offers."""
 
     def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
@@ -371,7 +371,7 @@ class Ports:
     tables: Tables
     queues: Queues
     blobs: Blobs
-    marketplace: Marketplace
+    marketplace: MarketplaceOffers
     galleries: Galleries
     containers: Containers
     resources: Resources

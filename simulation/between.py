@@ -12,14 +12,14 @@ from pipeline_core.ports import (
     Clock,
     Containers,
     Galleries,
-    Marketplace,
+    MarketplaceOffers,
     Ports,
     Queues,
     Resources,
     Signer,
     Tables,
-    Verb,
     Web,
+    WriteKind,
 )
 from simulation.faults import Injector, Killed, Kind
 
@@ -155,7 +155,7 @@ class Port:
 
 
 def _is_conditional(given: tuple[Any, ...]) -> bool:
-    return any(write.verb is not Verb.INSERT for write in given[1])
+    return any(write.verb is not WriteKind.INSERT for write in given[1])
 
 
 def _subject_of(name: str) -> Callable[[tuple[Any, ...]], str]:
@@ -216,7 +216,7 @@ def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
         tables=cast(Tables, port("tables")),
         queues=cast(Queues, port("queues")),
         blobs=cast(Blobs, port("blobs")),
-        marketplace=cast(Marketplace, port("marketplace")),
+        marketplace=cast(MarketplaceOffers, port("marketplace")),
         galleries=cast(Galleries, port("galleries")),
         containers=cast(Containers, port("containers")),
         resources=cast(Resources, port("resources")),

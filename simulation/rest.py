@@ -9,12 +9,12 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.sources import SourceStore
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 _JOURNAL = 5000
 
 
-def violations(world: World) -> list[str]:
+def violations(world: SimulatedWorld) -> list[str]:
     """Invariants (1), (7), (8) and (9), and what safety and the host found on the way."""
     heads = _heads(world)
     return [
@@ -29,13 +29,13 @@ def violations(world: World) -> list[str]:
     ]
 
 
-def _heads(world: World) -> Mapping[ImageName, ImageHead]:
+def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:
     images, index = ImageStore(world.ports.tables), Index(world.ports.tables)
     found = (images.find_head(head.name) for head in index.heads())
     return {stored.value.name: stored.value for stored in found if stored is not None}
 
 
-def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(1) Every image that can be current is; what cannot has an input that fails for good, here or above."""
     sources = SourceStore(world.ports.tables).newest()
     platform = SourceStore(world.ports.tables).find_platform()
@@ -82,7 +82,7 @@ def _currency(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     return found
 
 
-def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
+def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
     """Images whose newest input failed for good by the platform's truth, and those whose parent has no version."""
     failed = {
         build.image
@@ -105,13 +105,13 @@ def _excused(world: World, heads: Mapping[ImageName, ImageHead]) -> set[ImageNam
     return excused
 
 
-def last_failed(world: World, image: ImageName) -> bool:
+def last_failed(world: SimulatedWorld, image: ImageName) -> bool:
     """True where the input that was tried last fails for good."""
     tried = [build for build in world.safety.builds.values() if build.image == str(image)]
     return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
 
 
-def _leftovers(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(7) Nothing of a finished build remains: groups, machines, versions that are not live, slots, index rows."""
     twins = world.ports
     found = [f"(7) the container group {name} is left" for name in twins.containers.names()]
@@ -149,7 +149,7 @@ def _leftovers(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     return found
 
 
-def _messages(world: World) -> list[str]:
+def _messages(world: SimulatedWorld) -> list[str]:
     """(8) Every message ends in an effect, a named no-op (the host looks) or a poison record."""
     found = [
         f"(8) {queue} holds {each.text}"
@@ -163,7 +163,7 @@ def _messages(world: World) -> list[str]:
     return found
 
 
-def _journal(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
+def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(9) The journal tells of every version that was let into latest, and why its build was queued."""
     found: list[str] = []
     images = ImageStore(world.ports.tables)
@@ -184,7 +184,7 @@ def _journal(world: World, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     return found
 
 
-def _repairs(world: World) -> list[str]:
+def _repairs(world: SimulatedWorld) -> list[str]:
     """(10) Where nothing goes wrong, events alone are enough: the sweep finds nothing to start."""
     if world.injector.faults.any:
         return []

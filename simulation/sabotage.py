@@ -20,24 +20,24 @@ from pipeline_core.domain import attempts, leases
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, Verb
+from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, WriteKind
 from pipeline_core.services.builds import containers
-from pipeline_core.services.builds.publishing import Publishing
+from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.wire import messages
 from simulation.faults import Killed
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 Wrap = Callable[[MemoryPorts], MemoryPorts]
-Change = Callable[[World], None]
+Change = Callable[[SimulatedWorld], None]
 
 
 def _keep(ports: MemoryPorts) -> MemoryPorts:
     return ports
 
 
-def _leave(world: World) -> None:
+def _leave(world: SimulatedWorld) -> None:
     """Nothing about the world changes."""
 
 
@@ -79,7 +79,7 @@ class _NoEtags(MemoryTables):
 
     def _as_it_is(self, table: str, write: TableWrite) -> TableWrite:
         there = self.find(table, write.row.partition, write.row.key)
-        if write.verb is Verb.INSERT or there is None:
+        if write.verb is WriteKind.INSERT or there is None:
             return write
         return replace(write, row=replace(write.row, etag=there.etag))
 
@@ -163,7 +163,7 @@ class _Deaf:
         self.queues.send(queue, text, delay=delay)
 
 
-def _expired(world: World) -> None:
+def _expired(world: SimulatedWorld) -> None:
     """Every lease is over."""
     twin = world.ports.resources
 
@@ -176,7 +176,7 @@ def _expired(world: World) -> None:
     _stand_in(world, "resources", list_build_resources=list_build_resources)
 
 
-def _unconfirmed(world: World) -> None:
+def _unconfirmed(world: SimulatedWorld) -> None:
     """A group counts as gone as soon as its deletion was asked for."""
     twin = world.ports.containers
     asked: set[str] = set()
@@ -193,7 +193,7 @@ def _unconfirmed(world: World) -> None:
     twin.deletion = timedelta(minutes=3)
 
 
-def _torn(world: World) -> None:
+def _torn(world: SimulatedWorld) -> None:
     """Tables without transactions: now and then the process dies in the middle of what should be one."""
     twin, watch = world.ports.tables, world.faulty.calls.watch
     chance = random.Random(1)  # noqa: S311 - it has to repeat itself
@@ -210,21 +210,21 @@ def _torn(world: World) -> None:
     _stand_in(world, "tables", write=write)
 
 
-def _stand_in(world: World, port: str, **methods: Callable[..., Any]) -> None:
+def _stand_in(world: SimulatedWorld, port: str, **methods: Callable[..., Any]) -> None:
     """Other methods in front of a twin; the services see them, the platform does not."""
     twin = getattr(world.faulty, port)._twin
     shape = {name: getattr(twin, name) for name in dir(type(twin)) if not name.startswith("_")}
     _exchange(world, port, SimpleNamespace(**{**shape, **methods}))
 
 
-def _exchange(world: World, port: str, twin: object) -> None:
+def _exchange(world: SimulatedWorld, port: str, twin: object) -> None:
     """Put another twin behind the faults; what the port knows of the former one is forgotten."""
     front: Any = getattr(world.faulty, port)
     front.__dict__.clear()
     front.__init__(port, twin, world.faulty.calls)
 
 
-def _without_poison(world: World) -> None:
+def _without_poison(world: SimulatedWorld) -> None:
     class _Silent:
         def record(self, *given: Any, **named: Any) -> None:
             """The message disappears."""
@@ -242,7 +242,7 @@ class _Idle:
         """Nothing is removed."""
 
 
-def _flagged(world: World) -> None:
+def _flagged(world: SimulatedWorld) -> None:
     flag = _Flagged(queues=world.ports.queues)
     _exchange(world, "queues", flag)
     dispatcher = world.host.factory.dispatcher
@@ -256,7 +256,7 @@ def _flagged(world: World) -> None:
     world.host.factory = replace(world.host.factory, dispatcher=_Lowering())  # type: ignore[arg-type]
 
 
-def _raising(world: World) -> None:
+def _raising(world: SimulatedWorld) -> None:
     """A transient error counts as a failed delivery."""
 
     def again(self: Redelivery, queue: str, text: str, error: TransientError) -> None:
@@ -266,7 +266,7 @@ def _raising(world: World) -> None:
     world.host.factory = replace(world.host.factory, redelivery=cast(Redelivery, lost))
 
 
-def _deaf(world: World) -> None:
+def _deaf(world: SimulatedWorld) -> None:
     _exchange(world, "queues", _Deaf(queues=world.ports.queues))
 
     class _Blind:
@@ -278,20 +278,20 @@ def _deaf(world: World) -> None:
     world.host.factory = replace(factory, cascade=cascade)
 
 
-def _wordless(world: World) -> None:
+def _wordless(world: SimulatedWorld) -> None:
     _exchange(world, "queues", _NoWord(queues=world.ports.queues))
 
 
-def _sweepless(world: World) -> None:
+def _sweepless(world: SimulatedWorld) -> None:
     """The reaper goes on."""
     world.host.factory = replace(world.host.factory, sweeper=_Idle())  # type: ignore[arg-type]
 
 
-def _reapless(world: World) -> None:
+def _reapless(world: SimulatedWorld) -> None:
     world.host.factory = replace(world.host.factory, reaper=_Idle())  # type: ignore[arg-type]
 
 
-def _unproven_conflicts(world: World) -> None:
+def _unproven_conflicts(world: SimulatedWorld) -> None:
     """A client that tries again by itself, and takes the conflict with its own first write for another's."""
     world.faulty.calls.retries_blindly = True
 
@@ -341,10 +341,10 @@ def _spares_nobody() -> Iterator[None]:
 def _includes_anything() -> Iterator[None]:
     """A build lets its version into latest without looking whether it is still the active one."""
 
-    def demand_nothing(self: Publishing, build: object, live: object) -> None:
+    def demand_nothing(self: PublishingStage, build: object, live: object) -> None:
         return None
 
-    with _replaced(Publishing, "_demand_turn", demand_nothing):
+    with _replaced(PublishingStage, "_demand_turn", demand_nothing):
         yield
 
 

@@ -19,8 +19,8 @@ from pipeline_core.ports import (
     NewContainerGroup,
     TableWrite,
     TaggedResource,
-    Verb,
     VersionState,
+    WriteKind,
 )
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
@@ -91,7 +91,7 @@ class Safety:
             claim = json.loads(str(write.row.cells["value"]))
             if claim["outcome"] == "pruned":
                 self.pruned.add((claim["image"]["value"], claim["fingerprint"]["value"]))
-        if write.row.key == "head" and write.verb is not Verb.DELETE:
+        if write.row.key == "head" and write.verb is not WriteKind.DELETE:
             self._look_at_head(json.loads(str(write.row.cells["value"])))
         if not write.row.key.startswith("build:"):
             return

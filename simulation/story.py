@@ -20,20 +20,20 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.domain.plan import DoNothing, Rest
+from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
 from pipeline_core.wire import messages
 from simulation import fleet, rest, world
 from simulation.faults import Killed
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 _TRIES = 40  # of a person who does not give up
 _PATIENCE = timedelta(minutes=1)
 _BETWEEN = timedelta(minutes=25)  # between two things that happen, on average
 _LEASES = timedelta(hours=4)  # longer than any lease of a build's resources
 _ROUNDS = 6  # of people looking at what rests for a person
-_BY_PERSON = frozenset({Rest.BREAKER_OPEN, Rest.BLOCKED})
+_BY_PERSON = frozenset({RestReason.BREAKER_OPEN, RestReason.BLOCKED})
 FAR = timedelta(days=400)
 
 
@@ -41,7 +41,7 @@ FAR = timedelta(days=400)
 class SeedStory:
     """One seed's happenings; everything is drawn from `chance`."""
 
-    world: World
+    world: SimulatedWorld
     chance: random.Random
     images: int
     patience: int = 2500  # deliveries per image until rest; a world at work needs about a tenth of that
@@ -136,7 +136,7 @@ class SeedStory:
         if not active:
             return
         build = BuildId(self.chance.choice(sorted(active)))
-        cancel = self.world.factory.cancellations.cancel
+        cancel = self.world.factory.canceller.cancel
         self._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
 
     def _delete(self) -> None:

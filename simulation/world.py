@@ -37,7 +37,7 @@ class RestlessError(RuntimeError):
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class SimulatedWorld:
     """One factory with everything around it."""
 
     ports: MemoryPorts
@@ -188,7 +188,7 @@ def make(
     only: frozenset[str] | None = None,
     wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
     injector: Injector | None = None,
-) -> World:
+) -> SimulatedWorld:
     """A world with the platform steps in force and one RHEL version on offer, but no image.
 
     `broken` is the share of inputs whose build fails for good; with `only`, no other faults strike than those
@@ -219,7 +219,7 @@ def make(
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
     calls.overtake = host.overtake
-    world = World(
+    world = SimulatedWorld(
         ports=bare,
         faulty=ports,
         host=host,
@@ -252,12 +252,12 @@ def _deployment() -> Deployment:
     )
 
 
-def set_platform(world: World, digest: Digest) -> None:
+def set_platform(world: SimulatedWorld, digest: Digest) -> None:
     """Put platform steps in force that were uploaded before."""
     world.factory.platforms.put(digest, {"hosts": ["tools.example.com"], "entries": []}, ADMIN)
 
 
-def upload(world: World, text: str) -> Digest:
+def upload(world: SimulatedWorld, text: str) -> Digest:
     """Upload a bundle and forget about conflicts: the same content is the same bundle."""
     digest, content = fleet.bundle(text)
     try:

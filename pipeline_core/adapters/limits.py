@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.ports import Cell, Row, TableWrite, Verb
+from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 
 MESSAGE_BYTES = 48 * 1024  # base64 makes 64 KiB of it
 LONGEST_DELAY = timedelta(days=7)
@@ -52,9 +52,9 @@ def _check_row(table: str, write: TableWrite) -> None:
             raise _refused(
                 f"{place!r} is no key: 1 to {_KEY_UNITS} characters, no / \\ # ? and no control characters"
             )
-    if write.verb is not Verb.INSERT and not row.etag:
+    if write.verb is not WriteKind.INSERT and not row.etag:
         raise _refused(f"{write.verb.value} of {place} without an ETag: read the row first")
-    if write.verb is not Verb.DELETE:
+    if write.verb is not WriteKind.DELETE:
         _check_cells(place, row)
 
 

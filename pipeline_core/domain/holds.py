@@ -8,12 +8,12 @@ from datetime import datetime
 
 from pipeline_core.domain import plan
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.plan import Rest
+from pipeline_core.domain.plan import RestReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.versions import GalleryVersion
 
 _LONGEST = 160  # characters of what an ancestor says of itself
-_GOES_ON = frozenset({Rest.IN_FLIGHT, Rest.WAITS_FOR_RUNNING})
+_GOES_ON = frozenset({RestReason.IN_FLIGHT, RestReason.WAITS_FOR_RUNNING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Hold:
     """The nearest ancestor that is stale and rests: `why` for programs, `message` for people."""
 
     ancestor: ImageName
-    why: Rest
+    why: RestReason
     message: str
     since: datetime | None = None
 

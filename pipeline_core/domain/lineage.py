@@ -22,7 +22,7 @@ def upwards(image: ImageName, parent_of: Callable[[ImageName], ImageName | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineageError:
+class LineageProblem:
     """One image that cannot have a place in the forest, and why."""
 
     image: ImageName
@@ -37,7 +37,7 @@ class Lineage:
     parents: Mapping[ImageName, ImageName | None]
     children: Mapping[ImageName, tuple[ImageName, ...]]
     levels: Mapping[ImageName, int]
-    errors: tuple[LineageError, ...] = field(default=())
+    errors: tuple[LineageProblem, ...] = field(default=())
 
     def ancestors(self, image: ImageName) -> tuple[ImageName, ...]:
         """From the parent up to the root; empty for a root."""
@@ -63,7 +63,7 @@ def lineage_of(parents: Mapping[ImageName, ImageName | None]) -> Lineage:
     Linear in the number of images. An image below a broken one is an error too: it can never be built.
     """
     levels: dict[ImageName, int] = {}
-    broken: dict[ImageName, LineageError] = {}
+    broken: dict[ImageName, LineageProblem] = {}
     for image in parents:
         _place(image, parents, levels, broken)
     placed = {image: parents[image] for image in parents if image in levels}
@@ -79,7 +79,7 @@ def _place(
     image: ImageName,
     parents: Mapping[ImageName, ImageName | None],
     levels: dict[ImageName, int],
-    broken: dict[ImageName, LineageError],
+    broken: dict[ImageName, LineageProblem],
 ) -> None:
     chain: dict[ImageName, None] = {}  # ordered, with constant-time membership
     here: ImageName | None = image
@@ -102,7 +102,7 @@ def _place(
     for member in reversed(chain):
         level += 1
         if level >= MAX_DEPTH:
-            broken[member] = LineageError(
+            broken[member] = LineageProblem(
                 image=member, reason="depth", message=f"is deeper than {MAX_DEPTH} levels; flatten the chain"
             )
         else:
@@ -110,10 +110,10 @@ def _place(
 
 
 def _break(
-    chain: Iterable[ImageName], broken: dict[ImageName, LineageError], reason: str, message: str
+    chain: Iterable[ImageName], broken: dict[ImageName, LineageProblem], reason: str, message: str
 ) -> None:
     for member in chain:
-        broken[member] = LineageError(image=member, reason=reason, message=message)
+        broken[member] = LineageProblem(image=member, reason=reason, message=message)
 
 
 def _children_of(parents: Mapping[ImageName, ImageName | None]) -> dict[ImageName, tuple[ImageName, ...]]:

@@ -7,7 +7,7 @@ from enum import Enum, unique
 from pipeline_core.domain import breaker, claims, windows
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import RebuildEvent
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
@@ -18,7 +18,7 @@ from pipeline_core.domain.versions import GalleryVersion
 
 
 @unique
-class Rest(Enum):
+class RestReason(Enum):
     """Why nothing is started: each a named no-op."""
 
     UNREGISTERED = "unregistered"  # the image was deleted
@@ -62,7 +62,7 @@ class ReuseVersion:
 class DoNothing:
     """Nothing is to be started, and why; `detail` is for a person."""
 
-    why: Rest
+    why: RestReason
     detail: str = ""
     reasons: tuple[RebuildReason, ...] = ()
 
@@ -76,17 +76,17 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
     """Decide about `snapshot.image`; cost follows the length of its chain of ancestors."""
     head = snapshot.world.heads.get(snapshot.image)
     if head is None:
-        return DoNothing(why=Rest.UNREGISTERED, detail=f"{snapshot.image} is not registered")
+        return DoNothing(why=RestReason.UNREGISTERED, detail=f"{snapshot.image} is not registered")
     staleness = snapshot.staleness[snapshot.image]
     match staleness:
         case Current():
-            return DoNothing(why=Rest.CURRENT)
+            return DoNothing(why=RestReason.CURRENT)
         case Unknown(missing=missing):
-            return DoNothing(why=Rest.UNKNOWN, detail=missing)
+            return DoNothing(why=RestReason.UNKNOWN, detail=missing)
     ancestor = _awaited_ancestor(snapshot, head, now)
     if ancestor is not None:
         return DoNothing(
-            why=Rest.WAITS_FOR_ANCESTOR,
+            why=RestReason.WAITS_FOR_ANCESTOR,
             detail=f"{ancestor} is stale and comes first",
             reasons=staleness.reasons,
         )
@@ -116,7 +116,7 @@ def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: da
         )
     if head.active is not None and head.active.phase is not Phase.PENDING:
         return DoNothing(
-            why=Rest.WAITS_FOR_RUNNING,
+            why=RestReason.WAITS_FOR_RUNNING,
             detail=f"build {head.active.build} of an older input runs; the next follows its end",
             reasons=staleness.reasons,
         )
@@ -137,11 +137,11 @@ def _obstacle(
     reasons = staleness.reasons
     match claims.read_claim(claim, now, head.registration.gates, snapshot.floor):
         case ClaimAnswer.JOIN:
-            return DoNothing(why=Rest.IN_FLIGHT, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.IN_FLIGHT, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.BLOCKED:
-            return DoNothing(why=Rest.BLOCKED, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.BLOCKED, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.COOL_DOWN:
-            return DoNothing(why=Rest.COOLING_DOWN, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.COOLING_DOWN, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.REUSE:
             return None
         case _:  # BUILD: the claim is no obstacle
@@ -149,20 +149,20 @@ def _obstacle(
     # Before the next rule: a request closes the breaker, and what it asked for may fail in a row, too.
     if breaker.is_open(head, staleness.desired):
         detail = f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild"
-        return DoNothing(why=Rest.BREAKER_OPEN, detail=detail, reasons=reasons)
+        return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
     kinds = frozenset(reason.kind for reason in reasons)
     if ReasonKind.REBUILD_REQUESTED in kinds:
         return None  # a person or an advisory asked: rules that hold back automatic rebuilds do not apply
     registration = head.registration
     if registration.suspend:
-        return DoNothing(why=Rest.SUSPENDED, detail="spec.rebuild.suspend is true", reasons=reasons)
+        return DoNothing(why=RestReason.SUSPENDED, detail="spec.rebuild.suspend is true", reasons=reasons)
     if head.current is not None and not _is_wanted(registration.on, kinds):
         names = ", ".join(sorted(kind.value for kind in kinds))
-        return DoNothing(why=Rest.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
+        return DoNothing(why=RestReason.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
     lane = _lane(snapshot, head, staleness)
     window = registration.window if lane in _OBEYS_WINDOW and head.current is not None else None
     if window is not None and not windows.parse_window(window).contains(now):
-        return DoNothing(why=Rest.OUTSIDE_WINDOW, detail=window, reasons=reasons)
+        return DoNothing(why=RestReason.OUTSIDE_WINDOW, detail=window, reasons=reasons)
     return None
 
 
@@ -170,12 +170,12 @@ _BY_PARENT = frozenset({ReasonKind.SOURCE_CHANGED, ReasonKind.PARENT_CHANGED})
 _BY_DEFINITION = frozenset({ReasonKind.DEFINITION_CHANGED, ReasonKind.BUNDLE_CHANGED})
 
 
-def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
+def _is_wanted(on: frozenset[RebuildEvent], kinds: frozenset[ReasonKind]) -> bool:
     """One wanted change is enough; platform, catalog and refresh are SecOps' and cannot be declined."""
     if kinds - _BY_PARENT - _BY_DEFINITION:
         return True
-    by_parent = RebuildOn.PARENT in on and bool(kinds & _BY_PARENT)
-    by_definition = RebuildOn.DEFINITION in on and bool(kinds & _BY_DEFINITION)
+    by_parent = RebuildEvent.PARENT in on and bool(kinds & _BY_PARENT)
+    by_definition = RebuildEvent.DEFINITION in on and bool(kinds & _BY_DEFINITION)
     return by_parent or by_definition
 
 

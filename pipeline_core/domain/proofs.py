@@ -38,7 +38,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaggedVersion:
+class VersionInGallery:
     """A version as a gallery shows it: its resource id and its tags, all of them."""
 
     subject: str
@@ -86,7 +86,7 @@ def provenance_of(tags: Mapping[str, str]) -> str:
     return _tag(tags, attempts.PROVENANCE_TAG)
 
 
-def compare(proof: Proof, tagged_version: TaggedVersion) -> tuple[ProofCheck, ...]:
+def compare(proof: Proof, tagged_version: VersionInGallery) -> tuple[ProofCheck, ...]:
     """Every question about a version and the statement that its tags name, with its answer; none is left out."""
     shown = tags_digest(tagged_version.tags)
     refused = [verdict.gate for verdict in proof.verdicts if not verdict.passed]

@@ -9,7 +9,7 @@ from pipeline_core.domain.versions import GalleryVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptVersions:
     """Versions that stay whatever their number or age."""
 
     current: GalleryVersion | None
@@ -17,7 +17,7 @@ class Kept:
 
 
 def prunable(
-    versions: Collection[GalleryVersion], kept: Kept, rule: Retention, now: datetime
+    versions: Collection[GalleryVersion], kept: KeptVersions, rule: Retention, now: datetime
 ) -> tuple[GalleryVersion, ...]:
     """Oldest first: all but the newest `rule.keep`, the current one, parents of current versions, and those
     younger than `rule.max_age`. None at all where `rule.keep_in_use` holds, since use is not known yet."""

@@ -15,7 +15,7 @@ from pipeline_core.domain.creations import Budget
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
-from pipeline_core.ports import Cell, Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Cell, Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import creations as spending
 from pipeline_core.state import rows
 from pipeline_core.state.concurrency import RACED, changing
@@ -28,7 +28,7 @@ _PAUSE = timedelta(minutes=5)  # after a refusal that says nothing of how long
 
 
 @unique
-class Take(Enum):
+class SlotTaken(Enum):
     """What came of taking a slot."""
 
     TAKEN = "taken"  # by this call
@@ -37,7 +37,7 @@ class Take(Enum):
 
 
 @unique
-class Release(Enum):
+class SlotReleased(Enum):
     """What came of giving a slot back."""
 
     FREED = "freed"  # somebody else may have it now
@@ -103,7 +103,7 @@ class CapacityStore:
                 ledger.spent = row
         return ledger
 
-    def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> Take:
+    def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> SlotTaken:
         """Take a slot for a build, with the creation of its first container group.
 
         The ledger is brought up to date, so that the next build can be started on it.
@@ -122,11 +122,11 @@ class CapacityStore:
         try:
             etags = self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
-            return Take.HELD if self.holds(pending.build) else Take.RACED
+            return SlotTaken.HELD if self.holds(pending.build) else SlotTaken.RACED
         ledger.taken.add(slot)
         ledger.spent = replace(writes[2].row, etag=etags[2])
         ledger.teams[pending.team] = replace(writes[3].row, etag=etags[3])
-        return Take.TAKEN
+        return SlotTaken.TAKEN
 
     def holds(self, build: BuildId) -> bool:
         """True where the build has a slot."""
@@ -156,24 +156,24 @@ class CapacityStore:
         with contextlib.suppress(Contended):  # those who are faster are refused as well, and pause it
             changing(lambda: self._find(spending.KEY), pause, subject=_BUDGET, lost=RACED)
 
-    def release(self, build: BuildId) -> Release:
+    def release(self, build: BuildId) -> SlotReleased:
         """Give the build's slot back; safe to repeat."""
         by_build = self._find(f"build:{build}")
         if by_build is None:
-            return Release.NOT_HELD
+            return SlotReleased.NOT_HELD
         slot_key, team_key = f"slot:{int(by_build.cells['slot']):04d}", f"team:{by_build.cells['team']}"
         held = {row.key: row for row in self._scan(slot_key, f"{team_key}!")}  # one read, for both rows
         slot, team = held.get(slot_key), held.get(team_key)
-        writes = [TableWrite(verb=Verb.DELETE, row=by_build)]
+        writes = [TableWrite(verb=WriteKind.DELETE, row=by_build)]
         if slot is not None and slot.cells.get("build") == str(build):
-            writes.append(TableWrite(verb=Verb.DELETE, row=slot))
+            writes.append(TableWrite(verb=WriteKind.DELETE, row=slot))
         if team is not None:
             writes.append(_one_less(team))
         try:
             self._tables.write(TABLE, writes)
         except StaleWrite:
-            return Release.RACED
-        return Release.FREED
+            return SlotReleased.RACED
+        return SlotReleased.FREED
 
     def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         def spend(holder: Row | None) -> timedelta | None:
@@ -211,13 +211,15 @@ def _count_of(row: Row | None) -> int:
 def _one_less(team: Row) -> TableWrite:
     """The team's row with one slot less; a team without a slot has no row."""
     count = _count_of(team) - 1
-    return _put(team.key, team, {"count": count}) if count > 0 else TableWrite(verb=Verb.DELETE, row=team)
+    return (
+        _put(team.key, team, {"count": count}) if count > 0 else TableWrite(verb=WriteKind.DELETE, row=team)
+    )
 
 
 def _insert(key: str, cells: dict[str, Cell]) -> TableWrite:
-    return TableWrite(verb=Verb.INSERT, row=Row(partition=_PARTITION, key=key, cells=cells))
+    return TableWrite(verb=WriteKind.INSERT, row=Row(partition=_PARTITION, key=key, cells=cells))
 
 
 def _put(key: str, row: Row | None, cells: dict[str, Cell]) -> TableWrite:
     new = Row(partition=_PARTITION, key=key, cells=cells, etag="" if row is None else row.etag)
-    return TableWrite(verb=Verb.INSERT if row is None else Verb.REPLACE, row=new)
+    return TableWrite(verb=WriteKind.INSERT if row is None else WriteKind.REPLACE, row=new)

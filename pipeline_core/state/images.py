@@ -9,7 +9,7 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
-from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.records import Codec, Stored
 
 TABLE = "images"
@@ -78,7 +78,7 @@ def put_head(head: ImageHead, *, etag: str | None) -> TableWrite:
 
 def delete_head(image: ImageName, *, etag: str) -> TableWrite:
     """Delete a head: the image is no longer registered."""
-    return TableWrite(verb=Verb.DELETE, row=Row(partition=str(image), key=_HEAD, cells={}, etag=etag))
+    return TableWrite(verb=WriteKind.DELETE, row=Row(partition=str(image), key=_HEAD, cells={}, etag=etag))
 
 
 def add_former(former: FormerImage) -> TableWrite:
@@ -88,7 +88,7 @@ def add_former(former: FormerImage) -> TableWrite:
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:
     """The image is registered again."""
-    return TableWrite(verb=Verb.DELETE, row=Row(partition=str(image), key=_FORMER, cells={}, etag=etag))
+    return TableWrite(verb=WriteKind.DELETE, row=Row(partition=str(image), key=_FORMER, cells={}, etag=etag))
 
 
 def put_build(build: Build, *, etag: str | None) -> TableWrite:

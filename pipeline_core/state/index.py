@@ -13,7 +13,7 @@ from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
@@ -159,7 +159,7 @@ class Index:
         try:
             if head is None:
                 if over is not None:
-                    self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=over)])
+                    self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
                 etag = None if over is None else over.etag
                 self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
@@ -183,7 +183,7 @@ class Index:
     def _ensure(self, partition: str, key: str) -> None:
         row = Row(partition=partition, key=key, cells={})
         try:
-            self._tables.write(TABLE, [TableWrite(verb=Verb.INSERT, row=row)])
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.INSERT, row=row)])
         except AlreadyExists:
             return
 
@@ -194,7 +194,7 @@ class Index:
 
     def _delete(self, row: Row) -> None:
         try:
-            self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
         except StaleWrite:
             return
 
@@ -203,4 +203,7 @@ def _move(row: Stored[PendingBuild]) -> list[TableWrite]:
     """Insert a pending build into its team's line and delete it where it was, in one transaction."""
     parked = row.value.parked()
     old = Row(partition="pending", key=row.value.key, cells={}, etag=row.etag)
-    return [_PENDING.write("pending", parked.key, parked, etag=None), TableWrite(verb=Verb.DELETE, row=old)]
+    return [
+        _PENDING.write("pending", parked.key, parked, etag=None),
+        TableWrite(verb=WriteKind.DELETE, row=old),
+    ]

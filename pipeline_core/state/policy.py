@@ -66,7 +66,7 @@ class PolicyStore:
         except AlreadyExists as error:
             raise StaleWrite("the policy was changed by somebody else: read it again") from error
 
-    def restore(self, versions: Sequence[PolicyVersion]) -> bool:
+    def recover(self, versions: Sequence[PolicyVersion]) -> bool:
         """Put lost versions back, the newest in force; False, and nothing is changed, where there is a policy."""
         newest = max(versions, key=lambda version: version.revision, default=None)
         row = self.find_row()

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 
 SCHEMA = 1
 _TEXT_LIMIT = 32_000  # characters; a table cell holds 32 Ki
@@ -72,7 +72,7 @@ class Codec(Generic[Value]):
     def write(self, partition: str, key: str, value: Value, *, etag: str | None) -> TableWrite:
         """Insert where `etag` is None, replace on that ETag otherwise."""
         row = self.row(partition, key, value, etag=etag or "")
-        return TableWrite(verb=Verb.INSERT if etag is None else Verb.REPLACE, row=row)
+        return TableWrite(verb=WriteKind.INSERT if etag is None else WriteKind.REPLACE, row=row)
 
     @functools.cached_property
     def _may_share(self) -> bool:

@@ -7,7 +7,7 @@ from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import MarketplaceVersion
-from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.records import Codec, Stored
 
 TABLE = "index"
@@ -84,7 +84,7 @@ class SourceStore:
         except AlreadyExists as error:
             raise StaleWrite("the platform steps were changed by somebody else: read them again") from error
 
-    def restore_platform(self, platform: Platform, revision: int) -> bool:
+    def recover_platform(self, platform: Platform, revision: int) -> bool:
         """Put lost platform steps back; False, and nothing is changed, where there are some."""
         if self._tables.find(TABLE, "platform", "current") is not None:
             return False
@@ -107,4 +107,4 @@ def _revision_of(row: Row | None) -> int:
 def _set_revision(row: Row | None, count: int) -> TableWrite:
     etag = "" if row is None else row.etag
     new = Row(partition="platform", key="revision", cells={"count": count}, etag=etag)
-    return TableWrite(verb=Verb.INSERT if row is None else Verb.REPLACE, row=new)
+    return TableWrite(verb=WriteKind.INSERT if row is None else WriteKind.REPLACE, row=new)

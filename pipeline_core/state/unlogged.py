@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
-from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
 
 PLATFORM = "*platform"  # no image can have this name
@@ -23,7 +23,7 @@ class UnloggedStore:
         """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change; safe to repeat."""
         row = Row(partition=_PARTITION, key=subject, cells={"at": now.isoformat()})
         try:
-            self._tables.write(TABLE, [TableWrite(verb=Verb.INSERT, row=row)])
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.INSERT, row=row)])
         except AlreadyExists:
             return
 
@@ -38,6 +38,6 @@ class UnloggedStore:
         if row is None:
             return
         try:
-            self._tables.write(TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
         except StaleWrite:
             return

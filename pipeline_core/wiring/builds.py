@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.builds.attempts import Attempts
-from pipeline_core.services.builds.cancel import Cancellations
-from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.cancel import Canceller
+from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import Driver
@@ -12,8 +12,8 @@ from pipeline_core.services.builds.events import BuildEvents
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
-from pipeline_core.services.builds.publishing import Publishing
-from pipeline_core.services.builds.stopping import Stopping
+from pipeline_core.services.builds.publishing import PublishingStage
+from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -23,35 +23,35 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 class BuildParts:
     """`ending` and `dispatcher` are for the sweep, too; the stages and the judge are the driver's own."""
 
-    ending: Ending
+    completion: Completion
     dispatcher: Dispatcher
     judge: Judge
     containers: ContainerStage
-    publishing: Publishing
-    stopping: Stopping
+    publishing: PublishingStage
+    stopping: StoppingStage
     driver: Driver
     build_events: BuildEvents
-    cancellations: Cancellations
+    canceller: Canceller
 
 
 def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts) -> BuildParts:
     """All of them, around one ending."""
     records, effects = base.records, base.effects
-    ending = Ending(records=records, effects=effects)
+    completion = Completion(records=records, effects=effects)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)
     containers = _containers_of(base, policy, provenance, judge)
-    publishing = _publishing_of(base, provenance, ending)
-    stopping = _stopping_of(base, ending)
+    publishing = _publishing_of(base, provenance, completion)
+    stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
         images=records.images,
         containers=containers,
         publishing=publishing,
         stopping=stopping,
-        ending=ending,
+        completion=completion,
     )
     return BuildParts(
-        ending=ending,
+        completion=completion,
         dispatcher=Dispatcher(records=records, effects=effects),
         judge=judge,
         containers=containers,
@@ -59,7 +59,7 @@ def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts
         stopping=stopping,
         driver=driver,
         build_events=BuildEvents(images=records.images, logs=effects.logs, driver=driver),
-        cancellations=Cancellations(effects=effects, images=records.images, stopping=stopping),
+        canceller=Canceller(effects=effects, images=records.images, stopping=stopping),
     )
 
 
@@ -87,29 +87,29 @@ def _containers_of(
     )
 
 
-def _publishing_of(base: Foundation, provenance: ProvenanceParts, ending: Ending) -> Publishing:
+def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Completion) -> PublishingStage:
     records, effects = base.records, base.effects
-    return Publishing(
+    return PublishingStage(
         records=records,
         effects=effects,
         galleries=base.ports.galleries,
         provenance=provenance.vouching,
-        ending=ending,
+        completion=completion,
         deployment=base.deployment,
         wait=base.limits.wait,
     )
 
 
-def _stopping_of(base: Foundation, ending: Ending) -> Stopping:
+def _stopping_of(base: Foundation, completion: Completion) -> StoppingStage:
     ports, records, effects = base.ports, base.records, base.effects
     leftovers = Leftovers(
         logs=effects.logs, containers=ports.containers, galleries=ports.galleries, deployment=base.deployment
     )
-    return Stopping(
+    return StoppingStage(
         records=records,
         effects=effects,
         blobs=ports.blobs,
         leftovers=leftovers,
-        ending=ending,
+        completion=completion,
         wait=base.limits.wait,
     )

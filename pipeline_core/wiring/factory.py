@@ -14,7 +14,7 @@ from types import ModuleType
 from pipeline_core.deployment import Deployment
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Ports, Tokens
-from pipeline_core.services.builds.cancel import Cancellations
+from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import Driver
 from pipeline_core.services.builds.events import BuildEvents
@@ -26,16 +26,16 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.notify import Notifier
-from pipeline_core.services.poison.record import Poison
+from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.provenance.gallery_events import GalleryEvents
 from pipeline_core.services.provenance.proofs import Proofs
-from pipeline_core.services.recovery.recover import Restorer
+from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
-from pipeline_core.services.views.diff import Comparing
+from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.settings import Limits, Settings
@@ -59,19 +59,19 @@ class Factory:
     reaper: Reaper
     pruner: Pruner
     notifier: Notifier
-    poison: Poison
+    poison: PoisonRecorder
     poison_review: PoisonReview
     redelivery: Redelivery
     tokens: Tokens
     registrar: Registrar
     platforms: Platforms
-    restorer: Restorer
+    recovery: Recovery
     policy: Policies
     requests: Requests
-    cancellations: Cancellations
+    canceller: Canceller
     queries: Queries
     evidence: Evidence
-    comparing: Comparing
+    version_diff: VersionDiff
 
 
 @functools.cache
@@ -121,11 +121,11 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         tokens=ports.tokens,
         registrar=images.registrar,
         platforms=images.platforms,
-        restorer=parts.restorer,
+        recovery=parts.recovery,
         policy=parts.policy.policies,
         requests=images.requests,
-        cancellations=builds.cancellations,
+        canceller=builds.canceller,
         queries=parts.views.queries,
         evidence=parts.views.evidence,
-        comparing=parts.views.comparing,
+        version_diff=parts.views.version_diff,
     )

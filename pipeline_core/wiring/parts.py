@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
-from pipeline_core.services.recovery.recover import Restorer
+from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.wiring.builds import BuildParts, builds_of
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts, images_of
 from pipeline_core.wiring.poison import PoisonParts, poison_of
 from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
-from pipeline_core.wiring.recovery import restorer_of
+from pipeline_core.wiring.recovery import recovery_of
 from pipeline_core.wiring.upkeep import UpkeepParts, upkeep_of
 from pipeline_core.wiring.views import ViewParts, views_of
 
@@ -27,7 +27,7 @@ class Parts:
     views: ViewParts
     poison: PoisonParts
     upkeep: UpkeepParts
-    restorer: Restorer
+    recovery: Recovery
 
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
@@ -43,5 +43,5 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         views=views_of(base, policy, images.observer),
         poison=poison_of(base),
         upkeep=upkeep_of(base, builds, provenance.unproven),
-        restorer=restorer_of(base, policy, provenance.vouching, images.poller),
+        recovery=recovery_of(base, policy, provenance.vouching, images.poller),
     )

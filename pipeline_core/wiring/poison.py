@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.poison.marks import PoisonMarks
-from pipeline_core.services.poison.record import Poison
+from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.wiring.foundation import Foundation
 
@@ -12,7 +12,7 @@ from pipeline_core.wiring.foundation import Foundation
 class PoisonParts:
     """Both are for triggers."""
 
-    recorder: Poison
+    recorder: PoisonRecorder
     review: PoisonReview
 
 
@@ -21,6 +21,6 @@ def poison_of(base: Foundation) -> PoisonParts:
     records, effects = base.records, base.effects
     marks = PoisonMarks(images=records.images, projection=effects.projection)
     return PoisonParts(
-        recorder=Poison(effects=effects, store=records.poison, marks=marks),
+        recorder=PoisonRecorder(effects=effects, store=records.poison, marks=marks),
         review=PoisonReview(records=records, effects=effects, marks=marks, queues=base.ports.queues),
     )

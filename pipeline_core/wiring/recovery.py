@@ -2,20 +2,20 @@
 
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.services.recovery.image import ImageRestorer
-from pipeline_core.services.recovery.lineage import LineageRestorer
+from pipeline_core.services.recovery.image import ImageRecovery
+from pipeline_core.services.recovery.lineage import LineageRecovery
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.services.recovery.lost_builds import LostBuilds
-from pipeline_core.services.recovery.recover import Restorer
+from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 
 
-def restorer_of(base: Foundation, policy: PolicyParts, provenance: Provenance, poller: Poller) -> Restorer:
+def recovery_of(base: Foundation, policy: PolicyParts, provenance: Provenance, poller: Poller) -> Recovery:
     """The restorer of this factory's tables."""
     galleries, records, effects = base.ports.galleries, base.records, base.effects
     lost_builds = LostBuilds(blobs=base.ports.blobs)
-    images = ImageRestorer(
+    images = ImageRecovery(
         records=records,
         effects=effects,
         galleries=galleries,
@@ -24,11 +24,11 @@ def restorer_of(base: Foundation, policy: PolicyParts, provenance: Provenance, p
         policy=policy.policies,
         deployment=base.deployment,
     )
-    return Restorer(
+    return Recovery(
         effects=effects,
         sources=records.sources,
         images=images,
-        lineage=LineageRestorer(records=records, effects=effects, lost_builds=lost_builds),
+        lineage=LineageRecovery(records=records, effects=effects, lost_builds=lost_builds),
         policy=policy.policies,
         poller=poller,
     )

@@ -48,7 +48,7 @@ def _sweeper_of(base: Foundation, builds: BuildParts) -> Sweeper:
         effects=effects,
         fleet=FleetSweep(records=records, effects=effects),
         builds=BuildSweep(
-            records=records, effects=effects, ending=builds.ending, quiet=base.limits.wait * _QUIET
+            records=records, effects=effects, completion=builds.completion, quiet=base.limits.wait * _QUIET
         ),
         campaigns=CampaignSweep(effects=effects, images=records.images),
         chains=Chains(images=records.images, projection=effects.projection),

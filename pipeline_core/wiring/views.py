@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
-from pipeline_core.services.views.diff import Comparing
+from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.wiring.foundation import Foundation
@@ -16,7 +16,7 @@ class ViewParts:
 
     queries: Queries
     evidence: Evidence
-    comparing: Comparing
+    version_diff: VersionDiff
 
 
 def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
@@ -32,5 +32,5 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             floors=policy.rules,
         ),
         evidence=evidence,
-        comparing=Comparing(images=records.images, evidence=evidence),
+        version_diff=VersionDiff(images=records.images, evidence=evidence),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline_core.adapters.azure.marketplace import AzureMarketplace
+from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.sources import MarketplaceSource
 from simulation import world
@@ -18,7 +18,7 @@ def _lists(azure: Azure) -> int:
 def test_one_list_call_per_distinct_source_whatever_the_number_of_images(azure: Azure) -> None:
     made = world.make()
     scenes.rewired(
-        made, marketplace=AzureMarketplace(azure.clients.compute(azure.configuration.subscription_id))
+        made, marketplace=AzureMarketplaceOffers(azure.clients.compute(azure.configuration.subscription_id))
     )
     for sku in ("9-lvm-gen2", "9-lvm"):
         source = MarketplaceSource(publisher="RedHat", offer="RHEL", sku=sku, location=Region("westeurope"))

@@ -159,7 +159,7 @@ def test_a_lost_fleet_is_current_again_from_real_stores(
     _bring(made, azure, galleries, blobs)
     scenes.lose(made)
     scenes.rewired(made, tables=tables, blobs=blobs, galleries=galleries)
-    assert losses.problems(losses.restore(made)) == {}
+    assert losses.problems(losses.recover(made)) == {}
     images = made.base.records.images
     after = {name: images.get_head(name).value for name in before}
     assert {name: _plain(head) for name, head in after.items()} == {

@@ -12,7 +12,7 @@ from azure.data.tables import TableServiceClient
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.system import SystemChance
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
-from pipeline_core.ports import Cell, Row, TableWrite, Verb
+from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from tests.fixtures.azurite import AzuriteForTests
 
 
@@ -79,7 +79,7 @@ def bench(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> Iterat
         good.delete_table(name)
 
 
-def write(verb: Verb, key: str, etag: str = "", **cells: Cell) -> TableWrite:
+def write(verb: WriteKind, key: str, etag: str = "", **cells: Cell) -> TableWrite:
     return TableWrite(verb=verb, row=Row(partition="p", key=key, cells=cells, etag=etag))
 
 
@@ -89,83 +89,87 @@ MODES = ["answer lost", "sent twice"]
 @pytest.mark.parametrize("mode", MODES)
 def test_an_insert_that_landed_is_a_success(bench: Bench, mode: str) -> None:
     bench.road.next = mode
-    (etag,) = bench.write(write(Verb.INSERT, "k", n=1))
+    (etag,) = bench.write(write(WriteKind.INSERT, "k", n=1))
     found = bench.get("k")
     assert found is not None
     assert (dict(found.cells), found.etag) == ({"n": 1}, etag)
-    bench.write(write(Verb.REPLACE, "k", etag, n=2))
+    bench.write(write(WriteKind.REPLACE, "k", etag, n=2))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_replacement_that_landed_is_a_success(bench: Bench, mode: str) -> None:
-    (etag,) = bench.write(write(Verb.INSERT, "k", n=1))
+    (etag,) = bench.write(write(WriteKind.INSERT, "k", n=1))
     bench.road.next = mode
-    (newer,) = bench.write(write(Verb.REPLACE, "k", etag, n=2))
+    (newer,) = bench.write(write(WriteKind.REPLACE, "k", etag, n=2))
     assert bench.cells("k") == {"n": 2}
-    bench.write(write(Verb.REPLACE, "k", newer, n=3))
+    bench.write(write(WriteKind.REPLACE, "k", newer, n=3))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_transaction_that_landed_is_a_success(bench: Bench, mode: str) -> None:
-    (old, gone) = bench.write(write(Verb.INSERT, "old", n=1), write(Verb.INSERT, "gone"))
+    (old, gone) = bench.write(write(WriteKind.INSERT, "old", n=1), write(WriteKind.INSERT, "gone"))
     bench.road.next = mode
     etags = bench.write(
-        write(Verb.DELETE, "gone", gone), write(Verb.INSERT, "new", n=1), write(Verb.REPLACE, "old", old, n=2)
+        write(WriteKind.DELETE, "gone", gone),
+        write(WriteKind.INSERT, "new", n=1),
+        write(WriteKind.REPLACE, "old", old, n=2),
     )
     assert etags[0] == ""
     assert (bench.cells("gone"), bench.cells("new"), bench.cells("old")) == (None, {"n": 1}, {"n": 2})
-    bench.write(write(Verb.REPLACE, "new", etags[1], n=5), write(Verb.REPLACE, "old", etags[2], n=5))
+    bench.write(
+        write(WriteKind.REPLACE, "new", etags[1], n=5), write(WriteKind.REPLACE, "old", etags[2], n=5)
+    )
 
 
 def test_a_deletion_whose_answer_was_lost_is_a_success(bench: Bench) -> None:
-    (etag,) = bench.write(write(Verb.INSERT, "k"))
+    (etag,) = bench.write(write(WriteKind.INSERT, "k"))
     bench.road.next = "answer lost"
-    assert bench.write(write(Verb.DELETE, "k", etag)) == [""]
+    assert bench.write(write(WriteKind.DELETE, "k", etag)) == [""]
     assert bench.get("k") is None
 
 
 def test_a_write_that_never_arrived_is_transient_and_changes_nothing(bench: Bench) -> None:
     bench.road.next = "never sent"
     with pytest.raises(TransientError) as failed:
-        bench.write(write(Verb.INSERT, "k", n=1))
+        bench.write(write(WriteKind.INSERT, "k", n=1))
     assert failed.value.error_class is ErrorClass.NETWORK
     assert bench.get("k") is None
-    bench.write(write(Verb.INSERT, "k", n=1))
+    bench.write(write(WriteKind.INSERT, "k", n=1))
 
 
 def test_anothers_row_is_never_taken_for_ours(bench: Bench) -> None:
-    bench.theirs.write(bench.name, [write(Verb.INSERT, "k", n=1)])
+    bench.theirs.write(bench.name, [write(WriteKind.INSERT, "k", n=1)])
     bench.road.next = "sent twice"
     with pytest.raises(AlreadyExists):
-        bench.write(write(Verb.INSERT, "k", n=1))  # the very same cells
+        bench.write(write(WriteKind.INSERT, "k", n=1))  # the very same cells
 
 
 def test_anothers_replacement_is_never_taken_for_ours(bench: Bench) -> None:
-    (etag,) = bench.write(write(Verb.INSERT, "k", n=1))
-    bench.theirs.write(bench.name, [write(Verb.REPLACE, "k", etag, n=2)])
+    (etag,) = bench.write(write(WriteKind.INSERT, "k", n=1))
+    bench.theirs.write(bench.name, [write(WriteKind.REPLACE, "k", etag, n=2)])
     with pytest.raises(StaleWrite):
-        bench.write(write(Verb.REPLACE, "k", etag, n=2))
+        bench.write(write(WriteKind.REPLACE, "k", etag, n=2))
 
 
 def test_a_write_that_landed_and_was_written_over_gives_an_etag_that_fits_nothing(bench: Bench) -> None:
-    (first, second) = bench.write(write(Verb.INSERT, "a", n=1), write(Verb.INSERT, "b", n=1))
+    (first, second) = bench.write(write(WriteKind.INSERT, "a", n=1), write(WriteKind.INSERT, "b", n=1))
 
     def another() -> None:
         found = bench.get("b")
         assert found is not None
-        bench.theirs.write(bench.name, [write(Verb.REPLACE, "b", found.etag, n=99)])
+        bench.theirs.write(bench.name, [write(WriteKind.REPLACE, "b", found.etag, n=99)])
 
     bench.road.next, bench.road.after = "answer lost", another
-    etags = bench.write(write(Verb.REPLACE, "a", first, n=2), write(Verb.REPLACE, "b", second, n=2))
+    etags = bench.write(write(WriteKind.REPLACE, "a", first, n=2), write(WriteKind.REPLACE, "b", second, n=2))
     with pytest.raises(StaleWrite):
-        bench.write(write(Verb.REPLACE, "b", etags[1], n=3))
+        bench.write(write(WriteKind.REPLACE, "b", etags[1], n=3))
     assert bench.cells("b") == {"n": 99}
-    bench.write(write(Verb.REPLACE, "a", etags[0], n=3))
+    bench.write(write(WriteKind.REPLACE, "a", etags[0], n=3))
 
 
 def test_a_good_write_costs_one_request_and_a_conflict_two(bench: Bench) -> None:
-    bench.write(write(Verb.INSERT, "k"))
+    bench.write(write(WriteKind.INSERT, "k"))
     assert bench.road.requests == 1
     with pytest.raises(AlreadyExists):
-        bench.write(write(Verb.INSERT, "k"))
+        bench.write(write(WriteKind.INSERT, "k"))
     assert bench.road.requests == 3

@@ -10,9 +10,9 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.builds.publishing import Publishing
+from pipeline_core.services.builds.publishing import PublishingStage
 from simulation.faults import Killed
-from simulation.world import LIVE, World
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.meanwhile import Meanwhile, slow_step
 from tests.unit.services.scenes import BASE
@@ -20,7 +20,7 @@ from tests.unit.services.scenes import BASE
 FORMER, NEWER = "former content", "newer content"
 
 
-def _publishing_the_newer() -> tuple[World, Build, GalleryVersion]:
+def _publishing_the_newer() -> tuple[SimulatedWorld, Build, GalleryVersion]:
     """A world whose newer version is copied and about to be let into latest, and its former version."""
     made = scenes.world.make()
     made.register("rhel9-base", None, text=FORMER)
@@ -35,7 +35,7 @@ def _publishing_the_newer() -> tuple[World, Build, GalleryVersion]:
     return made, build, former
 
 
-def _others(made: World, build: Build) -> Callable[[], None]:
+def _others(made: SimulatedWorld, build: Build) -> Callable[[], None]:
     """Another handler publishes the newer version, and the team goes back to what it had before."""
 
     def act() -> None:
@@ -48,7 +48,7 @@ def _others(made: World, build: Build) -> Callable[[], None]:
     return act
 
 
-def _watched(made: World, patch: pytest.MonkeyPatch) -> list[GalleryVersion | None]:
+def _watched(made: SimulatedWorld, patch: pytest.MonkeyPatch) -> list[GalleryVersion | None]:
     """What `latest` was after each change of it, from now on."""
     shown: list[GalleryVersion | None] = []
     galleries = made.ports.galleries
@@ -68,7 +68,7 @@ def _is_live(gallery: GalleryName, *rest: object, **named: object) -> bool:
 
 def _without(patch: pytest.MonkeyPatch, *rules: str) -> None:
     for rule in rules:
-        patch.setattr(Publishing, rule, lambda *given: None)
+        patch.setattr(PublishingStage, rule, lambda *given: None)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ class Factory(RuleBasedStateMachine):
         """A person cancels a build."""
         active = self._active()
         build = BuildId(active[which % len(active)])
-        cancel = self.world.factory.cancellations.cancel
+        cancel = self.world.factory.canceller.cancel
         self.story._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
 
     @rule(text=st.sampled_from(("platform", "platform-1")))

@@ -9,7 +9,7 @@ from pipeline_core.services.policies.policy import etag_of
 from simulation import rest, world
 from simulation.faults import LEVELS
 from simulation.story import SeedStory
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 
 SPEC = {
     "compliance": {"profile": "cis_server_l1", "minScore": 80, "alwaysFail": ["high"], "ratchet": 0},
@@ -21,7 +21,7 @@ SPEC = {
 }
 
 
-def _govern(made: World, **changes: object) -> None:
+def _govern(made: SimulatedWorld, **changes: object) -> None:
     """Put a policy in force; nothing goes wrong meanwhile."""
     stored = made.base.records.policies.find_current()
     document = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {**SPEC, **changes}}

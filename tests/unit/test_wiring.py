@@ -48,7 +48,7 @@ def _is_passive(function: ast.FunctionDef) -> bool:
 
 def test_no_service_is_constructed_from_more_than_seven_arguments() -> None:
     services = _services()
-    assert {"Registrar", "Ending", "RecoveryLog"} <= set(services)
+    assert {"Registrar", "Completion", "RecoveryLog"} <= set(services)
     found = {name: len(arguments) for name, (_, arguments) in services.items() if len(arguments) > _MOST}
     assert {name: count for name, count in found.items() if name not in _BUNDLES} == {}
 

@@ -277,7 +277,7 @@ class StateRequest(Request):
 class StateStep(Answer):
     """What one step did, by names of images; `next` is the `after` of the following step, null at the end."""
 
-    restored: tuple[str, ...]
+    restored: tuple[str, ...] = Field(validation_alias="recovered")
     kept: tuple[str, ...]
     deleted: tuple[str, ...]
     problems: tuple[Misplaced, ...]

@@ -10,7 +10,7 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 
 
-class AzureMarketplace:
+class AzureMarketplaceOffers:
     """Reads what is offered to the subscription."""
 
     def __init__(self, compute: ComputeManagementClient) -> None:

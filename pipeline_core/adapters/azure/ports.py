@@ -11,7 +11,7 @@ from pipeline_core.adapters.azure.configuration import Configuration, Configured
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.entra import EntraTokens
 from pipeline_core.adapters.azure.galleries import AzureGalleries
-from pipeline_core.adapters.azure.marketplace import AzureMarketplace
+from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.adapters.azure.queues import AzureQueues
 from pipeline_core.adapters.azure.resources import AzureResources
 from pipeline_core.adapters.azure.secrets import AzureSecrets
@@ -36,7 +36,7 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
         tables=AzureTables(clients.tables, chance),
         queues=AzureQueues(clients.queues),
         blobs=AzureBlobs(clients.blobs),
-        marketplace=AzureMarketplace(clients.compute(place.subscription_id)),
+        marketplace=AzureMarketplaceOffers(clients.compute(place.subscription_id)),
         galleries=AzureGalleries(clients.compute, clients.publisher, place),
         containers=AzureContainers(clients.containers, place),
         resources=AzureResources(clients.resources, place),

@@ -24,7 +24,7 @@ from azure.data.tables import (
 from pipeline_core.adapters import limits
 from pipeline_core.adapters.azure import errors
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite
-from pipeline_core.ports import Cell, Chance, Row, TableWrite, Verb
+from pipeline_core.ports import Cell, Chance, Row, TableWrite, WriteKind
 
 _NONCE = "_nonce"  # no cell of a caller can begin with an underscore
 _KEYS = frozenset({"PartitionKey", "RowKey", _NONCE})
@@ -78,12 +78,12 @@ class AzureTables:
             raise ours from error
 
     def _send(self, client: TableClient, writes: Sequence[TableWrite], nonce: str) -> list[str]:
-        if len(writes) > 1 or writes[0].verb is Verb.DELETE:
+        if len(writes) > 1 or writes[0].verb is WriteKind.DELETE:
             # A lone deletion too: `delete_entity` is silent where the row has gone.
             answers = client.submit_transaction([_operation(write, nonce) for write in writes])
             return [_etag(write, answer) for write, answer in zip(writes, answers, strict=True)]
         row = writes[0].row
-        if writes[0].verb is Verb.INSERT:
+        if writes[0].verb is WriteKind.INSERT:
             return [str(client.create_entity(_entity(row, nonce))["etag"])]
         answer = client.update_entity(
             _entity(row, nonce),
@@ -99,14 +99,14 @@ class AzureTables:
         """The new ETags where these writes took place although the answer said otherwise; None where not."""
         partition = writes[0].row.partition
         stored = [self._find(table, partition, write.row.key) for write in writes]
-        if all(write.verb is Verb.DELETE for write in writes):
+        if all(write.verb is WriteKind.DELETE for write in writes):
             # Rows that are gone prove nothing against an answer that says so: another may have deleted them.
             is_answered = errors.status_of(error) in (404, 409, 412)
             return None if is_answered or any(stored) else ["" for _ in writes]
         if not any(entity is not None and entity.get(_NONCE) == nonce for entity in stored):
             return None
         return [
-            "" if write.verb is Verb.DELETE else _etag_of_ours(entity, nonce)
+            "" if write.verb is WriteKind.DELETE else _etag_of_ours(entity, nonce)
             for write, entity in zip(writes, stored, strict=True)
         ]
 
@@ -144,21 +144,21 @@ def _stored(value: Cell) -> object:
 def _operation(write: TableWrite, nonce: str) -> tuple[TransactionOperation, dict[str, Any], dict[str, Any]]:
     condition = {"etag": write.row.etag, "match_condition": MatchConditions.IfNotModified}
     match write.verb:
-        case Verb.INSERT:
+        case WriteKind.INSERT:
             return TransactionOperation.CREATE, _entity(write.row, nonce), {}
-        case Verb.REPLACE:
+        case WriteKind.REPLACE:
             return (
                 TransactionOperation.UPDATE,
                 _entity(write.row, nonce),
                 {"mode": UpdateMode.REPLACE, **condition},
             )
-        case Verb.DELETE:
+        case WriteKind.DELETE:
             keys = {"PartitionKey": write.row.partition, "RowKey": write.row.key}
             return TransactionOperation.DELETE, keys, condition
 
 
 def _etag(write: TableWrite, answer: Mapping[str, Any]) -> str:
-    return "" if write.verb is Verb.DELETE else str(answer["etag"])
+    return "" if write.verb is WriteKind.DELETE else str(answer["etag"])
 
 
 def _etag_of_ours(entity: TableEntity | None, nonce: str) -> str:

@@ -7,7 +7,7 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 
 
-class MemoryMarketplace:
+class MemoryMarketplaceOffers:
     """`asked` holds the key of each list call, in order: a poll may cost one per source."""
 
     def __init__(self) -> None:

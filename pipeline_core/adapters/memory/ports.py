@@ -9,7 +9,7 @@ from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.galleries import MemoryGalleries
 from pipeline_core.adapters.memory.logs import MemoryLogs
-from pipeline_core.adapters.memory.marketplace import MemoryMarketplace
+from pipeline_core.adapters.memory.marketplace import MemoryMarketplaceOffers
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.resources import MemoryResources
 from pipeline_core.adapters.memory.secrets import MemorySecrets
@@ -31,7 +31,7 @@ class MemoryPorts(Ports):
     tables: MemoryTables
     queues: MemoryQueues
     blobs: MemoryBlobs
-    marketplace: MemoryMarketplace
+    marketplace: MemoryMarketplaceOffers
     galleries: MemoryGalleries
     containers: MemoryContainers
     resources: MemoryResources
@@ -55,7 +55,7 @@ def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
         tables=MemoryTables(),
         queues=MemoryQueues(clock),
         blobs=MemoryBlobs(clock),
-        marketplace=MemoryMarketplace(),
+        marketplace=MemoryMarketplaceOffers(),
         galleries=MemoryGalleries(clock=clock, names=tuple(galleries)),
         containers=MemoryContainers(clock=clock),
         resources=MemoryResources(clock=clock),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pipeline_core.adapters import limits
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class MemoryTables:
 
     def _apply(self, partition: _Partition, write: TableWrite) -> str:
         row, rows = write.row, partition.rows
-        if write.verb is Verb.DELETE:
+        if write.verb is WriteKind.DELETE:
             del rows[row.key]
             del partition.keys[bisect.bisect_left(partition.keys, row.key)]
             return ""
@@ -86,7 +86,7 @@ class MemoryTables:
 def _check(table: str, rows: dict[str, Row], write: TableWrite) -> None:
     row, place = write.row, f"{table}/{write.row.partition}/{write.row.key}"
     found = rows.get(row.key)
-    if write.verb is Verb.INSERT:
+    if write.verb is WriteKind.INSERT:
         if found is not None:
             raise AlreadyExists(f"{place} exists already; read it")
         return

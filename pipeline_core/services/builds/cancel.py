@@ -18,7 +18,7 @@ from pipeline_core.state.records import Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellations:
+class Canceller:
     """Safe to ask again: a wish is recorded once, and a build that was cancelled stays so."""
 
     images: ImageStore

@@ -14,7 +14,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Release
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.messages import ANCESTOR_ENDED, BUILD_ENDED
@@ -28,7 +28,7 @@ _EVENT = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Completion:
     """Ends builds. A build's container groups are gone before it is ended here."""
 
     records: Records
@@ -90,7 +90,7 @@ class Ending:
     def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
         build = ended.value
         released = self.records.capacity.release(build.id)
-        if released is Release.RACED:
+        if released is SlotReleased.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         # A run that was outdated by its end is followed by the next (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
@@ -102,7 +102,7 @@ class Ending:
                 for descendant in self._descendants(build.image):
                     self.effects.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
-        if released is Release.FREED:
+        if released is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
         for notice in filter(None, (build.notice, build.alarm)):
             self.effects.outbox.notify(build.image, notice)

@@ -28,7 +28,7 @@ from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Release
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
@@ -166,7 +166,7 @@ class ContainerStage:
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
-        if self.records.capacity.release(build.value.id) is Release.FREED:
+        if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
         return progress
 

@@ -20,7 +20,7 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Ledger, Take
+from pipeline_core.state.capacity import Ledger, SlotTaken
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.rows import PAGE
@@ -126,7 +126,7 @@ class Dispatcher:
                 stands = self._may_stand_still(stored.value)
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
-        if self.records.capacity.take(slot, pending, ledger) is Take.RACED:
+        if self.records.capacity.take(slot, pending, ledger) is SlotTaken.RACED:
             raise StaleWrite(f"slot {slot} was taken by another pass")
         build = self._begin_held(pending.build, stored)
         if build is None:

@@ -8,8 +8,8 @@ from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
-from pipeline_core.services.builds.completion import Ending
-from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publish, Stage, Stop, Wait
+from pipeline_core.services.builds.completion import Completion
+from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publisher, Stage, Stopper, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
@@ -27,9 +27,9 @@ class Driver:
 
     images: ImageStore
     containers: Stage
-    publishing: Publish
-    stopping: Stop
-    ending: Ending
+    publishing: Publisher
+    stopping: Stopper
+    completion: Completion
     effects: Effects
 
     def step(self, message: StepMessage, *, redelivered: bool) -> None:
@@ -68,7 +68,7 @@ class Driver:
         if build.result is Result.SUCCEEDED:
             self.publishing.take_back(build)
         if build.announce:
-            self.ending.announce(stored)
+            self.completion.announce(stored)
         else:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
 

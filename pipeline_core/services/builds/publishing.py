@@ -11,12 +11,12 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
-from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Release
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -24,14 +24,14 @@ _TRIES = 3  # of a copy that the platform reports as failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Publishing:
+class PublishingStage:
     """Drives the phase PUBLISHING; holds no slot."""
 
     records: Records
     galleries: Galleries
     provenance: Provenance
     effects: Effects
-    ending: Ending
+    completion: Completion
     deployment: Deployment
     wait: timedelta
 
@@ -43,7 +43,7 @@ class Publishing:
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
             # Again, in case the handler that ended the stage before died before it could.
-            if self.records.capacity.release(build.value.id) is Release.FREED:
+            if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
                 self.effects.outbox.dispatch("slot-freed")
             self._copy(build.value)
             return Wait(delay=self.wait)
@@ -97,7 +97,7 @@ class Publishing:
         if live.excluded_from_latest:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
         try:
-            self.ending.end(build, Result.SUCCEEDED, head=head)
+            self.completion.end(build, Result.SUCCEEDED, head=head)
         except StaleWrite:
             stored = self.records.images.find_build(build.value.id)
             if stored is not None and stored.value.is_finished:

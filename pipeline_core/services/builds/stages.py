@@ -52,7 +52,7 @@ class Stage(Protocol):
         ...
 
 
-class Publish(Stage, Protocol):
+class Publisher(Stage, Protocol):
     """The stage that lets a version into `latest`."""
 
     def take_back(self, ended: Build) -> None:
@@ -60,7 +60,7 @@ class Publish(Stage, Protocol):
         ...
 
 
-class Stop(Stage, Protocol):
+class Stopper(Stage, Protocol):
     """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
 
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:

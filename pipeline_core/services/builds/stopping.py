@@ -8,7 +8,7 @@ from pipeline_core.domain import attempts, builds
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import AlreadyExists, PermanentError
 from pipeline_core.ports import Blobs
-from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.stages import Ended, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
@@ -21,13 +21,13 @@ _STUCK = timedelta(minutes=5)  # between two looks at a group that we may not de
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopping:
+class StoppingStage:
     """Takes the place of the phase's stage as soon as the build's row says so. Waiting writes no row."""
 
     records: Records
     blobs: Blobs
     leftovers: Leftovers
-    ending: Ending
+    completion: Completion
     effects: Effects
     wait: timedelta
 
@@ -48,7 +48,7 @@ class Stopping:
         if value.phase is Phase.PENDING:
             self.records.index.withdraw(value)  # first: nobody starts what is about to end
         result = Result.FAILED if value.cancel is None else Result.CANCELLED
-        self.ending.end(build, result, value.failure if value.given_up else None)
+        self.completion.end(build, result, value.failure if value.given_up else None)
         return Ended()
 
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:
@@ -61,7 +61,7 @@ class Stopping:
         except PermanentError:
             remains = True
         if not remains:
-            self.ending.end(build, Result.FAILED, failure)
+            self.completion.end(build, Result.FAILED, failure)
             return Ended()
         given_up = builds.give_up(build.value, failure)
         etags = self.records.images.commit([records.put_build(given_up, etag=build.etag)])

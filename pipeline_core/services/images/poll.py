@@ -6,7 +6,7 @@ from pipeline_core.domain.errors import FactoryError, NotFound, StaleWrite
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import newest
-from pipeline_core.ports import Marketplace
+from pipeline_core.ports import MarketplaceOffers
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
 from pipeline_core.state.sources import FollowedSource
@@ -17,7 +17,7 @@ from pipeline_core.state.stores import Records
 class Poller:
     """The newest version is recorded before anybody is told, marked as still to be told (rule 4)."""
 
-    marketplace: Marketplace
+    marketplace: MarketplaceOffers
     records: Records
     effects: Effects
 

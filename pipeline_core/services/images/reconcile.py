@@ -11,7 +11,7 @@ from pipeline_core.domain.errors import StaleWrite
 from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
-from pipeline_core.domain.plan import Decision, DoNothing, Rest, ReuseVersion, StartBuild
+from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, TableWrite, VersionState
@@ -29,13 +29,13 @@ _SOON = timedelta(seconds=2)
 # An image that rests passes the wake-up on: its descendants may have waited for what is above it.
 _PASSES_ON = frozenset(
     {
-        Rest.UNKNOWN,
-        Rest.BLOCKED,
-        Rest.COOLING_DOWN,
-        Rest.BREAKER_OPEN,
-        Rest.SUSPENDED,
-        Rest.NOT_WANTED,
-        Rest.OUTSIDE_WINDOW,
+        RestReason.UNKNOWN,
+        RestReason.BLOCKED,
+        RestReason.COOLING_DOWN,
+        RestReason.BREAKER_OPEN,
+        RestReason.SUSPENDED,
+        RestReason.NOT_WANTED,
+        RestReason.OUTSIDE_WINDOW,
     }
 )
 
@@ -98,7 +98,7 @@ class Reconciler:
                 self._start(observation, head, decision, campaign, now)
             case ReuseVersion():
                 self._reuse(observation, head, decision, campaign, now)
-            case DoNothing(why=Rest.IN_FLIGHT):
+            case DoNothing(why=RestReason.IN_FLIGHT):
                 self._join(head.value)
             case DoNothing():
                 pass
@@ -254,5 +254,5 @@ def _wakes_descendants(decision: Decision, reason: str) -> bool:
     if not isinstance(decision, DoNothing):
         return False
     if reason == ANCESTOR_ENDED:
-        return decision.why in _PASSES_ON or decision.why is Rest.CURRENT
+        return decision.why in _PASSES_ON or decision.why is RestReason.CURRENT
     return reason == PARENT_PUBLISHED and decision.why in _PASSES_ON

@@ -33,7 +33,7 @@ _MESSAGES: dict[str, type[messages.Message]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Poison:
+class PoisonRecorder:
     """Records poisoned messages; people deal with them at `PoisonReview`."""
 
     store: PoisonStore

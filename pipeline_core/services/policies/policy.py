@@ -180,7 +180,7 @@ class Policies:
         """What was put in force, by whom and when, the newest first, below the revision `before`."""
         return tuple(self.records.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
 
-    def restore(self) -> bool:
+    def recover(self) -> bool:
         """Put a lost policy back as the recovery log tells it; False where there is one, or never was.
 
         Raises PermanentError where the recovery log cannot be read: an older policy may not stand in for it.
@@ -193,7 +193,7 @@ class Policies:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
         if not told:
             self.records.policies.note_none(self.effects.clock.now())
-        return self.records.policies.restore(told)
+        return self.records.policies.recover(told)
 
     def _row(self) -> Stored[PolicyVersion]:
         """The row in force. Who finds none asks the recovery log, once in a factory's life, and notes the answer."""

@@ -22,7 +22,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
 )
 from pipeline_core.domain.names import Digest, GalleryName
-from pipeline_core.domain.proofs import Proof, TaggedVersion
+from pipeline_core.domain.proofs import Proof, VersionInGallery
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.ports import Blobs, GalleryImageVersion, Signer
@@ -69,13 +69,13 @@ class Provenance:
             raise NotProven(f"build {build.id} has nothing proven to publish")
         tags = {**proofs.tags_of(build), attempts.PROVENANCE_TAG: str(build.provenance)}
         subject = statements.version_id(self.deployment, build.gallery, build.image, build.version)
-        self._compare(TaggedVersion(subject=subject, tags=tags), f"build {build.id} is not published")
+        self._compare(VersionInGallery(subject=subject, tags=tags), f"build {build.id} is not published")
 
     def examine(self, live: GalleryImageVersion) -> Proof:
         """The proof of a version as the gallery shows it; raises NotProven with everything that does not hold."""
         subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
         about = f"{live.image}@{live.version} in {live.gallery} is not proven"
-        return self._compare(TaggedVersion(subject=subject, tags=live.tags), about)
+        return self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
 
     def find_envelope(self, digest: Digest) -> bytes | None:
         """The envelope of a statement as it is stored, or None; raises NotProven where it is too large."""
@@ -95,7 +95,7 @@ class Provenance:
             raise NotProven(f"the envelope of {digest} is gone")
         return facts.changed_at
 
-    def _compare(self, tagged_version: TaggedVersion, about: str) -> Proof:
+    def _compare(self, tagged_version: VersionInGallery, about: str) -> Proof:
         try:
             proof = self._read(proofs.provenance_of(tagged_version.tags))
         except (NotProven, MalformedMessage) as error:

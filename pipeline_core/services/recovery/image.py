@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, restoration
+from pipeline_core.domain import attempts, recovery
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.definitions import ImageDefinition
@@ -25,7 +25,7 @@ from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.reasons import Lane
-from pipeline_core.domain.restoration import LiveVersion
+from pipeline_core.domain.recovery import LiveVersion
 from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
 from pipeline_core.ports import Galleries, Principal
@@ -44,7 +44,7 @@ _WRITES = 90  # of one transaction, which may have 100
 
 
 @unique
-class Fate(Enum):
+class RecoveryOutcome(Enum):
     """What became of one image."""
 
     RESTORED = "restored"  # its head is written
@@ -54,7 +54,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRestorer:
+class ImageRecovery:
     """Cost: two list calls of galleries, and two reads per live version."""
 
     records: Records
@@ -71,28 +71,28 @@ class ImageRestorer:
             name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)
         )
 
-    def restore(self, name: ImageName, principal: Principal) -> Fate:
+    def recover(self, name: ImageName, principal: Principal) -> RecoveryOutcome:
         """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
         known = self.records.images.find_head(name)
         if known is not None:
             self._index(known.value)
             self._index_build(known.value)
             self.effects.projection.project(name)
-            return Fate.KEPT
+            return RecoveryOutcome.KEPT
         if self.records.images.find_former(name) is not None:
-            return Fate.DELETED
+            return RecoveryOutcome.DELETED
         entry = self.effects.recovery_log.find_image(name)
         gallery = self._placement(name, entry)
         if gallery is None:
-            return Fate.UNKNOWN
+            return RecoveryOutcome.UNKNOWN
         found = self.versions.look(gallery, name)
         if entry is not None and entry.deleted:
-            self._restore_former(name, entry, found)
-            return Fate.DELETED
+            self._recover_former(name, entry, found)
+            return RecoveryOutcome.DELETED
         if entry is None and found.definition is None:
-            return Fate.UNKNOWN
-        self._restore_head(name, entry, gallery, found, principal)
-        return Fate.RESTORED
+            return RecoveryOutcome.UNKNOWN
+        self._recover_head(name, entry, gallery, found, principal)
+        return RecoveryOutcome.RESTORED
 
     def _placement(self, name: ImageName, entry: ImageEntry | None) -> GalleryName | None:
         """The live gallery of the recovery log; without one, the first that holds versions of ours."""
@@ -104,7 +104,7 @@ class ImageRestorer:
                 return gallery
         return None if entry is None else self.deployment.live[0]
 
-    def _restore_head(
+    def _recover_head(
         self,
         name: ImageName,
         entry: ImageEntry | None,
@@ -122,7 +122,7 @@ class ImageRestorer:
             )
         told = None if entry is None else entry.current
         live = [_as_told(each, entry) for each in found.live]
-        current = restoration.current_of(live, None if told is None else GalleryVersion.parse(told.version))
+        current = recovery.current_of(live, None if told is None else GalleryVersion.parse(told.version))
         _demand_belief(name, current, found)
         head = ImageHead(
             registration=Registration.of_definition(definition, digest, gallery, self.policy.current()),
@@ -133,7 +133,7 @@ class ImageRestorer:
             request=_request_of(entry, current),
             revision=0 if entry is None else entry.revision,
         )
-        claims = restoration.claims_of(name, live, current, is_told=entry is not None)
+        claims = recovery.claims_of(name, live, current, is_told=entry is not None)
         self._follow(head, live)
         self._index(head)
         self._commit(head, claims, principal)
@@ -161,7 +161,7 @@ class ImageRestorer:
                 ErrorClass.CONFLICT, f"{head.name} is being restored by somebody else: look again"
             ) from error
 
-    def _restore_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:
+    def _recover_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:
         last = None if entry.last_version is None else GalleryVersion.parse(entry.last_version)
         numbers = [*found.numbers, *self._quarantined(name), *([] if last is None else [last])]
         former = FormerImage(name=name, revision=entry.revision, last_version=max(numbers, default=None))
@@ -181,7 +181,7 @@ class ImageRestorer:
         told = (
             [] if entry is None or entry.last_version is None else [GalleryVersion.parse(entry.last_version)]
         )
-        return restoration.last_version_of(
+        return recovery.last_version_of(
             [*found.numbers, *self._quarantined(name), *told],
             definition.major,
             self.effects.clock.now().date(),

@@ -20,7 +20,7 @@ from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class RecoveredFleet:
     """All heads as last projected, their heights by name, the root of each, and the world they are in."""
 
     heads: Mapping[ImageName, ImageHead]
@@ -30,14 +30,14 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineageRestorer:
+class LineageRecovery:
     """Cost: the fleet once per step; per image at most one list call and one write."""
 
     records: Records
     effects: Effects
     lost_builds: LostBuilds
 
-    def read(self, platform: Platform | None) -> Fleet:
+    def read(self, platform: Platform | None) -> RecoveredFleet:
         """The fleet, under the platform that is about to be in force."""
         heads = {head.name: head for head in self.records.index.heads()}
         lineage = lineage_of({name: head.registration.parent for name, head in heads.items()})
@@ -46,14 +46,14 @@ class LineageRestorer:
             for name in level:
                 below = [heights[child] for child in lineage.children.get(name, ())]
                 heights[name] = max(below, default=-1) + 1
-        return Fleet(
+        return RecoveredFleet(
             heads=heads,
             heights=heights,
             roots={name: [name, *lineage.ancestors(name)][-1] for name in heights},
             world=World(heads=heads, sources=self.records.sources.newest(), platform=platform),
         )
 
-    def restore(self, name: ImageName, fleet: Fleet) -> None:
+    def recover(self, name: ImageName, fleet: RecoveredFleet) -> None:
         """Raises TransientError where somebody else writes the image at the same moment."""
         stored = self.records.images.find_head(name)
         if stored is None or name not in fleet.heights:
@@ -68,7 +68,7 @@ class LineageRestorer:
             raise _raced(name) from error
         self.effects.projection.project(name)
 
-    def _claim(self, head: ImageHead, fleet: Fleet, now: datetime) -> None:
+    def _claim(self, head: ImageHead, fleet: RecoveredFleet, now: datetime) -> None:
         """What a stale image is to be built from may have been tried already."""
         period = fingerprints.refresh_period(fleet.roots[head.name], now, head.registration.max_age)
         due = replace(head, period=max(head.period, period))

@@ -14,7 +14,7 @@ from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import PublishedVersion
 from pipeline_core.domain.names import BuildId, Digest, GalleryName, ImageName, RebuildToken
 from pipeline_core.domain.recipe import recipe_digest
-from pipeline_core.domain.restoration import LiveVersion
+from pipeline_core.domain.recovery import LiveVersion
 from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState

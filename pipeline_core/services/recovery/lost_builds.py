@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline_core.domain import gates, restoration
+from pipeline_core.domain import gates, recovery
 from pipeline_core.domain.attempts import REPORT
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.claims import Claim, Outcome
@@ -42,14 +42,14 @@ class LostBuilds:
         ids = {BuildId(facts.name.partition("/")[0]) for facts in found}
         if not ids:
             return None
-        newest = max(ids, key=restoration.generation_of)
+        newest = max(ids, key=recovery.generation_of)
         report, facts = self._last_report([each for each in found if each.name.startswith(f"{newest}/")])
         failure = None if report is None else _failure_of(report, definition)
         is_blocked = failure is not None and not failure.error_class.is_transient
         return Claim(
             image=image,
             fingerprint=fingerprint,
-            generation=restoration.generation_of(newest),
+            generation=recovery.generation_of(newest),
             build=newest,
             outcome=Outcome.FAILED if is_blocked else Outcome.SUPERSEDED,
             detail="its records were lost" if failure is None else failure.message,

@@ -17,8 +17,8 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.policies.policy import Policies
-from pipeline_core.services.recovery.image import Fate, ImageRestorer
-from pipeline_core.services.recovery.lineage import LineageRestorer
+from pipeline_core.services.recovery.image import ImageRecovery, RecoveryOutcome
+from pipeline_core.services.recovery.lineage import LineageRecovery
 from pipeline_core.state.sources import SourceStore
 
 IMAGES_PER_STEP = (
@@ -27,7 +27,7 @@ IMAGES_PER_STEP = (
 
 
 @unique
-class Part(Enum):
+class RecoveryPart(Enum):
     """What a step does, in this order; the text begins its cursor."""
 
     TOLD = "told"  # images that the recovery log tells of
@@ -38,7 +38,7 @@ class Part(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class RecoveryProblem:
     """One image (empty: a source) that could not be restored, and why; another run looks at it again."""
 
     image: str
@@ -46,28 +46,28 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepReport:
+class RecoveryReport:
     """What one step did; `after` is the cursor of the next step, None at the end."""
 
-    restored: tuple[str, ...] = ()
+    recovered: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[RecoveryProblem, ...] = ()
     after: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restorer:
+class Recovery:
     """Restores state, step by step."""
 
     effects: Effects
     sources: SourceStore
-    images: ImageRestorer
-    lineage: LineageRestorer
+    images: ImageRecovery
+    lineage: LineageRecovery
     policy: Policies
     poller: Poller
 
-    def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
+    def step(self, principal: Principal, after: str, *, force: bool = False) -> RecoveryReport:
         """One step from the cursor `after` (empty: from the start).
 
         Raises PermanentError (PERMISSION; CONFLICT where the platform steps are there, which says that nothing
@@ -82,29 +82,31 @@ class Restorer:
             )
         part, last = _parse_cursor(after)
         # First, and with each step: nobody is to register, or to pass a gate, by less than what was in force.
-        self.policy.restore()
+        self.policy.recover()
         match part:
-            case Part.TOLD:
+            case RecoveryPart.TOLD:
                 report = self._each(part, [*self.effects.recovery_log.images()], last, principal)
-            case Part.UNTOLD:
+            case RecoveryPart.UNTOLD:
                 report = self._each(part, self._untold(), last, principal)
-            case Part.LINEAGE:
+            case RecoveryPart.LINEAGE:
                 report = self._lineage(last)
         self.effects.logs.note(
-            "state-rebuilt", part=part.value, restored=len(report.restored), actor=principal.subject
+            "state-rebuilt", part=part.value, restored=len(report.recovered), actor=principal.subject
         )
         return report
 
-    def _each(self, part: Part, names: Sequence[ImageName], last: str, principal: Principal) -> StepReport:
-        fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+    def _each(
+        self, part: RecoveryPart, names: Sequence[ImageName], last: str, principal: Principal
+    ) -> RecoveryReport:
+        fates: dict[RecoveryOutcome, list[str]] = {fate: [] for fate in RecoveryOutcome}
         chosen, after = _page(part, names, last)
         problems = _guarded(
-            chosen, lambda name: fates[self.images.restore(name, principal)].append(str(name))
+            chosen, lambda name: fates[self.images.recover(name, principal)].append(str(name))
         )
-        return StepReport(
-            restored=tuple(fates[Fate.RESTORED]),
-            kept=tuple(fates[Fate.KEPT]),
-            deleted=tuple(fates[Fate.DELETED]),
+        return RecoveryReport(
+            recovered=tuple(fates[RecoveryOutcome.RESTORED]),
+            kept=tuple(fates[RecoveryOutcome.KEPT]),
+            deleted=tuple(fates[RecoveryOutcome.DELETED]),
             problems=problems,
             after=after,
         )
@@ -113,54 +115,56 @@ class Restorer:
         told = set(self.effects.recovery_log.images())
         return sorted(self.images.in_galleries() - told)
 
-    def _lineage(self, last: str) -> StepReport:
+    def _lineage(self, last: str) -> RecoveryReport:
         unseen = () if last else self._poll()
         entry = self.effects.recovery_log.find_platform()
         platform = None if entry is None else entry.to_domain()
         fleet = self.lineage.read(self.sources.find_platform() or platform)
-        chosen, after = _page(Part.LINEAGE, sorted(fleet.heads), last)
-        problems = _guarded(chosen, lambda name: self.lineage.restore(name, fleet))
+        chosen, after = _page(RecoveryPart.LINEAGE, sorted(fleet.heads), last)
+        problems = _guarded(chosen, lambda name: self.lineage.recover(name, fleet))
         if after is None and entry is not None and platform is not None:
-            self.sources.restore_platform(platform, entry.revision)
-        return StepReport(problems=(*unseen, *problems), after=after)
+            self.sources.recover_platform(platform, entry.revision)
+        return RecoveryReport(problems=(*unseen, *problems), after=after)
 
-    def _poll(self) -> tuple[Problem, ...]:
+    def _poll(self) -> tuple[RecoveryProblem, ...]:
         """Desired inputs need the newest versions; a source that is gone leaves what was seen of it before."""
         try:
             self.poller.poll()
         except TransientError:
             raise
         except FactoryError as error:
-            return (Problem(image="", message=str(error)),)
+            return (RecoveryProblem(image="", message=str(error)),)
         return ()
 
 
-def _page(part: Part, names: Sequence[ImageName], last: str) -> tuple[Sequence[ImageName], str | None]:
+def _page(
+    part: RecoveryPart, names: Sequence[ImageName], last: str
+) -> tuple[Sequence[ImageName], str | None]:
     """The next images behind `last`, and the cursor behind them, None at the end."""
     chosen = [*islice((name for name in names if str(name) > last), IMAGES_PER_STEP)]
     if len(chosen) == IMAGES_PER_STEP:
         return chosen, f"{part.value}:{chosen[-1]}"
-    parts = [*Part]
+    parts = [*RecoveryPart]
     following = parts[parts.index(part) + 1 :]
     return chosen, f"{following[0].value}:" if following else None
 
 
-def _guarded(names: Sequence[ImageName], restore: Callable[[ImageName], None]) -> tuple[Problem, ...]:
+def _guarded(names: Sequence[ImageName], recover: Callable[[ImageName], None]) -> tuple[RecoveryProblem, ...]:
     """What is broken about one image does not keep the others waiting; what time mends ends the step."""
-    problems: list[Problem] = []
+    problems: list[RecoveryProblem] = []
     for name in names:
         try:
-            restore(name)
+            recover(name)
         except TransientError:
             raise
         except FactoryError as error:
-            problems.append(Problem(image=str(name), message=str(error)))
+            problems.append(RecoveryProblem(image=str(name), message=str(error)))
     return tuple(problems)
 
 
-def _parse_cursor(text: str) -> tuple[Part, str]:
-    part, _, last = (text or f"{Part.TOLD.value}:").partition(":")
+def _parse_cursor(text: str) -> tuple[RecoveryPart, str]:
+    part, _, last = (text or f"{RecoveryPart.TOLD.value}:").partition(":")
     try:
-        return Part(part), str(ImageName(last)) if last else ""
+        return RecoveryPart(part), str(ImageName(last)) if last else ""
     except ValueError as error:
         raise InvalidValue("cursor", text, "what the step before has given") from error

@@ -15,7 +15,7 @@ from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.services.builds.completion import Ending
+from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
@@ -39,7 +39,7 @@ _WHY = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Active:
+class ActiveBuilds:
     """What one sweep knows of the builds that have not told their end."""
 
     known: set[BuildId] = field(default_factory=set)
@@ -59,18 +59,18 @@ class BuildSweep:
     """
 
     records: Records
-    ending: Ending
+    completion: Completion
     effects: Effects
     quiet: timedelta
 
-    def read(self, active: Active, bulkhead: Bulkhead) -> int:
+    def read(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
         """Take every build of the index; a row without a build is removed."""
         for identity in list(self.records.index.active()):
             active.known.add(identity)
             bulkhead.run(str(identity), partial(self._take, active, identity))
         return len(active.builds)
 
-    def adopt(self, active: Active, heads: Mapping[ImageName, ImageHead], bulkhead: Bulkhead) -> int:
+    def adopt(self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], bulkhead: Bulkhead) -> int:
         """Take the builds too that only an image's head knows: their row in the index was lost."""
         lost = [
             head.active.build
@@ -79,7 +79,7 @@ class BuildSweep:
         ]
         return sum(bulkhead.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
 
-    def set_going(self, active: Active, now: datetime, bulkhead: Bulkhead) -> int:
+    def set_going(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
         """Tell ends that were not told; send the message of each build that has stood for a while."""
         return sum(
             bulkhead.run(str(stored.value.id), partial(self._set_going, stored, now))
@@ -87,7 +87,7 @@ class BuildSweep:
         )
 
     def show_late(
-        self, active: Active, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
+        self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
     ) -> int:
         """Show, once in the journal and in each sweep's log, what stands longer than anybody expects."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
@@ -95,7 +95,7 @@ class BuildSweep:
             bulkhead.run(str(build.id), partial(self._show, build, heads.get(build.image)))
         return len(late)
 
-    def _take(self, active: Active, identity: BuildId) -> bool:
+    def _take(self, active: ActiveBuilds, identity: BuildId) -> bool:
         stored = self.records.images.find_build(identity)
         if stored is None:
             self.records.index.remove_active(identity)
@@ -103,7 +103,7 @@ class BuildSweep:
         active.builds.append(stored)
         return True
 
-    def _adopt(self, active: Active, identity: BuildId) -> bool:
+    def _adopt(self, active: ActiveBuilds, identity: BuildId) -> bool:
         stored = self.records.images.find_build(identity)
         if stored is None or (stored.value.is_finished and not stored.value.announce):
             return False
@@ -115,7 +115,7 @@ class BuildSweep:
     def _set_going(self, stored: Stored[Build], now: datetime) -> bool:
         build = stored.value
         if build.is_finished and build.announce:
-            self.ending.announce(stored)
+            self.completion.announce(stored)
         elif build.is_finished:
             self.records.index.remove_active(build.id)
         elif now < build.phase_since + self.quiet:

@@ -24,7 +24,7 @@ _LEAST = 50  # images compared in each sweep, so that a small fleet is compared 
 
 
 @dataclass(slots=True, kw_only=True)
-class Fleet:
+class SweptFleet:
     """What one sweep knows of the fleet; `compared` names the images whose truth it has read."""
 
     heads: dict[ImageName, ImageHead] = field(default_factory=dict)
@@ -39,19 +39,19 @@ class FleetSweep:
     records: Records
     effects: Effects
 
-    def read(self, fleet: Fleet, bulkhead: Bulkhead) -> int:
+    def read(self, fleet: SweptFleet, bulkhead: Bulkhead) -> int:
         """Take the fleet's copies; a row that cannot be read is written again from the image's own head."""
         for copy in self.records.fleet.copies():
             bulkhead.run(copy.name, partial(_take, fleet, copy.name, copy.head))
         return len(fleet.heads)
 
-    def compare(self, fleet: Fleet, active: Set[BuildId], now: datetime, bulkhead: Bulkhead) -> int:
+    def compare(self, fleet: SweptFleet, active: Set[BuildId], now: datetime, bulkhead: Bulkhead) -> int:
         """Hold copies against the truth: unreadable ones, those with a build nobody knows, and a share in turn."""
         lost = [name for name, head in fleet.heads.items() if head.active and head.active.build not in active]
         names = (*fleet.unreadable, *lost, *_turn_of(sorted(fleet.heads, key=str), now))
         return sum(bulkhead.run(str(name), partial(self._compare, fleet, name)) for name in names)
 
-    def wake(self, fleet: Fleet, now: datetime, bulkhead: Bulkhead) -> int:
+    def wake(self, fleet: SweptFleet, now: datetime, bulkhead: Bulkhead) -> int:
         """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
         world = World(
             heads=fleet.heads,
@@ -72,7 +72,7 @@ class FleetSweep:
         self.effects.outbox.rebuild(name, "swept", CampaignId(f"sweep-{now:%Y%m%d}"))
         return True
 
-    def _compare(self, fleet: Fleet, name: ImageName | None) -> bool:
+    def _compare(self, fleet: SweptFleet, name: ImageName | None) -> bool:
         """True where the copy differed: it is written again, and this sweep goes on with the truth."""
         if name is None or name in fleet.compared:
             return False
@@ -89,7 +89,7 @@ class FleetSweep:
         return True
 
 
-def _take(fleet: Fleet, name: str, head: ImageHead | None) -> bool:
+def _take(fleet: SweptFleet, name: str, head: ImageHead | None) -> bool:
     if head is None:
         fleet.unreadable.append(ImageName(name))
     else:

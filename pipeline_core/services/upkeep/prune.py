@@ -12,7 +12,7 @@ from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Fingerprint, ImageName
-from pipeline_core.domain.retention import Kept, prunable
+from pipeline_core.domain.retention import KeptVersions, prunable
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion
@@ -48,7 +48,7 @@ class Pruner:
         if definition.retention.keep_in_use:
             return 0
         live = {found.version: found for found in listed if found.tags.get(attempts.PROVENANCE_TAG)}
-        kept = Kept(
+        kept = KeptVersions(
             current=None if head.current is None else head.current.version,
             parents_of_current=self._used_by_children(head.name),
         )

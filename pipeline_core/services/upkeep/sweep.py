@@ -12,12 +12,12 @@ from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.upkeep.builds import Active, BuildSweep
+from pipeline_core.services.upkeep.builds import ActiveBuilds, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
-from pipeline_core.services.upkeep.images import Fleet, FleetSweep
-from pipeline_core.state.capacity import Release
+from pipeline_core.services.upkeep.images import FleetSweep, SweptFleet
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.stores import Records
 
 
@@ -54,7 +54,7 @@ class Sweeper:
         """
         now = self.effects.clock.now()
         bulkhead = Bulkhead(logs=self.effects.logs, event="sweep-failed-at")
-        fleet, active = Fleet(), Active()
+        fleet, active = SweptFleet(), ActiveBuilds()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
         bulkhead.part("active builds", partial(self.builds.read, active, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))
@@ -102,7 +102,7 @@ class Sweeper:
             return False
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
-        return self.records.capacity.release(holder) is Release.FREED
+        return self.records.capacity.release(holder) is SlotReleased.FREED
 
     def _dispatch(self) -> int:
         self.effects.outbox.dispatch("swept")

@@ -11,7 +11,7 @@ from pipeline_core.domain.differences import Contents
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.evidence import Evidence, Kept
+from pipeline_core.services.views.evidence import Evidence, KeptFile
 from pipeline_core.services.views.views import Compared
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import packages as told
@@ -20,7 +20,7 @@ _READ = 1000  # builds of one image that are looked through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparing:
+class VersionDiff:
     """Finds the build of a version, and reads what it kept."""
 
     images: ImageStore
@@ -43,7 +43,7 @@ class Comparing:
             simulated=found.simulated,
         )
 
-    def sbom(self, image: ImageName, version: GalleryVersion) -> Kept:
+    def sbom(self, image: ImageName, version: GalleryVersion) -> KeptFile:
         """The version's CycloneDX document; raises NotFound."""
         build = self._build(image, version)
         place, report = self.evidence.verified(build)

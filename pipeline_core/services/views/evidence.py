@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptFile:
     """The content of one file; `sha256` is the one that it was held to, None for a log."""
 
     name: str
@@ -90,16 +90,16 @@ class Evidence:
             problems=tuple(problems),
         )
 
-    def read(self, identity: BuildId, place: Place, name: str) -> Kept:
+    def read(self, identity: BuildId, place: Place, name: str) -> KeptFile:
         """One file of the list; raises NotFound, and PermanentError where it is too large or was changed."""
         build = self._build(identity)
         if name == LOG:
             content = self._bytes(build, place, LOG, FILE_LIMIT)
-            return Kept(name=LOG, content=content, media_type="text/plain", sha256=None)
+            return KeptFile(name=LOG, content=content, media_type="text/plain", sha256=None)
         report, content = self.report(build, place)
         if name == REPORT:
             digest = hashlib.sha256(content).hexdigest()
-            return Kept(name=REPORT, content=content, media_type="application/json", sha256=digest)
+            return KeptFile(name=REPORT, content=content, media_type="application/json", sha256=digest)
         return self.file(build, place, report, name)
 
     def verified(self, build: Build) -> tuple[Place, BuildReport]:
@@ -135,7 +135,7 @@ class Evidence:
             self._changed(build, place, REPORT)
         return report, content
 
-    def file(self, build: Build, place: Place, report: BuildReport, name: str) -> Kept:
+    def file(self, build: Build, place: Place, report: BuildReport, name: str) -> KeptFile:
         """A file that the report lists, held to the report's digest; raises as `read` does."""
         entry = next((each for each in report.evidence if each.name == name), None)
         if entry is None:
@@ -154,7 +154,7 @@ class Evidence:
             self._changed(build, place, entry.name)  # it is larger than what was reported
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             self._changed(build, place, entry.name)
-        return Kept(name=entry.name, content=content, media_type=_media(entry), sha256=entry.sha256)
+        return KeptFile(name=entry.name, content=content, media_type=_media(entry), sha256=entry.sha256)
 
     def _build(self, identity: BuildId) -> Build:
         stored = self.images.find_build(identity)

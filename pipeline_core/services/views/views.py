@@ -12,7 +12,7 @@ from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, PackageChange
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry
-from pipeline_core.domain.lineage import LineageError
+from pipeline_core.domain.lineage import LineageProblem
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.verdicts import Verdict
 
@@ -89,7 +89,7 @@ class LineageView:
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
-    errors: tuple[LineageError, ...] = ()
+    errors: tuple[LineageProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

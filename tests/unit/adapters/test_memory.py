@@ -24,8 +24,8 @@ from pipeline_core.ports import (
     NewGalleryVersion,
     Row,
     TableWrite,
-    Verb,
     VersionState,
+    WriteKind,
 )
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
@@ -78,7 +78,7 @@ def test_a_released_message_comes_after_its_delay() -> None:
 def test_what_was_written_cannot_be_changed_by_its_writer() -> None:
     tables = MemoryTables()
     cells = {"n": 1}
-    tables.write("t", [TableWrite(verb=Verb.INSERT, row=Row(partition="p", key="k", cells=cells))])
+    tables.write("t", [TableWrite(verb=WriteKind.INSERT, row=Row(partition="p", key="k", cells=cells))])
     cells["n"] = 2
     (row,) = tables.rows("t")
     assert dict(row.cells) == {"n": 1}
@@ -89,7 +89,7 @@ def test_what_was_written_cannot_be_changed_by_its_writer() -> None:
 def test_a_transaction_is_counted_once() -> None:
     tables = MemoryTables()
     rows = [Row(partition="p", key=f"k{number}", cells={}) for number in range(50)]
-    tables.write("t", [TableWrite(verb=Verb.INSERT, row=row) for row in rows])
+    tables.write("t", [TableWrite(verb=WriteKind.INSERT, row=row) for row in rows])
     tables.scan("t", "p")
     assert tables.operations == 2
 

@@ -9,7 +9,7 @@ from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.queues import MemoryQueues, QueuedMessage
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.ports import NewContainerGroup, Row, TableWrite, Verb
+from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
 
 KEYS = some.text("abc:", min_size=1, max_size=3)
 
@@ -20,10 +20,10 @@ def test_a_scan_gives_what_is_there_by_key(changes: list[tuple[str, bool]], firs
     for key, wanted in changes:
         row = tables.find("t", "p", key)
         if wanted and row is None:
-            tables.write("t", [TableWrite(verb=Verb.INSERT, row=Row(partition="p", key=key, cells={}))])
+            tables.write("t", [TableWrite(verb=WriteKind.INSERT, row=Row(partition="p", key=key, cells={}))])
             there.add(key)
         elif not wanted and row is not None:
-            tables.write("t", [TableWrite(verb=Verb.DELETE, row=row)])
+            tables.write("t", [TableWrite(verb=WriteKind.DELETE, row=row)])
             there.remove(key)
     found = [row.key for row in tables.scan("t", "p", first=first, last=last)]
     assert found == sorted(key for key in there if first <= key < last)

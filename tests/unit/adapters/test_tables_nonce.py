@@ -12,7 +12,7 @@ from azure.data.tables import TableEntity
 
 from pipeline_core.adapters.azure import tables
 from pipeline_core.domain.errors import AlreadyExists, TransientError
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from tests.unit.adapters.azure_answers import Storage
 
 EXISTS = Storage(
@@ -21,7 +21,7 @@ EXISTS = Storage(
 ABSENT = Storage(
     status=404, code="ResourceNotFound", message="The specified resource does not exist."
 ).raised()
-INSERT = TableWrite(verb=Verb.INSERT, row=Row(partition="p", key="k", cells={"n": 1}))
+INSERT = TableWrite(verb=WriteKind.INSERT, row=Row(partition="p", key="k", cells={"n": 1}))
 
 
 @dataclass(slots=True)

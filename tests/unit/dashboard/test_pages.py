@@ -9,7 +9,7 @@ import markupsafe
 import pytest
 
 from dashboard import pages
-from pipeline_core.domain.lineage import LineageError
+from pipeline_core.domain.lineage import LineageProblem
 from pipeline_core.domain.names import ImageName
 from pipeline_core.services.views.views import ImagePage, LineageView
 from tests.unit.triggers import views
@@ -79,7 +79,7 @@ def test_the_overview_shows_running_builds() -> None:
 
 
 def test_an_image_without_a_place_is_shown_and_its_error_too() -> None:
-    misplaced = LineageError(image=ImageName("payments-api"), reason="orphan", message="has no parent")
+    misplaced = LineageProblem(image=ImageName("payments-api"), reason="orphan", message="has no parent")
     lineage = LineageView(
         levels=(("rhel9-base",),),
         parents={"rhel9-base": None},

@@ -11,7 +11,7 @@ from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.images import Breaker, ImageHead, RebuildRequest
 from pipeline_core.domain.names import RebuildToken
-from pipeline_core.domain.plan import Decision, DoNothing, Rest, StartBuild, plan
+from pipeline_core.domain.plan import Decision, DoNothing, RestReason, StartBuild, plan
 from pipeline_core.domain.staleness import World
 from pipeline_core.domain.versions import MarketplaceVersion
 from tests.unit.domain import factories as make
@@ -82,7 +82,7 @@ def test_the_breaker_stays_open_where_only_this_changed(case: str) -> None:
     around = KEPT_OPEN_BY[case](make.world(OPEN, newest=NEW))
     decision = _decided(around)
     assert isinstance(decision, DoNothing)
-    assert decision.why is Rest.BREAKER_OPEN
+    assert decision.why is RestReason.BREAKER_OPEN
     assert "builds failed in a row" in decision.detail
 
 
@@ -98,7 +98,7 @@ def test_a_changed_parent_closes_the_breaker_of_its_child() -> None:
 
     still = decided(moved)
     assert isinstance(still, DoNothing)
-    assert still.why is Rest.BREAKER_OPEN
+    assert still.why is RestReason.BREAKER_OPEN
     newer = make.published(base, make.desired(BASE, make.world(base, newest=NEW)), "9.20261121.2")
     assert isinstance(decided(newer), StartBuild)
 
@@ -107,7 +107,7 @@ def test_a_cooled_down_claim_is_not_renewed_while_the_breaker_is_open() -> None:
     claim = make.claim_on(make.desired(BASE, WORLD), Outcome.EXHAUSTED, ended_at=NOW - timedelta(hours=1))
     decision = _decided(make.world(OPEN, newest=NEW), claim)
     assert isinstance(decision, DoNothing)
-    assert decision.why is Rest.BREAKER_OPEN
+    assert decision.why is RestReason.BREAKER_OPEN
     assert isinstance(_decided(WORLD, claim), StartBuild)
 
 
@@ -117,7 +117,7 @@ def test_what_a_person_asked_for_is_not_tried_for_ever_either() -> None:
     held = replace(asked, failures=3, breaker=Breaker(opened_at=NOW, content=content))
     decision = _decided(make.world(held, newest=NEW))
     assert isinstance(decision, DoNothing)
-    assert decision.why is Rest.BREAKER_OPEN
+    assert decision.why is RestReason.BREAKER_OPEN
 
 
 def test_a_child_does_not_wait_for_a_parent_whose_breaker_is_open() -> None:

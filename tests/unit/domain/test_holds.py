@@ -11,7 +11,7 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.plan import DoNothing, Rest
+from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.domain.staleness import World, detect_staleness
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, GRANDCHILD, NEW, NOW, OLD
@@ -39,10 +39,10 @@ def test_below_a_child_that_failed_compliance_everything_says_so() -> None:
     around = _world()
     claim = _failed(around)
     snapshot = make.snapshot(GRANDCHILD, around, claim)
-    assert plan.plan(snapshot, NOW) == DoNothing(why=Rest.CURRENT)
+    assert plan.plan(snapshot, NOW) == DoNothing(why=RestReason.CURRENT)
     hold = holds.find_hold(snapshot, NOW)
     assert hold is not None
-    assert (hold.ancestor, hold.why, hold.since) == (CHILD, Rest.BLOCKED, NOW)
+    assert (hold.ancestor, hold.why, hold.since) == (CHILD, RestReason.BLOCKED, NOW)
     assert hold.message == (
         f"its parent rhel9-java stays on 9.20261101.1: build {claim.build} failed: {TEXT}"
     )
@@ -78,16 +78,16 @@ def test_nothing_above_holds_a_base_its_child_or_what_is_not_there(image: ImageN
 @pytest.mark.parametrize(
     ("outcome", "held"),
     [
-        (Outcome.FAILED, Rest.BLOCKED),
-        (Outcome.CANCELLED, Rest.BLOCKED),
-        (Outcome.WITHHELD, Rest.BLOCKED),
-        (Outcome.EXHAUSTED, Rest.COOLING_DOWN),
+        (Outcome.FAILED, RestReason.BLOCKED),
+        (Outcome.CANCELLED, RestReason.BLOCKED),
+        (Outcome.WITHHELD, RestReason.BLOCKED),
+        (Outcome.EXHAUSTED, RestReason.COOLING_DOWN),
         (Outcome.IN_FLIGHT, None),
         (Outcome.SUPERSEDED, None),
         (Outcome.SUCCEEDED, None),
     ],
 )
-def test_an_ancestor_that_still_moves_holds_nothing(outcome: Outcome, held: Rest | None) -> None:
+def test_an_ancestor_that_still_moves_holds_nothing(outcome: Outcome, held: RestReason | None) -> None:
     around = _world()
     hold = holds.find_hold(make.snapshot(GRANDCHILD, around, _failed(around, outcome)), NOW)
     assert (None if hold is None else hold.why) is held
@@ -105,7 +105,7 @@ def test_a_suspended_ancestor_without_a_version_is_told_as_such() -> None:
     around = _world(registration=replace(child.registration, suspend=True), current=None)
     hold = holds.find_hold(make.snapshot(GRANDCHILD, around), NOW + timedelta(days=1))
     assert hold is not None
-    assert (hold.why, hold.since) == (Rest.SUSPENDED, None)
+    assert (hold.why, hold.since) == (RestReason.SUSPENDED, None)
     assert hold.message == "its parent rhel9-java has no version: spec.rebuild.suspend is true"
 
 

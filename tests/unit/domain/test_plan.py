@@ -7,10 +7,10 @@ import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import RebuildEvent
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, RebuildToken
-from pipeline_core.domain.plan import DoNothing, Rest, ReuseVersion, StartBuild, plan
+from pipeline_core.domain.plan import DoNothing, RestReason, ReuseVersion, StartBuild, plan
 from pipeline_core.domain.reasons import Lane, ReasonKind
 from pipeline_core.domain.staleness import World
 from pipeline_core.domain.versions import GalleryVersion
@@ -23,7 +23,7 @@ RUNNING = ActiveBuild(
 )
 
 
-def _rest(image: ImageName, around: World, *claims: object) -> Rest:
+def _rest(image: ImageName, around: World, *claims: object) -> RestReason:
     decision = plan(make.snapshot(image, around, *claims), NOW)  # type: ignore[arg-type]  # claims only
     assert isinstance(decision, DoNothing), decision
     return decision.why
@@ -36,7 +36,7 @@ def _start(image: ImageName, around: World, *claims: object) -> StartBuild:
 
 
 def test_an_image_that_is_not_registered_is_left_alone() -> None:
-    assert _rest(BASE, make.world()) is Rest.UNREGISTERED
+    assert _rest(BASE, make.world()) is RestReason.UNREGISTERED
 
 
 def test_a_new_image_is_built_and_says_that_it_never_was() -> None:
@@ -48,28 +48,28 @@ def test_a_new_image_is_built_and_says_that_it_never_was() -> None:
 def test_nothing_is_done_where_all_is_current() -> None:
     chain = make.settled_chain()
     for image in (BASE, CHILD, GRANDCHILD):
-        assert _rest(image, make.world(*chain, newest=OLD)) is Rest.CURRENT
+        assert _rest(image, make.world(*chain, newest=OLD)) is RestReason.CURRENT
 
 
 def test_an_unseen_source_is_unknown_and_never_current() -> None:
-    assert _rest(BASE, make.world(make.head(), newest=None)) is Rest.UNKNOWN
+    assert _rest(BASE, make.world(make.head(), newest=None)) is RestReason.UNKNOWN
 
 
 def test_a_missing_platform_is_unknown() -> None:
     around = replace(make.world(make.head()), platform=None)
-    assert _rest(BASE, around) is Rest.UNKNOWN
+    assert _rest(BASE, around) is RestReason.UNKNOWN
 
 
 def test_a_tool_outside_the_catalog_is_unknown() -> None:
-    assert _rest(BASE, make.world(make.head(catalog=("ghost",)))) is Rest.UNKNOWN
+    assert _rest(BASE, make.world(make.head(catalog=("ghost",)))) is RestReason.UNKNOWN
 
 
 def test_a_child_of_an_unpublished_parent_waits_for_its_version() -> None:
-    assert _rest(CHILD, make.world(make.head(), make.head(CHILD, BASE))) is Rest.UNKNOWN
+    assert _rest(CHILD, make.world(make.head(), make.head(CHILD, BASE))) is RestReason.UNKNOWN
 
 
 def test_a_child_of_a_missing_parent_is_unknown() -> None:
-    assert _rest(CHILD, make.world(make.head(CHILD, BASE))) is Rest.UNKNOWN
+    assert _rest(CHILD, make.world(make.head(CHILD, BASE))) is RestReason.UNKNOWN
 
 
 def test_a_new_source_version_rebuilds_the_root_first() -> None:
@@ -79,20 +79,20 @@ def test_a_new_source_version_rebuilds_the_root_first() -> None:
         "source-changed: RedHat:RHEL:9-lvm-gen2:9.6.2025112113 -> RedHat:RHEL:9-lvm-gen2:9.10.2026112113"
     ]
     assert start.lane is Lane.SECURITY
-    assert _rest(CHILD, around) is Rest.CURRENT  # its parent has not moved yet
+    assert _rest(CHILD, around) is RestReason.CURRENT  # its parent has not moved yet
 
 
 def test_a_stale_child_waits_for_a_stale_ancestor() -> None:
     base, child, grandchild = make.settled_chain()
     changed = replace(grandchild, registration=replace(grandchild.registration, bundle=make.digest("9")))
-    assert _rest(GRANDCHILD, make.world(base, child, changed, newest=NEW)) is Rest.WAITS_FOR_ANCESTOR
+    assert _rest(GRANDCHILD, make.world(base, child, changed, newest=NEW)) is RestReason.WAITS_FOR_ANCESTOR
 
 
 def test_a_stale_child_waits_for_an_ancestor_that_is_being_built() -> None:
     base, child, _ = make.settled_chain()
     changed = replace(child, registration=replace(child.registration, bundle=make.digest("9")))
     around = make.world(replace(base, active=RUNNING), changed, newest=OLD)
-    assert _rest(CHILD, around) is Rest.WAITS_FOR_ANCESTOR
+    assert _rest(CHILD, around) is RestReason.WAITS_FOR_ANCESTOR
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED, Outcome.EXHAUSTED])
@@ -147,14 +147,14 @@ WANTED = make.desired(BASE, make.world(STALE, newest=NEW))
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Outcome.IN_FLIGHT, Rest.IN_FLIGHT),
-        (Outcome.FAILED, Rest.BLOCKED),
-        (Outcome.CANCELLED, Rest.BLOCKED),
-        (Outcome.WITHHELD, Rest.BLOCKED),
-        (Outcome.EXHAUSTED, Rest.COOLING_DOWN),
+        (Outcome.IN_FLIGHT, RestReason.IN_FLIGHT),
+        (Outcome.FAILED, RestReason.BLOCKED),
+        (Outcome.CANCELLED, RestReason.BLOCKED),
+        (Outcome.WITHHELD, RestReason.BLOCKED),
+        (Outcome.EXHAUSTED, RestReason.COOLING_DOWN),
     ],
 )
-def test_a_claim_keeps_its_input_from_being_built_twice(outcome: Outcome, expected: Rest) -> None:
+def test_a_claim_keeps_its_input_from_being_built_twice(outcome: Outcome, expected: RestReason) -> None:
     claim = make.claim_on(WANTED, outcome, ended_at=NOW, detail="why")
     assert _rest(BASE, make.world(STALE, newest=NEW), claim) is expected
 
@@ -175,7 +175,7 @@ def test_a_version_that_exists_is_made_current_again() -> None:
 
 def test_a_running_build_of_an_older_input_is_waited_for() -> None:
     busy = replace(STALE, active=RUNNING)
-    assert _rest(BASE, make.world(busy, newest=NEW)) is Rest.WAITS_FOR_RUNNING
+    assert _rest(BASE, make.world(busy, newest=NEW)) is RestReason.WAITS_FOR_RUNNING
 
 
 def test_a_pending_build_of_an_older_input_is_replaced() -> None:
@@ -185,23 +185,26 @@ def test_a_pending_build_of_an_older_input_is_replaced() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [({"suspend": True}, Rest.SUSPENDED), ({"on": frozenset({RebuildOn.DEFINITION})}, Rest.NOT_WANTED)],
+    [
+        ({"suspend": True}, RestReason.SUSPENDED),
+        ({"on": frozenset({RebuildEvent.DEFINITION})}, RestReason.NOT_WANTED),
+    ],
 )
-def test_the_definition_may_hold_a_rebuild_back(changes: dict[str, object], expected: Rest) -> None:
+def test_the_definition_may_hold_a_rebuild_back(changes: dict[str, object], expected: RestReason) -> None:
     held = replace(STALE, registration=replace(STALE.registration, **changes))  # type: ignore[arg-type]
     assert _rest(BASE, make.world(held, newest=NEW)) is expected
     asked = replace(held, request=REQUEST)
     assert _start(BASE, make.world(asked, newest=NEW)).generation == 1
 
 
-def _edited(window: str | None = None, on: frozenset[RebuildOn] = frozenset(RebuildOn)) -> ImageHead:
+def _edited(window: str | None = None, on: frozenset[RebuildEvent] = frozenset(RebuildEvent)) -> ImageHead:
     registration = replace(STALE.registration, bundle=make.digest("9"), window=window, on=on)
     return replace(STALE, registration=registration)
 
 
 def test_a_closed_window_holds_a_human_change_back_and_the_security_lane_ignores_it() -> None:
     window = "Mon-Fri 06:00-20:00 Europe/Amsterdam"  # now is a Saturday
-    assert _rest(BASE, make.world(_edited(window), newest=OLD)) is Rest.OUTSIDE_WINDOW
+    assert _rest(BASE, make.world(_edited(window), newest=OLD)) is RestReason.OUTSIDE_WINDOW
     assert _start(BASE, make.world(_edited("Sat 00:00-23:00 UTC"), newest=OLD)).lane is Lane.HUMAN
     assert _start(BASE, make.world(_edited(window), newest=NEW)).lane is Lane.SECURITY
 
@@ -214,13 +217,13 @@ def test_the_first_build_waits_for_no_window() -> None:
 @pytest.mark.parametrize(
     ("on", "newest", "starts"),
     [
-        ({RebuildOn.PARENT}, OLD, False),
-        ({RebuildOn.PARENT}, NEW, True),
-        ({RebuildOn.DEFINITION}, OLD, True),
+        ({RebuildEvent.PARENT}, OLD, False),
+        ({RebuildEvent.PARENT}, NEW, True),
+        ({RebuildEvent.DEFINITION}, OLD, True),
         (set(), NEW, False),
     ],
 )
-def test_one_wanted_change_is_enough(on: set[RebuildOn], newest: object, starts: bool) -> None:
+def test_one_wanted_change_is_enough(on: set[RebuildEvent], newest: object, starts: bool) -> None:
     around = make.world(_edited(on=frozenset(on)), newest=newest)  # type: ignore[arg-type]
     decision = plan(make.snapshot(BASE, around), NOW)
     assert isinstance(decision, StartBuild) is starts

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain import attempts, proofs
 from pipeline_core.domain.errors import ErrorClass, NotProven
 from pipeline_core.domain.names import Digest, RebuildToken
-from pipeline_core.domain.proofs import Proof, TaggedVersion
+from pipeline_core.domain.proofs import Proof, VersionInGallery
 from pipeline_core.domain.verdicts import Verdict
 from tests.unit.domain import factories
 
@@ -32,14 +32,14 @@ PROOF = Proof(
         Verdict(gate="hygiene", passed=True, evidence="", simulated=True),
     ),
 )
-TAGGED_VERSION = TaggedVersion(subject=ID, tags=TAGS)
+TAGGED_VERSION = VersionInGallery(subject=ID, tags=TAGS)
 
 
-def refused(proof: Proof = PROOF, tagged_version: TaggedVersion = TAGGED_VERSION) -> list[str]:
+def refused(proof: Proof = PROOF, tagged_version: VersionInGallery = TAGGED_VERSION) -> list[str]:
     return [each.name for each in proofs.compare(proof, tagged_version) if not each.holds]
 
 
-def tagged(**changed: str) -> TaggedVersion:
+def tagged(**changed: str) -> VersionInGallery:
     return replace(
         TAGGED_VERSION, tags={**TAGS, **{f"imagefactory-{name}": text for name, text in changed.items()}}
     )
@@ -77,7 +77,7 @@ def test_a_version_that_is_what_was_signed_for_raises_no_doubt() -> None:
     ],
 )
 def test_what_is_shown_is_held_against_what_was_said(
-    tagged_version: TaggedVersion, wanted: list[str]
+    tagged_version: VersionInGallery, wanted: list[str]
 ) -> None:
     assert refused(tagged_version=tagged_version) == wanted
 

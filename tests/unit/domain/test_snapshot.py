@@ -9,7 +9,7 @@ from pipeline_core.domain import conditions, holds
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.plan import DoNothing, Rest, StartBuild, find_obstacle, plan
+from pipeline_core.domain.plan import DoNothing, RestReason, StartBuild, find_obstacle, plan
 from pipeline_core.domain.snapshot import take_snapshot
 from pipeline_core.domain.staleness import Current, Stale, Unknown, World, detect_staleness
 from tests.unit.domain import factories as make
@@ -60,7 +60,7 @@ def test_one_look_derives_each_image_once_whatever_is_asked_of_it() -> None:
     for name in around.heads:
         find_obstacle(snapshot, name, NOW)
     assert isinstance(decision, DoNothing)
-    assert decision.why is Rest.WAITS_FOR_ANCESTOR
+    assert decision.why is RestReason.WAITS_FOR_ANCESTOR
     assert catalog.taken == 3
 
 
@@ -74,7 +74,7 @@ def test_a_decision_believes_the_snapshot() -> None:
     snapshot = take_snapshot(BASE, _stale_chain())
     assert isinstance(plan(snapshot, NOW), StartBuild)
     believed = replace(snapshot, staleness={**snapshot.staleness, BASE: Current()})
-    assert plan(believed, NOW) == DoNothing(why=Rest.CURRENT)
+    assert plan(believed, NOW) == DoNothing(why=RestReason.CURRENT)
 
 
 def test_the_claim_of_a_stale_image_is_the_one_on_its_desired_input() -> None:

@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.names import Digest
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import BuildReport, ReportedEvidence, ReportedRule, ReportedScan
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 
 JSON = "application/json"
@@ -68,7 +68,7 @@ def report(
 
 
 def keep(
-    made: World, build: Build, files: Mapping[str, bytes], *, place: str = "verify-1", **changes: Any
+    made: SimulatedWorld, build: Build, files: Mapping[str, bytes], *, place: str = "verify-1", **changes: Any
 ) -> BuildReport:
     """Store the files and their report, in place of the simulated one; the row knows a report that succeeded."""
     told = report(build, place, files, **changes)
@@ -79,7 +79,7 @@ def keep(
     return told
 
 
-def seal(made: World, build: Build, told: BuildReport) -> None:
+def seal(made: SimulatedWorld, build: Build, told: BuildReport) -> None:
     """Write the report's digest into the build's row, as the driver does when it has judged."""
     stored = scenes.stored(made, build.id)
     digest = Digest(hashlib.sha256(told.to_wire()).hexdigest())
@@ -89,6 +89,6 @@ def seal(made: World, build: Build, told: BuildReport) -> None:
     scenes.images(made).commit([row])
 
 
-def overwrite(made: World, build: Build, name: str, content: bytes) -> None:
+def overwrite(made: SimulatedWorld, build: Build, name: str, content: bytes) -> None:
     """Write over a blob, as the factory never does."""
     made.ports.blobs._put("builds", f"{build.id}/{name}", content, JSON)

@@ -8,31 +8,31 @@ from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import Fingerprint, ImageName
-from pipeline_core.ports import BlobFacts, Row, TableWrite, Verb
-from pipeline_core.services.recovery.recover import StepReport
-from simulation.world import ADMIN, World
+from pipeline_core.ports import BlobFacts, Row, TableWrite, WriteKind
+from pipeline_core.services.recovery.recover import RecoveryReport
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 
 TABLES = ("images", "index", "capacity")
 _STEPS = 500
 
 
-def lose_tables(made: World, *tables: str, only: Callable[[Row], bool] = lambda row: True) -> None:
+def lose_tables(made: SimulatedWorld, *tables: str, only: Callable[[Row], bool] = lambda row: True) -> None:
     """Delete every row (that `only` says) of these tables, of all where none is named, and every message."""
     for table in tables or TABLES:
         for row in made.ports.tables.rows(table):
             if only(row):
-                made.ports.tables.write(table, [TableWrite(verb=Verb.DELETE, row=row)])
+                made.ports.tables.write(table, [TableWrite(verb=WriteKind.DELETE, row=row)])
     scenes.lose(made)
 
 
-def restore(made: World, *, force: bool = False) -> list[StepReport]:
+def recover(made: SimulatedWorld, *, force: bool = False) -> list[RecoveryReport]:
     """Every step to the end, as the command takes them; a step that failed for a while is taken again."""
-    reports: list[StepReport] = []
+    reports: list[RecoveryReport] = []
     after = ""
     for _ in range(_STEPS):
         try:
-            report = made.factory.restorer.step(ADMIN, after, force=force)
+            report = made.factory.recovery.step(ADMIN, after, force=force)
         except TransientError:
             continue
         reports.append(report)
@@ -42,23 +42,23 @@ def restore(made: World, *, force: bool = False) -> list[StepReport]:
     raise AssertionError("the state is not rebuilt in any number of steps")
 
 
-def restored(reports: list[StepReport]) -> list[str]:
+def recovered(reports: list[RecoveryReport]) -> list[str]:
     """The images that were restored."""
-    return [name for report in reports for name in report.restored]
+    return [name for report in reports for name in report.recovered]
 
 
-def problems(reports: list[StepReport]) -> dict[str, str]:
+def problems(reports: list[RecoveryReport]) -> dict[str, str]:
     """What could not be restored, and why."""
     return {problem.image: problem.message for report in reports for problem in report.problems}
 
 
-def heads(made: World) -> dict[ImageName, ImageHead]:
+def heads(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
     """Every head, as it is stored."""
     rows = [row for row in made.ports.tables.rows("images") if row.key == "head"]
     return {ImageName(row.partition): scenes.head(made, ImageName(row.partition)) for row in rows}
 
 
-def claims(made: World, image: ImageName) -> list[Claim]:
+def claims(made: SimulatedWorld, image: ImageName) -> list[Claim]:
     """Every claim of an image, as it is stored, by fingerprint."""
     rows = [row for row in made.ports.tables.rows("images") if row.partition == str(image)]
     keys = [row.key.removeprefix("claim:") for row in rows if row.key.startswith("claim:")]
@@ -66,19 +66,19 @@ def claims(made: World, image: ImageName) -> list[Claim]:
     return [stored.value for stored in found if stored is not None]
 
 
-def build_count(made: World) -> int:
+def build_count(made: SimulatedWorld) -> int:
     """Builds whose records are there."""
     return sum(row.key.startswith("build:") for row in made.ports.tables.rows("images"))
 
 
-def index_keys(made: World) -> set[tuple[str, str]]:
+def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
     """What the index knows, but for the copies' contents and for what passes."""
     passing = {"active", "pending", "poison", "unchronicled"}
     rows = made.ports.tables.rows("index")
     return {(row.partition, row.key) for row in rows if row.partition not in passing}
 
 
-def essence(made: World) -> dict[ImageName, ImageHead]:
+def essence(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
     """Heads as they have to come back; the last version may be higher, and measurements begin anew."""
     return {name: _essence(head) for name, head in heads(made).items()}
 
@@ -95,11 +95,11 @@ def _essence(head: ImageHead) -> ImageHead:
     )
 
 
-def lost_and_restored(made: World) -> None:
+def lost_and_recovered(made: SimulatedWorld) -> None:
     """Lose every table and bring them back, without a problem."""
     lose_tables(made)
     assert heads(made) == {}
-    assert problems(restore(made)) == {}
+    assert problems(recover(made)) == {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class Counted:
         return call
 
 
-def counted(made: World, calls: Calls) -> None:
+def counted(made: SimulatedWorld, calls: Calls) -> None:
     """The same factory behind ports whose calls are counted."""
     names = ("tables", "queues", "blobs", "galleries", "marketplace")
     scenes.rewired(made, **{name: calls.around(getattr(made.ports, name)) for name in names})

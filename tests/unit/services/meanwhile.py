@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from pipeline_core.domain.builds import Build
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 
 Side = Literal["before", "after"]
@@ -43,7 +43,7 @@ class Meanwhile:
 
 
 def slow_step(
-    made: World,
+    made: SimulatedWorld,
     build: Build,
     port: str,
     method: str,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline_core.services.policies.policy import PolicyShown, etag_of
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 
 FLOOR = {"profile": "cis_server_l1", "minScore": 80}
 
@@ -13,7 +13,7 @@ def document(**spec: Any) -> dict[str, Any]:
     return {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": spec}
 
 
-def put(made: World, **spec: Any) -> PolicyShown:
+def put(made: SimulatedWorld, **spec: Any) -> PolicyShown:
     """Put a policy in force over whatever is."""
     stored = made.base.records.policies.find_current()
     return made.factory.policy.put(

@@ -29,7 +29,7 @@ from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.messages import QUEUES, RebuildMessage, StepMessage
 from pipeline_core.wiring.foundation import foundation_of
 from simulation import fleet, world
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 NEXT_RELEASE = "9.8.2026062323"
 BASE, JAVA, PYTHON = ImageName("rhel9-base"), ImageName("rhel9-java"), ImageName("rhel9-python")
@@ -45,7 +45,7 @@ def principal(*teams: str, roles: Sequence[str] = ()) -> Principal:
     return Principal(subject=name, name=name.title(), roles=frozenset(roles), groups=frozenset(teams))
 
 
-def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> World:
+def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> SimulatedWorld:
     """A world in which these images are registered and nothing has been delivered yet."""
     made = world.make(**options)
     for name, parent in parents.items():
@@ -53,7 +53,7 @@ def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) ->
     return made
 
 
-def settled(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> World:
+def settled(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> SimulatedWorld:
     """A world in which these images are built and current, and no message is left."""
     made = registered(parents, **options)
     made.drain()
@@ -61,20 +61,22 @@ def settled(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> Wo
     return made
 
 
-def released(made: World, version: str = NEXT_RELEASE) -> None:
+def released(made: SimulatedWorld, version: str = NEXT_RELEASE) -> None:
     """A new release on the Marketplace, seen by the timer."""
     made.publish_release(version)
     made.factory.poller.poll()
 
 
-def limited(made: World, *, slots: int = 8, creates_per_hour: int = 10_000, team_slots: int = 8) -> World:
+def limited(
+    made: SimulatedWorld, *, slots: int = 8, creates_per_hour: int = 10_000, team_slots: int = 8
+) -> SimulatedWorld:
     """The same world with other limits."""
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=team_slots, wait=WAIT)
     made.rewire(foundation_of(made.ports, deployment_of(made), limits))
     return made
 
 
-def rewired(made: World, **ports: Any) -> None:
+def rewired(made: SimulatedWorld, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     twins = Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
@@ -118,76 +120,76 @@ class Failing:
         return getattr(self.inner, self.name)(*given, **named)
 
 
-def deployment_of(made: World) -> Deployment:
+def deployment_of(made: SimulatedWorld) -> Deployment:
     """Where the world's factory works."""
     return made.base.deployment
 
 
-def images(made: World) -> ImageStore:
+def images(made: SimulatedWorld) -> ImageStore:
     """The images' records."""
     return ImageStore(made.ports.tables)
 
 
-def index(made: World) -> Index:
+def index(made: SimulatedWorld) -> Index:
     """The indexes."""
     return Index(made.ports.tables)
 
 
-def sources(made: World) -> SourceStore:
+def sources(made: SimulatedWorld) -> SourceStore:
     """What is followed."""
     return SourceStore(made.ports.tables)
 
 
-def capacity(made: World, *, slots: int = 8) -> CapacityStore:
+def capacity(made: SimulatedWorld, *, slots: int = 8) -> CapacityStore:
     """The capacity's rows."""
     return CapacityStore(made.ports.tables, slots=slots, creates_per_hour=10_000, team_slots=slots)
 
 
-def head(made: World, image: ImageName) -> ImageHead:
+def head(made: SimulatedWorld, image: ImageName) -> ImageHead:
     """The head of a registered image."""
     return images(made).get_head(image).value
 
 
-def builds(made: World, image: ImageName) -> list[Build]:
+def builds(made: SimulatedWorld, image: ImageName) -> list[Build]:
     """Every build of an image, oldest first."""
     return sorted(
         images(made).list_builds(image, limit=1000), key=lambda build: (build.created_at, build.seq)
     )
 
 
-def active(made: World, image: ImageName) -> Stored[Build]:
+def active(made: SimulatedWorld, image: ImageName) -> Stored[Build]:
     """The build of an image that has not ended."""
     running = head(made, image).active
     assert running is not None, f"{image} has no active build"
     return stored(made, running.build)
 
 
-def stored(made: World, build: BuildId) -> Stored[Build]:
+def stored(made: SimulatedWorld, build: BuildId) -> Stored[Build]:
     """A build as it is now, with its ETag."""
     found = images(made).find_build(build)
     assert found is not None, build
     return found
 
 
-def claim(made: World, build: Build) -> Claim:
+def claim(made: SimulatedWorld, build: Build) -> Claim:
     """The claim on a build's input."""
     found = images(made).find_claim(build.image, build.fingerprint)
     assert found is not None, build.id
     return found.value
 
 
-def events(made: World, image: ImageName) -> list[Event]:
+def events(made: SimulatedWorld, image: ImageName) -> list[Event]:
     """What the image's journal tells, oldest first."""
     return [entry.event for entry in images(made).list_journal(image, limit=1000)]
 
 
-def entry_of(made: World, image: ImageName, event: Event) -> Entry:
+def entry_of(made: SimulatedWorld, image: ImageName, event: Event) -> Entry:
     """The one journal entry of an event."""
     (entry,) = [one for one in images(made).list_journal(image, limit=1000) if one.event is event]
     return entry
 
 
-def told(made: World, event: str, **fields: object) -> bool:
+def told(made: SimulatedWorld, event: str, **fields: object) -> bool:
     """True where a log line says so."""
     return any(
         line.event == event and all(line.fields.get(key) == value for key, value in fields.items())
@@ -195,41 +197,41 @@ def told(made: World, event: str, **fields: object) -> bool:
     )
 
 
-def look(made: World, image: ImageName, reason: str = "look") -> None:
+def look(made: SimulatedWorld, image: ImageName, reason: str = "look") -> None:
     """One rebuild message, handled now."""
     made.factory.reconciler.handle(RebuildMessage(image=str(image), reason=reason, campaign="test"))
 
 
-def rest_of(made: World, image: ImageName) -> str:
+def rest_of(made: SimulatedWorld, image: ImageName) -> str:
     """What is decided about an image now: why it rests, or the name of what is begun."""
     decision = made.factory.reconciler.reconcile(image, CampaignId("test"))
     return decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
 
 
-def step(made: World, build: Build, *, seq: int | None = None, redelivered: bool = False) -> None:
+def step(made: SimulatedWorld, build: Build, *, seq: int | None = None, redelivered: bool = False) -> None:
     """One step message for a build, handled now; at its own transition unless `seq` says otherwise."""
     message = StepMessage(build=str(build.id), seq=build.seq if seq is None else seq)
     made.factory.driver.step(message, redelivered=redelivered)
 
 
-def texts(made: World, queue: str) -> list[str]:
+def texts(made: SimulatedWorld, queue: str) -> list[str]:
     """The messages of a queue, visible or not."""
     return [message.text for message in made.ports.queues.messages(queue)]
 
 
-def asked(made: World) -> list[str]:
+def asked(made: SimulatedWorld) -> list[str]:
     """The images that a rebuild message in the queue points at."""
     return [RebuildMessage.from_wire(text).image for text in texts(made, "rebuild-requests")]
 
 
-def lose(made: World, *queues: str) -> None:
+def lose(made: SimulatedWorld, *queues: str) -> None:
     """Lose every message of these queues; of all queues where none is named."""
     for queue in queues or QUEUES:
         for message in made.ports.queues.messages(queue):
             made.ports.queues.delete(queue, message)
 
 
-def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None:
+def until(made: SimulatedWorld, holds: Callable[[], bool], *, limit: int = 5_000) -> None:
     """Deliver one message after the other until something holds."""
     for _ in range(limit):
         if holds():
@@ -241,7 +243,7 @@ def until(made: World, holds: Callable[[], bool], *, limit: int = 5_000) -> None
     assert holds(), "the world came to rest before it held"
 
 
-def in_phase(made: World, image: ImageName, phase: Phase) -> Build:
+def in_phase(made: SimulatedWorld, image: ImageName, phase: Phase) -> Build:
     """Deliver until the image's build is in a phase, and its step message is the next to be handled."""
 
     def holds() -> bool:
@@ -252,7 +254,7 @@ def in_phase(made: World, image: ImageName, phase: Phase) -> Build:
     return active(made, image).value
 
 
-def phases(made: World) -> Iterator[Phase]:
+def phases(made: SimulatedWorld) -> Iterator[Phase]:
     """The phases of the active builds."""
     for identity in index(made).active():
         yield stored(made, identity).value.phase
@@ -263,7 +265,7 @@ def of_team(name: str, parent: str | None, team: str, **changes: Any) -> dict[st
     return fleet.document(name, parent, team=team, **changes)
 
 
-def register_for(made: World, name: str, parent: str | None, team: str, **changes: Any) -> ImageHead:
+def register_for(made: SimulatedWorld, name: str, parent: str | None, team: str, **changes: Any) -> ImageHead:
     """Register an image of a team as a member of it; the bundle is there already."""
     digest = world.upload(made, "content")
     return made.factory.registrar.register(
@@ -286,7 +288,7 @@ def transient(*, retry_after: timedelta | None = None) -> TransientError:
     return TransientError(ErrorClass.NETWORK, "no answer", retry_after=retry_after)
 
 
-def set_platform(made: World, text: str) -> None:
+def set_platform(made: SimulatedWorld, text: str) -> None:
     """New platform steps, without a tool in the catalog."""
     world.set_platform(made, world.upload(made, text))
 
@@ -307,13 +309,13 @@ def once(action: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-def touch(made: World, image: ImageName) -> None:
+def touch(made: SimulatedWorld, image: ImageName) -> None:
     """Somebody else writes the image's head, changing nothing that matters: its ETag moves."""
     found = images(made).get_head(image)
     images(made).commit([records.put_head(replace(found.value, height=found.value.height), etag=found.etag)])
 
 
-def wants(made: World, image: ImageName, *events: Event) -> None:
+def wants(made: SimulatedWorld, image: ImageName, *events: Event) -> None:
     """Some webhook of the image wants these events."""
     store = images(made)
     head = store.get_head(image)

@@ -7,32 +7,32 @@ from typing import Any
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.ports import TableWrite
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
 
 ONE = {"rhel9-base": None}
 
 
-def pending() -> World:
+def pending() -> SimulatedWorld:
     made = scenes.registered(ONE)
     scenes.look(made, BASE)
     return made
 
 
-def before_its_group() -> World:
+def before_its_group() -> SimulatedWorld:
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.BUILDING)
     return made
 
 
-def building() -> World:
+def building() -> SimulatedWorld:
     made = before_its_group()
     scenes.until(made, lambda: bool(made.ports.containers.names()))
     return made
 
 
-def verifying() -> World:
+def verifying() -> SimulatedWorld:
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.VERIFYING)
     build = scenes.active(made, BASE).value
@@ -40,7 +40,7 @@ def verifying() -> World:
     return made
 
 
-def copying() -> World:
+def copying() -> SimulatedWorld:
     made = scenes.registered(ONE)
     made.ports.galleries.replication = timedelta(hours=2)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)
@@ -48,7 +48,7 @@ def copying() -> World:
     return made
 
 
-def included() -> World:
+def included() -> SimulatedWorld:
     made = copying()
     made.ports.clock.advance(timedelta(hours=3))
     version = scenes.active(made, BASE).value.version
@@ -67,11 +67,11 @@ STAGES = {
 }
 
 
-def cancel(made: World, build: Build, reason: str = "wrong licence") -> Build:
-    return made.factory.cancellations.cancel(build.id, ADMIN, reason)
+def cancel(made: SimulatedWorld, build: Build, reason: str = "wrong licence") -> Build:
+    return made.factory.canceller.cancel(build.id, ADMIN, reason)
 
 
-def groups(made: World, build: Build, *, stage: str | None = None) -> list[str]:
+def groups(made: SimulatedWorld, build: Build, *, stage: str | None = None) -> list[str]:
     return [
         group.name
         for group in made.ports.containers.list_groups()
@@ -80,7 +80,7 @@ def groups(made: World, build: Build, *, stage: str | None = None) -> list[str]:
     ]
 
 
-def left_of(made: World, build: Build) -> list[str]:
+def left_of(made: SimulatedWorld, build: Build) -> list[str]:
     """Everything that a build could leave behind, and has."""
     galleries = made.ports.galleries
     found = [
@@ -95,7 +95,7 @@ def left_of(made: World, build: Build) -> list[str]:
     return [*found, *([] if head.active is None else [f"head of {head.active.build}"])]
 
 
-def demand_cancelled(made: World, build: Build) -> None:
+def demand_cancelled(made: SimulatedWorld, build: Build) -> None:
     """The build is cancelled, has told of it, and nothing of it is there."""
     after = scenes.stored(made, build.id).value
     assert (after.result, after.announce) == (Result.CANCELLED, False)
@@ -105,12 +105,14 @@ def demand_cancelled(made: World, build: Build) -> None:
     assert made.ports.queues.names() == []
 
 
-def rewired(made: World, **ports: Any) -> None:
+def rewired(made: SimulatedWorld, **ports: Any) -> None:
     """The same factory on other implementations of some ports, also for what the host delivers."""
     scenes.rewired(made, **ports)
 
 
-def slow_step(made: World, build: Build, port: str, method: str, overtake: Callable[[], None]) -> None:
+def slow_step(
+    made: SimulatedWorld, build: Build, port: str, method: str, overtake: Callable[[], None]
+) -> None:
     """A step in a handler that others overtake just before it calls this method."""
     slow = _Before(getattr(made.ports, port), method, scenes.once(overtake))
     rewired(made, **{port: slow})
@@ -118,7 +120,7 @@ def slow_step(made: World, build: Build, port: str, method: str, overtake: Calla
     rewired(made)
 
 
-def before_write(made: World, is_meant: Callable[[str], bool], action: Callable[[], object]) -> None:
+def before_write(made: SimulatedWorld, is_meant: Callable[[str], bool], action: Callable[[], object]) -> None:
     """Do something once, just before a build's row of this kind is written."""
     left = [action]
 

@@ -13,7 +13,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.ports import WebAnswer
 from pipeline_core.wire.messages import NotificationMessage
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -21,7 +21,7 @@ HOOK, OTHER = "https://hooks.example.com/a", "https://hooks.example.com/b"
 TAKEN = WebAnswer(status=202, body=b"")
 
 
-def _told_world(*hooks: dict[str, Any]) -> World:
+def _told_world(*hooks: dict[str, Any]) -> SimulatedWorld:
     made = scenes.registered({})
     made.ports.secrets.set("webhook-signing-key", "secret")
     document = fleet.document("rhel9-base", None)
@@ -31,7 +31,7 @@ def _told_world(*hooks: dict[str, Any]) -> World:
     return made
 
 
-def _message(made: World, event: Event) -> NotificationMessage:
+def _message(made: SimulatedWorld, event: Event) -> NotificationMessage:
     """The message about the newest entry of an event."""
     entries = [entry for entry in scenes.images(made).list_journal(BASE, limit=1000) if entry.event is event]
     return NotificationMessage(image=str(BASE), entry=entries[-1].key)

@@ -5,9 +5,9 @@ from typing import Any
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from simulation import rest, world
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 BASE, JAVA = ImageName("rhel9-base"), ImageName("rhel9-java")
 QUARANTINE, LIVE = world.QUARANTINE, world.LIVE
@@ -15,7 +15,7 @@ FIRST = GalleryVersion(9, 20261121, 1)  # what each image of a world at rest has
 NEXT_RELEASE = "9.8.2026062323"
 
 
-def rested(**options: Any) -> World:
+def rested(**options: Any) -> SimulatedWorld:
     """A parent and its child, both current, and nothing to be said against."""
     made = world.make(**options)
     made.register(str(BASE), None)
@@ -25,14 +25,14 @@ def rested(**options: Any) -> World:
     return made
 
 
-def released(made: World) -> World:
+def released(made: SimulatedWorld) -> SimulatedWorld:
     """The same world when a new release was seen and the word of it waits to be delivered."""
     made.publish_release(NEXT_RELEASE)
     made.factory.poller.poll()
     return made
 
 
-def working(made: World, phase: str) -> World:
+def working(made: SimulatedWorld, phase: str) -> SimulatedWorld:
     """The same world when the parent's next build has come to this phase."""
     released(made)
     while not any(build.phase == phase for build in made.safety.builds.values()):
@@ -40,18 +40,18 @@ def working(made: World, phase: str) -> World:
     return made
 
 
-def find(made: World, table: str, partition: str, key: str) -> Row:
+def find(made: SimulatedWorld, table: str, partition: str, key: str) -> Row:
     """A row that has to be there; `key` may be its beginning."""
     rows = [row for row in made.ports.tables.rows(table) if row.partition == partition]
     return next(row for row in rows if row.key.startswith(key))
 
 
-def write(made: World, table: str, row: Row, *, verb: Verb = Verb.INSERT) -> None:
+def write(made: SimulatedWorld, table: str, row: Row, *, verb: WriteKind = WriteKind.INSERT) -> None:
     """As a service would: watched."""
     made.faulty.tables.write(table, [TableWrite(verb=verb, row=row)])
 
 
-def rewrite(made: World, table: str, row: Row, old: str, new: str, *, key: str = "") -> None:
+def rewrite(made: SimulatedWorld, table: str, row: Row, old: str, new: str, *, key: str = "") -> None:
     """Write a row with its text changed, under another key where one is given."""
     text = str(row.cells["value"])
     assert old in text, f"{old} is not in {text}"
@@ -59,4 +59,4 @@ def rewrite(made: World, table: str, row: Row, old: str, new: str, *, key: str =
     if key:
         write(made, table, replace(changed, key=key))
     else:
-        write(made, table, changed, verb=Verb.REPLACE)
+        write(made, table, changed, verb=WriteKind.REPLACE)

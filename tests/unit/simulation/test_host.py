@@ -12,13 +12,13 @@ from pipeline_core.wire.messages import BUILD_STEPS, DISPATCH_REQUESTS, REBUILD_
 from simulation import rest, world
 from simulation.faults import Faults, Killed
 from simulation.host import MAX_DEQUEUE
-from simulation.world import World
+from simulation.world import SimulatedWorld
 
 DISPATCH = '{"schema":1,"reason":"x"}'
 _MINUTE = timedelta(minutes=1)
 
 
-def _with(made: World, **services: Any) -> World:
+def _with(made: SimulatedWorld, **services: Any) -> SimulatedWorld:
     made.host.factory = replace(made.host.factory, **services)
     return made
 
@@ -34,11 +34,11 @@ def _dispatcher(*errors: BaseException) -> Any:
     return SimpleNamespace(dispatch=dispatch)
 
 
-def _deliver(made: World, *, minutes: int = 1) -> None:
+def _deliver(made: SimulatedWorld, *, minutes: int = 1) -> None:
     made.run_until(made.ports.clock.now() + minutes * _MINUTE)
 
 
-def _dispatched(*errors: BaseException) -> World:
+def _dispatched(*errors: BaseException) -> SimulatedWorld:
     made = _with(world.make(), dispatcher=_dispatcher(*errors))
     made.ports.queues.send(DISPATCH_REQUESTS, DISPATCH)
     return made

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.names import ImageName
-from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, Verb
+from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, WriteKind
 from simulation import fleet, rest, world
 from simulation.story import SeedStory
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.simulation.broken import (
     BASE,
     FIRST,
@@ -30,114 +30,114 @@ SECOND = replace(FIRST, sequence=2)
 STRANGER = TaggedResource(id="disks/stranger", type="disks", tags={"imagefactory-build": "other.0.1"})
 
 
-def _forget(made: World, table: str, row: Row) -> None:
-    made.ports.tables.write(table, [TableWrite(verb=Verb.DELETE, row=row)])
+def _forget(made: SimulatedWorld, table: str, row: Row) -> None:
+    made.ports.tables.write(table, [TableWrite(verb=WriteKind.DELETE, row=row)])
 
 
-def _registered_and_not_in_the_fleet(made: World) -> None:
+def _registered_and_not_in_the_fleet(made: SimulatedWorld) -> None:
     made.registered.add(ImageName("ghost"))
 
 
-def _deleted_and_in_the_fleet(made: World) -> None:
+def _deleted_and_in_the_fleet(made: SimulatedWorld) -> None:
     made.registered.discard(JAVA)
 
 
-def _active_at_rest(made: World) -> None:
+def _active_at_rest(made: SimulatedWorld) -> None:
     working(made, "building")
 
 
-def _never_built(made: World) -> None:
+def _never_built(made: SimulatedWorld) -> None:
     made.register("rhel9-vault", None)
 
 
-def _older_release(made: World) -> None:
+def _older_release(made: SimulatedWorld) -> None:
     released(made)
 
 
-def _older_parent(made: World) -> None:
+def _older_parent(made: SimulatedWorld) -> None:
     row = find(made, "images", str(BASE), "head")
     rewrite(made, "images", row, '"sequence":1},"fingerprint"', '"sequence":2},"fingerprint"')
 
 
-def _another_parent(made: World) -> None:
+def _another_parent(made: SimulatedWorld) -> None:
     made.register("rhel9-vault", None)
     made.register(str(JAVA), "rhel9-vault")
 
 
-def _another_origin(made: World) -> None:
+def _another_origin(made: SimulatedWorld) -> None:
     made.register(str(JAVA), None)
 
 
-def _another_content(made: World) -> None:
+def _another_content(made: SimulatedWorld) -> None:
     made.register(str(JAVA), str(BASE), text="edited")
 
 
-def _other_platform_steps(made: World) -> None:
+def _other_platform_steps(made: SimulatedWorld) -> None:
     world.set_platform(made, world.upload(made, "other steps"))
 
 
-def _request_without_answer(made: World) -> None:
+def _request_without_answer(made: SimulatedWorld) -> None:
     made.factory.requests.request(JAVA, world.ADMIN, "asked", "key-1")
 
 
-def _older_period(made: World) -> None:
+def _older_period(made: SimulatedWorld) -> None:
     row = find(made, "images", str(JAVA), "head")
     rewrite(made, "images", row, '"period":0,"request"', '"period":1,"request"')
 
 
-def _not_latest(made: World) -> None:
+def _not_latest(made: SimulatedWorld) -> None:
     made.ports.galleries.set_excluded(LIVE, JAVA, FIRST, excluded=True)
 
 
-def _not_in_live(made: World) -> None:
+def _not_in_live(made: SimulatedWorld) -> None:
     made.ports.galleries.begin_delete(LIVE, JAVA, FIRST)
 
 
-def _group_left(made: World) -> None:
+def _group_left(made: SimulatedWorld) -> None:
     made.ports.containers.create_group(NewContainerGroup(name="left", environment={}, tags={}))
 
 
-def _machine_left(made: World) -> None:
+def _machine_left(made: SimulatedWorld) -> None:
     made.ports.resources.add(replace(STRANGER, id="virtualMachines/left"))
 
 
-def _quarantined_left(made: World) -> None:
+def _quarantined_left(made: SimulatedWorld) -> None:
     shown = made.ports.galleries.find_version(LIVE, JAVA, FIRST)
     assert shown is not None
     made.ports.galleries.add_version(replace(shown, gallery=QUARANTINE))
 
 
-def _never_published_left(made: World) -> None:
+def _never_published_left(made: SimulatedWorld) -> None:
     made.safety.published.discard((str(JAVA), str(FIRST)))
 
 
-def _slot_left(made: World) -> None:
+def _slot_left(made: SimulatedWorld) -> None:
     write(made, "capacity", Row(partition="slots", key="slot:1", cells={}))
 
 
-def _pending_left(made: World) -> None:
+def _pending_left(made: SimulatedWorld) -> None:
     write(made, "index", Row(partition="pending", key="0-rhel9-java", cells={}))
 
 
-def _active_left(made: World) -> None:
+def _active_left(made: SimulatedWorld) -> None:
     write(made, "index", Row(partition="active", key="rhel9-java.97a3d98113c8.1", cells={}))
 
 
-def _stranger_removed(made: World) -> None:
+def _stranger_removed(made: SimulatedWorld) -> None:
     made.ports.resources.add(STRANGER)
     made.strangers.add(STRANGER.id)
     made.ports.resources.begin_delete(STRANGER)
 
 
-def _message_left(made: World) -> None:
+def _message_left(made: SimulatedWorld) -> None:
     made.ports.queues.send("build-steps", "left")
 
 
-def _poison_without_record(made: World) -> None:
+def _poison_without_record(made: SimulatedWorld) -> None:
     made.poisoned.append(("build-steps", "garbage"))
 
 
-def _publication_untold(made: World) -> None:
+def _publication_untold(made: SimulatedWorld) -> None:
     entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("journal:")]
     (row,) = (
         row for row in entries if row.partition == str(JAVA) and "image.published" in str(row.cells["value"])
@@ -145,7 +145,7 @@ def _publication_untold(made: World) -> None:
     _forget(made, "images", row)
 
 
-def _reasons_untold(made: World) -> None:
+def _reasons_untold(made: SimulatedWorld) -> None:
     entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("journal:")]
     (row,) = (
         row for row in entries if row.partition == str(JAVA) and "build.queued" in str(row.cells["value"])
@@ -153,14 +153,14 @@ def _reasons_untold(made: World) -> None:
     _forget(made, "images", row)
 
 
-def _event_lost(made: World) -> None:
+def _event_lost(made: SimulatedWorld) -> None:
     released(made)
     while (taken := made.ports.queues.receive("rebuild-requests")) is not None:
         made.ports.queues.delete("rebuild-requests", taken)
     made.settle()
 
 
-CASES: dict[str, tuple[Callable[[World], None], str]] = {
+CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
     "registered, not in the fleet": (
         _registered_and_not_in_the_fleet,
         r"\(1\) ghost is registered and not in the fleet",

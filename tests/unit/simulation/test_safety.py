@@ -9,7 +9,7 @@ import pytest
 from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation.platform import SimulatedContainers
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.simulation.broken import (
     BASE,
     FIRST,
@@ -26,21 +26,21 @@ from tests.unit.simulation.broken import (
 SECOND = replace(FIRST, sequence=2)
 
 
-def _build_of(made: World, image: str) -> str:
+def _build_of(made: SimulatedWorld, image: str) -> str:
     return next(build.id for build in made.safety.builds.values() if build.image == image)
 
 
-def _go_back(made: World) -> None:
+def _go_back(made: SimulatedWorld) -> None:
     rewrite(made, "images", find(made, "images", str(BASE), "head"), '"minor":6', '"minor":5')
 
 
-def _publish_again(made: World) -> None:
+def _publish_again(made: SimulatedWorld) -> None:
     row = find(made, "images", str(BASE), "build:")
     again = f"{_build_of(made, str(BASE))[:-1]}2"
     rewrite(made, "images", row, _build_of(made, str(BASE)), again, key=f"build:{again}")
 
 
-def _build_twice_at_once(made: World) -> None:
+def _build_twice_at_once(made: SimulatedWorld) -> None:
     row = find(made, "images", str(BASE), "build:")
     text = str(row.cells["value"]).replace('"phase":"finished"', '"phase":"building"')
     running = replace(row, cells={**row.cells, "value": text})
@@ -49,12 +49,12 @@ def _build_twice_at_once(made: World) -> None:
         rewrite(made, "images", running, _build_of(made, str(BASE)), again, key=f"build:{again}")
 
 
-def _hold_too_many_slots(made: World) -> None:
+def _hold_too_many_slots(made: SimulatedWorld) -> None:
     for number in range(made.safety.slots + 1):
         write(made, "capacity", Row(partition="slots", key=f"slot:{number}", cells={}))
 
 
-def _job_of_child(made: World) -> NewContainerGroup:
+def _job_of_child(made: SimulatedWorld) -> NewContainerGroup:
     """The group in which the child's image was built, by another name."""
     for facts in made.ports.blobs.list("jobs", ""):
         digest = facts.name.removesuffix(".json")
@@ -64,7 +64,7 @@ def _job_of_child(made: World) -> NewContainerGroup:
     raise AssertionError("the child was not built")
 
 
-def _run_too_many_groups(made: World) -> None:
+def _run_too_many_groups(made: SimulatedWorld) -> None:
     for number in range(made.safety.slots):
         tags = {"imagefactory-build": f"rhel9-base.97a3d98113c8.{number + 5}"}
         made.ports.containers.create_group(NewContainerGroup(name=f"g{number}", environment={}, tags=tags))
@@ -74,7 +74,7 @@ def _run_too_many_groups(made: World) -> None:
     )
 
 
-def _include(made: World, **changes: object) -> None:
+def _include(made: SimulatedWorld, **changes: object) -> None:
     """Let another version of the parent into latest, with the tags of the first but for some."""
     shown = made.ports.galleries.find_version(LIVE, BASE, FIRST)
     assert shown is not None
@@ -83,52 +83,52 @@ def _include(made: World, **changes: object) -> None:
     made.faulty.galleries.set_excluded(LIVE, BASE, SECOND, excluded=False)
 
 
-def _include_what_nobody_built(made: World) -> None:
+def _include_what_nobody_built(made: SimulatedWorld) -> None:
     _include(made, tags={})
 
 
-def _take_for_own(made: World) -> None:
+def _take_for_own(made: SimulatedWorld) -> None:
     """The parent's build says that the second version is its own."""
     row = find(made, "images", str(BASE), "build:")
     rewrite(made, "images", row, '"sequence":1},"result"', '"sequence":2},"result"')
 
 
-def _include_untested(made: World) -> None:
+def _include_untested(made: SimulatedWorld) -> None:
     _take_for_own(made)
     made.platform.made[str(BASE), str(SECOND)] = (_build_of(made, str(BASE)), 1)
     _include(made)
 
 
-def _include_what_another_attempt_made(made: World) -> None:
+def _include_what_another_attempt_made(made: SimulatedWorld) -> None:
     _take_for_own(made)
     made.platform.proved.add((str(BASE), str(SECOND)))
     made.platform.made[str(BASE), str(SECOND)] = (_build_of(made, str(BASE)), 2)
     _include(made)
 
 
-def _include_without_provenance(made: World) -> None:
+def _include_without_provenance(made: SimulatedWorld) -> None:
     _take_for_own(made)
     made.platform.proved.add((str(BASE), str(SECOND)))
     _include(made, tags={"imagefactory-build": _build_of(made, str(BASE))})
 
 
-def _build_from_what_is_gone(made: World) -> None:
+def _build_from_what_is_gone(made: SimulatedWorld) -> None:
     made.ports.galleries.begin_delete(LIVE, BASE, FIRST)
     made.faulty.containers.create_group(_job_of_child(made))
 
 
-def _build_from_what_was_never_published(made: World) -> None:
+def _build_from_what_was_never_published(made: SimulatedWorld) -> None:
     made.safety.published.discard((str(BASE), str(FIRST)))
     made.faulty.containers.create_group(_job_of_child(made))
 
 
-def _include_with_parent_gone(made: World) -> None:
+def _include_with_parent_gone(made: SimulatedWorld) -> None:
     made.ports.galleries.begin_delete(LIVE, BASE, FIRST)
     made.safety.published.discard((str(JAVA), str(FIRST)))
     made.faulty.galleries.set_excluded(LIVE, JAVA, FIRST, excluded=False)
 
 
-CASES: dict[str, tuple[Callable[[World], None], str]] = {
+CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
     "a root goes back to an older release": (_go_back, r"\(2\) rhel9-base went back to .* 9\.5\.2025112113"),
     "an input is published twice": (_publish_again, r"\(2\) rhel9-base published the input .* again"),
     "an image has two active builds": (_build_twice_at_once, r"\(3\) rhel9-base has 2 active builds"),
@@ -173,7 +173,7 @@ def test_what_must_never_happen_is_named(name: str) -> None:
     assert any(re.match(named, line) for line in made.safety.broken), made.safety.broken
 
 
-def _group(made: World) -> TaggedResource:
+def _group(made: SimulatedWorld) -> TaggedResource:
     (group,) = made.ports.containers.list_groups()
     return TaggedResource(id=f"groups/{group.name}", type="groups", tags=group.tags)
 

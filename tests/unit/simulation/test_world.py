@@ -8,7 +8,7 @@ from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.errors import AlreadyExists
 from simulation import fleet, rest, world
 from simulation.faults import Faults, Killed, Kind
-from simulation.world import FAULTS, RestlessError, World
+from simulation.world import FAULTS, RestlessError, SimulatedWorld
 
 ONE_AT_A_TIME = {
     Kind.LOST: Faults(lost=0.2),
@@ -28,7 +28,7 @@ ONE_AT_A_TIME = {
 }
 
 
-def _stormy(seed: int, faults: Faults) -> World:
+def _stormy(seed: int, faults: Faults) -> SimulatedWorld:
     """A fleet of six, registered in peace, after a storm of two releases, come to rest."""
     made = world.make(seed=seed, faults=faults)
     made.injector.enabled = False

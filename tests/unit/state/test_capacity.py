@@ -14,8 +14,8 @@ from pipeline_core.domain import dispatch
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
-from pipeline_core.ports import Row, TableWrite, Verb
-from pipeline_core.state.capacity import CapacityStore, Ledger, Release, Take
+from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.state.capacity import CapacityStore, Ledger, SlotReleased, SlotTaken
 from tests.unit.domain.factories import NOW
 
 SLOTS, TEAM_SLOTS, PER_HOUR, PER_BURST = 4, 2, 6, 5
@@ -66,7 +66,7 @@ class Dispatching(RuleBasedStateMachine):
         pending = _pending(number, self.teams.get(_pending(number).build, team))
         held = self.store.holds(pending.build)
         for chosen, slot in dispatch.choose([pending], ledger.capacity, TEAM_SLOTS):
-            if self.store.take(slot, chosen, ledger) is Take.TAKEN and not held:
+            if self.store.take(slot, chosen, ledger) is SlotTaken.TAKEN and not held:
                 self.teams[chosen.build] = str(chosen.team)
                 self.created.append(ledger.now)
                 self.bought.add((chosen.build, "build-1"))
@@ -90,7 +90,7 @@ class Dispatching(RuleBasedStateMachine):
     @rule(number=some.integers(0, 9))
     def release(self, number: int) -> None:
         build = _pending(number).build
-        expected = Release.FREED if self.store.holds(build) else Release.NOT_HELD
+        expected = SlotReleased.FREED if self.store.holds(build) else SlotReleased.NOT_HELD
         assert self.store.release(build) is expected
         assert not self.store.holds(build)
         self.teams.pop(build, None)
@@ -125,7 +125,7 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
     ledger = store.read(NOW)
     pending = [_pending(number, team) for number, team in enumerate(teams)]
     for candidate, slot in dispatch.choose(pending, ledger.capacity, TEAM_SLOTS):
-        assert store.take(slot, candidate, ledger) is Take.TAKEN
+        assert store.take(slot, candidate, ledger) is SlotTaken.TAKEN
     allowed = sum(min(count, TEAM_SLOTS) for count in Counter(teams).values())
     assert len(store.holders()) == min(SLOTS, PER_BURST, allowed)
 
@@ -133,24 +133,24 @@ def test_a_pass_never_starts_more_than_slots_teams_and_hours_allow(teams: list[s
 def test_two_passes_cannot_take_one_slot() -> None:
     store = _store()
     first, second = store.read(NOW), store.read(NOW)
-    assert store.take(0, _pending(1), first) is Take.TAKEN
-    assert store.take(0, _pending(2), second) is Take.RACED
+    assert store.take(0, _pending(1), first) is SlotTaken.TAKEN
+    assert store.take(0, _pending(2), second) is SlotTaken.RACED
     assert store.holders() == (_pending(1).build,)
 
 
 def test_two_passes_cannot_pass_the_limit_of_a_team_with_different_slots() -> None:
     store = _store()
-    assert store.take(0, _pending(1), store.read(NOW)) is Take.TAKEN
+    assert store.take(0, _pending(1), store.read(NOW)) is SlotTaken.TAKEN
     first, second = store.read(NOW), store.read(NOW)
-    assert store.take(1, _pending(2), first) is Take.TAKEN
-    assert store.take(2, _pending(3), second) is Take.RACED
+    assert store.take(1, _pending(2), first) is SlotTaken.TAKEN
+    assert store.take(2, _pending(3), second) is SlotTaken.RACED
     assert store.read(NOW).capacity.by_team == {TeamName("ml"): 2}
 
 
 def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
     store = _store()
-    assert store.take(0, _pending(1), store.read(NOW)) is Take.TAKEN
-    assert store.take(1, _pending(1), store.read(NOW)) is Take.HELD
+    assert store.take(0, _pending(1), store.read(NOW)) is SlotTaken.TAKEN
+    assert store.take(1, _pending(1), store.read(NOW)) is SlotTaken.HELD
     capacity = store.read(NOW).capacity
     assert capacity.free_slots == (1, 2, 3)
     assert capacity.by_team == {TeamName("ml"): 1}
@@ -160,8 +160,8 @@ def test_a_build_that_holds_a_slot_keeps_it_and_is_counted_once() -> None:
 def test_several_builds_start_on_one_reading() -> None:
     store = _store()
     ledger = store.read(NOW)
-    assert store.take(0, _pending(1), ledger) is Take.TAKEN
-    assert store.take(1, _pending(2), ledger) is Take.TAKEN
+    assert store.take(0, _pending(1), ledger) is SlotTaken.TAKEN
+    assert store.take(1, _pending(2), ledger) is SlotTaken.TAKEN
     assert store.read(NOW).capacity.creates_left == PER_BURST - 2
 
 
@@ -246,7 +246,7 @@ def test_more_rows_than_one_answer_holds_are_all_counted() -> None:
     )
     ledger = store.read(NOW)
     for number in range(1100):
-        assert store.take(number, _pending(number, f"team-{number % 7}"), ledger) is Take.TAKEN
+        assert store.take(number, _pending(number, f"team-{number % 7}"), ledger) is SlotTaken.TAKEN
     capacity = store.read(NOW).capacity
     assert len(capacity.free_slots) == 100
     assert sum(capacity.by_team.values()) == len(store.holders()) == 1100
@@ -256,9 +256,9 @@ def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
     store = _store()
     ledger = store.read(NOW)
     store.take(0, _pending(1), ledger)
-    assert store.release(_pending(1).build) is Release.FREED
-    assert store.take(0, _pending(2, "pay"), store.read(NOW)) is Take.TAKEN
-    assert store.release(_pending(1).build) is Release.NOT_HELD
+    assert store.release(_pending(1).build) is SlotReleased.FREED
+    assert store.take(0, _pending(2, "pay"), store.read(NOW)) is SlotTaken.TAKEN
+    assert store.release(_pending(1).build) is SlotReleased.NOT_HELD
     assert store.holders() == (_pending(2).build,)
     assert store.read(NOW).capacity.by_team == {TeamName("pay"): 1}
 
@@ -266,7 +266,7 @@ def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
 def test_teams_whose_names_begin_alike_are_counted_apart() -> None:
     store = _store()
     for number, team in enumerate(("pay", "payments", "pay-x")):
-        assert store.take(number, _pending(number, team), store.read(NOW)) is Take.TAKEN
+        assert store.take(number, _pending(number, team), store.read(NOW)) is SlotTaken.TAKEN
     assert set(store.read(NOW).capacity.by_team.values()) == {1}
 
 
@@ -283,7 +283,9 @@ def test_a_release_that_raced_is_to_be_asked_again_unless_it_has_happened(*, hol
     MemoryTables.write(
         tables, "capacity", _store_writes(_pending(1)) if holds else _store_writes(_pending(2))
     )
-    assert _store(tables).release(_pending(1).build) is (Release.RACED if holds else Release.NOT_HELD)
+    assert _store(tables).release(_pending(1).build) is (
+        SlotReleased.RACED if holds else SlotReleased.NOT_HELD
+    )
 
 
 def test_a_creation_that_races_again_and_again_is_to_be_asked_again_and_is_not_counted() -> None:
@@ -312,4 +314,4 @@ def _most(made: Sequence[datetime], span: timedelta) -> int:
 
 
 def _insert(row: Row) -> TableWrite:
-    return TableWrite(verb=Verb.INSERT, row=row)
+    return TableWrite(verb=WriteKind.INSERT, row=row)

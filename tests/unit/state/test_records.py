@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import RebuildEvent
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
@@ -18,7 +18,7 @@ from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import Digest, RebuildToken
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
-from pipeline_core.ports import Row, Verb
+from pipeline_core.ports import Row, WriteKind
 from pipeline_core.state.records import SCHEMA, Codec
 from pipeline_core.state.sources import FollowedSource
 from tests.unit.domain import factories as make
@@ -31,7 +31,7 @@ FULL_HEAD = replace(
         CHILD,
         BASE,
         catalog=("falcon", "other"),
-        on=frozenset({RebuildOn.PARENT}),
+        on=frozenset({RebuildEvent.PARENT}),
         window="Mon-Fri 06:00-20:00 Europe/Amsterdam",
         max_age=timedelta(days=30),
         suspend=True,
@@ -171,5 +171,5 @@ def test_a_write_without_an_etag_inserts_and_one_with_it_replaces() -> None:
     codec = Codec(FollowedSource)
     value = FollowedSource(source=SOURCE, newest=OLD)
     insert, replaced = codec.write("p", "k", value, etag=None), codec.write("p", "k", value, etag="e")
-    assert (insert.verb, insert.row.etag) == (Verb.INSERT, "")
-    assert (replaced.verb, replaced.row.etag) == (Verb.REPLACE, "e")
+    assert (insert.verb, insert.row.etag) == (WriteKind.INSERT, "")
+    assert (replaced.verb, replaced.row.etag) == (WriteKind.REPLACE, "e")

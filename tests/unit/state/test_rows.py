@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import rows
 
 
@@ -26,7 +26,7 @@ def filled(keys: Sequence[str]) -> Counted:
     tables = Counted()
     for key in keys:
         row = Row(partition="p", key=key, cells={})
-        tables.write("t", [TableWrite(verb=Verb.INSERT, row=row)])
+        tables.write("t", [TableWrite(verb=WriteKind.INSERT, row=row)])
     return tables
 
 

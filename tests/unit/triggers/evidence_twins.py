@@ -15,7 +15,7 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.evidence import Kept, Place
+from pipeline_core.services.views.evidence import KeptFile, Place
 from pipeline_core.services.views.views import Compared, EvidenceFile, EvidenceView
 from tests.unit.triggers import views
 
@@ -71,8 +71,8 @@ class Files:
     """The one build's."""
 
     shown: EvidenceView = SHOWN
-    kept: Kept = field(
-        default_factory=lambda: Kept(
+    kept: KeptFile = field(
+        default_factory=lambda: KeptFile(
             name=FILE.name, content=HTML, media_type=FILE.media_type, sha256=HTML_DIGEST
         )
     )
@@ -83,7 +83,7 @@ class Files:
         self._check(identity)
         return self.shown
 
-    def read(self, identity: BuildId, place: Place, name: str) -> Kept:
+    def read(self, identity: BuildId, place: Place, name: str) -> KeptFile:
         self._check(identity)
         self.asked.append((str(place), name))
         return self.kept
@@ -107,11 +107,11 @@ class Versions:
         self.asked.append((str(before), str(after)))
         return self.compared
 
-    def sbom(self, image: ImageName, version: GalleryVersion) -> Kept:
+    def sbom(self, image: ImageName, version: GalleryVersion) -> KeptFile:
         self._check(image)
         self.asked.append(("sbom", str(version)))
         content = b'{"bomFormat": "CycloneDX"}'
-        return Kept(
+        return KeptFile(
             name="sbom.cdx.json",
             content=content,
             media_type="application/vnd.cyclonedx+json",

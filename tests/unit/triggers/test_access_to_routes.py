@@ -186,10 +186,10 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.registrar.documents
         or factory.registrar.removed
         or factory.requests.reasons
-        or factory.cancellations.reasons
+        or factory.canceller.reasons
         or factory.platforms.bundles
         or factory.policy.put_documents
         or factory.poison_review.closed
         or factory.poison_review.asked
-        or factory.restorer.cursors
+        or factory.recovery.cursors
     )

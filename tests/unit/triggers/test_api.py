@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.lineage import LineageError
+from pipeline_core.domain.lineage import LineageProblem
 from pipeline_core.domain.names import ImageName, TeamName
 from tests.unit.triggers import views
 from tests.unit.triggers.asgi_client import AsgiClient
@@ -297,13 +297,13 @@ def test_a_build_is_cancelled_and_shown_as_it_stands(
     answer = admin.post(f"/api/builds/{views.BUILD_ID}/cancel", json=body)
     assert (answer.status_code, answer.headers["Location"]) == (202, f"/api/builds/{views.BUILD_ID}")
     assert (answer.json()["id"], answer.json()["phase"]) == (views.BUILD_ID, "building")
-    assert factory.cancellations.reasons == [reason]
+    assert factory.canceller.reasons == [reason]
 
 
 def test_a_build_that_has_ended_or_never_was_cannot_be_cancelled(
     admin: AsgiClient, factory: TwinFactory
 ) -> None:
-    factory.cancellations.error = PermanentError(ErrorClass.CONFLICT, "it ended as succeeded")
+    factory.canceller.error = PermanentError(ErrorClass.CONFLICT, "it ended as succeeded")
     answer = admin.post(f"/api/builds/{views.BUILD_ID}/cancel")
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:imagefactory:problem:conflict")
     assert admin.post("/api/builds/ml-worker.3fa9c1d20b77.1/cancel").status_code == 404
@@ -316,7 +316,9 @@ def test_lineage_and_builds_and_platform_answer_with_their_views(
 ) -> None:
     factory.queries.lineage_view = replace(
         views.LINEAGE,
-        errors=(LineageError(image=ImageName("lost"), reason="orphan", message="has no registered parent"),),
+        errors=(
+            LineageProblem(image=ImageName("lost"), reason="orphan", message="has no registered parent"),
+        ),
     )
     assert admin.get("/api/lineage").json() == {
         "levels": [["rhel9-base"], ["payments-api"]],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
-from pipeline_core.services.views.evidence import Kept
+from pipeline_core.services.views.evidence import KeptFile
 from tests.unit.triggers import evidence_twins, views
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.twins import TwinFactory
@@ -77,7 +77,7 @@ def test_a_file_is_an_attachment_that_no_browser_renders(reader: AsgiClient, fac
 
 
 def test_a_log_has_no_digest(reader: AsgiClient, factory: TwinFactory) -> None:
-    factory.evidence.kept = Kept(name="log.txt", content=b"x", media_type="text/plain", sha256="")
+    factory.evidence.kept = KeptFile(name="log.txt", content=b"x", media_type="text/plain", sha256="")
     answer = reader.get(f"{EVIDENCE}/build-1/log.txt")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "Repr-Digest" not in answer.headers
@@ -107,7 +107,7 @@ def test_what_names_nothing_reaches_no_store(
     answer = reader.get(path)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert factory.evidence.asked == factory.comparing.asked == []
+    assert factory.evidence.asked == factory.version_diff.asked == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_comparison_has_null_for_what_nobody_knows(reader: AsgiClient, factory
         },
         "simulated": True,
     }
-    assert factory.comparing.asked == [("1.20261120.1", "1.20261121.1")]
+    assert factory.version_diff.asked == [("1.20261120.1", "1.20261121.1")]
 
 
 def test_pages_show_evidence_and_differences_and_run_nothing(

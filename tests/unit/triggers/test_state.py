@@ -20,7 +20,7 @@ def test_a_rebuild_is_taken_step_by_step(client: AsgiClient, factory: TwinFactor
     second = client.post("/api/state/rebuild", json={"after": first["next"], "force": True}, headers=ADMIN)
     assert second.json()["problems"] == [{"image": "app", "message": "is gone"}]
     assert second.json()["next"] is None
-    assert factory.restorer.cursors == [("", False), ("lineage:", True)]
+    assert factory.recovery.cursors == [("", False), ("lineage:", True)]
 
 
 @pytest.mark.parametrize("body", [{"after": "x" * 81}, {"after": 1}, {"force": "yes"}, {"until": ""}])
@@ -28,4 +28,4 @@ def test_a_body_of_another_form_is_refused(
     body: dict[str, object], client: AsgiClient, factory: TwinFactory
 ) -> None:
     assert client.post("/api/state/rebuild", json=body, headers=ADMIN).status_code == 422
-    assert factory.restorer.cursors == []
+    assert factory.recovery.cursors == []

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import RebuildEvent
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -35,8 +35,8 @@ from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
 from pipeline_core.services.policies.policy import PolicyShown
-from pipeline_core.services.recovery.recover import Problem as Unrestored
-from pipeline_core.services.recovery.recover import StepReport
+from pipeline_core.services.recovery.recover import RecoveryProblem as Unrestored
+from pipeline_core.services.recovery.recover import RecoveryReport
 from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
@@ -145,7 +145,7 @@ class Requests:
 
 
 @dataclass
-class Cancellations:
+class Canceller:
     """The one build can be stopped."""
 
     reasons: list[str] = field(default_factory=list)
@@ -243,18 +243,18 @@ class Policies:
 
 
 @dataclass
-class Restorer:
+class Recovery:
     """SecOps only; two steps."""
 
     cursors: list[tuple[str, bool]] = field(default_factory=list)
 
-    def step(self, principal: Principal, after: str, *, force: bool = False) -> StepReport:
+    def step(self, principal: Principal, after: str, *, force: bool = False) -> RecoveryReport:
         if not access.is_admin(principal.roles):
             raise PermanentError(ErrorClass.PERMISSION, "only SecOps rebuilds state")
         self.cursors.append((after, force))
         if not after:
-            return StepReport(restored=("app", "base"), deleted=("old",), after="lineage:")
-        return StepReport(kept=("base",), problems=(Unrestored(image="app", message="is gone"),))
+            return RecoveryReport(recovered=("app", "base"), deleted=("old",), after="lineage:")
+        return RecoveryReport(kept=("base",), problems=(Unrestored(image="app", message="is gone"),))
 
 
 @dataclass
@@ -317,14 +317,14 @@ class TwinFactory:
         self.tokens = Tokens()
         self.registrar = Registrar()
         self.requests = Requests()
-        self.cancellations = Cancellations()
+        self.canceller = Canceller()
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
-        self.restorer = Restorer()
+        self.recovery = Recovery()
         self.policy = Policies()
         self.queries = Queries()
         self.proofs = provenance_twins.Proofs()
-        self.evidence, self.comparing = evidence_twins.Files(), evidence_twins.Versions()
+        self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
         self.reaper = Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
@@ -347,6 +347,6 @@ def _head(name: ImageName, bundle: Digest) -> ImageHead:
         recipe=Digest("ab" * 32),
         bundle=bundle,
         gallery=GalleryName("live"),
-        on=frozenset(RebuildOn),
+        on=frozenset(RebuildEvent),
     )
     return ImageHead(registration=registration, registered_at=views.NOW)

@@ -33,7 +33,7 @@ def router(factory: Provider) -> APIRouter:
     ) -> models.Build:
         """Stop a build: what it made is removed, then it ends as cancelled. Safe to repeat; 409 once it ended."""
         wish = body or models.CancelRequest()
-        build = factory().cancellations.cancel(parse("identity", BuildId, identity), caller, wish.reason)
+        build = factory().canceller.cancel(parse("identity", BuildId, identity), caller, wish.reason)
         response.headers["Location"] = f"/api/builds/{build.id}"
         return models.Build.model_validate(build_view(build))
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.views.evidence import Kept, Place
+from pipeline_core.services.views.evidence import KeptFile, Place
 from triggers.api.evidence_models import Comparison, Evidence
 from triggers.api.parameters import parse
 from triggers.provider import Provider
@@ -48,7 +48,7 @@ def router(factory: Provider) -> APIRouter:
     def read_sbom(name: str, version: str) -> Response:
         """The software bill of materials of a published version, as CycloneDX JSON."""
         image, exact = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
-        return _attachment(factory().comparing.sbom(image, exact), f"{image}-{exact}.cdx.json")
+        return _attachment(factory().version_diff.sbom(image, exact), f"{image}-{exact}.cdx.json")
 
     @routes.get("/api/images/{name}/diff")
     def compare_versions(
@@ -59,12 +59,12 @@ def router(factory: Provider) -> APIRouter:
         """What differs from one published version to another: packages, advisories, compliance."""
         image = parse("name", ImageName, name)
         old, new = parse("from", GalleryVersion.parse, before), parse("to", GalleryVersion.parse, after)
-        return Comparison.model_validate(factory().comparing.diff(image, old, new))
+        return Comparison.model_validate(factory().version_diff.diff(image, old, new))
 
     return routes
 
 
-def _attachment(kept: Kept, name: str) -> Response:
+def _attachment(kept: KeptFile, name: str) -> Response:
     """`name` is made of our own value types and of a name that a report's pattern has let through."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',

@@ -45,7 +45,7 @@ def router(factory: Provider) -> APIRouter:
         after: Annotated[str, Query(alias="to", max_length=64)],
     ) -> HTMLResponse:
         """What differs between two published versions."""
-        found = factory().comparing.diff(
+        found = factory().version_diff.diff(
             parse("name", ImageName, name),
             parse("from", GalleryVersion.parse, before),
             parse("to", GalleryVersion.parse, after),

@@ -20,6 +20,6 @@ def router(factory: Provider) -> APIRouter:
     ) -> models.StateStep:
         """Take one step (send `next` as `after` until it is null); a step may be taken again. SecOps only."""
         wish = body or models.StateRequest()
-        return models.StateStep.model_validate(factory().restorer.step(caller, wish.after, force=wish.force))
+        return models.StateStep.model_validate(factory().recovery.step(caller, wish.after, force=wish.force))
 
     return routes

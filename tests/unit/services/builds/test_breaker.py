@@ -8,7 +8,7 @@ from pipeline_core.domain.claims import COOL_DOWN
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.wire.messages import NotificationMessage
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
 
@@ -17,7 +17,7 @@ BREAKER = (Event.BREAKER_OPENED, Event.BREAKER_CLOSED)
 NEXT, AFTER_NEXT = "9.9.2026072323", "9.10.2026082323"
 
 
-def _fail(made: World, times: int) -> None:
+def _fail(made: SimulatedWorld, times: int) -> None:
     """The same input fails by something that time might mend, again and again."""
     for _ in range(times):
         scenes.look(made, BASE)
@@ -25,7 +25,7 @@ def _fail(made: World, times: int) -> None:
         made.ports.clock.advance(COOL_DOWN)
 
 
-def _opened(**options: object) -> World:
+def _opened(**options: object) -> SimulatedWorld:
     made = scenes.settled(ONE, **options)
     made.platform.failing = {("rhel9-base", "build"): "network"}
     scenes.released(made)
@@ -33,11 +33,11 @@ def _opened(**options: object) -> World:
     return made
 
 
-def _story(made: World) -> list[Event]:
+def _story(made: SimulatedWorld) -> list[Event]:
     return [event for event in scenes.events(made, BASE) if event in BREAKER]
 
 
-def _types(made: World) -> list[str]:
+def _types(made: SimulatedWorld) -> list[str]:
     return [each.type.value for each in made.factory.queries.image(BASE).image.conditions]
 
 
@@ -69,7 +69,7 @@ def test_opening_is_written_with_the_third_failure_or_not_at_all() -> None:
     assert together == [{"build", "claim", "head", "journal"}]
 
 
-def _play(made: World, times: int) -> None:
+def _play(made: SimulatedWorld, times: int) -> None:
     """As `_fail`, by the factory that is wired now."""
     made.host.factory = made.factory
     _fail(made, times)

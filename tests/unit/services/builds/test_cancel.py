@@ -94,7 +94,7 @@ def test_a_build_that_has_ended_otherwise_cannot_be_cancelled() -> None:
 def test_an_unknown_build_cannot_be_cancelled() -> None:
     made = scenes.registered(stops.ONE)
     with pytest.raises(NotFound):
-        made.factory.cancellations.cancel(BuildId("rhel9-base.000000000000.1"), ADMIN, "")
+        made.factory.canceller.cancel(BuildId("rhel9-base.000000000000.1"), ADMIN, "")
 
 
 def test_a_team_cancels_its_own_builds_and_no_others() -> None:
@@ -104,10 +104,10 @@ def test_a_team_cancels_its_own_builds_and_no_others() -> None:
     build = scenes.active(made, ML).value
     rows = made.ports.tables.rows("images")
     with pytest.raises(PermanentError, match="belongs to team ml") as raised:
-        made.factory.cancellations.cancel(build.id, scenes.principal("payments"), "")
+        made.factory.canceller.cancel(build.id, scenes.principal("payments"), "")
     assert raised.value.error_class is ErrorClass.PERMISSION
     assert made.ports.tables.rows("images") == rows
-    assert made.factory.cancellations.cancel(build.id, MEMBER, "").result is Result.CANCELLED
+    assert made.factory.canceller.cancel(build.id, MEMBER, "").result is Result.CANCELLED
 
 
 def test_a_version_leaves_latest_before_it_is_deleted() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.journal import Event
-from simulation.world import LIVE, World
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes, stops
 from tests.unit.services.scenes import BASE
 
@@ -58,7 +58,7 @@ def test_a_process_that_dies_between_any_two_calls_leaves_nothing_behind_either(
 def test_an_end_that_is_written_first_wins() -> None:
     made = stops.included()
     build = scenes.active(made, BASE).value
-    end = made.parts.builds.ending.end
+    end = made.parts.builds.completion.end
     stops.before_write(made, _asks_to_cancel, lambda: end(scenes.stored(made, build.id), Result.SUCCEEDED))
     with pytest.raises(PermanentError, match="ended as succeeded"):
         stops.cancel(made, build)
@@ -159,7 +159,7 @@ class _Died(Exception):
 class _Death:
     """Ports of a process that dies at the call number `at`, if the build has not told of its end by then."""
 
-    def __init__(self, made: World, build: Build, *, at: int) -> None:
+    def __init__(self, made: SimulatedWorld, build: Build, *, at: int) -> None:
         self._made, self._build, self._left = made, build, at
         self.came = False
 

@@ -14,7 +14,7 @@ from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -22,15 +22,15 @@ ONE = {"rhel9-base": None}
 FAILURE = Failure(error_class=ErrorClass.PROVISIONER, message="it broke")
 
 
-def _building(parents: Mapping[str, str | None] = ONE) -> tuple[World, Build]:
+def _building(parents: Mapping[str, str | None] = ONE) -> tuple[SimulatedWorld, Build]:
     made = scenes.registered(parents)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.lose(made)
     return made, build
 
 
-def _end(made: World, build: Build) -> None:
-    made.parts.builds.ending.end(scenes.stored(made, build.id), Result.FAILED, FAILURE)
+def _end(made: SimulatedWorld, build: Build) -> None:
+    made.parts.builds.completion.end(scenes.stored(made, build.id), Result.FAILED, FAILURE)
 
 
 def test_an_end_writes_build_claim_head_and_journal_together() -> None:
@@ -51,7 +51,7 @@ def test_an_end_that_races_changes_nothing() -> None:
     made.ports.clock.advance(timedelta(minutes=20))
     scenes.until(made, lambda: scenes.stored(made, build.id).value.seq > build.seq)
     with pytest.raises(StaleWrite):
-        made.parts.builds.ending.end(old, Result.FAILED, FAILURE)
+        made.parts.builds.completion.end(old, Result.FAILED, FAILURE)
     assert scenes.claim(made, build).outcome is Outcome.IN_FLIGHT
     assert Event.FAILED not in scenes.events(made, BASE)
 
@@ -114,7 +114,7 @@ def test_an_end_that_two_tell_is_noted_and_told_at_least_once() -> None:
     made, build = _building()
     _end(made, build)
     ended = scenes.stored(made, build.id)
-    made.parts.builds.ending.announce(Stored(value=ended.value, etag='W/"0"'))
+    made.parts.builds.completion.announce(Stored(value=ended.value, etag='W/"0"'))
     assert scenes.told(made, "announced-twice", build_id=str(build.id))
 
 

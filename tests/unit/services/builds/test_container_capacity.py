@@ -7,14 +7,14 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.wire.job import BuildReport
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
 
 
-def _now(made: World, build: Build) -> Build:
+def _now(made: SimulatedWorld, build: Build) -> Build:
     return scenes.stored(made, build.id).value
 
 

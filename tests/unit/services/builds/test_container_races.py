@@ -10,7 +10,7 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.ports import ContainerGroup, GroupState
 from pipeline_core.wire.job import BuildReport
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.meanwhile import slow_step
 from tests.unit.services.scenes import BASE
@@ -18,7 +18,7 @@ from tests.unit.services.scenes import BASE
 ONE = {"rhel9-base": None}
 
 
-def _about_to_build() -> tuple[World, Build]:
+def _about_to_build() -> tuple[SimulatedWorld, Build]:
     """A world whose one build is about to create its group; its messages are held back by the test."""
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
@@ -26,7 +26,7 @@ def _about_to_build() -> tuple[World, Build]:
     return made, build
 
 
-def _begins(made: World, build: Build) -> Callable[[], None]:
+def _begins(made: SimulatedWorld, build: Build) -> Callable[[], None]:
     """Another handler creates the group, and its container begins to run."""
 
     def action() -> None:

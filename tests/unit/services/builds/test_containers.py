@@ -11,7 +11,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.ports import GroupState
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
 from simulation.faults import Faults
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, WAIT
 
@@ -19,7 +19,7 @@ ONE = {"rhel9-base": None}
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 
 
-def _running(phase: Phase = Phase.BUILDING, **options: object) -> tuple[World, Build, str]:
+def _running(phase: Phase = Phase.BUILDING, **options: object) -> tuple[SimulatedWorld, Build, str]:
     """A world whose one build has a container that runs; its messages are held back by the test."""
     made = scenes.registered(ONE, **options)
     build = scenes.in_phase(made, BASE, phase)
@@ -34,17 +34,17 @@ def _folder(build: Build) -> str:
     return attempts.folder_of(build)
 
 
-def _vanish(made: World, name: str) -> None:
+def _vanish(made: SimulatedWorld, name: str) -> None:
     made.ports.containers.delete_group(name)
     assert made.ports.containers.find_group(name) is None
 
 
-def _job(made: World, name: str) -> BuildJob:
+def _job(made: SimulatedWorld, name: str) -> BuildJob:
     digest = made.ports.containers.wanted(name).environment["IF_JOB"]
     return BuildJob.from_wire(made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT), digest=digest)
 
 
-def _report(made: World, of: Build, **changes: object) -> None:
+def _report(made: SimulatedWorld, of: Build, **changes: object) -> None:
     now = made.ports.clock.now()
     fields: dict[str, object] = {
         "build": str(of.id),
@@ -60,12 +60,12 @@ def _report(made: World, of: Build, **changes: object) -> None:
     _leave(made, of, report.to_wire())
 
 
-def _leave(made: World, build: Build, content: bytes) -> None:
+def _leave(made: SimulatedWorld, build: Build, content: bytes) -> None:
     name = f"{_folder(build)}/result.json"
     made.ports.blobs.create("builds", name, content, media_type="application/json")
 
 
-def _now(made: World, build: Build) -> Build:
+def _now(made: SimulatedWorld, build: Build) -> Build:
     return scenes.stored(made, build.id).value
 
 

@@ -15,7 +15,7 @@ from pipeline_core.domain.reasons import Lane
 from pipeline_core.ports import TableWrite
 from pipeline_core.state import images as records
 from pipeline_core.wire.messages import StepMessage
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -26,7 +26,7 @@ def _roots(count: int) -> dict[str, str | None]:
     return {f"image-{number:02d}": None for number in range(count)}
 
 
-def _queued(parents: dict[str, str | None], **options: object) -> World:
+def _queued(parents: dict[str, str | None], **options: object) -> SimulatedWorld:
     """A world whose builds all wait for a slot."""
     made = scenes.registered(parents, **options)
     for name in parents:
@@ -35,12 +35,12 @@ def _queued(parents: dict[str, str | None], **options: object) -> World:
     return made
 
 
-def _started(made: World) -> list[str]:
+def _started(made: SimulatedWorld) -> list[str]:
     """The images whose build has a slot, in no order."""
     return sorted(str(build.image) for build in scenes.capacity(made).holders())
 
 
-def _waiting(made: World) -> list[str]:
+def _waiting(made: SimulatedWorld) -> list[str]:
     return [str(row.value.build.image) for row in scenes.index(made).pending(limit=100)]
 
 
@@ -240,7 +240,7 @@ def test_a_build_that_another_pass_started_keeps_its_slot() -> None:
     assert _waiting(made) == []
 
 
-def _cannot_begin(made: World) -> None:
+def _cannot_begin(made: SimulatedWorld) -> None:
     """Every begin of a build meets somebody else's write."""
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
@@ -333,7 +333,7 @@ def test_a_started_build_notes_when_and_a_published_one_how_long_it_took() -> No
     assert head.build_seconds == round((head.current.published_at - began).total_seconds())
 
 
-def _of(made: World, name: str) -> list[Build]:
+def _of(made: SimulatedWorld, name: str) -> list[Build]:
     return scenes.builds(made, ImageName(name))
 
 

@@ -15,7 +15,7 @@ from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.builds import dispatch as dispatching
 from pipeline_core.settings import Limits
 from pipeline_core.wiring.foundation import foundation_of
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 
 GREEDY = TeamName("greedy")
@@ -47,7 +47,7 @@ class CountedTables:
         return self.inner.write(table, writes)
 
 
-def _counted(made: World, *, slots: int, team_slots: int = 100, **named: Any) -> CountedTables:
+def _counted(made: SimulatedWorld, *, slots: int, team_slots: int = 100, **named: Any) -> CountedTables:
     """The same world with other limits, on tables that are counted."""
     tables = CountedTables(inner=made.ports.tables, **named)
     ports: Any = replace(made.ports, tables=tables)  # type: ignore[arg-type]  # the same Protocol
@@ -56,7 +56,7 @@ def _counted(made: World, *, slots: int, team_slots: int = 100, **named: Any) ->
     return tables
 
 
-def _queued(count: int) -> World:
+def _queued(count: int) -> SimulatedWorld:
     made = scenes.registered({f"image-{number:02d}": None for number in range(count)})
     for number in range(count):
         scenes.look(made, ImageName(f"image-{number:02d}"))
@@ -64,7 +64,7 @@ def _queued(count: int) -> World:
     return made
 
 
-def _crowd(count: int) -> World:
+def _crowd(count: int) -> SimulatedWorld:
     """So many builds of one team wait, and behind them one of another team."""
     made = scenes.settled({"rhel9-base": None})
     names = [f"a-{number:02d}" for number in range(count)]
@@ -78,26 +78,26 @@ def _crowd(count: int) -> World:
     return made
 
 
-def _started(made: World) -> list[str]:
+def _started(made: SimulatedWorld) -> list[str]:
     return sorted(str(build.image) for build in scenes.capacity(made).holders())
 
 
-def _parked(made: World) -> list[str]:
+def _parked(made: SimulatedWorld) -> list[str]:
     return [str(row.value.build.image) for row in scenes.index(made).parked(GREEDY, limit=100)]
 
 
-def _waiting(made: World) -> list[str]:
+def _waiting(made: SimulatedWorld) -> list[str]:
     return [str(row.value.build.image) for row in scenes.index(made).pending(limit=100)]
 
 
-def _make_late(made: World, image: str) -> None:
+def _make_late(made: SimulatedWorld, image: str) -> None:
     """What the sweep does about a build that has waited long."""
     build = scenes.active(made, ImageName(image)).value
     row = dispatch.row_of(build, build.created_at + LATE_AFTER)
     scenes.index(made).add_pending(row, again=True)
 
 
-def _end_one(made: World, image: str) -> None:
+def _end_one(made: SimulatedWorld, image: str) -> None:
     scenes.capacity(made).release(scenes.active(made, ImageName(image)).value.id)
 
 

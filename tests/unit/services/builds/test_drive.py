@@ -8,21 +8,21 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.wire.messages import StepMessage
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes, stops
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
 
 
-def _building(**options: object) -> tuple[World, Build]:
+def _building(**options: object) -> tuple[SimulatedWorld, Build]:
     made = scenes.registered(ONE, **options)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.lose(made)
     return made, build
 
 
-def _steps(made: World) -> list[StepMessage]:
+def _steps(made: SimulatedWorld) -> list[StepMessage]:
     return [StepMessage.from_wire(text) for text in scenes.texts(made, "build-steps")]
 
 
@@ -184,7 +184,7 @@ def test_a_finished_build_that_has_told_of_its_end_says_nothing_more() -> None:
 class _SilentOnPublish:
     """Queues that raise once when a publication is told."""
 
-    def __init__(self, made: World, errors: list[Exception]) -> None:
+    def __init__(self, made: SimulatedWorld, errors: list[Exception]) -> None:
         self._queues = made.ports.queues
         self._errors = errors
 

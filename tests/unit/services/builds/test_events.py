@@ -6,14 +6,14 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.wire import messages
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
 
 
-def _running() -> tuple[World, Build]:
+def _running() -> tuple[SimulatedWorld, Build]:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.step(made, build)

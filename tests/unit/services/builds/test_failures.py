@@ -9,7 +9,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.domain.sources import ParentVersion
-from simulation.world import LIVE, World
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, ML, PAYMENTS, PYTHON, VAULT
 
@@ -20,7 +20,7 @@ GATES = {
 }
 
 
-def _release_with(failing: dict[tuple[str, str], str]) -> World:
+def _release_with(failing: dict[tuple[str, str], str]) -> SimulatedWorld:
     made = scenes.settled()
     made.platform.failing = failing
     scenes.released(made)

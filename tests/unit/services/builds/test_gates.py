@@ -11,10 +11,10 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import policy_documents as policies
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -26,7 +26,7 @@ def _gates(build: Build) -> dict[str, Verdict]:
     return {verdict.gate: verdict for verdict in build.verdicts}
 
 
-def _judged(made: World, build: Build, score: float) -> dict[str, Verdict]:
+def _judged(made: SimulatedWorld, build: Build, score: float) -> dict[str, Verdict]:
     """What the gates would say today of this build with another score."""
     now = made.ports.clock.now()
     checks = tuple(
@@ -116,7 +116,7 @@ def test_where_nothing_is_known_of_the_parents_version_the_verdict_says_so() -> 
     )
     assert "no score of it is known" in _judged(made, java, 1)["ratchet"].evidence
     row = Row(partition=str(BASE), key=f"build:{base.id}", cells={}, etag=scenes.stored(made, base.id).etag)
-    made.ports.tables.write(records.TABLE, [TableWrite(verb=Verb.DELETE, row=row)])
+    made.ports.tables.write(records.TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
     found = _judged(made, java, 1)["ratchet"]
     assert found.passed
     assert "no score of it is known" in found.evidence

@@ -8,7 +8,7 @@ import pytest
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.images import ImageHead
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE
@@ -16,7 +16,7 @@ from tests.unit.services.scenes import BASE
 ONE = {"rhel9-base": None}
 
 
-def _refused() -> World:
+def _refused() -> SimulatedWorld:
     """A base that scored 85 of at least 90, for fifteen rules."""
     made = scenes.registered(ONE)
     made.platform.scores = {"rhel9-base": 85}
@@ -35,7 +35,7 @@ def _waiver(number: int) -> dict[str, str]:
     }
 
 
-def _register(made: World, **changes: Any) -> ImageHead:
+def _register(made: SimulatedWorld, **changes: Any) -> ImageHead:
     document = fleet.document("rhel9-base", None)
     document["metadata"] |= changes.pop("metadata", {})
     document["spec"]["verify"]["compliance"] |= changes
@@ -82,7 +82,7 @@ def test_what_failed_in_a_stage_is_not_renewed_by_a_waiver() -> None:
     assert [build.result for build in scenes.builds(made, BASE)] == [Result.FAILED]
 
 
-def _floored(**floor: Any) -> World:
+def _floored(**floor: Any) -> SimulatedWorld:
     """A base that reached its own goal of 90 and not SecOps' floor."""
     made = scenes.registered(ONE)
     policies.put(made, compliance=floor)
@@ -92,7 +92,7 @@ def _floored(**floor: Any) -> World:
     return made
 
 
-def _swept(made: World) -> list[Result | None]:
+def _swept(made: SimulatedWorld) -> list[Result | None]:
     """What the builds ended with, after the next sweep and all that follows of it."""
     made.ports.clock.advance(timedelta(minutes=10))
     made.factory.sweeper.sweep()

@@ -13,9 +13,9 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Take
+from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.wire.messages import PublishedMessage
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -24,7 +24,7 @@ ONE = {"rhel9-base": None}
 
 def _publishing(
     *, replication: timedelta = timedelta(minutes=3), fails_with: str = ""
-) -> tuple[World, Build, GalleryVersion]:
+) -> tuple[SimulatedWorld, Build, GalleryVersion]:
     """A world whose one build is proven and being copied; its messages are held back by the test."""
     made = scenes.registered(ONE)
     made.ports.galleries.replication, made.ports.galleries.fails_with = replication, fails_with
@@ -35,17 +35,17 @@ def _publishing(
     return made, build, build.version
 
 
-def _live(made: World, version: GalleryVersion) -> GalleryImageVersion | None:
+def _live(made: SimulatedWorld, version: GalleryVersion) -> GalleryImageVersion | None:
     return made.ports.galleries.find_version(LIVE, BASE, version)
 
 
-def _left(made: World) -> list[GalleryImageVersion]:
+def _left(made: SimulatedWorld) -> list[GalleryImageVersion]:
     """What is in the live gallery and in quarantine."""
     galleries = made.ports.galleries
     return [*galleries.list_versions(LIVE, BASE), *galleries.list_versions(QUARANTINE, BASE)]
 
 
-def _after(made: World, build: Build) -> Build:
+def _after(made: SimulatedWorld, build: Build) -> Build:
     return scenes.stored(made, build.id).value
 
 
@@ -243,7 +243,7 @@ def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_here() -
     made.ports.galleries.begin_delete(LIVE, BASE, build.version)  # as if the copy had not been begun
     capacity = scenes.capacity(made)
     pending = PendingBuild(key="k", build=build.id, team=build.team)
-    assert capacity.take(0, pending, capacity.read(made.ports.clock.now())) is Take.TAKEN
+    assert capacity.take(0, pending, capacity.read(made.ports.clock.now())) is SlotTaken.TAKEN
     scenes.step(made, build)
     assert not capacity.holds(build.id)
 
@@ -307,7 +307,7 @@ def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
     scenes.rewired(made, galleries=galleries)
     made.ports.galleries.deletion = timedelta(minutes=10)
     scenes.step(made, build)
-    made.factory.cancellations.cancel(build.id, scenes.ADMIN, "no longer needed")
+    made.factory.canceller.cancel(build.id, scenes.ADMIN, "no longer needed")
     made.drain()
     ended = _after(made, build)
     assert (ended.result, ended.announce) == (Result.CANCELLED, False)

@@ -6,18 +6,18 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.state import images as records
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
 
 
-def _projection(made: World) -> Projection:
+def _projection(made: SimulatedWorld) -> Projection:
     return made.base.effects.projection
 
 
-def _fail_more(made: World, failures: int) -> ImageHead:
+def _fail_more(made: SimulatedWorld, failures: int) -> ImageHead:
     """Commit a head that differs, without any copy of it."""
     stored = scenes.images(made).get_head(BASE)
     changed = replace(stored.value, failures=failures)
@@ -25,7 +25,7 @@ def _fail_more(made: World, failures: int) -> ImageHead:
     return changed
 
 
-def _copied(made: World) -> dict[ImageName, int]:
+def _copied(made: SimulatedWorld) -> dict[ImageName, int]:
     return {head.name: head.failures for head in scenes.index(made).fleet().heads}
 
 

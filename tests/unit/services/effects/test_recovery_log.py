@@ -7,7 +7,7 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, T
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.state.unlogged import UnloggedStore
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -16,11 +16,11 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 DEAD = TransientError(ErrorClass.NETWORK, "the host died")
 
 
-def _recovery_log(made: World) -> RecoveryLog:
+def _recovery_log(made: SimulatedWorld) -> RecoveryLog:
     return made.base.effects.recovery_log
 
 
-def _noted(made: World) -> list[str]:
+def _noted(made: SimulatedWorld) -> list[str]:
     return [subject for subject, _ in UnloggedStore(made.ports.tables).list()]
 
 
@@ -108,7 +108,7 @@ def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: st
     assert _noted(made) == []
     before = (losses.heads(made), scenes.sources(made).find_platform())
     losses.lose_tables(made)
-    losses.restore(made)
+    losses.recover(made)
     assert {name: head.registration for name, head in losses.heads(made).items()} == {
         name: head.registration for name, head in before[0].items()
     }
@@ -139,7 +139,7 @@ def test_a_publication_is_told_before_its_build_is_over() -> None:
 class _Mute:
     """Blobs that fail once at an entry of the recovery log."""
 
-    def __init__(self, made: World, errors: list[Exception]) -> None:
+    def __init__(self, made: SimulatedWorld, errors: list[Exception]) -> None:
         self._inner = made.ports.blobs
         self._errors = errors
 
@@ -152,11 +152,11 @@ class _Mute:
         self._inner.create(container, name, content, media_type=media_type)
 
 
-def _told(made: World) -> list[str]:
+def _told(made: SimulatedWorld) -> list[str]:
     return [facts.name for facts in made.ports.blobs.list("definitions", "chronicle/")]
 
 
-def _change(made: World, what: str) -> None:
+def _change(made: SimulatedWorld, what: str) -> None:
     match what:
         case "registration":
             made.register("rhel9-java", "rhel9-base", suspend=True)

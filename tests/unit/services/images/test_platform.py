@@ -11,7 +11,7 @@ from pipeline_core.ports import Principal
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -28,7 +28,7 @@ def _catalog(*entries: dict[str, str]) -> dict[str, Any]:
     return {"hosts": ["tools.example.com"], "entries": list(entries)}
 
 
-def _with_tool(made: World, **changes: str) -> None:
+def _with_tool(made: SimulatedWorld, **changes: str) -> None:
     digest = world.upload(made, "platform")
     made.factory.platforms.put(digest, _catalog({**TOOL, **changes}), ADMIN)
 

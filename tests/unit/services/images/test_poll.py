@@ -10,7 +10,7 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.state.sources import FollowedSource
 from pipeline_core.wiring.factory import Factory
-from simulation.world import SOURCE, World
+from simulation.world import SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 
 NEXT = MarketplaceVersion.parse(scenes.NEXT_RELEASE)
@@ -18,7 +18,7 @@ OTHER = MarketplaceSource(publisher="Acme", offer="os", sku="x", location=Region
 ROOTS = {f"root-{number}": None for number in range(7)}
 
 
-def _newest(made: World, source: MarketplaceSource = SOURCE) -> FollowedSource:
+def _newest(made: SimulatedWorld, source: MarketplaceSource = SOURCE) -> FollowedSource:
     found = scenes.sources(made).find(source)
     assert found is not None
     return found.value

@@ -14,10 +14,10 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import LIVE, CampaignId, ImageName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.domain.sources import ParentReference, ParentVersion, SourceVersion
-from pipeline_core.ports import TableWrite, Verb
+from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.state import images as records
 from simulation import fleet, world
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS, SIX
 
@@ -26,7 +26,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 PARENTS = {child: parent for child, parent in fleet.SIX.items() if parent is not None}
 
 
-def _only(made: World, image: ImageName) -> Build:
+def _only(made: SimulatedWorld, image: ImageName) -> Build:
     (build,) = scenes.builds(made, image)
     return build
 
@@ -163,7 +163,7 @@ def test_an_answer_that_was_lost_is_not_taken_for_somebody_elses_build() -> None
     class Lossy(scenes.WatchedTables):
         def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
             made_etags = super().write(table, writes)
-            if writes[0].verb is Verb.REPLACE and any(w.row.key.startswith("build:") for w in writes):
+            if writes[0].verb is WriteKind.REPLACE and any(w.row.key.startswith("build:") for w in writes):
                 raise StaleWrite("the first answer was lost, the client sent it again")
             return made_etags
 

@@ -22,7 +22,7 @@ from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.services.images.register import Registered
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, SOURCE, World
+from simulation.world import ADMIN, SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS, PYTHON
 
@@ -33,7 +33,7 @@ APP = ImageName("app")
 
 
 def _put(
-    made: World,
+    made: SimulatedWorld,
     document: dict[str, Any],
     *,
     name: str | None = None,
@@ -51,7 +51,7 @@ def _put(
     )
 
 
-def _refused(made: World, document: dict[str, Any], **options: Any) -> dict[str, str]:
+def _refused(made: SimulatedWorld, document: dict[str, Any], **options: Any) -> dict[str, str]:
     """The problems by their place; nothing may have been stored."""
     names = [row.key for row in made.ports.tables.rows("images")]
     kept = [facts.name for facts in made.ports.blobs.list("definitions", "")]

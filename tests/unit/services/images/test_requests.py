@@ -13,7 +13,7 @@ from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.reasons import Lane, ReasonKind
 from pipeline_core.ports import Row, TableWrite
 from pipeline_core.state import images as records
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE, JAVA
 
@@ -21,12 +21,12 @@ ONE = {"rhel9-base": None}
 APP = ImageName("app")
 
 
-def _ask(made: World, key: str | None, image: ImageName = BASE) -> str:
+def _ask(made: SimulatedWorld, key: str | None, image: ImageName = BASE) -> str:
     answer = made.factory.requests.request(image, ADMIN, "because", key)
     return str(answer.build or answer.why)
 
 
-def _team_world() -> World:
+def _team_world() -> SimulatedWorld:
     made = scenes.settled(ONE)
     scenes.register_for(made, "app", "rhel9-base", "payments")
     made.drain()
@@ -241,7 +241,7 @@ def _ignore(_decision: object) -> None:
 class _CountedHeads(scenes.WatchedTables):
     """Tables that count the reads of each image's head."""
 
-    def __init__(self, made: World) -> None:
+    def __init__(self, made: SimulatedWorld) -> None:
         super().__init__(inner=made.ports.tables, before=lambda _table, _writes: None)
         self.reads: dict[str, int] = {}
 
@@ -252,7 +252,7 @@ class _CountedHeads(scenes.WatchedTables):
 
 
 @contextmanager
-def _counted(made: World) -> Iterator[dict[str, int]]:
+def _counted(made: SimulatedWorld) -> Iterator[dict[str, int]]:
     """The reads of heads, by image, while the factory of this world works."""
     tables = _CountedHeads(made)
     scenes.rewired(made, tables=tables)

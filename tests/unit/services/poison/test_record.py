@@ -12,10 +12,10 @@ from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.wire.messages import NotificationMessage, RebuildMessage, StepMessage
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
 
@@ -23,15 +23,15 @@ ONE = {"rhel9-base": None}
 LOOK = RebuildMessage(image="rhel9-base").to_wire()
 
 
-def _store(made: World) -> PoisonStore:
+def _store(made: SimulatedWorld) -> PoisonStore:
     return PoisonStore(made.ports.tables)
 
 
-def _kept(made: World) -> tuple[PoisonRecord, ...]:
+def _kept(made: SimulatedWorld) -> tuple[PoisonRecord, ...]:
     return _store(made).page(after="", limit=1000).records
 
 
-def _registered() -> World:
+def _registered() -> SimulatedWorld:
     made = scenes.registered(ONE)
     scenes.lose(made)
     return made
@@ -158,7 +158,7 @@ def test_one_delivery_that_comes_twice_is_one_record_one_line_and_one_notificati
     assert len(_kept(made)) == 2
 
 
-def _survives(made: World, interrupt: str, number: int) -> bool:
+def _survives(made: SimulatedWorld, interrupt: str, number: int) -> bool:
     """Record while the `number`th call of a kind ends the process; True where the process was ended."""
     died = TransientError(ErrorClass.NETWORK, "the process ends here")
     if interrupt == "send":
@@ -261,7 +261,7 @@ def test_rows_that_an_older_release_wrote_are_still_shown_and_dismissed() -> Non
         partition="poison", key="20251121T120000000000-00ff", cells={"queue": "build-steps", "text": "old"}
     )
     odd = Row(partition="poison", key="odd", cells={})
-    made.ports.tables.write("index", [TableWrite(verb=Verb.INSERT, row=each) for each in (old, odd)])
+    made.ports.tables.write("index", [TableWrite(verb=WriteKind.INSERT, row=each) for each in (old, odd)])
     made.factory.poison.record("build-steps", "new")
     assert [record.text for record in _kept(made)] == ["new", "old", ""]
     assert _kept(made)[1].at.isoformat() == "2025-11-21T12:00:00+00:00"

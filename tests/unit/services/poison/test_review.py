@@ -11,7 +11,7 @@ from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.wire.messages import RebuildMessage, StepMessage
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
 
@@ -23,7 +23,7 @@ OF_BASE = RebuildMessage(image="rhel9-base", reason="why").to_wire()
 OF_APP = StepMessage(build="app.000000000000.1", seq=3).to_wire()
 
 
-def _poisoned() -> World:
+def _poisoned() -> SimulatedWorld:
     """One message about SecOps' image, one about a team's, one about nothing."""
     made = scenes.registered(ONE)
     scenes.register_for(made, "app", "rhel9-base", "payments")
@@ -34,16 +34,16 @@ def _poisoned() -> World:
     return made
 
 
-def _key(made: World, text: str) -> str:
+def _key(made: SimulatedWorld, text: str) -> str:
     (key,) = [record.key for record in _records(made) if record.text == text]
     return key
 
 
-def _records(made: World) -> Sequence[PoisonRecord]:
+def _records(made: SimulatedWorld) -> Sequence[PoisonRecord]:
     return PoisonStore(made.ports.tables).page(after="", limit=100).records
 
 
-def _state(made: World, key: str) -> PoisonState:
+def _state(made: SimulatedWorld, key: str) -> PoisonState:
     return PoisonStore(made.ports.tables).get(key).value.state
 
 

@@ -16,7 +16,7 @@ from pipeline_core.state import images as records
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import policy_documents as policies
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
@@ -32,7 +32,7 @@ def _document(name: str, parent: str | None, **compliance: Any) -> dict[str, Any
     return made
 
 
-def _register(made: World, document: dict[str, Any]) -> Registration:
+def _register(made: SimulatedWorld, document: dict[str, Any]) -> Registration:
     name = ImageName(document["metadata"]["name"])
     known = scenes.images(made).find_head(name)
     return made.factory.registrar.register(
@@ -45,13 +45,13 @@ def _register(made: World, document: dict[str, Any]) -> Registration:
     ).head.registration
 
 
-def _problems(made: World, document: dict[str, Any]) -> dict[str, str]:
+def _problems(made: SimulatedWorld, document: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidDocument) as refused:
         _register(made, document)
     return {problem.path: problem.message for problem in refused.value.problems}
 
 
-def _below(made: World, image: ImageName) -> Condition | None:
+def _below(made: SimulatedWorld, image: ImageName) -> Condition | None:
     """The condition, which is the same in the list as for the one image."""
     shown = made.factory.queries.image(image).image.conditions
     (listed,) = [each.conditions for each in made.factory.queries.images().images if each.name == str(image)]
@@ -60,7 +60,7 @@ def _below(made: World, image: ImageName) -> Condition | None:
     return found[0] if found else None
 
 
-def _verify_profiles(made: World, image: ImageName) -> list[str]:
+def _verify_profiles(made: SimulatedWorld, image: ImageName) -> list[str]:
     """What the newest verify job of an image scans by, oldest first."""
     jobs = [
         BuildJob.model_validate_json(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT))

@@ -18,11 +18,11 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.policy import OPEN, ComplianceFloor, PolicyVersion
-from pipeline_core.ports import Principal, Row, TableWrite, Verb
+from pipeline_core.ports import Principal, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import PolicyLost
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.wire.problems import InvalidDocument
-from simulation.world import ADMIN, World
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
@@ -31,7 +31,7 @@ CHAIN = {"rhel9-base": None, "rhel9-java": "rhel9-base", "payments-api": "rhel9-
 GENERAL = ComplianceFloor(profile="cis_server_l1", min_score=80)
 
 
-def _put(made: World, spec: dict[str, Any], expected: str | None, by: Principal = ADMIN) -> int:
+def _put(made: SimulatedWorld, spec: dict[str, Any], expected: str | None, by: Principal = ADMIN) -> int:
     service = made.factory.policy
     shown = service.put(policies.document(**spec), by, expected=expected, create_only=expected is None)
     return shown.version.revision
@@ -225,7 +225,7 @@ def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
     assert made.factory.policy.current() == OPEN
 
 
-def _row(made: World) -> PolicyVersion | None:
+def _row(made: SimulatedWorld) -> PolicyVersion | None:
     found = made.base.records.policies.find_row()
     return None if found is None else found.value
 
@@ -294,15 +294,15 @@ def test_a_note_that_nobody_can_keep_is_tried_again_later() -> None:
         made.factory.policy.current()
 
 
-def test_tables_from_before_the_first_policy_are_mended_by_a_restore() -> None:
+def test_tables_from_before_the_first_policy_are_repaired_by_a_recovery() -> None:
     made = scenes.registered({})
     note = next(row for row in made.ports.tables.rows("index") if row.partition == "policy")
     policies.put(made, maxAge="7d")
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
-    made.ports.tables.write("index", [TableWrite(verb=Verb.INSERT, row=note)])
-    assert made.factory.policy.restore() is True
+    made.ports.tables.write("index", [TableWrite(verb=WriteKind.INSERT, row=note)])
+    assert made.factory.policy.recover() is True
     assert made.factory.policy.current().longest_max_age == timedelta(days=7)
-    assert made.factory.policy.restore() is False
+    assert made.factory.policy.recover() is False
 
 
 class Forgetful(scenes.WatchedTables):

@@ -14,7 +14,7 @@ from pipeline_core.services.provenance.statements import version_id
 from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
 from pipeline_core.wiring.foundation import foundation_of
-from simulation.world import LIVE, World
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.forgeries import FORGERIES, ForgedBlobs, Forgery
 from tests.unit.services.scenes import BASE, WAIT
@@ -22,7 +22,7 @@ from tests.unit.services.scenes import BASE, WAIT
 ONE = {"rhel9-base": None}
 
 
-def _live(made: World) -> GalleryImageVersion:
+def _live(made: SimulatedWorld) -> GalleryImageVersion:
     """The version that the factory published."""
     current = scenes.head(made, BASE).current
     assert current is not None
@@ -31,34 +31,34 @@ def _live(made: World) -> GalleryImageVersion:
     return found
 
 
-def _observe(made: World, live: GalleryImageVersion) -> None:
+def _observe(made: SimulatedWorld, live: GalleryImageVersion) -> None:
     identity = version_id(scenes.deployment_of(made), live.gallery, live.image, live.version)
     made.factory.gallery_events.observe(identity, "Microsoft.Resources.ResourceWriteSuccess")
 
 
-def _alarms(made: World) -> list[str]:
+def _alarms(made: SimulatedWorld) -> list[str]:
     entries = scenes.images(made).list_journal(BASE, limit=1000)
     return [entry.detail for entry in entries if entry.event is Event.UNPROVEN]
 
 
-def _told(made: World) -> int:
+def _told(made: SimulatedWorld) -> int:
     return len(scenes.texts(made, "notification-requests"))
 
 
-def _with(made: World, **changed: Any) -> GalleryImageVersion:
+def _with(made: SimulatedWorld, **changed: Any) -> GalleryImageVersion:
     """The live version as somebody has changed it."""
     changed_version = replace(_live(made), **changed)
     made.ports.galleries.add_version(changed_version)
     return changed_version
 
 
-def _bare(made: World, version: str) -> GalleryImageVersion:
+def _bare(made: SimulatedWorld, version: str) -> GalleryImageVersion:
     foreign = replace(_live(made), version=GalleryVersion.parse(version), tags={})
     made.ports.galleries.add_version(foreign)
     return foreign
 
 
-def _excluding(made: World) -> World:
+def _excluding(made: SimulatedWorld) -> SimulatedWorld:
     """The same factory, told to take what is not proven out of `latest`."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     deployment = replace(scenes.deployment_of(made), excludes_unproven=True)

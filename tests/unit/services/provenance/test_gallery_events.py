@@ -9,7 +9,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.wire.messages import NotificationMessage
-from simulation.world import LIVE, World
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -22,7 +22,7 @@ def _id(gallery: str, image: str, version: str) -> str:
     return f"{GALLERIES}/{gallery}/images/{image}/versions/{version}"
 
 
-def _foreign(made: World, version: str = "9.20990101.1") -> str:
+def _foreign(made: SimulatedWorld, version: str = "9.20990101.1") -> str:
     """Somebody else puts a version into the live gallery."""
     made.ports.galleries.add_version(
         GalleryImageVersion(
@@ -91,7 +91,7 @@ def test_what_is_no_version_in_a_live_gallery_is_a_named_no_op(resource: str) ->
     assert scenes.told(made, "gallery-event-ignored", resource=resource[:300])
 
 
-def _gone_back() -> tuple[World, GalleryVersion]:
+def _gone_back() -> tuple[SimulatedWorld, GalleryVersion]:
     """An image that was edited and edited back: its first version is current again, the second out of `latest`."""
     made = scenes.settled(ONE)
     for text in ("other content", "content"):

@@ -15,7 +15,7 @@ from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.wire.job import BuildReport
 from pipeline_core.wire.provenance import Envelope
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import forgeries, scenes
 from tests.unit.services.forgeries import FORGERIES, ForgedBlobs, Forgery
 from tests.unit.services.scenes import BASE, JAVA
@@ -24,20 +24,20 @@ ONE = {"rhel9-base": None}
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 
 
-def service(made: World) -> Provenance:
+def service(made: SimulatedWorld) -> Provenance:
     return made.parts.provenance.vouching
 
 
-def only_build(made: World, image: ImageName = BASE) -> Build:
+def only_build(made: SimulatedWorld, image: ImageName = BASE) -> Build:
     (build,) = scenes.builds(made, image)
     return build
 
 
-def envelope_of(made: World, build: Build) -> bytes:
+def envelope_of(made: SimulatedWorld, build: Build) -> bytes:
     return made.ports.blobs.read("provenance", f"{build.provenance}.dsse.json", limit=10**6)
 
 
-def statement_of(made: World, build: Build) -> dict[str, Any]:
+def statement_of(made: SimulatedWorld, build: Build) -> dict[str, Any]:
     content = made.ports.blobs.read("provenance", f"{build.provenance}.json", limit=10**6)
     assert scenes.sha256(content) == str(build.provenance)
     assert Envelope.from_wire(envelope_of(made, build)).content() == content
@@ -174,7 +174,7 @@ def test_a_vault_that_does_not_answer_before_the_copy_is_waited_for() -> None:
     assert only_build(made).result is Result.SUCCEEDED
 
 
-def _published_with(forge: Forgery) -> World:
+def _published_with(forge: Forgery) -> SimulatedWorld:
     """A world in which every envelope is read as `forge` makes it."""
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.VERIFYING)
@@ -183,7 +183,7 @@ def _published_with(forge: Forgery) -> World:
     return made
 
 
-def _demand_refusal(made: World, why: str) -> None:
+def _demand_refusal(made: SimulatedWorld, why: str) -> None:
     build = only_build(made)
     assert build.result is Result.FAILED
     assert build.failure is not None

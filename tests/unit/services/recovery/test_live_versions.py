@@ -158,7 +158,7 @@ _WORLD = world.make()
 
 @given(case=_cases())
 @settings(max_examples=150, deadline=None)
-def test_inputs_restored_are_the_inputs_before(case: tuple[bool, BuildInputs, Lane, int]) -> None:
+def test_inputs_recovered_are_the_inputs_before(case: tuple[bool, BuildInputs, Lane, int]) -> None:
     ports = twins([LIVE])
     build = _published(ports, *case)
     found = _reader(ports).look(LIVE, NAME)

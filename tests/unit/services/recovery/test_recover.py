@@ -13,7 +13,7 @@ from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation import fleet, world
-from simulation.world import ADMIN, LIVE, QUARANTINE, World
+from simulation.world import ADMIN, LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services.scenes import BASE, JAVA, SIX
 
@@ -26,8 +26,8 @@ def test_a_fleet_is_current_again_without_a_build_and_follows_the_next_release_o
     made = scenes.settled()
     before, indexed, versions = losses.essence(made), losses.index_keys(made), made.versions()
     losses.lose_tables(made)
-    reports = losses.restore(made)
-    assert losses.restored(reports) == sorted(map(str, SIX))
+    reports = losses.recover(made)
+    assert losses.recovered(reports) == sorted(map(str, SIX))
     assert losses.essence(made) == before
     assert losses.index_keys(made) == indexed
     made.settle()
@@ -51,7 +51,7 @@ def test_claims_of_live_versions_are_there_again() -> None:
     made.register("rhel9-java", "rhel9-base", text="edited")
     made.settle()
     before = {name: losses.claims(made, name) for name in (BASE, JAVA)}
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     for name, claims in before.items():
         after = losses.claims(made, name)
         assert len(after) == len(claims)
@@ -63,7 +63,7 @@ def test_what_was_stale_is_stale_after_and_built_once() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
     scenes.lose(made)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.build_count(made) == 0
     made.settle()
     assert [len(scenes.builds(made, name)) for name in (BASE, JAVA)] == [1, 1]
@@ -74,7 +74,7 @@ def test_a_definition_that_was_edited_and_not_built_is_the_one_in_force() -> Non
     made = scenes.settled(TWO)
     made.register("rhel9-java", "rhel9-base", text="edited")
     edited = scenes.head(made, JAVA).registration
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert scenes.head(made, JAVA).registration == edited
     made.settle()
     assert losses.build_count(made) == 1
@@ -84,7 +84,7 @@ def test_a_definition_that_was_edited_and_not_built_is_the_one_in_force() -> Non
 def test_an_image_that_was_never_built_is_registered_again() -> None:
     made = scenes.settled({"rhel9-base": None})
     made.register("rhel9-java", "rhel9-base")
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert scenes.head(made, JAVA).current is None
     made.settle()
     assert losses.build_count(made) == 1
@@ -96,7 +96,7 @@ def test_a_deleted_image_stays_deleted_and_its_versions_are_not_taken_twice() ->
     old = scenes.head(made, JAVA)
     made.factory.registrar.unregister(JAVA, ADMIN, str(old.registration.definition))
     losses.lose_tables(made)
-    assert [name for report in losses.restore(made) for name in report.deleted] == ["rhel9-java"]
+    assert [name for report in losses.recover(made) for name in report.deleted] == ["rhel9-java"]
     assert sorted(losses.heads(made)) == [BASE]
     made.settle()
     assert losses.build_count(made) == 0
@@ -121,7 +121,7 @@ def test_a_reused_version_is_current_again_though_it_is_not_the_highest() -> Non
     assert before[JAVA].current is not None
     assert before[JAVA].current.version == first.version
     assert len(made.ports.galleries.list_versions(LIVE, JAVA)) == 2
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0
@@ -138,7 +138,7 @@ def test_a_version_that_a_person_took_out_of_latest_stays_out_and_current() -> N
     before = losses.essence(made)
     made.ports.galleries.set_excluded(LIVE, BASE, _version(made, BASE), excluded=True)
     latest = made.ports.galleries.latest(LIVE, BASE)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     made.settle()
     assert losses.essence(made) == before
     assert losses.build_count(made) == 0
@@ -153,12 +153,12 @@ def test_without_a_recovery_log_the_tags_alone_tell_and_a_version_out_of_latest_
     made.ports.galleries.set_excluded(LIVE, JAVA, _version(made, JAVA), excluded=True)
     scenes.rewired(made, blobs=losses.WithoutRecoveryLog(inner=made.ports.blobs))
     losses.lose_tables(made)
-    assert losses.restored(losses.restore(made)) == ["rhel9-base", "rhel9-java"]
-    restored = scenes.head(made, BASE)
-    assert restored.registration == before[BASE].registration
-    assert restored.current is not None
+    assert losses.recovered(losses.recover(made)) == ["rhel9-base", "rhel9-java"]
+    recovered = scenes.head(made, BASE)
+    assert recovered.registration == before[BASE].registration
+    assert recovered.current is not None
     assert before[BASE].current is not None
-    assert restored.current.inputs == before[BASE].current.inputs
+    assert recovered.current.inputs == before[BASE].current.inputs
     made.settle()
     assert losses.build_count(made) == 0
     assert scenes.rest_of(made, JAVA) == "blocked"
@@ -171,7 +171,7 @@ def test_a_request_is_remembered_with_its_token() -> None:
     made.settle()
     before = losses.essence(made)
     assert before[JAVA].request is not None
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0
@@ -198,7 +198,7 @@ def test_the_catalog_and_a_staged_tool_are_told_by_recovery_log_and_provenance()
     before, platform = losses.essence(made), scenes.sources(made).find_platform()
     assert before[BASE].current is not None
     assert before[BASE].current.inputs.catalog == (("falcon", "7.18.0", SHA),)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.essence(made) == before
     assert scenes.sources(made).find_platform() == platform
     assert scenes.sources(made).platform_revision() == 2
@@ -211,7 +211,7 @@ def test_a_withdrawn_upstream_version_makes_nothing_stale() -> None:
     made.settle()
     before = losses.essence(made)
     made.ports.marketplace.withdraw(world.SOURCE, MarketplaceVersion.parse(scenes.NEXT_RELEASE))
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     made.factory.poller.poll()
     made.settle()
     assert losses.build_count(made) == 0
@@ -226,7 +226,7 @@ def test_a_refresh_period_that_is_no_longer_asked_for_does_not_go_back() -> None
     made.settle()
     before = losses.essence(made)
     assert before[BASE].period > 0
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     made.settle()
     assert losses.essence(made) == before
     assert losses.build_count(made) == 0
@@ -240,7 +240,7 @@ def test_a_build_that_ran_is_followed_by_one_under_an_id_and_a_version_of_its_ow
     scenes.until(made, lambda: phase is not Phase.BUILDING or bool(made.ports.containers.names()))
     lost = scenes.active(made, BASE).value
     losses.lose_tables(made)
-    losses.restore(made)
+    losses.recover(made)
     made.factory.poller.poll()
     made.settle()
     assert {scenes.rest_of(made, name) for name in (BASE, JAVA)} == {"current"}
@@ -259,7 +259,7 @@ def test_a_copy_that_was_complete_is_let_in_and_not_built_again() -> None:
     scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, lost.version) is not None)  # type: ignore[arg-type]
     made.ports.clock.advance(made.ports.galleries.replication)
     losses.lose_tables(made)
-    losses.restore(made)
+    losses.recover(made)
     made.factory.poller.poll()
     made.settle()
     assert scenes.builds(made, BASE) == []
@@ -271,7 +271,7 @@ def test_an_input_that_failed_for_good_stays_blocked() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "verify"): "hygiene"})
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
     assert losses.build_count(made) == 0
@@ -281,7 +281,7 @@ def test_a_step_that_failed_for_good_stays_blocked() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "provisioner"})
     made.settle()
     assert scenes.rest_of(made, BASE) == "blocked"
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     (claim,) = losses.claims(made, BASE)
     assert claim.outcome is Outcome.FAILED
     assert claim.detail == "the simulated provisioner failed"
@@ -303,7 +303,7 @@ def test_a_version_that_is_only_in_quarantine_is_never_taken_again() -> None:
             excluded_from_latest=True,
         )
     )
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     last = scenes.head(made, BASE).last_version
     assert taken is not None
     assert last is not None
@@ -319,11 +319,11 @@ def test_an_image_of_which_a_live_version_cannot_be_believed_is_left_and_told() 
     tags = {**found.tags, "imagefactory-period": "7"}
     made.ports.galleries.add_version(replace(found, tags=tags))
     losses.lose_tables(made)
-    reports = losses.restore(made)
-    assert losses.restored(reports) == ["rhel9-base"]
+    reports = losses.recover(made)
+    assert losses.recovered(reports) == ["rhel9-base"]
     assert "is not proven: the tags have the digest" in losses.problems(reports)["rhel9-java"]
     made.ports.galleries.add_version(found)
-    assert losses.restored(losses.restore(made, force=True)) == ["rhel9-java"]
+    assert losses.recovered(losses.recover(made, force=True)) == ["rhel9-java"]
     made.settle()
     assert losses.build_count(made) == 0
 
@@ -339,11 +339,11 @@ def test_an_image_that_was_registered_before_the_loss_and_lost_its_race_does_not
             JAVA, fleet.document("rhel9-java", "rhel9-base"), digest, ADMIN, expected=None, create_only=True
         )
     before = losses.essence(made)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.essence(made) == before
 
 
-def _version(made: World, image: ImageName) -> GalleryVersion:
+def _version(made: SimulatedWorld, image: ImageName) -> GalleryVersion:
     current = scenes.head(made, image).current
     assert current is not None
     return current.version

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.names import ImageName
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services.losses import Calls, Died
 from tests.unit.services.scenes import BASE, JAVA
@@ -15,7 +15,7 @@ GONE = ImageName("rhel9-gone")
 BUNDLES = 12  # a share of the moments each, so that no case is long
 
 
-def _lost() -> World:
+def _lost() -> SimulatedWorld:
     """Two images that are current, one that was deleted, one that is stale; and then no records."""
     made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base", "rhel9-gone": "rhel9-base"})
     gone = scenes.head(made, GONE)
@@ -26,7 +26,7 @@ def _lost() -> World:
     return made
 
 
-def _rows(made: World) -> list[tuple[str, str, str]]:
+def _rows(made: SimulatedWorld) -> list[tuple[str, str, str]]:
     """What is there, but for journals and for versions of clocks."""
     return [
         (table, row.partition, row.key)
@@ -39,7 +39,7 @@ def _rows(made: World) -> list[tuple[str, str, str]]:
 def _moments() -> int:
     made, calls = _lost(), Calls()
     losses.counted(made, calls)
-    losses.restore(made)
+    losses.recover(made)
     return calls.count
 
 
@@ -51,12 +51,12 @@ def test_there_are_moments_to_die_at() -> None:
 @pytest.mark.parametrize("share", range(BUNDLES))
 def test_whenever_it_dies_the_next_run_ends_alike(share: int, after: bool) -> None:
     expected = _lost()
-    losses.restore(expected)
+    losses.recover(expected)
     for fatal in range(1 + share, _moments() + 1, BUNDLES):
         made = _lost()
         losses.counted(made, Calls(fatal=fatal, after=after))
         with contextlib.suppress(Died):
-            losses.restore(made)
+            losses.recover(made)
         scenes.lose(made)
         scenes.rewired(made)
         made.factory.poller.poll()
@@ -64,7 +64,7 @@ def test_whenever_it_dies_the_next_run_ends_alike(share: int, after: bool) -> No
         made.drain()
         if scenes.sources(made).find_platform() is None:
             assert losses.build_count(made) == 0, fatal
-        assert losses.problems(losses.restore(made, force=True)) == {}
+        assert losses.problems(losses.recover(made, force=True)) == {}
         if losses.build_count(made) == 0:
             assert _rows(made) == _rows(expected), fatal
         made.settle()

@@ -7,8 +7,8 @@ import pytest
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.policy import OPEN, PolicyVersion
-from pipeline_core.ports import TableWrite, Verb
-from simulation.world import ADMIN, World
+from pipeline_core.ports import TableWrite, WriteKind
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE, JAVA, SIX
@@ -17,15 +17,15 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 SPEC = {"compliance": policies.FLOOR, "bases": {"rhel9-base": {"minScore": 90}}, "maxAge": "30d"}
 
 
-def _history(made: World) -> tuple[PolicyVersion, ...]:
+def _history(made: SimulatedWorld) -> tuple[PolicyVersion, ...]:
     return made.factory.policy.versions(limit=200)
 
 
-def _lose_policy(made: World) -> None:
+def _lose_policy(made: SimulatedWorld) -> None:
     """Its rows alone; no message."""
     for row in made.ports.tables.rows("index"):
         if row.partition == "policy":
-            made.ports.tables.write("index", [TableWrite(verb=Verb.DELETE, row=row)])
+            made.ports.tables.write("index", [TableWrite(verb=WriteKind.DELETE, row=row)])
 
 
 def test_the_policy_is_in_force_again_with_its_history_and_nothing_is_built() -> None:
@@ -39,7 +39,7 @@ def test_the_policy_is_in_force_again_with_its_history_and_nothing_is_built() ->
     before, history, policy = losses.essence(made), _history(made), made.factory.policy.current()
     indexed = losses.index_keys(made)
     assert [version.revision for version in history] == [2, 1]
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert _history(made) == history
     assert made.factory.policy.current() == policy
     assert losses.essence(made) == before
@@ -56,7 +56,7 @@ def test_the_first_step_brings_the_policy_back() -> None:
     made = scenes.settled()
     policies.put(made, maxAge="20d")
     losses.lose_tables(made)
-    made.factory.restorer.step(ADMIN, "")
+    made.factory.recovery.step(ADMIN, "")
     assert made.factory.policy.current().longest_max_age == timedelta(days=20)
     assert len(losses.heads(made)) == len(SIX)
 
@@ -69,7 +69,7 @@ def test_while_the_policy_alone_is_lost_a_gate_waits_and_goes_on_when_it_is_back
     _lose_policy(made)
     made.run_until(made.ports.clock.now() + timedelta(hours=1))
     assert scenes.active(made, BASE).value.phase is Phase.VERIFYING
-    assert losses.problems(losses.restore(made, force=True)) == {}
+    assert losses.problems(losses.recover(made, force=True)) == {}
     made.settle()
     (build,) = scenes.builds(made, BASE)
     assert build.result is Result.SUCCEEDED
@@ -80,7 +80,7 @@ def test_what_is_there_is_not_replaced_by_what_the_recovery_log_tells() -> None:
     made = scenes.registered({})
     policies.put(made, maxAge="20d")
     before = _history(made)
-    assert made.factory.policy.restore() is False
+    assert made.factory.policy.recover() is False
     assert _history(made) == before
 
 
@@ -95,7 +95,7 @@ def test_versions_that_remained_stay_and_the_newest_is_in_force() -> None:
         only=lambda row: row.partition == "policy" and row.key in ("current", "version:9999999997"),
     )
     assert [version.revision for version in _history(made)] == [3, 1]
-    assert made.factory.policy.restore() is True
+    assert made.factory.policy.recover() is True
     assert _history(made) == before
     assert made.factory.policy.current().longest_max_age == timedelta(days=7)
 
@@ -106,15 +106,15 @@ def test_a_long_history_comes_back_in_parts() -> None:
         policies.put(made, maxAge=f"{1 + number}d")
     before = _history(made)
     _lose_policy(made)
-    assert made.factory.policy.restore() is True
+    assert made.factory.policy.recover() is True
     assert _history(made) == before
 
 
 def test_where_there_was_no_policy_none_is_made_up() -> None:
     made = scenes.settled(TWO)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert made.factory.policy.current() == OPEN
-    assert made.factory.policy.restore() is False
+    assert made.factory.policy.recover() is False
 
 
 def test_a_recovery_log_that_cannot_be_read_does_not_bring_an_older_policy_back() -> None:
@@ -125,17 +125,17 @@ def test_a_recovery_log_that_cannot_be_read_does_not_bring_an_older_policy_back(
     )
     losses.lose_tables(made)
     with pytest.raises(PermanentError, match="cannot be restored"):
-        made.factory.restorer.step(ADMIN, "")
+        made.factory.recovery.step(ADMIN, "")
 
 
-def test_one_who_restores_at_the_same_moment_changes_nothing() -> None:
+def test_one_who_recovers_at_the_same_moment_changes_nothing() -> None:
     made = scenes.registered({})
     policies.put(made, maxAge="20d")
     before = _history(made)
     _lose_policy(made)
     other = made.factory.policy
     watched = scenes.WatchedTables(inner=made.ports.tables, before=lambda *_: first())
-    first = scenes.once(lambda: other.restore() or None)
+    first = scenes.once(lambda: other.recover() or None)
     scenes.rewired(made, tables=watched)
-    assert made.factory.policy.restore() is False
+    assert made.factory.policy.recover() is False
     assert _history(made) == before

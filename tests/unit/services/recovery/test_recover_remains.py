@@ -14,12 +14,12 @@ SHA = "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
 THREE = {**TWO, "payments-api": "rhel9-java"}
 
 
-def test_restoring_twice_changes_nothing() -> None:
+def test_recovering_twice_changes_nothing() -> None:
     made = scenes.settled()
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     rows = {table: made.ports.tables.rows(table) for table in losses.TABLES}
-    reports = losses.restore(made, force=True)
-    assert losses.restored(reports) == []
+    reports = losses.recover(made, force=True)
+    assert losses.recovered(reports) == []
     assert [name for report in reports for name in report.kept] == sorted(map(str, SIX))
     for table in ("images", "capacity"):
         assert made.ports.tables.rows(table) == rows[table]
@@ -30,7 +30,7 @@ def test_restoring_twice_changes_nothing() -> None:
 def test_a_factory_that_has_its_records_is_left_alone() -> None:
     made = scenes.settled(TWO)
     with pytest.raises(PermanentError, match="nothing is rebuilt") as refused:
-        made.factory.restorer.step(ADMIN, "")
+        made.factory.recovery.step(ADMIN, "")
     assert refused.value.error_class is ErrorClass.CONFLICT
 
 
@@ -43,7 +43,7 @@ def test_what_remains_is_not_overwritten(tables: tuple[str, ...]) -> None:
     )
     indexed = losses.index_keys(made)
     losses.lose_tables(made, *tables)
-    assert losses.problems(losses.restore(made, force=True)) == {}
+    assert losses.problems(losses.recover(made, force=True)) == {}
     assert losses.essence(made) == before
     assert losses.index_keys(made) == indexed
     for table in {*kept} - {"index"}:
@@ -57,7 +57,7 @@ def test_a_build_whose_index_is_lost_goes_on() -> None:
     made = scenes.registered({"rhel9-base": None})
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     losses.lose_tables(made, "index")
-    losses.restore(made)
+    losses.recover(made)
     assert list(scenes.index(made).active()) == [build.id]
     made.settle()
     assert scenes.stored(made, build.id).value.is_finished
@@ -71,7 +71,7 @@ def test_nobody_registers_anew_what_is_only_lost() -> None:
         made.register("rhel9-base", None)
     with pytest.raises(PermanentError, match="state rebuild"):
         scenes.set_platform(made, "new steps")
-    losses.restore(made)
+    losses.recover(made)
     scenes.set_platform(made, "new steps")
     made.register("rhel9-base", None, text="edited")
     made.settle()
@@ -83,7 +83,7 @@ def test_only_secops_rebuilds_state(caller: Principal) -> None:
     made = scenes.settled({"rhel9-base": None})
     losses.lose_tables(made)
     with pytest.raises(PermanentError) as refused:
-        made.factory.restorer.step(caller, "")
+        made.factory.recovery.step(caller, "")
     assert refused.value.error_class is ErrorClass.PERMISSION
     assert losses.heads(made) == {}
 
@@ -93,18 +93,18 @@ def test_a_cursor_that_no_step_gave_is_refused(cursor: str) -> None:
     made = scenes.settled({"rhel9-base": None})
     losses.lose_tables(made)
     with pytest.raises(InvalidValue, match="no cursor"):
-        made.factory.restorer.step(ADMIN, cursor)
+        made.factory.recovery.step(ADMIN, cursor)
 
 
-def test_a_fleet_of_more_than_one_step_is_restored_whole() -> None:
+def test_a_fleet_of_more_than_one_step_is_recovered_whole() -> None:
     parents: dict[str, str | None] = {"base-0": None}
     parents |= {f"image-{number:02d}": "base-0" for number in range(45)}
     made = scenes.settled(parents)
     before = losses.essence(made)
     losses.lose_tables(made)
-    reports = losses.restore(made)
+    reports = losses.recover(made)
     assert len(reports) > 6
-    assert all(len(report.restored) <= 20 for report in reports)
+    assert all(len(report.recovered) <= 20 for report in reports)
     assert losses.essence(made) == before
     made.settle()
     assert losses.build_count(made) == 0

@@ -13,23 +13,23 @@ from pipeline_core.services.upkeep import critical_path
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
 
 CHAIN = {"rhel9-base": None, "rhel9-java": "rhel9-base", "payments-api": "rhel9-java"}
 
 
-def _service(made: World) -> Chains:
+def _service(made: SimulatedWorld) -> Chains:
     return Chains(images=scenes.images(made), projection=made.base.effects.projection)
 
 
-def _heads(made: World) -> dict[ImageName, ImageHead]:
+def _heads(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
     """The fleet's copies, as the sweep reads them."""
     return {head.name: head for head in scenes.index(made).fleet().heads}
 
 
-def _set(made: World, image: ImageName, seconds: int) -> None:
+def _set(made: SimulatedWorld, image: ImageName, seconds: int) -> None:
     found = scenes.images(made).get_head(image)
     scenes.images(made).commit(
         [records.put_head(replace(found.value, build_seconds=seconds), etag=found.etag)]
@@ -37,7 +37,7 @@ def _set(made: World, image: ImageName, seconds: int) -> None:
     made.base.effects.projection.project(image)
 
 
-def _known(made: World) -> dict[str, int | None]:
+def _known(made: SimulatedWorld) -> dict[str, int | None]:
     return {str(name): head.chain_seconds for name, head in _heads(made).items()}
 
 

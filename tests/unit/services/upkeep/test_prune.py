@@ -10,14 +10,14 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from simulation import fleet, world
-from simulation.world import ADMIN, LIVE, World
+from simulation.world import ADMIN, LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
 LOOSE = {"keep": 1, "keepInUse": False}
 
 
-def _put(made: World, name: str, parent: str | None, text: str, retention: dict[str, Any]) -> None:
+def _put(made: SimulatedWorld, name: str, parent: str | None, text: str, retention: dict[str, Any]) -> None:
     document = fleet.document(name, parent)
     document["spec"]["retention"] = retention
     image = ImageName(name)
@@ -30,11 +30,11 @@ def _put(made: World, name: str, parent: str | None, text: str, retention: dict[
     made.drain()
 
 
-def _versions(made: World, image: ImageName) -> list[int]:
+def _versions(made: SimulatedWorld, image: ImageName) -> list[int]:
     return [found.version.sequence for found in made.ports.galleries.list_versions(LIVE, image)]
 
 
-def _three(retention: dict[str, Any]) -> World:
+def _three(retention: dict[str, Any]) -> SimulatedWorld:
     """A base with three live versions."""
     made = scenes.registered({})
     for text in ("one", "two", "three"):

@@ -19,13 +19,13 @@ from pipeline_core.ports import (
     TableWrite,
     TaggedResource,
     TaggedVersion,
-    Verb,
     VersionState,
+    WriteKind,
 )
 from pipeline_core.services.upkeep import reap
 from pipeline_core.services.upkeep.reap import ReapReport
 from pipeline_core.state import images as records
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -40,7 +40,12 @@ UNKNOWN = "other.0123456789ab.1"
 
 
 def tags(
-    made: World, build: Build | str, *, left: timedelta = -LONG, stage: str = "build", attempt: int = 1
+    made: SimulatedWorld,
+    build: Build | str,
+    *,
+    left: timedelta = -LONG,
+    stage: str = "build",
+    attempt: int = 1,
 ) -> dict[str, str]:
     """The tags of a build's resource whose lease has so much time left."""
     until = made.ports.clock.now() + left
@@ -53,12 +58,14 @@ def tags(
     }
 
 
-def leave(made: World, name: str, given: dict[str, str], *, kind: str = VM, used_by: str = "") -> str:
+def leave(
+    made: SimulatedWorld, name: str, given: dict[str, str], *, kind: str = VM, used_by: str = ""
+) -> str:
     made.ports.resources.add(TaggedResource(id=f"{kind}/{name}", type=kind, tags=given), used_by=used_by)
     return f"{kind}/{name}"
 
 
-def quarantine(made: World, version: str, given: dict[str, str]) -> None:
+def quarantine(made: SimulatedWorld, version: str, given: dict[str, str]) -> None:
     made.ports.galleries.add_version(
         GalleryImageVersion(
             gallery=QUARANTINE,
@@ -71,25 +78,25 @@ def quarantine(made: World, version: str, given: dict[str, str]) -> None:
     )
 
 
-def quarantined(made: World) -> list[str]:
+def quarantined(made: SimulatedWorld) -> list[str]:
     return [str(each.version) for each in made.ports.galleries.list_versions(QUARANTINE, BASE)]
 
 
-def there(made: World, *resources: str) -> list[str]:
+def there(made: SimulatedWorld, *resources: str) -> list[str]:
     return [each for each in resources if made.ports.resources.is_there(each)]
 
 
-def removed(made: World) -> list[str]:
+def removed(made: SimulatedWorld) -> list[str]:
     """The journal's words on what was removed."""
     journal = scenes.images(made).list_journal(BASE, limit=1000)
     return [entry.detail for entry in journal if entry.event is Event.LEFTOVER]
 
 
-def run(made: World) -> ReapReport:
+def run(made: SimulatedWorld) -> ReapReport:
     return made.factory.reaper.reap()
 
 
-def two_builds(phase: Phase = Phase.BUILDING) -> tuple[World, Build, Build]:
+def two_builds(phase: Phase = Phase.BUILDING) -> tuple[SimulatedWorld, Build, Build]:
     """One image with a build that has ended and one that goes on; nothing else is left of the first."""
     made = scenes.settled(ONE)
     run(made)
@@ -298,7 +305,7 @@ def test_a_list_that_cannot_be_had_keeps_nothing_of_the_other_and_shows(lost: st
 def test_a_build_row_that_cannot_be_read_keeps_what_it_may_use() -> None:
     made, dead, _ = two_builds()
     row = Row(partition=BASE.value, key=f"build:{BASE}.{'0' * 12}.1", cells={"schema": 99})
-    made.ports.tables.write("images", [TableWrite(verb=Verb.INSERT, row=row)])
+    made.ports.tables.write("images", [TableWrite(verb=WriteKind.INSERT, row=row)])
     broken = leave(made, "broken", tags(made, f"{BASE}.{'0' * 12}.1"))
     machine = leave(made, "vm", tags(made, dead))
     report = run(made)

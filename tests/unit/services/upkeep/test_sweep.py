@@ -12,9 +12,9 @@ from pipeline_core.domain.names import LIVE, BuildId, TeamName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Take
+from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.wire import messages
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, SIX
 
@@ -23,7 +23,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 QUIET = timedelta(minutes=5)
 
 
-def _swept(made: World) -> None:
+def _swept(made: SimulatedWorld) -> None:
     """One sweep, ten minutes on, and everything that follows of it."""
     made.ports.clock.advance(timedelta(minutes=10))
     made.factory.sweeper.sweep()
@@ -112,7 +112,7 @@ def test_the_slot_of_an_ended_build_is_taken_back() -> None:
     (build,) = scenes.builds(made, BASE)
     capacity = scenes.capacity(made)
     pending = PendingBuild(key="k", build=build.id, team=build.team)
-    assert capacity.take(3, pending, capacity.read(made.ports.clock.now())) is Take.TAKEN
+    assert capacity.take(3, pending, capacity.read(made.ports.clock.now())) is SlotTaken.TAKEN
     report = made.factory.sweeper.sweep()
     assert report.slots == 1
     assert capacity.holders() == ()
@@ -122,7 +122,7 @@ def test_the_slot_of_a_build_that_never_was_is_taken_back() -> None:
     made = scenes.registered(ONE)
     ghost = PendingBuild(key="k", build=BuildId("ghost.000000000000.1"), team=TeamName("secops"))
     capacity = scenes.capacity(made)
-    assert capacity.take(3, ghost, capacity.read(made.ports.clock.now())) is Take.TAKEN
+    assert capacity.take(3, ghost, capacity.read(made.ports.clock.now())) is SlotTaken.TAKEN
     assert made.factory.sweeper.sweep().slots == 1
     assert capacity.holders() == ()
 

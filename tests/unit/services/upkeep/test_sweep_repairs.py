@@ -13,9 +13,9 @@ from pipeline_core.ports import GroupState
 from pipeline_core.services.upkeep.builds import EXPECTED
 from pipeline_core.services.upkeep.campaigns import STALLED_AFTER
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import Take
+from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.wire import messages
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PYTHON
 
@@ -24,20 +24,20 @@ THREE = {"rhel9-base": None, "rhel9-java": "rhel9-base", "rhel9-python": "rhel9-
 MINUTE = timedelta(minutes=1)
 
 
-def _sweep(made: World, after: timedelta = 10 * MINUTE) -> None:
+def _sweep(made: SimulatedWorld, after: timedelta = 10 * MINUTE) -> None:
     """Time passes, one sweep, and then every message that it sent is lost but those that it leads to at once."""
     made.ports.clock.advance(after)
     made.factory.sweeper.sweep()
 
 
-def _follow(made: World) -> None:
+def _follow(made: SimulatedWorld) -> None:
     """Handle the steps that the sweep sent, and no other message."""
     for message in made.ports.queues.messages(messages.BUILD_STEPS):
         made.ports.queues.delete(messages.BUILD_STEPS, message)
         made.factory.driver.step(messages.StepMessage.from_wire(message.text), redelivered=False)
 
 
-def _running(phase: Phase = Phase.BUILDING) -> tuple[World, Build, str]:
+def _running(phase: Phase = Phase.BUILDING) -> tuple[SimulatedWorld, Build, str]:
     """A world whose one build has a container that runs, and in which every message was lost."""
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, phase)
@@ -48,12 +48,12 @@ def _running(phase: Phase = Phase.BUILDING) -> tuple[World, Build, str]:
     return made, build, attempts.group_of(build)
 
 
-def _talk(made: World, build: Build) -> None:
+def _talk(made: SimulatedWorld, build: Build) -> None:
     folder = attempts.folder_of(build)
     made.ports.blobs.append("builds", f"{folder}/log.txt", b"line")
 
 
-def _is_tried_again(made: World, build: Build, name: str, *, talks: bool = False) -> bool:
+def _is_tried_again(made: SimulatedWorld, build: Build, name: str, *, talks: bool = False) -> bool:
     """Two sweeps alone bring the group's deletion and then the next attempt."""
     for _ in range(2):
         scenes.lose(made)
@@ -145,13 +145,13 @@ def test_slot_whose_holder_is_gone() -> None:
     (build,) = scenes.builds(made, BASE)
     capacity = scenes.capacity(made)
     pending = PendingBuild(key="k", build=build.id, team=build.team)
-    assert capacity.take(3, pending, capacity.read(made.ports.clock.now())) is Take.TAKEN
+    assert capacity.take(3, pending, capacity.read(made.ports.clock.now())) is SlotTaken.TAKEN
     _sweep(made)
     assert capacity.holders() == ()
     assert len(scenes.texts(made, messages.DISPATCH_REQUESTS)) == 1
 
 
-def _cascading() -> World:
+def _cascading() -> SimulatedWorld:
     """A base that has just been published again, and two children that wait for a slot."""
     made = scenes.limited(scenes.settled(THREE), slots=1)
     scenes.released(made)

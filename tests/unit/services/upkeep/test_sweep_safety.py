@@ -12,10 +12,10 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientErr
 from pipeline_core.domain.fingerprint import fingerprint
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.ports import Row, TableWrite, Verb
+from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import images as records
 from pipeline_core.wire import messages
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PYTHON, SIX
 
@@ -46,7 +46,7 @@ class Deadly:
         return call if callable(method) else method
 
 
-def _broken(made: World) -> World:
+def _broken(made: SimulatedWorld) -> SimulatedWorld:
     """Everything at once: a stale image, a build that stands, a pending row and a copy that are lost."""
     scenes.limited(made, slots=1)
     scenes.released(made)
@@ -59,7 +59,7 @@ def _broken(made: World) -> World:
     return made
 
 
-def _swept_to_the_end(made: World) -> dict[str, str]:
+def _swept_to_the_end(made: SimulatedWorld) -> dict[str, str]:
     for _ in range(4):
         made.ports.clock.advance(TEN_MINUTES)
         made.factory.sweeper.sweep()
@@ -88,12 +88,12 @@ def test_a_sweep_that_is_killed_at_any_call_is_repeated_harmlessly() -> None:
     assert kill_at > 20
 
 
-def _spoil(made: World, table: str, partition: str, key: str) -> None:
+def _spoil(made: SimulatedWorld, table: str, partition: str, key: str) -> None:
     """A row that no version of this factory has written."""
     row = made.ports.tables.find(table, partition, key)
     assert row is not None
     spoilt = replace(row, cells={"schema": 1, "value": "{"})
-    made.ports.tables.write(table, [TableWrite(verb=Verb.REPLACE, row=spoilt)])
+    made.ports.tables.write(table, [TableWrite(verb=WriteKind.REPLACE, row=spoilt)])
 
 
 def test_a_copy_that_cannot_be_read_is_written_again_and_its_image_is_swept() -> None:
@@ -154,7 +154,7 @@ def test_an_end_that_cannot_be_told_keeps_no_build_from_going_on() -> None:
     assert len(scenes.texts(made, messages.BUILD_STEPS)) == 1
 
 
-def _refuse(made: World, table: str, partition: str) -> None:
+def _refuse(made: SimulatedWorld, table: str, partition: str) -> None:
     """Scans of one partition fail from now on."""
 
     class Refusing:
@@ -194,7 +194,7 @@ def test_a_service_that_is_down_is_not_asked_for_every_image() -> None:
     assert 1000 - len(errors) < 30
 
 
-def _lagging(made: World, image: ImageName, change: Callable[[ImageHead], ImageHead]) -> None:
+def _lagging(made: SimulatedWorld, image: ImageName, change: Callable[[ImageHead], ImageHead]) -> None:
     """The fleet's copy of an image says something else than the image's own head."""
     scenes.index(made).project(image, change(scenes.head(made, image)))
 
@@ -244,7 +244,7 @@ def test_a_build_that_only_its_image_knows_goes_on() -> None:
     assert len(scenes.texts(made, messages.BUILD_STEPS)) == 1
 
 
-def _fleet_of(count: int) -> World:
+def _fleet_of(count: int) -> SimulatedWorld:
     """A quiet fleet: `count` images that are copies of one that was built, each current."""
     made = scenes.settled({"rhel9-base": None})
     head = scenes.head(made, BASE)

@@ -11,7 +11,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.views.views import Compared
 from pipeline_core.state import images as records
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import kept, scenes
 from tests.unit.services.scenes import BASE
 
@@ -19,7 +19,7 @@ PACKAGES = "packages.json"
 
 
 @pytest.fixture
-def made() -> World:
+def made() -> SimulatedWorld:
     """A base in two published versions."""
     world = scenes.settled({"rhel9-base": None})
     scenes.released(world)
@@ -28,7 +28,7 @@ def made() -> World:
 
 
 @pytest.fixture
-def builds(made: World) -> tuple[Build, Build]:
+def builds(made: SimulatedWorld) -> tuple[Build, Build]:
     old, new = scenes.builds(made, BASE)
     return old, new
 
@@ -38,13 +38,13 @@ def version(build: Build) -> GalleryVersion:
     return build.version
 
 
-def compare(made: World, builds: tuple[Build, Build]) -> Compared:
+def compare(made: SimulatedWorld, builds: tuple[Build, Build]) -> Compared:
     old, new = builds
-    return made.factory.comparing.diff(BASE, version(old), version(new))
+    return made.factory.version_diff.diff(BASE, version(old), version(new))
 
 
 def test_two_versions_are_compared_by_what_their_builds_kept(
-    made: World, builds: tuple[Build, Build]
+    made: SimulatedWorld, builds: tuple[Build, Build]
 ) -> None:
     old, new = builds
     notice = {
@@ -81,12 +81,12 @@ def test_two_versions_are_compared_by_what_their_builds_kept(
     assert found.compliance.newly_failing is not None
     assert [each.rule for each in found.compliance.newly_failing] == ["c"]
     assert not found.simulated
-    back = made.factory.comparing.diff(BASE, version(new), version(old))
+    back = made.factory.version_diff.diff(BASE, version(new), version(old))
     assert [(each.name, each.kind) for each in back.packages][2] == ("openssl", ChangeKind.DOWNGRADED)
 
 
 @pytest.mark.parametrize("where", ["packages", "scan"])
-def test_a_simulated_side_is_told(made: World, builds: tuple[Build, Build], where: str) -> None:
+def test_a_simulated_side_is_told(made: SimulatedWorld, builds: tuple[Build, Build], where: str) -> None:
     old, new = builds
     kept.keep(made, old, {PACKAGES: kept.encoded([kept.package("a", simulated=where == "packages")])})
     kept.keep(
@@ -95,7 +95,7 @@ def test_a_simulated_side_is_told(made: World, builds: tuple[Build, Build], wher
     assert compare(made, builds).simulated
 
 
-def test_the_last_attempt_that_succeeded_counts(made: World, builds: tuple[Build, Build]) -> None:
+def test_the_last_attempt_that_succeeded_counts(made: SimulatedWorld, builds: tuple[Build, Build]) -> None:
     for build in builds:
         kept.keep(made, build, {PACKAGES: b"[]"}, succeeded=False)
         kept.keep(
@@ -106,10 +106,12 @@ def test_the_last_attempt_that_succeeded_counts(made: World, builds: tuple[Build
     assert change.kind is ChangeKind.UPGRADED
 
 
-def test_a_version_is_found_although_another_is_current(made: World, builds: tuple[Build, Build]) -> None:
+def test_a_version_is_found_although_another_is_current(
+    made: SimulatedWorld, builds: tuple[Build, Build]
+) -> None:
     old, _ = builds
     kept.keep(made, old, {"sbom.cdx.json": b'{"bomFormat": "CycloneDX"}'})
-    found = made.factory.comparing.sbom(BASE, version(old))
+    found = made.factory.version_diff.sbom(BASE, version(old))
     assert found.content == b'{"bomFormat": "CycloneDX"}'
 
 
@@ -118,21 +120,25 @@ def test_a_version_is_found_although_another_is_current(made: World, builds: tup
     [(BASE, "9.20000101.1"), (ImageName("nobody"), "9.20261121.1")],
     ids=["version", "image"],
 )
-def test_a_version_that_no_record_knows_is_not_found(made: World, image: ImageName, text: str) -> None:
+def test_a_version_that_no_record_knows_is_not_found(
+    made: SimulatedWorld, image: ImageName, text: str
+) -> None:
     with pytest.raises(NotFound, match=f"version {text} of {image}: GET /api/images/{image}"):
-        made.factory.comparing.sbom(image, GalleryVersion.parse(text))
+        made.factory.version_diff.sbom(image, GalleryVersion.parse(text))
 
 
-def test_the_version_of_a_build_that_failed_is_none(made: World, builds: tuple[Build, Build]) -> None:
+def test_the_version_of_a_build_that_failed_is_none(
+    made: SimulatedWorld, builds: tuple[Build, Build]
+) -> None:
     old, _ = builds
     stored = scenes.stored(made, old.id)
     scenes.images(made).commit([records.put_build(replace(stored.value, result=None), etag=stored.etag)])
     with pytest.raises(NotFound):
-        made.factory.comparing.sbom(BASE, version(old))
+        made.factory.version_diff.sbom(BASE, version(old))
 
 
 def test_a_current_version_whose_build_row_is_lost_is_not_found(
-    made: World, builds: tuple[Build, Build]
+    made: SimulatedWorld, builds: tuple[Build, Build]
 ) -> None:
     _, new = builds
     head = scenes.images(made).get_head(BASE)
@@ -142,16 +148,18 @@ def test_a_current_version_whose_build_row_is_lost_is_not_found(
     )
     scenes.images(made).commit([records.put_head(replace(head.value, current=lost), etag=head.etag)])
     with pytest.raises(NotFound, match="records were lost"):
-        made.factory.comparing.sbom(BASE, GalleryVersion(9, 1, 1))
+        made.factory.version_diff.sbom(BASE, GalleryVersion(9, 1, 1))
 
 
-def test_a_build_from_before_there_were_lists_is_not_found(made: World, builds: tuple[Build, Build]) -> None:
+def test_a_build_from_before_there_were_lists_is_not_found(
+    made: SimulatedWorld, builds: tuple[Build, Build]
+) -> None:
     old, _ = builds
     kept.keep(made, old, {})
     with pytest.raises(NotFound, match=r"kept no 'packages\.json'"):
         compare(made, builds)
     with pytest.raises(NotFound, match=r"kept no 'sbom\.cdx\.json'"):
-        made.factory.comparing.sbom(BASE, version(old))
+        made.factory.version_diff.sbom(BASE, version(old))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,7 @@ def test_a_build_from_before_there_were_lists_is_not_found(made: World, builds: 
     ids=["no json", "empty", "deep", "advisories", "odd advisories"],
 )
 def test_a_list_that_cannot_be_read_is_refused_by_name(
-    made: World, builds: tuple[Build, Build], name: str, content: bytes
+    made: SimulatedWorld, builds: tuple[Build, Build], name: str, content: bytes
 ) -> None:
     good = {PACKAGES: kept.encoded([kept.BASH])}
     old, new = builds
@@ -179,7 +187,7 @@ def test_a_list_that_cannot_be_read_is_refused_by_name(
     assert refused.value.error_class is ErrorClass.CONFLICT
 
 
-def test_a_list_that_was_changed_is_not_compared(made: World, builds: tuple[Build, Build]) -> None:
+def test_a_list_that_was_changed_is_not_compared(made: SimulatedWorld, builds: tuple[Build, Build]) -> None:
     for build in builds:
         kept.keep(made, build, {PACKAGES: kept.encoded([kept.BASH])})
     kept.overwrite(made, builds[0], f"verify-1/{PACKAGES}", kept.encoded([kept.package("forged")]))
@@ -187,7 +195,7 @@ def test_a_list_that_was_changed_is_not_compared(made: World, builds: tuple[Buil
         compare(made, builds)
 
 
-def test_a_comparison_costs_few_reads(made: World, builds: tuple[Build, Build]) -> None:
+def test_a_comparison_costs_few_reads(made: SimulatedWorld, builds: tuple[Build, Build]) -> None:
     for build in builds:
         kept.keep(made, build, {PACKAGES: kept.encoded([kept.BASH]), "advisories.json": b'{"known": false}'})
     asked = []

@@ -13,7 +13,7 @@ from pipeline_core.services.views.evidence import Evidence, Place
 from pipeline_core.services.views.views import EvidenceFile
 from pipeline_core.state import images as records
 from pipeline_core.wire.job import ReportedEvidence
-from simulation.world import World
+from simulation.world import SimulatedWorld
 from tests.unit.services import kept, scenes
 from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE
@@ -23,17 +23,17 @@ FILES = {"packages.json": b"[]", "goss.json": b"{}"}
 
 
 @pytest.fixture
-def made() -> World:
+def made() -> SimulatedWorld:
     return scenes.settled({"rhel9-base": None})
 
 
 @pytest.fixture
-def build(made: World) -> Build:
+def build(made: SimulatedWorld) -> Build:
     (found,) = scenes.builds(made, BASE)
     return found
 
 
-def files_of(made: World) -> Evidence:
+def files_of(made: SimulatedWorld) -> Evidence:
     return made.factory.evidence
 
 
@@ -41,7 +41,9 @@ def row(file: EvidenceFile) -> tuple[str, str, bool]:
     return f"{file.stage}-{file.attempt}", file.name, file.is_last
 
 
-def test_every_file_of_every_attempt_is_listed_and_earlier_ones_are_marked(made: World, build: Build) -> None:
+def test_every_file_of_every_attempt_is_listed_and_earlier_ones_are_marked(
+    made: SimulatedWorld, build: Build
+) -> None:
     kept.keep(made, build, {}, place="build-1", succeeded=False)
     kept.keep(made, build, {"manifest.json": b"{}"}, place="build-2")
     kept.keep(made, build, {"goss.json": b"{}"}, place="verify-1", succeeded=False)
@@ -71,7 +73,9 @@ def test_every_file_of_every_attempt_is_listed_and_earlier_ones_are_marked(made:
     ]
 
 
-def test_a_report_that_cannot_be_read_is_told_and_the_rest_is_listed(made: World, build: Build) -> None:
+def test_a_report_that_cannot_be_read_is_told_and_the_rest_is_listed(
+    made: SimulatedWorld, build: Build
+) -> None:
     kept.overwrite(made, build, "verify-1/result.json", b"no report")
     shown = files_of(made).show(build.id)
     assert ("verify-1", "log.txt", True) in [row(file) for file in shown.files]
@@ -80,25 +84,25 @@ def test_a_report_that_cannot_be_read_is_told_and_the_rest_is_listed(made: World
     assert "verify-1/result.json: no BuildReport" in problem
 
 
-def test_an_attempt_without_a_report_has_its_log(made: World, build: Build) -> None:
+def test_an_attempt_without_a_report_has_its_log(made: SimulatedWorld, build: Build) -> None:
     made.ports.blobs.append("builds", f"{build.id}/verify-2/log.txt", b"evicted\n")
     assert ("verify-2", "log.txt", True) in [row(file) for file in files_of(made).show(build.id).files]
 
 
-def test_names_that_are_no_attempts_are_left_out(made: World, build: Build) -> None:
+def test_names_that_are_no_attempts_are_left_out(made: SimulatedWorld, build: Build) -> None:
     for name in ("verify-0/log.txt", "other-1/log.txt", "verify-1/x/log.txt", "verify-99999/log.txt"):
         made.ports.blobs.append("builds", f"{build.id}/{name}", b"x")
     assert {row(file)[0] for file in files_of(made).show(build.id).files} == {"build-1", "verify-1"}
 
 
-def test_a_file_is_given_away_when_its_digest_holds(made: World, build: Build) -> None:
+def test_a_file_is_given_away_when_its_digest_holds(made: SimulatedWorld, build: Build) -> None:
     kept.keep(made, build, FILES)
     found = files_of(made).read(build.id, VERIFY, "goss.json")
     assert (found.content, found.media_type) == (b"{}", "application/json")
     assert found.sha256 == hashlib.sha256(b"{}").hexdigest()
 
 
-def test_logs_and_reports_are_files_too(made: World, build: Build) -> None:
+def test_logs_and_reports_are_files_too(made: SimulatedWorld, build: Build) -> None:
     log = files_of(made).read(build.id, VERIFY, "log.txt")
     assert (log.content[:9], log.media_type, log.sha256) == (b"building\n", "text/plain", None)
     told = files_of(made).read(build.id, VERIFY, "result.json")
@@ -108,7 +112,9 @@ def test_logs_and_reports_are_files_too(made: World, build: Build) -> None:
 @pytest.mark.parametrize(
     "content", [b"{} ", b"[]", b"", b"x" * 1000], ids=["longer", "same size", "empty", "huge"]
 )
-def test_a_file_that_was_changed_is_never_given_away(made: World, build: Build, content: bytes) -> None:
+def test_a_file_that_was_changed_is_never_given_away(
+    made: SimulatedWorld, build: Build, content: bytes
+) -> None:
     kept.keep(made, build, FILES)
     kept.overwrite(made, build, "verify-1/goss.json", content)
     with pytest.raises(PermanentError, match="not what was reported") as refused:
@@ -117,7 +123,9 @@ def test_a_file_that_was_changed_is_never_given_away(made: World, build: Build, 
     assert scenes.told(made, "evidence-changed", build_id=str(build.id), place="verify-1", file="goss.json")
 
 
-def test_a_report_that_was_changed_after_it_was_judged_vouches_for_nothing(made: World, build: Build) -> None:
+def test_a_report_that_was_changed_after_it_was_judged_vouches_for_nothing(
+    made: SimulatedWorld, build: Build
+) -> None:
     told = kept.keep(made, build, FILES)
     forged = b"forged"
     entry = ReportedEvidence(
@@ -138,7 +146,7 @@ def test_a_report_that_was_changed_after_it_was_judged_vouches_for_nothing(made:
     assert len(shown.problems) == 1
 
 
-def test_the_report_of_an_older_builder_is_known_by_what_it_says(made: World, build: Build) -> None:
+def test_the_report_of_an_older_builder_is_known_by_what_it_says(made: SimulatedWorld, build: Build) -> None:
     """It lacks fields that were added since; the driver had digested what it read, not what was stored."""
     told = kept.keep(made, build, FILES)
     kept.overwrite(made, build, "verify-1/result.json", told.model_dump_json(exclude_unset=True).encode())
@@ -148,13 +156,13 @@ def test_the_report_of_an_older_builder_is_known_by_what_it_says(made: World, bu
 @pytest.mark.parametrize(
     "name", ["nothing.json", "../verify-1/result.json", "started.json", "goss.json/../x", "", "GOSS.JSON"]
 )
-def test_only_what_the_report_names_is_read(made: World, build: Build, name: str) -> None:
+def test_only_what_the_report_names_is_read(made: SimulatedWorld, build: Build, name: str) -> None:
     kept.keep(made, build, FILES)
     with pytest.raises(NotFound, match="kept no"):
         files_of(made).read(build.id, VERIFY, name)
 
 
-def test_a_file_that_is_reported_and_gone_is_not_found(made: World, build: Build) -> None:
+def test_a_file_that_is_reported_and_gone_is_not_found(made: SimulatedWorld, build: Build) -> None:
     told = kept.report(build, "verify-1", FILES)
     kept.overwrite(made, build, "verify-1/result.json", told.to_wire())
     kept.seal(made, build, told)
@@ -162,7 +170,7 @@ def test_a_file_that_is_reported_and_gone_is_not_found(made: World, build: Build
         files_of(made).read(build.id, VERIFY, "goss.json")
 
 
-def test_an_attempt_that_never_was_is_not_found(made: World, build: Build) -> None:
+def test_an_attempt_that_never_was_is_not_found(made: SimulatedWorld, build: Build) -> None:
     with pytest.raises(NotFound, match="verify-7"):
         files_of(made).read(build.id, Place(stage="verify", attempt=7), "goss.json")
     other = BuildId("rhel9-base.000000000000.1")
@@ -174,7 +182,7 @@ def test_an_attempt_that_never_was_is_not_found(made: World, build: Build) -> No
             ask()
 
 
-def test_a_file_over_the_limit_is_refused_unread(made: World, build: Build) -> None:
+def test_a_file_over_the_limit_is_refused_unread(made: SimulatedWorld, build: Build) -> None:
     told = kept.report(build, "verify-1", FILES)
     (goss,) = [each for each in told.evidence if each.name == "goss.json"]
     huge = told.model_copy(update={"evidence": (goss.model_copy(update={"size": evidence.FILE_LIMIT + 1}),)})
@@ -185,7 +193,7 @@ def test_a_file_over_the_limit_is_refused_unread(made: World, build: Build) -> N
     assert refused.value.error_class is ErrorClass.POLICY
 
 
-def test_an_odd_media_type_becomes_bytes(made: World, build: Build) -> None:
+def test_an_odd_media_type_becomes_bytes(made: SimulatedWorld, build: Build) -> None:
     told = kept.report(build, "verify-1", FILES)
     odd = tuple(each.model_copy(update={"media_type": "text/html\r\nX-Own: 1"}) for each in told.evidence)
     report = told.model_copy(update={"evidence": odd})
@@ -236,7 +244,9 @@ def test_an_attempt_that_was_made_again_for_a_new_policy_is_no_changed_evidence(
     assert len(files_of(made).show(build.id).problems) == 1
 
 
-def test_an_attempt_behind_the_one_that_was_judged_is_never_taken_for_it(made: World, build: Build) -> None:
+def test_an_attempt_behind_the_one_that_was_judged_is_never_taken_for_it(
+    made: SimulatedWorld, build: Build
+) -> None:
     kept.keep(made, build, FILES)
     forged = kept.report(build, "verify-2", {"goss.json": b"forged"})
     kept.overwrite(made, build, "verify-2/goss.json", b"forged")
@@ -247,7 +257,7 @@ def test_an_attempt_behind_the_one_that_was_judged_is_never_taken_for_it(made: W
 
 
 def test_a_row_that_does_not_tell_which_attempt_counted_holds_every_report_to_the_judged_one(
-    made: World, build: Build
+    made: SimulatedWorld, build: Build
 ) -> None:
     kept.keep(made, build, FILES)
     stored = scenes.stored(made, build.id)
@@ -261,7 +271,7 @@ def test_a_row_that_does_not_tell_which_attempt_counted_holds_every_report_to_th
 
 
 def test_the_report_of_another_attempt_or_build_is_not_believed_in_this_place(
-    made: World, build: Build
+    made: SimulatedWorld, build: Build
 ) -> None:
     failed = kept.report(build, "verify-3", {}, succeeded=False)
     stranger = failed.model_copy(update={"build": "rhel9-base.000000000000.1"})

@@ -9,7 +9,7 @@ from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import PublishedVersion
 from pipeline_core.domain.names import Digest, ImageName, build_id
 from pipeline_core.domain.reasons import Lane
-from pipeline_core.domain.restoration import (
+from pipeline_core.domain.recovery import (
     LiveVersion,
     claims_of,
     current_of,
