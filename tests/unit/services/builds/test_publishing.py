@@ -1,6 +1,6 @@
 """Publishing: copied while excluded from latest, watched without an end, let in last, and never backwards."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -312,3 +312,48 @@ def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
     ended = _after(made, build)
     assert (ended.result, ended.announce) == (Result.CANCELLED, False)
     assert _left(made) == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """A version that a slow handler has let into `latest` again, behind the end of its build."""
+
+    name: str
+    gone_back: bool  # a person has gone back to the former version since
+    ours: bool = True  # the version bears the tag of the build
+    excluded: bool = False
+    stays: bool  # whether the version may stay in `latest`
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        _Again(name="it is the current version", gone_back=False, stays=True),
+        _Again(name="the former version is current again", gone_back=True, stays=False),
+        _Again(name="it is out of latest already", gone_back=True, excluded=True, stays=False),
+        _Again(name="the version is of another build", gone_back=True, ours=False, stays=True),
+    ],
+    ids=lambda case: case.name,
+)
+def test_a_step_after_the_end_takes_back_what_was_let_in_too_late(case: _Again) -> None:
+    made = scenes.registered({})
+    galleries = made.ports.galleries
+    made.register("rhel9-base", None, text="former")
+    made.drain()
+    former = galleries.latest(LIVE, BASE)
+    made.register("rhel9-base", None, text="newer")
+    made.drain()
+    build = scenes.builds(made, BASE)[-1]
+    assert build.result is Result.SUCCEEDED
+    assert build.version is not None
+    assert galleries.latest(LIVE, BASE) == build.version != former
+    if case.gone_back:
+        made.register("rhel9-base", None, text="former")
+        made.drain()
+        assert galleries.latest(LIVE, BASE) == former
+    live = _live(made, build.version)
+    assert live is not None
+    tags = live.tags if case.ours else {**live.tags, "imagefactory-build": "rhel9-base.000000000000.1"}
+    galleries.add_version(replace(live, tags=tags, excluded_from_latest=case.excluded))
+    scenes.step(made, build)
+    assert galleries.latest(LIVE, BASE) == (build.version if case.stays else former)
