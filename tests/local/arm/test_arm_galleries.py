@@ -2,17 +2,16 @@
 
 import time
 import uuid
-from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.local.arm.conftest import Azure
+from tests.local.arm.conftest import Azure, Body
 
 GROUP = "rg-gallery"
 
 
-def definition(name: str) -> dict[str, Any]:
+def definition(name: str) -> Body:
     return {
         "location": "westeurope",
         "properties": {
@@ -24,7 +23,7 @@ def definition(name: str) -> dict[str, Any]:
     }
 
 
-def version_of(source: str, *regions: str, excluded: bool = False, **tags: str) -> dict[str, Any]:
+def version_of(source: str, *regions: str, excluded: bool = False, **tags: str) -> Body:
     names = regions or ("westeurope",)
     return {
         "location": "westeurope",
@@ -41,7 +40,7 @@ def version_of(source: str, *regions: str, excluded: bool = False, **tags: str) 
 
 def machine(azure: Azure, *, generalized: bool) -> str:
     name = f"vm{uuid.uuid4().hex[:8]}"
-    body = {
+    body: Body = {
         "location": "westeurope",
         "properties": {
             "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
@@ -103,7 +102,7 @@ def test_including_a_version_keeps_its_regions_and_tags(azure: Azure, image: str
     versions = azure.compute.gallery_image_versions
     body = version_of(source_id(azure, image), excluded=True, build="b.2")
     versions.begin_create_or_update(GROUP, "live", image, "9.20261121.2", body).result()
-    change = {"properties": {"publishingProfile": {"excludeFromLatest": False}}}
+    change: Body = {"properties": {"publishingProfile": {"excludeFromLatest": False}}}
     versions.begin_update(GROUP, "live", image, "9.20261121.2", change).result()
     found = versions.get(GROUP, "live", image, "9.20261121.2")
     assert found.publishing_profile.exclude_from_latest is False

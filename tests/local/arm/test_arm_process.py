@@ -13,7 +13,7 @@ import pytest
 
 from local import ca
 from local.arm import launch
-from tests.local.arm.conftest import FACTORY, SAMPLE, sign_in, wait_gone
+from tests.local.arm.conftest import FACTORY, SAMPLE, Body, sign_in, wait_gone
 
 _PARENT = """
 import sys, time
@@ -90,9 +90,8 @@ def test_its_containers_end_with_it(
             ],
         }
         with sign_in(running, FACTORY) as clients:
-            clients.azure.containers.container_groups.begin_create_or_update(
-                "rg-build", "one", {"location": "westeurope", "properties": properties}
-            )
+            wanted: Body = {"location": "westeurope", "properties": properties}
+            clients.azure.containers.container_groups.begin_create_or_update("rg-build", "one", wanted)
         pids: list[int] = []
         end = time.monotonic() + 10
         while not pids and time.monotonic() < end:

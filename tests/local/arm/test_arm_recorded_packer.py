@@ -11,7 +11,7 @@ import pytest
 
 from local.arm import launch
 from local.recorded import packer as recorded_packer
-from tests.local.arm.conftest import Azure
+from tests.local.arm.conftest import Azure, Body
 from tests.local.arm.recorded import GROUP, environment, image, left_over, packer, template
 
 __all__ = ["image"]
@@ -24,9 +24,10 @@ def test_a_build_makes_a_tagged_version_and_leaves_nothing_else(
     assert code == 0, output
     version = azure.compute.gallery_image_versions.get(GROUP, "quarantine", image, "9.20261121.1")
     assert version.provisioning_state == "Succeeded"
+    assert version.tags is not None
     assert version.tags["imagefactory-build"] == "b.1"
     (entry,) = json.loads((tmp_path / "manifest.json").read_text())["builds"]
-    assert entry["artifact_id"].lower() == version.id.lower()
+    assert entry["artifact_id"].lower() == str(version.id).lower()
     assert (entry["builder_type"], entry["custom_data"]) == ("azure-arm", {"build": "b.1"})
     assert left_over(azure) == []
     assert "recorded" in output
@@ -85,9 +86,8 @@ def test_an_existing_version_fails_fast(azure: Azure, image: str, tmp_path: Path
 def test_the_live_gallery_is_out_of_reach(azure: Azure, image: str, tmp_path: Path) -> None:
     body = azure.compute.gallery_images.get(GROUP, "quarantine", image).as_dict()
     properties = {key: body["properties"][key] for key in ("osType", "osState", "identifier")}
-    azure.compute.gallery_images.begin_create_or_update(
-        GROUP, "live", image, {"location": "westeurope", "properties": properties}
-    ).result()
+    wanted: Body = {"location": "westeurope", "properties": properties}
+    azure.compute.gallery_images.begin_create_or_update(GROUP, "live", image, wanted).result()
     wanted = template(azure.arm, image, tmp_path)
     wanted["source"]["azure-arm"]["image"]["shared_image_gallery_destination"]["gallery_name"] = "live"
     code, output = packer(azure.arm, tmp_path, wanted)

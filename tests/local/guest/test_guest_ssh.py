@@ -143,7 +143,7 @@ def test_nothing_of_this_machine_is_read_or_written(run: Callable[..., None], tm
     async def test(place: Place) -> None:
         place.boot()
         async with place.dial() as there, there.start_sftp_client() as sftp:
-            for ask in (
+            asked: tuple[Callable[[], Awaitable[object]], ...] = (
                 lambda: sftp.stat(str(tmp_path / "mine")),
                 lambda: sftp.get(str(tmp_path / "mine"), str(tmp_path / "copy")),
                 lambda: sftp.put(str(tmp_path / "mine"), str(tmp_path / "made")),
@@ -154,7 +154,8 @@ def test_nothing_of_this_machine_is_read_or_written(run: Callable[..., None], tm
                 lambda: sftp.symlink("/etc/passwd", "/tmp/x"),
                 lambda: sftp.listdir("/tmp"),
                 lambda: sftp.statvfs("/"),
-            ):
+            )
+            for ask in asked:
                 with pytest.raises(asyncssh.SFTPError):
                     await ask()
 

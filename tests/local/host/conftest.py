@@ -101,7 +101,15 @@ def start_host(
         }
         settings_file = tmp_path / "settings.json"
         settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": values}), "utf-8")
-        command = [sys.executable, "-m", "local.host", "--app-dir", _SAMPLE, "--settings", settings_file]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "local.host",
+            "--app-dir",
+            _SAMPLE,
+            "--settings",
+            settings_file,
+        ]
         command += ["--announce", announce, "--invocations", tmp_path / "invocations.jsonl"]
         command += ["--lease-seconds", str(lease), "--grace-seconds", str(grace)]
         running = processes.start(

@@ -118,7 +118,7 @@ def test_the_wait_doubles_from_100_ms_up_to_the_longest_and_begins_anew() -> Non
 
 def test_the_wait_is_spread_by_a_fifth() -> None:
     for fraction, expected in ((0.0, 180), (1.0, 220)):
-        backoff = PollBackoff(longest=timedelta(seconds=60), fraction=lambda fraction=fraction: fraction)
+        backoff = PollBackoff(longest=timedelta(seconds=60), fraction=iter([fraction] * 9).__next__)
         backoff.next_delay()
         assert backoff.next_delay() == timedelta(milliseconds=expected)
 
