@@ -64,7 +64,8 @@ class Vault:
         keys = self.azure.clients.keys(self.azure.arm.vault)
         for version in keys.list_properties_of_key_versions(self.name):
             found = keys.get_key(self.name, version.version)
-            if es256.of_coordinates(found.key.x, found.key.y) == key:
+            point: Any = found.key  # the SDK sets x and y without declaring them
+            if es256.of_coordinates(point.x, point.y) == key:
                 keys.update_key_properties(self.name, version.version, enabled=False)
         self.clock.advance(timedelta(minutes=5))
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from azure.data.tables import TableServiceClient
@@ -11,7 +12,7 @@ from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.system import SystemChance
 from pipeline_core.domain.errors import AlreadyExists, NotFound, PermanentError, StaleWrite
-from pipeline_core.ports import Cell, Row, Tables, TableWrite, WriteKind
+from pipeline_core.ports import Row, Tables, TableWrite, Verb
 from tests.fixtures.azurite import AzuriteForTests
 
 
@@ -50,16 +51,16 @@ def store(request: pytest.FixtureRequest, unique_name: Callable[[str], str]) -> 
         service.delete_table(name)
 
 
-def row(key: str, *, etag: str = "", partition: str = "p", **cells: Cell) -> Row:
+def row(key: str, *, etag: str = "", partition: str = "p", **cells: Any) -> Row:
     return Row(partition=partition, key=key, cells=cells, etag=etag)
 
 
-def insert(key: str, *, partition: str = "p", **cells: Cell) -> TableWrite:
-    return TableWrite(verb=WriteKind.INSERT, row=row(key, partition=partition, **cells))
+def insert(key: str, *, partition: str = "p", **cells: Any) -> TableWrite:
+    return TableWrite(verb=Verb.INSERT, row=row(key, partition=partition, **cells))
 
 
-def replace(key: str, etag: str, **cells: Cell) -> TableWrite:
-    return TableWrite(verb=WriteKind.REPLACE, row=row(key, etag=etag, **cells))
+def replace(key: str, etag: str, **cells: Any) -> TableWrite:
+    return TableWrite(verb=Verb.REPLACE, row=row(key, etag=etag, **cells))
 
 
 def delete(key: str, etag: str) -> TableWrite:
@@ -71,7 +72,7 @@ def test_a_row_that_is_not_there_is_none(store: Store) -> None:
     assert store.find("absent", partition="nowhere") is None
 
 
-CELLS: Mapping[str, Cell] = {
+CELLS: dict[str, Any] = {
     "text": "häß\n'quoted' \U0001f600",
     "empty": "",
     "looks_like_a_number": "007",

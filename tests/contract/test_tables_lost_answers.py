@@ -16,7 +16,7 @@ from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from tests.fixtures.azurite import AzuriteForTests
 
 
-class BadRoad(RequestsTransport):
+class BadRoad(RequestsTransport):  # type: ignore[misc]  # azure-core hands this class out untyped
     """Misbehaves once, on the next request that writes, in the way that is set."""
 
     def __init__(self, **options: Any) -> None:

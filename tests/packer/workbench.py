@@ -89,6 +89,7 @@ class Workbench:
         parent = job.source.model_copy(
             update={"subscription_id": self.arm.subscription_id, "image": job.image}
         )
+        assert isinstance(parent, GalleryImage)
         self.cloud.make_version(parent)
         return job.model_copy(update={"source": parent, **changes})
 

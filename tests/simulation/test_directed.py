@@ -10,7 +10,8 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.builds.publishing import PublishingStage
+from pipeline_core.services.builds.publishing import Publishing
+from simulation import world
 from simulation.faults import Killed
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
@@ -22,7 +23,7 @@ FORMER, NEWER = "former content", "newer content"
 
 def _publishing_the_newer() -> tuple[SimulatedWorld, Build, GalleryVersion]:
     """A world whose newer version is copied and about to be let into latest, and its former version."""
-    made = scenes.world.make()
+    made = world.make()
     made.register("rhel9-base", None, text=FORMER)
     made.drain()
     former = made.ports.galleries.latest(LIVE, BASE)
