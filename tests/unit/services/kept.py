@@ -83,8 +83,10 @@ def seal(made: SimulatedWorld, build: Build, told: BuildReport) -> None:
     """Write the report's digest into the build's row, as the driver does when it has judged."""
     stored = scenes.stored(made, build.id)
     digest = Digest(hashlib.sha256(told.to_wire()).hexdigest())
-    result, attempt = f"{told.stage}_result", f"{told.stage}_attempt"
-    sealed = replace(stored.value, **{result: digest, attempt: told.attempt})
+    if told.stage == "build":
+        sealed = replace(stored.value, build_result=digest, build_attempt=told.attempt)
+    else:
+        sealed = replace(stored.value, verify_result=digest, verify_attempt=told.attempt)
     row = records.put_build(sealed, etag=stored.etag)
     scenes.images(made).commit([row])
 

@@ -298,7 +298,7 @@ def team(name: str) -> TeamName:
     return TeamName(name)
 
 
-def once(action: Callable[[], None]) -> Callable[[], None]:
+def once(action: Callable[[], object]) -> Callable[[], None]:
     """An action that happens at its first call only."""
     left = [action]
 

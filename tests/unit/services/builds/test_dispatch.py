@@ -277,7 +277,7 @@ def test_a_build_that_was_superseded_before_it_could_begin_gives_its_slot_back()
     made = _queued({"rhel9-base": None})
     other = made.factory
     edit = scenes.once(lambda: made.register("rhel9-base", None, text="newer"))
-    look = scenes.once(lambda: _run(lambda: other.reconciler.reconcile(BASE, CampaignId("edited"))))
+    look = scenes.once(lambda: other.reconciler.reconcile(BASE, CampaignId("edited")))
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
         if any(write.row.key.startswith("build:") for write in writes) and table == "images":

@@ -117,8 +117,9 @@ def test_a_version_whose_build_is_about_to_end_is_left_in_latest() -> None:
     made.register("rhel9-base", None, text="other content")
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     assert build.version is not None
+    version = build.version
     made.ports.clock.advance(timedelta(minutes=5))
-    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, build.version) is not None)
+    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, version) is not None)
     made.ports.clock.advance(timedelta(minutes=5))
     made.ports.galleries.set_excluded(LIVE, BASE, build.version, excluded=False)
     made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)

@@ -45,8 +45,9 @@ def test_the_policy_is_in_force_again_with_its_history_and_nothing_is_built() ->
     assert losses.essence(made) == before
     assert losses.index_keys(made) == indexed
     assert before[JAVA].registration.max_age == timedelta(days=30)
-    assert before[JAVA].current is not None
-    assert before[JAVA].current.scan is not None
+    former = before[JAVA].current
+    assert former is not None
+    assert former.scan is not None
     made.settle()
     assert losses.build_count(made) == 0
     assert policies.put(made, maxAge="10d").version.revision == 3
@@ -135,7 +136,7 @@ def test_one_who_recovers_at_the_same_moment_changes_nothing() -> None:
     _lose_policy(made)
     other = made.factory.policy
     watched = scenes.WatchedTables(inner=made.ports.tables, before=lambda *_: first())
-    first = scenes.once(lambda: other.recover() or None)
+    first = scenes.once(lambda: other.restore())
     scenes.rewired(made, tables=watched)
     assert made.factory.policy.recover() is False
     assert _history(made) == before
