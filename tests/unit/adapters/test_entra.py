@@ -86,7 +86,7 @@ def sign(body: dict[str, Any], key: Any = FIRST, *, kid: str | None = "first", a
 def test_a_good_token_gives_its_caller(door: Door) -> None:
     caller = door.tokens.verify(sign(claims()))
     assert (caller.subject, caller.name) == ("object", "Ada")
-    assert (caller.roles, caller.groups) == ({"Factory.Reader"}, {"payments"})
+    assert (caller.roles, caller.groups) == (frozenset({"Factory.Reader"}), frozenset({"payments"}))
 
 
 def test_a_token_of_version_one_is_good_too(door: Door) -> None:

@@ -45,7 +45,7 @@ class _Wire:
         if place in self.rows:
             raise EXISTS
         stored = TableEntity(entity)
-        stored._metadata = {"etag": f"etag-{len(self.rows)}"}
+        stored._metadata = {"etag": f"etag-{len(self.rows)}", "timestamp": None}
         self.rows[place] = stored
         if not self.lost:
             return {"etag": f"etag-{len(self.rows) - 1}"}

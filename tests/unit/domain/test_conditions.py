@@ -19,8 +19,9 @@ from tests.unit.domain.factories import BASE, NEW, NOW
 HOUR = timedelta(hours=1)
 STALE_HEAD = make.settled_chain()[0]  # published a day before NOW
 WORLD = make.world(STALE_HEAD, newest=NEW)
-STALE = detect_staleness(BASE, WORLD)
-assert isinstance(STALE, Stale)
+_DETECTED = detect_staleness(BASE, WORLD)
+assert isinstance(_DETECTED, Stale)
+STALE: Stale = _DETECTED
 CONTENT = breaker.content_of(STALE.desired)
 BUILD = make.build(Phase.BUILDING, phase_since=NOW)
 OTHER = build_id(BASE, BUILD.fingerprint, 2)

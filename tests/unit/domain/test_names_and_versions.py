@@ -26,8 +26,10 @@ def test_a_bad_image_name_is_refused_with_the_rule(text: str) -> None:
 
 
 def test_names_of_different_kinds_are_never_equal() -> None:
-    assert names.TeamName("a") != ImageName("a")
-    assert Digest("a" * 64) != Fingerprint("a" * 64)
+    team: object = names.TeamName("a")
+    digest: object = Digest("a" * 64)
+    assert team != ImageName("a")
+    assert digest != Fingerprint("a" * 64)
 
 
 def test_a_build_id_says_its_image() -> None:

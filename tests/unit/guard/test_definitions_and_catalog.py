@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 
 from pipeline_core import guard

@@ -214,7 +214,10 @@ def test_a_gallery_event_that_fails_is_raised_so_that_it_is_delivered_again(
 
 def _delivery(text: str, dequeue_count: int = 1) -> func.QueueMessage:
     body = text.encode("utf-8", "surrogateescape")
-    return QueueMessage(id=json.dumps(text)[:20], body=body, dequeue_count=dequeue_count)
+    message: func.QueueMessage = QueueMessage(
+        id=json.dumps(text)[:20], body=body, dequeue_count=dequeue_count
+    )
+    return message
 
 
 def _event(content: Any) -> func.EventGridEvent:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,7 +108,7 @@ def test_a_marketplace_source_is_looked_up_in_the_factorys_region() -> None:
 
 STEP = "spec.build.provisioners"
 SCAN = "spec.verify.compliance"
-WRONG = {
+WRONG: dict[str, tuple[str, object, str, str]] = {
     "unknown api": ("apiVersion", "imagefactory/v2", "apiVersion", "imagefactory/v1"),
     "unknown key with a near one": ("metadata.lables", {}, "metadata.lables", "did you mean 'labels'?"),
     "snake case": ("spec.build.vm_size", "Standard_B1s", "spec.build.vm_size", "did you mean 'vmSize'?"),

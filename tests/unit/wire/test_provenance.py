@@ -9,7 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from securesystemslib.dsse import Envelope as OtherEnvelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import (  # type: ignore[attr-defined]  # the package names no exports
+    CryptoSigner,
+    SSlibKey,
+)
 
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage
 from pipeline_core.domain.reasons import Lane
@@ -84,6 +87,16 @@ def test_a_changed_payload_is_signed_by_nobody() -> None:
     assert not is_believed(read(envelope()), es256.public_of(ec.generate_private_key(ec.SECP256R1())))
 
 
+CHANGED: dict[str, dict[str, Any]] = {
+    "another type": {"payloadType": "text/plain"},
+    "no type": {"payloadType": ""},
+    "a payload that is no text": {"payload": 7},
+    "no signature": {"signatures": []},
+    "signatures that are no list": {"signatures": {}},
+    "a signature without a value": {"signatures": [{"keyid": "k"}]},
+    "many signatures": {"signatures": [{"sig": "AAAA"}] * 9},
+    "a long signature": {"signatures": [{"sig": "A" * 2001}]},
+}
 CASES: dict[str, bytes] = {
     "empty": b"",
     "null": b"null",
@@ -93,19 +106,7 @@ CASES: dict[str, bytes] = {
     "an empty object": b"{}",
     "deep": b"[" * 100_000,
     "huge": b" " * (provenance.ENVELOPE_LIMIT + 1),
-    **{
-        name: json.dumps(envelope(**changed)).encode()
-        for name, changed in {
-            "another type": {"payloadType": "text/plain"},
-            "no type": {"payloadType": ""},
-            "a payload that is no text": {"payload": 7},
-            "no signature": {"signatures": []},
-            "signatures that are no list": {"signatures": {}},
-            "a signature without a value": {"signatures": [{"keyid": "k"}]},
-            "many signatures": {"signatures": [{"sig": "AAAA"}] * 9},
-            "a long signature": {"signatures": [{"sig": "A" * 2001}]},
-        }.items()
-    },
+    **{name: json.dumps(envelope(**changed)).encode() for name, changed in CHANGED.items()},
 }
 
 

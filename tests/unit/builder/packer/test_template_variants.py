@@ -22,7 +22,9 @@ CREDENTIALS: dict[str, Credential] = {
         oidc_request_token=TOKEN,
     ),
 }
-BLOCKS = ({"shell": {"inline": ["true"]}},)  # Packer wants one; the plans of real ones are recorded elsewhere
+BLOCKS: tuple[dict[str, object]] = (
+    {"shell": {"inline": ["true"]}},
+)  # Packer wants one; the plans of real ones are recorded elsewhere
 CREDENTIAL_KEYS = {"tenant_id", "oidc_request_url", "oidc_request_token"}
 VARIANTS = list(itertools.product(("root", "child"), ("build", "verify"), ("subnet", "no-subnet")))
 

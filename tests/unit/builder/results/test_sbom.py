@@ -29,7 +29,7 @@ OPENSSL = {
 }
 OWN = {"name": "payments+c++", "version": "1^git~1", "release": "1", "vendor": "Payments"}
 KEY = {"name": "gpg-pubkey", "version": "fd431d51", "release": "4ae0493b"}
-ALL = [RELEASE, OPENSSL, OWN, KEY]
+ALL: list[dict[str, Any]] = [RELEASE, OPENSSL, OWN, KEY]
 
 
 def rendered(packages: list[dict[str, Any]], **changes: Any) -> bytes:
