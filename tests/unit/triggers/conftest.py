@@ -18,10 +18,25 @@ def factory() -> TwinFactory:
     return TwinFactory()
 
 
+class SharedApp:
+    """One HTTP app for every test, because routes take long to build; each test puts its own factory into it."""
+
+    def __init__(self) -> None:
+        self.factory = TwinFactory()
+        self.app = create_app(lambda: self.factory)  # type: ignore[arg-type,return-value]
+
+
+@pytest.fixture(scope="session")
+def shared_app() -> SharedApp:
+    """The app that all tests ask."""
+    return SharedApp()
+
+
 @pytest.fixture
-def client(factory: TwinFactory) -> AsgiClient:
-    """The HTTP app over the twins."""
-    return AsgiClient(create_app(lambda: factory))  # type: ignore[arg-type,return-value]
+def client(shared_app: SharedApp, factory: TwinFactory) -> AsgiClient:
+    """The HTTP app over the twins of this test."""
+    shared_app.factory = factory
+    return AsgiClient(shared_app.app)
 
 
 @pytest.fixture
