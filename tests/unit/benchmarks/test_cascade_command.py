@@ -51,6 +51,7 @@ def test_figures_follow_from_the_run(capsys: pytest.CaptureFixture[str]) -> None
     assert facts["policies"]["nightly-all"]["builds_avoided"] == 0
 
 
+@pytest.mark.process
 def test_two_processes_say_the_same_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     alone, together = (_run(capsys, "--json", "--workers", workers)[0] for workers in ("1", "2"))
     assert alone == together

@@ -36,6 +36,7 @@ def test_the_longest_chain_goes_first_where_first_in_first_out_lets_it_wait() ->
     assert ours.makespan <= theirs.makespan - 150
 
 
+@pytest.mark.slow
 def test_a_fleet_is_within_a_tenth_of_the_lower_bound() -> None:
     made = fleet.make(200, seed=2)
     bound = made.lower_bound(slots=4, creates_per_hour=3000)

@@ -12,6 +12,8 @@ from tests.unit.builder import samples
 from tests.unit.builder.conftest import Run
 from tests.unit.builder.fakes import FolderBlobs
 
+pytestmark = pytest.mark.process
+
 
 def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_event(run: Run) -> None:
     left = run(samples.root_job(), samples.GOOD_BUILD)

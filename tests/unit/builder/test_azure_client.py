@@ -21,6 +21,8 @@ from pipeline_core.domain.errors import (
 )
 from tests.fixtures.azurite import AzuriteForTests
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def container(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> str:

@@ -21,6 +21,8 @@ from tests.unit.builder.conftest import Left, Run
 from tests.unit.builder.fakes import FolderBlobs
 from tests.unit.guard.archives import bundle_of, files, member
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parents[3]
 MEBIBYTE = 1024 * 1024
 

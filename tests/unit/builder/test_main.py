@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
@@ -15,6 +16,8 @@ from pipeline_core.wire.job import BuildJob, BuildReport
 from pipeline_core.wire.messages import BUILD_EVENTS, BuildEventMessage
 from tests.fixtures.azurite import AzuriteForTests
 from tests.unit.builder import samples
+
+pytestmark = pytest.mark.process
 
 CHECKOUT = Path(__file__).parents[3]
 

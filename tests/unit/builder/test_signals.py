@@ -17,6 +17,8 @@ from pipeline_core.wire.job import BuildReport
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderEvents
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parents[3]
 # Cleans up on SIGINT as Packer does, and has a child of its own.
 PATIENT = """echo "Connected to SSH!"

@@ -40,6 +40,7 @@ def test_packer_gets_no_token_where_there_is_none(tmp_path: Path) -> None:
     assert "PKR_VAR_oidc_request_token" not in clean_environment({}, tmp_path)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("end", "code"), [("exit 1", BuilderExit.FAILED), (samples.GOOD_BUILD, BuilderExit.SUCCEEDED)]
 )
@@ -120,12 +121,14 @@ def assertion(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     return ask
 
 
+@pytest.mark.process
 def test_the_issuers_token_is_what_entra_gets(
     issuer: Callable[[int, bytes], str], assertion: Callable[[str], str]
 ) -> None:
     assert assertion(issuer(200, b'{"count": 1, "value": "a-signed-token"}')) == "a-signed-token"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("status", "body"),
     [(403, b"{}"), (200, b"not JSON"), (200, b"{}"), (200, b"[]"), (200, b'{"value": null}')],

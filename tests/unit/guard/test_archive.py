@@ -93,6 +93,7 @@ def test_endless_folders_are_refused() -> None:
     assert rules_of(bundle_of(*many)) == {"bundle-members"}
 
 
+@pytest.mark.slow
 def test_gigabytes_of_zeros_are_refused_in_little_memory() -> None:
     head = member("zeros")
     head.size = 8**11 - 1  # 8 GiB are announced; a tenth of a percent is ever unpacked

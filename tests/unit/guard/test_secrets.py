@@ -145,6 +145,7 @@ def test_a_variable_is_known_by_its_name(name: str, is_one: bool) -> None:
     assert is_secret_name(name) is is_one
 
 
+@pytest.mark.process
 def test_the_app_loads_the_library_of_detectors_at_its_first_event_and_not_before() -> None:
     code = "import sys, function_app; print('detect_secrets' in sys.modules)"
     done = subprocess.run(

@@ -13,6 +13,8 @@ import pytest
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory, build_view, image_view, problem, reply
 
+pytestmark = pytest.mark.process
+
 CHECKOUT = Path(__file__).parents[3]
 BUILD = "payments-api.0123456789ab.1"
 

@@ -10,6 +10,8 @@ import pytest
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory
 
+pytestmark = pytest.mark.process
+
 BUILD = "payments-api.3fa9c1d20b77.1"
 GOSS, LOG = b'{"summary": {}}', b"built\n"
 GATE = {"gate": "goss", "passed": True, "score": None, "evidence": "3 of 3 passed", "simulated": True}

@@ -7,6 +7,8 @@ import pytest
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory, build_view, image_view, poison_view
 
+pytestmark = pytest.mark.process
+
 HELD = {"type": "Stalled", "since": None, "reason": "MessagePoisoned", "message": "a message was poisoned"}
 
 

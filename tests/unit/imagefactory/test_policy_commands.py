@@ -9,6 +9,8 @@ import pytest
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory, image_view, problem, reply
 
+pytestmark = pytest.mark.process
+
 DOCUMENT = """
 apiVersion: imagefactory/v1
 kind: Policy

@@ -3,8 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory, problem, reply
+
+pytestmark = pytest.mark.process
 
 
 def _step(*restored: str, following: str | None = None, **changes: Any) -> tuple[int, dict[str, str], bytes]:

@@ -17,6 +17,8 @@ from pipeline_core.wire.provenance import Envelope
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import TOKEN, FakeFactory
 
+pytestmark = pytest.mark.process
+
 KEY = ec.derive_private_key(11, ec.SECP256R1())
 STRANGER = ec.derive_private_key(13, ec.SECP256R1())
 VERSION = "1.20261121.1"

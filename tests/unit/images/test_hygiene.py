@@ -11,6 +11,8 @@ import pytest
 
 from tests.unit.images.places import IMAGES
 
+pytestmark = pytest.mark.process
+
 BASH = shutil.which("bash") or "/bin/bash"
 SCRIPT = IMAGES / "platform" / "hygiene" / "findings.sh"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n"

@@ -11,6 +11,8 @@ from pipeline_core.wire import packages as told
 from tests.unit.images.places import IMAGES
 from tests.unit.images.test_verify import Guest, guest
 
+pytestmark = pytest.mark.process
+
 __all__ = ["guest"]
 
 LINES = """Updating Subscription Management repositories.

@@ -11,6 +11,8 @@ import yaml
 
 from tests.unit.images.places import IMAGES
 
+pytestmark = pytest.mark.process
+
 BASH = shutil.which("bash") or "/bin/bash"
 SCRIPT = IMAGES / "platform" / "before" / "20-stage-catalog.sh"
 TASKS = IMAGES / "roles" / "agent_stage" / "tasks" / "main.yml"

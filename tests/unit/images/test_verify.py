@@ -20,6 +20,8 @@ from pipeline_core.wire.job import Tests as Asked
 from tests.unit.builder.results import scan_files
 from tests.unit.images.places import IMAGES
 
+pytestmark = pytest.mark.process
+
 BASH = shutil.which("bash") or "/bin/bash"
 RESULTS = IMAGES / "platform" / "verify" / "results.py"
 GOOD = {"summary-line": "Service: sshd: running: matches", "successful": True, "result": 0}

@@ -38,6 +38,7 @@ def _replays(lines: list[str]) -> list[str]:
     return [line.removeprefix(REPLAY) for line in lines if line.startswith(REPLAY)]
 
 
+@pytest.mark.slow
 def test_the_last_line_counts_seeds_deliveries_faults_publishes_and_violations(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -65,6 +66,7 @@ def test_with_only_no_faults_a_stormy_seed_is_calm(capsys: pytest.CaptureFixture
     assert facts["publishes"] >= 6
 
 
+@pytest.mark.slow
 def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_seed(
     missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_
     assert _replays(lines) == [_words(missed)]
 
 
+@pytest.mark.slow
 def test_the_first_failing_seed_is_made_small_told_and_replayed(
     missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,6 +95,7 @@ def test_the_first_failing_seed_is_made_small_told_and_replayed(
     assert json.loads(again[-1])["faults"] == len(small.rpartition(" ")[2].split(",")) == len(struck)
 
 
+@pytest.mark.process
 def test_two_processes_come_to_the_same_numbers_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = "--first-seed 9 --seeds 3 --images 5 --slots 2 --faults heavy --jobs"
     _, alone = _run(capsys, f"{words} 1")

@@ -34,6 +34,7 @@ def test_to_be_traced_changes_nothing(stormy: SeedOutcome) -> None:
     assert len([line for line in traced.trace if line.startswith(STRUCK)]) == stormy.faults
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_another_process_comes_to_the_same(stormy: SeedOutcome, hash_seed: str) -> None:
     shown = subprocess.run(
@@ -62,6 +63,7 @@ def test_a_fault_can_be_left_out_alone(stormy: SeedOutcome) -> None:
     assert set(again.struck) <= set(stormy.struck)
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_by_a_fault_is_made_small_to_few() -> None:
     tried = ((plan, seeds.run(plan)) for plan in (replace(MISSED, seed=seed) for seed in range(1, 51)))
     plan, whole = next((plan, outcome) for plan, outcome in tried if outcome.violations)
@@ -73,6 +75,7 @@ def test_a_seed_that_fails_by_a_fault_is_made_small_to_few() -> None:
     assert again.struck == small.only
 
 
+@pytest.mark.slow
 def test_a_seed_that_fails_by_no_fault_at_all_is_made_small_to_none() -> None:
     plan = SeedPlan(seed=1, images=3, slots=2, faults="heavy", without="reaper")
     small, again = seeds.shrink(plan, seeds.run(plan).struck)

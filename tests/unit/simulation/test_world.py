@@ -10,6 +10,8 @@ from simulation import fleet, rest, world
 from simulation.faults import Faults, Killed, Kind
 from simulation.world import FAULTS, RestlessError, SimulatedWorld
 
+pytestmark = pytest.mark.slow
+
 ONE_AT_A_TIME = {
     Kind.LOST: Faults(lost=0.2),
     Kind.DOUBLED: Faults(doubled=0.2),

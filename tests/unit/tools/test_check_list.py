@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 CHECK = str(Path("tools/check.sh").resolve())
@@ -20,6 +21,7 @@ def _hooks() -> dict[str, dict[str, Any]]:
     return {hook["id"]: hook for hook in repository["hooks"] if "commit-msg" not in hook.get("stages", [])}
 
 
+@pytest.mark.process
 def test_each_check_has_one_hook_that_calls_it_by_name() -> None:
     hooks = _hooks()
 
@@ -35,12 +37,14 @@ def test_make_check_runs_the_whole_list() -> None:
     assert recipe.rstrip().endswith("tools/check.sh")
 
 
+@pytest.mark.process
 def test_each_listed_name_is_a_check() -> None:
     script = Path(CHECK).read_text(encoding="utf-8")
 
     assert [name for name in _names() if f"\n  {name})" not in script] == []
 
 
+@pytest.mark.process
 def test_an_unknown_name_is_a_failure_that_lists_the_names() -> None:
     ran = subprocess.run([CHECK, "linting"], capture_output=True, text=True, check=False)
 

@@ -83,6 +83,7 @@ def test_all_findings_come_at_once() -> None:
     assert [each.split(":")[0] for each in found] == ["subject", "subject", "subject", "line 2", "body"]
 
 
+@pytest.mark.process
 def test_git_runs_the_hook_that_pre_commit_installs(tmp_path: Path) -> None:
     """The real hook: pre-commit reads this project's settings, and a local hook needs no network."""
     top = Path.cwd()

@@ -225,6 +225,7 @@ def test_a_doubled_name_says_where_each_bearer_is() -> None:
     assert finding.cause == "Thing is also the name of simulation/b.py:1"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", house_rules.HELD)
 def test_this_repository_keeps_what_the_gate_holds(name: str) -> None:
     assert [str(finding) for finding in house_rules.HELD[name](tracked())] == []

@@ -40,6 +40,7 @@ def test_the_workflow_reads_only_and_ends_in_time() -> None:
     assert "secrets." not in Path(".github/workflows/ci.yml").read_text(encoding="utf-8")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("case", CASES)
 def test_actionlint_finds_a_broken_workflow(case: str, tmp_path: Path) -> None:
     program = build_actionlint.find(os.environ)

@@ -50,6 +50,7 @@ def test_the_host_serves_the_app_at_its_own_paths() -> None:
     }
 
 
+@pytest.mark.process
 def test_importing_the_app_loads_no_azure_sdk_and_no_web_framework() -> None:
     loaded = _run("import json, sys, function_app; print(json.dumps(sorted(sys.modules)))")
     heavy = (
@@ -64,6 +65,7 @@ def test_importing_the_app_loads_no_azure_sdk_and_no_web_framework() -> None:
     assert [name for name in json.loads(loaded) if name.startswith(heavy)] == []
 
 
+@pytest.mark.process
 def test_importing_the_app_reads_no_setting() -> None:
     assert _run("import os; os.environ.clear(); import function_app; print('fine')").strip() == "fine"
 

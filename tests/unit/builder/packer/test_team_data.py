@@ -73,6 +73,7 @@ def planned(job: BuildJob) -> tuple[ProvisionPlan, str]:
     return plan, template.to_text(template.render(job, plan.blocks))
 
 
+@pytest.mark.slow
 @given(steps=st.lists(STEPS, max_size=4))
 def test_the_template_of_a_build_is_the_same_whatever_a_team_has_written(steps: list[Step]) -> None:
     _, text = planned(samples.child_job(steps=tuple(steps)))
@@ -111,6 +112,7 @@ def test_every_value_stands_whole_in_the_script_that_the_guest_runs(step: Step) 
     assert any(word.endswith(step.path) for word in words)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", EVALUATED)
 def test_a_shell_sees_the_very_value_and_evaluates_nothing(value: str) -> None:
     step = Step(kind="shell", path="a.sh", env={"VALUE": value})

@@ -80,6 +80,7 @@ def test_a_hostile_tag_is_refused(value: str) -> None:
         template.render(samples.root_job(tags={"imagefactory-build": value}), ())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_wrapper_hands_values_on_as_they_are(value: str, tmp_path: Path) -> None:
     script = tmp_path / "team's script.sh"
@@ -96,6 +97,7 @@ def test_a_wrapper_hands_values_on_as_they_are(value: str, tmp_path: Path) -> No
     assert not wrapper.exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", [0o755, 0o644], ids=["own-interpreter", "bash"])
 def test_a_platform_script_sees_nothing_of_what_an_image_puts_into_the_environment(
     mode: int, tmp_path: Path
@@ -230,6 +232,7 @@ def test_two_attempts_have_prefixes_of_their_own() -> None:
     assert _source(first)["custom_resource_build_prefix"] != _source(second)["custom_resource_build_prefix"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["root-build", "child-build", "verify"])
 def test_every_generated_script_is_valid_bash(name: str) -> None:
     bash = shutil.which("bash") or "/bin/bash"

@@ -125,6 +125,7 @@ def test_a_list_that_tells_nothing_ends_the_stage(content: bytes) -> None:
     assert failed.value.error_class is ErrorClass.TEMPLATE
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("change", "words"),
     [

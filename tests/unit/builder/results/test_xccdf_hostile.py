@@ -146,6 +146,7 @@ print(len(scan.findings), scan.score, (after - before) // 1024)
 """
 
 
+@pytest.mark.process
 def test_an_honest_file_of_50_megabytes_is_read_in_a_few() -> None:
     content = _pack(scan_files.large(50), 10**12)
     done = subprocess.run(

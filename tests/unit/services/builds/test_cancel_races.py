@@ -29,6 +29,7 @@ def test_a_pending_build_that_could_not_be_ended_at_once_is_ended_by_its_step_wi
     assert Event.STARTED not in scenes.events(made, BASE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", stops.STAGES)
 def test_a_process_that_dies_between_any_two_calls_leaves_nothing_behind_either(stage: str) -> None:
     for call in range(1, 200):

@@ -13,6 +13,7 @@ from tests.unit.services.scenes import BASE, JAVA
 
 GONE = ImageName("rhel9-gone")
 BUNDLES = 12  # a share of the moments each, so that no case is long
+SHARES = [pytest.param(share, marks=[pytest.mark.slow] if share > 2 else []) for share in range(BUNDLES)]
 
 
 def _lost() -> SimulatedWorld:
@@ -36,23 +37,33 @@ def _rows(made: SimulatedWorld) -> list[tuple[str, str, str]]:
     ]
 
 
-def _moments() -> int:
+@pytest.fixture(scope="module")
+def moments() -> int:
+    """How many moments there are to die at."""
     made, calls = _lost(), Calls()
     losses.counted(made, calls)
     losses.recover(made)
     return calls.count
 
 
-def test_there_are_moments_to_die_at() -> None:
-    assert _moments() > 60
+@pytest.fixture(scope="module")
+def expected() -> list[tuple[str, str, str]]:
+    """The rows that a restore leaves which nothing interrupts."""
+    made = _lost()
+    losses.restore(made)
+    return _rows(made)
+
+
+def test_there_are_moments_to_die_at(moments: int) -> None:
+    assert moments > 60
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("share", range(BUNDLES))
-def test_whenever_it_dies_the_next_run_ends_alike(share: int, after: bool) -> None:
-    expected = _lost()
-    losses.recover(expected)
-    for fatal in range(1 + share, _moments() + 1, BUNDLES):
+@pytest.mark.parametrize("share", SHARES)
+def test_whenever_it_dies_the_next_run_ends_alike(
+    share: int, after: bool, moments: int, expected: list[tuple[str, str, str]]
+) -> None:
+    for fatal in range(1 + share, moments + 1, BUNDLES):
         made = _lost()
         losses.counted(made, Calls(fatal=fatal, after=after))
         with contextlib.suppress(Died):
@@ -66,7 +77,7 @@ def test_whenever_it_dies_the_next_run_ends_alike(share: int, after: bool) -> No
             assert losses.build_count(made) == 0, fatal
         assert losses.problems(losses.recover(made, force=True)) == {}
         if losses.build_count(made) == 0:
-            assert _rows(made) == _rows(expected), fatal
+            assert _rows(made) == expected, fatal
         made.settle()
         assert {image: scenes.rest_of(made, image) for image in (BASE, JAVA)} == {
             BASE: "current",

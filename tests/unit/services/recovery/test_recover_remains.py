@@ -96,7 +96,8 @@ def test_a_cursor_that_no_step_gave_is_refused(cursor: str) -> None:
         made.factory.recovery.step(ADMIN, cursor)
 
 
-def test_a_fleet_of_more_than_one_step_is_recovered_whole() -> None:
+@pytest.mark.slow
+def test_a_fleet_of_more_than_one_step_is_restored_whole() -> None:
     parents: dict[str, str | None] = {"base-0": None}
     parents |= {f"image-{number:02d}": "base-0" for number in range(45)}
     made = scenes.settled(parents)

@@ -71,6 +71,7 @@ def _swept_to_the_end(made: SimulatedWorld) -> dict[str, str]:
     return made.versions()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_at_any_call_is_repeated_harmlessly() -> None:
     kill_at, is_over = 0, False
     while not is_over:

@@ -1,0 +1,25 @@
+"""Watches each test of this folder that is not marked as one that needs a process or a port."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.unit.tier import WATCH, NotAUnitTestError
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch one test with all its fixtures, those of a whole module too."""
+    if item.get_closest_marker("process") is not None:
+        return (yield)
+    with WATCH.over(item.nodeid):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Fail a test whose code has caught the refusal and gone on."""
+    result = yield
+    if WATCH.refused:
+        raise NotAUnitTestError(WATCH.refused[0])
+    return result
