@@ -10,6 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import urllib3.util.connection  # noqa: F401 - binds a socket when it is loaded, to see whether IPv6 works
+
 PROCESSES = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
 )
@@ -62,9 +64,9 @@ sys.addaudithook(WATCH.hear)
 _spawn = multiprocessing.util.spawnv_passfds
 
 
-def _refused_spawn(*given: Any) -> Any:
+def _watched_spawn(path: Any, args: Any, passfds: Any) -> int:
     WATCH.refuse("multiprocessing")
-    return _spawn(*given)
+    return _spawn(path, args, passfds)
 
 
-multiprocessing.util.spawnv_passfds = _refused_spawn
+multiprocessing.util.spawnv_passfds = _watched_spawn

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain import canonical
 from pipeline_core.domain import fingerprint as rules
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint, sha256_of
 from pipeline_core.domain.names import Digest, ImageName, RebuildToken, Region

@@ -112,6 +112,7 @@ def test_what_is_not_known_is_refused(words: str, capsys: pytest.CaptureFixture[
     assert words.split(maxsplit=1)[0] in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_the_comparison_of_policies_still_starts_by_its_old_name(capfd: pytest.CaptureFixture[str]) -> None:
     status = program.main(shlex.split("cascade --images 4 --slots 2 --policy fifo-events --json --workers 1"))
     shown = capfd.readouterr()
