@@ -27,7 +27,7 @@ READER = "d0d0d0d0-0000-4000-8000-000000000004"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class SimulatedWorld:
     """The port, an image that is in both galleries, and the ways of others."""
 
     galleries: Galleries
@@ -78,7 +78,7 @@ class World:
 
 
 @pytest.fixture(params=["memory", "azure"])
-def world(request: pytest.FixtureRequest, image: ImageName) -> World:
+def world(request: pytest.FixtureRequest, image: ImageName) -> SimulatedWorld:
     if request.param == "memory":
         clock = ManualClock()
         twin = MemoryGalleries(
@@ -96,7 +96,7 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> World:
                 )
             )
 
-        made = World(
+        made = SimulatedWorld(
             galleries=twin,
             image=image,
             add_source=add,
@@ -104,7 +104,7 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> World:
         )
     else:
         azure: Azure = request.getfixturevalue("azure")
-        made = World(
+        made = SimulatedWorld(
             galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
             image=image,
             add_source=lambda version, ready: machines.capture(azure, str(image), str(version), wait=ready),
@@ -115,7 +115,7 @@ def world(request: pytest.FixtureRequest, image: ImageName) -> World:
     return made
 
 
-def test_a_gallery_tells_its_images_by_name(world: World) -> None:
+def test_a_gallery_tells_its_images_by_name(world: SimulatedWorld) -> None:
     other = ImageName(f"a-{world.image}")
     world.galleries.ensure_image(LIVE, other, TRAITS)
     listed = list(world.galleries.list_images(LIVE))
@@ -124,7 +124,7 @@ def test_a_gallery_tells_its_images_by_name(world: World) -> None:
     assert other not in world.galleries.list_images(QUARANTINE)
 
 
-def test_a_definition_is_made_once(world: World) -> None:
+def test_a_definition_is_made_once(world: SimulatedWorld) -> None:
     world.galleries.ensure_image(LIVE, world.image, TRAITS)
     assert list(world.galleries.list_versions(LIVE, world.image)) == []
 
@@ -132,19 +132,19 @@ def test_a_definition_is_made_once(world: World) -> None:
 @pytest.mark.parametrize(
     "other", [OsTraits(generation=Generation.V1), OsTraits(security_type=SecurityType.STANDARD)]
 )
-def test_a_definition_with_other_traits_is_refused(world: World, other: OsTraits) -> None:
+def test_a_definition_with_other_traits_is_refused(world: SimulatedWorld, other: OsTraits) -> None:
     with pytest.raises(PermanentError, match="traits"):
         world.galleries.ensure_image(LIVE, world.image, other)
 
 
-def test_what_is_not_there_is_none_and_empty(world: World) -> None:
+def test_what_is_not_there_is_none_and_empty(world: SimulatedWorld) -> None:
     assert world.find(V1) is None
     unknown = ImageName("never-registered")
     assert world.galleries.find_version(LIVE, unknown, V1) is None
     assert list(world.galleries.list_versions(LIVE, unknown)) == []
 
 
-def test_a_copy_is_creating_then_ready_and_out_of_latest(world: World) -> None:
+def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) -> None:
     world.add_source(V1, True)
     world.copy(V1)
     early = world.get(V1)
@@ -160,7 +160,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: World) -> None:
     )
 
 
-def test_a_copy_asked_for_twice_is_made_once(world: World) -> None:
+def test_a_copy_asked_for_twice_is_made_once(world: SimulatedWorld) -> None:
     world.add_source(V1, True)
     world.copy(V1)
     world.copy(V1)
@@ -169,7 +169,7 @@ def test_a_copy_asked_for_twice_is_made_once(world: World) -> None:
     assert dict(world.get(V1).tags) == TAGS
 
 
-def test_a_late_repetition_of_a_copy_leaves_the_version_in_latest(world: World) -> None:
+def test_a_late_repetition_of_a_copy_leaves_the_version_in_latest(world: SimulatedWorld) -> None:
     world.publish(V1)
     world.include(V1)
     world.settle(V1)
@@ -177,13 +177,13 @@ def test_a_late_repetition_of_a_copy_leaves_the_version_in_latest(world: World) 
     assert world.get(V1).excluded_from_latest is False
 
 
-def test_a_copy_of_nothing_is_not_found(world: World) -> None:
+def test_a_copy_of_nothing_is_not_found(world: SimulatedWorld) -> None:
     with pytest.raises(NotFound):
         world.copy(V1)
     assert world.find(V1) is None
 
 
-def test_a_copy_of_what_is_being_made_has_to_wait(world: World) -> None:
+def test_a_copy_of_what_is_being_made_has_to_wait(world: SimulatedWorld) -> None:
     world.add_source(V1, False)
     with pytest.raises(TransientError) as refused:
         world.copy(V1)
@@ -191,7 +191,7 @@ def test_a_copy_of_what_is_being_made_has_to_wait(world: World) -> None:
     assert world.find(V1) is None
 
 
-def test_a_copy_needs_its_definition(world: World) -> None:
+def test_a_copy_needs_its_definition(world: SimulatedWorld) -> None:
     world.add_source(V1, True)
     stranger = ImageName("never-registered")
     new = NewGalleryVersion(
@@ -206,19 +206,19 @@ def test_a_copy_needs_its_definition(world: World) -> None:
         world.galleries.begin_copy(new)
 
 
-def test_a_gallery_that_the_settings_do_not_name_is_not_found(world: World) -> None:
+def test_a_gallery_that_the_settings_do_not_name_is_not_found(world: SimulatedWorld) -> None:
     with pytest.raises(NotFound, match="settings"):
         world.galleries.find_version(GalleryName("foreign"), world.image, V1)
     with pytest.raises(NotFound, match="settings"):
         world.galleries.ensure_image(GalleryName("foreign"), world.image, TRAITS)
 
 
-def test_a_gallerys_name_has_no_case(world: World) -> None:
+def test_a_gallerys_name_has_no_case(world: SimulatedWorld) -> None:
     world.publish(V1)
     assert world.find(V1, GalleryName("LIVE")) is not None
 
 
-def test_a_version_goes_into_latest_and_out_again_with_its_tags(world: World) -> None:
+def test_a_version_goes_into_latest_and_out_again_with_its_tags(world: SimulatedWorld) -> None:
     world.publish(V1)
     world.include(V1)
     included = world.settle(V1)
@@ -231,7 +231,7 @@ def test_a_version_goes_into_latest_and_out_again_with_its_tags(world: World) ->
     assert (excluded.excluded_from_latest, dict(excluded.tags)) == (True, TAGS)
 
 
-def test_a_version_that_is_being_made_cannot_go_into_latest_yet(world: World) -> None:
+def test_a_version_that_is_being_made_cannot_go_into_latest_yet(world: SimulatedWorld) -> None:
     world.add_source(V1, True)
     world.copy(V1)
     with pytest.raises(TransientError) as refused:
@@ -242,12 +242,12 @@ def test_a_version_that_is_being_made_cannot_go_into_latest_yet(world: World) ->
     assert settled.excluded_from_latest is True
 
 
-def test_a_version_that_is_not_there_cannot_go_into_latest(world: World) -> None:
+def test_a_version_that_is_not_there_cannot_go_into_latest(world: SimulatedWorld) -> None:
     with pytest.raises(NotFound):
         world.include(V1)
 
 
-def test_a_list_has_every_version(world: World) -> None:
+def test_a_list_has_every_version(world: SimulatedWorld) -> None:
     world.publish(V1)
     world.publish(V2)
     world.include(V2)
@@ -259,7 +259,7 @@ def test_a_list_has_every_version(world: World) -> None:
     assert listed[V1].state is VersionState.READY
 
 
-def test_a_deleted_version_goes_and_may_be_deleted_again(world: World) -> None:
+def test_a_deleted_version_goes_and_may_be_deleted_again(world: SimulatedWorld) -> None:
     world.publish(V1)
     world.galleries.begin_delete(LIVE, world.image, V1)
     world.galleries.begin_delete(LIVE, world.image, V1)
@@ -275,7 +275,7 @@ def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure,
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
-    world = World(
+    world = SimulatedWorld(
         galleries=galleries, image=image, add_source=lambda *_: None, let_time_pass=lambda: time.sleep(0.05)
     )
     world.copy(V1)
@@ -310,7 +310,7 @@ def test_only_the_publishers_identity_writes_versions(azure: Azure, image: Image
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
-    world = World(
+    world = SimulatedWorld(
         galleries=galleries, image=image, add_source=lambda *_: None, let_time_pass=lambda: time.sleep(0.05)
     )
     world.copy(V1)

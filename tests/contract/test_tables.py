@@ -12,7 +12,7 @@ from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.system import SystemChance
 from pipeline_core.domain.errors import AlreadyExists, NotFound, PermanentError, StaleWrite
-from pipeline_core.ports import Row, Tables, TableWrite, Verb
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from tests.fixtures.azurite import AzuriteForTests
 
 
@@ -56,11 +56,11 @@ def row(key: str, *, etag: str = "", partition: str = "p", **cells: Any) -> Row:
 
 
 def insert(key: str, *, partition: str = "p", **cells: Any) -> TableWrite:
-    return TableWrite(verb=Verb.INSERT, row=row(key, partition=partition, **cells))
+    return TableWrite(verb=WriteKind.INSERT, row=row(key, partition=partition, **cells))
 
 
 def replace(key: str, etag: str, **cells: Any) -> TableWrite:
-    return TableWrite(verb=Verb.REPLACE, row=row(key, etag=etag, **cells))
+    return TableWrite(verb=WriteKind.REPLACE, row=row(key, etag=etag, **cells))
 
 
 def delete(key: str, etag: str) -> TableWrite:

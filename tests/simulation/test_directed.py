@@ -10,7 +10,7 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.services.builds.publishing import Publishing
+from pipeline_core.services.builds.publishing import PublishingStage
 from simulation import world
 from simulation.faults import Killed
 from simulation.world import LIVE, SimulatedWorld

@@ -154,13 +154,13 @@ def test_without_a_recovery_log_the_tags_alone_tell_and_a_version_out_of_latest_
     made.ports.galleries.set_excluded(LIVE, JAVA, _version(made, JAVA), excluded=True)
     scenes.rewired(made, blobs=losses.WithoutRecoveryLog(inner=made.ports.blobs))
     losses.lose_tables(made)
-    assert losses.restored(losses.restore(made)) == ["rhel9-base", "rhel9-java"]
-    restored = scenes.head(made, BASE)
-    assert restored.registration == before[BASE].registration
-    assert restored.current is not None
+    assert losses.recovered(losses.recover(made)) == ["rhel9-base", "rhel9-java"]
+    recovered = scenes.head(made, BASE)
+    assert recovered.registration == before[BASE].registration
+    assert recovered.current is not None
     former = before[BASE].current
     assert former is not None
-    assert restored.current.inputs == former.inputs
+    assert recovered.current.inputs == former.inputs
     made.settle()
     assert losses.build_count(made) == 0
     assert scenes.rest_of(made, JAVA) == "blocked"
@@ -201,7 +201,7 @@ def test_the_catalog_and_a_staged_tool_are_told_by_recovery_log_and_provenance()
     former = before[BASE].current
     assert former is not None
     assert former.inputs.catalog == (("falcon", "7.18.0", SHA),)
-    losses.lost_and_restored(made)
+    losses.lost_and_recovered(made)
     assert losses.essence(made) == before
     assert scenes.sources(made).find_platform() == platform
     assert scenes.sources(made).platform_revision() == 2

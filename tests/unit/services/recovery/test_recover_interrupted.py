@@ -50,7 +50,7 @@ def moments() -> int:
 def expected() -> list[tuple[str, str, str]]:
     """The rows that a restore leaves which nothing interrupts."""
     made = _lost()
-    losses.restore(made)
+    losses.recover(made)
     return _rows(made)
 
 

@@ -136,7 +136,7 @@ def test_one_who_recovers_at_the_same_moment_changes_nothing() -> None:
     _lose_policy(made)
     other = made.factory.policy
     watched = scenes.WatchedTables(inner=made.ports.tables, before=lambda *_: first())
-    first = scenes.once(lambda: other.restore())
+    first = scenes.once(lambda: other.recover())
     scenes.rewired(made, tables=watched)
     assert made.factory.policy.recover() is False
     assert _history(made) == before

@@ -20,7 +20,7 @@ from pipeline_core.domain.definitions import OsTraits, TargetRegion
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.ports import BlobFacts, NewGalleryVersion, Row, TableWrite, VersionState
-from simulation.world import LIVE, QUARANTINE, World
+from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.contract import machines
 from tests.contract.conftest import Azure
 from tests.fixtures.azurite import AzuriteForTests
@@ -92,7 +92,7 @@ def stores(azurite: AzuriteForTests, unique_name: Callable[[str], str]) -> Itera
             blobs.delete_container(f"{prefix}-{container}")
 
 
-def _bring(made: World, azure: Azure, galleries: AzureGalleries, blobs: Blobs) -> None:
+def _bring(made: SimulatedWorld, azure: Azure, galleries: AzureGalleries, blobs: Blobs) -> None:
     """Bring blobs and live versions of the world to Azurite and the emulator."""
     for container in CONTAINERS:
         for facts in made.ports.blobs.list(container, "", limit=100_000):
