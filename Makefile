@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or say make PYTHON=..."; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON)"
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@tools/install_lock.sh $(PY) requirements.txt requirements-dev.txt
 	@printf '#!%s\nfrom imagefactory.main import app\n\napp()\n' "$(CURDIR)/$(PY)" > $(VENV)/bin/imagefactory
 	@chmod +x $(VENV)/bin/imagefactory
 	@echo "$(CURDIR)" > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/imagefactory.pth"
@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 local/node_modules/.installed: local/package.json local/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is needed for Azurite: install Node.js 20 or newer"; exit 1; }
 	@echo "setting up Azurite"
-	@cd local && npm ci --silent --no-fund --no-audit
+	@cd local && npm ci --silent
 	@touch $@
 
 run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child lets one child fail compliance
@@ -53,7 +53,7 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
-	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done
+	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/ where none is on the PATH; needs Go
 	@$(PY) tools/build_packer.py
