@@ -12,16 +12,19 @@ SCENARIO ?= release
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: $(VENV)/.installed local/node_modules/.installed  ## set up .venv and Azurite in this checkout (done by every other target)
+setup: $(VENV)/.command local/node_modules/.installed  ## set up .venv and Azurite in this checkout (done by every other target)
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or say make PYTHON=..."; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON)"
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@test ! -L $(VENV) || { echo "$(VENV) is a link, and is not set up from here: remove it, or run make setup where it leads"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
 	@tools/install_lock.sh $(PY) requirements.txt requirements-dev.txt
-	@printf '#!%s\nfrom imagefactory.main import app\n\napp()\n' "$(CURDIR)/$(PY)" > $(VENV)/bin/imagefactory
-	@chmod +x $(VENV)/bin/imagefactory
-	@echo "$(CURDIR)" > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/imagefactory.pth"
+	@touch $@
+
+# The imagefactory command of this checkout, editable. The backend that builds it is in the lock.
+$(VENV)/.command: $(VENV)/.installed pyproject.toml
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 local/node_modules/.installed: local/package.json local/package-lock.json

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from imagefactory import folders, options, registration, screen, verification, waiting
+from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
 from imagefactory.commands import evidence, poison, policy, state
 from imagefactory.failures import CommandFailure, Exit, Misused
@@ -42,7 +42,6 @@ app = typer.Typer(
     help="Golden images that stay fresh: check, register, rebuild and look at them.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # a pretty traceback shows local variables, and so tokens
 )
 builds = typer.Typer(help="Builds.", no_args_is_help=True)
@@ -55,6 +54,23 @@ app.add_typer(state.commands, name="state")
 app.command()(verification.verify)
 for _command in (evidence.evidence, evidence.diff, evidence.sbom):
     app.command()(_command)
+
+
+def _show_release(wanted: bool) -> None:
+    if wanted:
+        screen.say(about.release())
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_release, is_eager=True, help="Show the release and exit."),
+    ] = False,
+) -> None:
+    pass
+
 
 _Folder = Annotated[
     Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder with image.yaml.")

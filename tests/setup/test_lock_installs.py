@@ -3,23 +3,17 @@
 The index is on this machine and holds empty wheels (`tiny_index`); the installing script is the one that set-up runs.
 """
 
-import os
 import re
-import shutil
 import subprocess
-import sys
-import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests import optional_tools
-from tests.setup import lock, tiny_index
-
-_PIPS = lock.CHECKOUT / ".cache" / "pips"
+from tests.setup import lock, pips, tiny_index
+from tests.setup.pips import FreshPython
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,43 +25,14 @@ class Stage:
     without_extras: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreshPython:
-    """A virtual environment without anything in it, and the pip that installs into it."""
-
-    python: Path
-    environment: dict[str, str]
-
-    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(word) for word in command],
-            cwd=lock.CHECKOUT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-
-    def install(self, locks: tuple[Path, ...]) -> subprocess.CompletedProcess[str]:
-        return self.run("tools/install_lock.sh", self.python, *locks)
-
-    def installed(self, *options: str | Path) -> dict[str, str]:
-        listed = self.run(self.python, "-m", "pip", "list", "--format", "freeze", *options)
-        assert listed.returncode == 0, listed.stderr
-        pairs = (line.split("==") for line in listed.stdout.splitlines())
-        return {name.lower().replace("_", "-"): version for name, version in pairs if name != "pip"}
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    wheels: dict[str, bytes] = {}
+    wheels: dict[str, Callable[[], bytes]] = {}
     digests: dict[str, str] = {}
     for name, version in locked(lock.LOCKS).items():
-        file, content = tiny_index.wheel_of(name, version)
-        digests[name] = tiny_index.sha256(content)
-        wheels[file] = content
-        wheels.update([tiny_index.wheel_of(name, tiny_index.newer(version))])
+        digests[name] = tiny_index.sha256(tiny_index.empty_wheel(name, version))
+        for each in (version, tiny_index.newer(version)):
+            wheels[tiny_index.file_of(name, each)] = partial(tiny_index.empty_wheel, name, each)
     folder = tmp_path_factory.mktemp("locks")
 
     def written(source: Path, name: str, *, with_extras: bool) -> Path:
@@ -90,38 +55,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def own_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pip of the running Python, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("own-pip")
-    own = metadata.distribution("pip")
-    for part in ("pip", f"pip-{own.version}.dist-info"):
-        shutil.copytree(Path(str(own.locate_file(part))), folder / part)
-    return folder
+    return pips.copy(["pip"], tmp_path_factory.mktemp("own-pip"))
 
 
 @pytest.fixture
 def fresh(request: pytest.FixtureRequest, stage: Stage, own_pip: Path, tmp_path: Path) -> FreshPython:
-    pip = own_pip if request.param == "own" else _PIPS / request.param
-    if request.param == "oldest" and sys.version_info >= (3, 12):
-        pytest.skip("the oldest pip of Python 3.11 does not run on this one, whose own pip is tested")
-    if not (pip / "pip").is_dir():
-        where = pip.relative_to(lock.CHECKOUT)
-        optional_tools.missing(
-            "pips",
-            f"{where} is missing; to install it: tools/install_lock.sh .venv/bin/python "
-            f"tools/pip-{request.param}.txt -- --target {where}",
-        )
-    venv.create(tmp_path / "venv", symlinks=True)
-    return FreshPython(
-        python=tmp_path / "venv" / "bin" / "python",
-        environment={
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path / "home"),
-            "PYTHONPATH": str(pip),
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_INDEX_URL": stage.index,
-            "PIP_NO_CACHE_DIR": "1",
-        },
-    )
+    return pips.fresh(tmp_path, pips.folder_of(request.param, own_pip), index=stage.index)
 
 
 def with_pips(*names: str) -> pytest.MarkDecorator:

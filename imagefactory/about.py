@@ -1,0 +1,14 @@
+"""Which release of the command runs, as the metadata of its package says. Guesses nothing where there is none."""
+
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGE = "imagefactory"
+
+
+def release() -> str:
+    """One line for `--version`."""
+    try:
+        return f"{_PACKAGE} {metadata.version(_PACKAGE)}"
+    except metadata.PackageNotFoundError:
+        return f"{_PACKAGE}, not installed: it runs from the checkout {Path(__file__).parents[1]}"
