@@ -6,7 +6,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
+# What `make matrix` runs on each Python: the unit tier.
+UNIT_TESTS ?= tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
+# Without a home to write to, pip, npm and tools/ keep their caches in the checkout.
+ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
+export XDG_CACHE_HOME ?= $(CURDIR)/.cache
+export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
+endif
 .PHONY: help setup run up test check format coverage simulate lock packer packer-test clean
 
 help:  ## list the targets
@@ -15,10 +22,10 @@ help:  ## list the targets
 setup: $(VENV)/.command local/node_modules/.installed  ## set up .venv and Azurite in this checkout (done by every other target)
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or say make PYTHON=..."; exit 1; }
+	@tools/need.sh python "$(PYTHON)"
 	@echo "setting up $(VENV) with $(PYTHON)"
 	@test ! -L $(VENV) || { echo "$(VENV) is a link, and is not set up from here: remove it, or run make setup where it leads"; exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV)
+	@"$(PYTHON)" -m venv --clear $(VENV)
 	@tools/install_lock.sh $(PY) requirements.txt requirements-dev.txt
 	@touch $@
 
@@ -28,9 +35,9 @@ $(VENV)/.command: $(VENV)/.installed pyproject.toml
 	@touch $@
 
 local/node_modules/.installed: local/package.json local/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is needed for Azurite: install Node.js 20 or newer"; exit 1; }
+	@tools/need.sh node
 	@echo "setting up Azurite"
-	@cd local && npm ci --silent
+	@cd local && npm ci --loglevel=error >/dev/null
 	@touch $@
 
 run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child lets one child fail compliance
@@ -41,6 +48,9 @@ up: setup  ## the main job, then keep serving until Ctrl-C
 
 test: setup  ## every test
 	@$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+matrix: local/node_modules/.installed  ## set-up and the unit tests on each Python 3.11 to 3.13 of this machine, each in .matrix/
+	@tools/matrix.sh $(UNIT_TESTS)
 
 check: setup  ## the whole gate: format, lint, types, layers, documents, coverage of the domain
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" tools/check.sh
@@ -65,4 +75,4 @@ packer-test: packer  ## the templates through the real Packer; PACKER_AZURE_PLUG
 	@IMAGE_FACTORY_REQUIRE="packer,$${IMAGE_FACTORY_REQUIRE:-}" $(PY) -m pytest -n 2 --dist loadgroup tests/packer
 
 clean:  ## remove what the targets made
-	@rm -rf $(VENV) .packer local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf $(VENV) .matrix .packer local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -25,7 +25,7 @@ _PARTS = (
     "pipeline_core/__init__.py",
     *(f"pipeline_core/{each}" for each in ("domain", "guard", "wire")),
 )
-_BACKEND = ("hatchling", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
+_BACKEND = ("hatchling", "editables", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
 _PLATFORM = ("azure-mgmt-compute", "azure-functions", "azure-data-tables", "fastapi", "starlette", "jinja2")
 
 
