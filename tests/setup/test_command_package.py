@@ -4,11 +4,14 @@ The wheel is built by the backend of the lock, without a network. Its dependenci
 that holds the locked distributions (`tiny_index`), and pip resolves them as it does for a user.
 """
 
+import ast
 import subprocess
+import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,29 @@ def test_a_shell_completes_it(installed: FreshPython, tmp_path: Path) -> None:
     assert done.stdout.split() == ["register", "rebuild"], done.stderr
 
 
+def test_it_names_each_distribution_that_it_imports(wheel: Path) -> None:
+    declared = {canonicalize_name(Requirement(each).name) for each in _PROJECT["project"]["dependencies"]}
+    with zipfile.ZipFile(wheel) as archive:
+        texts = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
+    imported = {name: set(_imports(ast.parse(text))) for name, text in texts.items()}
+    whose = metadata.packages_distributions()
+    for name, modules in imported.items():
+        for module in modules - set(sys.stdlib_module_names) - {"imagefactory", "pipeline_core"}:
+            # pydantic_core is pydantic's own half; the parts of azure share one name.
+            owners = {canonicalize_name(each) for each in whose[module]} | (
+                {"pydantic"} & {module.split("_")[0]}
+            )
+            assert owners & declared, f"{name} imports {module}"
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name.split(".")[0] for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
 def test_the_locked_versions_lie_within_the_ranges() -> None:
     entries = {entry.name: entry for entry in lock.read(lock.LOCKS[0])}
     for each in map(Requirement, _PROJECT["project"]["dependencies"]):
@@ -154,6 +180,8 @@ def test_set_up_installs_the_command_of_the_checkout(pip: str, builder: Path, tm
     )
     assert Path(where.stdout.strip()) == lock.CHECKOUT / "imagefactory", where.stderr
     assert virtual.joinpath("bin", "imagefactory").exists()
+    # Python 3.11 and 3.12 read a .pth in the locale's encoding: a path in it can stop them at their start.
+    assert not [each for each in virtual.rglob("*.pth") if str(lock.CHECKOUT) in each.read_text("utf-8")]
 
 
 def test_another_checkout_comes_first_on_the_path(tmp_path: Path, builder: Path) -> None:
