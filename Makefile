@@ -6,15 +6,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
-# What `make matrix` runs on each Python: the unit tier.
-UNIT_TESTS ?= tests/unit tests/setup/test_lock_is_complete.py
+# The unit tier: no process, no port. `make matrix` runs it on each Python.
+UNIT_TESTS := -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
 # Without a home to write to, pip, npm and tools/ keep their caches in the checkout.
 ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
 endif
-.PHONY: help setup run up test check format coverage simulate lock packer packer-test clean
+.PHONY: help setup run up test test-unit campaigns matrix check format simulate lock packer packer-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,21 +46,24 @@ run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child let
 up: setup  ## the main job, then keep serving until Ctrl-C
 	@$(PY) -m local.run --keep --scenario "$(SCENARIO)"
 
-test: setup  ## every test
-	@$(PY) -m pytest -n 2 --dist loadgroup $(TESTS)
+test: setup  ## every test but the campaigns
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "not campaign" $(TESTS)
+
+test-unit: setup  ## the quick tests: no process, no port
+	@$(PY) -m pytest -q -n 2 $(UNIT_TESTS)
+
+campaigns: setup  ## the long campaigns: many seeds of the simulation, with what each took
+	@$(PY) -m pytest -n 2 -m campaign --durations=0 $(TESTS)
 
 matrix: local/node_modules/.installed  ## set-up and the unit tests on each Python 3.11 to 3.13 of this machine, each in .matrix/
 	@tools/matrix.sh $(UNIT_TESTS)
 
 check: setup  ## the whole gate: format, lint, types, layers, documents, coverage of the domain
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" tools/check.sh
+	@tools/check.sh
 
-format: setup  ## format and mend what can be mended
+format: setup  ## format, and repair what can be repaired
 	@$(VENV)/bin/ruff check --fix --quiet . || true
 	@$(VENV)/bin/ruff format --quiet .
-
-coverage: setup  ## branch coverage of the domain, which has to be whole
-	@$(PY) -m pytest -q -n 0 tests/unit/domain --cov=pipeline_core.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 200 --images 60 --faults heavy"
 	@$(PY) -m simulation $(ARGS)
@@ -69,7 +72,7 @@ lock: setup  ## compile the requirements again, hashed and without index address
 	@for name in requirements requirements-dev; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/ where none is on the PATH; needs Go
-	@$(PY) tools/build_packer.py
+	@$(PY) -m tools.build_packer
 
 packer-test: packer  ## the templates through the real Packer; PACKER_AZURE_PLUGIN=path takes another plugin
 	@IMAGE_FACTORY_REQUIRE="packer,$${IMAGE_FACTORY_REQUIRE:-}" $(PY) -m pytest -n 2 --dist loadgroup tests/packer
