@@ -13,14 +13,14 @@ HELD: Final[Mapping[str, Rule]] = {
     "lock-files": repository.lock_files,
     "machine-paths": repository.machine_paths,
     "make-targets": repository.make_targets,
+    "glossary-missing": glossary.missing_words,
+    "glossary-unused": glossary.unused_entries,
+    "flat-folders": sizes.flat_folders,
 }
 # The code does not keep these yet. Move a line up when it does.
 AWAITED: Final[Mapping[str, Rule]] = {
     "function-length": sizes.function_length,
-    "flat-folders": sizes.flat_folders,
     "doubled-names": names.doubled_names,
-    "glossary-unused": glossary.unused_entries,
-    "glossary-missing": glossary.missing_words,
     "plain-words": words.plain_words,
 }
 

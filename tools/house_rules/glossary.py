@@ -16,15 +16,15 @@ EVERYDAY: Final = frozenset(
     re.findall(
         r"[a-z]+",
         # of programming
-        "class clock codec configuration document event file formatter id index kind key line metadata name page "
-        "part row settings spec table type value web "
+        "class client clock codec configuration document event file formatter id index kind key line log metadata "
+        "name page part problem row settings spec table type value web write "
         # of Azure and of the machine, in the vendor's own sense
         "blob container group marketplace os package principal queue region resource secret test token tool webhook "
         # of prose
         "again answer chance content copy count detail difference fact limit nothing note place reference report "
         "start target text up "
         # participles that do not end in -ed: a result is named for what happened
-        "found kept lost shown spent",
+        "found kept lost shown spent taken unread",
     )
 )
 _ROW: Final = re.compile(r"^\| *([^|]+?) *\| *(.+?) *\|$", re.MULTILINE)
