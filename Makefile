@@ -6,8 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
-# The unit tier: no process, no port. `make matrix` runs it on each Python.
-UNIT_TESTS := -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
+# The unit tier: no process, no port, fewer examples of each property. `make matrix` runs it on each Python.
+UNIT_TESTS := --hypothesis-profile=quick -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
 # Without a home to write to, pip, npm and tools/ keep their caches in the checkout.
 ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)

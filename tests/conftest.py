@@ -13,6 +13,10 @@ hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("untimed")
+# For `--hypothesis-profile=quick`, which the unit tier takes: a fifth of the examples; `make test` takes all.
+hypothesis.settings.register_profile(
+    "quick", parent=hypothesis.settings.get_profile("untimed"), max_examples=20
+)
 
 pytest_plugins = ["tests.fixtures.azurite", "tests.fixtures.golden", "tests.fixtures.real_packer"]
 

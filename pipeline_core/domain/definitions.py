@@ -33,7 +33,7 @@ class SecurityType(Enum):
 
 
 @unique
-class RebuildEvent(Enum):
+class RebuildOn(Enum):
     """A change that rebuilds an image by itself."""
 
     PARENT = "parent"  # the parent's channel moved, or the Marketplace has a new version
@@ -137,7 +137,7 @@ class Publication:
 class RebuildRules:
     """When an image is rebuilt by itself; `max_age` is the length of its refresh period."""
 
-    on: frozenset[RebuildEvent] = frozenset(RebuildEvent)
+    on: frozenset[RebuildOn] = frozenset(RebuildOn)
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False

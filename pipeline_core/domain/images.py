@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.definitions import ImageDefinition, RebuildEvent
+from pipeline_core.domain.definitions import ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
 from pipeline_core.domain.names import (
@@ -42,7 +42,7 @@ class Registration:
     bundle: Digest
     gallery: GalleryName
     catalog: tuple[str, ...] = ()
-    on: frozenset[RebuildEvent] = frozenset(RebuildEvent)
+    on: frozenset[RebuildOn] = frozenset(RebuildOn)
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False

@@ -7,7 +7,7 @@ from enum import Enum, unique
 from pipeline_core.domain import breaker, claims, windows
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
-from pipeline_core.domain.definitions import RebuildEvent
+from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
@@ -170,12 +170,12 @@ _BY_PARENT = frozenset({ReasonKind.SOURCE_CHANGED, ReasonKind.PARENT_CHANGED})
 _BY_DEFINITION = frozenset({ReasonKind.DEFINITION_CHANGED, ReasonKind.BUNDLE_CHANGED})
 
 
-def _is_wanted(on: frozenset[RebuildEvent], kinds: frozenset[ReasonKind]) -> bool:
+def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
     """One wanted change is enough; platform, catalog and refresh are SecOps' and cannot be declined."""
     if kinds - _BY_PARENT - _BY_DEFINITION:
         return True
-    by_parent = RebuildEvent.PARENT in on and bool(kinds & _BY_PARENT)
-    by_definition = RebuildEvent.DEFINITION in on and bool(kinds & _BY_DEFINITION)
+    by_parent = RebuildOn.PARENT in on and bool(kinds & _BY_PARENT)
+    by_definition = RebuildOn.DEFINITION in on and bool(kinds & _BY_DEFINITION)
     return by_parent or by_definition
 
 

@@ -17,7 +17,7 @@ EVERYDAY: Final = frozenset(
         r"[a-z]+",
         # of programming
         "class client clock codec configuration document event file formatter id index kind key line log metadata "
-        "name page part problem row settings spec table type value web write "
+        "name on page part problem row settings spec table type value web write "
         # of Azure and of the machine, in the vendor's own sense
         "blob container group marketplace os package principal queue region resource secret test token tool webhook "
         # of prose

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from pipeline_core.domain.definitions import Architecture, Generation, RebuildEvent, SecurityType
+from pipeline_core.domain.definitions import Architecture, Generation, RebuildOn, SecurityType
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
 from pipeline_core.wire.document import values
@@ -134,7 +134,7 @@ class Publish(Part):
 class Rebuild(Part):
     """When the image is rebuilt by itself."""
 
-    on: list[Annotated[RebuildEvent, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildEvent))
+    on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildOn))
     window: values.WindowText | None = None
     max_age: _Period | None = None
     suspend: bool = False

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.definitions import RebuildEvent
+from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, RebuildToken
 from pipeline_core.domain.plan import DoNothing, RestReason, ReuseVersion, StartBuild, plan
@@ -187,7 +187,7 @@ def test_a_pending_build_of_an_older_input_is_replaced() -> None:
     ("changes", "expected"),
     [
         ({"suspend": True}, RestReason.SUSPENDED),
-        ({"on": frozenset({RebuildEvent.DEFINITION})}, RestReason.NOT_WANTED),
+        ({"on": frozenset({RebuildOn.DEFINITION})}, RestReason.NOT_WANTED),
     ],
 )
 def test_the_definition_may_hold_a_rebuild_back(changes: dict[str, object], expected: RestReason) -> None:
@@ -197,7 +197,7 @@ def test_the_definition_may_hold_a_rebuild_back(changes: dict[str, object], expe
     assert _start(BASE, make.world(asked, newest=NEW)).generation == 1
 
 
-def _edited(window: str | None = None, on: frozenset[RebuildEvent] = frozenset(RebuildEvent)) -> ImageHead:
+def _edited(window: str | None = None, on: frozenset[RebuildOn] = frozenset(RebuildOn)) -> ImageHead:
     registration = replace(STALE.registration, bundle=make.digest("9"), window=window, on=on)
     return replace(STALE, registration=registration)
 
@@ -217,13 +217,13 @@ def test_the_first_build_waits_for_no_window() -> None:
 @pytest.mark.parametrize(
     ("on", "newest", "starts"),
     [
-        ({RebuildEvent.PARENT}, OLD, False),
-        ({RebuildEvent.PARENT}, NEW, True),
-        ({RebuildEvent.DEFINITION}, OLD, True),
+        ({RebuildOn.PARENT}, OLD, False),
+        ({RebuildOn.PARENT}, NEW, True),
+        ({RebuildOn.DEFINITION}, OLD, True),
         (set(), NEW, False),
     ],
 )
-def test_one_wanted_change_is_enough(on: set[RebuildEvent], newest: object, starts: bool) -> None:
+def test_one_wanted_change_is_enough(on: set[RebuildOn], newest: object, starts: bool) -> None:
     around = make.world(_edited(on=frozenset(on)), newest=newest)  # type: ignore[arg-type]
     decision = plan(make.snapshot(BASE, around), NOW)
     assert isinstance(decision, StartBuild) is starts

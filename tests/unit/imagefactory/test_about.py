@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit.imagefactory.conftest import Run
 
+pytestmark = pytest.mark.process  # the fixture `run` has a factory behind a port
+
 
 def test_version_is_that_of_the_package(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", {"imagefactory": "7.8.9"}.__getitem__)

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
-from pipeline_core.domain.definitions import RebuildEvent
+from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
@@ -31,7 +31,7 @@ FULL_HEAD = replace(
         CHILD,
         BASE,
         catalog=("falcon", "other"),
-        on=frozenset({RebuildEvent.PARENT}),
+        on=frozenset({RebuildOn.PARENT}),
         window="Mon-Fri 06:00-20:00 Europe/Amsterdam",
         max_age=timedelta(days=30),
         suspend=True,

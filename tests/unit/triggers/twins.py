@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import RebuildEvent
+from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -347,6 +347,6 @@ def _head(name: ImageName, bundle: Digest) -> ImageHead:
         recipe=Digest("ab" * 32),
         bundle=bundle,
         gallery=GalleryName("live"),
-        on=frozenset(RebuildEvent),
+        on=frozenset(RebuildOn),
     )
     return ImageHead(registration=registration, registered_at=views.NOW)

@@ -15,7 +15,7 @@ from pipeline_core.domain.definitions import (
     AnsibleStep,
     FileStep,
     OsTraits,
-    RebuildEvent,
+    RebuildOn,
     ShellStep,
     TargetRegion,
     Webhook,
@@ -66,7 +66,7 @@ def test_every_key_reaches_the_definition() -> None:
         TargetRegion(name=Region("northeurope")),
     )
     assert definition.publish.end_of_life == timedelta(days=90)
-    assert definition.rebuild.on == frozenset({RebuildEvent.PARENT})
+    assert definition.rebuild.on == frozenset({RebuildOn.PARENT})
     assert definition.rebuild.window == "Mon-Fri 06:00-20:00 Europe/Amsterdam"
     assert definition.rebuild.max_age == timedelta(days=30)
     assert definition.rebuild.suspend is True
@@ -90,7 +90,7 @@ def test_a_minimal_document_gets_safe_defaults() -> None:
     definition = image_yaml.parse_definition(MINIMAL, bundle=BUNDLE, location=HERE)
     assert definition.os == OsTraits()
     assert definition.major == 1
-    assert definition.rebuild.on == frozenset(RebuildEvent)
+    assert definition.rebuild.on == frozenset(RebuildOn)
     assert definition.publish.regions == (TargetRegion(name=HERE),)
     assert definition.retention.keep == 5
     assert image_yaml.paths_used(definition) == ()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
@@ -157,7 +157,6 @@ _WORLD = world.make()
 
 
 @given(case=_cases())
-@settings(max_examples=150, deadline=None)
 def test_inputs_recovered_are_the_inputs_before(case: tuple[bool, BuildInputs, Lane, int]) -> None:
     ports = twins([LIVE])
     build = _published(ports, *case)

@@ -13,7 +13,7 @@ from tests.unit.services.scenes import BASE, JAVA
 
 GONE = ImageName("rhel9-gone")
 BUNDLES = 12  # a share of the moments each, so that no case is long
-SHARES = [pytest.param(share, marks=[pytest.mark.slow] if share > 2 else []) for share in range(BUNDLES)]
+SHARES = [pytest.param(share, marks=[pytest.mark.slow] if share > 0 else []) for share in range(BUNDLES)]
 
 
 def _lost() -> SimulatedWorld:
