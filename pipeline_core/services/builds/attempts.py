@@ -1,6 +1,6 @@
 """One attempt of a build: its container group, and the files that it left.
 
-It looks, leaves markers and asks for deletions; what follows from that is the container stage's to decide.
+It looks, leaves markers and asks for deletions. The container stage decides what follows.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """The attempt that a build is at."""
+    """The current attempt of a build."""
 
     blobs: Blobs
     containers: Containers
@@ -28,7 +28,7 @@ class Attempts:
         self.containers.delete_group(attempts.group_of(build))
 
     def leave(self, build: Build, name: str) -> bool:
-        """Leave an empty marker beside the attempt's files; False where it is there already."""
+        """Leave an empty marker beside the attempt's files; False where the marker exists already."""
         try:
             self.blobs.create(
                 "builds", f"{attempts.folder_of(build)}/{name}", b"{}", media_type="application/json"
@@ -42,7 +42,7 @@ class Attempts:
         return self.blobs.find_facts("builds", f"{attempts.folder_of(build)}/{name}")
 
     def find_report(self, build: Build) -> BuildReport | None:
-        """The attempt's report, or None; raises PermanentError where it is no report of this attempt."""
+        """The attempt's report, or None; raises PermanentError where the file is not a report of this attempt."""
         folder = attempts.folder_of(build)
         try:
             content = self.blobs.read("builds", f"{folder}/{attempts.REPORT}", limit=REPORT_LIMIT)
@@ -55,15 +55,15 @@ class Attempts:
         if folder != attempts.folder(report.build, report.stage, report.attempt):
             text = f"{folder}/{attempts.REPORT} is of {report.build[:100]}, {report.stage} {report.attempt}"
             raise PermanentError(
-                ErrorClass.TEMPLATE, f"{text}: a builder wrote where it should not; tell SecOps"
+                ErrorClass.TEMPLATE, f"{text}: a builder wrote to a wrong folder; report this to SecOps"
             )
         return report
 
     def is_gone(self, build: Build) -> bool:
-        """True where no group of this attempt is left, nor, in the verify stage, the build stage's one.
+        """True where no group of this attempt is left. In the verify stage, the build stage's group is gone too.
 
-        The verify stage may begin while the build stage's group is still being deleted; the slot that both
-        used is given back, and a stage is tried again, only when everything is confirmed gone.
+        The verify stage may begin while Azure still deletes the build stage's group. The factory gives the slot
+        of both stages back, or tries a stage again, only when all groups are confirmed gone.
         """
         names = [attempts.group_of(build)]
         if build.phase is Phase.VERIFYING:
@@ -71,7 +71,7 @@ class Attempts:
         return not any(self._delete_again(name) for name in names)
 
     def _delete_again(self, name: str) -> bool:
-        """True where the group is still there; its deletion is asked for again, which does no harm."""
+        """True where the group still exists. Then ask for its deletion again, which does no harm."""
         if self.containers.find_group(name) is None:
             return False
         self.containers.delete_group(name)

@@ -1,4 +1,4 @@
-"""A person stops a build. Records the wish; removing what the build made and ending it is the stage `Stopping`'s."""
+"""A person cancels a build. This module records the request; `StoppingStage` cleans up and ends the build."""
 
 import contextlib
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from pipeline_core.state.records import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canceller:
-    """Safe to ask again: a wish is recorded once, and a build that was cancelled stays so."""
+    """Safe to ask again: a request is recorded once, and a cancelled build stays cancelled."""
 
     images: ImageStore
     stopping: Stage
     effects: Effects
 
     def cancel(self, identity: BuildId, principal: Principal, reason: str) -> Build:
-        """The build as it is then: already ended where it was pending, else about to end.
+        """The build after the request: a pending build has ended already, any other build ends soon.
 
-        Raises NotFound; PermanentError, PERMISSION where the image is another team's and CONFLICT where the
-        build has ended otherwise; TransientError where it keeps moving on.
+        Raises NotFound. Raises PermanentError: PERMISSION where the image belongs to another team, CONFLICT where
+        the build has ended with another result. Raises TransientError where others keep changing the build.
         """
         asked = changing(
             lambda: self._demand(identity),
@@ -63,11 +63,11 @@ class Canceller:
         return Stored(value=asked, etag=etags[0])
 
     def _set_going(self, build: Stored[Build]) -> Build:
-        """A look now; the chain of steps that the build has goes on from there, so that none is added."""
+        """Look at the build now. Its own chain of steps goes on afterwards, so this look adds no second chain."""
         self.effects.outbox.step(build.value, reason="cancel-requested", once=True)
         if build.value.phase is not Phase.PENDING:
             return build.value
-        with contextlib.suppress(StaleWrite, TransientError):  # the step that was sent sees to it
+        with contextlib.suppress(StaleWrite, TransientError):  # the step that was just sent does it
             self.stopping.advance(build)
         now = self.images.find_build(build.value.id)
         return build.value if now is None else now.value

@@ -1,4 +1,4 @@
-"""The end of a build: one transaction for what it means, then everything that has to be told of it."""
+"""The end of a build: one transaction for all its records, then its slot, its messages and its copies."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ _EVENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Ends builds. A build's container groups are gone before it is ended here."""
+    """Ends builds. The container groups of a build are gone before this class ends it."""
 
     records: Records
     effects: Effects
@@ -42,7 +42,7 @@ class Completion:
         *,
         head: Stored[ImageHead] | None = None,
     ) -> Build:
-        """Commit the end and tell of it; raises StaleWrite where the build, or `head` if given, has moved on."""
+        """Commit the end and announce it; raises StaleWrite where the build, or a given `head`, has changed."""
         now = self.effects.clock.now()
         ended = builds.finish(build.value, result, now, failure=failure)
         entry = self.effects.journal.of_build(
@@ -61,7 +61,7 @@ class Completion:
                 opened = self.effects.journal.of_build(
                     ended,
                     Event.BREAKER_OPENED,
-                    detail=f"{after.failures} builds failed in a row; mend the cause and ask for a rebuild",
+                    detail=f"{after.failures} builds failed in a row; repair the cause and ask for a rebuild",
                 )
                 writes.append(records.add_entry(opened))
                 if opened.event.value in after.registration.notify:
@@ -84,7 +84,7 @@ class Completion:
         return ended
 
     def announce(self, ended: Stored[Build]) -> None:
-        """Tell of an end, then note that it was told; run again until that note is written."""
+        """Announce an end, then record that it was announced. The caller repeats this until that record exists."""
         self._announce(ended, functools.partial(self.effects.projection.project, ended.value.image))
 
     def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
@@ -92,11 +92,11 @@ class Completion:
         released = self.records.capacity.release(build.id)
         if released is SlotReleased.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
-        # A run that was outdated by its end is followed by the next (rule 9 of the engine).
+        # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
             self.effects.outbox.published(
                 build.image, build.version, build.campaign
-            )  # which looks at the image, too
+            )  # its handler looks at the image, too
         else:
             if build.result is not Result.SUPERSEDED:
                 for descendant in self._descendants(build.image):
@@ -115,7 +115,7 @@ class Completion:
 
     def _descendants(self, image: ImageName, depth: int = MAX_DEPTH) -> Iterator[ImageName]:
         if depth == 0:
-            return  # bounded: two edits at one moment can make a cycle
+            return  # bounded: two edits at the same moment can make a cycle
         for child in self.records.index.children(image):
             yield child
             yield from self._descendants(child, depth - 1)

@@ -1,7 +1,7 @@
 """The two stages that run in a container: build, then verify. One container group per attempt.
 
-Derived from what is there (report, marker, group), never from what was remembered: `GET` first, create only
-where nothing is, and never create again for an attempt that has run.
+The stage derives its state from the report, the markers and the group, never from memory. It reads with `GET`
+first. It creates a group only where none exists, and never again for an attempt that has run.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ from pipeline_core.wire.job import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
-_BEGINNING = timedelta(minutes=30)  # from creation to the container; Azure itself gives up after that
+_BEGINNING = timedelta(minutes=30)  # from the creation to the container's start; Azure itself gives up then
 _MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
 _FRESH = timedelta(seconds=30)
-# A creation was refused for what the whole factory shares: the next one would be as well.
+# The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
 
@@ -57,7 +57,7 @@ class ContainerStage:
     def advance(self, build: Stored[Build]) -> Progress:
         """One look at the running attempt, and at most one change.
 
-        An error that ends the build does so only when its groups are confirmed gone: the slot goes with it.
+        An error ends the build only when its groups are confirmed gone, because the end gives the slot back.
         """
         try:
             return self._look(build)
@@ -73,12 +73,12 @@ class ContainerStage:
             return self._without_need_of_group(build, group, report)
         if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or self._is_late(build.value):
             if self.attempts.find_report(build.value) is not None:
-                return Wait(delay=timedelta(0))  # it was written between the two looks
+                return Wait(delay=timedelta(0))  # the builder wrote the report between the two looks
             return self._give_up(build.value)
         return Wait(delay=self.wait)
 
     def _give_up(self, build: Build) -> Progress:
-        """Delete a group that will not report; one whose container never began is noted as such."""
+        """Delete a group that will not report. Leave a marker where its container never began."""
         if self.attempts.find_facts(build, attempts.STARTED) is None:
             self.attempts.leave(build, attempts.NEVER_BEGAN)
         self.attempts.delete_group(build)
@@ -96,20 +96,20 @@ class ContainerStage:
         has_begun = self.attempts.find_facts(build.value, attempts.STARTED) is not None
         if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
-                return Wait(delay=timedelta(0))  # another handler created it between the two looks
+                return Wait(delay=timedelta(0))  # another handler created the group between the two looks
             if has_begun:
                 text = "the container ended, fell silent or ran out of time without a report; its log is kept"
                 return self._retry(build, ErrorClass.EVICTION, text)
             return self._retry(build, ErrorClass.CAPACITY, "the container group never began to run")
-        return self._launch(build.value)  # however long that has to wait for quota or budget
+        return self._launch(build.value)  # a wait for quota or budget has no limit
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
-        if not is_first or now > build.phase_since + _FRESH:  # else it was paid with the slot a moment ago
+        if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
             wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
             if wait is not None:
-                # Spread, so that those who wait for the same minute do not come together.
+                # Spread, so that builds that wait for the same minute do not come together.
                 return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))
         if not self._may_create(build, now):
             return Wait(delay=self.wait)
@@ -122,9 +122,9 @@ class ContainerStage:
         return Wait(delay=self.wait)
 
     def _may_create(self, build: Build, now: datetime) -> bool:
-        """Whoever leaves the note first creates the group: two creations at once would restart its container.
+        """The first writer of launched.json creates the group. Two concurrent creations would restart its container.
 
-        A note without a group belongs to a handler that died in between; after a while it counts no more.
+        A launched.json without a group is from a handler that died in between. After a while it no longer counts.
         """
         if self.attempts.leave(build, attempts.LAUNCHED):
             return True
@@ -171,7 +171,7 @@ class ContainerStage:
         return progress
 
     def _commit(self, build: Stored[Build], moved: Build) -> Progress:
-        """Write a transition and the head's note of it together."""
+        """Write a transition to the build and to the image's head in one transaction."""
         head = self.records.images.get_head(moved.image)
         active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
         etags = self.records.images.commit(
@@ -183,7 +183,7 @@ class ContainerStage:
         return Moved(build=Stored(value=moved, etag=etags[0]))
 
     def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
-        """The next attempt of the same stage, or the end. The old attempt's group is gone by now."""
+        """Start the next attempt of the same stage, or fail. The group of the old attempt is already gone."""
         decision = retry.next_try(error_class, build.value.attempt, self.effects.chance.fraction())
         failure = Failure(error_class=error_class, message=message[:4000])
         if not isinstance(decision, TryAgain):
@@ -193,7 +193,7 @@ class ContainerStage:
         head = self.records.images.get_head(moved.image)
         new_head = head.value
         if moved.phase is Phase.BUILDING:
-            # Every attempt takes its own sequence: what an old attempt left can never be mistaken for ours.
+            # Every attempt takes its own sequence, so a version of an old attempt is never taken for this one's.
             version = next_version(head.value.registration.major, now.date(), head.value.last_version)
             moved, new_head = replace(moved, version=version), replace(head.value, last_version=version)
         etags = self.records.images.commit(
@@ -206,7 +206,7 @@ class ContainerStage:
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
 
     def _is_late(self, build: Build) -> bool:
-        """True where the container began too long ago, fell silent, or did not begin within a fair time."""
+        """True where the container runs too long, writes no log any more, or did not begin in time."""
         now = self.effects.clock.now()
         if now <= build.phase_since + _SILENCE:
             return False
@@ -220,9 +220,9 @@ class ContainerStage:
         return now > started.changed_at + timeout + _MARGIN
 
     def _waits_in_vain(self, build: Build, now: datetime) -> bool:
-        """True where a group has been there for long and its container has not begun to run.
+        """True where a group has existed for too long and its container has not begun to run.
 
-        Counted from the first look that found it so: the creation itself may have waited for quota for hours.
+        The time counts from the first look that found this. The creation itself may have waited hours for quota.
         """
         if self.attempts.leave(build, attempts.WAITS):
             return False

@@ -1,7 +1,7 @@
 """Fill free slots with the pending builds that matter most.
 
-Of each line it reads as many rows as it can start, and no more. A build of a team at its limit is read once,
-then it waits in the team's own line, where it is in nobody's way.
+It reads about as many rows of each line as it can start. A build of a team at its limit is read once. Then it
+waits in the team's own line, where it does not block other builds.
 """
 
 import contextlib
@@ -28,22 +28,22 @@ from pipeline_core.state.stores import Records
 
 _SOON = timedelta(seconds=1)
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
-_READS = 50  # of the lines in one pass; what is left then is for the next message
+_READS = 50  # of the lines in one pass; the next message handles the rest
 
 _Row = Stored[PendingBuild]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
-    """Safe to run at any time and twice at once: a slot is taken in one transaction."""
+    """Safe to run at any time, and twice at the same time: one transaction takes a slot."""
 
     records: Records
     effects: Effects
 
     def dispatch(self) -> int:
-        """Start what can be started; the number of builds that were.
+        """Start all builds that can start; the number of builds started.
 
-        Raises TransientError where other passes took slots at the same moment, again and again.
+        Raises TransientError where other passes keep taking slots at the same moment.
         """
         started: list[BuildId] = []
         changing(
@@ -57,17 +57,17 @@ class Dispatcher:
         return len(started)
 
     def _pass(self, ledger: Ledger, started: list[BuildId]) -> None:
-        """Start builds, and add each to `started`; raises StaleWrite where another pass was faster with one.
+        """Start builds, and add each to `started`; raises StaleWrite where another pass started one of them first.
 
-        Every row that is read is started, removed or parked, so the pass is over when a read gives none: a build
-        that was queued meanwhile is seen by that read (rule 8 of the engine), or its own message comes later.
+        Every row that is read is started, removed or parked. The pass ends when a read gives no rows. That read
+        sees a build that was queued meanwhile (rule 8 of the engine), or the build's own message comes later.
         """
         parked = 0
         for _ in range(_READS):
             capacity = ledger.capacity
             if not capacity.can_start:
                 return
-            # Behind what had to be parked there is probably more of it: few reads get past a crowd.
+            # More builds to park probably follow the parked ones: a larger read passes a long line in few reads.
             line, late = self._look(capacity, capacity.can_start + 2 * parked)
             if not line and not late:
                 return
@@ -83,12 +83,12 @@ class Dispatcher:
                     started.append(pending.build)
             parked = self._park(list(rows.values()), ledger)
             if parked:
-                # A team may have got room while its builds were moved: only what is read now tells.
+                # A team may have got room while its builds were moved: only a new read shows that.
                 ledger = self.records.capacity.read(self.effects.clock.now())
         self.effects.outbox.dispatch("more-to-read")
 
     def _look(self, capacity: Capacity, most: int) -> tuple[list[_Row], list[_Row]]:
-        """The first `most` of everybody's line and what may start of the teams' own; and who has waited longest."""
+        """The first `most` rows of the shared line, with the teams' own rows that may start; and the late rows."""
         limit = self.records.capacity.team_slots
         seen = self.records.index.waiting(limit=min(most, PAGE))
         line = [row for row in seen if not _is_parked(row) or capacity.room_of(row.value.team, limit)]
@@ -107,7 +107,7 @@ class Dispatcher:
         return line, late
 
     def _park(self, rows: Sequence[_Row], ledger: Ledger) -> int:
-        """Move builds whose team is at its limit out of everybody's way; how many."""
+        """Move builds whose team is at its limit into the team's own line; the number moved."""
         if not rows:
             return 0
         by_team, limit = ledger.capacity.by_team, self.records.capacity.team_slots
@@ -122,7 +122,7 @@ class Dispatcher:
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
             self.records.index.remove_pending(pending.key, etag=row.etag)
             if stored is not None and stored.value.phase is Phase.BUILDING:
-                # Whoever started it may have died before the first step was sent, or is about to send it.
+                # The pass that started this build may have died before it sent the first step, or is about to send it.
                 stands = self._may_stand_still(stored.value)
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
@@ -136,7 +136,7 @@ class Dispatcher:
         return True
 
     def resume(self, identity: BuildId) -> bool:
-        """Start a pending build that has a slot already: whoever took it died before the build began."""
+        """Start a pending build that has a slot already: the pass that took the slot died before the build began."""
         build = self._begin_held(identity, self.records.images.find_build(identity))
         if build is None:
             return False
@@ -145,10 +145,10 @@ class Dispatcher:
         return True
 
     def _begin_held(self, identity: BuildId, stored: Stored[Build] | None) -> Build | None:
-        """Begin a build that has a slot; None where it is no longer to be begun, or others keep changing it.
+        """Begin a build that has a slot; None where the build must not begin any more, or others keep changing it.
 
-        The slot of a build that is still pending is kept: another pass may be about to begin it on that very
-        slot. Only a build that has ended gives it back, since it is never begun again.
+        A build that is still pending keeps its slot: another pass may be about to begin the build on that
+        slot. Only a build that has ended gives its slot back, because it never begins again.
         """
 
         def begin(found: Stored[Build] | None) -> Build | None:
@@ -174,7 +174,7 @@ class Dispatcher:
         self.effects.logs.note("build-started", image=str(build.image), build_id=str(build.id))
 
     def _may_stand_still(self, build: Build) -> bool:
-        """A build that got its slot a while ago and still is in the list: its first step was never sent."""
+        """True where the build got its slot a while ago. It is still in the list, so its first step was never sent."""
         return self.effects.clock.now() > build.phase_since + _FIRST_STEP
 
     def _begin(self, build: Build, etag: str) -> Build:

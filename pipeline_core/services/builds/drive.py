@@ -1,4 +1,4 @@
-"""Advance one build by one bounded step. Waiting writes no row: the message comes again after a delay."""
+"""Advance one build by one bounded step. A wait writes no row: the message comes again after a delay."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,15 +15,13 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import StepMessage
 
-_TRANSITIONS = 3  # that one message may lead to, so that a handler stays short
-_MOST_TRIES = (
-    4  # that lengthen the wait; a look is repeated for as long as it takes, and a late build is shown
-)
+_TRANSITIONS = 3  # of one message at most, so that a handler stays short
+_MOST_TRIES = 4  # that lengthen the wait; looks repeat without a limit, and the sweep shows a late build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """One step of one build per message; chains of messages collapse at every transition."""
+    """One step of one build per message. A transition ends every older chain of messages."""
 
     images: ImageStore
     containers: Stage
@@ -33,7 +31,7 @@ class Driver:
     effects: Effects
 
     def step(self, message: StepMessage, *, redelivered: bool) -> None:
-        """Advance the build that the message points at, if it still stands where the message was sent."""
+        """Advance the build of the message, if the build made no transition since the message was sent."""
         stored = self.images.find_build(BuildId(message.build))
         if stored is None:
             self.effects.logs.note("step-without-build", build_id=message.build)
@@ -54,16 +52,16 @@ class Driver:
         self.look(stored, once=message.once, tries=message.tries)
 
     def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0) -> None:
-        """Advance a build with a phase of its own from where it stands; `once` and `tries` as in its message."""
+        """Advance a build from its current phase; `once` and `tries` as in the message."""
         here: Stored[Build] | None = stored
         for _ in range(_TRANSITIONS):
             here = None if here is None else self._advance(here, once=once, tries=tries)
-            once = False  # a transition ends the chain that was there before it: what follows needs its own
+            once = False  # a transition ends the chain of messages before it: the next phase needs a chain of its own
         if here is not None:
             self.effects.outbox.step(here.value)
 
     def _after_end(self, stored: Stored[Build]) -> None:
-        """Tell of the end, if nobody has; and see that a step that came too late has let nothing into `latest`."""
+        """Announce the end where that is still to do. Take back a version that a late step has let into `latest`."""
         build = stored.value
         if build.result is Result.SUCCEEDED:
             self.publishing.take_back(build)
@@ -73,7 +71,7 @@ class Driver:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
-        """One step; the build where it goes on at once, None where a message or its end takes over."""
+        """One step; the build where it goes on at once, None where a message continues it or it has ended."""
         build = stored.value
         try:
             progress = self._look(stored)
@@ -101,7 +99,7 @@ class Driver:
                 if not delay:
                     return moved
                 self.effects.outbox.step(moved.value, delay=delay)
-            case _:  # it has ended
+            case _:  # the build has ended
                 pass
         return None
 
@@ -122,7 +120,7 @@ class Driver:
 
 
 def _tries_of(error: TransientError) -> int:
-    """So many tries lengthen the wait; a look is repeated for as long as it takes, and a late build is shown."""
+    """How many tries lengthen the wait. Looks repeat without a limit, and the sweep shows a late build."""
     rule = retry.RULES.get(error.error_class)
     return 2 if rule is None else rule.tries
 
@@ -131,6 +129,6 @@ def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
     decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(
-            ErrorClass.TEMPLATE, f"{error.error_class.value} is no transient error"
+            ErrorClass.TEMPLATE, f"{error.error_class.value} is not a transient error"
         ) from error
     return decision.delay

@@ -1,4 +1,4 @@
-"""The builder says that something happened: have the build looked at now instead of at its next turn."""
+"""The builder reports an event: look at the build now, and not only at its next step."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from pipeline_core.wire.messages import BuildEventMessage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildEvents:
-    """An event is a hint: the facts are in the attempt's result blob, which the step reads."""
+    """An event is only a hint. The step reads the facts from the attempt's report blob."""
 
     images: ImageStore
     driver: Driver
     logs: Logs
 
     def observe(self, message: BuildEventMessage) -> None:
-        """Look at the attempt that reported, here and now; an event of an older attempt is a named no-op."""
+        """Look at the attempt that reported, at once. An event of an older attempt is a named no-op."""
         stored = self.images.find_build(BuildId(message.build))
         if stored is None:
             self.logs.note("event-without-build", build_id=message.build)

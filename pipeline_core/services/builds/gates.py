@@ -1,6 +1,7 @@
-"""What a verified version is judged by, brought together for the gates: definition, floor, day, parent's score.
+"""Collect the inputs of the gates for a verified version: definition, floor, date, score of the parent.
 
-Decides nothing itself. Costs reads only where a scan is wanted: the floor, and for a child its parent's rows.
+It decides nothing itself. Each judgement reads the definition and the floor. After a scan, a child costs the read of
+its parent's rows too.
 """
 
 from dataclasses import dataclass
@@ -16,20 +17,23 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import BuildReport
 
-_BUILDS = 1000  # rows of the parent that are looked through for a version that is no longer current
+_BUILDS = 1000  # rows of the parent that are searched for a version that is no longer current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Judges what the verify stage reported, by what is in force now."""
+    """Judges the report of the verify stage by the rules that are in force now."""
 
     images: ImageStore
     effects: Effects
     floors: Floors
 
     def judge(self, build: Build, report: BuildReport) -> tuple[ComplianceFloor, tuple[Verdict, ...] | None]:
-        """The floor that judged, and the verdicts of all gates that apply to this build; None where the floor has
-        changed since it was asked to be scanned, so that it has to be verified again."""
+        """The floor, and the verdicts of all gates that apply to this build.
+
+        The verdicts are None where the floor has changed since the scan was requested: the version must be
+        verified again.
+        """
         verify = self.effects.documents.definition(build.definition).verify
         floor = self.floors.floor_of(build.image)
         scan = None if report.scan is None else report.scan.to_domain()
@@ -46,7 +50,7 @@ class Judge:
         )
 
     def _parent(self, build: Build) -> ParentScore | None:
-        """The score of the exact parent version, None for a root; without one where no row knows it."""
+        """The score of the exact parent version; None for a root. The score is empty where no row has it."""
         origin = build.inputs.origin
         if not isinstance(origin, ParentVersion):
             return None
@@ -58,7 +62,7 @@ class Judge:
         return ParentScore(parent=str(origin))
 
     def _maker(self, origin: ParentVersion) -> Build | None:
-        """The build that made this version: the current one mostly, else one of those that are kept."""
+        """The build that made this version: usually the current one, else one of the kept builds; or None."""
         head = self.images.find_head(origin.image)
         current = None if head is None else head.value.current
         if current is not None and current.version == origin.version:

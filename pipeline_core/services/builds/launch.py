@@ -1,4 +1,4 @@
-"""Start one attempt: write its job under the job's digest, then create the container group that takes it."""
+"""Start one attempt: write its job under the job's digest, then create the container group that runs the job."""
 
 import contextlib
 import hashlib
@@ -38,7 +38,7 @@ class Launcher:
     deployment: Deployment
 
     def launch(self, build: Build, group: str, now: datetime) -> None:
-        """Create the group `group`, which was just looked for and not found."""
+        """Create the group `group`. The caller has just looked for it and not found it."""
         definition = self.documents.definition(build.definition)
         if build.phase is Phase.BUILDING:
             self.galleries.ensure_image(self.deployment.quarantine, build.image, definition.os)
@@ -127,7 +127,7 @@ class Launcher:
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:
-        """The staged tools with their addresses; the digests are the build's own inputs."""
+        """The staged tools with their addresses. The digests come from the build's own inputs."""
         if not build.inputs.catalog:
             return ()
         platform = self.records.sources.find_platform()
@@ -156,7 +156,7 @@ def _step(step: Provisioner) -> wire.Step:
 
 
 def _tests(definition: ImageDefinition, floor: ComplianceFloor) -> wire.Tests:
-    """A profile that SecOps requires is scanned whether the definition asks for a scan or not."""
+    """The definition's tests. A profile that SecOps requires is scanned even where the definition wants no scan."""
     verify = definition.verify
     wanted = gates.wanted_scan(verify, floor)
     return wire.Tests(

@@ -1,6 +1,7 @@
-"""What a build that stops has left behind: its container groups, its versions in quarantine, its live copy.
+"""The leftovers of a build that stops: its container groups, its versions in quarantine, its live copy.
 
-Removes them, one look at a time. Decides about no build, and touches nothing whose tags name another one.
+This module removes them, one look at a time. It decides about no build. It touches nothing whose tags name
+another build.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ class Leftovers:
     logs: Logs
 
     def remain(self, build: Build) -> bool:
-        """True where something is there that `clear` would remove. Changes nothing."""
+        """True where something exists that `clear` would remove. Changes nothing."""
         if self._groups(build):
             return True
         try:
@@ -34,20 +35,20 @@ class Leftovers:
             return False
 
     def clear(self, build: Build) -> bool:
-        """Ask for the removal of what is there; True when a look finds nothing left.
+        """Ask for the removal of all leftovers; True when a look finds nothing left.
 
-        Only for a build whose row says that it stops: to another handler, a row that was read too early
-        would be the licence to delete what the build has published since. An error about a container
-        group is raised, because the slot stays taken until the group is gone; a version that may not be
-        deleted is told of and left, because a missing right must not keep an image busy for ever.
+        Only for a build whose row says that it stops. Otherwise a handler with an old row could delete a
+        version that the build has published since. An error about a container group is raised, because the
+        slot stays in use until the group is gone. A version that the factory may not delete is logged and
+        left, because a missing right must not block an image for ever.
         """
         if not build.is_stopping:
-            raise ValueError(f"build {build.id} has not been told to stop: nothing of it may be removed")
+            raise ValueError(f"build {build.id} is not stopping: nothing of it may be removed")
         groups = self._groups(build)
         for group in groups:
             self.containers.delete_group(group)
         if groups:
-            return False  # a container that still runs may make the version that is not there yet
+            return False  # a container that still runs may make a version that does not exist yet
         try:
             return self._clear_versions(build)
         except PermanentError as error:
@@ -55,7 +56,7 @@ class Leftovers:
             return True
 
     def _groups(self, build: Build) -> Sequence[str]:
-        """Names of the groups that are there; before a build was published its groups were seen to be gone."""
+        """Names of the groups that exist. None while publishing: the groups were confirmed gone before."""
         if not build.phase.has_container:
             return ()
         names = [attempts.group_of(build)]
@@ -66,8 +67,8 @@ class Leftovers:
     def _versions(self, build: Build) -> tuple[Sequence[GalleryImageVersion], GalleryImageVersion | None]:
         """Versions in quarantine, also of earlier attempts, and the live copy, in this order.
 
-        The quarantine first: once it is empty no copy can begin, so that a live copy that a slow handler
-        began is seen by the look that follows.
+        The quarantine comes first: once it is empty, no copy can begin. The look that follows then sees a live
+        copy that a slow handler began.
         """
         quarantined = self._quarantined(build)
         if build.phase is not Phase.PUBLISHING or build.version is None:
@@ -80,7 +81,7 @@ class Leftovers:
             return ()
         listed = self.galleries.list_versions(self.deployment.quarantine, build.image)
         found = {each.version: each for each in listed if _names(each, build)}
-        # By its number too: lists may lag, and a number is allotted to one attempt only.
+        # Look for its number too: lists may lag, and a number belongs to one attempt only.
         own = self.galleries.find_version(self.deployment.quarantine, build.image, build.version)
         if own is not None and (attempts.BUILD_TAG not in own.tags or _names(own, build)):
             found[own.version] = own
@@ -90,14 +91,14 @@ class Leftovers:
         quarantined, live = self._versions(build)
         if live is not None:
             self._remove_live(live)
-            return False  # the copy before its source
+            return False  # the copy goes before its source
         for version in quarantined:
             if version.state is not VersionState.DELETING:
                 self.galleries.begin_delete(version.gallery, version.image, version.version)
         return not quarantined
 
     def _remove_live(self, live: GalleryImageVersion) -> None:
-        """Out of `latest` first, and deleted by the next look: nobody starts a machine from it in between."""
+        """Take it out of `latest` first; the next look deletes it. So nobody starts a machine from it in between."""
         if live.state is VersionState.DELETING:
             return
         if live.excluded_from_latest:

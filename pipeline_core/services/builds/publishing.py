@@ -1,4 +1,4 @@
-"""The last phase: copy the proven version to the live gallery, watch it replicate, then let it into latest."""
+"""The last phase: copy the proven version to the live gallery, wait for its replication, let it into `latest`."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,13 +36,13 @@ class PublishingStage:
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
-        """One look at the live version, and at most one change. Replication is watched without an end."""
+        """One look at the live version, and at most one change. The wait for replication has no limit."""
         version, gallery = build.value.version, build.value.gallery
         if version is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
-            # Again, in case the handler that ended the stage before died before it could.
+            # Release the slot again: the handler that ended the verify stage may have died before it did.
             if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
                 self.effects.outbox.dispatch("slot-freed")
             self._copy(build.value)
@@ -92,7 +92,7 @@ class PublishingStage:
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         head = self._demand_turn(build.value, live)
-        # Again: replication may have taken hours, and the key or the tags may not be what they were.
+        # Prove it again: replication may have taken hours, and the key or the tags may have changed.
         self.provenance.examine(live)
         if live.excluded_from_latest:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
@@ -106,9 +106,10 @@ class PublishingStage:
         return Ended()
 
     def take_back(self, ended: Build) -> None:
-        """Take the version of a build that has ended out of `latest`, if the pointer has gone back since.
+        """Take the version of an ended build out of `latest`, if the image has gone back since.
 
-        A slow handler may let a version in after another one has ended its build, and a person gone back.
+        A slow handler may let a version in too late: another handler has ended the build, and a person has gone
+        back to an older version.
         """
         head, version = self.records.images.find_head(ended.image), ended.version
         current = None if head is None else head.value.current
@@ -119,7 +120,7 @@ class PublishingStage:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
-        """Only while the build is the active one and its version is above the current one (rule 7)."""
+        """Demand that the build is the active one and its version is above the current one (rule 7)."""
         stored = self.records.images.get_head(build.image)
         head = stored.value
         if head.active is None or head.active.build != build.id:

@@ -1,6 +1,6 @@
-"""The stages of a build as they know each other: what they answer, and by which Protocols they are called.
+"""The types that the stages of a build share: their answers, and the Protocols that callers use.
 
-Does nothing: each Protocol has its service, and `wiring` puts them together.
+This module does nothing. Each Protocol has its service, and `wiring` connects them.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from pipeline_core.state.records import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Nothing to do yet: look again after `delay`."""
+    """There is nothing to do yet. Look again after `delay`."""
 
     delay: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """The build made a transition; it goes on at once, or after `delay`."""
+    """The build made a transition. It goes on at once, or after `delay`."""
 
     build: Stored[Build]
     delay: timedelta = timedelta(0)
@@ -30,12 +30,12 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The build has finished and has told of it."""
+    """The build has finished and has announced its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The build cannot succeed: what it made is removed, then it ends. `judged` is what its row keeps of why."""
+    """The build cannot succeed: its leftovers are removed, then it ends. `judged` is its row with the verdicts."""
 
     failure: Failure
     judged: Build | None = None
@@ -45,7 +45,7 @@ Progress = Wait | Moved | Ended | Failed
 
 
 class Stage(Protocol):
-    """What one phase does in one step; reads the world again each time."""
+    """The work of one phase in one step. It reads all facts again each time."""
 
     def advance(self, build: Stored[Build]) -> Progress:
         """Raises TransientError to be called again later, PermanentError where the build cannot succeed."""
@@ -61,16 +61,16 @@ class Publisher(Stage, Protocol):
 
 
 class Stopper(Stage, Protocol):
-    """What takes the place of the phase's stage in a build that was cancelled or cannot succeed."""
+    """The stage that replaces the phase's own stage in a build that was cancelled or cannot succeed."""
 
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:
-        """End the build as failed, now or when what it made is gone; raises StaleWrite."""
+        """End the build as failed, now or when its leftovers are gone; raises StaleWrite."""
         ...
 
 
 class Floors(Protocol):
-    """Who knows SecOps' policy in force."""
+    """Gives the compliance floors of SecOps' policy in force."""
 
     def floor_of(self, image: ImageName) -> ComplianceFloor:
-        """The floor under this image, by the base that it descends from."""
+        """The floor for this image, from the base that the image descends from."""
         ...

@@ -1,4 +1,4 @@
-"""The last stage of a build that a person cancelled or that cannot succeed: what it made goes, then it ends."""
+"""The last stage of a build that a person cancelled or that cannot succeed: remove its leftovers, then end it."""
 
 import contextlib
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-_DELETION = timedelta(seconds=10)  # between two looks at what is being deleted, at most the usual wait
-_STUCK = timedelta(minutes=5)  # between two looks at a group that we may not delete
+_DELETION = timedelta(seconds=10)  # between two looks at a deletion, at most the usual wait
+_STUCK = timedelta(minutes=5)  # between two looks at a group that the factory may not delete
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingStage:
-    """Takes the place of the phase's stage as soon as the build's row says so. Waiting writes no row."""
+    """Replaces the phase's stage as soon as the build's row says that it stops. A wait writes no row."""
 
     records: Records
     blobs: Blobs
@@ -32,13 +32,13 @@ class StoppingStage:
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
-        """One look at what is left; ends the build when nothing is. Raises StaleWrite where another was faster."""
+        """One look at the leftovers; ends the build when none is left. Raises StaleWrite after a lost race."""
         value = build.value
         may_come = value.cancel is not None and value.phase.has_container and self._may_be_created(value)
         try:
             is_clear = self.leftovers.clear(value)
         except PermanentError as error:
-            # The slot is in use for as long as the group is there, whoever has to mend that.
+            # The slot stays in use as long as the group exists. An operator must repair the cause of the error.
             self.effects.logs.note(
                 "not-cleared", image=str(value.image), build_id=str(value.id), error=str(error)
             )
@@ -46,15 +46,15 @@ class StoppingStage:
         if may_come or not is_clear:
             return Wait(delay=min(_DELETION, self.wait))
         if value.phase is Phase.PENDING:
-            self.records.index.withdraw(value)  # first: nobody starts what is about to end
+            self.records.index.withdraw(value)  # first, so that no dispatch starts this build now
         result = Result.FAILED if value.cancel is None else Result.CANCELLED
         self.completion.end(build, result, value.failure if value.given_up else None)
         return Ended()
 
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:
-        """End the build as failed, at once where it has left nothing; else note that, and go on by `advance`.
+        """End the build as failed, at once where nothing is left. Else record the failure; `advance` goes on.
 
-        The note comes before the first deletion: it is refused where this handler read the row too early.
+        The record comes before the first deletion. The write is refused where this handler read an old row.
         """
         try:
             remains = self.leftovers.remain(build.value)
@@ -68,10 +68,10 @@ class StoppingStage:
         return Moved(build=Stored(value=given_up, etag=etags[0]))
 
     def _may_be_created(self, build: Build) -> bool:
-        """True while a handler that read the row before may still be creating the attempt's group.
+        """True while a handler with an older row may still create the attempt's group.
 
-        Who creates it leaves a note first (see `ContainerStage`): where there is none, ours keeps others
-        from creating; where there is one, its creation is over after a while.
+        A handler writes launched.json before it creates the group (see `ContainerStage`). Where the file is missing,
+        this method writes it, and no other handler creates a group. Where it exists, the creation ends in a while.
         """
         note = f"{attempts.folder_of(build)}/{attempts.LAUNCHED}"
         with contextlib.suppress(AlreadyExists):

@@ -391,5 +391,5 @@ def test_a_report_that_is_of_something_else_counts_for_nothing(told: dict[str, o
     ended = _now(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
-    assert "a builder wrote where it should not" in ended.failure.message
+    assert "a builder wrote to a wrong folder" in ended.failure.message
     assert made.ports.galleries.everything(LIVE) == made.ports.galleries.everything(QUARANTINE) == []
