@@ -1,4 +1,4 @@
-"""A published image wakes its children, and is looked at itself. Cost follows their number, not the fleet's size."""
+"""A published image wakes its children and is reconciled itself. Cost follows the number of children only."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from pipeline_core.wire.messages import BUILD_ENDED, PARENT_PUBLISHED, Published
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
-    """Safe to run twice: a child that has nothing to do says so."""
+    """Safe to run twice: a child that needs no build stays at rest."""
 
     index: Index
     effects: Effects
     reconciler: Reconciler
 
     def handle(self, message: PublishedMessage) -> None:
-        """Ask for a look at every child of the image that was published; then look at the image (rule 9).
+        """Ask for a look at every child of the published image, then look at the image (rule 9).
 
-        Its build may have been outdated by its own end: the next one follows, without a message of its own.
+        The inputs may have changed before its build ended. Then the next build starts here, without a message.
         """
         image = ImageName(message.image)
         campaign = CampaignId(message.campaign or f"look-{image}")

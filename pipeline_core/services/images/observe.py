@@ -1,4 +1,4 @@
-"""Read ports into a frozen snapshot of one image and its ancestors. Decides nothing."""
+"""Read the stores into a frozen snapshot of one image and its ancestors. It decides nothing."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from pipeline_core.state.stores import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A snapshot, with the rows it was read from: the ETags that a write must be conditional on.
+    """A snapshot and the rows it was read from. A write must use the ETags of these rows.
 
     `head` is None where the image is not registered.
     """
@@ -31,9 +31,9 @@ class Observation:
 
 
 class Observer:
-    """Cost: one point read per image of the chain, and one per stale image of it for its claim.
+    """Cost: one point read per image of the chain, one per stale image for its claim, one each for source and platform.
 
-    The policy is read only where SecOps' floor had refused one of them.
+    The policy is read only where SecOps' floor had refused an image of the chain.
     """
 
     def __init__(self, records: Records, policy: Policies) -> None:
@@ -42,10 +42,10 @@ class Observer:
         self._policy = policy
 
     def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
-        """Look at `image`, its ancestors, their source, the platform, and the claims on what is stale.
+        """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
-        `known` is the image's own head where the caller has just read or written it: it is not read again.
-        Raises PermanentError where the chain is deeper than the stated limit.
+        `known` is the image's own head where the caller has just read or written it. It is not read again.
+        Raises PermanentError where the chain is deeper than MAX_DEPTH or is a cycle.
         """
         chain = self._chain(image, known)
         heads = {name: stored.value for name, stored in chain.items()}
@@ -69,7 +69,8 @@ class Observer:
             if name in chain or len(chain) > MAX_DEPTH:
                 raise PermanentError(
                     ErrorClass.POLICY,
-                    f"the ancestors of {image} do not end: {name} comes again; mend parents",
+                    f"the ancestors of {image} do not end: {name} is in a cycle"
+                    f" or beyond level {MAX_DEPTH}; repair the parents",
                 )
             stored, known = known or self._images.find_head(name), None
             if stored is None:
@@ -97,7 +98,7 @@ class Observer:
 
 
 def _in_period(head: ImageHead, root: ImageName, now: datetime) -> ImageHead:
-    """The head in the refresh period of `now`; a period never goes back, whatever the clock does."""
+    """The head in the refresh period of `now`. A period never goes back, even if the clock does."""
     period = fingerprints.refresh_period(root, now, head.registration.max_age)
     if period <= head.period:
         return head

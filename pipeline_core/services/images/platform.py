@@ -1,4 +1,4 @@
-"""Put new platform steps and a new catalog in force: what SecOps wraps round every build."""
+"""Put new platform steps and a new catalog in force. SecOps adds them to every build."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platforms:
-    """Every image becomes stale by a change: the roots are told, and the cascade brings it to all others."""
+    """A change makes every image stale. The roots get a message, and the cascade reaches all other images."""
 
     records: Records
     effects: Effects
@@ -69,7 +69,7 @@ class Platforms:
             yield finding.as_problem()
 
     def _not_allowed(self, catalog: Mapping[str, object]) -> Iterator[Problem]:
-        """The entries that SecOps' own policy has no room for; what has the wrong form is the guard's to tell."""
+        """The entries that SecOps' own policy does not allow. The guard reports entries of a wrong form."""
         policy = self.policy.demand()
         entries = catalog.get("entries")
         for position, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -82,7 +82,7 @@ class Platforms:
                 )
 
     def _wake_roots(self, campaign: CampaignId) -> None:
-        """Cost follows the number of roots; who dies in between leaves the rest to the sweep."""
+        """Cost: one message per root. If this process ends in between, the sweep does the rest."""
         for followed in self.records.sources.list():
             for root in self.records.index.roots(followed.value.source):
                 self.effects.outbox.rebuild(root, "platform-changed", campaign)

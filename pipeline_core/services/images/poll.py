@@ -15,17 +15,17 @@ from pipeline_core.state.stores import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poller:
-    """The newest version is recorded before anybody is told, marked as still to be told (rule 4)."""
+    """Records the newest version before any message, and marks it as not announced yet (rule 4)."""
 
     marketplace: MarketplaceOffers
     records: Records
     effects: Effects
 
     def poll(self) -> int:
-        """Look at every followed source; the number of those that changed.
+        """Look at every followed source; the number of sources that changed.
 
-        A source that fails does not keep the others from being looked at; its error is raised at the end,
-        so that the failure is seen.
+        A source that fails does not stop the look at the others. Its error is raised at the end, so that the
+        failure is visible.
         """
         changed = 0
         failed: FactoryError | None = None
@@ -40,10 +40,10 @@ class Poller:
         return changed
 
     def poll_one(self, source: MarketplaceSource) -> bool:
-        """Look at one source; True where it changed. Raises NotFound where nobody follows it."""
+        """Look at one source; True where it changed. Raises NotFound where no image follows it."""
         followed = self.records.sources.find(source)
         if followed is None:
-            raise NotFound(f"nobody follows {source.key}; register an image that is built from it")
+            raise NotFound(f"no image follows {source.key}; register an image that is built from it")
         return self._look(followed)
 
     def _look(self, followed: Stored[FollowedSource]) -> bool:
@@ -57,7 +57,7 @@ class Poller:
         try:
             etag = self.records.sources.save(updated, etag=followed.etag)
         except StaleWrite:
-            return False  # another poll has just recorded it, and tells
+            return False  # another poll has just recorded this version, and announces it
         self.effects.logs.note(
             "source-changed", source=known.source.key, old=str(known.newest), new=str(latest)
         )

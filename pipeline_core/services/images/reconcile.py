@@ -1,4 +1,4 @@
-"""Reconcile one image: observe, plan, carry out. The one way in which a build comes to be."""
+"""Reconcile one image: observe, plan, apply. Only this module starts new builds."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from pipeline_core.wire.messages import ANCESTOR_ENDED, PARENT_PUBLISHED, Rebuil
 
 _SOON = timedelta(seconds=2)
 
-# An image that rests passes the wake-up on: its descendants may have waited for what is above it.
+# An image that rests passes the wake-up on: its descendants may have waited for an image above it.
 _PASSES_ON = frozenset(
     {
         RestReason.UNKNOWN,
@@ -42,7 +42,7 @@ _PASSES_ON = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """Safe to run twice, late and out of order: what to do is derived from what is stored."""
+    """Safe to run twice, late and out of order: the stored rows decide what to do."""
 
     observer: Observer
     records: Records
@@ -62,9 +62,9 @@ class Reconciler:
     def reconcile(
         self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
     ) -> Decision:
-        """Decide about one image and carry it out; raises TransientError where others keep changing it.
+        """Decide about one image and apply the decision; raises TransientError where others keep changing the image.
 
-        `known` is the head that the caller has just read or written: the first look does not read it again.
+        `known` is the head that the caller has just read or written. The first look does not read it again.
         """
 
         def look(now: datetime) -> Decision:
@@ -75,7 +75,7 @@ class Reconciler:
             self._apply(observation, decision, campaign, now)
             return decision
 
-        # Raced: the image has moved on since it was observed.
+        # Raced: the image has changed since it was observed.
         return changing(
             self.effects.clock.now,
             look,
@@ -90,7 +90,7 @@ class Reconciler:
     ) -> None:
         head = observation.head
         if head is None:
-            # A registration that was given up half-way, or a deletion, left a copy in the fleet.
+            # A registration that stopped half-way, or a deletion, left a copy in the fleet.
             self.effects.projection.project(observation.snapshot.image)
             return
         match decision:
@@ -167,7 +167,9 @@ class Reconciler:
         image = head.value.name
         if not self._is_good(head.value, decision.version):
             self._forget(observation, decision)
-            raise StaleWrite(f"{image}@{decision.version} cannot be used again: it is built anew")
+            raise StaleWrite(
+                f"{image}@{decision.version} cannot be reused; the next look builds its inputs again"
+            )
         observed = observation.snapshot.world.heads[image]
         built = self.records.images.find_build(decision.build)
         current = PublishedVersion(
@@ -189,18 +191,18 @@ class Reconciler:
         self.effects.outbox.published(image, decision.version, campaign)
 
     def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
-        """True where the version is still there and what vouches for it still holds."""
+        """True where the version still exists and its signed statement still proves it."""
         live = self.galleries.find_version(head.registration.gallery, head.name, version)
         return live is not None and live.state is VersionState.READY and self.unproven.check(live)
 
     def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
-        """The claim's version is none any more: the next look builds its input again."""
+        """Record that the claim's version is gone. The next look builds its inputs again."""
         claim = observation.claims[(observation.snapshot.image, decision.fingerprint)]
         gone = replace(claim.value, outcome=Outcome.PRUNED, version=None)
         self.records.images.commit([records.put_claim(gone, etag=claim.etag)])
 
     def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
-        """Make `latest` mean the reused version: it is let in, and what is above it is taken out."""
+        """Make `latest` mean the reused version: include this version, and exclude the versions above it."""
         gallery = head.registration.gallery
         for found in self.galleries.list_versions(gallery, head.name):
             is_above = found.version > version

@@ -1,4 +1,4 @@
-"""Accept definitions, bundles and platform steps: every error at once, and nothing stored where there is one."""
+"""Accept definitions and bundles, and delete definitions. A refusal names every error at once and registers nothing."""
 
 import hashlib
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class _HeadMovedError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """What was stored; `created` is false where an older definition was replaced."""
+    """The stored head; `created` is false where the definition replaced an older one."""
 
     head: ImageHead
     etag: str
@@ -59,7 +59,7 @@ class Registrar:
     deployment: Deployment
 
     def store_bundle(self, digest: Digest, content: bytes) -> bool:
-        """Keep a bundle under its digest; False where it is kept already. Raises InvalidDocument."""
+        """Store a bundle under its digest; False where it is stored already. Raises InvalidDocument."""
         actual = hashlib.sha256(content).hexdigest()
         if actual != str(digest):
             raise InvalidDocument(
@@ -90,10 +90,10 @@ class Registrar:
         expected: str | None,
         create_only: bool,
     ) -> Registered:
-        """Store a definition on the version of the document that the caller has seen.
+        """Store a definition in place of the document version that the caller has read.
 
-        A build that moves on meanwhile is no conflict: the change is made again on what is there then.
-        `expected` is the ETag of an update; `create_only` demands that the image is new. Raises
+        A build that changes the head meanwhile is not a conflict: the change is made again on the new head.
+        `expected` is the ETag of an update. `create_only` demands that the image is new. Raises
         InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
         """
         definition = image_yaml.parse_definition(document, bundle=bundle, location=self.deployment.location)
@@ -138,8 +138,8 @@ class Registrar:
         ]
         if former is not None:
             writes.append(records.delete_former(name, etag=former.etag))
-        # Indexes first: an index row of an image that is not there yet is a named no-op, whereas an image that
-        # no index knows would be found by nobody, should this process end in between.
+        # Indexes first, because this process may end in between. An index row of a missing image is a named
+        # no-op. An image without an index row would never be found.
         self.effects.recovery_log.announce(name)
         self._index(head)
         try:
@@ -181,13 +181,13 @@ class Registrar:
         self.effects.projection.project(name)
 
     def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
-        """Both who owns the image and who is to own it have to agree: an image cannot be taken over."""
+        """The old and the new team of an image must both agree, so that no team can take over an image."""
         teams = {definition.team} if old is None else {definition.team, old.registration.team}
         for team in sorted(teams):
             if not access.may_change(team, principal.roles, principal.groups):
                 raise PermanentError(
                     ErrorClass.PERMISSION,
-                    f"{definition.name} belongs or is to belong to team {team}: {principal.name} is no member",
+                    f"{principal.name} is not a member of team {team}, the old or the new owner of {definition.name}",
                 )
         origins = [definition.origin] if old is None else [definition.origin, old.registration.origin]
         is_base = any(isinstance(origin, MarketplaceSource) for origin in origins)
@@ -198,11 +198,11 @@ class Registrar:
             )
 
     def _demand_records(self, name: ImageName) -> None:
-        """An image that the recovery log knows and no table does would begin anew, above versions it cannot see."""
+        """Refuse an image that only the recovery log has: it would begin again, above versions that it cannot see."""
         if self.effects.recovery_log.find_image(name) is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                f"the records of {name} were lost: have SecOps run `imagefactory state rebuild` first",
+                f"the records of {name} were lost: ask SecOps to run `imagefactory state rebuild` first",
             )
 
     def _head(
@@ -226,7 +226,7 @@ class Registrar:
         )
 
     def _placement(self) -> GalleryName:
-        """The first live gallery of the settings; more are for fleets beyond one subscription's limit."""
+        """The first live gallery of the settings. More galleries are for fleets beyond one subscription's limit."""
         return self.deployment.live[0]
 
     def _index(self, head: ImageHead) -> None:
@@ -251,7 +251,7 @@ class Registrar:
     def _look_at(self, source: MarketplaceSource) -> None:
         try:
             self.poller.poll_one(source)
-        except FactoryError as error:  # the timer looks again; the registration stands
+        except FactoryError as error:  # the timer looks again; the registration stays valid
             self.effects.logs.note("poll-failed", source=source.key, error=str(error))
 
     def _unindex(self, head: ImageHead) -> None:
@@ -262,7 +262,7 @@ class Registrar:
             self.records.index.remove_child(origin.image, head.name)
 
     def _raise_heights(self, head: ImageHead) -> None:
-        """Tell the ancestors of a longer chain below them; a lost race costs priority, nothing else."""
+        """Write the longer chain below them to the ancestors' heads. A lost race costs only priority."""
         height = head.height
         for ancestor in [*self.rules.chain(head.name)][1:]:
             height += 1

@@ -1,4 +1,4 @@
-"""A person asks for a build of unchanged inputs. The request's token enters the fingerprint: same token, one build."""
+"""A person asks for a build of unchanged inputs. The token enters the fingerprint: the same token, one build."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from pipeline_core.state.records import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAnswer:
-    """What came of a request: the build it started or joined, or why there is none yet."""
+    """The answer to a request: the build that it started or joined, or the reason why there is none yet."""
 
     token: RebuildToken
     build: BuildId | None
@@ -39,9 +39,9 @@ class Requests:
     def request(self, name: ImageName, principal: Principal, reason: str, key: str | None) -> RequestAnswer:
         """Record the request, then reconcile at once, so that the answer can name the build.
 
-        `key` is the caller's idempotency key: the same key of the same caller is the same request for
-        ever. The head is read once, and once more for the answer where no build was started.
-        Raises NotFound, and PermanentError (PERMISSION) where the image is another team's.
+        `key` is the caller's idempotency key: the same key of the same caller is always the same request.
+        The head is read once, and once more for the answer where no build was started.
+        Raises NotFound, and PermanentError (PERMISSION) where the image belongs to another team.
         """
         head = self.images.get_head(name)
         team = head.value.registration.team
@@ -52,7 +52,7 @@ class Requests:
         decision = self.reconciler.reconcile(name, campaign, known=head)
         if isinstance(decision, StartBuild):
             build: BuildId | None = build_id(name, decision.fingerprint, decision.generation)
-        else:  # another process may have been faster: the head as it is now names its build
+        else:  # another process may have been faster: the head that is stored now names its build
             build = _build_of(self.images.get_head(name).value, token)
         if isinstance(decision, DoNothing):
             detail = decision.detail or decision.why.value
@@ -67,7 +67,7 @@ class Requests:
         reason: str,
         campaign: CampaignId,
     ) -> Stored[ImageHead]:
-        """The head with the request in it, as it is stored now; a request of long ago leaves the head as it is."""
+        """The stored head with the request. A repeated old request does not change the head."""
         name = head.value.name
 
         def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
@@ -90,8 +90,8 @@ class Requests:
             try:
                 etag, *_ = self.images.commit(writes)
             except AlreadyExists:
-                return head  # this very request was recorded before: a newer one is not set back
-            # Should this process end before it has reconciled, the message still does.
+                return head  # this request was recorded before: it must not replace a newer one
+            # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)
             return Stored(value=asked, etag=etag)
@@ -102,7 +102,7 @@ class Requests:
 
 
 def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:
-    """The build that runs, or the one that has answered this very request."""
+    """The active build, or the current version's build if it answered this request."""
     if head.active is not None:
         return head.active.build
     if head.current is not None and head.current.inputs.token == token:
@@ -111,7 +111,7 @@ def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:
 
 
 def _asked(head: ImageHead, request: RebuildRequest) -> ImageHead:
-    """A person who asks has looked: the breaker closes."""
+    """The head with the request. The person has looked at the failures, so the breaker closes."""
     return replace(breaker.after_success(head), request=request)
 
 

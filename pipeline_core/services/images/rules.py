@@ -1,4 +1,4 @@
-"""What a definition may not be, seen beside what is stored: bundle, catalog, parent, version, floor; all at once."""
+"""Check a definition against the stored state: bundle, catalog, parent, version, floor. All problems at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import Problem
 
-_READ = 1000  # builds of an image that are looked at for its highest version
+_READ = 1000  # builds of an image that are searched for its highest version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationRules:
-    """Reads what is stored; writes nothing."""
+    """Reads the stores; writes nothing."""
 
     records: Records
     blobs: Blobs
@@ -38,7 +38,7 @@ class RegistrationRules:
     def problems(
         self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy
     ) -> Iterator[Problem]:
-        """Everything that keeps `definition` from being registered as `name` in place of `old`."""
+        """Every problem that prevents the registration of `definition` as `name` in place of `old`."""
         if definition.name != name:
             yield Problem(
                 path="metadata.name",
@@ -55,11 +55,11 @@ class RegistrationRules:
         yield from self.floors.problems(definition, policy)
 
     def findings(self, content: bytes) -> Sequence[Finding]:
-        """What the guard refuses in a bundle, whichever image is built from it."""
+        """The guard's findings in a bundle, for any image that is built from it."""
         return guard.check_bundle(content, self.forms)
 
     def last_version(self, name: ImageName, old: ImageHead | None) -> GalleryVersion | None:
-        """The highest version ever allotted to `name`, also where it was deleted and comes back."""
+        """The highest version that `name` ever had, also where the image was deleted and comes back."""
         if old is not None:
             return old.last_version
         former = self.records.images.find_former(name)
@@ -71,7 +71,7 @@ class RegistrationRules:
         if self.documents.definition(old.registration.definition).os != definition.os:
             yield Problem(
                 path="spec.os",
-                message="differs from what the image was registered with, and a gallery fixes it for good",
+                message="differs from the registered value, and a gallery cannot change it",
                 remedy="register the image under a new name",
             )
 
@@ -96,7 +96,7 @@ class RegistrationRules:
                 yield Problem(
                     path=f"spec.build.catalog[{position}]",
                     message=f"{tool!r} is not in the catalog",
-                    remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; SecOps has to add it'}",
+                    remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; ask SecOps to add it'}",
                 )
 
     def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
