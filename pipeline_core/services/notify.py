@@ -1,4 +1,4 @@
-"""Tell owners: signed webhooks from the journal, at least once; the entry's key lets a receiver drop doubles."""
+"""Notify owners by signed webhooks from the journal, at least once. Receivers drop repeats by the entry's key."""
 
 import hashlib
 import hmac
@@ -15,14 +15,14 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.messages import NotificationMessage
 
-SIGNING_SECRET = "webhook-signing-key"  # noqa: S105 - a name in Key Vault, no secret
+SIGNING_SECRET = "webhook-signing-key"  # noqa: S105 - a name in Key Vault, not a secret
 _ANSWER_LIMIT = 4096  # bytes of an answer that are read
 _LATER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notifier:
-    """Delivers one journal entry to every webhook of its image that wants it."""
+    """Delivers one journal entry to every webhook of its image that lists its event."""
 
     images: ImageStore
     effects: Effects
@@ -30,7 +30,7 @@ class Notifier:
     web: Web
 
     def deliver(self, message: NotificationMessage) -> None:
-        """Raises TransientError where a receiver does not take it: all are told again then."""
+        """Raises TransientError where a receiver does not accept the entry. Then all receivers get it again."""
         image = ImageName(message.image)
         entries = self.images.list_journal(image, first=message.entry, limit=1)
         head = self.images.find_head(image)
@@ -49,7 +49,7 @@ class Notifier:
         if refused:
             raise TransientError(
                 ErrorClass.NETWORK,
-                f"{len(refused)} of {len(wanted)} webhooks of {image} did not take {entry.event.value}",
+                f"{len(refused)} of {len(wanted)} webhooks of {image} did not accept {entry.event.value}",
                 retry_after=_LATER,
             )
 

@@ -1,1 +1,1 @@
-"""What every service writes through: messages, journal, documents and projections."""
+"""The effects of every service: messages, journal, documents and projections."""

@@ -1,4 +1,4 @@
-"""Definitions and bundles by digest, from Blob storage. What a digest names never changes, so it may be kept."""
+"""Definitions by digest, from Blob storage. The content of a digest never changes, so memory may keep it."""
 
 import contextlib
 from collections import OrderedDict
@@ -15,7 +15,7 @@ _DEFINITION_LIMIT = 128 * 1024  # bytes: a document has 64 KiB at most, as canon
 
 
 class Documents:
-    """Reads definitions as domain values and keeps the last ones."""
+    """Reads definitions as domain values and keeps the most recently used ones."""
 
     def __init__(self, blobs: Blobs, location: Region) -> None:
         self._blobs = blobs
@@ -24,14 +24,16 @@ class Documents:
         self._lock = Lock()
 
     def definition(self, digest: Digest) -> ImageDefinition:
-        """The definition; raises NotFound, and PermanentError where the blob is not what its name says."""
+        """The definition; raises NotFound, and PermanentError where the blob's content does not have the digest."""
         with self._lock:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
                 return self._kept[digest]
         content = self._blobs.read("definitions", f"{digest}.json", limit=_DEFINITION_LIMIT)
         if image_yaml.digest_of(content) != digest:
-            raise PermanentError(ErrorClass.POLICY, f"definition {digest} has another content than its name")
+            raise PermanentError(
+                ErrorClass.POLICY, f"the content of definition {digest} does not match its name"
+            )
         definition = image_yaml.read_definition_blob(content, location=self._location)
         with self._lock:
             self._kept[digest] = definition
@@ -40,7 +42,7 @@ class Documents:
         return definition
 
     def store(self, content: bytes) -> Digest:
-        """Keep a definition blob under its digest; safe to repeat."""
+        """Store a definition blob under its digest; safe to repeat."""
         digest = image_yaml.digest_of(content)
         with contextlib.suppress(AlreadyExists):
             self._blobs.create("definitions", f"{digest}.json", content, media_type="application/json")

@@ -1,4 +1,4 @@
-"""The effects of this package with clock, chance and logs, handed on as one. It has no behaviour of its own."""
+"""The effects of this package together with clock, chance and logs, as one argument. It has no behaviour."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from pipeline_core.services.effects.recovery_log import RecoveryLog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What a service does beside its records: messages, journal, copies, documents, recovery log, log lines."""
+    """The effects of a service besides its records: messages, journal, copies, documents, recovery log, log lines."""
 
     outbox: Outbox
     journal: Journal

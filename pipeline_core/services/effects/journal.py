@@ -1,4 +1,4 @@
-"""Make journal entries: the time, a key of its own, and the texts of reasons."""
+"""Make journal entries, each with the time, its own key and the texts of the reasons."""
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.journal import Entry, Event, entry_key
@@ -9,7 +9,7 @@ FACTORY = "factory"  # the actor where no person asked
 
 
 class Journal:
-    """Entries are written by whoever commits the change that they tell of, in the same transaction."""
+    """Makes entries and writes none. The service that commits a change writes its entry in the same transaction."""
 
     def __init__(self, clock: Clock, chance: Chance) -> None:
         self._clock = clock

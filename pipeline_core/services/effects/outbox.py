@@ -1,4 +1,4 @@
-"""Send messages: one method per queue, so that nobody else knows queue names or how a message is written."""
+"""Send messages: one method per queue. No other service knows the queues' names or the form of a message."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ _AGAIN_FIRST = timedelta(seconds=5)
 
 
 class Outbox:
-    """Every message that this program sends, but for the builder's."""
+    """Sends every message of the factory, except the builder's events and requeued poison messages."""
 
     def __init__(self, queues: Queues) -> None:
         self._queues = queues
@@ -24,7 +24,7 @@ class Outbox:
         self._queues.send(messages.REBUILD_REQUESTS, message.to_wire())
 
     def dispatch(self, reason: str, *, delay: timedelta = timedelta(0)) -> None:
-        """Ask for free slots to be filled."""
+        """Ask the dispatcher to fill free slots."""
         message = messages.DispatchMessage(reason=reason)
         self._queues.send(messages.DISPATCH_REQUESTS, message.to_wire(), delay=delay)
 
@@ -37,9 +37,9 @@ class Outbox:
         once: bool = False,
         tries: int = 0,
     ) -> None:
-        """Ask for the next step of a build, at the transition it stands at now.
+        """Ask for the next step of a build at its current transition.
 
-        With `once` a step that only waits is not repeated: a look from outside starts no second chain.
+        With `once`, a step that only waits is not repeated, so a look from outside starts no second chain.
         """
         message = messages.StepMessage(
             build=str(build.id),
@@ -52,18 +52,18 @@ class Outbox:
         self._queues.send(messages.BUILD_STEPS, message.to_wire(), delay=delay)
 
     def published(self, image: ImageName, version: GalleryVersion, campaign: CampaignId) -> None:
-        """Tell that a version is live and current."""
+        """Report that a version is live and current."""
         message = messages.PublishedMessage(image=str(image), version=str(version), campaign=str(campaign))
         self._queues.send(messages.IMAGE_PUBLISHED, message.to_wire())
 
     def notify(self, image: ImageName, entry: str) -> None:
-        """Ask for the journal's entry of this key to be told to whoever wants to know."""
+        """Ask for the delivery of the journal entry with this key to the image's webhooks."""
         message = messages.NotificationMessage(image=str(image), entry=entry)
         self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire())
 
 
 class Redelivery:
-    """Sends a message again after a transient error, so that waiting for others never poisons it."""
+    """Sends a message again after a transient error, so that a wait never makes it a poison message."""
 
     def __init__(self, queues: Queues, chance: Chance, logs: Logs) -> None:
         self._queues = queues
@@ -71,7 +71,7 @@ class Redelivery:
         self._logs = logs
 
     def again(self, queue: str, text: str, error: TransientError) -> None:
-        """The same text, after the time that the error asks for (5 to 10 seconds where it asks for none)."""
+        """Send the same text after the error's `retry_after`, or 5 seconds, times a random factor from 1 to 2."""
         delay = (error.retry_after or _AGAIN_FIRST) * (1 + self._chance.fraction())
         self._queues.send(queue, text, delay=delay)
         self._logs.note("message-sent-again", queue=queue, error=str(error), seconds=delay.total_seconds())

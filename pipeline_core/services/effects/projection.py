@@ -1,4 +1,4 @@
-"""Keep the copies of an image's head up to date: the fleet's (what lists and the sweep read) and the recovery log."""
+"""Keep the copies of an image's head up to date: the fleet's, for lists and the sweep, and the recovery log's."""
 
 from pipeline_core.domain.errors import Contended, StaleWrite
 from pipeline_core.domain.images import ImageHead
@@ -10,7 +10,7 @@ from pipeline_core.state.stores import Records
 
 
 class Projection:
-    """A copy that lags is repaired by the next change of the image or by the sweep."""
+    """The next change of the image or the sweep repairs a copy that lags."""
 
     def __init__(self, records: Records, recovery_log: RecoveryLog, logs: Logs) -> None:
         self._images = records.images
@@ -19,20 +19,20 @@ class Projection:
         self._logs = logs
 
     def find(self, image: ImageName) -> Row | None:
-        """The fleet's copy as it is now, for `follow`: to be read ahead of the change that is to be copied."""
+        """The fleet's current copy, for `follow`. Read it before the change."""
         return self._index.find_copy(image)
 
     def follow(self, head: ImageHead, over: Row | None) -> None:
-        """Copy a head that was just committed over the copy that was there before: a read less than `project`.
+        """Write a head that was just committed over the copy `over`: one read less than `project`.
 
-        Under that copy's ETag there can be nothing newer than the head. Where it has changed, others were faster.
+        While the copy has the ETag of `over`, it cannot be newer than the head. Else `project` runs.
         """
         self._recovery_log.follow(head)
         if not self._index.replace_copy(head.name, head, over=over):
             self.project(head.name)
 
     def project(self, image: ImageName) -> None:
-        """Copy the head as it is now; the head is read again where another writer raced."""
+        """Copy the stored head; the head is read again where another writer raced."""
 
         def copy(over: Row | None) -> None:
             head = self._images.find_head(image)

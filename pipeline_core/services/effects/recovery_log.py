@@ -1,7 +1,7 @@
-"""Keep, beside the tables, what a lost table could not be derived from: definitions, deletions, platform, policy.
+"""Keep a log, outside the tables, of facts that nothing else holds: definitions, deletions, platform, policy.
 
-The recovery log follows committed records and decides nothing: a change that was refused or lost its race never
-gets here. A note in the index ahead of each change tells that an entry may be missing (`mend`).
+The recovery log follows committed records and decides nothing. A change that was refused or lost its race never
+gets here. A note in the index before each change says that an entry may be missing. The sweep writes that entry.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from pipeline_core.wire import recovery_log as wire
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
 
 _CONTAINER = "definitions"
-_KEPT = 20_000  # names of entries remembered as written
+_KEPT = 20_000  # names of written entries that memory keeps
 _IMAGES = 100_000  # names of images that one list covers
-_POLICIES = 500  # versions of the policy that are told of; a lost table gets so many of its history back
-_QUIET = timedelta(minutes=5)  # whoever made a younger note is still at work
+_POLICIES = 500  # versions of the policy in a list; a lost table gets so many of its history back
+_QUIET = timedelta(minutes=5)  # the writer of a younger note is still at work
 
 
 class RecoveryLog:
@@ -41,11 +41,11 @@ class RecoveryLog:
         self._lock = Lock()
 
     def announce(self, subject: ImageName | None) -> None:
-        """To be called ahead of a change of an image's registration, or of the platform (None)."""
+        """Call this before a change of an image's registration, or of the platform (None)."""
         self._unlogged.add(_key(subject), self._clock.now())
 
     def settle(self, subject: ImageName | None) -> None:
-        """To be called behind the change: write what is in force now, then forget the note."""
+        """Call this after the change. It writes the state that is in force now, then removes the note."""
         if subject is None:
             self._write_platform()
         else:
@@ -53,11 +53,11 @@ class RecoveryLog:
         self._unlogged.remove(_key(subject))
 
     def announce_policy(self) -> None:
-        """To be called ahead of a change of the policy."""
+        """Call this before a change of the policy."""
         self._unlogged.add(unlogged.POLICY, self._clock.now())
 
     def settle_policy(self) -> None:
-        """To be called behind the change: write which version is in force now, then forget the note."""
+        """Call this after the change. It writes which version is in force now, then removes the note."""
         stored = self._policies.find_current()
         if stored is not None:
             entry = PolicyEntry.of(stored.value)
@@ -65,11 +65,11 @@ class RecoveryLog:
         self._unlogged.remove(unlogged.POLICY)
 
     def follow(self, head: ImageHead) -> None:
-        """Write an entry of a head that was just read, where it tells something new; cheap where not."""
+        """Write an entry of a head that was just read, where the head has something new; cheap where not."""
         self._write(head.name, ImageEntry.of_head(head))
 
     def mend(self) -> int:
-        """Write the entries that somebody died before writing; their number. One scan where there is none."""
+        """Write the entries that a dead process did not write; their number. One scan where none is missing."""
         mended = 0
         for subject, noted_at in self._unlogged.list():
             if self._clock.now() < noted_at + _QUIET:
@@ -137,7 +137,7 @@ class RecoveryLog:
             return
         if (
             before is None
-        ):  # the name first: one without an entry is a named no-op, an entry alone is not found
+        ):  # the name first: a name without an entry is a named no-op, but an entry without a name is never found
             self._create(f"{wire.NAMES}{image}", b"")
         self._create(entry.name, entry.to_wire())
         with self._lock:

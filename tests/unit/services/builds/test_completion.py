@@ -145,5 +145,5 @@ def test_a_definition_that_is_not_what_its_name_says_is_refused() -> None:
     made.ports.blobs.create("definitions", f"{name}.json", content, media_type="application/json")
     documents = Documents(made.ports.blobs, scenes.deployment_of(made).location)
     assert documents.definition(digest) is documents.definition(digest)
-    with pytest.raises(PermanentError, match="another content than its name"):
+    with pytest.raises(PermanentError, match="does not match its name"):
         documents.definition(name)
