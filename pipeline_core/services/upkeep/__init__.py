@@ -1,1 +1,1 @@
-"""What the timers repair and remove: the sweep, the reaper, retention."""
+"""The repairs and removals of the timers: the sweep, the reaper, retention."""

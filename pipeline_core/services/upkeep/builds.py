@@ -1,7 +1,7 @@
-"""The sweep's part on builds: those that stand still go on, ends that were not told are told, late ones are shown.
+"""The sweep's part on builds: set builds going again, announce ends that were not announced, show late builds.
 
-It moves no build by itself: it sends the message that was lost, and the step derives from what is there whether
-a deadline has passed, a heartbeat is lost, or a container has ended without an event.
+It moves no pending or running build itself. It sends the message that was lost. The step then reads whether a
+deadline has passed, a heartbeat is lost, or a container has ended without an event.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-# From here on a build that stands in its phase is shown; it goes on all the same. A definition may give a build
-# 8 hours; a longer wait in a phase with a container is a wait for quota or for the budget of creations.
+# After this time in one phase a build is shown as late. It goes on all the same. A definition may give a build
+# 8 hours. A longer wait in a phase with a container is a wait for quota or for the budget of creations.
 EXPECTED: Mapping[Phase, timedelta] = {
     Phase.PENDING: timedelta(hours=6),
     Phase.BUILDING: timedelta(hours=10),
@@ -31,31 +31,31 @@ EXPECTED: Mapping[Phase, timedelta] = {
     Phase.PUBLISHING: timedelta(hours=2),
 }
 _WHY = {
-    Phase.PENDING: "no slot was free for it: see who holds them, or raise the limits",
+    Phase.PENDING: "no slot was free; see which builds hold the slots, or raise the limits",
     Phase.BUILDING: "it waits for quota, capacity or the hourly budget of container creations",
     Phase.VERIFYING: "it waits for quota, capacity or the hourly budget of container creations",
-    Phase.PUBLISHING: "the gallery still replicates the version: it is watched until that ends",
+    Phase.PUBLISHING: "the gallery still replicates the version; the factory watches it until that ends",
 }
 
 
 @dataclass(slots=True, kw_only=True)
 class ActiveBuilds:
-    """What one sweep knows of the builds that have not told their end."""
+    """The builds without an announced end, as one sweep knows them."""
 
     known: set[BuildId] = field(default_factory=set)
     builds: list[Stored[Build]] = field(default_factory=list)
 
     @property
     def running(self) -> list[Build]:
-        """Those that have not ended."""
+        """The builds that have not ended."""
         return [stored.value for stored in self.builds if not stored.value.is_finished]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSweep:
-    """Reads the active builds, one row each, and sets going what stands still.
+    """Reads the active builds, one row each, and sets builds without progress going again.
 
-    A build younger than `quiet` in its phase is not looked at.
+    It does not touch an unfinished build that is younger than `quiet` in its phase.
     """
 
     records: Records
@@ -64,14 +64,14 @@ class BuildSweep:
     quiet: timedelta
 
     def read(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
-        """Take every build of the index; a row without a build is removed."""
+        """Take every build of the index; remove a row without a build."""
         for identity in list(self.records.index.active()):
             active.known.add(identity)
             bulkhead.run(str(identity), partial(self._take, active, identity))
         return len(active.builds)
 
     def adopt(self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], bulkhead: Bulkhead) -> int:
-        """Take the builds too that only an image's head knows: their row in the index was lost."""
+        """Take also the builds that only an image's head names: their row in the index was lost."""
         lost = [
             head.active.build
             for head in heads.values()
@@ -80,7 +80,7 @@ class BuildSweep:
         return sum(bulkhead.run(str(identity), partial(self._adopt, active, identity)) for identity in lost)
 
     def set_going(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
-        """Tell ends that were not told; send the message of each build that has stood for a while."""
+        """Announce ends that were not announced; set each build going that is quiet for too long."""
         return sum(
             bulkhead.run(str(stored.value.id), partial(self._set_going, stored, now))
             for stored in active.builds
@@ -89,7 +89,7 @@ class BuildSweep:
     def show_late(
         self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
     ) -> int:
-        """Show, once in the journal and in each sweep's log, what stands longer than anybody expects."""
+        """Show late builds: once in the journal, and in each sweep's log."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
         for build in late:
             bulkhead.run(str(build.id), partial(self._show, build, heads.get(build.image)))
@@ -140,7 +140,7 @@ class BuildSweep:
             f"{build.phase.value} since {build.phase_since:%Y-%m-%d %H:%M} UTC, longer than"
             f" {expected.total_seconds() / 3600:g} hours; {_WHY[build.phase]}"
         )
-        # The key says which standing is meant, so that no later sweep can tell of the same one again.
+        # The key names this stay in the phase, so that no later sweep can add an entry for the same stay.
         key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
         entry = replace(self.effects.journal.of_build(build, Event.LATE, detail=detail), key=key)
         try:

@@ -1,6 +1,6 @@
-"""Do many things one by one, so that what is broken about one of them does not keep the others waiting.
+"""Do many things one by one, so that the failure of one thing does not stop the others.
 
-It must not hide anything: each failure is logged with its subject, and a service that is down is not asked on.
+It must not hide anything: each failure is logged with its subject. It must not keep calling a service that is down.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pipeline_core.domain.errors import FactoryError, TransientError
 from pipeline_core.ports import Logs
 
-_PATIENCE = 20  # transient errors of one run: by then it is the service behind the port, and not the thing
+_PATIENCE = 20  # transient errors of one run: more mean that the service behind the port fails, not one thing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Bulkhead:
     _first: FactoryError | None = field(default=None)
 
     def run(self, subject: str, work: Callable[[], bool]) -> bool:
-        """What `work` answers, False where it failed; raises TransientError once too many have."""
+        """The answer of `work`, False where it failed; raises TransientError after too many transient errors."""
         try:
             return work()
         except FactoryError as error:
@@ -35,7 +35,7 @@ class Bulkhead:
             return False
 
     def part(self, name: str, work: Callable[[], int]) -> int:
-        """A whole part of the run, 0 where it failed; `settle` raises its error at the end."""
+        """The answer of a whole part of the run, 0 where it failed; `settle` raises the first error at the end."""
         try:
             return work()
         except FactoryError as error:
@@ -44,7 +44,7 @@ class Bulkhead:
             return 0
 
     def settle(self) -> None:
-        """Raise the error of the first part that failed: the run is to be seen as failed, and comes again."""
+        """Raise the error of the first part that failed, so that the run counts as failed and comes again."""
         if self._first is not None:
             raise self._first
 

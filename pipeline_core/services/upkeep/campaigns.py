@@ -1,6 +1,6 @@
-"""The sweep's part on campaigns: one in which nothing has moved for hours is shown, and all of it looked at again.
+"""The sweep's part on campaigns: show a campaign without progress for hours, and look at all its images again.
 
-A campaign has no row of its own: what is derived here comes from the active builds that carry its name.
+A campaign has no row of its own. This module derives it from the active builds that carry its name.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class CampaignSweep:
     effects: Effects
 
     def wake(self, running: Sequence[Build], now: datetime, bulkhead: Bulkhead) -> int:
-        """Set every stalled campaign going again; their number."""
+        """Set every stalled campaign going again; the number of these campaigns."""
         stalled = 0
         for campaign, members in _by_campaign(running).items():
             newest = max(members, key=lambda build: (build.phase_since, str(build.id)))
@@ -38,14 +38,14 @@ class CampaignSweep:
         return stalled
 
     def _wake(self, members: Sequence[Build], newest: Build) -> bool:
-        """`newest` is the build that moved last: it carries the journal's entry until another one moves."""
+        """`newest` is the build that moved last. The journal's entry is about this build until another one moves."""
         self.effects.logs.note("campaign-stalled", campaign=str(newest.campaign), builds=len(members))
         for build in members:
-            # The look repairs what the step cannot: rows of the indexes, and an input that has changed meanwhile.
+            # The look repairs index rows and sees an input that has changed meanwhile. A step cannot do this.
             self.effects.outbox.rebuild(build.image, "campaign-stalled", build.campaign)
         detail = (
             f"none of the {len(members)} active builds of {newest.campaign} has moved since"
-            f" {newest.phase_since:%Y-%m-%d %H:%M} UTC; all of them are looked at again"
+            f" {newest.phase_since:%Y-%m-%d %H:%M} UTC; the factory looks at all of them again"
         )
         key = standing_key(newest.phase_since + STALLED_AFTER, f"{newest.campaign}/{newest.id}/{newest.seq}")
         entry = replace(self.effects.journal.of_build(newest, Event.CAMPAIGN_STALLED, detail=detail), key=key)

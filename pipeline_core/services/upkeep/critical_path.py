@@ -1,7 +1,7 @@
-"""Keep what each image knows of the chain below it up to date: whoever has most to follow goes first.
+"""Keep the length of the chain below each image up to date: the image with the longest chain goes first.
 
-Done where the whole fleet is read anyway. A quiet fleet costs no read and no write; what is written is bounded,
-and what is left over comes next time. A value that lags costs some order in the line, nothing else.
+This runs where the sweep reads the whole fleet anyway. A quiet fleet costs no read and no write. One run writes a
+bounded number of heads; the next run writes the rest. A value that lags affects only the order in the line.
 """
 
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ from pipeline_core.services.effects.projection import Projection
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 
-_MOST = 100  # heads written in one go
+_MOST = 100  # heads written in one run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chains:
-    """Writes the reckoned chains into the heads, each on its ETag."""
+    """Writes the computed chains into the heads, each write on the head's ETag."""
 
     images: ImageStore
     projection: Projection
 
     def refresh(self, heads: Mapping[ImageName, ImageHead]) -> int:
-        """Reckon the chains of the fleet and write those that moved by more than a fifth, and a minute.
+        """Compute the chains of the fleet and write those that changed by more than a fifth and a minute.
 
-        `heads` are the fleet's copies; the number of heads written. The chains that moved most come first.
+        `heads` are the fleet's copies. The answer is the number of heads written. The largest changes come first.
         """
         reckoned = chains.reckon(heads)
         moved = [name for name, head in heads.items() if chains.has_moved(head, reckoned[name])]
@@ -36,7 +36,7 @@ class Chains:
         return sum(self._write(name, reckoned[name]) for name in moved[:_MOST])
 
     def _write(self, name: ImageName, seconds: int) -> bool:
-        """False where the head has gone, knows already, or was changed by somebody else: next time."""
+        """False where the head is gone or another writer was faster: the next run tries again."""
         stored = self.images.find_head(name)
         if stored is None:
             return False

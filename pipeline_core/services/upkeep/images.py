@@ -1,7 +1,7 @@
 """The sweep's part on images: copies in the fleet that lag behind, and images that are stale without a build.
 
-Works on the fleet's copies of heads, which cost one query per 1,000 images; the truth is read only for an image
-that seems to need something, and for a share of the fleet in turn.
+It works on the fleet's copies of heads, which cost one query per 1,000 images. It reads the head itself only for an
+image that seems to need something, and for a share of the fleet in turn.
 """
 
 from collections.abc import Iterator, Set
@@ -18,14 +18,14 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state.stores import Records
 
-_TURN = 600  # seconds after which other images have their turn
-_SHARE = 36  # so many turns go round a large fleet: six hours
+_TURN = 600  # seconds, after which the next share of the fleet has its turn
+_SHARE = 36  # turns for one round of a large fleet: six hours
 _LEAST = 50  # images compared in each sweep, so that a small fleet is compared as a whole
 
 
 @dataclass(slots=True, kw_only=True)
 class SweptFleet:
-    """What one sweep knows of the fleet; `compared` names the images whose truth it has read."""
+    """The fleet as one sweep knows it; `compared` names the images whose own head it has read."""
 
     heads: dict[ImageName, ImageHead] = field(default_factory=dict)
     unreadable: list[ImageName] = field(default_factory=list)
@@ -40,19 +40,19 @@ class FleetSweep:
     effects: Effects
 
     def read(self, fleet: SweptFleet, bulkhead: Bulkhead) -> int:
-        """Take the fleet's copies; a row that cannot be read is written again from the image's own head."""
+        """Take the fleet's copies; an unreadable copy is written again later from the image's own head."""
         for copy in self.records.fleet.copies():
             bulkhead.run(copy.name, partial(_take, fleet, copy.name, copy.head))
         return len(fleet.heads)
 
     def compare(self, fleet: SweptFleet, active: Set[BuildId], now: datetime, bulkhead: Bulkhead) -> int:
-        """Hold copies against the truth: unreadable ones, those with a build nobody knows, and a share in turn."""
+        """Compare copies with the heads: unreadable ones, those with a build outside `active`, and a share in turn."""
         lost = [name for name, head in fleet.heads.items() if head.active and head.active.build not in active]
         names = (*fleet.unreadable, *lost, *_turn_of(sorted(fleet.heads, key=str), now))
         return sum(bulkhead.run(str(name), partial(self._compare, fleet, name)) for name in names)
 
     def wake(self, fleet: SweptFleet, now: datetime, bulkhead: Bulkhead) -> int:
-        """Ask for a look at every image that is stale, or whose refresh period has begun, and is not built."""
+        """Ask for a look at every image without an active build that is stale or in a new refresh period."""
         world = World(
             heads=fleet.heads,
             sources=self.records.sources.newest(),
@@ -73,7 +73,7 @@ class FleetSweep:
         return True
 
     def _compare(self, fleet: SweptFleet, name: ImageName | None) -> bool:
-        """True where the copy differed: it is written again, and this sweep goes on with the truth."""
+        """True where the copy differed. The copy is written again, and this sweep goes on with the head."""
         if name is None or name in fleet.compared:
             return False
         fleet.compared.add(name)
@@ -98,7 +98,7 @@ def _take(fleet: SweptFleet, name: str, head: ImageHead | None) -> bool:
 
 
 def _turn_of(names: list[ImageName], now: datetime) -> Iterator[ImageName]:
-    """The images whose turn it is: each has one within six hours, where sweeps come every ten minutes."""
+    """The images whose turn it is. Each image has a turn within six hours if a sweep runs every ten minutes."""
     count = min(len(names), max(_LEAST, -(-len(names) // _SHARE)))
     first = int(now.timestamp()) // _TURN * count
     return (names[(first + number) % len(names)] for number in range(count))

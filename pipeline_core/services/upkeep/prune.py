@@ -1,6 +1,6 @@
-"""Retention: remove the live versions that no rule keeps, and note in their claims that they are gone.
+"""Retention: remove the live versions that no rule keeps, and record in their claims that they are gone.
 
-Since it reads the list of live versions, it has what is offered there held against its provenance too.
+It also checks the provenance of the offered versions, because it reads the list of live versions anyway.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Pruner:
     effects: Effects
 
     def prune(self) -> int:
-        """The number of versions whose deletion was begun; an image that fails is passed over and logged."""
+        """The number of versions whose deletion has begun. An image that fails is logged and skipped."""
         pruned = 0
         for head in self.records.index.heads():
             try:
@@ -73,7 +73,7 @@ class Pruner:
         return frozenset(used)
 
     def _remove(self, found: GalleryImageVersion) -> None:
-        """The claim first: a version that is deleted while its claim calls it good would be lost twice."""
+        """Update the claim, then delete the version. The claim must never call a deleted version good."""
         fingerprint = found.tags.get(attempts.FINGERPRINT_TAG, "")
         writes = [
             records.add_entry(

@@ -1,16 +1,16 @@
-"""Remove what builds left: container groups, machines with all that belongs to them, versions in quarantine.
+"""Remove the leftovers of builds: container groups, machines with their parts, versions in quarantine.
 
-What may go is decided by `domain.leases` from tags and the stored build; nothing goes by its name or its age.
-It must not touch the live galleries, and it ends no build and frees no slot: the sweep does.
+`domain.leases` decides from the tags and the stored build. Nothing is removed because of its name or its age.
+This module must not touch the live galleries. It ends no build and frees no slot: the sweep does.
 
-Everything is found in two lists, which the resource manager answers from a cache: the build group's, and that of
-the versions in the quarantine gallery across all images. The latter costs a request per 1,000 versions of the
-gallery's resource group, and a subscription holds 10,000 per region; a look at each image would cost a request
-per image, and rows that remember what is to be removed would not know what came after its build had ended, nor
-anything once tables are lost. Beyond the lists a run costs a point read per build that is named, and for each
-removal one request and one row of the journal (none for the version of a build that succeeded, which is the
-rule). Templates name a build group, so that Packer makes no resource group of its own; its deployments carry no
-tags, and the resource manager forgets old ones by itself.
+Two lists give all leftovers, and the resource manager answers them from a cache. One is the list of the build
+group. The other is the list of the versions in the quarantine gallery across all images. It costs a request per
+1,000 versions of the gallery's resource group, and a subscription holds 10,000 per region. A look at each image
+would cost a request per image. Rows of leftovers would miss what appears after the end of a build, and everything
+once tables are lost. Besides the lists, a run costs a point read per build in the tags. Each removal costs one
+request and one row of the journal. The version of a build that succeeded, the usual case, costs no row. Templates
+name a build group, so that Packer makes no resource group of its own. Packer's deployments carry no tags, and the
+resource manager deletes old deployments itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ from pipeline_core.state.images import ImageStore
 
 MOST_OF_A_KIND = 100  # removals of one kind in one run; the next run takes the next ones
 _VERSION = "microsoft.compute/galleries/images/versions"
-_ORDER = (  # what uses others goes before them
+_ORDER = (  # a resource that uses others goes before them
     "microsoft.containerinstance/containergroups",
     _VERSION,
     "microsoft.compute/virtualmachines",
@@ -50,9 +50,9 @@ _ORDER = (  # what uses others goes before them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReapReport:
-    """What one run found. `removed` counts deletions that were begun, `in_use` those that something still holds.
+    """The result of one run. `removed` counts started deletions, `in_use` leftovers that something still uses.
 
-    `unreadable` stay until a person looks; `postponed` were more than one run takes.
+    `unreadable` leftovers stay until a person looks. `postponed` leftovers exceed the share of one run.
     """
 
     found: int
@@ -75,7 +75,7 @@ class _Leftover:
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """What one run knows so far."""
+    """The facts that one run has so far."""
 
     now: datetime
     bulkhead: Bulkhead
@@ -88,7 +88,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaper:
-    """Level-triggered: what could not be removed is found again by the next run."""
+    """Level-triggered: the next run finds a leftover again that was not removed."""
 
     resources: Resources
     galleries: Galleries
@@ -99,8 +99,8 @@ class Reaper:
     def reap(self) -> ReapReport:
         """One run over everything that carries our build tag.
 
-        One failure does not keep the rest from being removed. A list that cannot be had, or a kind of which
-        nothing can be removed, raises its error once the others are done.
+        One failure does not stop the removal of the rest. The error of a list, or of a kind that was given up after
+        too many transient errors, is raised when the others are done.
         """
         run = _Run(
             now=self.effects.clock.now(), bulkhead=Bulkhead(logs=self.effects.logs, event="reap-failed-at")
@@ -178,7 +178,7 @@ class Reaper:
         return judgement.is_removal
 
     def _find_build(self, run: _Run, each: _Leftover) -> Build | None:
-        """The build that the tags name, read once in a run: what it once allowed it allows for good."""
+        """The build that the tags name, read once in a run: a removal that it once allowed stays allowed."""
         identity = leases.find_build_id(each.tags)
         if identity is None:
             return None
@@ -188,7 +188,7 @@ class Reaper:
         return run.builds[identity]
 
     def _remove(self, run: _Run, each: _Leftover, judgement: Judgement) -> bool:
-        """True where the deletion was begun; what is still in use comes again in the next run."""
+        """True where the deletion has begun. A leftover that is still in use comes again in the next run."""
         build = self._find_build(run, each)
         if build is not None and not (each.kind == _VERSION and build.result is Result.SUCCEEDED):
             self._write_entry(build, each, judgement)
@@ -204,7 +204,7 @@ class Reaper:
         return True
 
     def _write_entry(self, build: Build, each: _Leftover, judgement: Judgement) -> None:
-        """One entry for each thing, however often its removal is tried; before the removal, so that none is lost."""
+        """Write one entry per leftover, even after many tries. It precedes the removal, so that none is lost."""
         detail = f"{each.name}: {judgement.value}"
         since = leases.find_lease(each.tags)
         at = build.phase_since if build.is_finished or since is None else since
@@ -229,14 +229,14 @@ class Reaper:
 
 
 def _rank(kind: str) -> tuple[int, str]:
-    """What is in no list of ours goes last."""
+    """A kind that is not in `_ORDER` goes last."""
     return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), kind)
 
 
 def _in_turn(
     removable: Sequence[tuple[_Leftover, Judgement]], now: datetime
 ) -> Sequence[tuple[_Leftover, Judgement]]:
-    """At most one run's share, beginning elsewhere in each run: what cannot be removed keeps nothing waiting."""
+    """At most one run's share, from another start in each run, so that a stuck leftover blocks no others."""
     if len(removable) <= MOST_OF_A_KIND:
         return removable
     first = int(now.timestamp()) // 60 % len(removable)

@@ -1,8 +1,8 @@
-"""Repair what was lost: derive from stored state what should be happening, and have it looked at again.
+"""Repair lost messages and rows: derive from the stored state what should happen, and ask for another look.
 
-Cost for a quiet image: its share of one page read (1/1000 of a table query), and one point read now and then
-(50 images or 1/36 of the fleet in each sweep, whichever is more); no write and no message. Every repair is safe
-to repeat, so a sweep that is killed anywhere is simply followed by the next.
+Cost for a quiet image: its share of one page read (1/1000 of a table query), and one point read at times (each
+sweep reads 50 images or 1/36 of the fleet, the larger number). No write and no message. Every repair is safe
+to repeat, so the next sweep completes a sweep that was killed.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from pipeline_core.state.stores import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
-    """What one sweep found and set going; `failures` counts what could not be looked at."""
+    """The counts of one sweep. `failures` counts the things that it could not look at."""
 
     images: int
     stale: int
@@ -49,8 +49,8 @@ class Sweeper:
     def sweep(self) -> SweepReport:
         """One pass over the fleet's copies, the active builds, their campaigns and the slots.
 
-        What is broken about one image or build does not keep the others from being swept. A part that could
-        not be swept at all raises its error once the other parts are done.
+        The failure of one image or build does not stop the sweep of the others. The error of a part that failed
+        as a whole is raised when the other parts are done.
         """
         now = self.effects.clock.now()
         bulkhead = Bulkhead(logs=self.effects.logs, event="sweep-failed-at")
@@ -92,9 +92,9 @@ class Sweeper:
         )
 
     def _free_slot(self, holder: BuildId) -> bool:
-        """Take a slot back whose build has ended: its group was confirmed gone before it was ended.
+        """Take back the slot of a build that has ended. Its group was confirmed gone before the end.
 
-        A build that has a slot and is pending is begun: whoever took the slot for it has died.
+        Start a pending build that has a slot: the dispatch that took the slot has died.
         """
         stored = self.records.images.find_build(holder)
         if stored is not None and stored.value.phase is Phase.PENDING:
