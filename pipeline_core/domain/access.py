@@ -6,10 +6,10 @@ from collections.abc import Set as AbstractSet
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 
-ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, everybody's images
+ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, all images
 READER = "Factory.Reader"  # sees everything, changes nothing
 _TEAM_ROLE = "Team."
-# Entra names groups by object id unless told otherwise: such a group says nothing about a team of ours.
+# Entra names groups by object id unless it is configured otherwise. Such an id says nothing about our teams.
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -24,24 +24,24 @@ def is_member(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str])
 
 
 def may_read(roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
-    """Admins, readers and members of any team see every image: a team has to see its parents."""
+    """Admins, readers and members of any team see every image: a team must see its parents."""
     teams = {role for role in roles if role.startswith(_TEAM_ROLE)}
     teams |= {group for group in groups if not _OBJECT_ID.fullmatch(group)}
     return is_admin(roles) or READER in roles or bool(teams)
 
 
 def may_read_all(roles: AbstractSet[str]) -> bool:
-    """SecOps and readers see also what others see of their own images only."""
+    """True for SecOps and readers: for all images they see what other people see only for their own."""
     return is_admin(roles) or READER in roles
 
 
 def may_change(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
-    """A team changes and rebuilds only its own images; SecOps anybody's."""
+    """True for the members of `team`, who change and rebuild only its images, and for SecOps, who change all."""
     return is_admin(roles) or is_member(team, roles, groups)
 
 
 def demand_admin(roles: AbstractSet[str], deed: str) -> None:
-    """Raise PermanentError (PERMISSION) for anybody but SecOps; `deed` says what is refused: "changes the policy"."""
+    """Raise PermanentError (PERMISSION) unless SecOps asks; `deed` names what is refused: "changes the policy"."""
     if not is_admin(roles):
         raise PermanentError(ErrorClass.PERMISSION, f"only SecOps ({ADMIN}) {deed}")
 

@@ -1,7 +1,7 @@
 """The facts about one attempt of a build that several programs share: tags, group names, blob names, one duration.
 
-Each fact is written here alone, and a test looks for a second copy. The names are stored in Azure: a changed name
-makes everything that carries the old one unknown to the factory. It must not decide anything about an attempt.
+Each fact is written only here, and a test looks for a second copy. The names are stored in Azure: if a name changes,
+the factory no longer knows the things that carry the old name. This module must not decide about an attempt.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from datetime import timedelta
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 
-TAG_PREFIX = "imagefactory-"  # every tag of ours begins so
+TAG_PREFIX = "imagefactory-"  # all our tags begin with it
 BUILD_TAG = "imagefactory-build"  # the build's id
 IMAGE_TAG = "imagefactory-image"  # the image's name
 # On what an attempt creates in the build resource group.
@@ -24,20 +24,20 @@ ORIGIN_TAG = "imagefactory-origin"  # the exact source or parent version
 PERIOD_TAG = "imagefactory-period"  # number of the refresh period
 PLATFORM_TAG = "imagefactory-platform"  # digest of the platform steps
 TOKEN_TAG = "imagefactory-token"  # noqa: S105 - the rebuild token, empty where there is none; not a secret
-PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the one tag that it cannot cover itself
+PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the only tag that it cannot cover
 
 # Blobs in the attempt's folder of the container `builds`.
 LAUNCHED = "launched.json"  # its first writer creates the container group
 WAITS = "waits-for-container.json"  # the group is there, and its container did not run at the first look
-STARTED = "started.json"  # the builder's first act: this attempt runs, and runs once
+STARTED = "started.json"  # the builder writes it first: this attempt runs, and runs only once
 NEVER_BEGAN = "never-began.json"  # the group was given up before its container ran
 LOG = "log.txt"  # the builder appends to it as long as it runs
 REPORT = "result.json"  # how the attempt ended
 
 # How long the creation of a container group may take, counted from LAUNCHED: the one call to Azure gives up after
-# 5 s to connect and 30 s to read, and is not repeated. Two rules stand on it. After it another handler may create
-# the group; before, two creations would restart the container. After it a cancelled build may end; before, its
-# group might still appear.
+# 5 s to connect and 30 s to read, and is not repeated. Two rules depend on it. After this time another handler may
+# create the group: before, two creations would restart the container. After this time a cancelled build may end:
+# before, its group might still appear.
 CREATION = timedelta(seconds=45)
 
 
@@ -52,7 +52,7 @@ def folder_of(build: Build) -> str:
 
 
 def group_of(build: Build) -> str:
-    """The name of the attempt's container group, derived, so that it can be looked for."""
+    """The name of the attempt's container group. It is derived, so that a handler can look for the group."""
     return _group(build.id, build.phase.stage, build.attempt)
 
 

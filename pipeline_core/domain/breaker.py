@@ -1,9 +1,9 @@
 """The breaker of an image: what opens it, what it holds back, and what closes it. Pure.
 
-Three failed builds in a row open it for the content that failed last: those inputs are not tried again by
-themselves, neither after a cool-down nor by a periodic refresh. Any other content, say a new source version,
-a new parent, other platform steps or an edited definition, is a changed input and is let through: one try,
-since failures still count in a row until a build succeeds or a person asks. A person's request closes it too.
+Three failed builds in a row open it for the content that failed last. The factory does not try those inputs again
+by itself, neither after a cool-down nor by a periodic refresh. Any other content is a changed input and is let
+through: a new source version, a new parent, other platform steps or an edited definition. It gets one try, since
+failures count in a row until a build succeeds or a person asks. A person's request closes the breaker too.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ _LIMIT = 3  # failed builds in a row that open the breaker
 
 
 def content_of(inputs: BuildInputs) -> Fingerprint:
-    """What has to change for another try: all inputs but the refresh period, which only time changes."""
+    """What must change for another try: all inputs except the refresh period, which only time changes."""
     return fingerprint(replace(inputs, period=0))
 
 
@@ -41,10 +41,10 @@ def after_failure(head: ImageHead, failed: Build) -> ImageHead:
 
 
 def after_success(head: ImageHead) -> ImageHead:
-    """The head with nothing counted; also what a person's request leaves: who asks has looked."""
+    """The head with no failure counted. A person's request has the same effect: the person has looked."""
     return replace(head, failures=0, breaker=None)
 
 
 def let_through(head: ImageHead) -> ImageHead:
-    """The head as a changed input is built: the breaker is closed, and the next failure opens it again."""
+    """The head when a changed input is built: the breaker is closed, and the next failure opens it again."""
     return replace(head, breaker=None)

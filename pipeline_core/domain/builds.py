@@ -80,7 +80,7 @@ class Build:
     image: ImageName
     # The owner; slots are counted for each team.
     team: TeamName
-    # Of `inputs`; the claim on it names this build.
+    # The fingerprint of `inputs`. The claim on it names this build.
     fingerprint: Fingerprint
     # How often this input was built, from 1; a renewed claim has the next.
     generation: int
@@ -90,11 +90,11 @@ class Build:
     definition: Digest
     # The live gallery that the version is published to.
     gallery: GalleryName
-    # Why it was started; shown and signed, read by no rule.
+    # Why it was started. Shown and signed; no rule reads it.
     reasons: tuple[RebuildReason, ...]
     # The first part of the order of pending builds; a build of a child may take its lane from it.
     lane: Lane
-    # The change that set off this build and those of its relatives; the sweep reports one that stands still.
+    # The change that started this build and those of its relatives. The sweep reports a campaign that does not move.
     campaign: CampaignId
     # Where it is. `move` and `finish` write it, with `seq`, `attempt` and `phase_since`; `give_up` raises `seq`.
     phase: Phase
@@ -108,38 +108,38 @@ class Build:
     phase_since: datetime
     # Its key among the pending builds, by `dispatch.priority_key`.
     priority: str
-    # The gallery version of the running attempt. None while it is pending: dispatch allots it, and each retry of
-    # `building` takes a new one.
+    # The gallery version of the running attempt. None while the build is pending: dispatch allots the version, and
+    # each retry of `building` takes a new one.
     version: GalleryVersion | None = None
     # How it ended; None until then. Written by `finish`.
     result: Result | None = None
-    # Why the newest failed attempt failed, or the build; None where none has. Its class decides about the claim.
+    # Why the newest failed attempt, or the build, failed; None where none has. Its class decides about the claim.
     failure: Failure | None = None
     # Digest of the builder's report of `building`; None until an attempt has succeeded.
     build_result: Digest | None = None
-    # The attempt that `build_result` is of: the evidence lies in its folder, and what older ones left is removed.
+    # The attempt that wrote `build_result`: the evidence is in its folder. What older attempts left is removed.
     build_attempt: int = 1
     # Digest of the builder's report of `verifying`; None until the gates have judged one.
     verify_result: Digest | None = None
     # Digest of the signed statement; None until the gates have passed.
     provenance: Digest | None = None
-    # True from the end until its messages were sent and its slot was given back; the sweep sends them again.
+    # True from the end until its messages were sent and its slot was given back. The sweep sends them again.
     announce: bool = False
-    # Key of the journal's entry of the end where a webhook wants that event, else empty. Written with the end.
+    # Key of the journal's entry about the end, where a webhook wants that event; else empty. Written with the end.
     notice: str = ""
-    # The same for the entry that this end has opened the image's breaker.
+    # The same for the entry which says that this end opened the image's breaker.
     alarm: str = ""
     # A person's wish to stop it; None where nobody asked. `is_stopping` reads it.
     cancel: CancelRequest | None = None
-    # True where it can only fail, by `failure`. It ends when nothing is left of what it made.
+    # True where the build can only fail, by `failure`. It ends when nothing that it made is left.
     given_up: bool = False
     # When it got its slot, by dispatch; None while it is pending, and in builds older than this field.
     started_at: datetime | None = None
     # The gates' answers; empty until they have judged. A refusal is kept in the claim, by `claims.settle`.
     verdicts: tuple[Verdict, ...] = ()
-    # SecOps' floor by which the gates judged; None until they have.
+    # SecOps' floor by which the gates judged; None until they have judged.
     floor: ComplianceFloor | None = None
-    # The attempt that `verify_result` is of; 0 where there is none, or in builds older than this field.
+    # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
 
     @property
@@ -149,7 +149,7 @@ class Build:
 
     @property
     def is_stopping(self) -> bool:
-        """True where no stage goes on: what the build made is removed, then it ends."""
+        """True where no stage goes on: everything that the build made is removed, then the build ends."""
         return not self.is_finished and (self.cancel is not None or self.given_up)
 
 
@@ -172,7 +172,7 @@ _RESULTS: Mapping[Phase, frozenset[Result]] = {
 def move(build: Build, to: Phase, at: datetime) -> Build:
     """The build in its next phase, or in the next attempt of the same one; `seq` rises by one.
 
-    Raises UnlistedTransition; the end of a build is `finish`, which demands a result.
+    Raises UnlistedTransition. A build ends by `finish`, which demands a result.
     """
     if to not in _TRANSITIONS[build.phase] or to is Phase.FINISHED:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {to.value} is not listed")
@@ -181,21 +181,21 @@ def move(build: Build, to: Phase, at: datetime) -> Build:
 
 
 def ask_to_cancel(build: Build, request: CancelRequest) -> Build:
-    """The build with the wish to stop it; it stands where it stood. Raises UnlistedTransition."""
+    """The build with the wish to stop it; its phase stays the same. Raises UnlistedTransition."""
     if build.is_finished:
         raise UnlistedTransition(f"build {build.id}: it has ended and cannot be cancelled")
     return replace(build, cancel=request)
 
 
 def give_up(build: Build, failure: Failure) -> Build:
-    """The build that can only fail, as soon as nothing that it made is left. Raises UnlistedTransition."""
+    """The build that can only fail. It ends as soon as nothing that it made is left. Raises UnlistedTransition."""
     if Result.FAILED not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} cannot fail")
     return replace(build, failure=failure, given_up=True, seq=build.seq + 1)
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
-    """The finished build, with everything it has to tell still pending. Raises UnlistedTransition."""
+    """The finished build; its messages are not sent yet. Raises UnlistedTransition."""
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")
     return replace(

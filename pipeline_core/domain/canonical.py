@@ -1,9 +1,9 @@
 """JSON in one canonical form, so that the same value has the same bytes: sorted keys, no white space, no NaN.
 
-The bytes are stored, digested and signed. There are two variants, because each was stored before there was one
-place for both, and no stored digest may change: `text` keeps characters as they are, in UTF-8 (fingerprints,
-definitions, policies, digests of tags); `ascii_text` writes all but ASCII as escapes (signed statements, which
-are also read by tools of others, and the thumbprints of keys). It must not know what it encodes.
+The bytes are stored, digested and signed. There are two variants, because both were stored before this module
+existed, and no stored digest may change. `text` keeps characters as they are, in UTF-8 (fingerprints, definitions,
+policies, digests of tags). `ascii_text` writes each character outside ASCII as an escape (signed statements, which
+tools of others also read, and the thumbprints of keys). This module must not know what it encodes.
 """
 
 import json
@@ -15,7 +15,7 @@ def text(value: object) -> bytes:
 
 
 def tolerant_text(value: object) -> bytes:
-    """As `text`, and a lone surrogate is kept: a gallery's tags may be anybody's, and their digest must not fail."""
+    """As `text`, but a lone surrogate is kept: anybody may write a gallery's tags, and their digest must not fail."""
     return _encoded(value, ascii_only=False).encode("utf-8", "surrogatepass")
 
 

@@ -1,7 +1,7 @@
-"""How long everything takes that has to follow an image: the measure by which builds are put in order. Pure.
+"""How long the builds take that must follow an image. This measure puts builds in order. Pure.
 
-Durations are measured, not guessed: an image remembers how long its own builds took. One that was never built
-counts `DEFAULT_SECONDS`.
+Durations are measured, not guessed: an image remembers how long its own builds took. An image
+that was never built counts `DEFAULT_SECONDS`.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from pipeline_core.domain.names import ImageName
 
 DEFAULT_SECONDS = 1800  # of an image that was never measured
 _WEIGHT = 0.3  # of the newest build: three slow ones in a row make two thirds of the difference
-_SHARE = 0.2  # a chain that moved by less is not worth a write
-_LEAST = 60  # seconds, likewise
+_SHARE = 0.2  # of the known length: a smaller change is not written
+_LEAST = 60  # seconds: a smaller change is not written
 
 
 def smoothed(before: int, measured: timedelta) -> int:
@@ -24,19 +24,19 @@ def smoothed(before: int, measured: timedelta) -> int:
 
 
 def measured(head: ImageHead, ended: Build) -> int:
-    """The remembered seconds after a build that succeeded: from its slot to its end, whatever it waited for."""
+    """The remembered seconds after a build that succeeded. A build counts from its slot to its end, waits included."""
     if ended.started_at is None:
-        return head.build_seconds  # it began before this was noted
+        return head.build_seconds  # it began before its start was recorded
     return smoothed(head.build_seconds, ended.phase_since - ended.started_at)
 
 
 def own(head: ImageHead) -> int:
-    """Seconds that the image's next build takes, as far as one knows."""
+    """Seconds that the image's next build takes: measured, or the default."""
     return head.build_seconds or DEFAULT_SECONDS
 
 
 def below(head: ImageHead) -> int:
-    """Seconds of the longest chain of descendants; by their levels as long as nobody has reckoned it."""
+    """Seconds of the longest chain of descendants; estimated from its levels until it is computed."""
     return head.height * DEFAULT_SECONDS if head.chain_seconds is None else head.chain_seconds
 
 
@@ -48,9 +48,9 @@ def remaining(head: ImageHead) -> int:
 def reckon(heads: Mapping[ImageName, ImageHead]) -> dict[ImageName, int]:
     """The seconds of the longest chain below each image. Each image is looked at once, leaves first.
 
-    Images in a cycle, which two edits at one moment can make, count no longer than what is known without it.
+    Two edits at one moment can make a cycle. An image in it counts only what is known without the cycle.
     """
-    waiting = dict.fromkeys(heads, 0)  # children that are not reckoned yet
+    waiting = dict.fromkeys(heads, 0)  # children that are not computed yet
     for head in heads.values():
         if head.registration.parent in waiting:
             waiting[head.registration.parent] += 1
@@ -69,6 +69,6 @@ def reckon(heads: Mapping[ImageName, ImageHead]) -> dict[ImageName, int]:
 
 
 def has_moved(head: ImageHead, chain: int) -> bool:
-    """True where the reckoned chain differs from the remembered one by enough to be written."""
+    """True where the computed chain differs enough from the remembered one to be written."""
     known = below(head)
     return abs(chain - known) > max(_LEAST, _SHARE * known)

@@ -23,16 +23,16 @@ class Outcome(Enum):
     SUPERSEDED = "superseded"  # a newer input replaced it before it ran: build again
     EXHAUSTED = "exhausted"  # a transient failure used up its tries: cool down, then build again
     FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
-    CANCELLED = "cancelled"  # a person stopped it: blocked likewise
-    WITHHELD = "revoked"  # recovery found its version out of `latest`, nothing says why: blocked likewise
+    CANCELLED = "cancelled"  # a person stopped it: also blocked
+    WITHHELD = "revoked"  # recovery found its version out of `latest`, without a reason: also blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The claim on one input; `generation` counts its builds from 1.
 
-    `gates` digests what the definition asked of a version when the build began; it is kept where a gate refused.
-    `floor` is SecOps' floor that judged; it is kept where a gate refused that looks at it.
+    `gates` is the digest of what the definition asked of a version when the build began; kept where a gate refused.
+    `floor` is SecOps' floor by which the gates judged; kept where a gate that uses it refused.
     """
 
     image: ImageName
@@ -49,9 +49,9 @@ class Claim:
 
 @unique
 class ClaimAnswer(Enum):
-    """What a claim says to somebody who wants its input built."""
+    """What a claim answers when a build of its input is wanted."""
 
-    BUILD = "build"  # nobody holds it, or it may be renewed
+    BUILD = "build"  # there is no claim, or it may be renewed
     JOIN = "join"  # a build for it is on its way
     REUSE = "reuse"  # a good version of it exists
     COOL_DOWN = "cool-down"  # may be renewed later
@@ -61,10 +61,10 @@ class ClaimAnswer(Enum):
 def read_claim(
     claim: Claim | None, now: datetime, gates: str = "", floor: ComplianceFloor | None = None
 ) -> ClaimAnswer:
-    """Decide by the claim and by what is asked of a version now; None: it was never claimed.
+    """Decide by the claim and by what is asked of a version now. `claim` is None where the input was never claimed.
 
-    An input that a gate refused may try again when what the definition asks has changed, by a new waiver for
-    example, or when SecOps' `floor` (None: not known, or not looked up) demands less than the one that judged.
+    An input that a gate refused may try again in two cases. The definition asks something else, for example by a
+    new waiver. Or SecOps' `floor` (None: not known, or not looked up) demands less than the floor of that time.
     """
     if claim is None:
         return ClaimAnswer.BUILD
@@ -113,7 +113,7 @@ _OUTCOMES = {
 
 
 def settle(claim: Claim, build: Build) -> Claim:
-    """The claim after its build has finished. Raises ValueError for a build that is not its own or runs."""
+    """The claim after its build has finished. Raises ValueError for a build that runs or is of another claim."""
     if build.id != claim.build or build.phase is not Phase.FINISHED or build.result is None:
         raise ValueError(f"claim of {claim.build} cannot be settled by {build.id} in {build.phase.value}")
     if build.result is Result.FAILED:

@@ -1,7 +1,7 @@
 """What an answer of Azure means: its status, error code and words become one of our errors.
 
-Pure, and the only place for it: the service's adapters and the builder read an answer out of the exceptions of
-their SDKs and ask here. It must not decide what to do about an error: that is `domain.retry`.
+Pure, and the only place for this decision. The service's adapters and the builder read an answer from the
+exceptions of their SDKs and ask here. This module must not decide what to do about an error: `domain.retry` does.
 """
 
 import email.utils
@@ -50,7 +50,7 @@ _FORBIDDEN = frozenset(
         "SubscriptionNotRegistered",
     }
 )
-# A 404 that speaks of what should hold the thing: then nothing is known about the thing itself.
+# A 404 with one of these codes is about the holder of the thing. Nothing is known about the thing itself.
 _HOLDERS = frozenset(
     {
         "ContainerNotFound",
@@ -67,10 +67,11 @@ _TEXT_LIMIT = 600  # characters of the platform's own message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudAnswer:
-    """What came back. `status` is None where no answer came; then `no_token` says that none was asked for.
+    """What came back. `status` is None where no answer came; then `no_token` says that the credential
+    gave no token, so no request was sent.
 
     `code` is the service's error code (`EntityAlreadyExists`) or empty, `said` its words, `headers` the answer's, by
-    names in lower case. `exists` is true where the SDK itself says that the thing is there already.
+    names in lower case. `exists` is true where the SDK itself says that the thing exists already.
     """
 
     status: int | None
@@ -82,12 +83,12 @@ class CloudAnswer:
 
     @property
     def is_absent(self) -> bool:
-        """True where the thing itself does not exist, and not that its holder does not."""
+        """True where the thing itself does not exist; false where its holder does not exist."""
         return self.status == 404 and self.code not in _HOLDERS
 
     @property
     def is_definite(self) -> bool:
-        """True where it proves that a write was refused and that no write of ours stands behind it."""
+        """True where the answer proves that a write was refused and that no earlier try of ours has written."""
         return (
             self.status is not None and 400 <= self.status < 500 and self.status not in (404, 408, 409, 412)
         )
@@ -113,7 +114,7 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
 
 
 def _transient_class(status: int, code: str, said: str) -> ErrorClass | None:
-    """By the platform's own words (in lower case) where its code means several things."""
+    """None where it is not transient. The platform's words (in lower case) decide where a code is ambiguous."""
     if "QuotaExceeded" in code or code == "ContainerGroupQuotaReached":
         return ErrorClass.QUOTA
     if code == "OperationNotAllowed" and "quota" in said:
@@ -155,7 +156,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def _until(then: str, now: str) -> timedelta | None:
-    """Retry-After may be a date; the answer's own Date is the clock to hold it against."""
+    """The wait where Retry-After is a date. It is compared with the answer's own Date, not with our clock."""
     try:
         wait = email.utils.parsedate_to_datetime(then) - email.utils.parsedate_to_datetime(now)
     except (TypeError, ValueError):

@@ -26,7 +26,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCounts:
-    """Rules by their result, in XCCDF's words; together every rule that the scanner reported."""
+    """Numbers of rules by their result, in XCCDF's words. Together they are all rules that the scanner reported."""
 
     passed: int = 0
     failed: int = 0
@@ -63,7 +63,7 @@ class RuleFinding:
 class Scan:
     """One scan; `profile` is the id without prefix, `score` is the scanner's own, 0 to 100.
 
-    `error` and `unknown` results are findings: what could not be tested has not passed.
+    `error` and `unknown` results are findings: a rule that could not be tested has not passed.
     """
 
     profile: str
@@ -73,7 +73,7 @@ class Scan:
     simulated: bool = False
 
     def score_without(self, waived: Collection[str]) -> float:
-        """The score, had the rules `waived` not failed: the points lost are spread evenly over what failed."""
+        """The score as if the rules `waived` had passed. Each finding has the same share of the lost points."""
         forgiven = sum(1 for finding in self.findings if finding.rule in waived)
         if not forgiven:
             return self.score
@@ -93,7 +93,7 @@ class WantedScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentScore:
-    """What a child is held to: `score` is the scanner's own of the exact parent version, None where unknown."""
+    """What a child is compared with: `score` is the scanner's own, of the exact parent version; None where unknown."""
 
     parent: str
     profile: str = ""

@@ -17,19 +17,19 @@ from pipeline_core.domain.staleness import Current, Stale, Staleness
 
 @unique
 class ConditionType(Enum):
-    """A state that a person wants to know of, and in most of them has to look."""
+    """A state that a person wants to know about. In most of them a person must act."""
 
     STALLED = "Stalled"  # a message about it was poisoned, and nothing has gone on since
     BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
-    HELD_BACK = "HeldBack"  # an ancestor rests on an older version, so it stays on an older base
+    HELD_BACK = "HeldBack"  # an ancestor stays on an older version, so the image has an older base
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition that holds: `reason` is for programs, `message` for people; `since` None: not recorded."""
+    """One condition that holds: `reason` is for programs, `message` for people; `since` is None if not recorded."""
 
     type: ConditionType
     since: datetime | None
@@ -48,10 +48,10 @@ _BLOCKED_BY = {
 def of_image(
     head: ImageHead, staleness: Staleness, claim: Claim | None = None, hold: Hold | None = None
 ) -> tuple[Condition, ...]:
-    """The conditions of an image; `claim` is the one on its desired input, `hold` what is wrong above it;
-    both are None where they were not looked up.
+    """The conditions of an image. `claim` is the claim on its desired input, `hold` is the ancestor that holds it back.
+    Both are None where they were not looked up.
 
-    Stalled ends as the image becomes current, or as a person requeues or dismisses the message.
+    Stalled ends when the image becomes current, or when a person requeues or dismisses the message.
     """
     found: list[Condition] = []
     published = None if head.current is None else head.current.published_at
@@ -71,7 +71,7 @@ def of_image(
                 type=ConditionType.BREAKER_OPEN,
                 since=head.breaker.opened_at,
                 reason="FailuresInARow",
-                message=f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild",
+                message=f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild",
             )
         )
     if claim is not None and claim.outcome in _BLOCKED_BY:
@@ -87,7 +87,7 @@ def of_image(
 
 
 def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Condition | None:
-    """What lies below the floor in force, None where nothing does; `since` is None until it is enforced."""
+    """Names what is below the floor in force; None where nothing is. `since` is None until the floor is enforced."""
     if not breaches:
         return None
     start = policy.enforced_from
@@ -103,7 +103,7 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
 
 
 def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
-    """The conditions of a build; Stalled ends with its next transition, or as for an image by a person."""
+    """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
     found = [_stopping(build)] if build.is_stopping else []
@@ -129,6 +129,6 @@ def _stalled(marks: Sequence[PoisonMark]) -> Condition:
         reason="MessagePoisoned",
         message=(
             f"a message of {newest.queue} could not be handled; it is kept as {newest.key}{others}: "
-            "mend the cause, then requeue or dismiss it"
+            "repair the cause, then requeue or dismiss it"
         ),
     )

@@ -1,7 +1,7 @@
 """Creations of container groups against Azure's rolling limits, per hour and per five minutes. Pure.
 
-What was created is counted by the minute. A limit holds in every hour and in every five minutes, however they
-are cut: a minute counts as a whole until its last second is out of reach.
+Creations are counted by the minute. A limit holds in any 60 minutes and in any five minutes, at whatever second they
+begin. So a minute counts as a whole until its last second is outside.
 """
 
 import itertools
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 HOUR, BURST = 60, 5  # minutes in which a limit holds
-UNLIMITED = 1_000_000  # creations: where nobody states a limit
+UNLIMITED = 1_000_000  # creations: where there is no stated limit
 LONGEST_PAUSE = timedelta(hours=1)
 _ABOUT = timedelta(seconds=30)
 _KEPT = 90  # minutes that are remembered: clocks of two hosts may differ
@@ -52,7 +52,7 @@ def paused_for(spent: Spent, now: datetime) -> timedelta:
 
 
 def wait(spent: Spent, budget: Budget, now: datetime) -> timedelta:
-    """How long it takes until a creation is allowed, if nobody else is faster; zero where it is now."""
+    """How long it takes until a creation is allowed, if no other host takes it first; zero where one is allowed now."""
     waits = [_wait_within(spent, limit, span, now) for limit, span in _limits(budget)]
     return max(paused_for(spent, now), *waits)
 
@@ -66,7 +66,7 @@ def spend(spent: Spent, now: datetime, *, is_start: bool = False) -> Spent:
 
 
 def pause(spent: Spent, now: datetime, length: timedelta) -> Spent:
-    """Create nothing for a while, at most an hour; a pause that ends about then, or later, stays as it is."""
+    """Create nothing for `length`, at most an hour. A pause that already ends at about that time, or later, stays."""
     until = now + min(length, LONGEST_PAUSE)
     if spent.paused_until is not None and spent.paused_until + _ABOUT >= until:
         return spent
@@ -88,7 +88,7 @@ def _wait_within(spent: Spent, limit: int, span: int, now: datetime) -> timedelt
     too_many = recent.total() - limit + 1
     if too_many <= 0:
         return timedelta(0)
-    last = next(itertools.islice(recent.elements(), too_many - 1, None))  # to be out of reach, oldest first
+    last = next(itertools.islice(recent.elements(), too_many - 1, None))  # the last that must be outside
     return datetime.fromtimestamp((last + span + 1) * 60, tz=now.tzinfo) - now
 
 

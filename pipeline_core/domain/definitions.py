@@ -1,4 +1,4 @@
-"""What a team registers: an image definition. Structure and the rules that one document can break by itself."""
+"""What a team registers: an image definition. Structure only: `wire.image_yaml` has the rules of the document."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -42,7 +42,7 @@ class RebuildOn(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsTraits:
-    """Traits of the operating system that a gallery's image definition fixes for good."""
+    """Traits of the operating system. A gallery's image definition fixes them; they can never change."""
 
     generation: Generation = Generation.V2
     architecture: Architecture = Architecture.X64
@@ -87,7 +87,7 @@ class BuildRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A compliance rule that an image may fail until a day, and who answers for it."""
+    """A compliance rule that an image may fail until a day, and the person who is responsible for this."""
 
     rule: str
     reason: str
@@ -110,7 +110,7 @@ class ComplianceTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What is run on a fresh machine booted from the version; paths are inside the bundle."""
+    """What runs on a fresh machine that boots from the version; paths are inside the bundle."""
 
     goss: str | None = None
     smoke: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where to tell of which events."""
+    """An address, and the events that are sent to it."""
 
     url: str
     events: tuple[str, ...]

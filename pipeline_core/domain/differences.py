@@ -18,12 +18,12 @@ class ChangeKind(Enum):
     REMOVED = "removed"  # only the earlier version has it
     UPGRADED = "upgraded"  # the newest that is installed is newer
     DOWNGRADED = "downgraded"  # the newest that is installed is older
-    CHANGED = "changed"  # the newest is as new as before, and not everything is the same
+    CHANGED = "changed"  # the newest is as new as before, but the versions are not all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is known of one version; `advisories` is None where nobody could tell, and `scan` where nobody scanned."""
+    """What is known about one version. `advisories` is None where they are unknown, `scan` where no scan was made."""
 
     packages: tuple[Package, ...]
     advisories: tuple[Advisory, ...] | None = None
@@ -44,7 +44,7 @@ class PackageChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvisoryNote:
-    """One advisory with the names of the packages that it is about here."""
+    """One advisory, with the names of the packages here that it is about."""
 
     id: str
     kind: str
@@ -64,7 +64,7 @@ class ScanScore:
 class ComplianceChange:
     """Scores, and rules by whether they fail; the rules are None where the two scans cannot be compared.
 
-    What no longer fails has passed, or is no longer tested: a finding says nothing about its absence.
+    A rule that no longer fails has passed, or is no longer tested: the findings do not say which.
     """
 
     before: ScanScore | None
@@ -75,7 +75,7 @@ class ComplianceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
-    """Everything that differs, sorted. `fixed` and `still_open` are None where nobody could tell."""
+    """Everything that differs, sorted. `fixed` and `still_open` are None where they are unknown."""
 
     packages: tuple[PackageChange, ...]
     fixed: tuple[AdvisoryNote, ...] | None
@@ -85,7 +85,7 @@ class Differences:
 
 
 def diff(before: Contents, after: Contents) -> Differences:
-    """From `before` to `after`; the same contents differ in nothing."""
+    """From `before` to `after`; equal contents have no differences."""
     old, new = _by_name(before.packages), _by_name(after.packages)
     changes = [
         _change(name, old.get(name, ()), new.get(name, ()))
@@ -140,7 +140,7 @@ def _kind(before: tuple[Package, ...], after: tuple[Package, ...]) -> ChangeKind
 def _fixed(
     before: Contents, after: Contents, old: _Installed, new: _Installed
 ) -> tuple[AdvisoryNote, ...] | None:
-    """Advisories whose package lies above what was installed before, and not above what is installed now."""
+    """Advisories whose package is newer than the one installed before, and not newer than the one installed now."""
     if before.advisories is None and after.advisories is None:
         return None
     known = (*(before.advisories or ()), *(after.advisories or ()))
@@ -158,7 +158,7 @@ def _still_open(after: Contents, new: _Installed) -> tuple[AdvisoryNote, ...] | 
 
 
 def _is_above(package: Package, installed: _Installed) -> bool | None:
-    """Whether it is newer than what is installed of it; None where nothing is."""
+    """Whether the package is newer than the installed one; None where none is installed."""
     found = installed.get((package.name, package.arch))
     return None if found is None else package.order > found[-1].order
 
@@ -193,7 +193,7 @@ def _score(scan: Scan | None) -> ScanScore | None:
 
 
 def _only(one: Scan, other: Scan) -> tuple[RuleFinding, ...]:
-    """Rules that do not pass in `one` and are no finding in `other`."""
+    """Rules that are findings in `one` and not in `other`."""
     known = {finding.rule for finding in other.findings}
     return tuple(sorted((each for each in one.findings if each.rule not in known), key=_rule_of))
 

@@ -1,8 +1,8 @@
 """Which pending builds start, and in what order. Pure: rows and capacity go in, a choice comes out.
 
-Builds wait in a line: by lane, then by the longest chain of what follows, then by age. Who has waited long is in
-a second line as well, by age alone, and every fifth start is for its first. Builds of a team at its limit are
-parked in lines of their own. The key of a row says which line it is in:
+Builds wait in a line: by lane, then by the longest chain of builds that follow, then by age. A build that has waited
+long is also in a second line, ordered by age alone. Every fifth start is for the first build of that line. Builds of
+a team at its limit are parked in the team's own line. The key of a row says which line it is in:
 `LANE-CHAIN-AGE-BUILD`, `late-AGE-BUILD`, and `team:TEAM:` before either.
 """
 
@@ -19,7 +19,7 @@ from pipeline_core.domain.reasons import Lane
 LATE = "late-"  # sorts behind every lane
 PARKED = "team:"  # sorts behind the line of late builds
 LATE_AFTER = timedelta(hours=1)  # of waiting
-LATE_EVERY = 5  # every so many-th start is for the build that has waited longest
+LATE_EVERY = 5  # one start in this number is for the build that has waited longest
 GROUPS_PER_BUILD = 2  # verifying may begin while the group that built is still being deleted
 CORES_PER_GROUP = 1
 _CHAIN_LIMIT = 999_999  # seconds: eleven days
@@ -27,7 +27,7 @@ _CHAIN_LIMIT = 999_999  # seconds: eleven days
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingBuild:
-    """A build that waits for a slot; `key` says in which line, and sorts it among the others."""
+    """A build that waits for a slot; `key` names its line, and sorts it among the others."""
 
     key: str
     build: BuildId
@@ -68,7 +68,7 @@ class Capacity:
 
 
 def slots_within(wanted: int, *, groups: int, cores: int) -> int:
-    """How many builds may run at once so that the region's quota of groups and cores is never passed."""
+    """How many builds may run at once so that the region's quota of groups and cores is never exceeded."""
     return min(wanted, groups // GROUPS_PER_BUILD, cores // (GROUPS_PER_BUILD * CORES_PER_GROUP))
 
 
@@ -83,7 +83,7 @@ def late_key(created_at: datetime, build: BuildId) -> str:
 
 
 def row_of(build: Build, now: datetime) -> PendingBuild:
-    """Where a pending build belongs now: with those that have waited long, once it has."""
+    """The row of a pending build now. A build that has waited for `LATE_AFTER` is in the line of late builds."""
     is_late = now >= build.created_at + LATE_AFTER
     key = late_key(build.created_at, build.id) if is_late else build.priority
     return PendingBuild(key=key, build=build.id, team=build.team)
@@ -103,8 +103,8 @@ def choose(
 ) -> tuple[tuple[PendingBuild, int], ...]:
     """Pairs of build and slot to start now, in this order.
 
-    Every `LATE_EVERY`th start takes the first of `late`, as long as there is one. A team at its limit is
-    passed over, so it starves nobody.
+    Every `LATE_EVERY`th start takes the first of `late`, as long as there is one. The builds of a
+    team at its limit are skipped, so that they do not keep other teams from starting.
     """
     line = deque(sorted(pending, key=_rank))
     late_line = deque(sorted(late, key=_rank))
@@ -126,7 +126,7 @@ def choose(
 def _next(
     lines: Iterable[deque[PendingBuild]], used: Mapping[TeamName, int], team_limit: int, begun: set[BuildId]
 ) -> PendingBuild | None:
-    """The first that can start; who cannot is dropped, because within one choice no team gets room again."""
+    """The first build that can start. One that cannot is dropped: within one choice no team gets room again."""
     for line in lines:
         while line:
             candidate = line.popleft()

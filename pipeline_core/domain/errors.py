@@ -1,4 +1,4 @@
-"""The two axes of error: permanent (a person or a changed input mends it) and transient (time mends it)."""
+"""The two kinds of error: permanent (a person or a changed input repairs it) and transient (it can end with time)."""
 
 from datetime import timedelta
 from enum import Enum, unique
@@ -6,9 +6,9 @@ from enum import Enum, unique
 
 @unique
 class ErrorClass(Enum):
-    """What went wrong, in the terms in which it is retried and owned."""
+    """What went wrong. The class decides about retries and about who must act."""
 
-    THROTTLED = "throttled"  # a rate limit; the platform says when to come again
+    THROTTLED = "throttled"  # a rate limit; the platform says when to try again
     CAPACITY = "capacity"  # the region has no room for the size that was asked for
     QUOTA = "quota"  # the subscription's limit is reached
     NETWORK = "network"  # no answer, or an answer of a broken server
@@ -20,19 +20,19 @@ class ErrorClass(Enum):
     PROVISIONER = "provisioner"  # a step inside the guest failed
     COMPLIANCE = "compliance"  # the scan is below the floor
     SMOKE = "smoke"  # the booted machine failed a test
-    HYGIENE = "hygiene"  # the image holds what must never be baked
-    PROVENANCE = "provenance"  # nothing signed vouches for a version, or it vouches for another one
+    HYGIENE = "hygiene"  # the image holds something that no image may hold
+    PROVENANCE = "provenance"  # no signed statement proves a version, or the statement is about another one
     NOT_FOUND = "not-found"  # something that the build needs does not exist
     PERMISSION = "permission"  # the identity may not do this
 
     @property
     def is_transient(self) -> bool:
-        """True where the same input may succeed later without anybody's help."""
+        """True where the same input may succeed later without help."""
         return self in _TRANSIENT
 
     @property
     def owner(self) -> str:
-        """Who has to act: `platform` (SecOps) or `team` (the image's owners)."""
+        """Who must act: `platform` (SecOps) or `team` (the image's owners)."""
         return "team" if self in _TEAM_OWNED else "platform"
 
 
@@ -67,7 +67,7 @@ class InvalidValue(FactoryError, ValueError):
     """A text is not what its type demands."""
 
     def __init__(self, kind: str, value: str, rule: str) -> None:
-        super().__init__(f"{value[:120]!r} is no {kind}: give {rule}")
+        super().__init__(f"{value[:120]!r} is not a valid {kind}: give {rule}")
         self.kind = kind
         self.rule = rule
 
@@ -106,18 +106,18 @@ class NotFound(PermanentError):
 
 
 class NotProven(PermanentError):
-    """What vouches for a version is missing, is not signed by a trusted key, or speaks of another version."""
+    """The proof of a version is missing, is not signed by a trusted key, or is about another version."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
 
 
 class AlreadyExists(FactoryError):
-    """An insert met a row, blob or resource of the same name."""
+    """An insert found a row, blob or resource of the same name."""
 
 
 class StaleWrite(FactoryError):
-    """A conditional write met a row that had changed since it was read."""
+    """A conditional write found a row that had changed since it was read."""
 
 
 class MalformedMessage(FactoryError):
@@ -125,4 +125,4 @@ class MalformedMessage(FactoryError):
 
 
 class UnlistedTransition(FactoryError):
-    """A build was told to move in a way that the transition table does not list."""
+    """A build was to move in a way that the transition table does not list."""

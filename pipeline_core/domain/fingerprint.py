@@ -13,9 +13,9 @@ from pipeline_core.domain.sources import OriginVersion
 class BuildInputs:
     """Everything that decides a build's content, and nothing else.
 
-    `recipe` digests the part of the definition that shapes the image; `platform` the steps that a team
-    cannot skip; `catalog` holds (id, version, sha256) of each staged tool; `period` is when the interval of
-    the image's `maxAge` began; `token` is the id of the request that asked for a build of unchanged inputs.
+    `recipe` is the digest of the part of the definition that shapes the image, `platform` of the steps that a
+    team cannot skip. `catalog` holds (id, version, sha256) of each staged tool. `period` is when the interval of
+    the image's `maxAge` began. `token` is the id of the request that asked for a build of unchanged inputs.
     """
 
     image: ImageName
@@ -29,7 +29,7 @@ class BuildInputs:
 
 
 def fingerprint(inputs: BuildInputs) -> Fingerprint:
-    """The SHA-256 over a canonical form; the order of catalog entries does not enter."""
+    """The SHA-256 over a canonical form; the order of catalog entries does not matter."""
     decisive = {
         "bundle": str(inputs.bundle),
         "catalog": sorted(inputs.catalog),
@@ -49,12 +49,12 @@ def sha256_of(value: object) -> str:
 
 
 def refresh_period(root: ImageName, now: datetime, max_age: timedelta | None) -> int:
-    """When the interval of `max_age` that `now` lies in began, in seconds since the epoch; 0 without `max_age`.
+    """The start of the interval of `max_age` that contains `now`, in seconds since the epoch; 0 without `max_age`.
 
-    A moment, not a count: a period never goes back, and counts of longer intervals are lower, so that a count
-    would end the refreshes of an image whose `max_age` is lengthened. Each root has a phase of its own, so that
-    a fleet does not refresh at one moment. A child takes its root's phase: the root's refresh and the child's
-    then fall together and cost one cascade.
+    It is a moment and not a count, because a period never goes back. Longer intervals have lower counts: a count
+    would end the refreshes of an image whose `max_age` becomes longer. Each root has its own phase, so that a fleet
+    does not refresh at one moment. A child takes its root's phase: both refreshes then come together and cost one
+    cascade.
     """
     if max_age is None:
         return 0

@@ -1,6 +1,6 @@
-"""What of an image lies below SecOps' floor: its definition as registered, and the version that is live. Pure.
+"""What is below SecOps' floor in an image: in its registered definition, and in its live version. Pure.
 
-A definition that asks for no scan is not below: what the floor demands is scanned and judged anyway.
+A definition that asks for no scan is not below the floor: the scan that the floor demands is made and judged anyway.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ _NAMED = 10  # allowed values that a remedy lists
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """What a definition promises that SecOps sets a floor for, beside what every registration holds.
+    """The promises of a definition for which SecOps sets a floor, except those that every registration holds.
 
     `profile` is None where it asks for no scan; `waivers` are owner and day of expiry of each, in order.
     """
@@ -32,7 +32,7 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveScan:
-    """The scan that a live version passed its gates with; the score with what its waivers gave back."""
+    """The scan with which a live version passed its gates. The score includes what its waivers gave back."""
 
     profile: str
     score: float
@@ -47,7 +47,7 @@ class Breach:
     remedy: str
 
     def __str__(self) -> str:
-        """For a person who reads several."""
+        """One line, for a list that a person reads."""
         return f"{self.path}: {self.message}"
 
 
@@ -69,7 +69,7 @@ def kept_promises(definition: ImageDefinition) -> Promises | None:
 
 
 def scan_of(verdicts: Iterable[Verdict]) -> LiveScan | None:
-    """The scan that these verdicts tell of, or None where nothing was scanned."""
+    """The scan that these verdicts report, or None where nothing was scanned."""
     for verdict in verdicts:
         if verdict.gate == "compliance" and verdict.score is not None and verdict.profile:
             return LiveScan(profile=verdict.profile, score=verdict.score)
@@ -86,7 +86,7 @@ def breaches(
     root: ImageName,
     today: date,
 ) -> Iterator[Breach]:
-    """Everything of a definition that is below the floor of its base, the floor named in each.
+    """Everything in a definition that is below the floor of its base. Each message names the floor.
 
     `max_age` is the length of the refresh period in force: SecOps' own where the definition names none.
     """
@@ -105,9 +105,9 @@ def breaches(
 def live_breaches(
     version: str, scan: LiveScan | None, *, policy: Policy, root: ImageName
 ) -> Iterator[Breach]:
-    """What keeps a live version from what a scan of it would have to show today.
+    """Why the scan of a live version would not pass today.
 
-    Severities are not looked at: which rules failed is evidence of the build, not a fact of the version.
+    Severities are not checked: the failed rules are evidence of the build, not a fact of the version.
     """
     floor = policy.floor(root)
     demand = _floor(policy, root)

@@ -1,6 +1,6 @@
 """The gates between quarantine and live: what was tested becomes verdicts with evidence.
 
-The stricter of SecOps' floor and the definition decides. What was not reported has not passed.
+The stricter of SecOps' floor and the definition decides. A check that was not reported has not passed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,9 +24,9 @@ _CLASS: Mapping[str, ErrorClass] = {
 
 
 def wanted_scan(verify: Verification, floor: ComplianceFloor) -> WantedScan | None:
-    """The scan that has to be made and the score to reach, or None where nobody asks for one.
+    """The scan that must be made and the score to reach, or None where no scan is asked for.
 
-    A profile that SecOps requires is scanned as it is: a team's tailoring could switch off what it demands.
+    A profile that SecOps requires is scanned without tailoring: a team's tailoring could switch off its demands.
     """
     target = verify.compliance
     if floor.profile is not None:
@@ -42,9 +42,9 @@ def wanted_scan(verify: Verification, floor: ComplianceFloor) -> WantedScan | No
 
 
 def is_outdated(verify: Verification, floor: ComplianceFloor, scan: Scan | None) -> bool:
-    """True where the floor was changed while the machine was verified: the scan that is wanted now was never asked for.
+    """True where the floor changed while the machine was verified: the scan that is wanted now was never asked for.
 
-    A scan that the definition itself asks for and that is missing is not outdated: it was not made.
+    A missing scan that the definition itself asks for is not outdated: it was not made.
     """
     wanted = wanted_scan(verify, floor)
     if wanted is None:
@@ -75,7 +75,7 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """One verdict per gate that applies: boot, hygiene, goss, smoke, compliance, severities, waivers, ratchet.
 
-    `parent` is None for a root, which is held to nobody.
+    `parent` is None for a root, which is compared with no other image.
     """
     reported = {check.name: check for check in checks}
     verdicts = [_of_check(name, reported.get(name)) for name in required_checks(verify)]

@@ -1,6 +1,6 @@
 """Why an image stays on an older base although it is current itself: an ancestor that does not become current.
 
-Pure. An image never waits for such an ancestor (`plan`); a person still wants to know whom to ask.
+Pure. An image never waits for such an ancestor (`plan`). A person still wants to know which team to ask.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline_core.domain.plan import RestReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.versions import GalleryVersion
 
-_LONGEST = 160  # characters of what an ancestor says of itself
+_LONGEST = 160  # characters of an ancestor's own text
 _GOES_ON = frozenset({RestReason.IN_FLIGHT, RestReason.WAITS_FOR_RUNNING})
 
 
@@ -27,7 +27,7 @@ class Hold:
 
 
 def find_hold(snapshot: Snapshot, now: datetime) -> Hold | None:
-    """What holds `snapshot.image` back from above, or None; cost follows the length of its chain."""
+    """The ancestor that holds `snapshot.image` back, or None. The cost grows with the length of its chain."""
     heads = snapshot.world.heads
     head = heads.get(snapshot.image)
     parent = None if head is None else head.registration.parent
@@ -51,7 +51,7 @@ def find_hold(snapshot: Snapshot, now: datetime) -> Hold | None:
 
 
 def _short(text: str) -> str:
-    """The whole of it is told by the ancestor itself."""
+    """The start of the text. The conditions of the ancestor have all of it."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}..."
 
 

@@ -29,8 +29,8 @@ class Registration:
 
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
     first registered (its placement, which never changes); `notify` the events that some webhook wants.
-    `max_age` is SecOps' where the definition names none; `promises` is None where the document has to be read.
-    `gates` digests what the definition asks of a version before it may be published.
+    `max_age` is SecOps' where the definition names none; `promises` is None where the document must be read.
+    `gates` is the digest of what the definition asks of a version before it may be published.
     """
 
     name: ImageName
@@ -85,7 +85,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
-    """A live version and the inputs it was built from; `scan` is None where none was made, or is remembered."""
+    """A live version and the inputs it was built from; `scan` is None where none was made or kept."""
 
     version: GalleryVersion
     fingerprint: Fingerprint
@@ -107,7 +107,7 @@ class ActiveBuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildRequest:
-    """The newest request of a person or an advisory; its token enters the fingerprint."""
+    """The newest request of a person or an advisory; its token is part of the fingerprint."""
 
     token: RebuildToken
     actor: str
@@ -116,7 +116,7 @@ class RebuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """An open breaker: since when, and `content` digests the inputs of the build that opened it."""
+    """An open breaker: since when. `content` is the digest of the inputs of the build that opened it."""
 
     opened_at: datetime
     content: Fingerprint
@@ -134,9 +134,9 @@ class PoisonMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
-    """Everything that decides about one image, in one record that is written on its ETag. Times are aware UTC."""
+    """Everything that decides about one image, in one record; a write needs its ETag. Times are aware UTC."""
 
-    # The newest definition. Written by a registration alone.
+    # The newest definition. Only a registration writes it.
     registration: Registration
     # When the name was registered, again after a deletion; shown, and kept in the recovery log.
     registered_at: datetime
@@ -149,24 +149,24 @@ class ImageHead:
     # The highest version that was ever allotted, published or not; None where none was. The next one is above
     # it. Written by dispatch and by each retry, and only moves forward.
     last_version: GalleryVersion | None = None
-    # When the interval of `maxAge` began that the newest build is of, in seconds since the epoch; 0 without
-    # `maxAge`. Enters the fingerprint, so that the next interval makes the image stale. Written as a build starts
-    # or a version is reused, and only moves forward.
+    # When the `maxAge` interval of the newest build began, in seconds since the epoch; 0 without `maxAge`. Part of
+    # the fingerprint, so that the next interval makes the image stale. Written when a build starts or a version is
+    # reused, and only moves forward.
     period: int = 0
-    # The newest request of a person or an advisory; its token enters the fingerprint. None: nobody ever asked.
+    # The newest request of a person or an advisory; its token is part of the fingerprint. None: there was none.
     request: RebuildRequest | None = None
     # Failed builds in a row, counted by their ends. A success, a request or a new definition sets it to 0.
     failures: int = 0
     # The longest chain of descendants, in levels; 0 for a leaf. Raised by the registration of a descendant, and
-    # never lowered. Stands in for `chain_seconds` until that is known.
+    # never lowered. Used instead of `chain_seconds` until that is known.
     height: int = 0
     # Seconds from slot to end that its builds took lately, smoothed; 0: never measured. Written by a success.
     build_seconds: int = 0
-    # Seconds that the longest chain of descendants takes; None: not reckoned yet. Written by the sweep where it
-    # has moved by enough. With `build_seconds` it orders the pending builds of one lane.
+    # Seconds that the longest chain of descendants takes; None: not computed yet. Written by the sweep where it
+    # has changed enough. With `build_seconds` it orders the pending builds of one lane.
     chain_seconds: int | None = None
     # Counts the definitions registered under the name, and its deletions; 0 in heads older than this field.
-    # Recovery believes the highest.
+    # Recovery uses the highest.
     revision: int = 0
     # Since when the breaker is open, and at which content; None where it is closed. Opened by the third failure
     # in a row; closed by a success, by a request, and by a build of changed inputs.
@@ -182,13 +182,13 @@ class ImageHead:
 
     @property
     def document_etag(self) -> str:
-        """The version of the image's document: builds that go on meanwhile do not change it."""
+        """The version of the image's document. Builds do not change it."""
         return str(self.registration.definition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerImage:
-    """What is kept of a deleted image, so that one that comes back under the name goes on where it was."""
+    """What is kept of a deleted image, so that a new image of this name continues its revisions and versions."""
 
     name: ImageName
     revision: int

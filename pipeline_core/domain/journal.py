@@ -29,7 +29,7 @@ class Event(Enum):
     DISMISSED = "message.dismissed"  # a person put a poisoned message aside
     BREAKER_OPENED = "image.breaker-opened"  # failures in a row: the same inputs are not tried again
     BREAKER_CLOSED = "image.breaker-closed"  # a changed input or a person lets it be built again
-    LATE = "build.late"  # it stands in its phase longer than anybody expects; it goes on
+    LATE = "build.late"  # its phase takes longer than expected; the build goes on
     CAMPAIGN_STALLED = "campaign.stalled"  # no build of the campaign has moved for hours
     UNPROVEN = "image.unproven"  # a live version appeared that the factory did not publish
     PRUNED = "version.pruned"  # retention removed a version
@@ -59,5 +59,5 @@ def entry_key(at: datetime, nonce: str) -> str:
 
 
 def standing_key(at: datetime, subject: str) -> str:
-    """The same key whenever it is asked for: what has stood since `at` is told of once, however often it is seen."""
+    """The same key at every call: a state that lasts since `at` is recorded once, however often it is seen."""
     return entry_key(at, hashlib.sha256(subject.encode()).hexdigest()[:16])

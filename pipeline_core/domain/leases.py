@@ -1,7 +1,7 @@
-"""Leases: whether something that carries a build's tags may be removed. It goes by the lease, never by name or age.
+"""Leases: whether a thing that carries a build's tags may be removed. The lease decides, never the name or the age.
 
-It must not guess: what cannot be read stays, and a person looks. Once something may go it may always go, so that
-a decision on a row that was read a moment ago is as good as one on a newer row.
+This module must not guess: a thing with unreadable tags stays, and a person looks at it. A thing that may go once may
+always go. So a decision on a row that was read a moment ago is as good as one on a newer row.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.names import BuildId
 
-CLOCK_ERROR = timedelta(minutes=5)  # a lease is over for us only when it is over by a clock that is this late
+CLOCK_ERROR = timedelta(minutes=5)  # a lease is over only when it is also over by a clock that is this late
 
 
 @unique
 class Judgement(Enum):
-    """What is to be done with something a build made, and why; the text goes into logs and the journal."""
+    """What to do with a thing that a build made, and why; the text goes into logs and the journal."""
 
     ENDED = "its build has ended"
     REPLACED = "a later attempt took its place, and its lease is over"
@@ -26,7 +26,7 @@ class Judgement(Enum):
     IN_USE = "its build goes on and may use it"
     LEASED = "its lease is not over"
     NO_LEASE = "its lease is missing or unreadable: look who owns it, then delete it by hand"
-    NO_BUILD_ID = "its build tag is no build id: look who owns it, then delete it by hand"
+    NO_BUILD_ID = "its build tag is not a build id: look who owns it, then delete it by hand"
     NO_ATTEMPT = "its stage or attempt is missing or unreadable; it goes when its build has ended"
 
     @property
@@ -36,7 +36,7 @@ class Judgement(Enum):
 
     @property
     def needs_person(self) -> bool:
-        """True where it stays for ever unless somebody looks."""
+        """True where it stays until a person deletes it."""
         return self in (Judgement.NO_LEASE, Judgement.NO_BUILD_ID)
 
 
@@ -49,7 +49,7 @@ def find_build_id(tags: Mapping[str, str]) -> BuildId | None:
 
 
 def find_lease(tags: Mapping[str, str]) -> datetime | None:
-    """The moment until which the resource is spoken for, or None where it is missing or unreadable."""
+    """The moment until which the lease holds, or None where the tag is missing or unreadable."""
     try:
         until = datetime.fromisoformat(tags.get(LEASE_TAG, ""))
     except ValueError:
@@ -58,9 +58,9 @@ def find_lease(tags: Mapping[str, str]) -> datetime | None:
 
 
 def judge(tags: Mapping[str, str], build: Build | None, now: datetime) -> Judgement:
-    """What is to be done with what carries `tags`; `build` is the stored build that they name, or None.
+    """What to do with the thing that carries `tags`; `build` is the stored build that they name, or None.
 
-    What has no row stays until its lease is over: it may be another factory's, or the tables were lost.
+    A thing whose build has no row stays until its lease is over: it may be another factory's, or the tables were lost.
     """
     until = find_lease(tags)
     if until is None:

@@ -1,4 +1,4 @@
-"""The forest of images: who descends from whom, on which level. Pure; knows names only."""
+"""The forest of images: which image descends from which, and on which level. Pure; knows names only."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ MAX_DEPTH = 16  # a stated limit, so that every walk up a chain is bounded
 
 
 def upwards(image: ImageName, parent_of: Callable[[ImageName], ImageName | None]) -> Iterator[ImageName]:
-    """From `image` up to its root, the last one; `parent_of` is asked when the next one is wanted.
+    """The names from `image` up to its root. `parent_of` is called when the next name is wanted.
 
-    Bounded: it ends before a name comes again (two edits at one moment can make a cycle), and beyond MAX_DEPTH.
+    The walk is bounded: it ends before a name repeats (two edits at one moment can make a cycle), and beyond MAX_DEPTH.
     """
     seen: set[ImageName] = set()
     here: ImageName | None = image

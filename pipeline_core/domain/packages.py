@@ -1,13 +1,13 @@
-"""RPM packages as values, and RPM's own order of their versions. Knows nothing of where a list came from."""
+"""RPM packages as values, and RPM's own order of their versions. Does not know where a list came from."""
 
 import re
 from dataclasses import dataclass
 
 from pipeline_core.domain.errors import InvalidValue
 
-_SEGMENT = re.compile(r"~|\^|[0-9]+|[A-Za-z]+", re.ASCII)  # all else separates, and counts for nothing
-# What stands at the same place of two versions, from the lowest. `~` is below the end (1.0~rc1 < 1.0), `^` just
-# above it (1.0 < 1.0^git1 < 1.0.1).
+_SEGMENT = re.compile(r"~|\^|[0-9]+|[A-Za-z]+", re.ASCII)  # all other characters only separate
+# The order of segments at the same place of two versions, the lowest first. `~` is below the end (1.0~rc1 < 1.0),
+# `^` is just above it (1.0 < 1.0^git1 < 1.0.1).
 _TILDE, _END, _CARET, _LETTERS, _NUMBER = range(5)
 
 VersionKey = tuple[tuple[int, int, str], ...]
@@ -16,7 +16,7 @@ EvrKey = tuple[int, VersionKey, VersionKey]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One installed package; empty texts where RPM tells nothing. `source` is the source package's file name."""
+    """One installed package; a text is empty where RPM has none. `source` is the source package's file name."""
 
     name: str
     version: str
@@ -41,7 +41,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advisory:
-    """That `package` brings what the vendor's notice `id` tells of.
+    """The vendor's notice `id` names `package` as one that brings the change.
 
     `kind` is `security`, `bugfix`, `enhancement`, `newpackage` or `unknown`; `severity` is `critical`, `important`,
     `moderate`, `low`, or None where the vendor gives none.
@@ -66,7 +66,7 @@ def _rank(segment: str) -> tuple[int, int, str]:
         return _CARET, 0, ""
     if not segment[0].isdigit():
         return _LETTERS, 0, segment
-    # By length, then as text: a number of any length, and never converted.
+    # By length, then as text: a number may have any length, and is never converted.
     digits = segment.lstrip("0")
     return _NUMBER, len(digits), digits
 

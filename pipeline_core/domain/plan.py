@@ -19,11 +19,11 @@ from pipeline_core.domain.versions import GalleryVersion
 
 @unique
 class RestReason(Enum):
-    """Why nothing is started: each a named no-op."""
+    """Why nothing is started."""
 
     UNREGISTERED = "unregistered"  # the image was deleted
     CURRENT = "current"  # the current version has the desired fingerprint
-    UNKNOWN = "unknown"  # what it should be built from cannot be said yet
+    UNKNOWN = "unknown"  # its desired inputs are not known yet
     WAITS_FOR_ANCESTOR = "waits-for-ancestor"  # an ancestor is stale and will be rebuilt first
     IN_FLIGHT = "in-flight"  # a build of this input is on its way
     WAITS_FOR_RUNNING = "waits-for-running"  # a build of an older input runs; its end reconciles again
@@ -73,7 +73,7 @@ _OBEYS_WINDOW = frozenset({Lane.HUMAN, Lane.BACKGROUND})
 
 
 def plan(snapshot: Snapshot, now: datetime) -> Decision:
-    """Decide about `snapshot.image`; cost follows the length of its chain of ancestors."""
+    """Decide about `snapshot.image`. The cost grows with the length of its chain of ancestors."""
     head = snapshot.world.heads.get(snapshot.image)
     if head is None:
         return DoNothing(why=RestReason.UNREGISTERED, detail=f"{snapshot.image} is not registered")
@@ -87,7 +87,7 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
     if ancestor is not None:
         return DoNothing(
             why=RestReason.WAITS_FOR_ANCESTOR,
-            detail=f"{ancestor} is stale and comes first",
+            detail=f"{ancestor} is stale and is rebuilt first",
             reasons=staleness.reasons,
         )
     return _decide_stale(snapshot, head, staleness, now)
@@ -133,7 +133,7 @@ def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: da
 def _obstacle(
     snapshot: Snapshot, head: ImageHead, staleness: Stale, claim: Claim | None, now: datetime
 ) -> DoNothing | None:
-    """What keeps a stale image from being built now by itself, whatever its ancestors do."""
+    """What keeps a stale image from being built now by itself; its ancestors are not considered."""
     reasons = staleness.reasons
     match claims.read_claim(claim, now, head.registration.gates, snapshot.floor):
         case ClaimAnswer.JOIN:
@@ -144,11 +144,11 @@ def _obstacle(
             return DoNothing(why=RestReason.COOLING_DOWN, detail=claims.told(claim), reasons=reasons)
         case ClaimAnswer.REUSE:
             return None
-        case _:  # BUILD: the claim is no obstacle
+        case _:  # BUILD: the claim is not an obstacle
             pass
-    # Before the next rule: a request closes the breaker, and what it asked for may fail in a row, too.
+    # This comes before the next rule: a request closes the breaker, and the requested builds may fail in a row too.
     if breaker.is_open(head, staleness.desired):
-        detail = f"{head.failures} builds failed in a row; mend the cause and ask for a rebuild"
+        detail = f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild"
         return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
     kinds = frozenset(reason.kind for reason in reasons)
     if ReasonKind.REBUILD_REQUESTED in kinds:
@@ -180,10 +180,10 @@ def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
 
 
 def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> ImageName | None:
-    """The nearest ancestor whose own rebuild would outdate this one at once, or None.
+    """The nearest ancestor whose own rebuild would make this image stale at once, or None.
 
-    An ancestor that is blocked, suspended, cooling down or outside its window is not waited for: it keeps
-    its version for now, and its descendants build on that.
+    An image does not wait for an ancestor that is blocked, suspended, cooling down or outside its window. Such an
+    ancestor keeps its version for now, and its descendants build on that version.
     """
     parent = head.registration.parent
     while parent is not None:

@@ -1,4 +1,4 @@
-"""A message that could not be handled: what is kept of it, whether it can be sent again, how that ended. Pure."""
+"""A message that could not be handled: what is kept of it, whether it can be sent again, and how it ended. Pure."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _REPLACEMENT = "\ufffd"
 class PoisonState(Enum):
     """What became of a poisoned message."""
 
-    OPEN = "open"  # nobody has dealt with it
+    OPEN = "open"  # it waits for a person
     REQUEUED = "requeued"  # a person sent it to its queue again
     DISMISSED = "dismissed"  # a person put it aside
 
@@ -29,9 +29,9 @@ class PoisonState(Enum):
 class PoisonRecord:
     """One poisoned message; `key` sorts newest first.
 
-    `is_whole` is true where `text` is the message exactly, so that it can be sent again; `size` is its length
+    `is_whole` is true where `text` is exactly the message, so that it can be sent again; `size` is its length
     in bytes. `error` says what is wrong with the text itself; None where it is well-formed and its handler
-    failed. `announce` is true until its image was marked and its owners were told.
+    failed. `announce` is true until its image was marked and its owners were notified.
     """
 
     key: str
@@ -50,7 +50,7 @@ class PoisonRecord:
 
     @property
     def nonce(self) -> str:
-        """What tells this record's journal entry from others of the same moment."""
+        """Keeps this record's journal entry apart from others of the same moment."""
         return self.key.rpartition("-")[2]
 
 
@@ -60,14 +60,14 @@ def poison_key(at: datetime, nonce: str) -> str:
 
 
 def delivery_nonce(queue: str, message_id: str) -> str:
-    """The same for every delivery of one message, so that recording it twice is recording it once."""
+    """The same for every delivery of one message, so that two recordings make one record."""
     return hashlib.sha256(f"{queue}\n{message_id}".encode()).hexdigest()[:16]
 
 
 def kept_text(text: str) -> tuple[str, bool]:
-    """What is kept of a message, and whether that is all of it.
+    """What is kept of a message, and whether that is the whole message.
 
-    Control characters and broken Unicode, which no message of ours has, are replaced: no store has to take them.
+    Control characters and broken Unicode are replaced, so that each store accepts the text. Our messages have none.
     """
     head = text[:TEXT_LIMIT]
     kept = "".join(letter if _is_kept(letter) else _REPLACEMENT for letter in head)
@@ -75,12 +75,12 @@ def kept_text(text: str) -> tuple[str, bool]:
 
 
 def close(record: PoisonRecord, state: PoisonState, actor: str, at: datetime) -> PoisonRecord:
-    """The record with its end; nothing of it is to be told any more."""
+    """The record with its end; no notice of it is sent any more."""
     return replace(record, state=state, closed_by=actor, closed_at=at, announce=False)
 
 
 def mark(head: ImageHead, record: PoisonRecord) -> ImageHead:
-    """The head that shows an open record; the oldest beyond the limit is left to the list."""
+    """The head that shows an open record. Beyond the limit the oldest record is only in the list of poison."""
     made = PoisonMark(key=record.key, queue=record.queue, at=record.at, build=record.build)
     marks = {each.key: each for each in (*head.poison, made)}
     return replace(head, poison=tuple(marks[key] for key in sorted(marks))[:MARKS])

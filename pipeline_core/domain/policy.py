@@ -20,7 +20,7 @@ class WaiverRules:
         return not self.grantors or owner.lower() in self.grantors
 
     def is_too_long(self, expires: date, today: date) -> bool:
-        """True where a waiver granted today, and so one granted on any day before, may not last until `expires`."""
+        """True where a waiver granted today may not last until `expires`; an older waiver then may not either."""
         return self.longest is not None and expires > today + self.longest
 
 
@@ -28,7 +28,7 @@ class WaiverRules:
 class ComplianceFloor:
     """What every scan must reach. `profile` is required where it is set; `always_fail` are severities of which no
     rule may fail without a waiver; `ratchet` is how many points a child may score below its parent; `waivers` says
-    which waivers count: the policy's own, for whoever asks it for a floor."""
+    which waivers count: `Policy.floor` fills in the policy's own rules."""
 
     profile: str | None = None
     min_score: int = 0
@@ -37,7 +37,7 @@ class ComplianceFloor:
     waivers: WaiverRules = WaiverRules()
 
     def is_laxer(self, than: "ComplianceFloor") -> bool:
-        """True where something that `than` refused may pass here: another profile counts, whatever it holds."""
+        """True where something that `than` refused may pass here. Another profile always counts as laxer."""
         mine, theirs = self.waivers, than.waivers
         if self.profile != than.profile or self.min_score < than.min_score or self.ratchet > than.ratchet:
             return True
@@ -53,8 +53,8 @@ class Policy:
     """One version of the policy. `bases` overrides `compliance` for a base and all that descends from it.
 
     Empty `sources` (`publisher:offer:sku` in lower case), `regions` and `catalog` allow all; addresses of
-    `waivers.grantors` are in lower case. `enforced_from` is when a raised floor begins to make
-    what is live non-compliant; new builds and registrations are held to it at once.
+    `waivers.grantors` are in lower case. From `enforced_from` on, a raised floor makes live
+    versions non-compliant. For new builds and registrations it holds at once.
     """
 
     revision: int
@@ -74,7 +74,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyVersion:
-    """Which document was put in force, by whom and when; `revision` counts from 1."""
+    """Which document was put in force, by which person and when; `revision` counts from 1."""
 
     revision: int
     digest: Digest

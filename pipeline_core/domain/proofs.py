@@ -1,7 +1,7 @@
-"""Whether a live version is what a statement vouches for. Pure: whose signature a statement has is settled before.
+"""Whether a live version is the one that a statement proves. Pure: the statement's signature is checked before.
 
-A version is named by its resource id and by its tags: `subject` of a statement is the id, its digest is taken
-over the tags. Nothing that a statement does not say counts in its favour.
+The resource id and the tags identify a version. The `subject` of a statement is the id, and its digest covers the
+tags. A fact that is not in the statement is not taken as true.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _ALWAYS = ("boot", "hygiene")  # gates that no definition can decline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What one statement says. `digest` is its own; `tags` the digest of the tags of the version it is about."""
+    """What one statement says. `digest` is its own; `tags` is the digest of the tags of its version."""
 
     digest: Digest
     subject: str
@@ -33,7 +33,7 @@ class Proof:
 
     @property
     def simulated(self) -> tuple[str, ...]:
-        """The gates of which a recorded run answered."""
+        """The gates that a recorded run answered."""
         return tuple(verdict.gate for verdict in self.verdicts if verdict.simulated)
 
 
@@ -55,7 +55,7 @@ class ProofCheck:
 
 
 def tags_of(build: Build) -> dict[str, str]:
-    """The tags of a build's live version but for the provenance: with the gallery they tell what a version is."""
+    """The tags of a build's live version except the provenance. With the gallery they identify the version."""
     inputs = build.inputs
     return {
         attempts.BUILD_TAG: str(build.id),
@@ -70,9 +70,9 @@ def tags_of(build: Build) -> dict[str, str]:
 
 
 def tags_digest(tags: Mapping[str, str]) -> str:
-    """SHA-256 over our tags but for the provenance's, as sorted JSON without white space, in UTF-8.
+    """SHA-256 over our tags except the provenance, as sorted JSON without white space, in UTF-8.
 
-    Names are taken in lower case: Azure compares them so. Tags of others are theirs to change.
+    Names are taken in lower case, because Azure ignores their case. Others may change their own tags.
     """
     ours = {
         name.lower(): value for name, value in tags.items() if name.lower().startswith(attempts.TAG_PREFIX)
@@ -123,7 +123,7 @@ def _gates(refused: list[str], missing: list[str], told: list[str]) -> ProofChec
     if refused:
         return ProofCheck(name="gates", holds=False, detail=f"it did not pass {', '.join(refused)}")
     if missing:
-        return ProofCheck(name="gates", holds=False, detail=f"no verdict is told of {', '.join(missing)}")
+        return ProofCheck(name="gates", holds=False, detail=f"there is no verdict of {', '.join(missing)}")
     return ProofCheck(name="gates", holds=True, detail=f"it passed {', '.join(told)}")
 
 
@@ -132,5 +132,5 @@ def _tag(tags: Mapping[str, str], wanted: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Tags and statements may be anybody's: cut, and without what a terminal obeys."""
+    """Anybody may write tags and statements: the text is cut, and its control characters are escaped."""
     return json.dumps(text[:200]) if text else "nothing"

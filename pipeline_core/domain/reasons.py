@@ -1,4 +1,4 @@
-"""Why an image is rebuilt: every reason kept, with what was and what is wanted; and the lane it goes in."""
+"""Why an image is rebuilt: every reason with its old and its new value. And the lane of the build."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ReasonKind(Enum):
 
 @unique
 class Lane(IntEnum):
-    """Who goes first; a lower number is served earlier."""
+    """Which build goes first: the one with the lower number."""
 
     SECURITY = 0  # upstream, advisory, platform, and parents of those
     HUMAN = 1  # a person waits: manual request, new or edited definition
@@ -55,7 +55,7 @@ _LANE = {
 
 
 def lane_of(reasons: Iterable[RebuildReason], parent_lane: Lane | None) -> Lane:
-    """The most urgent lane of all reasons; a changed parent passes on the lane its own build went in."""
+    """The most urgent lane of all reasons. A changed parent passes on the lane of its own build."""
     lanes = [
         (Lane.BACKGROUND if parent_lane is None else parent_lane)
         if reason.kind is ReasonKind.PARENT_CHANGED

@@ -1,7 +1,7 @@
-"""What lost records of an image were, told by what outlived them. Pure; where two readings differ, nothing is let in.
+"""Derives the lost records of an image from what is left. Pure. Where two readings differ, nothing is let in.
 
-It must not choose a version that nobody ever let into `latest`, nor make a version number possible that a
-container of the lost records may still be making.
+It must not choose a version that was never let into `latest`. It must not allot a version number that a container
+of the lost records may still be making.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from pipeline_core.domain.versions import GalleryVersion
 
 _UNSEEN = 100  # attempts of one image on one day whose versions no gallery shows yet
 _HELD = (
-    "it was out of latest when the image's records were lost, and nothing tells why; "
+    "it was out of latest when the image's records were lost, and no record says why; "
     "ask for a rebuild, or let it in by hand"
 )
 
@@ -34,10 +34,10 @@ class LiveVersion:
 
 
 def current_of(live: Iterable[LiveVersion], told: GalleryVersion | None) -> PublishedVersion | None:
-    """The current version: the highest in `latest`, or the one that was told last where that is higher.
+    """The current version: the highest in `latest`, or the recovery log's last one where that is higher.
 
-    `told` is what the recovery log told last. It may lag behind `latest`; and it may be out of `latest` because a
-    person took it out, which does not make another version current.
+    The log's version may be older than the newest in `latest`. It may also be out of `latest` because a person took
+    it out, which does not make another version current.
     """
     found = {each.version: each.published for each in live if each.is_included or each.version == told}
     return found[max(found)] if found else None
@@ -48,9 +48,9 @@ def claims_of(
 ) -> tuple[Claim, ...]:
     """One claim per input of a live version, of its newest build: it can be current again without a build.
 
-    A version above the current one that is out of `latest` was never let in, or was replaced by the current
-    one; either way its input may use it. Where no recovery log tells that (`is_told` is false), a person may
-    have taken it out: its input is held.
+    A version above the current one that is out of `latest` was never let in, or the current one replaced it. In both
+    cases its input may use it. Where no recovery log shows that (`is_told` is false), a person may have taken the
+    version out: its input is held.
     """
     newest: dict[str, Claim] = {}
     for each in live:
@@ -81,10 +81,10 @@ def generation_of(build: BuildId) -> int:
 def last_version_of(
     known: Iterable[GalleryVersion], major: int, today: date, *, was_attempted: bool
 ) -> GalleryVersion | None:
-    """A version that no attempt of the lost records was above; `known` is what galleries and recovery log show.
+    """A version at least as high as that of every attempt of the lost records.
 
-    An attempt that runs still makes a version that no gallery shows yet: it was allotted today at the
-    latest, and behind those that are known.
+    `known` are the versions in the galleries and the recovery log. An attempt that still runs makes a version that no
+    gallery shows yet: it was allotted today at the latest, and it follows the known versions.
     """
     highest = max(known, default=None)
     if not was_attempted:

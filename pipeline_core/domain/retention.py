@@ -1,4 +1,4 @@
-"""Which live versions may go. Unknown use never means unused: what may be in use stays."""
+"""Which live versions may be removed. Unknown use never means unused: a version that may be in use stays."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline_core.domain.versions import GalleryVersion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptVersions:
-    """Versions that stay whatever their number or age."""
+    """Versions that stay, independent of their number or age."""
 
     current: GalleryVersion | None
     parents_of_current: frozenset[GalleryVersion]

@@ -45,8 +45,8 @@ def next_try(
 ) -> TryAgain | GiveUp:
     """Decide after `attempt` (from 1) has failed.
 
-    `chance` in [0, 1) spreads the delay over its upper half, so that what failed together does not come
-    back together; the platform's `retry_after` is a lower bound and is never shortened.
+    `chance` in [0, 1) spreads the delay over its upper half, so that stages that failed together do not
+    come back together. The platform's `retry_after` is a lower bound and is never shortened.
     """
     rule = RULES.get(error_class)
     if rule is None or attempt >= rule.tries:

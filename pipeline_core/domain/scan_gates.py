@@ -1,6 +1,6 @@
 """The gates that look at a compliance scan: score, severities, waivers, and the ratchet against the parent.
 
-`error` and `unknown` results are findings like `fail`: they cost points, and only a waiver by name forgives them.
+`error` and `unknown` results are findings like `fail`: they cost points, and only a waiver of the rule forgives them.
 """
 
 import math
@@ -19,10 +19,10 @@ _NOISE = 1e-9  # what floating point may add or lose
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waived:
-    """The waivers by what they are worth today, each only once per rule."""
+    """The waivers that count today and those that do not, at most one per rule."""
 
     valid: dict[str, Waiver]
-    void: dict[str, Waiver]  # expired, ownerless, or against SecOps' rules; no valid one for the same rule
+    void: dict[str, Waiver]  # expired, without owner, or against SecOps' rules; no valid one for the rule
 
 
 def judge(
@@ -34,7 +34,7 @@ def judge(
     floor: ComplianceFloor,
     parent: ParentScore | None,
 ) -> list[Verdict]:
-    """The verdicts that apply; without a scan that can be believed there is one alone, which refuses."""
+    """The verdicts that apply. Without a scan that can be trusted there is only one, which refuses."""
     if scan is None:
         text = f"no scan by {wanted.profile} was reported, and one is required: build it again"
         return [Verdict(gate="compliance", passed=False, evidence=text)]
@@ -65,7 +65,7 @@ def _doubt(wanted: WantedScan, scan: Scan) -> str:
     if scan.counts.not_passed != len(scan.findings):
         return (
             f"the scan by {scan.profile} counts {scan.counts.not_passed} rules that did not pass "
-            f"and names {len(scan.findings)}: it cannot be believed, build it again"
+            f"and names {len(scan.findings)}: it cannot be trusted, build it again"
         )
     return ""
 
@@ -87,7 +87,7 @@ def _compliance(wanted: WantedScan, scan: Scan, waived: _Waived, score: float) -
     if scan.findings:
         text += (
             f"; of {counts.evaluated} rules {counts.failed} failed, {counts.error} ended in an error, "
-            f"{counts.unknown} could not be told: {_named(_unwaived(scan, waived)) or 'all are waived'}"
+            f"{counts.unknown} had an unknown result: {_named(_unwaived(scan, waived)) or 'all are waived'}"
         )
     else:
         text += f"; all of {counts.evaluated} rules passed"
@@ -108,7 +108,7 @@ def _severities(scan: Scan, waived: _Waived, always_fail: frozenset[Severity]) -
     words = ", ".join(each.value for each in sorted(always_fail, key=lambda each: -each.rank))
     refused = [finding for finding in _unwaived(scan, waived) if finding.severity in always_fail]
     text = f"no rule of severity {words} may fail without a waiver: "
-    text += f"{_named(refused)}; mend them or ask SecOps for a waiver" if refused else "none did"
+    text += f"{_named(refused)}; repair them or ask SecOps for a waiver" if refused else "none did"
     return Verdict(gate="severities", passed=not refused, evidence=_cut(text), simulated=scan.simulated)
 
 
@@ -125,9 +125,9 @@ def _waivers(scan: Scan, waived: _Waived, today: date, rules: WaiverRules) -> Ve
     idle = [rule for rule in (*waived.valid, *waived.void) if rule not in failing]
     parts = []
     if refused:
-        parts.append(f"no longer waived and failing: {', '.join(refused)}; mend it or renew the waiver")
+        parts.append(f"no longer waived and failing: {', '.join(refused)}; repair it or renew the waiver")
     parts += [f"waived: {', '.join(used)}"] if used else []
-    parts += [f"not needed, for the rule did not fail: {', '.join(idle)}"] if idle else []
+    parts += [f"not needed, because the rule did not fail: {', '.join(idle)}"] if idle else []
     text = _cut("; ".join(parts))
     return Verdict(gate="waivers", passed=not refused, evidence=text, simulated=scan.simulated)
 
@@ -146,7 +146,7 @@ def _ratchet(scan: Scan, score: float, parent: ParentScore, tolerance: float) ->
     text = f"{_shown(score)} against {_shown(known)} of the parent {parent.parent}"
     text += f", at most {tolerance:g} points less" if tolerance else ", and never less"
     if not passed:
-        text += ": mend the rules that this image's own steps made fail, or waive them by name"
+        text += ": repair the rules that this image's own steps made fail, or waive them by name"
     return Verdict(
         gate="ratchet",
         passed=passed,
@@ -175,8 +175,8 @@ def _named(findings: Sequence[RuleFinding]) -> str:
 
 def _remedy(scan: Scan, waived: _Waived) -> str:
     if _unwaived(scan, waived):
-        return "; mend them, or waive them by name until a day"
-    return "; ask SecOps: no rule is left to mend or waive, and the score is still too low"
+        return "; repair them, or waive them by name until a day"
+    return "; ask SecOps: no rule is left to repair or waive, and the score is still too low"
 
 
 def _why_void(waiver: Waiver, today: date, rules: WaiverRules) -> str:
@@ -186,14 +186,14 @@ def _why_void(waiver: Waiver, today: date, rules: WaiverRules) -> str:
     if not waiver.owner.strip():
         return "(the waiver has no owner)"
     if not rules.allow(waiver.owner):
-        return f"(SecOps lets {waiver.owner} grant no waivers)"
+        return f"(SecOps does not let {waiver.owner} grant waivers)"
     if rules.is_too_long(waiver.expires, today):
         return f"(the waiver by {waiver.owner} lasts until {waiver.expires}, longer than SecOps allows)"
     return ""
 
 
 def _shown(score: float) -> str:
-    """Cut, never rounded up: a score that misses its goal must not read as the goal."""
+    """Cut, never rounded up: a score below its goal must not look like the goal."""
     return f"{math.floor(score * 100 + _NOISE) / 100:g}"
 
 

@@ -1,6 +1,6 @@
 """What is signed and by which key, as plain values: DSSE's encoding, a signature, a public key and its name. Pure.
 
-It computes no signature and believes none: that is behind the port `Signer`, and in the command.
+It computes no signature and checks none: the port `Signer` and the command do that.
 """
 
 import base64

@@ -1,6 +1,6 @@
-"""What is known of one image at one moment, and which of its images are stale. Decides nothing.
+"""What is known about one image and its ancestors at one moment, and which of them are stale. Decides nothing.
 
-The one place where a decision's staleness is derived: whatever reads a snapshot must not derive it again.
+The staleness for a decision is derived only here: code that reads a snapshot must not derive it again.
 """
 
 from collections.abc import Mapping

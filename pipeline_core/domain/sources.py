@@ -36,7 +36,7 @@ class MarketplaceSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentReference:
-    """The image, and the channel of it, that a child follows."""
+    """The image and its channel that a child follows."""
 
     image: ImageName
     channel: ChannelName

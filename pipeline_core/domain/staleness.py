@@ -13,7 +13,7 @@ from pipeline_core.domain.versions import MarketplaceVersion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """What SecOps puts round every build: the digest of the platform steps and the catalog of staged tools.
+    """What SecOps adds to every build: the digest of the platform steps and the catalog of staged tools.
 
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
     mirror may move without a rebuild, since the digest decides what is staged.
@@ -49,7 +49,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """What the image should be built from cannot be said yet, and why. Unknown never means current."""
+    """The desired inputs are not known yet; `missing` says why. Unknown never means current."""
 
     missing: str
 

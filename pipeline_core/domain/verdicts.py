@@ -1,4 +1,4 @@
-"""What was tested and what was decided of it: a check comes from the builder, a verdict from a gate."""
+"""What was tested and what was decided about it: a check comes from the builder, a verdict from a gate."""
 
 from dataclasses import dataclass
 
@@ -23,8 +23,8 @@ class Check:
 class Verdict:
     """What one gate decided, and on what evidence; `score` (0 to 100) only where the gate compares scores.
 
-    The score is by `profile`, with what valid waivers give back; `scanned` is the scanner's own, to which the
-    children of the image are held.
+    The score is by `profile` and includes what valid waivers give back. `scanned` is the scanner's own score, with
+    which the children of the image are compared.
     """
 
     gate: str

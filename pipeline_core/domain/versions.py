@@ -41,7 +41,7 @@ class MarketplaceVersion:
 
 @dataclass(frozen=True, slots=True, order=True)
 class GalleryVersion:
-    """`major.YYYYMMDD.sequence`: semantic enough for a gallery, whose parts are 32-bit integers."""
+    """`major.YYYYMMDD.sequence`: a gallery demands three parts that are 32-bit integers."""
 
     major: int
     day: int
@@ -61,7 +61,7 @@ class GalleryVersion:
 
 
 def newest(versions: Iterable[MarketplaceVersion]) -> MarketplaceVersion | None:
-    """The numerically highest version, or None of none: `latest` on Azure compares numbers, not text."""
+    """The numerically highest version, or None without any: `latest` on Azure compares numbers, not text."""
     return max(versions, default=None)
 
 
@@ -75,5 +75,5 @@ def next_version(major: int, today: date, last: GalleryVersion | None) -> Galler
         return fresh
     if last.major > major:
         raise InvalidValue("GalleryVersion", str(fresh), f"a major of at least {last.major}")
-    # A clock that went back may not make a version that sorts below its predecessor.
+    # A clock that went back must not make a version that sorts below its predecessor.
     return GalleryVersion(last.major, last.day, last.sequence + 1)

@@ -37,7 +37,7 @@ class Window:
 
 
 def parse_window(text: str) -> Window:
-    """Raise InvalidValue where `text` is no window or names an unknown day, hour or zone."""
+    """Raise InvalidValue where `text` is not a window or names an unknown day, hour or zone."""
     found = _SHAPE.fullmatch(text)
     if found is None or found["first"] not in _DAYS or (found["last"] or "Mon") not in _DAYS:
         raise InvalidValue("Window", text, _RULE)

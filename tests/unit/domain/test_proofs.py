@@ -85,8 +85,8 @@ def test_what_is_shown_is_held_against_what_was_said(
 @pytest.mark.parametrize(
     ("verdicts", "detail"),
     [
-        ((), "no verdict is told of boot, hygiene"),
-        (PROOF.verdicts[:1], "no verdict is told of hygiene"),
+        ((), "there is no verdict of boot, hygiene"),
+        (PROOF.verdicts[:1], "there is no verdict of hygiene"),
         (
             (*PROOF.verdicts, Verdict(gate="goss", passed=False, evidence="2 failed")),
             "it did not pass goss",

@@ -89,8 +89,8 @@ def test_a_score_that_misses_its_goal_does_not_read_as_the_goal() -> None:
 def test_the_text_counts_and_names_the_worst_first_and_says_what_to_do() -> None:
     findings = (_finding("a", LOW), _finding("z", HIGH, "error"), _finding("m", MEDIUM, "unknown"))
     assert _judge(_scan(80, *findings))["compliance"].evidence == (
-        "cis scored 80 of at least 90; of 23 rules 1 failed, 1 ended in an error, 1 could not be told: "
-        "z (high, error), m (medium, unknown), a (low); mend them, or waive them by name until a day"
+        "cis scored 80 of at least 90; of 23 rules 1 failed, 1 ended in an error, 1 had an unknown result: "
+        "z (high, error), m (medium, unknown), a (low); repair them, or waive them by name until a day"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_score_too_low_without_a_failed_rule_is_a_question_for_secops() -> Non
     verdict = _judge(_scan(50))["compliance"]
     assert not verdict.passed
     assert verdict.evidence.endswith(
-        "ask SecOps: no rule is left to mend or waive, and the score is still too low"
+        "ask SecOps: no rule is left to repair or waive, and the score is still too low"
     )
 
 
@@ -181,13 +181,13 @@ def test_no_rule_of_a_forbidden_severity_may_fail_without_a_waiver(
 WAIVERS: Mapping[str, tuple[Sequence[str], Sequence[Waiver], bool, float, str]] = {
     "half of the lost points": (["a", "b"], [_waiver("a")], True, 90, "waived: a (by sec@example.com, until"),
     "all of them": (["a", "b"], [_waiver("a"), _waiver("b")], True, 100, "waived: a "),
-    "not needed": (["a"], [_waiver("c")], True, 80, "not needed, for the rule did not fail: c"),
+    "not needed": (["a"], [_waiver("c")], True, 80, "not needed, because the rule did not fail: c"),
     "expired and not needed": (
         ["a"],
         [_waiver("c", days=-1)],
         True,
         80,
-        "not needed, for the rule did not fail: c",
+        "not needed, because the rule did not fail: c",
     ),
     "expired and failing": (
         ["a"],
@@ -243,7 +243,7 @@ def test_waivers_give_back_the_points_of_their_rules_until_they_expire(
         (
             WaiverRules(grantors=frozenset({"other@example.com"})),
             False,
-            "a (SecOps lets sec@example.com grant no waivers)",
+            "a (SecOps does not let sec@example.com grant waivers)",
         ),
         (WaiverRules(longest=timedelta(days=30)), True, "waived: a "),
         (
@@ -267,14 +267,14 @@ def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, pass
 
 def test_what_is_waived_is_not_asked_to_be_mended() -> None:
     text = _judge(_scan(80, _finding("a")), _waiver("a"))["compliance"].evidence
-    assert text.endswith("of 21 rules 1 failed, 0 ended in an error, 0 could not be told: all are waived")
+    assert text.endswith("of 21 rules 1 failed, 0 ended in an error, 0 had an unknown result: all are waived")
 
 
 BASE = ParentScore(parent="rhel9-base@9.20261121.1", profile="cis", score=90.1)
 RATCHET: Mapping[str, tuple[float, ParentScore, float, bool, str]] = {
     "better": (95, BASE, 0, True, "95 against 90.1 of the parent rhel9-base@9.20261121.1, and never less"),
     "alike": (90.1, BASE, 0, True, "90.1 against 90.1"),
-    "worse": (90, BASE, 0, False, "mend the rules that this image's own steps made fail"),
+    "worse": (90, BASE, 0, False, "repair the rules that this image's own steps made fail"),
     "worse within the tolerance": (89.8, BASE, 0.3, True, "at most 0.3 points less"),
     "worse by just the tolerance": (89.1, BASE, 1.0, True, "at most 1 points less"),
     "worse than the tolerance": (89, BASE, 1.0, False, "89 against 90.1"),

@@ -170,5 +170,5 @@ def test_a_waiver_by_somebody_who_may_not_grant_one_any_longer_forgives_nothing(
     last = scenes.builds(made, BASE)[-1]
     assert last.result is Result.FAILED
     assert last.failure is not None
-    assert "SecOps lets secops@example.com grant no waivers" in last.failure.message
+    assert "SecOps does not let secops@example.com grant waivers" in last.failure.message
     assert scenes.head(made, BASE).current is not None

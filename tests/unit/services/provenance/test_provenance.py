@@ -232,7 +232,7 @@ def _resigned(**changes: Any) -> Forgery:
         (_resigned(subject={"digest": {"sha256": "0" * 64}}), "the tags have the digest"),
         (_resigned(subject={"digest": {"sha512": "0" * 64}}), "the tags have the digest"),
         (_resigned(gates=["hygiene"]), "it did not pass hygiene"),
-        (_resigned(without="boot"), "no verdict is told of boot"),
+        (_resigned(without="boot"), "there is no verdict of boot"),
     ],
     ids=["fingerprint", "build", "subject", "tags", "no digest", "a gate refused", "a gate is not told"],
 )

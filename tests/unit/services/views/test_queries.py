@@ -123,7 +123,7 @@ def test_one_image_says_what_would_be_decided_about_it_now() -> None:
     assert (view.state, view.active_phase) == ("in-flight", "building")
     made.register("payments-api", "rhel9-java", text="edited")
     view = made.factory.queries.image(PAYMENTS).image
-    assert (view.state, view.detail) == ("waits-for-ancestor", "rhel9-base is stale and comes first")
+    assert (view.state, view.detail) == ("waits-for-ancestor", "rhel9-base is stale and is rebuilt first")
     assert view.reasons[0].startswith("bundle-changed")
 
 
