@@ -1,7 +1,7 @@
-"""Walks a tar.gz as a stream, in bounded memory and time; objects to all but plain files and folders.
+"""Walks a tar.gz as a stream, in bounded memory and time; objects to everything except plain files and folders.
 
-Reads on purpose only the plain subset of tar that `imagefactory pack` and `tar --format=ustar|pax` write, so
-that no two readers can see different things in one archive. Writes nothing to disk.
+Reads only the plain subset of tar that `imagefactory pack` and `tar --format=ustar|pax` write. This is on purpose: two
+readers then cannot see different files in one archive. Writes nothing to disk.
 """
 
 import re
@@ -15,7 +15,7 @@ from pipeline_core.wire.bundle import COMPRESSED_LIMIT, DEPTH_LIMIT, MEMBER_LIMI
 
 _BLOCK = 512
 _EXTENSION_LIMIT = 8 * 1024  # bytes of one pax header
-_PAX_KEYS = frozenset({b"path", b"mtime", b"atime", b"ctime"})  # all but `path` are without effect on a build
+_PAX_KEYS = frozenset({b"path", b"mtime", b"atime", b"ctime"})  # only `path` has an effect on a build
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([^=\x00]{1,64})=", re.ASCII)
 _NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))  # mode to devices
 _FILLED = re.compile(rb"[0-7]{0,12}[ \0]*")
@@ -98,7 +98,7 @@ def _members(tar: Unpacked) -> Iterator[Part]:
         if plain in seen or (plain in folders and kind != b"5"):
             yield _finding(GuardRule.BUNDLE_DUPLICATE, place, "is in the archive twice", REMEDY)
         if kind == b"5":
-            if size:  # some readers would take what follows for the next header
+            if size:  # some readers would read the content as the next header
                 raise Unreadable(GuardRule.BUNDLE_FORM, "has a folder with content")
             folders.add(plain)
             continue
@@ -114,7 +114,7 @@ def _members(tar: Unpacked) -> Iterator[Part]:
         if above is not None:
             yield _finding(GuardRule.BUNDLE_DUPLICATE, name, f"lies in {above}, which is a file", REMEDY)
     if any(any(chunk) for chunk in tar.rest()):
-        yield _finding(GuardRule.BUNDLE_FORM, "bundle", "holds more after the end of its tar", REMEDY)
+        yield _finding(GuardRule.BUNDLE_FORM, "bundle", "holds more data after the end of its tar", REMEDY)
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _parents(name: str) -> Iterator[str]:
 def _header(block: bytes) -> tuple[bytes, int, str]:
     """Type, size and name of a member."""
     if block[257:265] != b"ustar\x0000":
-        raise Unreadable(GuardRule.BUNDLE_FORM, "holds no tar in the formats ustar or pax")
+        raise Unreadable(GuardRule.BUNDLE_FORM, "does not hold a tar in the format ustar or pax")
     if sum(block[:148]) + 8 * 0x20 + sum(block[156:]) != _octal(block[148:156]):
         raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a wrong checksum")
     if any(_FILLED.fullmatch(block[start:end]) is None for start, end in _NUMBERS):
@@ -135,12 +135,12 @@ def _header(block: bytes) -> tuple[bytes, int, str]:
     try:
         text = (prefix + b"/" + name if prefix else name).decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is not UTF-8", "rename the file") from error
     return block[156:157], _octal(block[124:136]), text
 
 
 def _octal(field: bytes) -> int:
-    # Digits first and nothing but fillers after them: readers disagree about every other form.
+    # Digits first, then only fillers: readers disagree about every other form.
     found = re.fullmatch(rb"([0-7]{1,12})[ \0]*", field)
     if found is None:
         raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a number that is not octal")
@@ -173,7 +173,7 @@ def _decoded(name: bytes) -> str:
     try:
         return name.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is no UTF-8", "rename the file") from error
+        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is not UTF-8", "rename the file") from error
 
 
 def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Finding]:
@@ -191,7 +191,10 @@ def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Findin
         )
     if len(plain) > NAME_LIMIT or len(parts) > DEPTH_LIMIT + 1:
         yield _finding(
-            GuardRule.BUNDLE_NAME, place, "has too long a name", f"use at most {NAME_LIMIT} characters"
+            GuardRule.BUNDLE_NAME,
+            place,
+            "has a name that is too long",
+            f"use at most {NAME_LIMIT} characters",
         )
 
 

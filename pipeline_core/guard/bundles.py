@@ -1,4 +1,4 @@
-"""The guard over bundles, and over definitions against the bundle that they name. Every finding at once."""
+"""The guard for bundles, and for definitions with the bundle that they name. It reports all findings at once."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ CATALOG = "catalog.json"
 def check_bundle(content: bytes, forms: Sequence[Form]) -> tuple[Finding, ...]:
     """What the guard objects to in a packed folder; empty where it may be used.
 
-    Archives inside it are data: they are never opened here, and hold what the guest makes of them.
+    An archive inside the bundle is data: the guard never opens it. Only the guest's steps decide about its content.
     """
     return tuple(islice(_bundle_findings(content, forms), FINDING_LIMIT))
 
@@ -43,7 +43,7 @@ def check_definition(
 
 
 def catalog_in(content: bytes) -> Mapping[str, object] | None:
-    """The catalog that a platform bundle holds; None where it holds none, an empty one where it is no JSON."""
+    """The catalog that a platform bundle holds; None without one, an empty one where it is not a JSON object."""
     found: bytearray | None = None
     is_wanted = False
     for part in archive.walk(content):
@@ -62,7 +62,7 @@ def catalog_in(content: bytes) -> Mapping[str, object] | None:
 
 
 def check_platform(content: bytes, given: Mapping[str, object]) -> tuple[Finding, ...]:
-    """Whether the catalog in a platform bundle, which builds go by, is the one that is put in force with it."""
+    """A finding where the bundle's catalog, which builds use, is not the one that is put in force with the bundle."""
     held = catalog_in(content)
     if held is None or held == given:
         return ()
@@ -89,7 +89,7 @@ def _missing_paths(definition: ImageDefinition, names: Collection[str]) -> Itera
             continue
         folded = next((name for name in names if name.lower() == path.lower()), None)
         if folded is not None:
-            remedy = f"did you mean {folded!r}? Names in the image are told apart by case"
+            remedy = f"did you mean {folded!r}? Upper and lower case are different in the image"
         else:
             remedy = "add the file to the folder, or see whether .imagefactoryignore leaves it out"
         yield Finding(

@@ -1,7 +1,7 @@
-"""The guard over the catalog: which tools may be staged in images, each pinned by version and SHA-256.
+"""The guard for the catalog: which tools may be staged in images, each pinned by version and SHA-256.
 
-Judges the document alone; what an address serves is checked against its digest where it is staged. The same
-forms stand in `images/catalog.schema.json`, for editors; a test holds the two together.
+Judges only the document: the file at an address is checked against its digest when it is staged. The same forms are
+in `images/catalog.schema.json`, for editors. A test checks that both agree.
 """
 
 import re
@@ -23,7 +23,7 @@ _VERSION = re.compile(r"[0-9][A-Za-z0-9.+_-]{0,63}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.ASCII)
 _HOST_LENGTH = 253
-# The last part becomes a file's name in the image; none begins with a dot, so none leads out.
+# The last part becomes a file's name in the image; no part begins with a dot, so none leads outside.
 _URL = re.compile(
     r"https://[a-z0-9.-]+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*/[A-Za-z0-9_][A-Za-z0-9._~+-]*", re.ASCII
 )
@@ -46,14 +46,14 @@ class CatalogEntry:
 
 
 def check_catalog(catalog: Mapping[str, object]) -> tuple[Finding, ...]:
-    """Every finding: shape, https, hosts that are not listed, floating versions, placeholders, doubles."""
+    """Every finding: shape, https, hosts that are not listed, floating versions, placeholders, duplicates."""
     return tuple(islice(_findings(catalog), FINDING_LIMIT))
 
 
 def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) -> tuple[Finding, ...]:
-    """What keeps the tools of one build from being staged by a catalog that `check_catalog` has passed.
+    """What keeps the tools of one build from being staged; `check_catalog` has passed the catalog.
 
-    The address may be another than the catalog's (a mirror that was registered since), on the same hosts.
+    The address may differ from the catalog's (a mirror that was registered since), but its host must be listed.
     """
     hosts = catalog.get("hosts")
     allowed = frozenset(map(str, hosts)) if isinstance(hosts, list) else frozenset()
@@ -67,7 +67,7 @@ def check_staged(staged: Sequence[CatalogEntry], catalog: Mapping[str, object]) 
         pinned = known.get(entry.id)
         if pinned is None or (pinned.version, pinned.sha256) != (entry.version, entry.sha256):
             message = (
-                f"{entry.id[:63]} {entry.version[:64]} is not pinned like this by the platform's catalog"
+                f"{entry.id[:63]} {entry.version[:64]} is not in the platform's catalog with this SHA-256"
             )
             remedy = "register the platform steps again, then build again"
             found.append(_finding(GuardRule.CATALOG_DIFFERS, place, message, remedy))
@@ -83,21 +83,21 @@ def entries_of(catalog: Mapping[str, object]) -> tuple[CatalogEntry, ...]:
 
 
 def is_floating(text: str) -> bool:
-    """True where a version, or a part of an address, names whatever is newest."""
+    """True where a version, or a part of an address, names the newest, not an exact version."""
     return "*" in text or _FLOATING.search(text) is not None or _ANY_NUMBER.search(text) is not None
 
 
 def _findings(catalog: Mapping[str, object]) -> Iterator[Finding]:
     for key in sorted(set(catalog) - _TOP):
         remedy = f"use {', '.join(sorted(_TOP))}"
-        yield _shape(f"catalog.{key}"[:80], "is no key of the catalog", remedy)
+        yield _shape(f"catalog.{key}"[:80], "is not a key of the catalog", remedy)
     if not isinstance(catalog.get("$schema", ""), str):
-        yield _shape("catalog.$schema", "is no text", "give the path of the schema, or leave it out")
+        yield _shape("catalog.$schema", "is not a text", "give the path of the schema, or leave it out")
     hosts = catalog.get("hosts")
     yield from _host_findings(hosts)
     entries = catalog.get("entries")
     if not isinstance(entries, list):
-        yield _shape("catalog.entries", "is no list", "give a list; it may be empty")
+        yield _shape("catalog.entries", "is not a list", "give a list; it may be empty")
         return
     if len(entries) > ENTRY_LIMIT:
         message = f"has {len(entries)} entries"
@@ -109,7 +109,7 @@ def _findings(catalog: Mapping[str, object]) -> Iterator[Finding]:
     for position, entry in enumerate(entries[:ENTRY_LIMIT]):
         place = f"catalog.entries[{position}]"
         if not isinstance(entry, Mapping):
-            yield _shape(place, "is no mapping", f"give {', '.join(_REQUIRED)}")
+            yield _shape(place, "is not a mapping", f"give {', '.join(_REQUIRED)}")
             continue
         yield from _entry_findings(place, entry, allowed, listed="catalog.hosts")
         identity = entry.get("id")
@@ -122,7 +122,7 @@ def _findings(catalog: Mapping[str, object]) -> Iterator[Finding]:
 
 def _host_findings(hosts: object) -> Iterator[Finding]:
     if not isinstance(hosts, list) or not hosts:
-        message, remedy = "is no list of hosts", "list the hosts that tools may come from"
+        message, remedy = "is not a list of hosts", "list the hosts that tools may come from"
         yield _finding(GuardRule.CATALOG_HOSTS, "catalog.hosts", message, remedy)
         return
     if len(hosts) > HOST_LIMIT:
@@ -132,7 +132,7 @@ def _host_findings(hosts: object) -> Iterator[Finding]:
         place = f"catalog.hosts[{position}]"
         if not isinstance(host, str) or len(host) > _HOST_LENGTH or _HOST.fullmatch(host) is None:
             remedy = "give a full host name in lower case, without scheme, port or wildcard"
-            yield _finding(GuardRule.CATALOG_HOSTS, place, "is no host name", remedy)
+            yield _finding(GuardRule.CATALOG_HOSTS, place, "is not a host name", remedy)
         elif host in hosts[:position]:
             yield _finding(GuardRule.CATALOG_DUPLICATE, place, f"has {host!r} again", "keep one of them")
 
@@ -141,17 +141,17 @@ def _entry_findings(
     place: str, entry: Mapping[str, object], hosts: frozenset[str] | None, *, listed: str
 ) -> Iterator[Finding]:
     for key in sorted(map(str, set(entry) - set(_REQUIRED))):
-        yield _shape(f"{place}.{key}"[:120], "is no key of an entry", f"use {', '.join(_REQUIRED)}")
+        yield _shape(f"{place}.{key}"[:120], "is not a key of an entry", f"use {', '.join(_REQUIRED)}")
     texts: dict[str, str] = {}
     for key in _REQUIRED:
         value = entry.get(key)
         if isinstance(value, str):
             texts[key] = value
         else:
-            yield _shape(f"{place}.{key}", "is missing or no text", "give a text")
+            yield _shape(f"{place}.{key}", "is missing or not a text", "give a text")
     if "id" in texts and _ID.fullmatch(texts["id"]) is None:
         remedy = "use lower-case letters, digits, dots and dashes, at most 63"
-        yield _finding(GuardRule.CATALOG_ID, f"{place}.id", "is no id", remedy)
+        yield _finding(GuardRule.CATALOG_ID, f"{place}.id", "is not an id", remedy)
     if "version" in texts:
         yield from _version_findings(f"{place}.version", texts["version"])
     if "url" in texts:
@@ -162,17 +162,17 @@ def _entry_findings(
 
 def _version_findings(place: str, version: str) -> Iterator[Finding]:
     if is_floating(version):
-        message, remedy = f"{version[:40]!r} is no exact version", "give the exact version"
+        message, remedy = f"{version[:40]!r} is not an exact version", "give the exact version"
         yield _finding(GuardRule.CATALOG_FLOATING_VERSION, place, message, remedy)
     elif _VERSION.fullmatch(version) is None:
         remedy = "give the exact version, like 7.18.0"
-        yield _finding(GuardRule.CATALOG_VERSION, place, f"{version[:40]!r} is no version", remedy)
+        yield _finding(GuardRule.CATALOG_VERSION, place, f"{version[:40]!r} is not a version", remedy)
 
 
 def _url_findings(place: str, url: str, hosts: frozenset[str] | None, listed: str) -> Iterator[Finding]:
     if not url.startswith("https://"):
         remedy = "give the https address of the file"
-        yield _finding(GuardRule.CATALOG_URL_SCHEME, place, "is no https address", remedy)
+        yield _finding(GuardRule.CATALOG_URL_SCHEME, place, "is not an https address", remedy)
         return
     if len(url) > _URL_LENGTH or _URL.fullmatch(url) is None:
         # Not shown: it may hold a password.
@@ -192,7 +192,7 @@ def _url_findings(place: str, url: str, hosts: frozenset[str] | None, listed: st
 def _digest_findings(place: str, digest: str) -> Iterator[Finding]:
     if _SHA256.fullmatch(digest) is None:
         remedy = "give 64 lower-case hexadecimal characters"
-        yield _finding(GuardRule.CATALOG_SHA256_FORM, place, "is no SHA-256", remedy)
+        yield _finding(GuardRule.CATALOG_SHA256_FORM, place, "is not a SHA-256", remedy)
     elif digest == _EMPTY_SHA256 or len(set(digest)) < 5 or digest[:16] * 4 == digest:
         remedy = "give the digest of the file itself"
         yield _finding(GuardRule.CATALOG_SHA256_PLACEHOLDER, place, "is a placeholder", remedy)

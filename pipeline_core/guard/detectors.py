@@ -1,7 +1,7 @@
 """Detectors of detect-secrets as forms of this guard: only what runs offline and in bounded time.
 
-Its library costs 100 ms to import, so nothing that the function app imports at its start may import this module;
-the wiring loads it. Left out, with figures in docs/adr/0016: detectors by entropy or keyword (false alarms on
+The import of the library takes 100 ms. So a module that the function app imports at its start must not import this
+module; the wiring loads it. Left out, with figures in docs/adr/0016: detectors by entropy or keyword (false alarms on
 ordinary scripts), those whose time grows with the square of a line (JWT, npm, OpenAI), and Twilio's, whose keys look
 like many other words.
 """
@@ -26,7 +26,7 @@ from detect_secrets.plugins.stripe import StripeDetector
 from pipeline_core.guard.secrets import OWN_FORMS, Form
 
 _KEY_LINE = re.compile(
-    # A header alone is what a script that looks for keys holds; a key has its text after it.
+    # A script that looks for keys holds only the header; a key has its text after the header.
     r"-{4,5}(?:\s|\\r|\\n){1,8}(?:[A-Z][A-Za-z-]{3,20}: |[A-Za-z0-9+/=]{16})"
 )
 _PUTTY = "PuTTY-User-Key-File"
@@ -43,7 +43,7 @@ class Detector:
     is_real: Callable[[re.Match[str]], bool]
 
     def first(self, text: str, lowered: str) -> int | None:
-        """Where the first secret begins; what only stands for a secret is passed over."""
+        """Where the first secret begins; a placeholder for a secret is skipped."""
         if not any(hint in lowered for hint in self.hints):
             return None
         firsts = (self._first_of(pattern, text) for pattern in self.patterns)
@@ -87,7 +87,7 @@ def _tokens(what: str, patterns: Iterable[re.Pattern[str]], *hints: str) -> Dete
 
 
 def _is_whole(found: re.Match[str]) -> bool:
-    """Not in the middle of a longer word, as in base64 and the names of programs; nor the key in AWS' manuals."""
+    """False inside a longer word, as in base64 and names of programs, and for the key in AWS' manuals."""
     before = found.string[max(0, found.start() - 1) : found.start()]
     return not (before.isalnum() or before in ("_", "+")) and not found[0].endswith("EXAMPLE")
 

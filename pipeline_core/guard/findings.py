@@ -1,4 +1,4 @@
-"""What the guard objects to, in the terms in which it is shown and told apart. Judges nothing itself."""
+"""What the guard objects to, with its rule, place, message and remedy. Judges nothing itself."""
 
 from dataclasses import dataclass
 

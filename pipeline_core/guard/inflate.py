@@ -1,4 +1,4 @@
-"""Unpacks a gzip stream piece by piece, in bounded memory, and stops at the limits whatever the stream claims."""
+"""Unpacks a gzip stream piece by piece, in bounded memory, and stops at the limits, whatever the stream claims."""
 
 import zlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Unreadable(Exception):
 
 
 class Unpacked:
-    """The tar inside; counts what comes out and stops at the limits, whatever the archive claims."""
+    """The tar inside. It counts the bytes that come out and stops at the limits."""
 
     def __init__(self, content: bytes) -> None:
         self._content = memoryview(content)
@@ -50,7 +50,7 @@ class Unpacked:
         if not self._inflate.eof:
             raise Unreadable(GuardRule.BUNDLE_FORM, "is a gzip stream without an end")
         if self._inflate.unused_data or self._position < len(self._content):
-            raise Unreadable(GuardRule.BUNDLE_FORM, "holds more after the end of its gzip stream")
+            raise Unreadable(GuardRule.BUNDLE_FORM, "holds more data after the end of its gzip stream")
 
     def _more(self) -> bytes:
         while not self._inflate.eof:
@@ -63,7 +63,7 @@ class Unpacked:
             try:
                 found = self._inflate.decompress(source, CHUNK)
             except zlib.error as error:
-                raise Unreadable(GuardRule.BUNDLE_FORM, "is no gzip stream") from error
+                raise Unreadable(GuardRule.BUNDLE_FORM, "is not a gzip stream") from error
             self._total += len(found)
             if self._total > self._bound:
                 raise self._too_large()
@@ -76,4 +76,4 @@ class Unpacked:
             message = f"unpacks to more than {UNPACKED_LIMIT:,} bytes"
             return Unreadable(GuardRule.BUNDLE_UNPACKED_SIZE, message, "leave large files out")
         message = f"unpacks to more than {RATIO_LIMIT} times its size, as an archive bomb does"
-        return Unreadable(GuardRule.BUNDLE_RATIO, message, "leave out files that hold next to nothing")
+        return Unreadable(GuardRule.BUNDLE_RATIO, message, "leave out files of repeated bytes, such as zeros")

@@ -1,6 +1,6 @@
-"""The rules of the policy guard by their ids. They are stable: docs, filters in CI and people go by them.
+"""The rules of the policy guard by their ids. They are stable: docs, filters in CI and people use them.
 
-Judges nothing. docs/authoring.md has a row for each; a test holds the two together.
+Judges nothing. docs/authoring.md has a row for each, and a test checks that both agree.
 """
 
 from enum import StrEnum, unique
@@ -14,17 +14,17 @@ class GuardRule(StrEnum):
     BUNDLE_UNPACKED_SIZE = "bundle-unpacked-size"
     BUNDLE_RATIO = "bundle-ratio"  # unpacked to compressed, as an archive bomb has it
     BUNDLE_MEMBERS = "bundle-members"  # how many
-    BUNDLE_LINK = "bundle-link"  # symbolic and hard links, and other members that stand for something else
+    BUNDLE_LINK = "bundle-link"  # symbolic and hard links, and other members that are not the file itself
     BUNDLE_DEVICE = "bundle-device"  # devices and pipes
     BUNDLE_ABSOLUTE_NAME = "bundle-absolute-name"
     BUNDLE_OUTSIDE = "bundle-outside"  # `..`
-    BUNDLE_NAME = "bundle-name"  # too long, too deep, control characters, no UTF-8
+    BUNDLE_NAME = "bundle-name"  # too long, too deep, control characters, not UTF-8
     BUNDLE_DUPLICATE = "bundle-duplicate"  # a name twice, or a file that is a folder too
-    BUNDLE_FORM = "bundle-form"  # no plain tar.gz
+    BUNDLE_FORM = "bundle-form"  # not a plain tar.gz
     SECRET = "secret"  # noqa: S105 - a value in the form of a credential
     SECRET_NAME = "secret-name"  # noqa: S105 - a variable that is a secret by its name, with a value
     PATH_IN_BUNDLE = "path-in-bundle"  # a file that the definition names and the bundle lacks
-    DESTINATION = "destination"  # a place of the guest that no team writes
+    DESTINATION = "destination"  # a place of the guest that no team may write
     FLOATING_VERSION = "floating-version"  # a value of a team that names `latest` or a wildcard
     HTTP_URL = "http-url"  # an address without encryption in a value of a team
     WEBHOOK_ADDRESS = "webhook-address"  # a webhook to a machine's own address or an unnamed one

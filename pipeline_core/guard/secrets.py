@@ -1,7 +1,7 @@
-"""Finds values that look like secrets, by well-known forms of credentials. Never gives back what it found.
+"""Finds values that look like secrets, by well-known forms of credentials. Never returns what it found.
 
-Most forms are detect-secrets' own, by `detectors`; here stand those that it lacks or cannot search in bounded
-time. Forms with few false alarms are listed; what has no form is left to the hygiene check in the guest.
+Most forms are detect-secrets' own, by `detectors`. This module has those that it lacks or cannot search in bounded
+time. Only forms with few false alarms are listed. Secrets without a form are left to the hygiene check in the guest.
 """
 
 import re
@@ -13,9 +13,7 @@ from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
 
 OVERLAP = 1024  # characters of one chunk that are looked at again with the next; the longest form is shorter
-_REMEDY = (
-    "remove it and change it where it is valid; an image holds no secrets, machines get theirs at run time"
-)
+_REMEDY = "remove it and replace the secret where it is valid; an image holds no secrets, machines get them at run time"
 
 
 class Form(Protocol):
@@ -46,8 +44,8 @@ def _shape(what: str, hint: str, pattern: str) -> Shape:
     return Shape(what=what, hint=hint, pattern=re.compile(pattern, re.ASCII))
 
 
-# Every repetition is bounded, so that no text, however it is made, takes more than linear time; what comes before a
-# form is looked at after its first letters were found, which is several times as fast.
+# Every repetition is bounded, so that no text takes more than linear time. The characters before a form are checked
+# after its first letters were found, which is several times as fast.
 OWN_FORMS: tuple[Form, ...] = (
     _shape(
         "an encrypted private key",
@@ -71,7 +69,7 @@ OWN_FORMS: tuple[Form, ...] = (
         "eyj",
         r"eyJ(?<![A-Za-z0-9]eyJ)[A-Za-z0-9_-]{10,400}\.eyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{20}",
     ),
-    _shape(  # detect-secrets passes over passwords with signs like $ and !
+    _shape(  # detect-secrets skips passwords with signs like $ and !
         "an address with a password",
         "://",
         r"://(?<=[a-z0-9+]://)[A-Za-z0-9._%+-]{1,64}:(?![$<{*])[A-Za-z0-9._~%+-]{0,50}"
@@ -102,7 +100,7 @@ class FileScan:
 
     def look_at(self, chunk: bytes) -> Iterator[Finding]:
         """Findings of the next chunk; one per kind of secret."""
-        # Every byte is a character: the forms are ASCII, and the rest need not mean anything.
+        # Every byte becomes a character: the forms are ASCII, and the other characters do not matter.
         text = self._tail + chunk.decode("latin-1")
         lowered = text.lower()
         for form in self._forms:
@@ -130,5 +128,5 @@ def findings_in_texts(texts: Iterable[tuple[str, str]], forms: Sequence[Form]) -
 
 
 def is_secret_name(name: str) -> bool:
-    """True for names of variables that hold a secret by their very name, like `DB_PASSWORD`."""
+    """True for names of variables that hold a secret by their name, like `DB_PASSWORD`."""
     return _SECRET_NAME.search(name) is not None

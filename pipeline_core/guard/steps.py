@@ -1,6 +1,6 @@
-"""The guard over what a definition lets the guest do: its steps, and where it wants to be called.
+"""The guard for the steps that a definition runs in the guest, and for the addresses of its webhooks.
 
-Pure; the same at registration, in the command and in the builder, which has the steps of its job.
+Pure. Registration, the command and the builder (with the steps of its job) apply the same rules.
 """
 
 import re
@@ -19,7 +19,7 @@ _RANGE = re.compile(r"[*^~<>]|(?:^|\.)[xX](?:\.|$)|,", re.ASCII)
 _NAMED_LATEST = re.compile(r"[:@/_-]latest(?:$|[/@?&\s\"'.])", re.ASCII | re.IGNORECASE)
 _HTTP = re.compile(r"(?i)\bhttp://(?!localhost\b|127\.0\.0\.1\b|\[::1\])", re.ASCII)
 _PROXY_NAME = re.compile(r"(?:^|_)PROXY$", re.ASCII | re.IGNORECASE)
-# Not kept in an image, made anew for each machine, or the platform's own.
+# Folders that no image keeps, that each machine makes again, or that belong to the platform.
 _FORBIDDEN_FOLDERS = (
     "/dev",
     "/proc",
@@ -47,14 +47,14 @@ def check_steps(steps: Sequence[Provisioner], forms: Sequence[Form]) -> Iterator
 
 
 def check_webhooks(webhooks: Sequence[Webhook]) -> Iterator[Finding]:
-    """Findings in the addresses that are to be told of events: they are called from inside the network."""
+    """Findings in the addresses that events are sent to: they are called from inside the network."""
     for position, hook in enumerate(webhooks):
         host = (urlsplit(hook.url).hostname or "").rstrip(".")
         if _is_address(host) or "." not in host or host.endswith((".internal", ".local", ".localhost")):
             yield Finding(
                 rule=GuardRule.WEBHOOK_ADDRESS,
                 place=f"spec.notify[{position}].webhook",
-                message="leads to a machine by its number or by a name of the inner network",
+                message="names a machine by its IP address or by a name of the internal network",
                 remedy="give the full, public name of the receiver, like https://hooks.example.com/images",
             )
 
@@ -66,7 +66,7 @@ def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) ->
             rule=GuardRule.SECRET_NAME,
             place=place,
             message="has the name of a secret and a value",
-            remedy="remove it: what a build is told stays readable; machines get secrets at run time",
+            remedy="remove it: the values of a build stay readable; machines get secrets at run time",
         )
     is_version = _VERSION_NAME.search(name) is not None
     is_range = is_version and (catalog.is_floating(value) or _RANGE.search(value) is not None)
@@ -81,7 +81,7 @@ def _value_findings(place: str, name: str, value: str, forms: Sequence[Form]) ->
         yield Finding(
             rule=GuardRule.HTTP_URL,
             place=place,
-            message="holds an http address, whose answer anybody on the way can change",
+            message="holds an http address: anybody on the network path can change its answer",
             remedy="give the https address",
         )
 
@@ -91,7 +91,7 @@ def _destination_findings(place: str, destination: str) -> Iterator[Finding]:
     plain = "/" + "/".join(part for part in destination.split("/") if part not in ("", "."))
     folder = next((each for each in _FORBIDDEN_FOLDERS if f"{plain}/".startswith(f"{each}/")), None)
     if folder is not None:
-        message = f"lies below {folder}, which is not a team's to write"
+        message = f"lies below {folder}, which no team may write"
     elif _FORBIDDEN_FILES.fullmatch(plain):
         message = "is a file that each machine makes for itself, or that holds its accounts"
     else:
