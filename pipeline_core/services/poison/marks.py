@@ -24,11 +24,11 @@ class PoisonMarks:
     projection: Projection
 
     def show(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
-        """Mark the image and say so in its journal; None where it is not registered. Safe to repeat."""
+        """Mark the image and write it in its journal. None if the image is not registered. Safe to repeat."""
         return self._change(entry, lambda head: poison.mark(head, record))
 
     def hide(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
-        """Take the mark away and say why in the journal; None where the image is not registered."""
+        """Remove the mark and write the reason in the journal. None if the image is not registered."""
         return self._change(entry, lambda head: poison.unmark(head, record.key))
 
     def _change(self, entry: Entry, change: Callable[[ImageHead], ImageHead]) -> ImageHead | None:
@@ -41,7 +41,7 @@ class PoisonMarks:
     def _commit(self, head: Stored[ImageHead], changed: ImageHead, entry: Entry) -> ImageHead:
         with contextlib.suppress(
             AlreadyExists
-        ):  # this very entry, and with it the change, was written before
+        ):  # an earlier call wrote this same entry, and the change with it
             self.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
         self.projection.project(entry.image)
         return changed

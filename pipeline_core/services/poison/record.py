@@ -1,7 +1,7 @@
-"""A message that could not be handled: record it, mark what it was about, tell. Nothing disappears.
+"""Record a message that could not be handled, mark its image and build, and notify people. Nothing disappears.
 
-Whoever records may be killed between any two calls and is called again: of one delivery there is one record,
-one journal line and, but for a death right after it was sent, one notification.
+The host may kill a recording between any two calls, and calls it again. One delivery still gives one record,
+one journal line and one notification. Only a kill right after the notification was sent can send it twice.
 """
 
 import json
@@ -34,17 +34,18 @@ _MESSAGES: dict[str, type[messages.Message]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoisonRecorder:
-    """Records poisoned messages; people deal with them at `PoisonReview`."""
+    """Records poisoned messages. People close the records with `PoisonReview`."""
 
     store: PoisonStore
     marks: PoisonMarks
     effects: Effects
 
     def record(self, queue: str, text: str, *, message_id: str = "", put_at: datetime | None = None) -> None:
-        """Keep the message; mark the image and the build that it points at, and tell the image's owners.
+        """Keep the message, mark the image and the build that it points at, and notify the image's owners.
 
-        `message_id` and `put_at` (when it was put into the poison queue) stay the same however often the
-        message is given out; without them one that is given out twice is kept twice.
+        `message_id` and `put_at` (the time at which the message came into the poison queue) stay the same
+        however often the host gives out the message. Without them, a message that the host gives out twice is
+        recorded twice.
         """
         known = poison.delivery_nonce(queue, message_id) if message_id and put_at is not None else ""
         at = self.effects.clock.now() if put_at is None or not known else put_at.astimezone(UTC)
@@ -71,7 +72,7 @@ class PoisonRecorder:
             self._give_way(record, entry)
 
     def _give_way(self, record: PoisonRecord, entry: Entry | None) -> None:
-        """Somebody else wrote the record: where a person has closed it meanwhile, its mark goes again."""
+        """Another recorder wrote the record. If a person has closed it meanwhile, remove the mark again."""
         event = _CLOSED.get(self.store.get(record.key).value.state)
         if entry is not None and event is not None:
             now = self.effects.clock.now()
@@ -99,7 +100,7 @@ def _record_of(key: str, queue: str, text: str, at: datetime) -> PoisonRecord:
 
 
 def _entry_of(record: PoisonRecord, image: ImageName) -> Entry:
-    """The same entry whenever it is asked for, so that it is written once."""
+    """Every call gives the same entry, so that the entry is written once."""
     return Entry(
         key=entry_key(record.at, record.nonce),
         image=image,
@@ -109,7 +110,7 @@ def _entry_of(record: PoisonRecord, image: ImageName) -> Entry:
         build=record.build,
         detail=(
             f"a message of {record.queue} could not be handled; it is kept as {record.key}: "
-            "mend the cause, then requeue or dismiss it"
+            "repair the cause, then requeue or dismiss it"
         ),
     )
 
@@ -129,10 +130,10 @@ def _subject_of(text: str) -> tuple[ImageName | None, BuildId | None]:
 
 
 def _error_of(queue: str, text: str) -> str | None:
-    """What is wrong with the text itself; None where it is well-formed, and so its handler failed."""
+    """The problem in the text itself. None if the text is well-formed, because then its handler failed."""
     kind = _MESSAGES.get(queue)
     if kind is None:
-        return f"{queue} is no queue of ours"[:_ERROR_LIMIT]
+        return f"{queue} is not a queue of this factory"[:_ERROR_LIMIT]
     try:
         kind.from_wire(text)
     except (MalformedMessage, RecursionError, UnicodeError) as error:

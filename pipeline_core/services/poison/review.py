@@ -1,7 +1,7 @@
-"""What people do with poisoned messages: look at them, send them to their queue again, put them aside.
+"""People's actions on poisoned messages: look at them, send them to their queue again, put them aside.
 
-Sending again comes first and the record's end last: whoever is killed in between leaves an open record, and
-doing it again sends a second message, which every receiver takes as it takes any doubled one.
+Requeue sends the message first and closes the record last. A kill in between leaves an open record. A second
+requeue then sends a second message, and every receiver handles a doubled message safely.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ PAGE_LIMIT = 100  # records a page holds at most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoisonReview:
-    """SecOps and readers see every record, a team those of its own images; a team closes its own only."""
+    """SecOps and readers see every record. A team sees the records of its own images, and closes only those."""
 
     records: Records
     marks: PoisonMarks
@@ -39,7 +39,7 @@ class PoisonReview:
         after: str = "",
         limit: int = PAGE_LIMIT,
     ) -> PoisonPage:
-        """A page of records, newest first; it may hold fewer than `limit` where some are not to be seen."""
+        """A page of records, newest first. It holds fewer than `limit` if the caller may not see some of them."""
         page = self.records.poison.page(after=after, limit=min(limit, PAGE_LIMIT))
         teams: dict[ImageName, TeamName | None] = {}
         seen = []
@@ -53,21 +53,21 @@ class PoisonReview:
     def requeue(self, key: str, principal: Principal) -> PoisonRecord:
         """Send the exact text to its queue again.
 
-        Raises NotFound, PermanentError (PERMISSION) for a foreign team, AlreadyExists where it was closed
-        before, and PermanentError (POLICY) where the text is not kept whole.
+        Raises NotFound, and PermanentError (PERMISSION) for another team's record. Raises AlreadyExists if the
+        record was closed before, and PermanentError (POLICY) if the record does not hold the whole text.
         """
         stored = self._open_record(key, principal)
         record = stored.value
         if not record.is_whole or record.queue not in QUEUES:
             raise PermanentError(
                 ErrorClass.POLICY,
-                f"{key} cannot be sent again: its text was cut or was no text; dismiss it, the sweep repairs",
+                f"{key} cannot be sent again: its text was cut or is not text; dismiss it, the sweep repairs",
             )
         self.queues.send(record.queue, record.text)
         return self._close(stored, PoisonState.REQUEUED, Event.REQUEUED, principal)
 
     def dismiss(self, key: str, principal: Principal) -> None:
-        """Put a message aside; dismissing it twice is dismissing it once. Raises as `requeue`."""
+        """Put a message aside. A second dismissal changes nothing. Raises as `requeue`."""
         stored = self._record(key, principal)
         if stored.value.state is PoisonState.DISMISSED:
             return
@@ -88,7 +88,7 @@ class PoisonReview:
             self.records.poison.replace(closed, etag=stored.etag)
         except StaleWrite as error:
             _demand_open(self.records.poison.get(record.key).value)
-            raise AlreadyExists(f"{record.key} is being changed by somebody else: look again") from error
+            raise AlreadyExists(f"{record.key} is being changed by another request: look again") from error
         self.effects.logs.note(
             "poison-closed",
             record=record.key,
@@ -109,13 +109,13 @@ class PoisonReview:
         if access.is_admin(principal.roles) or self._is_theirs(stored.value, principal, {}):
             return stored
         raise PermanentError(
-            ErrorClass.PERMISSION, f"{key} is about no image of yours: its team and SecOps deal with it"
+            ErrorClass.PERMISSION, f"{key} is not about an image of your team: its team and SecOps close it"
         )
 
     def _is_theirs(
         self, record: PoisonRecord, principal: Principal, teams: dict[ImageName, TeamName | None]
     ) -> bool:
-        """By the team that owns the image now; `teams` keeps what a page has looked up."""
+        """True if the caller's team owns the image now. `teams` keeps the teams that a page has looked up."""
         if record.image is None:
             return False
         if record.image not in teams:

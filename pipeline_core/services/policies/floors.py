@@ -1,6 +1,6 @@
-"""Hold definitions and images against the policy: problems at registration, a condition of what is registered.
+"""Compare definitions and images with the policy: problems at registration, a condition of registered images.
 
-Nothing of an image is rewritten when the policy changes: what lies below is derived whenever it is looked at.
+A new policy rewrites no record of an image. Whether an image is below the policy is derived at each look.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,13 @@ from pipeline_core.wire.problems import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRules:
-    """Cost beyond the policy's row: the heads above an image, only where the policy has floors for bases."""
+    """Cost beyond the policy's row: the heads above an image, and these only if the policy has floors for bases."""
 
     policies: Policies
     effects: Effects
 
     def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
-        """Everything of a definition that is below the floor of the base that it would descend from."""
+        """Everything in a definition that is below the floor of its base, the root of its lineage."""
         origin = definition.origin
         root = definition.name
         if policy.bases and not isinstance(origin, MarketplaceSource):
@@ -48,7 +48,7 @@ class PolicyRules:
     def find_condition(
         self, head: ImageHead, policy: Policy, known: Mapping[ImageName, ImageHead], now: datetime
     ) -> Condition | None:
-        """BelowFloor where the image, as registered or as live, is below the policy; heads in `known` save reads."""
+        """BelowFloor if the image, as registered or as live, is below the policy. Heads in `known` save reads."""
         if policy.revision == 0:
             return None
         registration = head.registration
@@ -70,7 +70,10 @@ class PolicyRules:
         return conditions.below_floor(found, policy, now)
 
     def _promises(self, registration: Registration) -> Promises:
-        """A registration of an older release keeps none, nor does one with very many waivers."""
+        """The promises that the registration keeps, else those of its definition.
+
+        The registration of an older release keeps none, nor does one with very many waivers.
+        """
         if registration.promises is not None:
             return registration.promises
         return floors.promises_of(self.effects.documents.definition(registration.definition))

@@ -1,7 +1,7 @@
-"""SecOps' policy: which version is in force, what it demands of an image, and putting a new one in force.
+"""SecOps' policy: which version is in force, what it demands of an image, and how a new version comes in force.
 
-What is judged, is judged by the policy in force at that moment: a gate and a registration read the row each
-time; only the parsed document is kept, under the digest that it cannot change.
+Every decision uses the policy that is in force at that moment: a gate and a registration read the row each
+time. Only the parsed document is cached. It is cached under its digest, so it cannot change.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ HISTORY_LIMIT = 200  # versions a page holds at most
 
 
 class PolicyLost(TransientError):
-    """There was a policy, and no table knows which."""
+    """A policy was in force, and no table says which one."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class PolicyLost(TransientError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyShown:
-    """One version with its document; `unregistered` are bases of it that no image has the name of (yet)."""
+    """One version with its document. `unregistered` lists bases of it whose names no image has (yet)."""
 
     version: PolicyVersion
     document: Mapping[str, object]
@@ -61,7 +61,7 @@ class PolicyShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """Reads and changes the policy. One point read tells what is in force."""
+    """Reads and changes the policy. One point read finds the policy in force."""
 
     records: Records
     blobs: Blobs
@@ -69,42 +69,46 @@ class Policies:
     _parsed: dict[Digest, Policy] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def current(self) -> Policy:
-        """The policy in force, for who judges by it: OPEN where none was ever put in force.
+        """The policy in force, for a caller that judges by it. OPEN if no policy was ever put in force.
 
-        Raises PolicyLost where there was one and its record is lost: without it nothing is let through.
+        Raises PolicyLost if a policy was in force and its record is lost: without the policy, nothing passes.
         """
         found = self._row().value
         return OPEN if found.revision == OPEN.revision else self._policy(found)
 
     def demand(self) -> Policy:
-        """As `current`, for who acts for a person: raises PermanentError (CONFLICT) that says what to do."""
+        """As `current`, for a caller that acts for a person. Raises PermanentError (CONFLICT) with the remedy."""
         try:
             return self.current()
         except PolicyLost as error:
             raise PermanentError(ErrorClass.CONFLICT, str(error)) from error
 
     def seen(self) -> Policy:
-        """The policy in force, for who only shows what it means; cheaper where there is none."""
+        """The policy in force, for a caller that only shows its meaning. Cheaper if there is no policy."""
         stored = self.records.policies.find_current()
         return OPEN if stored is None else self._policy(stored.value)
 
     def floor_of(self, image: ImageName) -> ComplianceFloor:
         """The compliance floor in force for a registered image, by the root of its lineage.
 
-        One point read, and where the policy has floors for bases, one per level above the image.
+        It costs one point read. If the policy has floors for bases, it also costs one read per level above the
+        image.
         """
         policy = self.current()
         return policy.floor(self.root_of(image, {}) if policy.bases else image)
 
     def find_floor(self, root: ImageName) -> ComplianceFloor | None:
-        """The floor in force under all that descends from `root`; None where it is lost: for who judges nothing."""
+        """The floor in force for all descendants of `root`. None if the policy is lost.
+
+        This is for a caller that judges nothing.
+        """
         try:
             return self.current().floor(root)
         except PolicyLost:
             return None
 
     def root_of(self, image: ImageName, known: Mapping[ImageName, ImageHead]) -> ImageName:
-        """The last ancestor that is registered; heads in `known` are not read."""
+        """The last ancestor that is registered. Heads in `known` are not read again."""
 
         def parent_of(here: ImageName) -> ImageName | None:
             head = known.get(here)
@@ -124,9 +128,9 @@ class Policies:
         expected: str | None,
         create_only: bool,
     ) -> PolicyShown:
-        """Put a document in force over the version that the caller has seen; the same again changes nothing.
+        """Put a document in force over the version that the caller has seen. The same document again changes nothing.
 
-        `expected` is the ETag of that version; `create_only` demands that there is none. Raises InvalidDocument
+        `expected` is the ETag of that version. `create_only` demands that there is none. Raises InvalidDocument
         with every problem, PermanentError (PERMISSION), NotFound, StaleWrite, AlreadyExists.
         """
         access.demand_admin(principal.roles, "changes the policy")
@@ -157,9 +161,9 @@ class Policies:
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 
     def shown(self, revision: int | None = None) -> PolicyShown:
-        """A version with its document, the one in force where none is named; raises NotFound.
+        """A version with its document. Without a revision it is the version in force. Raises NotFound.
 
-        One that is lost is not told as none: PermanentError (CONFLICT).
+        A lost policy is not reported as "no policy": it raises PermanentError (CONFLICT).
         """
         if revision is None:
             self.demand()
@@ -177,13 +181,13 @@ class Policies:
         return PolicyShown(version=version, document=self._document(version.digest))
 
     def versions(self, *, before: int | None = None, limit: int) -> tuple[PolicyVersion, ...]:
-        """What was put in force, by whom and when, the newest first, below the revision `before`."""
+        """The versions that were in force, with person and time, the newest first, below the revision `before`."""
         return tuple(self.records.policies.list(before=before, limit=min(limit, HISTORY_LIMIT)))
 
     def recover(self) -> bool:
-        """Put a lost policy back as the recovery log tells it; False where there is one, or never was.
+        """Put a lost policy back from the recovery log. False if there is a policy, or there never was one.
 
-        Raises PermanentError where the recovery log cannot be read: an older policy may not stand in for it.
+        Raises PermanentError if the recovery log cannot be read: an older policy must not take its place.
         """
         if self.records.policies.find_current() is not None:
             return False
@@ -196,7 +200,10 @@ class Policies:
         return self.records.policies.recover(told)
 
     def _row(self) -> Stored[PolicyVersion]:
-        """The row in force. Who finds none asks the recovery log, once in a factory's life, and notes the answer."""
+        """The row in force.
+
+        Without a row, it asks the recovery log, once in a factory's life, and notes the answer.
+        """
 
         def demand(row: Stored[PolicyVersion] | None) -> Stored[PolicyVersion]:
             if row is not None:
@@ -222,11 +229,13 @@ class Policies:
     def _document(self, digest: Digest) -> Mapping[str, object]:
         content = self.blobs.read(_CONTAINER, _name(digest), limit=_BLOB_LIMIT)
         if image_yaml.digest_of(content) != digest:
-            raise PermanentError(ErrorClass.POLICY, f"policy {digest} has another content than its name")
+            raise PermanentError(
+                ErrorClass.POLICY, f"policy {digest} has content that does not match its name"
+            )
         return wire.read_policy_blob(content)
 
     def _look_at_bases(self, policy: Policy) -> tuple[list[Problem], tuple[ImageName, ...]]:
-        """A floor under an image that has a parent would never be asked for."""
+        """A floor for an image that has a parent would never be used, so it is a problem."""
         problems: list[Problem] = []
         unregistered: list[ImageName] = []
         for base in sorted(policy.bases):
@@ -237,15 +246,15 @@ class Policies:
                 problems.append(
                     Problem(
                         path=path_of(("spec", "bases", str(base))),
-                        message=f"is no base: it is built from {stored.value.registration.parent}",
-                        remedy="name the root of its lineage; the floor holds for all that descends from it",
+                        message=f"is not a base: it is built from {stored.value.registration.parent}",
+                        remedy="name the root of its lineage; the floor holds for all its descendants",
                     )
                 )
         return problems, tuple(unregistered)
 
 
 def etag_of(version: PolicyVersion) -> str:
-    """What `If-Match` has to name."""
+    """The ETag that `If-Match` must name."""
     return str(version.revision)
 
 

@@ -1,6 +1,7 @@
-"""Raise an alarm, once, for each live version that nothing signed vouches for; where told to, take it out of `latest`.
+"""Raise an alarm, once, for each live version without signed proof.
 
-It deletes nothing, and judges nothing that it cannot look up: a key vault that is down makes no version unproven.
+If the setting says so, it also takes the version out of `latest`. It deletes nothing. It judges nothing that it
+cannot look up: a key vault that is down makes no version unproven.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state.unproven import UnprovenStore
 
-_DEPTH = 5  # versions of one image that one look reads on its way down to a proven one
+_DEPTH = 5  # versions of one image that one look reads at most, until it finds a proven one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """`excludes` is the setting FACTORY_UNPROVEN: take what is not proven out of `latest`, beside the alarm."""
+    """`excludes` is the setting FACTORY_UNPROVEN: also take unproven versions out of `latest`, beside the alarm."""
 
     store: UnprovenStore
     galleries: Galleries
@@ -29,7 +30,7 @@ class Unproven:
     excludes: bool
 
     def check(self, live: GalleryImageVersion) -> bool:
-        """True where the version is proven; one read of a blob, and for one that is not, one of its row."""
+        """True if the version is proven. Costs one read of a blob, and for an unproven version one read of its row."""
         try:
             self.provenance.examine(live)
         except NotProven as error:
@@ -38,10 +39,11 @@ class Unproven:
         return True
 
     def look(self, listed: Sequence[GalleryImageVersion]) -> None:
-        """Find what an event that was lost would have told, in a list that was read anyway.
+        """Find the versions of which an event was lost, in a list that was read anyway.
 
-        What carries no provenance at all is seen in the list itself; of the others the one that `latest` gives is
-        read, and those below it until one is proven: one read for each image where all is well.
+        A version without any provenance is found in the list itself. Of the others, it reads the version that
+        `latest` gives, then those below it until one is proven. It costs one read for each image if all is
+        well.
         """
         here = [each for each in listed if each.state is not VersionState.DELETING]
         bare = [each for each in here if not proofs.provenance_of(each.tags)]

@@ -1,4 +1,4 @@
-"""Azure says that a gallery version was written or deleted: a second signal, and an alarm for what is not ours."""
+"""Azure reports a written or deleted gallery version: a second signal, and an alarm for versions that are not ours."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _VERSION_ID = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryEvents:
-    """Reads the world again: an event's content decides nothing."""
+    """Reads the current state again. The content of an event decides nothing."""
 
     images: ImageStore
     galleries: Galleries
@@ -31,7 +31,7 @@ class GalleryEvents:
     deployment: Deployment
 
     def observe(self, resource_id: str, operation: str) -> None:
-        """Look at the image of a live gallery version; other resources are named no-ops."""
+        """Look at the image of a live gallery version. Other resources are named no-ops."""
         found = _VERSION_ID.fullmatch(resource_id)
         if found is None:
             self.effects.logs.note(
@@ -60,9 +60,9 @@ class GalleryEvents:
         self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
 
     def _check_turn(self, live: GalleryImageVersion) -> None:
-        """Take a version out of `latest` that is above the current one, unless its build is about to end.
+        """Take a version that is above the current one out of `latest`, if its build has ended.
 
-        A handler that was slow, and then died, may have let it in after the image had gone back.
+        A slow handler that died may have put the version into `latest` after the image had gone back.
         """
         identity = find_build_id(live.tags)
         head = self.images.find_head(live.image)

@@ -1,6 +1,6 @@
-"""Show a consumer what vouches for a live version: its tags as the gallery has them, the envelope, the public keys.
+"""Show a consumer the proof of a live version: its tags as the gallery has them, the envelope, the public keys.
 
-It answers for nothing: whoever asks verifies what is shown.
+It guarantees nothing: the consumer verifies the proof.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from pipeline_core.wire.provenance import Envelope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionProof:
-    """`envelope` is None where none is stored, or what is stored is none."""
+    """`envelope` is None if no envelope is stored, or if the stored blob is not an envelope."""
 
     image: str
     version: str
@@ -43,7 +43,7 @@ class Proofs:
     deployment: Deployment
 
     def show(self, image: ImageName, version: GalleryVersion) -> VersionProof:
-        """What is known of a version in the image's live gallery; raises NotFound."""
+        """Everything that is known of a version in the image's live gallery. Raises NotFound."""
         gallery = self.images.get_head(image).value.registration.gallery
         live = self.galleries.find_version(gallery, image, version)
         if live is None:
@@ -61,7 +61,7 @@ class Proofs:
         )
 
     def public_keys(self) -> Sequence[PublicKey]:
-        """Every key whose signatures this factory believes."""
+        """Every key whose signatures this factory trusts."""
         return self.signer.trusted_keys()
 
     def _envelope(self, named: str) -> Envelope | None:

@@ -1,7 +1,8 @@
-"""Vouch for a version: store a signed statement about it by its digest, and hold versions against theirs.
+"""Sign a statement about a version, store it by its digest, and compare versions with their statements.
 
-Belief needs all of it: a signature by a key that the key's keeper trusts, and a statement about this very version.
-What cannot be looked up (a key vault that refuses, a store that is down) is unknown, and raises its own error.
+A version is proven only by both: a signature by a key that the keeper of the keys trusts, and a statement about
+this very version. If something cannot be looked up (the key vault refuses, the store is down), the answer is
+unknown, and the call raises that error.
 """
 
 import contextlib
@@ -37,7 +38,7 @@ _CONTAINER = "provenance"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Writes two blobs per build; one read, and keys that are at most minutes old, tell whether a version is ours."""
+    """Writes two blobs per build. Whether a version is ours costs one read, with keys that are at most minutes old."""
 
     blobs: Blobs
     images: ImageStore
@@ -45,9 +46,9 @@ class Provenance:
     deployment: Deployment
 
     def store(self, build: Build, verdicts: tuple[Verdict, ...], report: BuildReport) -> Digest:
-        """The digest of the signed statement about this build's version; the same build gives the same one.
+        """The digest of the signed statement about this build's version. The same build gives the same digest.
 
-        Whoever is killed in between signs again; the first signature is the one that is kept.
+        After a kill in between, the next call signs again. The first signature is the one that stays.
         """
         content = statements.render(build, verdicts, report, self._statement_facts(build))
         if len(content) > wire.STATEMENT_LIMIT:
@@ -64,21 +65,24 @@ class Provenance:
         return digest
 
     def demand(self, build: Build) -> None:
-        """Raise NotProven unless the signed statement about a build is there, holds, and says that it passed."""
+        """Raise NotProven unless a build is proven.
+
+        The signed statement must be stored, must be valid, and must say that the build passed.
+        """
         if build.provenance is None or build.version is None:
-            raise NotProven(f"build {build.id} has nothing proven to publish")
+            raise NotProven(f"build {build.id} has no proven version to publish")
         tags = {**proofs.tags_of(build), attempts.PROVENANCE_TAG: str(build.provenance)}
         subject = statements.version_id(self.deployment, build.gallery, build.image, build.version)
         self._compare(VersionInGallery(subject=subject, tags=tags), f"build {build.id} is not published")
 
     def examine(self, live: GalleryImageVersion) -> Proof:
-        """The proof of a version as the gallery shows it; raises NotProven with everything that does not hold."""
+        """The proof of a version as the gallery shows it. Raises NotProven with every doubt."""
         subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
         about = f"{live.image}@{live.version} in {live.gallery} is not proven"
         return self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
 
     def find_envelope(self, digest: Digest) -> bytes | None:
-        """The envelope of a statement as it is stored, or None; raises NotProven where it is too large."""
+        """The envelope of a statement as it is stored, or None. Raises NotProven if it is too large."""
         try:
             return self.blobs.read(_CONTAINER, _envelope(digest), limit=wire.ENVELOPE_LIMIT)
         except NotFound:
@@ -89,10 +93,10 @@ class Provenance:
             raise NotProven(f"the envelope of {digest} is too large: {error}") from error
 
     def stored_at(self, digest: Digest) -> datetime:
-        """When a statement was signed, shortly before its version was published; raises NotProven."""
+        """The time at which a statement was signed, shortly before its version was published. Raises NotProven."""
         facts = self.blobs.find_facts(_CONTAINER, _envelope(digest))
         if facts is None:
-            raise NotProven(f"the envelope of {digest} is gone")
+            raise NotProven(f"the envelope of {digest} is not stored any more")
         return facts.changed_at
 
     def _compare(self, tagged_version: VersionInGallery, about: str) -> Proof:
@@ -106,13 +110,13 @@ class Provenance:
         return proof
 
     def _read(self, named: str) -> Proof:
-        """What a signed statement says; raises NotProven and MalformedMessage."""
+        """The content of a signed statement. Raises NotProven and MalformedMessage."""
         if not named:
             raise NotProven("it names no provenance of this factory")
         try:
             digest = Digest(named)
         except InvalidValue as error:
-            raise NotProven(f"its provenance is no digest: {error}") from error
+            raise NotProven(f"its provenance is not a digest: {error}") from error
         content = self.find_envelope(digest)
         if content is None:
             raise NotProven(self._why_unsigned(digest))
@@ -128,7 +132,7 @@ class Provenance:
 
     def _statement_facts(self, build: Build) -> StatementFacts:
         if build.version is None:
-            raise NotProven(f"build {build.id} has no version to vouch for")
+            raise NotProven(f"build {build.id} has no version to sign a statement about")
         origin = build.inputs.origin
         parent = ""
         if isinstance(origin, ParentVersion):
@@ -142,13 +146,13 @@ class Provenance:
         )
 
     def _gallery_of(self, parent: ParentVersion) -> GalleryName:
-        """Where there is one live gallery only, no record has to be read."""
+        """If there is only one live gallery, no record must be read."""
         if len(self.deployment.live) == 1:
             return self.deployment.live[0]
         return self.images.get_head(parent.image).value.registration.gallery
 
     def _built(self, build: Build) -> tuple[ReportedEvidence, ...]:
-        """What the build stage kept, as the report that was accepted lists it."""
+        """The files that the build stage kept, as the accepted report lists them."""
         folder = attempts.folder(build.id, "build", build.build_attempt)
         try:
             content = self.blobs.read("builds", f"{folder}/{attempts.REPORT}", limit=REPORT_LIMIT)

@@ -1,6 +1,7 @@
-"""Write down what a version was made from, by whom and on what evidence: an in-toto statement, SLSA provenance v1.
+"""Write the statement about a version, its inputs, its builder and its evidence: in-toto, SLSA provenance v1.
 
-The same build gives the same bytes: nothing of the moment enters. It reads nothing, and signs nothing.
+The same build gives the same bytes: nothing in the statement depends on the current moment. This module reads
+nothing, and signs nothing.
 """
 
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ _Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFacts:
-    """What a build's own row does not tell: resource ids of the version and its parent, and the other report.
+    """Facts that the build's own row lacks: resource ids of the version and its parent, and the other report.
 
-    `parent` is empty for a root. `built` is what the build stage kept; its files lie beside `verified`'s.
+    `parent` is empty for a root. `built` lists the files that the build stage kept. They lie beside the files
+    of `verified`.
     """
 
     subject: str
@@ -100,7 +102,7 @@ def _definition(build: Build, facts: StatementFacts) -> _Json:
 
 
 def _origin(build: Build, facts: StatementFacts) -> _Json:
-    """The exact parent, or the exact version of the Marketplace, which tells no digest of it."""
+    """The exact parent, or the exact version of the Marketplace, which gives no digest of it."""
     origin = build.inputs.origin
     if isinstance(origin, ParentVersion):
         return {"name": str(origin), "uri": facts.parent}
@@ -130,7 +132,7 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
 
 
 def _files(build: Build, verified: BuildReport, facts: StatementFacts) -> list[_Json]:
-    """Every file that is kept of the attempts that counted, by its digest."""
+    """Every kept file of the attempts that counted, by its digest."""
     stages = (
         (attempts.folder(build.id, "build", build.build_attempt), facts.built),
         (attempts.folder(build.id, verified.stage, verified.attempt), verified.evidence),

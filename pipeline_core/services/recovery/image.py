@@ -1,6 +1,7 @@
-"""Restore one image's records: head, claims and indexes. Inserts what is absent; what is there stays as it is.
+"""Restore one image's records: head, claims and indexes.
 
-The head is written last: an image whose head is there is whole, and one whose head is not is looked at again.
+It inserts missing records, and keeps existing ones as they are. The head is written last. An image with a head is
+complete. An image without a head is restored again.
 """
 
 from collections.abc import Sequence
@@ -40,17 +41,17 @@ from pipeline_core.state.sources import FollowedSource
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.recovery_log import ImageEntry
 
-_WRITES = 90  # of one transaction, which may have 100
+_WRITES = 90  # in one transaction, which may have 100
 
 
 @unique
 class RecoveryOutcome(Enum):
-    """What became of one image."""
+    """The result for one image."""
 
     RESTORED = "restored"  # its head is written
     KEPT = "kept"  # its head was there; indexes that lacked it have it now
     DELETED = "deleted"  # it was deleted before: only its last version and revision are kept
-    UNKNOWN = "unknown"  # nothing tells that it was ever registered
+    UNKNOWN = "unknown"  # no record, log or gallery shows that it was ever registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +67,16 @@ class ImageRecovery:
     deployment: Deployment
 
     def in_galleries(self) -> frozenset[ImageName]:
-        """Every image that a live gallery knows; one list call per gallery."""
+        """Every image that a live gallery knows. Costs one list call per gallery."""
         return frozenset(
             name for gallery in self.deployment.live for name in self.galleries.list_images(gallery)
         )
 
     def recover(self, name: ImageName, principal: Principal) -> RecoveryOutcome:
-        """Raises PermanentError where what outlived the records does not tell them, and TransientError."""
+        """Restore the image. Raises TransientError.
+
+        Raises PermanentError if the remaining galleries and blobs do not give the lost records.
+        """
         known = self.records.images.find_head(name)
         if known is not None:
             self._index(known.value)
@@ -95,7 +99,7 @@ class ImageRecovery:
         return RecoveryOutcome.RESTORED
 
     def _placement(self, name: ImageName, entry: ImageEntry | None) -> GalleryName | None:
-        """The live gallery of the recovery log; without one, the first that holds versions of ours."""
+        """The live gallery of the recovery log. Without an entry, the first gallery that holds versions of ours."""
         if entry is not None and entry.gallery is not None:
             return GalleryName(entry.gallery)
         for gallery in self.deployment.live:
@@ -114,11 +118,11 @@ class ImageRecovery:
     ) -> None:
         digest = found.definition if entry is None else Digest(entry.definition or "")
         if digest is None:
-            raise NotFound(f"nothing tells the definition of {name}")
+            raise NotFound(f"neither the recovery log nor a gallery names the definition of {name}")
         definition = self.effects.documents.definition(digest)
         if definition.name != name:
             raise PermanentError(
-                ErrorClass.POLICY, f"definition {digest} is {definition.name}'s, not {name}'s"
+                ErrorClass.POLICY, f"definition {digest} belongs to {definition.name}, not to {name}"
             )
         told = None if entry is None else entry.current
         live = [_as_told(each, entry) for each in found.live]
@@ -158,7 +162,7 @@ class ImageRecovery:
             )
         except AlreadyExists as error:
             raise TransientError(
-                ErrorClass.CONFLICT, f"{head.name} is being restored by somebody else: look again"
+                ErrorClass.CONFLICT, f"{head.name} is being restored by another request: look again"
             ) from error
 
     def _recover_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:
@@ -192,7 +196,10 @@ class ImageRecovery:
         return [found.version for found in self.galleries.list_versions(self.deployment.quarantine, name)]
 
     def _follow(self, head: ImageHead, live: Sequence[LiveVersion]) -> None:
-        """The source as new as what was ever built of it: a withdrawn version does not make an image stale."""
+        """Follow the source, with the newest version that was ever built of it.
+
+        Otherwise a withdrawn version would make an image stale.
+        """
         source = head.registration.origin
         if not isinstance(source, MarketplaceSource):
             return
@@ -225,7 +232,7 @@ class ImageRecovery:
             self.records.index.add_child(origin.image, head.name)
 
     def _index_build(self, head: ImageHead) -> None:
-        """A build whose records remained, where the index's did not."""
+        """Index a build whose records remained while its index rows were lost."""
         stored = None if head.active is None else self.records.images.find_build(head.active.build)
         if stored is None:
             return
@@ -236,7 +243,7 @@ class ImageRecovery:
 
 
 def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
-    """With the lane and the moment of the recovery log, where it tells of this very version."""
+    """The version with the lane and the time of the recovery log, if the log's entry is about this very version."""
     told = None if entry is None else entry.current
     if told is None or told.version != str(each.version):
         return each
@@ -245,7 +252,7 @@ def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
 
 
 def _demand_belief(name: ImageName, current: PublishedVersion | None, found: Found) -> None:
-    """A version that is not believed may be the current one: an older one in its place would be rebuilt."""
+    """A doubted version may be the current one. An older version in its place would cause a needless rebuild."""
     for version, why in found.doubted.items():
         if current is None or version > current.version:
             raise PermanentError(
@@ -254,7 +261,10 @@ def _demand_belief(name: ImageName, current: PublishedVersion | None, found: Fou
 
 
 def _request_of(entry: ImageEntry | None, current: PublishedVersion | None) -> RebuildRequest | None:
-    """The newest request: the one that the current version answers, where the recovery log lags behind it."""
+    """The newest request.
+
+    If the recovery log lags behind the current version, this is the request that the version answers.
+    """
     told = None if entry is None or entry.request is None else entry.request.to_domain()
     is_told = (
         entry is not None

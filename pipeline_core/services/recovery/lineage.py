@@ -1,6 +1,6 @@
-"""Restore what needs all heads of the fleet: chains of descendants, and claims on what was being built.
+"""Restore records that need all heads of the fleet: chains of descendants, and claims on unfinished builds.
 
-It is to run before the platform steps are there again: until then nobody claims anything.
+It must run before the platform steps are back: until then nothing else claims an input.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class LineageRecovery:
     lost_builds: LostBuilds
 
     def read(self, platform: Platform | None) -> RecoveredFleet:
-        """The fleet, under the platform that is about to be in force."""
+        """Read the fleet, under the platform that is about to be in force."""
         heads = {head.name: head for head in self.records.index.heads()}
         lineage = lineage_of({name: head.registration.parent for name, head in heads.items()})
         heights: dict[ImageName, int] = {}
@@ -54,7 +54,7 @@ class LineageRecovery:
         )
 
     def recover(self, name: ImageName, fleet: RecoveredFleet) -> None:
-        """Raises TransientError where somebody else writes the image at the same moment."""
+        """Restore one image. Raises TransientError if another writer changes the image at the same moment."""
         stored = self.records.images.find_head(name)
         if stored is None or name not in fleet.heights:
             return
@@ -69,7 +69,7 @@ class LineageRecovery:
         self.effects.projection.project(name)
 
     def _claim(self, head: ImageHead, fleet: RecoveredFleet, now: datetime) -> None:
-        """What a stale image is to be built from may have been tried already."""
+        """The input that a stale image needs may have been tried already."""
         period = fingerprints.refresh_period(fleet.roots[head.name], now, head.registration.max_age)
         due = replace(head, period=max(head.period, period))
         staleness = detect_staleness(head.name, replace(fleet.world, heads={**fleet.heads, head.name: due}))

@@ -1,7 +1,7 @@
-"""What the live versions of an image were built from: told by their tags, vouched for by signed provenance.
+"""The inputs of an image's live versions: read from their tags, and proven by signed provenance.
 
-A version that nothing signed vouches for, or whose inputs do not give the fingerprint that it carries, is not
-believed; it counts as a number only.
+A version is not believed without signed provenance, or if its inputs do not give the fingerprint that it
+carries. It then counts only as a number.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from pipeline_core.services.provenance.provenance import Provenance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a gallery holds of one image: `live` is believed, `doubted` says of the others why not."""
+    """The versions of one image in a gallery: `live` is believed, `doubted` gives the reason for each other version."""
 
     numbers: tuple[GalleryVersion, ...]
     live: tuple[LiveVersion, ...]
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveVersions:
-    """Reads galleries, definitions and provenance; one list call per image and two reads per version."""
+    """Reads galleries, definitions and provenance. Costs one list call per image and two reads per version."""
 
     galleries: Galleries
     documents: Documents
@@ -47,7 +47,7 @@ class LiveVersions:
         doubted: dict[GalleryVersion, str] = {}
         definition: Digest | None = None
         for found in sorted(listed, key=lambda each: each.version):
-            # What still replicates, failed, or is being deleted was never current, or is no more.
+            # A version that replicates or failed was never current. One that is being deleted is not current now.
             if found.state is not VersionState.READY or not found.tags.get(attempts.PROVENANCE_TAG):
                 continue
             try:
@@ -102,7 +102,7 @@ class LiveVersions:
 
 
 def _origin(definition: ImageDefinition, text: str) -> OriginVersion:
-    """The exact origin; which source or parent it is of is the definition's to say."""
+    """The exact origin. The definition says to which source or parent it belongs."""
     origin = definition.origin
     if isinstance(origin, MarketplaceSource):
         version = MarketplaceVersion.parse(text.rpartition(":")[2])
@@ -112,5 +112,5 @@ def _origin(definition: ImageDefinition, text: str) -> OriginVersion:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise PermanentError(ErrorClass.POLICY, f"{text[:40]!r} is no refresh period")
+        raise PermanentError(ErrorClass.POLICY, f"{text[:40]!r} is not a refresh period")
     return int(text)

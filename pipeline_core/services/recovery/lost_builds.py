@@ -1,7 +1,7 @@
-"""What the blobs tell of builds whose records are gone: that they were, and whether they failed for good.
+"""What the blobs show of builds whose records are lost: that they ran, and whether they failed for good.
 
-A build of the same input must not take the id of a lost one: its reports and its container would be taken for
-the new one's.
+A build of the same input must not take the id of a lost build. Otherwise the reports and the container of the
+lost build would be taken for those of the new one.
 """
 
 import re
@@ -30,13 +30,13 @@ class LostBuilds:
     blobs: Blobs
 
     def are_there(self, image: ImageName) -> bool:
-        """True where any build of the image ever created a container."""
+        """True if any build of the image ever created a container."""
         return bool(self.blobs.list("builds", f"{image}.", limit=1))
 
     def claim(self, image: ImageName, fingerprint: Fingerprint, definition: ImageDefinition) -> Claim | None:
-        """The claim on an input that was tried, or None where it never was.
+        """The claim on an input that was tried, or None if it never was.
 
-        It is blocked where its last report says so; else it may be built again, under a new id.
+        The claim is blocked if its last report says so. Otherwise the input may be built again, under a new id.
         """
         found = self.blobs.list("builds", f"{image}.{str(fingerprint)[:12]}.", limit=_READ)
         ids = {BuildId(facts.name.partition("/")[0]) for facts in found}
@@ -57,7 +57,7 @@ class LostBuilds:
         )
 
     def _last_report(self, blobs: Sequence[BlobFacts]) -> tuple[BuildReport | None, BlobFacts | None]:
-        """The report of the last attempt of the last stage that one was made of."""
+        """The last report of the last attempt, in the last stage that has a report."""
         results = [(match, facts) for facts in blobs if (match := _RESULT.fullmatch(facts.name))]
         if not results:
             return None, None
@@ -69,10 +69,10 @@ class LostBuilds:
 def _failure_of(report: BuildReport, definition: ImageDefinition) -> Failure | None:
     if not report.succeeded:
         error_class = report.error_class or ErrorClass.TEMPLATE
-        return Failure(error_class=error_class, message=report.message or "the builder gave no reason")
+        return Failure(error_class=error_class, message=report.message or "the builder named no reason")
     if report.stage == "build":
         return None
-    # By the definition alone: what the policy was and how the parent scored then is lost as well.
+    # Judged by the definition alone: the policy and the parent's score of that time are lost as well.
     verdicts = gates.judge(
         definition.verify,
         [check.to_domain() for check in report.checks],

@@ -1,8 +1,8 @@
 """Derive lost tables again, a few images at a time, from live galleries, definitions, provenance and recovery log.
 
-It inserts what is absent and overwrites nothing, so it may be interrupted, repeated, and run while some tables
-remain. It starts no build and writes no gallery. The platform steps come last: until they are there, what an
-image should be built from is unknown, and so nothing is built from half of the truth.
+It inserts missing records and overwrites nothing. So it may be interrupted, repeated, and run while some tables
+remain. It starts no build and writes to no gallery. The platform steps come last: until they are back, an
+image's desired inputs are unknown, so no build starts from half of the state.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,25 +21,23 @@ from pipeline_core.services.recovery.image import ImageRecovery, RecoveryOutcome
 from pipeline_core.services.recovery.lineage import LineageRecovery
 from pipeline_core.state.sources import SourceStore
 
-IMAGES_PER_STEP = (
-    20  # a second each at most: a step stays well below the four minutes that an answer may take
-)
+IMAGES_PER_STEP = 20  # at most a second each: a step stays well below four minutes, the limit of an answer
 
 
 @unique
 class RecoveryPart(Enum):
-    """What a step does, in this order; the text begins its cursor."""
+    """The parts of a recovery, in this order. The text begins the cursor of a step."""
 
-    TOLD = "told"  # images that the recovery log tells of
+    TOLD = "told"  # images that the recovery log names
     UNTOLD = (
         "untold"  # images that only a gallery knows: they were registered before there was a recovery log
     )
-    LINEAGE = "lineage"  # what needs all heads: chains of descendants, claims on what was being built
+    LINEAGE = "lineage"  # needs all heads: chains of descendants, claims on unfinished builds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryProblem:
-    """One image (empty: a source) that could not be restored, and why; another run looks at it again."""
+    """One image (empty: a source) that could not be restored, and the reason. Another run tries it again."""
 
     image: str
     message: str
@@ -47,7 +45,7 @@ class RecoveryProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryReport:
-    """What one step did; `after` is the cursor of the next step, None at the end."""
+    """The result of one step. `after` is the cursor of the next step, None at the end."""
 
     recovered: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -70,18 +68,18 @@ class Recovery:
     def step(self, principal: Principal, after: str, *, force: bool = False) -> RecoveryReport:
         """One step from the cursor `after` (empty: from the start).
 
-        Raises PermanentError (PERMISSION; CONFLICT where the platform steps are there, which says that nothing
-        is lost, unless `force`), InvalidValue for a cursor that no step gave, and TransientError: the
-        same step may then be taken again.
+        Raises PermanentError (PERMISSION). Raises PermanentError (CONFLICT) if the platform steps are there,
+        unless `force`: they show that nothing is lost. Raises InvalidValue for a cursor that no step gave.
+        Raises TransientError: the same step may then be taken again.
         """
         access.demand_admin(principal.roles, "rebuilds state")
         if not force and self.sources.find_platform() is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                "the records are there: nothing is rebuilt; with `force`, what is missing among them is added",
+                "the records are there: nothing is rebuilt; `force` adds the records that are missing",
             )
         part, last = _parse_cursor(after)
-        # First, and with each step: nobody is to register, or to pass a gate, by less than what was in force.
+        # First, and in each step: no registration and no gate may use less than the policy that was in force.
         self.policy.recover()
         match part:
             case RecoveryPart.TOLD:
@@ -127,7 +125,10 @@ class Recovery:
         return RecoveryReport(problems=(*unseen, *problems), after=after)
 
     def _poll(self) -> tuple[RecoveryProblem, ...]:
-        """Desired inputs need the newest versions; a source that is gone leaves what was seen of it before."""
+        """Poll the sources, because desired inputs need the newest versions.
+
+        A source that is gone keeps the versions that were seen before.
+        """
         try:
             self.poller.poll()
         except TransientError:
@@ -150,7 +151,7 @@ def _page(
 
 
 def _guarded(names: Sequence[ImageName], recover: Callable[[ImageName], None]) -> tuple[RecoveryProblem, ...]:
-    """What is broken about one image does not keep the others waiting; what time mends ends the step."""
+    """A permanent problem of one image does not stop the others. A transient error ends the step."""
     problems: list[RecoveryProblem] = []
     for name in names:
         try:
@@ -167,4 +168,4 @@ def _parse_cursor(text: str) -> tuple[RecoveryPart, str]:
     try:
         return RecoveryPart(part), str(ImageName(last)) if last else ""
     except ValueError as error:
-        raise InvalidValue("cursor", text, "what the step before has given") from error
+        raise InvalidValue("cursor", text, "the cursor that the previous step gave") from error

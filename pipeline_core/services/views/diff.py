@@ -1,6 +1,7 @@
-"""What a published version contains, and what differs between two of them, from the evidence of their builds.
+"""The content of a published version, and the differences between two versions, from the evidence of their builds.
 
-Changes nothing. Lists of packages were written inside machines: they are parsed within bounds, or refused.
+It changes nothing. Machines wrote the lists of packages, so this module parses them within bounds or refuses
+them.
 """
 
 from dataclasses import dataclass
@@ -21,13 +22,13 @@ _READ = 1000  # builds of one image that are looked through
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionDiff:
-    """Finds the build of a version, and reads what it kept."""
+    """Finds the build of a version, and reads the files that it kept."""
 
     images: ImageStore
     evidence: Evidence
 
     def diff(self, image: ImageName, before: GalleryVersion, after: GalleryVersion) -> Compared:
-        """From one version to another; raises NotFound where either is not known any more."""
+        """The difference from one version to another. Raises NotFound if either is not known any more."""
         old, new = self._build(image, before), self._build(image, after)
         found = differences.diff(self._contents(old), self._contents(new))
         return Compared(
@@ -44,13 +45,13 @@ class VersionDiff:
         )
 
     def sbom(self, image: ImageName, version: GalleryVersion) -> KeptFile:
-        """The version's CycloneDX document; raises NotFound."""
+        """The version's CycloneDX document. Raises NotFound."""
         build = self._build(image, version)
         place, report = self.evidence.verified(build)
         return self.evidence.file(build, place, report, told.SBOM_FILE)
 
     def _build(self, image: ImageName, version: GalleryVersion) -> Build:
-        """The build that made a version: the current one by its name, an older one by looking through them."""
+        """The build that made a version: the current one by its name, an older one by a search through the builds."""
         head = self.images.find_head(image)
         current = None if head is None else head.value.current
         if current is not None and current.version == version:
@@ -61,8 +62,8 @@ class VersionDiff:
             if build.version == version and build.result is Result.SUCCEEDED:
                 return build
         raise NotFound(
-            f"no record tells which build made version {version} of {image}: GET /api/images/{image} lists its"
-            " builds; of a version that was published before the records were lost, only the provenance is left"
+            f"no record says which build made version {version} of {image}: GET /api/images/{image} lists its"
+            " builds; for a version that was published before the records were lost, only the provenance remains"
         )
 
     def _contents(self, build: Build) -> Contents:

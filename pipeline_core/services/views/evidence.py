@@ -1,7 +1,8 @@
-"""What is kept of a build: lists it, and gives one file away after holding it to its digest. Changes nothing.
+"""The kept files of a build: list them, and give out one file after a check of its digest. It changes nothing.
 
-The digests are the reports': the builder wrote report and files, and the build's row holds the digest of each report
-that was judged. Most files were written inside a machine that a team controls: bytes for people, never obeyed here.
+The digests come from the reports. The builder wrote the report and the files, and the build's row holds the
+digest of each report that was judged. Most files were written inside a machine that a team controls. They are
+bytes for people to read, and the factory never acts on them.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from pipeline_core.services.views.views import EvidenceFile, EvidenceView
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, ReportedEvidence, digests_of
 
-FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given away
+FILE_LIMIT = 64 * 1024 * 1024  # bytes of one file that is given out
 _CONTAINER = "builds"
 _READ = 1000  # blobs of one build
 _ATTEMPTS = 40  # reports that one listing reads
@@ -37,7 +38,7 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """Raise InvalidValue where `text` names no attempt."""
+        """Raise InvalidValue if `text` does not name an attempt."""
         match = _PLACE.fullmatch(text)
         if match is None:
             raise InvalidValue("attempt", text, "stage and attempt, like verify-1")
@@ -49,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:
-    """The content of one file; `sha256` is the one that it was held to, None for a log."""
+    """The content of one file. `sha256` is the digest that it was compared with, None for a log."""
 
     name: str
     content: bytes
@@ -66,7 +67,7 @@ class Evidence:
     logs: Logs
 
     def show(self, identity: BuildId) -> EvidenceView:
-        """Every file of the build; raises NotFound."""
+        """Every file of the build. Raises NotFound."""
         build = self._build(identity)
         files: list[EvidenceFile] = []
         problems: list[str] = []
@@ -76,7 +77,7 @@ class Evidence:
             try:
                 files += self._files(build, place, is_last=last[place.stage] == place)
             except NotFound:
-                pass  # it ended without a report; its log is listed all the same
+                pass  # the attempt ended without a report; its log is still listed
             except PermanentError as error:
                 problems.append(str(error))
             if place in logs:
@@ -91,7 +92,7 @@ class Evidence:
         )
 
     def read(self, identity: BuildId, place: Place, name: str) -> KeptFile:
-        """One file of the list; raises NotFound, and PermanentError where it is too large or was changed."""
+        """One file of the list. Raises NotFound, and PermanentError if the file is too large or was changed."""
         build = self._build(identity)
         if name == LOG:
             content = self._bytes(build, place, LOG, FILE_LIMIT)
@@ -103,7 +104,7 @@ class Evidence:
         return self.file(build, place, report, name)
 
     def verified(self, build: Build) -> tuple[Place, BuildReport]:
-        """The report of the verify stage that succeeded; raises NotFound."""
+        """The report of the verify stage that succeeded. Raises NotFound."""
         places, _ = self._places(build)
         _, counted = _judged(build, "verify")
         for place in reversed([each for each in places if each.stage == "verify"]):
@@ -120,7 +121,7 @@ class Evidence:
         )
 
     def report(self, build: Build, place: Place) -> tuple[BuildReport, bytes]:
-        """One attempt's report and its bytes; raises NotFound, and PermanentError where it is none of this build's."""
+        """One attempt's report and its bytes. Raises NotFound, and PermanentError if it is not this build's."""
         content = self._bytes(build, place, REPORT, REPORT_LIMIT)
         try:
             report = BuildReport.from_wire(content)
@@ -128,7 +129,7 @@ class Evidence:
             raise PermanentError(ErrorClass.CONFLICT, f"{build.id}/{place}/{REPORT}: {error}") from error
         if (report.build, report.stage, report.attempt) != (str(build.id), place.stage, place.attempt):
             self._changed(build, place, REPORT)
-        # What was judged is known by its digest; an attempt that did not count has nothing to be held to.
+        # The digest identifies the judged report. An attempt that did not count has no digest to compare with.
         known, counted = _judged(build, place.stage)
         is_held = place.attempt == counted or (counted == 0 and report.succeeded)
         if is_held and known is not None and str(known) not in digests_of(report, content):
@@ -136,7 +137,7 @@ class Evidence:
         return report, content
 
     def file(self, build: Build, place: Place, report: BuildReport, name: str) -> KeptFile:
-        """A file that the report lists, held to the report's digest; raises as `read` does."""
+        """A file that the report lists, compared with the digest in the report. Raises as `read` does."""
         entry = next((each for each in report.evidence if each.name == name), None)
         if entry is None:
             raise NotFound(
@@ -144,14 +145,14 @@ class Evidence:
                 f" GET /api/builds/{build.id}/evidence lists what is kept"
             )
         if entry.size > FILE_LIMIT:
-            text = f"{entry.name} of {place} of build {build.id} has {entry.size} bytes, {FILE_LIMIT} are given away"
+            text = f"{entry.name} of {place} of build {build.id} has {entry.size} bytes, the limit is {FILE_LIMIT}"
             raise PermanentError(ErrorClass.POLICY, f"{text}: take it from the container {_CONTAINER!r}")
         try:
             content = self._bytes(build, place, entry.name, entry.size)
         except PermanentError as error:
             if error.error_class is not ErrorClass.POLICY:
                 raise
-            self._changed(build, place, entry.name)  # it is larger than what was reported
+            self._changed(build, place, entry.name)  # it is larger than reported
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             self._changed(build, place, entry.name)
         return KeptFile(name=entry.name, content=content, media_type=_media(entry), sha256=entry.sha256)
@@ -195,22 +196,22 @@ class Evidence:
         try:
             return self.blobs.read(_CONTAINER, f"{build.id}/{place}/{name}", limit=limit)
         except NotFound as error:
-            text = f"{name} of {place} of build {build.id} is not stored, or no longer"
+            text = f"{name} of {place} of build {build.id} is not stored, or not any more"
             raise NotFound(f"{text}; GET /api/builds/{build.id}/evidence lists what is kept") from error
 
     def _changed(self, build: Build, place: Place, name: str) -> NoReturn:
-        """Somebody has written over what was judged: told to operators, and never given away."""
+        """Another writer has overwritten a judged file: report it to operators, and never give the file out."""
         self.logs.note(
             "evidence-changed", image=str(build.image), build_id=str(build.id), place=str(place), file=name
         )
         raise PermanentError(
             ErrorClass.CONFLICT,
-            f"{name} of {place} of build {build.id} is not what was reported: its digest differs; tell SecOps",
+            f"{name} of {place} of build {build.id} is not the reported file: its digest differs; tell SecOps",
         )
 
 
 def _judged(build: Build, stage: str) -> tuple[Digest | None, int]:
-    """Digest and attempt of the report that counted; 0 where the row does not tell which attempt that was."""
+    """Digest and attempt of the report that counted. The attempt is 0 if the row does not say which one it was."""
     if stage == "build":
         return build.build_result, build.build_attempt
     return build.verify_result, build.verify_attempt

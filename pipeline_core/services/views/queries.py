@@ -33,7 +33,7 @@ _READ = 1000  # rows of one image that a read covers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queries:
-    """Lists read the fleet's projection; one image is read from its own partition."""
+    """Lists read the fleet's projection. One image is read from its own partition."""
 
     records: Records
     observer: Observer
@@ -42,7 +42,7 @@ class Queries:
     clock: Clock
 
     def image(self, name: ImageName) -> ImageDetail:
-        """One image with what would be decided about it now; raises NotFound."""
+        """One image with the decision that would be made about it now. Raises NotFound."""
         now = self.clock.now()
         observation = self.observer.observe(name, now)
         if observation.head is None:
@@ -84,8 +84,8 @@ class Queries:
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack are
-        not among them, since they take the claims, which are read for one image only.
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack
+        are not among them: they need the claims, which are read only for a single image.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads = tuple(self._as_it_is(head) for head in page.heads)
@@ -96,7 +96,7 @@ class Queries:
         return ImagePage(images=listed, next=page.after)
 
     def build(self, identity: BuildId) -> BuildView:
-        """One build; raises NotFound."""
+        """One build. Raises NotFound."""
         stored = self.records.images.find_build(identity)
         if stored is None:
             raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
@@ -105,7 +105,7 @@ class Queries:
         return build_view(stored.value, held)
 
     def lineage(self) -> LineageView:
-        """The whole forest; cost follows the size of the fleet."""
+        """The whole forest. The cost grows with the size of the fleet."""
         lineage = lineage_of({head.name: head.registration.parent for head in self.records.index.heads()})
         return LineageView(
             levels=tuple(tuple(map(str, level)) for level in lineage.by_level()),
@@ -116,12 +116,12 @@ class Queries:
         )
 
     def check(self) -> bool:
-        """True where state can be read; raises what the store raises where it cannot."""
+        """True if state can be read. If not, it raises the error of the store."""
         self.records.index.fleet(limit=1)
         return True
 
     def _as_it_is(self, head: ImageHead) -> ImageHead:
-        """The projection follows a build's beginning and end; one that runs is looked up where it runs."""
+        """The projection follows the beginning and the end of a build. A running build is read from its own row."""
         stored = None if head.active is None else self.records.images.find_head(head.name)
         return head if stored is None else stored.value
 

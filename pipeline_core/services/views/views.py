@@ -1,6 +1,6 @@
-"""What readers are shown, made for the API and the dashboard. An absent value is None; a reader decides how it looks.
+"""The views of readers, made for the API and the dashboard. An absent value is None. A reader decides how it looks.
 
-Facts that need no other shape come as the domain has them: conditions, verdicts, journal entries, differences.
+Facts that need no other form come as the domain has them: conditions, verdicts, journal entries, differences.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from pipeline_core.domain.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
-    """One image as lists show it; None where there is nothing yet."""
+    """One image as lists show it. A field is None if it has no value yet."""
 
     name: str
     team: str
@@ -39,7 +39,7 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildView:
-    """One build; `gates` is empty until it was judged."""
+    """One build. `gates` is empty until the build was judged."""
 
     id: str
     image: str
@@ -77,7 +77,7 @@ class ImageDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePage:
-    """A page of images by name; `next` is the cursor of the following page, None at the end."""
+    """A page of images by name. `next` is the cursor of the following page, None at the end."""
 
     images: tuple[ImageView, ...]
     next: str | None
@@ -85,7 +85,7 @@ class ImagePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageView:
-    """The forest: images by level (roots first), each with its parent, and what has no place in it."""
+    """The forest: images by level (roots first), each with its parent, and the images without a place in it."""
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
@@ -94,7 +94,7 @@ class LineageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFile:
-    """A file that was kept; `sha256` is None for a log, which nobody digested. `is_last`: no later attempt."""
+    """A kept file. `sha256` is None for a log, which has no digest. `is_last`: there is no later attempt."""
 
     name: str
     stage: str
@@ -107,7 +107,7 @@ class EvidenceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceView:
-    """Everything that is kept of a build, by stage and attempt; `problems` tells what could not be read, and why."""
+    """Every kept file of a build, by stage and attempt. `problems` lists what could not be read, and why."""
 
     build: str
     image: str
@@ -119,7 +119,7 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """Two versions of an image, the builds that made them, and what differs; see `domain.differences`."""
+    """Two versions of an image, the builds that made them, and their differences. See `domain.differences`."""
 
     image: str
     before: str
@@ -141,7 +141,7 @@ def image_view(
     detail: str = "",
     conditions: Iterable[Condition] = (),
 ) -> ImageView:
-    """The view of a head in a state that was decided elsewhere."""
+    """The view of a head, in a state that the caller has decided."""
     origin = head.registration.origin
     current, active = head.current, head.active
     return ImageView(

@@ -127,7 +127,7 @@ def test_a_well_formed_message_has_no_error_of_its_own() -> None:
     assert {record.error for record in _kept(made)} == {
         None,
         "no RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
-        "strange is no queue of ours",
+        "strange is not a queue of this factory",
     }
 
 

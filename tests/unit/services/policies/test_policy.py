@@ -109,7 +109,7 @@ def test_a_floor_under_an_image_that_is_no_base_is_refused_and_one_for_a_base_to
     (problem,) = refused.value.problems
     assert (problem.path, problem.message) == (
         "spec.bases['rhel9-java']",
-        "is no base: it is built from rhel9-base",
+        "is not a base: it is built from rhel9-base",
     )
     shown = policies.put(made, bases={"rhel9-base": {}, "rhel10-base": {}})
     assert shown.unregistered == (ImageName("rhel10-base"),)
@@ -169,7 +169,7 @@ def test_a_document_that_is_not_what_its_name_says_is_not_believed() -> None:
     forged = scenes.settled({})
     forged.ports.blobs.create("definitions", f"policies/{digest}.json", b"{}", media_type="application/json")
     scenes.rewired(made, blobs=forged.ports.blobs)
-    with pytest.raises(PermanentError, match="another content"):
+    with pytest.raises(PermanentError, match="does not match its name"):
         made.factory.policy.current()
 
 

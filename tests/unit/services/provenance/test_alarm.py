@@ -81,7 +81,7 @@ def test_a_version_that_is_proven_raises_nothing_however_often_it_is_seen() -> N
     [
         ({}, "it names no provenance"),
         ({"imagefactory-provenance": ""}, "it names no provenance"),
-        ({"imagefactory-provenance": "not-a-digest"}, "its provenance is no digest"),
+        ({"imagefactory-provenance": "not-a-digest"}, "its provenance is not a digest"),
         ({"imagefactory-provenance": "0" * 64}, "there is no statement"),
         ({"imagefactory-token": "by-hand"}, "the tags have the digest"),
         ({"imagefactory-more": "x"}, "the tags have the digest"),

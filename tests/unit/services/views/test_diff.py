@@ -191,7 +191,7 @@ def test_a_list_that_was_changed_is_not_compared(made: SimulatedWorld, builds: t
     for build in builds:
         kept.keep(made, build, {PACKAGES: kept.encoded([kept.BASH])})
     kept.overwrite(made, builds[0], f"verify-1/{PACKAGES}", kept.encoded([kept.package("forged")]))
-    with pytest.raises(PermanentError, match="not what was reported"):
+    with pytest.raises(PermanentError, match="is not the reported file"):
         compare(made, builds)
 
 

@@ -117,7 +117,7 @@ def test_a_file_that_was_changed_is_never_given_away(
 ) -> None:
     kept.keep(made, build, FILES)
     kept.overwrite(made, build, "verify-1/goss.json", content)
-    with pytest.raises(PermanentError, match="not what was reported") as refused:
+    with pytest.raises(PermanentError, match="is not the reported file") as refused:
         files_of(made).read(build.id, VERIFY, "goss.json")
     assert refused.value.error_class is ErrorClass.CONFLICT
     assert scenes.told(made, "evidence-changed", build_id=str(build.id), place="verify-1", file="goss.json")
@@ -280,5 +280,5 @@ def test_the_report_of_another_attempt_or_build_is_not_believed_in_this_place(
         ("verify-3", stranger),
     ):
         kept.overwrite(made, build, f"{place}/result.json", told.to_wire())
-        with pytest.raises(PermanentError, match="not what was reported"):
+        with pytest.raises(PermanentError, match="is not the reported file"):
             files_of(made).read(build.id, Place.parse(place), "result.json")
