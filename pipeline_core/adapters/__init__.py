@@ -1,1 +1,1 @@
-"""What stands behind the ports: Azure, or memory. Adapters translate; they decide nothing about images."""
+"""The implementations of the ports: Azure, or memory. Adapters translate. They decide nothing about images."""

@@ -1,6 +1,7 @@
-"""A signing key in a PEM file: for a factory without Key Vault, such as one on a developer's machine.
+"""A signing key in a PEM file, for a factory without Key Vault, such as one on a developer's machine.
 
-Whoever reads the file can sign: on Azure the key stays in Key Vault, and the settings refuse both at once.
+Anyone who can read the file can sign. On Azure the key stays in Key Vault, and the settings refuse both at
+once.
 """
 
 import threading
@@ -24,7 +25,7 @@ class KeyFileSigner:
         self._lock = threading.Lock()
 
     def sign(self, message: bytes) -> Signature:
-        """A signature over exactly this message; raises PermanentError where the file holds no key."""
+        """A signature over exactly this message. Raises PermanentError if the file holds no key."""
         return es256.sign(self._loaded(), message)
 
     def find_signer(self, message: bytes, signatures: Sequence[Signature]) -> PublicKey | None:

@@ -1,4 +1,4 @@
-"""What the storage services accept, checked before anything is sent: one set of refusals, Azure and memory.
+"""The limits of the storage services, checked before anything is sent. Azure and memory share these refusals.
 
 The limits are Azure's (Table service data model; Queue service: 64 KiB of base64). It knows no client.
 """
@@ -10,9 +10,9 @@ from datetime import timedelta
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 
-MESSAGE_BYTES = 48 * 1024  # base64 makes 64 KiB of it
+MESSAGE_BYTES = 48 * 1024  # 64 KiB in base64
 LONGEST_DELAY = timedelta(days=7)
-WRITES = 100  # of one transaction
+WRITES = 100  # in one transaction
 _TEXT_UNITS = 32 * 1024  # UTF-16 units of one cell
 _ROW_BYTES = 1024 * 1024
 _KEY_UNITS = 512
@@ -24,7 +24,7 @@ _SYSTEM = frozenset({"PartitionKey", "RowKey", "Timestamp"})
 
 
 def check_writes(table: str, writes: Sequence[TableWrite]) -> None:
-    """Raise PermanentError (POLICY) where the table service would refuse these writes whatever it holds."""
+    """Raise PermanentError (POLICY) if the table service would refuse these writes whatever the table holds."""
     if not 1 <= len(writes) <= WRITES:
         raise _refused(f"{len(writes)} writes to {table}: a transaction has 1 to {WRITES}")
     if len({write.row.partition for write in writes}) > 1:
@@ -36,10 +36,10 @@ def check_writes(table: str, writes: Sequence[TableWrite]) -> None:
 
 
 def check_message(queue: str, text: str, delay: timedelta) -> None:
-    """Raise PermanentError (POLICY) where the queue service would refuse the message."""
+    """Raise PermanentError (POLICY) if the queue service would refuse the message."""
     size = len(text.encode())
     if size > MESSAGE_BYTES:
-        raise _refused(f"a message to {queue} has {size} bytes, {MESSAGE_BYTES} fit: send a pointer")
+        raise _refused(f"a message to {queue} has {size} bytes, at most {MESSAGE_BYTES} fit: send a pointer")
     if not timedelta(0) <= delay <= LONGEST_DELAY:
         raise _refused(f"a delay of {delay} on {queue}: give 0 to {LONGEST_DELAY.days} days")
 
@@ -50,7 +50,7 @@ def _check_row(table: str, write: TableWrite) -> None:
     for key in (row.partition, row.key):
         if not key or _FORBIDDEN.search(key) or _units(key) > _KEY_UNITS:
             raise _refused(
-                f"{place!r} is no key: 1 to {_KEY_UNITS} characters, no / \\ # ? and no control characters"
+                f"{place!r} is not a key: use 1 to {_KEY_UNITS} characters, no / \\ # ? and no control characters"
             )
     if write.verb is not WriteKind.INSERT and not row.etag:
         raise _refused(f"{write.verb.value} of {place} without an ETag: read the row first")
@@ -60,7 +60,7 @@ def _check_row(table: str, write: TableWrite) -> None:
 
 def _check_cells(place: str, row: Row) -> None:
     if len(row.cells) > _CELLS:
-        raise _refused(f"{place} has {len(row.cells)} cells, {_CELLS} fit")
+        raise _refused(f"{place} has {len(row.cells)} cells, at most {_CELLS} fit")
     for name, value in row.cells.items():
         _check_cell(place, name, value)
     if _row_bytes(row.cells) > _ROW_BYTES:
@@ -69,9 +69,11 @@ def _check_cells(place: str, row: Row) -> None:
 
 def _check_cell(place: str, name: str, value: Cell) -> None:
     if not _CELL_NAME.fullmatch(name) or name in _SYSTEM:
-        raise _refused(f"{place} has a cell {name[:80]!r}: a letter, then letters, digits and underscores")
+        raise _refused(
+            f"{place} has a cell {name[:80]!r}: use a letter, then letters, digits and underscores"
+        )
     if isinstance(value, str) and _units(value) > _TEXT_UNITS:
-        raise _refused(f"{place} has {_units(value)} characters in {name}, {_TEXT_UNITS} fit")
+        raise _refused(f"{place} has {_units(value)} characters in {name}, at most {_TEXT_UNITS} fit")
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise _refused(f"{place} has {value} in {name}: integers have 64 bits")
 
@@ -82,7 +84,7 @@ def _row_bytes(cells: Mapping[str, Cell]) -> int:
 
 
 def _units(text: str) -> int:
-    """Length as the service counts it; a lone surrogate counts too, instead of raising here."""
+    """Length as the service counts it. A lone surrogate is counted too, and raises nothing here."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -24,5 +24,5 @@ class SystemChance:
         return self._random.random()
 
     def nonce(self) -> str:
-        """Sixteen hexadecimal characters that nobody can guess or meet twice."""
+        """Sixteen hexadecimal characters that nobody can guess and that never repeat."""
         return secrets.token_hex(8)

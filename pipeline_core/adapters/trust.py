@@ -1,4 +1,4 @@
-"""Which of the trusted keys has signed a message. Shared by every keeper of keys; it asks none of them."""
+"""Find the trusted key that signed a message. Every keeper of keys uses this module. It asks no keeper."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pipeline_core.wire import es256
 def signer_among(
     keys: Sequence[PublicKey], message: bytes, signatures: Sequence[Signature]
 ) -> PublicKey | None:
-    """The key of the first signature that holds. A signature that names no trusted key is tried with none."""
+    """The key of the first valid signature. A signature that names no trusted key is not checked."""
     known = {key.id: key for key in keys}
     for signature in signatures:
         key = known.get(signature.key)

@@ -1,1 +1,1 @@
-"""Azure behind the ports, one module per port. SDK types and SDK errors end here."""
+"""Azure behind the ports, one module per port. SDK types and SDK errors do not leave this package."""

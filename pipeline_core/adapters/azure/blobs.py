@@ -27,7 +27,7 @@ class AzureBlobs:
             )
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
-        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""
         with errors.translated(f"read blob {container}/{name}"):
             stream = self._client(container, name).download_blob(offset=0, length=limit + 1)
             content = stream.readall()

@@ -1,7 +1,7 @@
 """SDK clients, made from the configuration: two identities, bounded times, and no retries of their own.
 
-The engine retries by itself. An SDK that retried too would block a function for minutes, send messages twice
-and meet its own insert as a conflict.
+The engine retries by itself. An SDK that also retried would block a function for minutes, send messages twice
+and see its own insert as a conflict.
 """
 
 import threading
@@ -27,12 +27,12 @@ _ARM_SCOPE = "https://management.azure.com/.default"
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
 _IDENTITY_RETRIES = (
-    2  # the identity endpoint may lag behind the start of a host, and asking twice is harmless
+    2  # the identity endpoint may lag behind the start of a host, and a second request is harmless
 )
 
 
 class Clients:
-    """Each client of this process. `credential` is the managed identity where none is given."""
+    """The clients of this process. `credential` is the managed identity if the caller gives none."""
 
     def __init__(self, configuration: Configuration, credential: TokenCredential | None = None) -> None:
         self._configuration = configuration
@@ -59,7 +59,7 @@ class Clients:
         self.resources = ResourceManagementClient(
             self._credential, configuration.subscription_id, **self._arm()
         )
-        # A vault behind an own authority cannot be in the domain of the token's audience.
+        # A vault with a certificate authority of its own cannot be in the domain of the token's audience.
         self._vault: dict[str, Any] = {
             **self._options,
             "verify_challenge_resource": not configuration.ca_file,
@@ -67,7 +67,7 @@ class Clients:
         self.secrets = SecretClient(configuration.key_vault_uri, self._credential, **self._vault)
 
     def keys(self, vault: str) -> KeyClient:
-        """The client of a vault's keys; with the application's own identity, which signs and publishes nothing."""
+        """The client of a vault's keys. It uses the application's own identity, which signs and publishes nothing."""
         return self._kept(KeyClient(vault, self._credential, **self._vault))
 
     def cryptography(self, key: KeyVaultKey) -> CryptographyClient:
@@ -75,11 +75,11 @@ class Clients:
         return self._kept(CryptographyClient(key, self._credential, **self._vault))
 
     def compute(self, subscription_id: str) -> ComputeManagementClient:
-        """The client of one subscription: galleries may lie in several."""
+        """The client of one subscription. Galleries may be in several subscriptions."""
         return self._compute_of(subscription_id, is_publisher=False)
 
     def publisher(self, subscription_id: str) -> ComputeManagementClient:
-        """The same with the publisher's identity: the only one that writes versions into live galleries."""
+        """As `compute`, with the publisher's identity: the only one that writes versions into live galleries."""
         return self._compute_of(subscription_id, is_publisher=True)
 
     def _compute_of(self, subscription_id: str, *, is_publisher: bool) -> ComputeManagementClient:

@@ -1,4 +1,4 @@
-"""What the adapters have to know of the place where they work: plain values. It must not load an SDK."""
+"""The adapters' facts about the place where they work, as plain values. It must not load an SDK."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pipeline_core.domain.names import GalleryName, Region
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryPlace:
-    """Where a gallery is; a fleet can span subscriptions."""
+    """The place of a gallery. A fleet can span subscriptions."""
 
     subscription_id: str
     resource_group: str
@@ -19,11 +19,12 @@ class GalleryPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Endpoints and coordinates. `galleries` is keyed by name in lower case: Azure knows no case there.
+    """Endpoints and coordinates. The keys of `galleries` are names in lower case: Azure ignores case there.
 
-    `client_id` is the application's own identity; `publisher_client_id` the only one that writes versions
-    into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is empty.
-    Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) says what signs provenance.
+    `client_id` is the application's own identity. `publisher_client_id` is the only one that writes versions
+    into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is
+    empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
+    that signs provenance.
     """
 
     subscription_id: str
@@ -48,7 +49,7 @@ class Configuration:
     signing_key_file: str = ""
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
-        """Where a gallery is; raises NotFound where the settings do not name it."""
+        """The place of a gallery. Raises NotFound if the settings do not name it."""
         found = self.galleries.get(str(gallery).lower())
         if found is None:
             raise NotFound(f"the gallery {gallery} is not in the settings: add it to FACTORY_LIVE_GALLERIES")
@@ -56,7 +57,7 @@ class Configuration:
 
 
 class Configured(Protocol):
-    """The settings, as far as the adapters see them."""
+    """The settings, as far as the adapters need them."""
 
     def azure(self) -> Configuration:
         """Endpoints and coordinates."""

@@ -14,7 +14,7 @@ from pipeline_core.ports import ContainerGroup, GroupState, NewContainerGroup
 CONTAINER = "builder"
 _COMMAND = ["imagefactory-builder"]
 _AZURE_DNS = "168.63.129.16"  # a group in a network does not inherit the network's DNS
-_EVENTS = 3  # of a container, the newest, that explain a failure
+_EVENTS = 3  # the newest ones of a container, which explain a failure
 
 
 class AzureContainers:
@@ -36,13 +36,13 @@ class AzureContainers:
         return _shown(name, found)
 
     def create_group(self, new: NewContainerGroup) -> None:
-        """Create a group that was just looked for and not found: a repeated create would restart it."""
+        """Create a group after a look has not found it. A second create would restart the group."""
         body = shapes.ContainerGroup.deserialize(render_group(new, self._configuration))
         with errors.translated(f"create container group {new.name}"):
             self._groups.begin_create_or_update(self._resource_group, new.name, body, polling=False)
 
     def delete_group(self, name: str) -> None:
-        """Start the deletion and return; a group that is gone already is fine."""
+        """Start the deletion and return. A group that is gone is not an error."""
         try:
             self._groups.begin_delete(self._resource_group, name, polling=False)
         except AzureError as error:
@@ -85,7 +85,7 @@ def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[s
 
 
 def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
-    # Read as ARM's own document: the SDK's types call optional what a running group always has, and reverse.
+    # Read as ARM's own document: the SDK's types mark fields of every running group as optional, and the reverse.
     body: Mapping[str, Any] = group.serialize(keep_readonly=True)
     properties = body.get("properties") or {}
     containers = properties.get("containers") or [{}]
@@ -108,11 +108,11 @@ def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
 
 
 def group_state(*, provisioning: str, group: str, container: str, exit_code: int | None) -> GroupState:
-    """The state from what ARM says of the provisioning, the group and its one container."""
+    """The state, from ARM's facts about the provisioning, the group and its one container."""
     if container == "Terminated":
         return GroupState.SUCCEEDED if exit_code == 0 else GroupState.FAILED
     if provisioning == "Failed" or group in ("Failed", "Stopped", "Succeeded"):
-        # Ended without an exit code of our container: stopped by somebody, or never started.
+        # Ended without an exit code of our container: it was stopped from outside, or never started.
         return GroupState.FAILED
     return GroupState.RUNNING if container == "Running" else GroupState.STARTING
 

@@ -1,4 +1,4 @@
-"""Entra ID access tokens: RS256 signature by the tenant's keys, issuer, audience, times. No header counts."""
+"""Entra ID access tokens: RS256 signature by the tenant's keys, issuer, audience, times. No header is trusted."""
 
 import json
 import threading
@@ -13,9 +13,9 @@ from pipeline_core.ports import Clock, Principal, Web
 
 _KEYS_LIMIT = 256 * 1024  # bytes of the key document
 _LEEWAY = timedelta(seconds=60)
-_REFRESH_AT_MOST = timedelta(minutes=1)  # an unknown key id must not let a caller make us ask Entra at will
-_FIRST_KEYS_AT_MOST = timedelta(seconds=5)  # while there are none nobody can sign in
-_KEYS_LIFE = timedelta(hours=24)  # a key that Entra withdrew is trusted no longer than that
+_REFRESH_AT_MOST = timedelta(minutes=1)  # a caller with unknown key ids must not flood Entra
+_FIRST_KEYS_AT_MOST = timedelta(seconds=5)  # without any keys, nobody can sign in
+_KEYS_LIFE = timedelta(hours=24)  # a key that Entra withdrew is trusted for this time at most
 _REQUIRED = ["exp", "nbf", "iss", "aud", "sub"]
 
 
@@ -34,11 +34,11 @@ class EntraTokens:
         self._lock = threading.Lock()
 
     def verify(self, token: str) -> Principal:
-        """The caller, or PermanentError (PERMISSION) with the reason; TransientError without any keys."""
+        """The caller, or PermanentError (PERMISSION) with the reason. TransientError if there are no keys."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError as error:
-            raise _refused("it is no JSON Web Token") from error
+            raise _refused("it is not a JSON Web Token") from error
         if header.get("alg") != "RS256":
             raise _refused("it is not signed with RS256")
         key = self._key(str(header.get("kid") or ""))
@@ -68,7 +68,7 @@ class EntraTokens:
         return self._fetched_at is None or self._clock.now() >= self._fetched_at + _KEYS_LIFE
 
     def _refresh(self) -> None:
-        """Fetch the keys, at most once a minute. Without an answer the known keys serve on."""
+        """Fetch the keys, at most once a minute. Without an answer, the known keys stay in use."""
         with self._lock:
             now = self._clock.now()
             pause = _REFRESH_AT_MOST if self._keys else _FIRST_KEYS_AT_MOST
@@ -92,12 +92,14 @@ class EntraTokens:
         try:
             keys = [_signing_key(each) for each in json.loads(answer.body)["keys"]]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TransientError(ErrorClass.NETWORK, f"{self._keys_url} answers no key set") from error
+            raise TransientError(
+                ErrorClass.NETWORK, f"{self._keys_url} does not answer with a key set"
+            ) from error
         return {str(key.key_id): key for key in keys if key is not None and key.key_id}
 
 
 def _signing_key(document: Mapping[str, Any]) -> jwt.PyJWK | None:
-    """None for keys that are not for RS256 signatures, or that this library cannot read."""
+    """The key, or None for a key that is not for RS256 signatures or that this library cannot read."""
     if document.get("kty") != "RSA" or document.get("use", "sig") != "sig":
         return None
     try:
@@ -118,7 +120,7 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
 
 
 def _words(claim: object) -> frozenset[str]:
-    """A claim that is not a list of texts proves nothing."""
+    """The texts of a claim. A claim that is not a list of texts proves nothing."""
     if not isinstance(claim, list):
         return frozenset()
     return frozenset(each for each in claim if isinstance(each, str))

@@ -1,4 +1,4 @@
-"""Errors of the Azure SDKs become ours: an answer is read out of each, and `domain.cloud_errors` says what it means.
+"""Errors of the Azure SDKs become ours: this module reads an answer out of each. `domain.cloud_errors` explains it.
 
 It must not classify anything itself.
 """
@@ -17,7 +17,7 @@ from pipeline_core.domain.errors import FactoryError
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn SDK errors into ours. `what` says what was tried on which thing: "create blob jobs/1.json"."""
+    """Turn SDK errors into ours. `what` names the action and the thing: "create blob jobs/1.json"."""
     try:
         yield
     except AzureError as error:
@@ -25,17 +25,17 @@ def translated(what: str) -> Iterator[None]:
 
 
 def translate(error: AzureError, what: str) -> FactoryError:
-    """Our error for an SDK's."""
+    """Our error for an SDK's error."""
     return cloud_errors.error_of(_answer_of(error), what)
 
 
 def is_absent(error: AzureError) -> bool:
-    """True where the answer says that the thing itself does not exist, and not that its holder does not."""
+    """True if the answer says that the thing itself does not exist. Not if its container does not exist."""
     return _answer_of(error).is_absent
 
 
 def is_definite(error: AzureError) -> bool:
-    """True where the answer proves that a write was refused and that no write of ours stands behind it."""
+    """True if the answer proves that a write was refused and that no write of ours caused the refusal."""
     return _answer_of(error).is_definite
 
 
@@ -51,15 +51,15 @@ def _answer_of(error: AzureError) -> CloudAnswer:
 
 
 def status_of(error: AzureError) -> int | None:
-    """The HTTP status, or None where no answer came."""
+    """The HTTP status, or None if no answer came."""
     return error.status_code if isinstance(error, HttpResponseError) else None
 
 
 def code_of(error: AzureError) -> str:
     """The service's error code (`EntityAlreadyExists`), or empty.
 
-    Storage and ARM keep it in two places of the exception, and `TableClient.create_entity` in none: then the
-    answer itself is read.
+    Storage and ARM keep it in two places of the exception. `TableClient.create_entity` keeps it in none: then
+    the answer itself is read.
     """
     code = getattr(error, "error_code", None)
     if code is None:
@@ -80,4 +80,4 @@ def _code_of_answer(response: Any) -> str:
         told = body.get("odata.error") or body.get("error") or {}
         return str(told.get("code") or "")
     except (ValueError, AttributeError, AzureError):
-        return ""  # no JSON, or an answer that was never read to its end
+        return ""  # not JSON, or an answer that was not read to its end

@@ -1,4 +1,4 @@
-"""Azure Compute Galleries, in any subscription: image definitions, copies, and what is in `latest`."""
+"""Azure Compute Galleries, in any subscription: image definitions, copies, and the content of `latest`."""
 
 import io
 import json
@@ -35,7 +35,7 @@ class AzureGalleries:
         self._configuration = configuration
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition where it is missing; PermanentError where it has other traits."""
+        """Create the image definition if it is missing. PermanentError if it has other traits."""
         place, client = self._at(gallery)
         body = bodies.render_definition(image, os, self._configuration.location)
         try:
@@ -55,7 +55,7 @@ class AzureGalleries:
             )
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
-        """Names of the image definitions of a gallery, sorted; those that cannot be an image's are left out."""
+        """Names of the image definitions of a gallery, sorted. Names that no image can have are left out."""
         place, client = self._at(gallery)
         with errors.translated(f"list images of {gallery}"):
             listed = list(client.gallery_images.list_by_gallery(place.resource_group, str(place.name)))
@@ -70,9 +70,10 @@ class AzureGalleries:
         return None if found is None else _shown(gallery, image, version, found)
 
     def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
-        """Every version of an image; empty where there is no such image definition.
+        """Every version of an image. Empty if there is no such image definition.
 
-        A list does not tell how replication goes; a version is provisioned only when that is done.
+        A list does not show the state of the replication. A version is provisioned only after replication has
+        ended.
         """
         place, client = self._at(gallery)
         try:
@@ -92,9 +93,9 @@ class AzureGalleries:
         ]
 
     def begin_copy(self, new: NewGalleryVersion) -> None:
-        """Start the copy and return; safe to repeat. Raises NotFound without source or definition.
+        """Start the copy and return. Safe to repeat. Raises NotFound without source or definition.
 
-        A version that exists is left alone: the same PUT again would take it out of `latest`.
+        An existing version is not written again: the same PUT would take it out of `latest`.
         """
         if self._find(new.gallery, new.image, new.version) is not None:
             return
@@ -114,7 +115,10 @@ class AzureGalleries:
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out; raises NotFound; CONFLICT while it is being made."""
+        """Put a version into `latest`, or take it out.
+
+        Raises NotFound. CONFLICT while the version is being made.
+        """
         found = self._find(gallery, image, version)
         if found is None:
             raise NotFound(f"{image}@{version} is not in {gallery}")
@@ -134,7 +138,7 @@ class AzureGalleries:
             )
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
-        """Start the deletion and return; a version that is gone already is fine."""
+        """Start the deletion and return. A version that is gone is not an error."""
         place, client = self._as_publisher(gallery)
         try:
             client.gallery_image_versions.begin_delete(
@@ -171,7 +175,7 @@ class AzureGalleries:
 
 
 def version_state(provisioning: str, replication: str | None) -> VersionState:
-    """The state from ARM's two words; `replication` is None where it was not asked for."""
+    """The state from ARM's two words. `replication` is None if it was not requested."""
     if provisioning == "Deleting":
         return VersionState.DELETING
     if provisioning in _FAILED or replication == "Failed":
@@ -199,7 +203,7 @@ def _shown(
 
 
 def _parse(text: str) -> GalleryVersion | None:
-    """None for a name in another form, which no version of this factory has."""
+    """The version, or None for a name in another form, which no version of this factory has."""
     try:
         return GalleryVersion.parse(text)
     except InvalidValue:
@@ -207,7 +211,7 @@ def _parse(text: str) -> GalleryVersion | None:
 
 
 def _image_name(text: str) -> ImageName | None:
-    """None for a name that no image of this factory can have; Azure compares names without case."""
+    """The image's name, or None for a name that no image of this factory can have. Azure ignores case in names."""
     try:
         return ImageName(text.lower())
     except InvalidValue:
@@ -215,5 +219,5 @@ def _image_name(text: str) -> ImageName | None:
 
 
 def _content(body: dict[str, Any]) -> IO[bytes]:
-    """Exactly our JSON: what the golden files show is what is sent."""
+    """Exactly our JSON: the golden files show the bytes that are sent."""
     return io.BytesIO(json.dumps(body).encode())

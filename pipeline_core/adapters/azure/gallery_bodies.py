@@ -1,4 +1,4 @@
-"""ARM bodies of image definitions and versions: rendered for requests, read from answers. No calls."""
+"""ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,7 +54,7 @@ def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
 def render_version(new: NewGalleryVersion, source: GalleryPlace, location: Region) -> dict[str, Any]:
     """The body that copies a version from another gallery, excluded from latest everywhere."""
     replicas = {str(region.name): region.replicas for region in new.regions}
-    replicas.setdefault(str(location), 1)  # ARM demands the version's own location among its regions
+    replicas.setdefault(str(location), 1)  # ARM demands that the regions include the version's own location
     profile: dict[str, Any] = {
         "targetRegions": [
             {
@@ -95,7 +95,7 @@ def version_id(new: NewGalleryVersion, source: GalleryPlace) -> str:
 
 
 def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str, Any]:
-    """The body of the PATCH: the whole profile as it was, but for what is excluded."""
+    """The body of the PATCH: the whole profile as it was, with only the exclusion changed."""
     regions = [
         {
             **{name: region[name] for name in _REGION_FIELDS if region.get(name) is not None},
@@ -110,20 +110,20 @@ def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str,
 
 
 def is_excluded(profile: Mapping[str, Any]) -> bool:
-    """True where no region gives the version to somebody who asks for the newest one."""
+    """True if no region gives the version to a caller that asks for the newest one."""
     regions = profile.get("targetRegions") or []
     everywhere = bool(regions) and all(region.get("excludeFromLatest") for region in regions)
     return bool(profile.get("excludeFromLatest")) or everywhere
 
 
 def is_marked(profile: Mapping[str, Any], *, excluded: bool) -> bool:
-    """True where the version and each of its regions say `excluded` already."""
+    """True if the version and each of its regions say `excluded` already."""
     marks = [profile, *(profile.get("targetRegions") or [])]
     return all(bool(mark.get("excludeFromLatest")) is excluded for mark in marks)
 
 
 def failed_regions(replication: Mapping[str, Any]) -> str:
-    """Which regions failed, and why; empty where none did."""
+    """The failed regions with their reasons. Empty if no region failed."""
     failed = [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]
     return "; ".join(
         f"{each.get('region')}: {each.get('details') or 'no reason was given'}" for each in failed

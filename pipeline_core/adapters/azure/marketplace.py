@@ -11,15 +11,15 @@ from pipeline_core.domain.versions import MarketplaceVersion
 
 
 class AzureMarketplaceOffers:
-    """Reads what is offered to the subscription."""
+    """Reads the offers to the subscription."""
 
     def __init__(self, compute: ComputeManagementClient) -> None:
         self._compute = compute
 
     def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
-        """Every version of the source in its region, in no order; raises NotFound for an unknown source.
+        """Every version of the source in its region, in no order. Raises NotFound for an unknown source.
 
-        All are listed and compared as numbers by the caller: the service's own order is that of text.
+        It lists all of them, and the caller compares them as numbers: the service orders them as text.
         """
         with errors.translated(f"list Marketplace versions of {source.key}"):
             found = self._compute.virtual_machine_images.list(
@@ -30,7 +30,7 @@ class AzureMarketplaceOffers:
 
 
 def _parse(text: str) -> MarketplaceVersion | None:
-    """None for a name in another form: one odd publication must not hide all others."""
+    """The version, or None for a name in another form: one odd publication must not hide all others."""
     try:
         return MarketplaceVersion.parse(text)
     except InvalidValue:

@@ -1,4 +1,4 @@
-"""Every port with Azure behind it; loading this module loads the SDKs."""
+"""Every port with Azure behind it. An import of this module loads the SDKs."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from pipeline_core.ports import Clock, Ports, Signer
 
 
 def connect(settings: Configured, credential: TokenCredential | None = None) -> Ports:
-    """The adapters of this process. Nothing is called yet: a service that is down shows at its first use."""
+    """The adapters of this process. Nothing is called yet: a service that is down fails at its first use."""
     telemetry.configure()
     place = settings.azure()
     clients = Clients(place, credential)

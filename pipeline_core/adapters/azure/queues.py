@@ -8,11 +8,11 @@ from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64Encod
 from pipeline_core.adapters import limits
 from pipeline_core.adapters.azure import errors
 
-_FOREVER = -1  # time to live: a message leaves by being handled or by poison, never by age
+_FOREVER = -1  # time to live: a message leaves when it is handled or poisoned, never by age
 
 
 class AzureQueues:
-    """The queues exist already. A send whose answer was lost may have landed: receivers live with doubles."""
+    """The queues exist already. A send whose answer was lost may have succeeded: receivers accept doubled messages."""
 
     def __init__(self, service: QueueServiceClient) -> None:
         self._service = service

@@ -1,9 +1,9 @@
-"""Azure Resource Manager: what builds left in the build group and in a gallery, and the deletion of the former.
+"""Azure Resource Manager: leftovers of builds in the build group and in galleries, and deletion in the build group.
 
-It lists by resource group, one request for each 1,000 resources. Those lists come from ARM's own cache: they may
-show what is gone, and not yet show what is new. Versions are listed of a gallery's whole group, for Azure has no
-list of a gallery's versions across images; a subscription holds at most 10,000 versions per region, so that is
-some ten requests at the most.
+It lists by resource group, one request for each 1,000 resources. Those lists come from ARM's own cache: they
+may show a deleted resource, and may not show a new one yet. Versions are listed for the whole group of a
+gallery, because Azure has no list of a gallery's versions across images. A subscription holds at most 10,000
+versions per region, so this costs about ten requests at most.
 """
 
 import itertools
@@ -20,10 +20,10 @@ from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import TaggedResource, TaggedVersion
 
-_MOST = 5_000  # resources of the build group that one list looks at
-_MOST_VERSIONS = 20_000  # versions likewise: twice what one region may hold
+_MOST = 5_000  # resources of the build group that one list reads
+_MOST_VERSIONS = 20_000  # versions that one list reads: twice the limit of one region
 _VERSIONS = "resourceType eq 'Microsoft.Compute/galleries/images/versions'"
-_API_VERSIONS = {  # of the types that Packer, its plugin and this factory create in the build group
+_API_VERSIONS = {  # for the types that Packer, its plugin and this factory create in the build group
     "microsoft.compute/disks": "2024-03-02",
     "microsoft.compute/images": "2024-07-01",
     "microsoft.compute/snapshots": "2024-03-02",
@@ -35,7 +35,7 @@ _API_VERSIONS = {  # of the types that Packer, its plugin and this factory creat
     "microsoft.network/publicipaddresses": "2024-05-01",
     "microsoft.network/virtualnetworks": "2024-05-01",
 }
-_IN_USE = frozenset(  # the network's way to say "later": with status 400, which else means never
+_IN_USE = frozenset(  # the network service uses it for "later", with status 400, which otherwise means never
     {
         "InUseNetworkSecurityGroupCannotBeDeleted",
         "InUseSubnetCannotBeDeleted",
@@ -46,17 +46,17 @@ _IN_USE = frozenset(  # the network's way to say "later": with status 400, which
 
 
 class AzureResources:
-    """Sees the build group and the galleries of the settings, and deletes in the build group only."""
+    """Sees the build group and the galleries of the settings. Deletes in the build group only."""
 
     def __init__(self, client: ResourceManagementClient, configuration: Configuration) -> None:
         self._client = client
         self._configuration = configuration
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
-        """What is in the build resource group, container groups too, and carries our build tag."""
+        """The resources of the build resource group with our build tag, container groups too."""
         group = self._configuration.build_resource_group
         with errors.translated(f"list resources of {group}"):
-            # Chosen here and not by a filter: ARM leaves the tags out of a list that is filtered by tag.
+            # Selected here and not by a filter: ARM leaves the tags out of a list that is filtered by tag.
             listed = list(itertools.islice(self._client.resources.list_by_resource_group(group), _MOST))
         return [
             TaggedResource(id=str(each.id), type=str(each.type), tags=dict(each.tags))
@@ -65,12 +65,12 @@ class AzureResources:
         ]
 
     def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
-        """Versions of a gallery, of every image in it, that carry our build tag."""
+        """The versions of a gallery, of every image in it, with our build tag."""
         place = self._configuration.place(gallery)
         if place.subscription_id != self._configuration.subscription_id:
             raise PermanentError(
                 ErrorClass.TEMPLATE,
-                f"versions of {gallery} cannot be listed: it has to be in the factory's own subscription",
+                f"versions of {gallery} cannot be listed: it must be in the factory's own subscription",
             )
         with errors.translated(f"list versions of {gallery}"):
             listed = self._client.resources.list_by_resource_group(place.resource_group, filter=_VERSIONS)
@@ -79,7 +79,7 @@ class AzureResources:
         return [each for each in named if str(each.gallery).lower() == str(place.name).lower()]
 
     def begin_delete(self, resource: TaggedResource) -> None:
-        """Start the deletion and return; a resource that is gone already is fine; CONFLICT while in use."""
+        """Start the deletion and return. A resource that is gone is not an error. CONFLICT while it is in use."""
         version = _API_VERSIONS.get(resource.type.lower())
         if version is None:
             raise PermanentError(
@@ -98,7 +98,7 @@ class AzureResources:
 
 
 def _versions(listed: Iterable[tuple[str, dict[str, str]]]) -> list[TaggedVersion]:
-    """Those whose names this factory could have given: `.../galleries/G/images/I/versions/V`."""
+    """The versions whose names this factory could have given: `.../galleries/G/images/I/versions/V`."""
     found = []
     for resource, tags in listed:
         parts = resource.split("/")

@@ -7,13 +7,13 @@ from pipeline_core.domain.errors import NotFound
 
 
 class AzureSecrets:
-    """Reads the newest values; what it reads enters no message."""
+    """Reads the newest values. No message shows a value."""
 
     def __init__(self, client: SecretClient) -> None:
         self._client = client
 
     def get(self, name: str) -> str:
-        """The newest value; raises NotFound."""
+        """The newest value. Raises NotFound."""
         with errors.translated(f"read secret {name}"):
             value = self._client.get_secret(name).value
         if value is None:

@@ -1,7 +1,7 @@
-"""The signing key in Key Vault: it signs there and never leaves; what it signed is verified here.
+"""The signing key in Key Vault: it signs there and never leaves the vault. Signatures are verified here.
 
-Every enabled version of the key is trusted, so that a rotation leaves what was signed before it good, and
-disabling a version makes it worth nothing within minutes.
+Every enabled version of the key is trusted. So signatures from before a rotation stay valid, and the signatures
+of a disabled version become invalid within minutes.
 """
 
 import hashlib
@@ -24,16 +24,16 @@ from pipeline_core.ports import Clock
 from pipeline_core.wire import es256
 
 _IDENTIFIER = re.compile(r"(https://[^/]+)/keys/([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?/?", re.ASCII)
-_KEPT = timedelta(minutes=5)  # how long a version may be trusted after it was disabled
+_KEPT = timedelta(minutes=5)  # the longest time that a version is trusted after it was disabled
 _AGAIN = timedelta(
     seconds=30
-)  # between two looks because of signatures by unknown keys: anybody can make those
-_VERSIONS = 50  # of the key that are looked at, newest first
+)  # shortest time between two looks because of unknown keys: anybody can make such signatures
+_VERSIONS = 50  # versions of the key that are read, newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlace:
-    """Where the key is; with a `version` it alone signs, and the other enabled ones are trusted all the same."""
+    """The place of the key. With a `version`, only that one signs. The other enabled versions are still trusted."""
 
     vault: str
     name: str
@@ -52,7 +52,7 @@ class KeyPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What the vault told: the versions that are trusted, and the one that signs (the newest, or the named one)."""
+    """The vault's answer: the trusted versions, and the version that signs (the newest, or the named one)."""
 
     keys: tuple[PublicKey, ...]
     signing: KeyVaultKey | None
@@ -60,7 +60,7 @@ class _Known:
 
 
 class KeyVaultSigner:
-    """`cryptography` gives the client that signs with one version; it is made once for each."""
+    """`cryptography` gives the client that signs with one version. One client is made for each version."""
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class KeyVaultSigner:
         self._lock = threading.Lock()
 
     def sign(self, message: bytes) -> Signature:
-        """A signature by the newest enabled version; raises NotFound and PermanentError (PERMISSION)."""
+        """A signature by the newest enabled version. Raises NotFound and PermanentError (PERMISSION)."""
         signing = self._look(_KEPT).signing
         try:
             return self._sign(signing, message)
         except PermanentError:
-            # The version may have been disabled since it was looked up, because another one took its place.
+            # The version may have been disabled after it was looked up, because another one replaced it.
             newest = self._look(timedelta(0)).signing
             if newest is None or (signing is not None and newest.id == signing.id):
                 raise
@@ -105,16 +105,16 @@ class KeyVaultSigner:
         found = trust.signer_among(self.trusted_keys(), message, signatures)
         named = {signature.key for signature in signatures}
         if found is None and not named <= {key.id for key in self.trusted_keys()}:
-            # It may be a version that is younger than what we know.
+            # The version may be newer than the known versions.
             found = trust.signer_among(self._look(_AGAIN).keys, message, signatures)
         return found
 
     def trusted_keys(self) -> Sequence[PublicKey]:
-        """Every version of the key that is enabled, newest first; at most five minutes old."""
+        """Every version of the key that is enabled, newest first. The list is at most five minutes old."""
         return self._look(_KEPT).keys
 
     def _look(self, age: timedelta) -> _Known:
-        """What the vault told at most `age` ago: one list call, and one read of each enabled version."""
+        """The vault's answer, at most `age` old: one list call, and one read of each enabled version."""
         with self._lock:
             now = self._clock.now()
             if self._known is None or not timedelta(0) <= now - self._known.at < age:
@@ -154,7 +154,7 @@ def _created(properties: KeyProperties) -> float:
 
 
 def _is_valid(properties: KeyProperties, now: datetime) -> bool:
-    """True where Key Vault lets the version sign now; what it signed stays good when its time is over."""
+    """True if Key Vault lets the version sign now. Its signatures stay valid after its time is over."""
     begins, ends = properties.not_before, properties.expires_on
     return (begins is None or begins <= now) and (ends is None or now < ends)
 
@@ -170,7 +170,7 @@ def _public(key: KeyVaultKey) -> PublicKey:
 
 
 def _members(key: KeyVaultKey) -> tuple[str, bytes, bytes]:
-    """Curve and coordinates; the SDK sets them on the instance only, and leaves out what a key has not."""
+    """Curve and coordinates. The SDK sets them on the instance only, and leaves out absent fields of a key."""
     found: dict[str, Any] = vars(key.key)
     curve = found.get("crv")
     return (

@@ -1,7 +1,7 @@
-"""Azure Tables: every write conditional on its ETag, and a conflict read back before it is believed.
+"""Azure Tables: every write conditional on its ETag. A conflict is confirmed by a read of the rows.
 
-Each written row carries a nonce in a cell that callers never see. An answer can be lost on its way, and
-then our own write looks like another's; a row that holds our nonce says that it was ours.
+Each written row carries a nonce in a cell that callers never see. An answer can be lost on its way. Then our
+own write looks like another writer's. A row that holds our nonce shows that the write was ours.
 """
 
 import itertools
@@ -26,14 +26,14 @@ from pipeline_core.adapters.azure import errors
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite
 from pipeline_core.ports import Cell, Chance, Row, TableWrite, WriteKind
 
-_NONCE = "_nonce"  # no cell of a caller can begin with an underscore
+_NONCE = "_nonce"  # a caller's cell cannot begin with an underscore
 _KEYS = frozenset({"PartitionKey", "RowKey", _NONCE})
 _PAGE = 1000  # rows that the service returns at once
-_REPLACED = "W/\"datetime'1601-01-01T00%3A00%3A00.0000000Z'\""  # well formed, and never any row's
+_REPLACED = "W/\"datetime'1601-01-01T00%3A00%3A00.0000000Z'\""  # a valid form, but never the ETag of a row
 
 
 class AzureTables:
-    """The tables exist already; rows are found by partition and key."""
+    """The tables exist already. Rows are found by partition and key."""
 
     def __init__(self, service: TableServiceClient, chance: Chance) -> None:
         self._service = service
@@ -62,7 +62,7 @@ class AzureTables:
             return [_row(entity) for entity in itertools.islice(found, limit)]
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
-        """All or none; raises AlreadyExists, StaleWrite."""
+        """Apply all writes or none. Raises AlreadyExists, StaleWrite."""
         limits.check_writes(table, writes)
         nonce = self._chance.nonce()
         try:
@@ -79,7 +79,7 @@ class AzureTables:
 
     def _send(self, client: TableClient, writes: Sequence[TableWrite], nonce: str) -> list[str]:
         if len(writes) > 1 or writes[0].verb is WriteKind.DELETE:
-            # A lone deletion too: `delete_entity` is silent where the row has gone.
+            # A single deletion too: `delete_entity` reports nothing if the row is gone.
             answers = client.submit_transaction([_operation(write, nonce) for write in writes])
             return [_etag(write, answer) for write, answer in zip(writes, answers, strict=True)]
         row = writes[0].row
@@ -96,11 +96,12 @@ class AzureTables:
     def _landed(
         self, table: str, writes: Sequence[TableWrite], nonce: str, error: AzureError
     ) -> list[str] | None:
-        """The new ETags where these writes took place although the answer said otherwise; None where not."""
+        """The new ETags if these writes took place although the answer said otherwise. None if they did not."""
         partition = writes[0].row.partition
         stored = [self._find(table, partition, write.row.key) for write in writes]
         if all(write.verb is WriteKind.DELETE for write in writes):
-            # Rows that are gone prove nothing against an answer that says so: another may have deleted them.
+            # After a refusal, absent rows do not prove that our deletion took place: another writer may have
+            # deleted them.
             is_answered = errors.status_of(error) in (404, 409, 412)
             return None if is_answered or any(stored) else ["" for _ in writes]
         if not any(entity is not None and entity.get(_NONCE) == nonce for entity in stored):
@@ -135,7 +136,7 @@ def _entity(row: Row, nonce: str) -> dict[str, Any]:
 
 
 def _stored(value: Cell) -> object:
-    """Integers always with 64 bits: the service keeps two kinds, and a filter tells them apart."""
+    """Integers always have 64 bits: the service keeps two kinds, and a filter distinguishes them."""
     if isinstance(value, int) and not isinstance(value, bool):
         return EntityProperty(value, EdmType.INT64)
     return value
@@ -162,7 +163,10 @@ def _etag(write: TableWrite, answer: Mapping[str, Any]) -> str:
 
 
 def _etag_of_ours(entity: TableEntity | None, nonce: str) -> str:
-    """A row that was written again since gets an ETag that fits nothing: the next write has to read it."""
+    """The row's ETag. A row that was written again since then gets an ETag that matches nothing.
+
+    So the next write must read the row.
+    """
     if entity is None or entity.get(_NONCE) != nonce:
         return _REPLACED
     return str(entity.metadata["etag"])
@@ -183,5 +187,6 @@ def _cell(name: str, value: object) -> Cell:
     if isinstance(plain, str | int | bool):
         return plain
     raise PermanentError(
-        ErrorClass.TEMPLATE, f"the cell {name} holds a {type(plain).__name__}: no row of this factory"
+        ErrorClass.TEMPLATE,
+        f"the cell {name} holds a {type(plain).__name__}: it is not a row of this factory",
     )

@@ -1,4 +1,4 @@
-"""Plain HTTPS by requests: signing keys and webhooks. Nothing of the environment reaches a request."""
+"""Plain HTTPS by requests, for signing keys and webhooks. Nothing of the environment reaches a request."""
 
 import ipaddress
 import socket
@@ -13,7 +13,7 @@ from pipeline_core.ports import WebAnswer
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
-_WHOLE_SECONDS = 20.0  # a server that drips bytes never runs into the time for one read
+_WHOLE_SECONDS = 20.0  # a server that sends byte by byte never reaches the timeout of one read
 _CHUNK = 16 * 1024
 
 
@@ -22,16 +22,17 @@ class HttpsWeb:
 
     def __init__(self, ca_file: str = "") -> None:
         self._verify: str | bool = ca_file or True
-        self._is_public_only = not ca_file  # with an authority of our own we are in a network of our own
+        self._is_public_only = not ca_file  # with an authority of our own, the network is our own
 
     def get(self, url: str, *, limit: int) -> WebAnswer:
-        """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
+        """One GET. It refuses other schemes than https, redirects, and bodies over `limit` bytes."""
         return self._ask("GET", url, None, {}, limit)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
-        """One POST under the same rules, to a public address only: where it goes is a team's choice.
+        """One POST under the same rules, to a public address only, because a team chooses the address.
 
-        A name that resolves anew between the look and the call is for the network's egress rules to stop.
+        The name may resolve differently between the check and the call. The network's egress rules must stop
+        that.
         """
         if self._is_public_only:
             _demand_public(url)
@@ -43,7 +44,7 @@ class HttpsWeb:
         place = _place(url)
         try:
             with requests.Session() as session:
-                session.trust_env = False  # no proxy, no .netrc: a stranger's address gets nothing of ours
+                session.trust_env = False  # no proxy, no .netrc: an address outside gets nothing of ours
                 with session.request(
                     method,
                     url,
@@ -77,7 +78,7 @@ def _read(place: str, answer: requests.Response, limit: int) -> WebAnswer:
 
 
 def _demand_public(url: str) -> None:
-    """Raise PermanentError where the host is, or resolves to, anything but addresses of the public internet."""
+    """Raise PermanentError if the host is, or resolves to, an address outside the public internet."""
     place = _place(url)
     parts = urlsplit(url)
     try:
@@ -86,11 +87,11 @@ def _demand_public(url: str) -> None:
         raise TransientError(ErrorClass.NETWORK, f"{place} cannot be resolved") from error
     for *_, address in found:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            raise PermanentError(ErrorClass.POLICY, f"{place} is no public address: give one")
+            raise PermanentError(ErrorClass.POLICY, f"{place} is not a public address: give one")
 
 
 def _place(url: str) -> str:
-    """Scheme and host for messages: paths and queries of webhooks hold secrets. Raises PermanentError."""
+    """Scheme and host for messages, because paths and queries of webhooks hold secrets. Raises PermanentError."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

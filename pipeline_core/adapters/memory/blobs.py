@@ -1,4 +1,4 @@
-"""Blobs in memory: created once, never overwritten; what the builder writes beside us can be appended."""
+"""Blobs in memory: created once, never overwritten. Only `append` adds to a blob, as the builder does."""
 
 import threading
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class _Blob:
 
 
 class MemoryBlobs:
-    """Any container name is fine."""
+    """Any container name is allowed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -32,7 +32,7 @@ class MemoryBlobs:
             self._put(container, name, content, media_type)
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
-        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""
         with self._lock:
             found = self._blobs.get(container, {}).get(name)
         if found is None:
@@ -55,7 +55,7 @@ class MemoryBlobs:
             return [_facts(name, held[name]) for name in names[:limit]]
 
     def append(self, container: str, name: str, content: bytes) -> None:
-        """What the builder does with its log; for tests and the simulation."""
+        """Append, as the builder does with its log. For tests and the simulation."""
         with self._lock:
             before = self._blobs.get(container, {}).get(name)
             whole = content if before is None else before.content + content

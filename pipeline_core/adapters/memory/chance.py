@@ -1,4 +1,4 @@
-"""Randomness that repeats itself: the same seed, the same numbers."""
+"""Repeatable randomness: the same seed gives the same numbers."""
 
 import random
 
@@ -7,7 +7,7 @@ class SeededChance:
     """For tests and the simulation only: its nonces can be guessed."""
 
     def __init__(self, seed: int = 0) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - it has to repeat itself
+        self._random = random.Random(seed)  # noqa: S311 - it must be repeatable
 
     def fraction(self) -> float:
         """A number in [0, 1)."""

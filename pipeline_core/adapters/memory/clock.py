@@ -1,4 +1,4 @@
-"""A clock that stands still until it is moved."""
+"""A clock that does not move until a test moves it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ _START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """The time of a test or of the simulation; it never goes back by itself."""
+    """The time of a test or of the simulation. It never goes back by itself."""
 
     def __init__(self, start: datetime = _START) -> None:
         self._now = start.astimezone(UTC)
@@ -16,7 +16,7 @@ class ManualClock:
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        """Move on (or back, for a test of clocks that err)."""
+        """Move on (or back, for a test of wrong clocks)."""
         self._now += by
 
     def set(self, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Container groups in memory: they do what a test says, and a repeated create restarts them as on Azure."""
+"""Container groups in memory. A test sets what they do. As on Azure, a second create restarts a group."""
 
 import bisect
 import threading
@@ -21,8 +21,10 @@ class _Group:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryContainers:
-    """`limit` is the quota of groups; `deletion` is how long a deletion takes; `created` counts creations,
-    `newest` names the last one's group.
+    """Container groups with a quota.
+
+    `limit` is the quota of groups. `deletion` is the time that a deletion takes. `created` counts creations,
+    and `newest` names the group of the last one.
     """
 
     clock: Clock
@@ -41,7 +43,7 @@ class MemoryContainers:
         return None if found is None else found.shown
 
     def create_group(self, new: NewContainerGroup) -> None:
-        """Create; an existing group is restarted, as Azure does it, and an ended one cannot be changed."""
+        """Create a group. As on Azure, an existing group is restarted, and an ended one cannot be changed."""
         with self._lock:
             before = self._look(new.name)
             if before is None:
@@ -62,7 +64,7 @@ class MemoryContainers:
             self._groups[new.name] = _Group(wanted=new, shown=shown, starts=before.starts + 1)
 
     def delete_group(self, name: str) -> None:
-        """Start the deletion and return; a group that is gone already is fine."""
+        """Start the deletion and return. A group that is gone is not an error."""
         with self._lock:
             found = self._look(name)
             if found is not None and found.gone_at is None:
@@ -70,32 +72,32 @@ class MemoryContainers:
                 self._going.add(name)
 
     def list_groups(self) -> Sequence[ContainerGroup]:
-        """Every group that carries our build tag: what the list of resources and the simulation's rules look at."""
+        """Every group with our build tag, for the list of resources and for the rules of the simulation."""
         looked = [self._look(name) for name in self.names()]
         return [found.shown for found in looked if found is not None and BUILD_TAG in found.shown.tags]
 
     def set_state(
         self, name: str, state: GroupState, *, exit_code: int | None = None, detail: str = ""
     ) -> None:
-        """What the container does next, as a test or the simulation wants it; raises KeyError."""
+        """Set the next state of the container, for a test or the simulation. Raises KeyError."""
         with self._lock:
             found = self._groups[name]
             shown = replace(found.shown, state=state, exit_code=exit_code, detail=detail)
             self._groups[name] = replace(found, shown=shown)
 
     def names(self) -> list[str]:
-        """Groups that are there."""
+        """The names of the existing groups."""
         with self._lock:
             for name in sorted(self._going):
                 self._look(name)
             return list(self._names)
 
     def wanted(self, name: str) -> NewContainerGroup:
-        """What was asked for; raises KeyError."""
+        """The group as it was requested. Raises KeyError."""
         return self._groups[name].wanted
 
     def starts(self, name: str) -> int:
-        """How often the group's container was started."""
+        """The number of starts of the group's container."""
         return self._groups[name].starts
 
     def _look(self, name: str) -> _Group | None:

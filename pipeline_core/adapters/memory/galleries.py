@@ -24,9 +24,9 @@ class _Version:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryGalleries:
-    """`replication` and `deletion` are how long the next copies and deletions take.
+    """`replication` and `deletion` are the times that the next copies and deletions take.
 
-    `fails_with` is the reason with which the next copies fail, where it is not empty.
+    `fails_with` is the reason with which the next copies fail, if it is not empty.
     """
 
     clock: Clock
@@ -40,7 +40,7 @@ class MemoryGalleries:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition where it is missing; PermanentError where it has other traits."""
+        """Create the image definition if it is missing. PermanentError if it has other traits."""
         self._demand(gallery)
         with self._lock:
             found = self._images.setdefault((_key(gallery), str(image)), os)
@@ -65,7 +65,7 @@ class MemoryGalleries:
             return self._look((_key(gallery), str(image), version))
 
     def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
-        """Every version of an image; empty where there is no such image definition."""
+        """Every version of an image. Empty if there is no such image definition."""
         self._demand(gallery)
         with self._lock:
             at = (_key(gallery), str(image))
@@ -73,7 +73,7 @@ class MemoryGalleries:
             return [found for place in places if (found := self._look(place)) is not None]
 
     def begin_copy(self, new: NewGalleryVersion) -> None:
-        """Start the copy and return; safe to repeat. Raises NotFound without source or definition."""
+        """Start the copy and return. Safe to repeat. Raises NotFound without source or definition."""
         self._demand(new.gallery)
         with self._lock:
             if self.find_version(new.gallery, new.image, new.version) is not None:
@@ -102,7 +102,10 @@ class MemoryGalleries:
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out; raises NotFound; CONFLICT while it is being made."""
+        """Put a version into `latest`, or take it out.
+
+        Raises NotFound. CONFLICT while the version is being made.
+        """
         with self._lock:
             found = self.find_version(gallery, image, version)
             if found is None:
@@ -117,7 +120,7 @@ class MemoryGalleries:
             self._versions[place] = replace(stored, shown=shown)
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
-        """Start the deletion and return; a version that is gone already is fine."""
+        """Start the deletion and return. A version that is gone is not an error."""
         with self._lock:
             if self.find_version(gallery, image, version) is None:
                 return
@@ -127,7 +130,7 @@ class MemoryGalleries:
                 self._versions[place] = replace(stored, gone_at=self.clock.now() + self.deletion)
 
     def add_version(self, shown: GalleryImageVersion, *, os: OsTraits | None = None) -> None:
-        """What somebody else made, such as Packer; it is there at once, in the state that it says."""
+        """A version that another tool made, such as Packer. It exists at once, in its given state."""
         self.ensure_image(shown.gallery, shown.image, os or OsTraits())
         failed = shown.detail or "failed" if shown.state is VersionState.FAILED else ""
         never = datetime.max.replace(tzinfo=self.clock.now().tzinfo)
@@ -136,7 +139,7 @@ class MemoryGalleries:
             self._put(shown, ready_at=ready_at, fails=failed)
 
     def latest(self, gallery: GalleryName, image: ImageName) -> GalleryVersion | None:
-        """What a machine gets that asks for the newest version."""
+        """The version that a new machine gets if it asks for the newest one."""
         offered = [
             found.version
             for found in self.list_versions(gallery, image)
@@ -172,7 +175,7 @@ class MemoryGalleries:
             return replace(found.shown, state=VersionState.FAILED, detail=found.fails)
         if found.shown.state is VersionState.READY:
             return found.shown
-        # From here on it stays so: the copy is over.
+        # This state is final: the copy is over.
         ready = replace(found.shown, state=VersionState.READY)
         self._versions[place] = replace(found, shown=ready)
         return ready

@@ -23,7 +23,7 @@ from pipeline_core.ports import Ports
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPorts(Ports):
-    """The twins by the names of the ports, with what only a twin can do."""
+    """The twins by the names of the ports, with the methods that only a twin has."""
 
     clock: ManualClock
     chance: SeededChance
@@ -41,12 +41,12 @@ class MemoryPorts(Ports):
     tokens: MemoryTokens
 
     def __post_init__(self) -> None:
-        """Lists of resources show what stands beside them, also where a twin was replaced by another."""
+        """Connect the lists of resources with the other twins, also if a test replaced a twin by another one."""
         self.resources.stand_beside(self.containers, self.galleries)
 
 
 def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
-    """A world in which nothing is, but for these galleries."""
+    """A world without anything except these galleries."""
     clock = ManualClock()
     return MemoryPorts(
         clock=clock,

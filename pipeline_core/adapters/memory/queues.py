@@ -1,4 +1,4 @@
-"""Queues in memory: visibility by the clock, dequeue counts, receipts; nothing disappears by itself."""
+"""Queues in memory: visibility by the clock, dequeue counts, receipts. Nothing disappears by itself."""
 
 import heapq
 import itertools
@@ -16,7 +16,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedMessage:
-    """A message as a receiver has it; `receipt` holds until it is received again."""
+    """A message as a receiver has it. `receipt` is valid until the message is received again."""
 
     id: int
     text: str
@@ -27,12 +27,12 @@ class QueuedMessage:
 
 
 class MemoryQueues:
-    """Any queue name is fine; a queue exists from its first message on."""
+    """Any queue name is allowed. A queue exists from its first message on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._queues: dict[str, dict[int, QueuedMessage]] = {}
-        # When each message is visible, by queue. An entry that is no longer so is dropped when it comes up.
+        # The time at which each message is visible, by queue. An outdated entry is dropped when its turn comes.
         self._order: dict[str, list[tuple[datetime, int]]] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class MemoryQueues:
             self._put(queue, message)
 
     def receive(self, queue: str, *, visibility: timedelta = _VISIBILITY) -> QueuedMessage | None:
-        """The message that has been visible for longest, hidden for `visibility`; None where none is."""
+        """The message that has been visible for the longest time, hidden for `visibility`. None if none is visible."""
         with self._lock:
             self.operations += 1
             oldest = self._first(queue)
@@ -68,7 +68,7 @@ class MemoryQueues:
             return taken
 
     def delete(self, queue: str, message: QueuedMessage) -> None:
-        """Acknowledge; raises NotFound where it is gone or was received again since."""
+        """Acknowledge. Raises NotFound if the message is gone or was received again since."""
         with self._lock:
             self.operations += 1
             found = self._queues.get(queue, {}).get(message.id)
@@ -77,7 +77,7 @@ class MemoryQueues:
             del self._queues[queue][message.id]
 
     def release(self, queue: str, message: QueuedMessage, *, delay: timedelta = timedelta(0)) -> None:
-        """Give a message back, to be visible after `delay`; raises NotFound as `delete` does."""
+        """Give a message back, to be visible after `delay`. Raises NotFound as `delete` does."""
         with self._lock:
             self.operations += 1
             found = self._queues.get(queue, {}).get(message.id)
@@ -86,7 +86,7 @@ class MemoryQueues:
             self._put(queue, replace(found, visible_at=self._clock.now() + delay))
 
     def messages(self, queue: str) -> list[QueuedMessage]:
-        """Everything in a queue, visible or not, by the time at which it is visible; for tests."""
+        """Every message in a queue, visible or not, by the time at which it is visible. For tests."""
         with self._lock:
             return sorted(self._queues.get(queue, {}).values(), key=lambda each: (each.visible_at, each.id))
 
@@ -96,13 +96,13 @@ class MemoryQueues:
             return sorted(name for name, held in self._queues.items() if held)
 
     def next_visible(self) -> datetime | None:
-        """When the next message of any queue is visible; None where all are empty."""
+        """The time at which the next message of any queue is visible. None if all are empty."""
         with self._lock:
             first = [each for queue in self._queues if (each := self._first(queue)) is not None]
         return min((each.visible_at for each in first), default=None)
 
     def first_visible(self, queue: str) -> datetime | None:
-        """When the next message of one queue is visible; None where it is empty."""
+        """The time at which the next message of one queue is visible. None if it is empty."""
         with self._lock:
             first = self._first(queue)
         return None if first is None else first.visible_at
@@ -112,7 +112,7 @@ class MemoryQueues:
         heapq.heappush(self._order.setdefault(queue, []), (message.visible_at, message.id))
 
     def _first(self, queue: str) -> QueuedMessage | None:
-        """The message that is visible first, or has been for longest."""
+        """The message that becomes visible first, or that has been visible for the longest time."""
         order = self._order.get(queue)
         held = self._queues.get(queue, {})
         while order:

@@ -1,4 +1,4 @@
-"""Resources of builds in memory: deletions take their time, what is in use stays, and lists may lag behind.
+"""Resources of builds in memory: deletions take time, resources in use stay, and lists may lag behind.
 
 As on Azure, a list of the build group shows the container groups too, and versions are listed across images.
 """
@@ -28,7 +28,7 @@ class _Resource:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryResources:
-    """`deletion` is how long the next deletions take, `lag` how old a list is; ids are compared without case."""
+    """`deletion` is the time that the next deletions take, `lag` the age of a list. Ids are compared without case."""
 
     clock: Clock
     deletion: timedelta = timedelta(0)
@@ -39,35 +39,35 @@ class MemoryResources:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def stand_beside(self, containers: MemoryContainers, galleries: MemoryGalleries) -> None:
-        """Whose groups and versions the lists show; the last one told counts."""
+        """Set the twins whose groups and versions the lists show. The last call counts."""
         self._containers, self._galleries = containers, galleries
 
     def add(self, resource: TaggedResource, *, used_by: str = "") -> None:
-        """What a build made; it cannot be deleted while the resource `used_by` is there."""
+        """Add a resource that a build made. It cannot be deleted while the resource `used_by` exists."""
         with self._lock:
             self._resources[_key(resource.id)] = _Resource(
                 shown=resource, used_by=used_by, since=self.clock.now()
             )
 
     def is_there(self, resource: str) -> bool:
-        """The truth, whatever a list shows."""
+        """True if the resource exists, whatever a list shows."""
         found = self._resources.get(_key(resource))
         return found is not None and (found.gone_at is None or self.clock.now() < found.gone_at)
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
-        """What is in the build resource group, container groups too, and carries our build tag."""
+        """The resources of the build resource group with our build tag, container groups too."""
         then = self.clock.now() - self.lag
         with self._lock:
             for key, each in list(self._resources.items()):
                 if each.gone_at is not None and then >= each.gone_at:
-                    del self._resources[key]  # no list will show it again
+                    del self._resources[key]  # no list shows it again
             shown = [each.shown for _, each in sorted(self._resources.items()) if each.since <= then]
         groups = [] if self._containers is None else self._containers.list_groups()
         shown += [TaggedResource(id=f"{GROUP}/{each.name}", type=GROUP, tags=each.tags) for each in groups]
         return [each for each in shown if BUILD_TAG in each.tags]
 
     def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
-        """Versions of a gallery, of every image in it, that carry our build tag."""
+        """The versions of a gallery, of every image in it, with our build tag."""
         found = [] if self._galleries is None else self._galleries.everything(gallery)
         return [
             TaggedVersion(gallery=each.gallery, image=each.image, version=each.version, tags=each.tags)
@@ -76,7 +76,7 @@ class MemoryResources:
         ]
 
     def begin_delete(self, resource: TaggedResource) -> None:
-        """Start the deletion and return; a resource that is gone already is fine; CONFLICT while in use."""
+        """Start the deletion and return. A resource that is gone is not an error. CONFLICT while it is in use."""
         if resource.type == GROUP and self._containers is not None:
             self._containers.delete_group(resource.id.rpartition("/")[2])
             return

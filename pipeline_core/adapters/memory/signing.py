@@ -1,4 +1,4 @@
-"""A key with versions in memory. Its first version is the same in every world: what one signed, another believes."""
+"""A key with versions in memory. Its first version is the same in every world: each trusts the others' signatures."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.signatures import PublicKey, Signature
 from pipeline_core.wire import es256
 
-_FIRST = 0x1D5A_CE00  # guards nothing: it signs what tests and the simulation make
+_FIRST = 0x1D5A_CE00  # protects nothing: it signs only data of tests and the simulation
 
 
 class MemorySigner:
@@ -21,7 +21,7 @@ class MemorySigner:
         self._disabled: set[str] = set()
 
     def sign(self, message: bytes) -> Signature:
-        """A signature over exactly this message; raises PermanentError where the newest version is disabled."""
+        """A signature over exactly this message. Raises PermanentError if the newest version is disabled."""
         if self._shown[-1].id in self._disabled:
             raise PermanentError(
                 ErrorClass.PERMISSION, "the signing key is disabled: enable it, or rotate it"
@@ -37,7 +37,7 @@ class MemorySigner:
         return [key for key in reversed(self._shown) if key.id not in self._disabled]
 
     def rotate(self) -> None:
-        """Make a new version; the old ones are still trusted."""
+        """Make a new version. The old ones are still trusted."""
         number = self._versions[-1].private_numbers().private_value + 1
         self._versions.append(ec.derive_private_key(number, ec.SECP256R1()))
         self._shown.append(es256.public_of(self._versions[-1]))

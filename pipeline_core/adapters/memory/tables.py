@@ -14,14 +14,14 @@ from pipeline_core.ports import Row, TableWrite, WriteKind
 
 @dataclass(slots=True, kw_only=True)
 class _Partition:
-    """Rows by key, with the keys in order: a scan costs what it gives."""
+    """Rows by key, with the keys in order: the cost of a scan grows with the rows that it gives."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
 
 
 class MemoryTables:
-    """`operations` counts calls as Azure bills them: a transaction is one, a scan one per 1,000 rows."""
+    """`operations` counts calls as Azure bills them: a transaction is one, a scan is one per 1,000 rows."""
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[str, str], _Partition] = {}
@@ -49,7 +49,7 @@ class MemoryTables:
             return [found.rows[key] for key in keys]
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
-        """All or none; raises AlreadyExists, StaleWrite."""
+        """Apply all writes or none. Raises AlreadyExists, StaleWrite."""
         limits.check_writes(table, writes)
         with self._lock:
             self.operations += 1

@@ -1,11 +1,11 @@
-"""Tokens in memory: known by heart instead of by signature."""
+"""Tokens in memory: known by a table instead of by a signature."""
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.ports import Principal
 
 
 class MemoryTokens:
-    """A token is whatever was granted."""
+    """A token is any text that was granted."""
 
     def __init__(self) -> None:
         self._principals: dict[str, Principal] = {}

@@ -1,4 +1,4 @@
-"""The outside world in memory: answers by address, and what was posted."""
+"""The outside world in memory: answers by address, and a list of the POSTs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ class Posted:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryWeb:
-    """`answers` maps an address to its answer, or to the error that is raised; others do not answer."""
+    """`answers` maps an address to its answer, or to the error that it raises. Other addresses do not answer."""
 
     answers: dict[str, WebAnswer | FactoryError] = field(default_factory=dict)
     got: list[str] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
 
     def get(self, url: str, *, limit: int) -> WebAnswer:
-        """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
+        """One GET. It refuses other schemes than https, redirects, and bodies over `limit` bytes."""
         self.got.append(url)
         return self._answer(url, limit)
 
