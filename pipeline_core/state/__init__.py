@@ -1,1 +1,1 @@
-"""Records over the Tables port: written once, they run alike on the memory twin and on Azure."""
+"""Records over the Tables port. The same code runs on the memory twin and on Azure."""

@@ -1,7 +1,7 @@
-"""Slots as rows that are inserted if absent: who holds one, how many a team holds, what was created.
+"""Slots as rows that are inserted if absent: their holders, the number per team, the creations.
 
-One partition holds `slot:N`, `build:ID`, `team:T` and `spent` rows, and each change of them is one
-transaction on the ETags it was decided on: two dispatchers can never pass a limit together.
+One partition holds `slot:N`, `build:ID`, `team:T` and `spent` rows. Each change of them is one transaction on
+the ETags that the decision read. So two dispatchers can never exceed a limit together.
 """
 
 import contextlib
@@ -24,30 +24,30 @@ TABLE = "capacity"
 _PARTITION = "slots"
 _SOON = timedelta(seconds=1)
 _BUDGET = "the budget of creations"
-_PAUSE = timedelta(minutes=5)  # after a refusal that says nothing of how long
+_PAUSE = timedelta(minutes=5)  # after a refusal without a time to wait
 
 
 @unique
 class SlotTaken(Enum):
-    """What came of taking a slot."""
+    """The result of taking a slot."""
 
     TAKEN = "taken"  # by this call
-    HELD = "held"  # the build has one already, which nothing counts twice
+    HELD = "held"  # the build has a slot already, which is counted once
     RACED = "raced"  # another pass took the slot, or the last of a budget
 
 
 @unique
 class SlotReleased(Enum):
-    """What came of giving a slot back."""
+    """The result of giving a slot back."""
 
-    FREED = "freed"  # somebody else may have it now
+    FREED = "freed"  # another build may have it now
     NOT_HELD = "not-held"  # the build has none
-    RACED = "raced"  # the rows were being changed by others: ask again
+    RACED = "raced"  # other writers were changing the rows: ask again
 
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """What was read of the capacity, and the rows whose ETags a slot is taken on. Kept up to date by takes."""
+    """The capacity as it was read, and the rows whose ETags a slot is taken on. Each take updates it."""
 
     now: datetime
     slots: int
@@ -58,7 +58,7 @@ class Ledger:
 
     @property
     def capacity(self) -> Capacity:
-        """What is free."""
+        """The free capacity."""
         spent = spending.read(self.spent)
         return Capacity(
             free_slots=tuple(number for number in range(self.slots) if number not in self.taken),
@@ -69,7 +69,7 @@ class Ledger:
 
 
 class CapacityStore:
-    """What builds may use at once, and who uses it."""
+    """The capacity that builds may use at once, and its users."""
 
     def __init__(
         self,
@@ -87,11 +87,11 @@ class CapacityStore:
 
     @property
     def team_slots(self) -> int:
-        """How many slots one team may hold at once."""
+        """The number of slots that one team may hold at once."""
         return self._team_slots
 
     def read(self, now: datetime) -> Ledger:
-        """What is free now, with the rows that a slot is taken on: one read."""
+        """The free capacity, with the rows that a slot is taken on. One read."""
         ledger = Ledger(now=now, slots=self._slots, budget=self._budget)
         for row in self._scan("slot:", "team;"):
             kind, _, name = row.key.partition(":")
@@ -106,7 +106,7 @@ class CapacityStore:
     def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> SlotTaken:
         """Take a slot for a build, with the creation of its first container group.
 
-        The ledger is brought up to date, so that the next build can be started on it.
+        The ledger is updated, so that the next build can start on it.
         """
         team = str(pending.team)
         cells: dict[str, Cell] = {"build": str(pending.build), "team": team}
@@ -129,7 +129,7 @@ class CapacityStore:
         return SlotTaken.TAKEN
 
     def holds(self, build: BuildId) -> bool:
-        """True where the build has a slot."""
+        """True if the build has a slot."""
         return self._find(f"build:{build}") is not None
 
     def holders(self) -> tuple[BuildId, ...]:
@@ -137,15 +137,15 @@ class CapacityStore:
         return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
     def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
-        """Pay for the container group of one attempt (`verify-1`), once however often it is asked.
+        """Pay for the container group of one attempt (`verify-1`). Repeated calls pay once.
 
-        None where it is paid and may be created now, else how long to wait before asking again. Raises
-        TransientError where others keep using the budget at the same moment.
+        None if the creation is paid and may begin now, else the time to wait before the next call. Raises
+        TransientError if other writers keep changing the budget at the same moment.
         """
         return self._spend(build, attempt, now)
 
     def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
-        """The platform has refused a creation: nobody asks for another one for a while, at most an hour."""
+        """The platform has refused a creation. Nothing asks for another creation for a while, at most an hour."""
 
         def pause(row: Row | None) -> None:
             before = spending.read(row)
@@ -153,11 +153,11 @@ class CapacityStore:
             if after != before:
                 self._tables.write(TABLE, [_put(spending.KEY, row, spending.cells(after))])
 
-        with contextlib.suppress(Contended):  # those who are faster are refused as well, and pause it
+        with contextlib.suppress(Contended):  # the faster writers are also refused, and pause the creations
             changing(lambda: self._find(spending.KEY), pause, subject=_BUDGET, lost=RACED)
 
     def release(self, build: BuildId) -> SlotReleased:
-        """Give the build's slot back; safe to repeat."""
+        """Give the build's slot back. Safe to repeat."""
         by_build = self._find(f"build:{build}")
         if by_build is None:
             return SlotReleased.NOT_HELD
@@ -209,7 +209,7 @@ def _count_of(row: Row | None) -> int:
 
 
 def _one_less(team: Row) -> TableWrite:
-    """The team's row with one slot less; a team without a slot has no row."""
+    """The team's row with one slot less. A team without a slot has no row."""
     count = _count_of(team) - 1
     return (
         _put(team.key, team, {"count": count}) if count > 0 else TableWrite(verb=WriteKind.DELETE, row=team)

@@ -1,6 +1,6 @@
-"""Optimistic concurrency: read, change, commit, and again where another writer committed in between.
+"""Optimistic concurrency: read, change, commit, and repeat if another writer committed in between.
 
-It knows no record. What is read, what is changed and which error means a lost race are the caller's.
+It knows no record. The caller names the read, the change and the errors that mean a lost race.
 """
 
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from typing import TypeVar
 
 from pipeline_core.domain.errors import AlreadyExists, Contended, FactoryError, StaleWrite
 
-# Tries in all. Each lost race means that one other writer got through: of eight that start at the same moment all
-# get through, and eight messages of one queue are what a host begins at once (`batchSize` in host.json). Simulated
+# The number of tries. Each lost race means that one other writer succeeded. So eight writers that start at the same
+# moment all succeed, and a host begins eight messages of one queue at once (`batchSize` in host.json). Simulated
 # with random durations: three tries refuse 21 % of four writers, five tries 26 % of eight, eight tries 19 % of twelve.
 PATIENCE = 8
-# A change that may also insert its row loses the race by either.
+# A change that may also insert its row can lose the race with either error.
 RACED = (AlreadyExists, StaleWrite)
 
 
 @unique
 class Unread(Enum):
-    """What stands for a value that nobody has read yet; None is a value that may be read."""
+    """The placeholder for a value that is not read yet. None cannot be used: a read may give None."""
 
     UNREAD = "unread"
 
@@ -39,11 +39,11 @@ def changing(
     lost: type[FactoryError] | tuple[type[FactoryError], ...] = StaleWrite,
     retry_after: timedelta | None = None,
 ) -> Done:
-    """What `change` gives for what `read` gave, as soon as no other writer is faster.
+    """The result of `change` for the value that `read` gave, repeated until no other writer is faster.
 
-    `change` decides on what it gets and commits on its ETag; it runs again after it raised `lost`. `known` is what
-    the caller has just read: the first try takes it. Raises Contended, with `subject` and `remedy`, when the
-    patience is used up.
+    `change` decides on that value and commits on its ETag. It runs again after it raised `lost`. `known` is a
+    value that the caller has just read, and the first try uses it. After PATIENCE tries it raises Contended,
+    with `subject` and `remedy`.
     """
     for _ in range(PATIENCE):
         seen = read() if known is Unread.UNREAD else known

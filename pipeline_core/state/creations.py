@@ -1,7 +1,7 @@
-"""The row that counts creations of container groups: its cells to the domain's value and back.
+"""The row that counts creations of container groups: from its cells to the domain's value and back.
 
-One row for the whole factory, in the partition of the slots, so that a slot and a creation are taken in one
-transaction. Minutes that no limit reaches any more leave it with the next creation: nothing piles up.
+One row serves the whole factory. It is in the partition of the slots, so that one transaction takes a slot and
+a creation. The next creation removes the minutes that no limit needs any more, so the row does not grow.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ KEY = "spent"  # sorts between the slots and the teams: one scan reads all three
 
 
 def read(row: Row | None) -> Spent:
-    """What was created so far; nothing where there is no row."""
+    """The creations so far. Zero if there is no row."""
     if row is None:
         return Spent()
     pairs = [each.split(":") for each in str(row.cells["minutes"]).split()]

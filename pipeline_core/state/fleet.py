@@ -1,4 +1,4 @@
-"""The fleet's copies of heads, row by row: one that cannot be read is named instead of hiding the others."""
+"""The fleet's copies of heads, row by row. A row that cannot be read is named, and does not hide the others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _HEADS = Codec(ImageHead)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One image's row in the fleet; `head` is None where the row is not one that this factory wrote."""
+    """One image's row in the fleet. `head` is None if this factory did not write the row."""
 
     name: str
     head: ImageHead | None

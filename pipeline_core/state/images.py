@@ -1,4 +1,4 @@
-"""One partition per image: its head, builds, claims and journal. What belongs together is written together."""
+"""One partition per image: its head, builds, claims and journal. Records that change together are written together."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,25 +24,25 @@ _FORMERS = Codec(FormerImage)
 
 
 class ImageStore:
-    """Reads single rows; writes are built by the functions below and committed in one transaction."""
+    """Reads single rows. The functions below build the writes, and one transaction commits them."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def find_head(self, image: ImageName) -> Stored[ImageHead] | None:
-        """The image's head, or None where it is not registered."""
+        """The image's head, or None if it is not registered."""
         row = self._tables.find(TABLE, str(image), _HEAD)
         return None if row is None else _HEADS.read(row)
 
     def get_head(self, image: ImageName) -> Stored[ImageHead]:
-        """The image's head; raises NotFound."""
+        """The image's head. Raises NotFound."""
         head = self.find_head(image)
         if head is None:
-            raise NotFound(f"image {image} is not registered; register it first")
+            raise NotFound(f"image {image} is not registered: register it first")
         return head
 
     def find_former(self, image: ImageName) -> Stored[FormerImage] | None:
-        """What is kept of a deleted image, or None."""
+        """The kept record of a deleted image, or None."""
         row = self._tables.find(TABLE, str(image), _FORMER)
         return None if row is None else _FORMERS.read(row)
 
@@ -57,7 +57,7 @@ class ImageStore:
         return None if row is None else _CLAIMS.read(row)
 
     def list_builds(self, image: ImageName, *, limit: int) -> Sequence[Build]:
-        """Builds of an image, in no useful order, at most `limit`."""
+        """Builds of an image, at most `limit`, in no useful order."""
         rows = self._tables.scan(TABLE, str(image), first="build:", last="build;", limit=limit)
         return [_BUILDS.read(row).value for row in rows]
 
@@ -67,7 +67,7 @@ class ImageStore:
         return [_read_entry(row) for row in rows]
 
     def commit(self, writes: Sequence[TableWrite]) -> Sequence[str]:
-        """All writes or none; raises StaleWrite or AlreadyExists where the image has moved on."""
+        """Commit all writes or none. Raises StaleWrite or AlreadyExists if the image was changed meanwhile."""
         return self._tables.write(TABLE, writes)
 
 
@@ -82,12 +82,12 @@ def delete_head(image: ImageName, *, etag: str) -> TableWrite:
 
 
 def add_former(former: FormerImage) -> TableWrite:
-    """Keep what is known of an image that is deleted."""
+    """Keep the known facts of a deleted image."""
     return _FORMERS.write(str(former.name), _FORMER, former, etag=None)
 
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:
-    """The image is registered again."""
+    """Delete the record of a deleted image, because the image is registered again."""
     return TableWrite(verb=WriteKind.DELETE, row=Row(partition=str(image), key=_FORMER, cells={}, etag=etag))
 
 
@@ -103,13 +103,13 @@ def put_claim(claim: Claim, *, etag: str | None) -> TableWrite:
 
 def add_entry(entry: Entry) -> TableWrite:
     """Append to the image's journal."""
-    # A row holds "" where the entry has None, as the rows of older releases do, which must read ours too.
+    # A row holds "" for a None of the entry. Older releases write this too, and they must read our rows.
     stored = replace(entry, version=entry.version or "", campaign=entry.campaign or "")
     return _JOURNAL.write(str(entry.image), f"journal:{entry.key}", stored, etag=None)
 
 
 def add_request(image: ImageName, request: RebuildRequest) -> TableWrite:
-    """Note a request under its token: the same request cannot be recorded twice."""
+    """Note a request under its token, so that the same request is recorded once."""
     return _REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)
 
 

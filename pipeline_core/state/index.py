@@ -1,6 +1,6 @@
 """Indexes for the hot paths: children by parent, roots by source, pending builds by priority, the fleet.
 
-An index row is a hint that is repaired when it lags; the truth is in the image's own partition.
+An index row is a hint. It is repaired when it lags behind. The truth is in the image's own partition.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,14 +25,14 @@ _HEADS = Codec(ImageHead)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name; `after` is the cursor of the next page, None at the end."""
+    """One page of heads by name. `after` is the cursor of the next page, None at the end."""
 
     heads: tuple[ImageHead, ...]
     after: str | None
 
 
 class Index:
-    """Point writes and one-partition ranges; no method's cost follows the size of the fleet but `fleet` and `heads`."""
+    """Point writes and one-partition ranges. Only the cost of `fleet` and `heads` grows with the size of the fleet."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -62,7 +62,7 @@ class Index:
         self._remove(f"roots:{source.key}", str(image))
 
     def add_active(self, build: BuildId) -> None:
-        """Note a build that has not told its end yet; safe to repeat."""
+        """Note a build that has not reported its end yet. Safe to repeat."""
         self._ensure("active", str(build))
 
     def remove_active(self, build: BuildId) -> None:
@@ -70,11 +70,14 @@ class Index:
         self._remove("active", str(build))
 
     def active(self) -> Iterator[BuildId]:
-        """Every build that has not told its end yet."""
+        """Every build that has not reported its end yet."""
         return (BuildId(row.key) for row in self._all("active"))
 
     def add_pending(self, pending: PendingBuild, *, again: bool = False) -> None:
-        """Safe to repeat. With `again`, for a build that may be parked in its team's line and then stays there."""
+        """Add a pending build. Safe to repeat.
+
+        With `again`, the build may be parked in its team's line, and then stays there.
+        """
         if again and self._tables.find(TABLE, "pending", pending.parked().key) is not None:
             return
         try:
@@ -83,14 +86,14 @@ class Index:
             return
 
     def remove_pending(self, key: str, *, etag: str = "") -> None:
-        """Safe to repeat; one write less where the row's `etag` is known."""
+        """Remove a pending build. Safe to repeat. It saves one write if the caller knows the row's `etag`."""
         if not etag:
             self._remove("pending", key)
             return
         self._delete(Row(partition="pending", key=key, cells={}, etag=etag))
 
     def withdraw(self, build: Build) -> None:
-        """Remove a build that will not start from every line that it may be in; safe to repeat."""
+        """Remove a build that will not start from every line that may hold it. Safe to repeat."""
         late = dispatch.late_key(build.created_at, build.id)
         for key in (build.priority, late):
             pending = PendingBuild(key=key, build=build.id, team=build.team)
@@ -98,7 +101,7 @@ class Index:
             self._remove("pending", pending.parked().key)
 
     def pending(self, *, after: str = "", limit: int) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` pending builds by priority, behind the key `after`; no parked ones."""
+        """The first `limit` pending builds by priority, after the key `after`, without parked ones."""
         return self._waiting(behind(after), dispatch.PARKED, limit)
 
     def waiting(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
@@ -106,23 +109,23 @@ class Index:
         return self._waiting("", "", limit)
 
     def late(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` of the builds that have waited long, by age; no parked ones."""
+        """The first `limit` of the builds that have waited long, by age, without parked ones."""
         return self._waiting(dispatch.LATE, dispatch.PARKED, limit)
 
     def parked(self, team: TeamName, *, limit: int, late: bool = False) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` of the team's own line by priority, or by age of those that have waited long."""
+        """The first `limit` of the team's own line, by priority, or by age for builds that have waited long."""
         line = dispatch.line_of(team)
         return self._waiting(f"{line}{dispatch.LATE}" if late else line, f"{line}~", limit)
 
     def parked_teams(self) -> Iterator[TeamName]:
-        """The teams that have parked builds, at one read of one row each."""
+        """The teams that have parked builds. Costs one read of one row for each team."""
         first = dispatch.PARKED
         while rows := self._waiting(first, "", 1):
             yield rows[0].value.team
             first = f"{dispatch.line_of(rows[0].value.team)}~"
 
     def park(self, rows: Sequence[Stored[PendingBuild]]) -> None:
-        """Move builds into the lines of their teams; safe to repeat, and one that has changed stays."""
+        """Move builds into the lines of their teams. Safe to repeat. A row that has changed stays in its line."""
         for start in range(0, len(rows), _MOVES):
             few = rows[start : start + _MOVES]
             try:
@@ -144,17 +147,17 @@ class Index:
         return [_PENDING.read(row) for row in rows]
 
     def find_copy(self, image: ImageName) -> Row | None:
-        """The fleet's row of an image: read it before the head, so that an older head never replaces a newer."""
+        """The fleet's row of an image. Read it before the head, so that an older head never replaces a newer one."""
         return self._tables.find(TABLE, "fleet", str(image))
 
     def project(self, image: ImageName, head: ImageHead | None) -> bool:
-        """Copy a head that cannot be older than the copy; False where another writer raced."""
+        """Copy a head that is not older than the copy. False if another writer was faster."""
         return self.replace_copy(image, head, over=self.find_copy(image))
 
     def replace_copy(self, image: ImageName, head: ImageHead | None, *, over: Row | None) -> bool:
         """Copy a head into the fleet's partition (None removes it), over the row that was there before.
 
-        False where another writer raced.
+        False if another writer was faster.
         """
         try:
             if head is None:
@@ -168,7 +171,7 @@ class Index:
         return True
 
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
-        """A page of heads as last projected, by name, behind the name `after`."""
+        """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
         heads = tuple(_HEADS.read(row).value for row in rows)
         return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)

@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoisonPage:
-    """Records, newest first; `after` is the cursor of the next page, None at the end."""
+    """Records, newest first. `after` is the cursor of the next page, None at the end."""
 
     records: tuple[PoisonRecord, ...]
     after: str | None
@@ -31,13 +31,13 @@ class PoisonStore:
         self._tables = tables
 
     def add(self, record: PoisonRecord) -> Stored[PoisonRecord]:
-        """Keep a record; the one that is there already where its key was kept before."""
+        """Keep a record. If a record has the same key already, this gives that one."""
         with contextlib.suppress(AlreadyExists):
             return self._write(record, None)
         return self.get(record.key)
 
     def replace(self, record: PoisonRecord, *, etag: str) -> Stored[PoisonRecord]:
-        """Raises StaleWrite where the record has changed since it was read."""
+        """Replace a record. Raises StaleWrite if the record has changed since it was read."""
         return self._write(record, etag)
 
     def find(self, key: str) -> Stored[PoisonRecord] | None:
@@ -46,21 +46,21 @@ class PoisonStore:
         return None if row is None else _read(row)
 
     def get(self, key: str) -> Stored[PoisonRecord]:
-        """One record; raises NotFound."""
+        """One record. Raises NotFound."""
         found = self.find(key)
         if found is None:
             raise NotFound(f"there is no poisoned message {key}; GET /api/poison lists them")
         return found
 
     def page(self, *, after: str, limit: int) -> PoisonPage:
-        """The `limit` newest records behind the key `after`."""
+        """The `limit` newest records after the key `after`."""
         page = self._tables.scan(index.TABLE, PARTITION, first=behind(after), limit=limit)
         found = tuple(_read(row).value for row in page)
         return PoisonPage(records=found, after=page[-1].key if len(page) == limit else None)
 
     def _write(self, record: PoisonRecord, etag: str | None) -> Stored[PoisonRecord]:
-        # The text is hostile and long: it stays out of the decoded value, so that no escape makes it longer.
-        # A row holds "" where the record has None, as the rows of older releases do, which must read ours too.
+        # The text is hostile and long. It is not part of the encoded value, so that no escape makes it longer.
+        # A row holds "" for a None of the record. Older releases write this too, and they must read our rows.
         stored = replace(record, text="", error=record.error or "", closed_by=record.closed_by or "")
         write = _RECORDS.write(PARTITION, record.key, stored, etag=etag)
         cells = {**write.row.cells, "queue": record.queue, "text": record.text}
@@ -75,7 +75,7 @@ def _read(row: Row) -> Stored[PoisonRecord]:
         value = _RECORDS.read(row).value
         record = replace(value, text=text, error=value.error or None, closed_by=value.closed_by or None)
         return Stored(value=record, etag=row.etag)
-    # Written before there was more to know than queue and text; its key is the time, oldest first.
+    # An older release wrote this row with queue and text only. Its key is the time, oldest first.
     record = PoisonRecord(
         key=row.key,
         queue=str(row.cells.get("queue", "")),

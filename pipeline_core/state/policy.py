@@ -1,4 +1,4 @@
-"""The policy in force and every version before it: pointers at documents that are kept as blobs by digest."""
+"""The policy in force and every earlier version: pointers to documents that are kept as blobs by digest."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,34 +16,34 @@ from pipeline_core.state.records import Codec, Stored
 _PARTITION = "policy"
 _CURRENT = "current"
 _VERSION = "version:"
-_LAST = 10**10 - 1  # revision, far away
-_WRITES = 90  # of one transaction, which may have 100
+_LAST = 10**10 - 1  # highest possible revision
+_WRITES = 90  # in one transaction, which may have 100
 _NOBODY = Digest("0" * 64)  # the document of a row which says that there is no policy
 _VERSIONS = Codec(PolicyVersion)
 
 
 class PolicyStore:
-    """The row in force only moves forward; a version is written with it, in one transaction, and stays.
+    """The row in force only moves forward. One transaction writes the row and its version, and the version stays.
 
-    Before the first version the same row may say that there is none (revision 0), so that an absent row means a
-    loss to whoever has seen it; the first version is written over it, on its ETag.
+    Before the first version, the same row may say that there is none (revision 0). After that, an absent row
+    means a loss. The first version is written over revision 0, on its ETag.
     """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def find_current(self) -> Stored[PolicyVersion] | None:
-        """What is in force, or None before SecOps has put any policy in force."""
+        """The version in force, or None if SecOps has not put any policy in force yet."""
         stored = self.find_row()
         return None if stored is None or stored.value.revision == OPEN.revision else stored
 
     def find_row(self) -> Stored[PolicyVersion] | None:
-        """What is in force, or revision 0 where it was noted that nothing is; None where there is no row."""
+        """The version in force, or revision 0 if the row says that there is none. None if there is no row."""
         row = self._tables.find(TABLE, _PARTITION, _CURRENT)
         return None if row is None else _VERSIONS.read(row)
 
     def note_none(self, now: datetime) -> None:
-        """Note that no policy was ever put in force; a row that is there stays as it is."""
+        """Note that no policy was ever put in force. An existing row stays as it is."""
         none = PolicyVersion(revision=OPEN.revision, digest=_NOBODY, actor="", at=now)
         with contextlib.suppress(AlreadyExists):
             self._tables.write(TABLE, [_current(none, None)])
@@ -60,14 +60,14 @@ class PolicyStore:
         return [_VERSIONS.read(row).value for row in rows]
 
     def put(self, version: PolicyVersion, *, etag: str | None) -> None:
-        """Put a version in force over the row that was read (None: over none); raises StaleWrite."""
+        """Put a version in force over the row that was read (None: there was no row). Raises StaleWrite."""
         try:
             self._tables.write(TABLE, [_current(version, etag), _kept(version)])
         except AlreadyExists as error:
-            raise StaleWrite("the policy was changed by somebody else: read it again") from error
+            raise StaleWrite("the policy was changed by another request: read it again") from error
 
     def recover(self, versions: Sequence[PolicyVersion]) -> bool:
-        """Put lost versions back, the newest in force; False, and nothing is changed, where there is a policy."""
+        """Put lost versions back, the newest in force. If there is a policy, it changes nothing and gives False."""
         newest = max(versions, key=lambda version: version.revision, default=None)
         row = self.find_row()
         if newest is None or (row is not None and row.value.revision != OPEN.revision):

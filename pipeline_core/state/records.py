@@ -1,7 +1,7 @@
-"""Frozen domain values to table rows and back, by Pydantic's adapter; a row says which schema wrote it.
+"""Frozen domain values to table rows and back, by Pydantic's adapter. A row names the schema that wrote it.
 
-A text whose value is known is not decoded again: values are frozen, so that writer and readers may hold the same
-one. That decoding gives back what was written is a property of each type, tested with a codec for either end.
+A text whose value is known is not decoded again: values are frozen, so writer and readers may share one value.
+For each type, a test with one codec at either end proves that decoding gives the written value.
 """
 
 import functools
@@ -41,22 +41,24 @@ class Codec(Generic[Value]):
         self._lock = threading.Lock()
 
     def row(self, partition: str, key: str, value: Value, *, etag: str = "") -> Row:
-        """The row to write; raises PermanentError where the value does not fit into a cell."""
+        """The row to write. Raises PermanentError if the value does not fit into a cell."""
         text = self._adapter.dump_json(value).decode()
         if len(text) > _TEXT_LIMIT:
             raise PermanentError(
                 ErrorClass.POLICY,
-                f"{self._name} {partition}/{key} has {len(text)} characters, {_TEXT_LIMIT} fit: shorten its lists",
+                f"{self._name} {partition}/{key} has {len(text)} characters, "
+                f"at most {_TEXT_LIMIT} fit: shorten its lists",
             )
         self._keep(text, value)
         return Row(partition=partition, key=key, cells={"schema": SCHEMA, "value": text}, etag=etag)
 
     def read(self, row: Row) -> Stored[Value]:
-        """The stored value; raises PermanentError where the row was not written by this factory."""
+        """The stored value. Raises PermanentError if this factory did not write the row."""
         text = row.cells.get("value")
         if row.cells.get("schema") != SCHEMA or not isinstance(text, str):
             raise PermanentError(
-                ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is no {self._name} of schema {SCHEMA}"
+                ErrorClass.TEMPLATE,
+                f"row {row.partition}/{row.key} is not of type {self._name} in schema {SCHEMA}",
             )
         value = self._known.get(text)
         if value is None:
@@ -64,13 +66,13 @@ class Codec(Generic[Value]):
                 value = self._adapter.validate_json(text)
             except ValidationError as error:
                 raise PermanentError(
-                    ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is no {self._name}: {error}"
+                    ErrorClass.TEMPLATE, f"row {row.partition}/{row.key} is not of type {self._name}: {error}"
                 ) from error
             self._keep(text, value)
         return Stored(value=value, etag=row.etag)
 
     def write(self, partition: str, key: str, value: Value, *, etag: str | None) -> TableWrite:
-        """Insert where `etag` is None, replace on that ETag otherwise."""
+        """Insert if `etag` is None, else replace on that ETag."""
         row = self.row(partition, key, value, etag=etag or "")
         return TableWrite(verb=WriteKind.INSERT if etag is None else WriteKind.REPLACE, row=row)
 
@@ -79,7 +81,7 @@ class Codec(Generic[Value]):
         return not _can_change(self._type)
 
     def _keep(self, text: str, value: Value) -> None:
-        """The oldest goes first: what is read at all is mostly read soon after it was written."""
+        """Keep a value. The oldest goes first, because most reads follow soon after the write."""
         if not self._may_share:
             return
         with self._lock:
@@ -89,7 +91,7 @@ class Codec(Generic[Value]):
 
 
 def _can_change(hint: Any) -> bool:
-    """True where a value of this type has, at any depth, something that a reader could change for others."""
+    """True if a value of this type has, at any depth, a part that one reader could change for the others."""
     if is_dataclass(hint):
         return any(_can_change(each) for each in get_type_hints(hint).values())
     origin = get_origin(hint) or hint

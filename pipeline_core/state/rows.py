@@ -1,4 +1,4 @@
-"""Read many rows of one partition, a page at a time, in the order of their keys. It must not know what they hold."""
+"""Read many rows of one partition, a page at a time, in the order of their keys. It does not know their content."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ PAGE = 1000  # rows a table service returns at once
 
 
 def behind(key: str) -> str:
-    """Where the rows after `key` begin; empty, which is the beginning, for an empty key."""
-    return f"{key}!" if key else ""  # "!" sorts below every character that a key of ours can go on with
+    """The start of the rows after `key`. An empty key gives an empty start, which is the beginning."""
+    return f"{key}!" if key else ""  # "!" sorts below every character that can continue a key of ours
 
 
 def scan(tables: Tables, table: str, partition: str, *, first: str = "", last: str = "") -> Iterator[Row]:
-    """Every row from `first` on and below `last` (empty: to the end); one read per page, when it is asked for."""
+    """Every row from `first` on and below `last` (empty: to the end). Each page costs one read, when it is needed."""
     while True:
         page = tables.scan(table, partition, first=first, last=last, limit=PAGE)
         yield from page

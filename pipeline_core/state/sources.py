@@ -1,4 +1,4 @@
-"""What is followed from outside: Marketplace sources with their newest version, and the platform steps."""
+"""Things that are followed from outside: Marketplace sources with their newest version, and the platform steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LIMIT = 1000  # distinct sources a factory follows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedSource:
-    """A source that some root is built from; `announce` is true until its roots were told of `newest`."""
+    """A source that some root is built from. `announce` is true until its roots were notified of `newest`."""
 
     source: MarketplaceSource
     newest: MarketplaceVersion | None = None
@@ -28,7 +28,7 @@ _PLATFORM = Codec(Platform)
 
 
 class SourceStore:
-    """Followed sources and the platform; both only move forward."""
+    """Followed sources and the platform. Both only move forward."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -39,7 +39,7 @@ class SourceStore:
         return [_SOURCES.read(row) for row in rows]
 
     def newest(self) -> dict[str, MarketplaceVersion]:
-        """The newest release of each followed source, by the source's key; a source without one is left out."""
+        """The newest release of each followed source, by the source's key. A source without a release is left out."""
         followed = (stored.value for stored in self.list())
         return {each.source.key: each.newest for each in followed if each.newest is not None}
 
@@ -49,7 +49,7 @@ class SourceStore:
         return None if row is None else _SOURCES.read(row)
 
     def follow(self, source: MarketplaceSource) -> bool:
-        """Begin to follow a source; True where it is new. Safe to repeat."""
+        """Begin to follow a source. True if it is new. Safe to repeat."""
         try:
             self.save(FollowedSource(source=source), etag=None)
         except AlreadyExists:
@@ -57,7 +57,7 @@ class SourceStore:
         return True
 
     def save(self, followed: FollowedSource, *, etag: str | None) -> str:
-        """Insert or replace; raises AlreadyExists or StaleWrite. The new ETag."""
+        """Insert or replace. Gives the new ETag. Raises AlreadyExists or StaleWrite."""
         write = _SOURCES.write("sources", followed.source.key, followed, etag=etag)
         return self._tables.write(TABLE, [write])[0]
 
@@ -67,11 +67,11 @@ class SourceStore:
         return None if row is None else _PLATFORM.read(row).value
 
     def platform_revision(self) -> int:
-        """How often platform steps were put in force; 0 before the first time."""
+        """How often platform steps were put in force. 0 before the first time."""
         return _revision_of(self._tables.find(TABLE, "platform", "revision"))
 
     def save_platform(self, platform: Platform) -> None:
-        """Put new platform steps in force; raises StaleWrite where another writer raced."""
+        """Put new platform steps in force. Raises StaleWrite if another writer was faster."""
         row = self._tables.find(TABLE, "platform", "current")
         counter = self._tables.find(TABLE, "platform", "revision")
         etag = None if row is None else row.etag
@@ -82,10 +82,10 @@ class SourceStore:
         try:
             self._tables.write(TABLE, writes)
         except AlreadyExists as error:
-            raise StaleWrite("the platform steps were changed by somebody else: read them again") from error
+            raise StaleWrite("the platform steps were changed by another request: read them again") from error
 
     def recover_platform(self, platform: Platform, revision: int) -> bool:
-        """Put lost platform steps back; False, and nothing is changed, where there are some."""
+        """Put lost platform steps back. If there are platform steps, it changes nothing and gives False."""
         if self._tables.find(TABLE, "platform", "current") is not None:
             return False
         counter = self._tables.find(TABLE, "platform", "revision")

@@ -1,4 +1,7 @@
-"""What is not in the recovery log yet: a row is written ahead of a change, and removed when its entry is there."""
+"""The changes that the recovery log does not hold yet.
+
+A row is written before a change. It is removed when the log has the entry.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,19 +11,19 @@ from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
 
 PLATFORM = "*platform"  # no image can have this name
-POLICY = "*policy"  # nor this one
+POLICY = "*policy"  # no image can have this one either
 _PARTITION = "unchronicled"
 _LIMIT = 1000
 
 
 class UnloggedStore:
-    """Normally empty: one scan tells so."""
+    """Normally empty. One scan shows this."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def add(self, subject: str, now: datetime) -> None:
-        """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change; safe to repeat."""
+        """Note that `subject` (an image's name, PLATFORM or POLICY) is about to change. Safe to repeat."""
         row = Row(partition=_PARTITION, key=subject, cells={"at": now.isoformat()})
         try:
             self._tables.write(TABLE, [TableWrite(verb=WriteKind.INSERT, row=row)])
@@ -28,7 +31,7 @@ class UnloggedStore:
             return
 
     def list(self) -> Sequence[tuple[str, datetime]]:
-        """The subjects, each with the time of its note; at most 1,000."""
+        """The subjects, each with the time of its note. At most 1,000."""
         rows = self._tables.scan(TABLE, _PARTITION, limit=_LIMIT)
         return [(row.key, datetime.fromisoformat(str(row.cells["at"]))) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Live versions that nothing vouches for, each with the alarm that was raised: so that it is raised once."""
+"""Live versions without proof, each with the alarm that was raised, so that each alarm is raised once."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from pipeline_core.state.records import Codec, Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnprovenVersion:
-    """`entry` is the key of the journal's line about it; `told` is true once its notification was sent."""
+    """`entry` is the key of the journal's line about the version. The flag is true once the notification was sent."""
 
     image: ImageName
     version: GalleryVersion
@@ -33,7 +33,10 @@ class UnprovenStore:
     def raise_once(
         self, image: ImageName, version: GalleryVersion, entry: Entry
     ) -> Stored[UnprovenVersion] | None:
-        """Write `entry` to the journal unless the version has had its own; what is left to tell, or None."""
+        """Write `entry` to the journal unless the version has its own.
+
+        Gives the record whose notification must still be sent, or None.
+        """
         known = self._find(image, version)
         if known is None:
             record = UnprovenVersion(image=image, version=version, entry=entry.key)
@@ -49,7 +52,7 @@ class UnprovenStore:
         return None if known is None or known.value.told else known
 
     def note_told(self, record: Stored[UnprovenVersion]) -> None:
-        """Its notification was sent; somebody else may have noted it."""
+        """Note that the notification was sent. Another caller may have noted it already."""
         told = replace(record.value, told=True)
         try:
             self._tables.write(

@@ -147,13 +147,13 @@ def test_the_row_of_another_schema_is_refused_even_where_its_value_is_whole() ->
     claim = make.claim_on(WANTED, Outcome.FAILED)
     row = codec.row("p", "k", claim)
     other = replace(row, cells={**row.cells, "schema": SCHEMA + 1})
-    with pytest.raises(PermanentError, match=f"no Claim of schema {SCHEMA}"):
+    with pytest.raises(PermanentError, match=f"not of type Claim in schema {SCHEMA}"):
         codec.read(other)
 
 
 def test_the_row_of_another_type_is_refused() -> None:
     row = Codec(PendingBuild).row("p", "k", PendingBuild(key="k", build=make.build().id, team=TEAM))
-    with pytest.raises(PermanentError, match="no ImageHead"):
+    with pytest.raises(PermanentError, match="not of type ImageHead"):
         Codec(ImageHead).read(row)
 
 
