@@ -1,7 +1,7 @@
 """The function app: registers every trigger, and does nothing else.
 
-Importing this file builds the function table and no more: no settings are read, no client is made, and no
-Azure SDK is loaded before the first event. One error here would hide every function.
+An import of this file builds the function table and no more. It reads no settings, makes no client, and loads
+no Azure SDK before the first event. One error here would hide every function.
 """
 
 from triggers import gallery, http, poison, provider, queues, timers

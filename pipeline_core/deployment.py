@@ -1,4 +1,4 @@
-"""Where this factory works: the coordinates of its resources, as plain facts."""
+"""The place where this factory works: the coordinates of its resources, as plain facts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Names that a build job needs; `live` lists the galleries that images may be placed in.
+    """Names that a build job needs. `live` lists the galleries that may hold images.
 
-    `blob_endpoint` and `queue_endpoint` are what the builder reports to; `secops` owns bases and policy.
-    `elsewhere` gives subscription and resource group of the galleries that lie outside the usual ones.
-    `excludes_unproven`: what is not proven leaves `latest`, beside the alarm.
+    The builder reports to `blob_endpoint` and `queue_endpoint`. `secops` owns bases and policy. `elsewhere`
+    gives subscription and resource group of each gallery that is not in the usual ones. With
+    `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm.
     """
 
     subscription_id: str

@@ -1,7 +1,7 @@
-"""What the services need of the outside world: small Protocols that speak our types and raise our errors.
+"""The services' view of the outside world: small Protocols that take our types and raise our errors.
 
-Each has a twin in `adapters/memory` and an adapter in `adapters/azure`; one contract suite runs on both.
-Every method may raise TransientError (time mends it) or PermanentError beside the errors it names.
+Each has a twin in `adapters/memory` and an adapter in `adapters/azure`. One contract suite runs on both.
+Besides the errors that it names, every method may raise TransientError (time repairs it) or PermanentError.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,16 +34,16 @@ class Row:
 
 @unique
 class WriteKind(Enum):
-    """What a table operation does."""
+    """The action of one table operation."""
 
-    INSERT = "insert"  # fails where the row exists
-    REPLACE = "replace"  # only where the row still has the ETag it was read with
-    DELETE = "delete"  # likewise
+    INSERT = "insert"  # fails if the row exists
+    REPLACE = "replace"  # only if the row still has the ETag of the read
+    DELETE = "delete"  # also only if the row still has that ETag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableWrite:
-    """One write; REPLACE and DELETE demand that `row.etag` is set."""
+    """One write. REPLACE and DELETE demand that `row.etag` is set."""
 
     verb: WriteKind
     row: Row
@@ -65,12 +65,12 @@ class Chance(Protocol):
         ...
 
     def nonce(self) -> str:
-        """Sixteen hexadecimal characters that nobody can guess or meet twice."""
+        """Sixteen hexadecimal characters that nobody can guess and that never repeat."""
         ...
 
 
 class Tables(Protocol):
-    """Rows by (table, partition, key); every write is conditional."""
+    """Rows by (table, partition, key). Every write is conditional."""
 
     def find(self, table: str, partition: str, key: str) -> Row | None:
         """The row, or None."""
@@ -83,9 +83,9 @@ class Tables(Protocol):
         ...
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
-        """Apply 1 to 100 writes of one partition, all or none; the new ETags in order ('' for deletions).
+        """Apply 1 to 100 writes of one partition, all or none. Gives the new ETags in order ('' for deletions).
 
-        Raises AlreadyExists where an insert meets a row, StaleWrite where a replaced or deleted row has
+        Raises AlreadyExists if an insert finds a row. Raises StaleWrite if a replaced or deleted row has
         changed or gone.
         """
         ...
@@ -109,14 +109,14 @@ class BlobFacts:
 
 
 class Blobs(Protocol):
-    """Bytes by (container, name); a stored blob is never overwritten."""
+    """Bytes by (container, name). A stored blob is never overwritten."""
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
         """Raises AlreadyExists."""
         ...
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
-        """The content; raises NotFound, and PermanentError (POLICY) where it is larger than `limit` bytes."""
+        """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""
         ...
 
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
@@ -129,21 +129,21 @@ class Blobs(Protocol):
 
 
 class MarketplaceOffers(Protocol):
-    """What Azure's Marketplace offers."""
+    """The offers of Azure's Marketplace."""
 
     def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
-        """Every version of the source in its region, in no order; raises NotFound for an unknown source."""
+        """Every version of the source in its region, in no order. Raises NotFound for an unknown source."""
         ...
 
 
 @unique
 class VersionState(Enum):
-    """Where a gallery version is in its life."""
+    """The place of a gallery version in its life."""
 
     CREATING = "creating"  # being created, or replicating
     READY = "ready"  # created and replicated to every region
     FAILED = "failed"  # creation or replication failed
-    DELETING = "deleting"  # on its way out
+    DELETING = "deleting"  # being deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ class GalleryImageVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGalleryVersion:
-    """A copy to be made: `image`@`version` of `source_gallery` into `gallery`, excluded from latest."""
+    """A copy to make: `image`@`version` of `source_gallery` into `gallery`, excluded from latest."""
 
     gallery: GalleryName
     source_gallery: GalleryName
@@ -176,11 +176,11 @@ class Galleries(Protocol):
     """Azure Compute Galleries."""
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition where it is missing; safe to repeat."""
+        """Create the image definition if it is missing. Safe to repeat."""
         ...
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
-        """Names of the image definitions of a gallery, sorted; those that cannot be an image's are left out."""
+        """Names of the image definitions of a gallery, sorted. Names that no image can have are left out."""
         ...
 
     def find_version(
@@ -190,32 +190,32 @@ class Galleries(Protocol):
         ...
 
     def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
-        """Every version of an image; empty where there is no such image definition."""
+        """Every version of an image. Empty if there is no such image definition."""
         ...
 
     def begin_copy(self, new: NewGalleryVersion) -> None:
-        """Start the copy and return; safe to repeat. Watch it by `find_version`."""
+        """Start the copy and return. Safe to repeat. Watch the copy by `find_version`."""
         ...
 
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out; raises NotFound."""
+        """Put a version into `latest`, or take it out. Raises NotFound."""
         ...
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
-        """Start the deletion and return; a version that is gone already is fine."""
+        """Start the deletion and return. A version that is gone is not an error."""
         ...
 
 
 @unique
 class GroupState(Enum):
-    """Where a container group is, by what matters to a build."""
+    """The state of a container group, as far as a build needs it."""
 
     STARTING = "starting"  # created, the container does not run yet
     RUNNING = "running"  # the container runs
     SUCCEEDED = "succeeded"  # the container ended with exit code 0
-    FAILED = "failed"  # the container ended otherwise, or never started
+    FAILED = "failed"  # the container ended with another exit code, or never started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +231,7 @@ class ContainerGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewContainerGroup:
-    """A container group of one builder container; `environment` holds no secret."""
+    """A container group of one builder container. `environment` holds no secret."""
 
     name: str
     environment: Mapping[str, str]
@@ -248,11 +248,11 @@ class Containers(Protocol):
         ...
 
     def create_group(self, new: NewContainerGroup) -> None:
-        """Create a group that was just looked for and not found: a repeated create would restart it."""
+        """Create a group after a look has not found it. A second create would restart the group."""
         ...
 
     def delete_group(self, name: str) -> None:
-        """Start the deletion and return; a group that is gone already is fine."""
+        """Start the deletion and return. A group that is gone is not an error."""
         ...
 
 
@@ -267,7 +267,7 @@ class TaggedResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedVersion:
-    """A gallery version as a list of resources shows it: without its state."""
+    """A gallery version as a list of resources shows it, without its state."""
 
     gallery: GalleryName
     image: ImageName
@@ -276,18 +276,18 @@ class TaggedVersion:
 
 
 class Resources(Protocol):
-    """Azure Resource Manager's lists, which may lag behind, and the deletion of what is on them."""
+    """The resource lists of Azure Resource Manager, which may lag behind, and the deletion of listed resources."""
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
-        """What is in the build resource group, container groups too, and carries our build tag."""
+        """The resources of the build resource group with our build tag, container groups too."""
         ...
 
     def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
-        """Versions of a gallery, of every image in it, that carry our build tag."""
+        """The versions of a gallery, of every image in it, with our build tag."""
         ...
 
     def begin_delete(self, resource: TaggedResource) -> None:
-        """Start the deletion and return; a resource that is gone already is fine; CONFLICT while in use."""
+        """Start the deletion and return. A resource that is gone is not an error. CONFLICT while it is in use."""
         ...
 
 
@@ -295,23 +295,23 @@ class Secrets(Protocol):
     """Key Vault."""
 
     def get(self, name: str) -> str:
-        """The newest value; raises NotFound."""
+        """The newest value. Raises NotFound."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAnswer:
-    """Status and body of an answer, at most the caller's limit of bytes."""
+    """Status and body of an answer. The body has at most the caller's limit of bytes."""
 
     status: int
     body: bytes
 
 
 class Web(Protocol):
-    """Plain HTTPS to the outside: signing keys and webhooks."""
+    """Plain HTTPS to the outside, for signing keys and webhooks."""
 
     def get(self, url: str, *, limit: int) -> WebAnswer:
-        """One GET; refuses anything but https, redirects, and bodies over `limit` bytes."""
+        """One GET. It refuses other schemes than https, redirects, and bodies over `limit` bytes."""
         ...
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
@@ -321,7 +321,7 @@ class Web(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who calls: proven by a verified token."""
+    """The caller, proven by a verified token."""
 
     subject: str
     name: str
@@ -333,7 +333,7 @@ class Tokens(Protocol):
     """Verification of access tokens."""
 
     def verify(self, token: str) -> Principal:
-        """The caller, or PermanentError (TOKEN is transient, so PERMISSION) with the reason of refusal."""
+        """The caller, or PermanentError (PERMISSION, because TOKEN is transient) with the reason for the refusal."""
         ...
 
 
@@ -346,27 +346,27 @@ class Logs(Protocol):
 
 
 class Signer(Protocol):
-    """The key that this factory vouches with, and every key whose signatures it believes; ES256."""
+    """The key that signs this factory's statements, and every key whose signatures it trusts. ES256."""
 
     def sign(self, message: bytes) -> Signature:
         """A signature over exactly this message."""
         ...
 
     def find_signer(self, message: bytes, signatures: Sequence[Signature]) -> PublicKey | None:
-        """The trusted key that one of the signatures was made with, or None; others are passed over.
+        """The trusted key that made one of the signatures, or None. Other signatures are skipped.
 
-        Which keys are trusted is asked of the key's keeper, never of what is to be believed.
+        The keeper of the keys decides which keys are trusted, never the signed message.
         """
         ...
 
     def trusted_keys(self) -> Sequence[PublicKey]:
-        """Every version of the key that is enabled, newest first; it may be some minutes old."""
+        """Every version of the key that is enabled, newest first. The list may be some minutes old."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """One implementation of each port: what the services are wired to. Azure's and the twins are both one."""
+    """One implementation of each port: the services are wired to it. Azure's adapters make one, the twins another."""
 
     tables: Tables
     queues: Queues

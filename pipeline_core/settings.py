@@ -1,6 +1,6 @@
 """The app settings, read once from a mapping of texts and checked as a whole: every error at once.
 
-It reads no environment by itself and holds no secret: everything is reached with the managed identity.
+It does not read the environment and holds no secret: the managed identity reaches every service.
 """
 
 import re
@@ -44,7 +44,7 @@ _STORAGE = "AzureWebJobsStorage__"
 
 
 class SettingsError(FactoryError):
-    """Settings are missing or wrong; the text names each one and how to mend it."""
+    """Settings are missing or wrong. The text names each setting and its remedy."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         lines = [f"{name}: {problem}" for name, problem in sorted(problems.items())]
@@ -54,7 +54,7 @@ class SettingsError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What builds may use at once, and how long a step waits before it looks again."""
+    """The limits of what builds use at once, and the time that a step waits before its next look."""
 
     slots: int
     creates_per_hour: int
@@ -100,7 +100,7 @@ Gallery = Annotated[GalleryName, BeforeValidator(GalleryName)]
 
 
 class Settings(BaseModel):
-    """Every app setting of ours under its own name; Azure keeps them all as texts."""
+    """Every app setting of this factory under its own name. Azure keeps all of them as texts."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, populate_by_name=False)
 
@@ -153,10 +153,10 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings of an environment; raises SettingsError with everything that is wrong in it."""
+        """Read the settings of an environment. Raises SettingsError with every problem in it."""
         names = [field.alias or name for name, field in cls.model_fields.items()]
         given = {name: environment[name].strip() for name in names if name in environment}
-        # Left empty means left to its default: Azure's portal cannot tell the two apart.
+        # An empty setting has its default: Azure's portal cannot show the difference.
         wanted = {name: text for name, text in given.items() if text}
         try:
             return cls.model_validate(wanted)
@@ -175,12 +175,12 @@ class Settings(BaseModel):
         if not (self.signing_key or self.signing_key_file):
             raise ValueError(
                 "FACTORY_SIGNING_KEY: is not set: give the identifier of a key in Key Vault, which signs the "
-                "provenance of what is published"
+                "provenance of published versions"
             )
         return self
 
     def gallery_places(self) -> tuple[GalleryPlace, ...]:
-        """The live galleries in order, then the quarantine gallery; raises ValueError."""
+        """The live galleries in order, then the quarantine gallery. Raises ValueError."""
         entries = [entry.strip() for entry in self.live_galleries.split(",") if entry.strip()]
         places = [self._place(entry) for entry in entries]
         if not places:
@@ -196,7 +196,7 @@ class Settings(BaseModel):
         return (*places, quarantine)
 
     def deployment(self) -> Deployment:
-        """What the services have to know of the place."""
+        """The coordinates that the services need."""
         places = self.gallery_places()
         return Deployment(
             subscription_id=self.subscription_id,
@@ -216,7 +216,7 @@ class Settings(BaseModel):
         )
 
     def limits(self) -> Limits:
-        """What builds may use at once: no more slots than the quota of groups and cores allows."""
+        """The limits of what builds use at once. There are no more slots than the quota of groups and cores allows."""
         return Limits(
             slots=dispatch.slots_within(self.slots, groups=self.container_groups, cores=self.container_cores),
             creates_per_hour=self.creates_per_hour,
@@ -226,7 +226,7 @@ class Settings(BaseModel):
         )
 
     def azure(self) -> Configuration:
-        """What the adapters have to know of the place."""
+        """The coordinates that the adapters need."""
         return Configuration(
             subscription_id=self.subscription_id,
             tenant_id=self.tenant_id,

@@ -1,7 +1,7 @@
 """Structured log lines over the standard library's logging.
 
-A line is one JSON object with the same keys everywhere: event, image, build_id, campaign, correlation_id.
-What comes from outside can neither end a line nor steer a terminal. Nothing starts by itself: see `configure`.
+A line is one JSON object with the same keys everywhere: event, image, build_id, campaign, correlation_id. A
+text from outside can neither end a line nor control a terminal. Nothing starts by itself: see `configure`.
 """
 
 import contextvars
@@ -28,7 +28,7 @@ class StructuredLogs:
         self._logger = logging.getLogger(LOGGER)
 
     def note(self, event: str, **fields: Field) -> None:
-        """Write one line; fields beside the fixed keys are kept under their own names."""
+        """Write one line. Fields beside the fixed keys are kept under their own names."""
         fixed = {key: fields.get(key, "") for key in KEYS if key != "event"}
         fixed["correlation_id"] = fixed["correlation_id"] or correlation_id.get()
         others = {name: value for name, value in fields.items() if name not in KEYS}
@@ -36,7 +36,7 @@ class StructuredLogs:
 
 
 class JsonFormatter(logging.Formatter):
-    """Records of ours as one JSON object; records of others as `other` formats them."""
+    """Records of this factory as one JSON object. `other` formats all other records."""
 
     def __init__(self, other: logging.Formatter) -> None:
         super().__init__()
@@ -61,9 +61,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Make every handler of the process write our records as JSON; safe to repeat.
+    """Make every handler of the process write our records as JSON. Safe to repeat.
 
-    The Functions worker brings its own handler; where there is none, lines go to standard error.
+    The Functions worker brings its own handler. Without a handler, lines go to standard error.
     """
     root = logging.getLogger()
     if not root.handlers:
@@ -72,7 +72,7 @@ def configure(level: int = logging.INFO) -> None:
         if not isinstance(handler.formatter, JsonFormatter):
             handler.setFormatter(JsonFormatter(handler.formatter or logging.Formatter()))
     logging.getLogger(LOGGER).setLevel(level)
-    # The SDKs tell each request with its headers at INFO.
+    # The SDKs log each request with its headers at INFO.
     logging.getLogger("azure").setLevel(logging.WARNING)
 
 

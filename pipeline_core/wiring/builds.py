@@ -1,4 +1,4 @@
-"""Put together what takes a build from its slot to its end: dispatch, the driver with its stages, the ending."""
+"""Put together the services that take a build from its slot to its end: dispatch, driver with stages, ending."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildParts:
-    """`ending` and `dispatcher` are for the sweep, too; the stages and the judge are the driver's own."""
+    """`ending` and `dispatcher` also serve the sweep. The stages and the judge belong to the driver."""
 
     completion: Completion
     dispatcher: Dispatcher
@@ -35,7 +35,7 @@ class BuildParts:
 
 
 def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts) -> BuildParts:
-    """All of them, around one ending."""
+    """All build services, around one ending."""
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)

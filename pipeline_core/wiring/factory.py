@@ -1,7 +1,7 @@
 """The factory of this process: every service that a trigger calls, over the ports that the environment names.
 
-Nothing is built before the first event needs it, and the Azure SDKs load only then, through `_adapters`: the
-one place where a module is imported late, because every function of the app pays for what is imported early.
+Nothing is built before the first event needs it. The Azure SDKs load only then, through `_adapters`. This is
+the only place that imports a module late, because every function of the app pays for early imports.
 """
 
 import functools
@@ -76,7 +76,7 @@ class Factory:
 
 @functools.cache
 def factory() -> Factory:
-    """The factory of this process, built from the environment at the first call; raises SettingsError."""
+    """The factory of this process, built from the environment at the first call. Raises SettingsError."""
     settings = Settings.read(os.environ)
     return assemble(_adapters("ports").connect(settings), settings.deployment(), settings.limits())
 
@@ -87,19 +87,19 @@ def _adapters(name: str) -> ModuleType:
 
 
 def secret_forms() -> Sequence[Form]:
-    """The guard's forms of secrets, loaded now: their library costs as much as all the rest of an import."""
+    """The guard's forms of secrets, loaded now: their library costs as much as all other imports together."""
     forms: Sequence[Form] = importlib.import_module("pipeline_core.guard.detectors").forms()
     return forms
 
 
 def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
-    """Wire the services to these ports; used alike on Azure, in tests and in the simulation."""
+    """Wire the services to these ports. Azure, the tests and the simulation all use this function."""
     base = foundation_of(ports, deployment, limits)
     return factory_of(base, parts_of(base, secret_forms()))
 
 
 def factory_of(base: Foundation, parts: Parts) -> Factory:
-    """What triggers call of these parts."""
+    """The services that triggers call, from these parts."""
     ports, records, effects = base.ports, base.records, base.effects
     images, builds, upkeep = parts.images, parts.builds, parts.upkeep
     return Factory(

@@ -1,4 +1,4 @@
-"""What every part stands on: ports and settings, and over them the records and the effects. Builds no service."""
+"""The foundation of every part: ports and settings, and over them the records and the effects. Builds no service."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from pipeline_core.state.unproven import UnprovenStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundation:
-    """Each of them once, for all parts of one factory."""
+    """One of each, for all parts of one factory."""
 
     ports: Ports
     deployment: Deployment

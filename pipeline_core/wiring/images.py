@@ -1,4 +1,4 @@
-"""Put together what deals with one image: observer, reconciler, poller, registration, requests, cascade."""
+"""Put together the services for one image: observer, reconciler, poller, registration, requests, cascade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageParts:
-    """The observer is for readers, too; all others are for triggers."""
+    """Readers also use the observer. All others are for triggers."""
 
     observer: Observer
     reconciler: Reconciler
@@ -33,7 +33,7 @@ class ImageParts:
 def images_of(
     base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, forms: Sequence[Form]
 ) -> ImageParts:
-    """All of them; `forms` are the guard's forms of secrets."""
+    """All image services. `forms` are the guard's forms of secrets."""
     ports, records, effects = base.ports, base.records, base.effects
     observer = Observer(records, policy.policies)
     reconciler = Reconciler(

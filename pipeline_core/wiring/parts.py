@@ -1,4 +1,4 @@
-"""Every part of one factory, made from the bottom to the top. A test takes the one service that it is about here."""
+"""Every part of one factory, made from the bottom to the top. A test takes the one service that it tests from here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pipeline_core.wiring.views import ViewParts, views_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts, by the packages of services that they are made of."""
+    """The parts, one for each package of services."""
 
     policy: PolicyParts
     provenance: ProvenanceParts
@@ -31,7 +31,7 @@ class Parts:
 
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
-    """All parts on this foundation; `forms` are the guard's forms of secrets."""
+    """All parts on this foundation. `forms` are the guard's forms of secrets."""
     policy, provenance = policies_of(base), provenance_of(base)
     images = images_of(base, policy, provenance, forms)
     builds = builds_of(base, policy, provenance)

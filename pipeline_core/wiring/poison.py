@@ -1,4 +1,4 @@
-"""Put together what deals with poisoned messages: who records them, and the review by people."""
+"""Put together the services for poisoned messages: the recorder, and the review by people."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Put the policy together: the service that keeps it, and the rules that hold images against it."""
+"""Put together the policy: the service that keeps it, and the rules that compare images with it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline_core.wiring.foundation import Foundation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyParts:
-    """What others are wired to."""
+    """The policy services that other parts use."""
 
     policies: Policies
     rules: PolicyRules

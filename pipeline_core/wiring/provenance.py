@@ -1,4 +1,4 @@
-"""Put together what vouches for versions: the signer's service, the alarm, and all who ask them."""
+"""Put together the proof of versions: the service that signs, the alarm, and the services that use them."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from pipeline_core.wiring.foundation import Foundation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceParts:
-    """`vouching` signs and examines, `unproven` raises the alarm, the others are for triggers."""
+    """`vouching` signs and examines. `unproven` raises the alarm. The others are for triggers."""
 
     vouching: Provenance
     unproven: Unproven
@@ -20,7 +20,7 @@ class ProvenanceParts:
 
 
 def provenance_of(base: Foundation) -> ProvenanceParts:
-    """All of them, over one signer."""
+    """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
     vouching = Provenance(
         images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment

@@ -1,4 +1,4 @@
-"""Put the restorer together: it is needed once in a factory's life, and has parts that nobody else uses."""
+"""Put the recovery together. A factory needs it once in its life, and no other service uses its parts."""
 
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.provenance.provenance import Provenance
@@ -12,7 +12,7 @@ from pipeline_core.wiring.policies import PolicyParts
 
 
 def recovery_of(base: Foundation, policy: PolicyParts, provenance: Provenance, poller: Poller) -> Recovery:
-    """The restorer of this factory's tables."""
+    """The recovery of this factory's tables."""
     galleries, records, effects = base.ports.galleries, base.records, base.effects
     lost_builds = LostBuilds(blobs=base.ports.blobs)
     images = ImageRecovery(

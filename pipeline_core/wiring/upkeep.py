@@ -1,4 +1,4 @@
-"""Put together what the timers run: the sweep with its parts, the reaper, retention."""
+"""Put together the services that the timers run: the sweep with its parts, the reaper, retention."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
 
-_QUIET = 10  # waits that a build stands still before a sweep looks at it
+_QUIET = 10  # waits without progress, after which a sweep looks at a build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class UpkeepParts:
 
 
 def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
-    """All of them."""
+    """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
         sweeper=_sweeper_of(base, builds),

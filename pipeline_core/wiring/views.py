@@ -1,4 +1,4 @@
-"""Put together what people read: images and builds, the files of a build, what differs between two versions."""
+"""Put together the services that people read: images and builds, the files of a build, differences of versions."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class ViewParts:
 
 
 def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
-    """All of them, over the same records."""
+    """All view services, over the same records."""
     records, effects = base.records, base.effects
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
