@@ -1,16 +1,20 @@
 """Watches each test of this folder that is not marked as one that needs a process or a port."""
 
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from tests.unit.tier import WATCH, NotAUnitTestError
 
+_UNIT = Path(__file__).parent
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Watch one test with all its fixtures, those of a whole module too."""
-    if item.get_closest_marker("process") is not None:
+    # pytest calls this hook for every item of a session, also for those of other folders.
+    if not item.path.is_relative_to(_UNIT) or item.get_closest_marker("process") is not None:
         return (yield)
     with WATCH.over(item.nodeid):
         return (yield)
