@@ -1,1 +1,1 @@
-"""The program in the build container: takes one job, runs Packer on it, leaves a report. Knows no state."""
+"""The program in the build container. It takes one job, runs Packer on it and writes a report. It knows no state."""

@@ -1,4 +1,4 @@
-"""`python -m builder`: hands the environment to `main` and ends with its exit code. Decides nothing."""
+"""`python -m builder`: gives the environment to `main` and ends with its exit code. Decides nothing."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""One attempt of one stage, from its marker to its one report. Decides what is reported, and that it is once.
+"""One attempt of one stage, from its marker to its one report. Decides what is reported, and that there is one report.
 
-The marker comes first: a container that was restarted says so and touches nothing else.
+The marker comes first. A container that was restarted reports that and changes nothing else.
 """
 
 import json
@@ -35,9 +35,9 @@ class BuilderExit(IntEnum):
     """The exit code of the builder."""
 
     SUCCEEDED = 0  # the report says that the stage succeeded
-    FAILED = 1  # the report says why not, or no report could be left
-    UNUSABLE = 2  # the environment is wrong; nothing was touched
-    RESTARTED = 3  # this attempt has run before; nothing was touched
+    FAILED = 1  # the report says why the stage failed, or no report could be written
+    UNUSABLE = 2  # the environment is wrong, and nothing was changed
+    RESTARTED = 3  # this attempt has run before, and nothing was changed
 
 
 class Attempt:
@@ -64,12 +64,13 @@ class Attempt:
                 "builds", f"{self._place}/{attempts.REPORT}", report.to_wire(), media_type="application/json"
             )
         finally:
-            # Also without a report: who reads the event looks at what is there.
+            # Also without a report: the factory reads the event and then looks for the report itself.
             self._send("completed")
         return BuilderExit.SUCCEEDED if report.succeeded else BuilderExit.FAILED
 
     def _claim(self, started: datetime) -> bool:
-        """Write the marker; its nonce tells our own write, its answer lost, from another container's."""
+        """Write the marker. Its nonce distinguishes a first write with a lost answer from another container's
+        marker."""
         marker = {"nonce": uuid.uuid4().hex, "started_at": started.isoformat()}
         try:
             self._context.blobs.create(
@@ -83,7 +84,7 @@ class Attempt:
         return True
 
     def _outcome(self) -> Finished | PackerFailure:
-        """How the attempt ended. Catches all: whatever happens is reported."""
+        """How the attempt ended. It catches every exception, so that each one is reported."""
         try:
             with LogStream(
                 self._context.blobs, f"{self._place}/{attempts.LOG}", echo=self._context.echo
@@ -94,14 +95,14 @@ class Attempt:
                 else:
                     log.say("succeeded")
             return outcome
-        except FactoryError as error:  # the log itself
+        except FactoryError as error:  # from the log itself
             return _failed(error, self._secrets)
 
     def _work(self, log: LogStream) -> Finished | PackerFailure:
         work = Work(self._settings, self._context, self._place, log)
         try:
             return work.perform()
-        except Exception as error:  # the program's edge: it goes into log and report
+        except Exception as error:  # the edge of the program: log and report name the error
             return _failed(error, self._secrets)
         finally:
             self._packer = work.packer
@@ -140,9 +141,9 @@ def _failed(error: Exception, secrets: Sequence[str]) -> PackerFailure:
     if isinstance(error, PermanentError | TransientError):
         return PackerFailure(error_class=error.error_class, message=_clean(str(error), secrets))
     if isinstance(error, StaleWrite):
-        # A blob was replaced while it was read; a new attempt reads what is there then.
+        # A blob was replaced while it was read. A new attempt reads the new content.
         return PackerFailure(error_class=ErrorClass.CONFLICT, message=_clean(str(error), secrets))
-    # No room on the disk, for example; anything else is a fault of ours, which no retry mends.
+    # An OSError is, for example, a full disk. Any other error is a fault of the builder, which no retry repairs.
     error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
     text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"
     return PackerFailure(error_class=error_class, message=_clean(text, secrets))

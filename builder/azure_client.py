@@ -1,6 +1,7 @@
-"""Blob and Queue storage for the builder, as its own identity: the only module that knows Azure's SDKs.
+"""Blob and Queue storage for the builder, with its own identity. Only this module knows Azure's SDKs.
 
-Reads an answer out of what they raise; `domain.cloud_errors` says what it means. Decides nothing about the build.
+It reads Azure's answer from an SDK's exception. `domain.cloud_errors` says what the answer means. It decides nothing
+about the build.
 """
 
 import time
@@ -44,7 +45,7 @@ _TOKEN_PAUSE_SECONDS: Final = 2.0
 
 
 def credential_of(credential: Credential, client_id: str) -> TokenCredential:
-    """What gets tokens of the builder's identity; asks for none yet."""
+    """The SDK's object that gets tokens of the builder's identity. It asks for no token yet."""
     match credential:
         case ManagedIdentity():
             return ManagedIdentityCredential(client_id=client_id)
@@ -59,9 +60,9 @@ def await_token(
     is_stopped: Callable[[], bool],
     pause: float = _TOKEN_PAUSE_SECONDS,
 ) -> None:
-    """Wait for the first token: the identity endpoint can lag behind the start of a container.
+    """Wait for the first token. The identity endpoint can be ready later than the container.
 
-    Raises TransientError (token) where none came within `seconds`.
+    Raises TransientError (token) if no token came within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -76,7 +77,7 @@ def await_token(
 
 
 def _assertion(workload: WorkloadIdentity) -> str:
-    """The other issuer's token about this container, for Entra to exchange; raises AzureError."""
+    """The other issuer's token for this container, which Entra exchanges. Raises AzureError."""
     request = HttpRequest(
         "GET",
         workload.oidc_request_url,
@@ -115,7 +116,7 @@ class AzureBlobs:
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         """As `ports.Blobs`."""
         with _translated(f"blob {container}/{name}"):
-            # The first request brings at most 32 MiB, and the whole size; nothing more is asked for.
+            # The first request gives at most 32 MiB, and the whole size. No further request is sent here.
             stream = self._blob(container, name).download_blob(max_concurrency=1)
             content = stream.readall() if stream.size <= limit else None
         if content is None:
@@ -146,7 +147,7 @@ class AzureBlobs:
             return
 
     def append(self, container: str, name: str, content: bytes, *, offset: int) -> None:
-        """As `ports.Blobs`: the service compares the offset, so a repeated block is refused, not doubled."""
+        """As `ports.Blobs`. The service compares the offset. So it refuses a repeated block and does not double it."""
         blob = self._blob(container, name)
         with _translated(f"blob {container}/{name}"):
             try:
@@ -162,7 +163,8 @@ class AzureBlobs:
 class AzureEvents:
     """`Events` on one queue, base64 as the Functions host expects.
 
-    Only what surely never reached the service is tried again: a message whose answer was lost may be there.
+    Only a send that certainly did not reach the service is tried again. If only the answer was lost, the message may
+    be in the queue.
     """
 
     def __init__(self, endpoint: str, queue: str, credential: TokenCredential) -> None:
@@ -193,7 +195,7 @@ def _translated(what: str) -> Iterator[None]:
 
 
 def _ours(what: str, error: AzureError) -> FactoryError:
-    code = getattr(error, "error_code", None)  # as the storage SDKs keep it
+    code = getattr(error, "error_code", None)  # where the storage SDKs keep it
     answer = CloudAnswer(
         status=error.status_code if isinstance(error, HttpResponseError) else None,
         code=str(getattr(code, "value", code) or ""),

@@ -1,6 +1,6 @@
-"""The three things a build is made of, taken by digest, verified, and passed by the policy guard.
+"""The three inputs of a build. They are read by digest and verified, and the policy guard checks them.
 
-Holds archives in memory and lists their names; it never unpacks one: only the guest does.
+This module keeps archives in memory and lists their names. It never unpacks an archive: only the guest does.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Step
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A verified `.tar.gz`; `names` are the paths of its files."""
+    """A verified `.tar.gz`. `names` are the paths of its files."""
 
     digest: str
     content: bytes
@@ -30,7 +30,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """All that decides this attempt."""
+    """Everything that decides this attempt."""
 
     job: BuildJob
     bundle: Archive
@@ -38,7 +38,7 @@ class Inputs:
 
 
 def fetch_job(blobs: Blobs, settings: BuilderSettings) -> BuildJob:
-    """The job that the environment names; raises PermanentError where it is not for this attempt."""
+    """The job that the environment names. Raises PermanentError if the job is not for this attempt."""
     content = blobs.read("jobs", f"{settings.job}.json", limit=JOB_LIMIT)
     try:
         job = BuildJob.from_wire(content, digest=settings.job)
@@ -53,7 +53,7 @@ def fetch_job(blobs: Blobs, settings: BuilderSettings) -> BuildJob:
 
 
 def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
-    """Bundle and platform steps; raises PermanentError (policy) with every finding of these and of the job."""
+    """Bundle and platform steps. Raises PermanentError (policy) with every finding in these and in the job."""
     bundle = _fetch(blobs, "bundle", job.bundle)
     platform = _fetch(blobs, "platform bundle", job.platform)
     findings = [*findings_of(job, bundle, platform)]
@@ -64,7 +64,7 @@ def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
 
 
 def findings_of(job: BuildJob, bundle: bytes, platform: bytes) -> Iterator[tuple[str, Finding]]:
-    """Everything that the guard objects to, and in what; what was registered may be older than a rule."""
+    """Each finding of the guard, with its place. A registered input may be older than a rule of the guard."""
     forms = detectors.forms()
     found = {
         "bundle": bundles.check_bundle(bundle, forms),
@@ -90,7 +90,7 @@ def _catalog_findings(job: BuildJob, platform: bytes) -> Iterator[Finding]:
         yield Finding(
             rule=GuardRule.CATALOG_MISSING,
             place="job.catalog",
-            message=f"{len(staged)} tools are to be staged, and the platform bundle holds no {bundles.CATALOG}",
+            message=f"{len(staged)} tools must be staged, and the platform bundle has no {bundles.CATALOG}",
             remedy="register the platform steps again with `imagefactory platform register`",
         )
 

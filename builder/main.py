@@ -1,4 +1,4 @@
-"""Wires the builder: environment, signals, clients, folder; runs the one attempt. Decides nothing else."""
+"""Connects the builder's parts (environment, signals, clients, folder) and runs the attempt. Decides nothing else."""
 
 import sys
 import tempfile
@@ -18,7 +18,7 @@ _TOKEN_SECONDS = 60.0
 
 
 def run(environ: Mapping[str, str]) -> BuilderExit:
-    """Run the attempt that `environ` describes, to its report."""
+    """Run the attempt that `environ` describes, up to its report."""
     stop = StopRequest()
     stop.install()
     try:
@@ -51,6 +51,6 @@ def now() -> datetime:
 
 
 def echo(line: str) -> None:
-    """A line for whoever looks at the container's own output."""
+    """Print a line to the container's own output."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What the builder needs of the world outside, in terms of its own. No SDK type and no policy here."""
+"""The outside services that the builder needs, in the builder's terms. No SDK type and no policy is here."""
 
 from typing import Protocol
 
@@ -7,14 +7,14 @@ class Blobs(Protocol):
     """Blob storage. Every method raises PermanentError, TransientError or StaleWrite, already translated."""
 
     def read(self, container: str, name: str, *, limit: int) -> bytes:
-        """The whole blob; raises NotFound, and PermanentError where it is larger than `limit` bytes."""
+        """The whole blob. Raises NotFound, and PermanentError if it is larger than `limit` bytes."""
         ...
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
-        """Write a blob that must not exist; raises AlreadyExists where another content is there.
+        """Write a blob that must not exist. Raises AlreadyExists if it exists with other content.
 
-        The same content counts as our own write whose answer was lost: give content that only one
-        writer can have where that matters.
+        The same content counts as a first write whose answer was lost. If that matters, give content that only one
+        writer can have.
         """
         ...
 
@@ -23,7 +23,7 @@ class Blobs(Protocol):
         ...
 
     def append(self, container: str, name: str, content: bytes, *, offset: int) -> None:
-        """Append at `offset`; safe to repeat, since what is there already is not appended twice."""
+        """Append at `offset`. A repeated call is safe: content that is there already is not appended again."""
         ...
 
 
@@ -31,5 +31,5 @@ class Events(Protocol):
     """The queue `build-events`."""
 
     def send(self, text: str) -> None:
-        """Send once; never twice, so a lost answer is not repeated. Raises TransientError."""
+        """Send once, never twice: after a lost answer the message is not sent again. Raises TransientError."""
         ...

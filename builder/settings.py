@@ -1,4 +1,4 @@
-"""The environment of the container as one checked value; every error at once. Reads nothing by itself."""
+"""The environment of the container as one checked value. It names all errors at once. It reads nothing itself."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -19,8 +19,8 @@ from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.names import BuildId, Digest
 
 _HTTPS = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9-]+)?/?$"
-# It becomes a string of the template, so it holds nothing that Packer could evaluate. Without TLS the token may
-# go to this machine alone.
+# The address becomes a string of the template, so it has no characters that Packer could evaluate. Without TLS the
+# token may go only to this machine.
 _OIDC_URL = (
     r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]+)?/[A-Za-z0-9._~/?&=%-]{0,1024}$"
 )
@@ -28,7 +28,7 @@ _TENANT = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 
 
 class BuilderSettingsError(FactoryError):
-    """The environment is not what the factory gives to a builder; the text names every variable."""
+    """The environment is not the one that the factory gives to a builder. The text names every wrong variable."""
 
 
 def _is_build(text: str) -> str:
@@ -40,7 +40,7 @@ def _is_digest(text: str) -> str:
 
 
 class BuilderSettings(BaseModel):
-    """Who this container is, and where its inputs are. Only the token of a workload identity is secret."""
+    """The container's attempt, identity and places of inputs. Only a workload identity's token is secret."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -56,7 +56,7 @@ class BuilderSettings(BaseModel):
     credential_kind: Literal["managed-identity", "workload-identity"] = Field(
         default="managed-identity", alias="IF_CREDENTIAL"
     )
-    # Of a workload identity; an empty one is none.
+    # For a workload identity. Empty means not set.
     tenant_id: Annotated[str, Field(pattern=f"^$|{_TENANT}", validate_default=True)] = Field(
         default="", alias="IF_TENANT_ID"
     )
@@ -73,12 +73,12 @@ class BuilderSettings(BaseModel):
         cls, value: str | SecretStr, around: ValidationInfo
     ) -> str | SecretStr:
         if around.data.get("credential_kind") == "workload-identity" and not value:
-            raise ValueError("IF_CREDENTIAL=workload-identity needs it")
+            raise ValueError("IF_CREDENTIAL=workload-identity needs this variable")
         return value
 
     @property
     def credential(self) -> Credential:
-        """As whom the builder and its Packer go to Azure."""
+        """The identity with which the builder and its Packer call Azure."""
         if self.credential_kind == "managed-identity":
             return ManagedIdentity()
         return WorkloadIdentity(
@@ -89,11 +89,11 @@ class BuilderSettings(BaseModel):
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "BuilderSettings":
-        """Raise SettingsError, naming every variable that is missing or wrong."""
+        """Raises BuilderSettingsError, which names every variable that is missing or wrong."""
         try:
             return cls.model_validate(dict(environ))
         except ValidationError as error:
-            # A variable that is not set is named by its field.
+            # For a variable that is not set, pydantic gives the field's name.
             aliases = {name: field.alias or name for name, field in cls.model_fields.items()}
             found = [(str(item["loc"][0]), item["msg"]) for item in error.errors(include_input=False)]
             lines = [f"{aliases.get(name, name)}: {text}" for name, text in found]

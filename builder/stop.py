@@ -1,4 +1,4 @@
-"""Being told to stop: SIGTERM and SIGINT become a flag and a wake-up. Stops nothing itself."""
+"""The request to stop: SIGTERM and SIGINT set a flag and wake a waiting thread. Stops nothing itself."""
 
 import queue
 import signal
@@ -6,9 +6,9 @@ from types import FrameType
 
 
 class StopRequest:
-    """True from the first signal on; `wait` ends early when a signal or a `wake` comes.
+    """`requested` is true from the first signal on. `wait` ends early when a signal or a `wake` comes.
 
-    A SimpleQueue and not an Event: its `put` may be called in a signal handler while the same thread waits.
+    It uses a SimpleQueue and not an Event, because a signal handler may call `put` while the same thread waits.
     """
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class StopRequest:
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def install(self) -> None:
-        """Listen to the signals; only in the main thread."""
+        """Listen to the signals. Call it only in the main thread."""
         signal.signal(signal.SIGTERM, self._received)
         signal.signal(signal.SIGINT, self._received)
 
@@ -26,7 +26,7 @@ class StopRequest:
         self.wake()
 
     def wake(self) -> None:
-        """End a `wait` that is under way, or the next one."""
+        """End the current `wait`, or the next one."""
         self._wakes.put(None)
 
     def wait(self, seconds: float) -> None:

@@ -1,5 +1,7 @@
-"""The work between marker and report: inputs, template, Packer, results. Writes only into its own folder and
-below the attempt's prefix; raises what goes wrong, and reports nothing itself."""
+"""The work between marker and report: inputs, template, Packer, results.
+
+It writes only into its own folder and below the attempt's prefix. It raises errors, and reports nothing itself.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ _TAIL = 3500  # characters of Packer's last lines in a report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptContext:
-    """Everything that an attempt needs and does not make itself. `folder` is empty and its own."""
+    """Everything that an attempt needs and does not make itself. `folder` is empty, and only this attempt uses it."""
 
     blobs: Blobs
     events: Events
@@ -44,7 +46,7 @@ class AttemptContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """Packer did all it was asked; whether the checks are good enough is for the gates."""
+    """Packer ended with success. The gates decide whether the checks are good enough."""
 
     artifact: str = ""
     checks: tuple[ReportedCheck, ...] = ()
@@ -52,8 +54,11 @@ class Finished:
 
 
 class Work:
-    """One run of Packer on one job. `packer` is its version as soon as it is known, `recorded` for a recorded
-    one; `evidence` has what was kept, however the run ended."""
+    """One run of Packer on one job.
+
+    `packer` is Packer's version as soon as it is known, `recorded` for a recorded Packer. `evidence` lists the kept
+    files, also after a failure.
+    """
 
     def __init__(
         self, settings: BuilderSettings, context: AttemptContext, place: str, log: LogStream
@@ -66,7 +71,7 @@ class Work:
         self._transcript = Transcript(log, Redactor(secrets_of(context.environ)))
 
     def perform(self) -> Finished | PackerFailure:
-        """Raises PermanentError and TransientError; a stop request ends it as an eviction."""
+        """Raises PermanentError and TransientError. A stop request ends it with the error class `eviction`."""
         self._go_on()
         job = inputs.fetch_job(self._context.blobs, self._settings)
         found = inputs.fetch_archives(self._context.blobs, job)
@@ -91,7 +96,7 @@ class Work:
 
     def _go_on(self) -> None:
         if self._context.stop.requested:
-            text = "the container was told to stop before Packer had started"
+            text = "the container was stopped before Packer had started"
             raise TransientError(ErrorClass.EVICTION, text)
 
     def _write(self, found: Inputs, plan: provisioners.ProvisionPlan, rendered: str) -> None:
@@ -131,7 +136,7 @@ class Work:
         )
 
     def _artifact(self) -> str:
-        """The version that Packer made, by its manifest, which is kept."""
+        """The version that Packer made, from its manifest. The manifest is kept as evidence."""
         content = self._result(Path("manifest.json"), manifest.LIMIT)
         if content is not None:
             self.evidence.keep("manifest.json", content)
@@ -145,7 +150,7 @@ class Work:
         self.evidence.keep(told.SBOM_FILE, sbom.render(job, packages, self._context.now()))
 
     def _keep_results(self, names: tuple[str, ...]) -> dict[str, bytes]:
-        """What came out of the guest, as it came: kept before anything is read from it."""
+        """The guest's result files, unchanged. Each is kept before it is read."""
         files: dict[str, bytes] = {}
         for name in names:
             content = self._result(Path("results") / name, checks.limit(name))

@@ -1,1 +1,1 @@
-"""The attempt's log: lines cleaned of secrets and sent on while the attempt runs."""
+"""The attempt's log: its lines are cleaned of secrets and written while the attempt runs."""

@@ -1,12 +1,14 @@
-"""What may be seen of a log line: no control sequence, no secret-looking value, no endless line. Pure but for
-the one thing it remembers: whether the lines that follow belong to a private key."""
+"""Cleans log lines: no control sequence, no value that looks like a secret, no endless line.
+
+It does no I/O. It has one state: whether the next lines belong to a private key.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 
 LINE_LIMIT = 8 * 1024  # characters that are shown
 
-_LOOK_LIMIT = 2 * LINE_LIMIT  # characters that are looked at: a secret is hidden before the line is cut
+_LOOK_LIMIT = 2 * LINE_LIMIT  # characters that are searched: a secret is hidden before the line is cut
 _MARGIN = 2 * 1024  # longer than every form of a secret
 _HIDDEN = "[redacted]"
 _SEQUENCES = re.compile(
@@ -17,9 +19,9 @@ _SEQUENCES = re.compile(
 )
 _KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----")
 _KEY_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----")
-_KEY_LINES = 400  # a key without an end hides no more than this
-# Each pattern keeps its first group (the name of the thing) and hides the rest. It is tried where one of its words is
-# in the line, in lower case: most lines have none, and logs are long.
+_KEY_LINES = 400  # lines: a key without an end hides no more than these
+# Each pattern keeps its first group (the name of the secret) and hides the rest. It is tried only if one of its
+# words is in the line, in lower case. Most lines have none of the words, and logs are long.
 _SECRETS = (
     (("eyj",), re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")),  # JSON Web Tokens
     (
@@ -47,22 +49,19 @@ _SECRETS = (
     ),
 )
 _WORDS = ("-----begin", *(word for words, _ in _SECRETS for word in words))
-_GROUPS = (
-    64,
-    8,
-)  # lines that are looked at together; a group with anything in it is looked at in smaller ones
+# Lines that are searched together. A group with a hit is searched again in smaller groups.
+_GROUPS = (64, 8)
 
 
 def _printable(text: str) -> str:
-    """Tabs stay; what moves a cursor, turns the direction of a text or cannot be seen becomes a space."""
+    """Tabs stay. A character that moves a cursor, turns the direction of a text or is invisible becomes a space."""
     if text.isprintable():
         return text
     return "".join(letter if letter == "\t" or letter.isprintable() else " " for letter in text)
 
 
 class Redactor:
-    """Cleans the lines of one stream, in order. `values` are secrets of this very run, hidden wherever they
-    stand."""
+    """Cleans the lines of one stream, in order. `values` are secrets of this run, which are hidden everywhere."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = tuple(value for value in values if len(value) >= 8)
@@ -70,7 +69,7 @@ class Redactor:
         self._key_lines = 0
 
     def clean_all(self, lines: Sequence[str]) -> list[str]:
-        """The lines as `clean` gives them, for much less where there is nothing to hide: millions are short ones."""
+        """The lines as `clean` gives them. Many short lines without a secret take much less time here."""
         return self._cleaned(lines, _GROUPS)
 
     def _cleaned(self, lines: Sequence[str], sizes: Sequence[int]) -> list[str]:
@@ -103,7 +102,7 @@ class Redactor:
             if any(word in lowered for word in words):
                 hidden = pattern.sub(rf"\g<1>{_HIDDEN}", hidden)
         if len(line) > _LOOK_LIMIT:
-            hidden = hidden[: -self._margin]  # what a cut has made unrecognisable is not shown
+            hidden = hidden[: -self._margin]  # the cut may hide what a secret is: the rest is not shown
         elif len(hidden) <= LINE_LIMIT:
             return hidden
         return hidden[:LINE_LIMIT] + " [line cut]"

@@ -1,7 +1,7 @@
-"""The build's log as an append blob, in blocks; its time of last change is the build's heartbeat.
+"""The build's log as an append blob, in blocks. Its time of last change is the build's heartbeat.
 
-Writing never fails a build: what storage refuses is kept (within bounds) and offered again. Lines come in
-already cleaned. One background thread writes; `close` ends it.
+A failed write never fails a build. If storage refuses a block, the lines are kept (up to a limit) and written later.
+The lines are cleaned before they come here. One background thread writes, and `close` ends it.
 """
 
 import threading
@@ -21,7 +21,7 @@ _CLOSE_TRIES = 3
 
 
 class LogStream:
-    """Lines in, blocks out. Use it as a context manager: the blob is created on entry."""
+    """Takes lines and writes blocks. Use it as a context manager: the blob is created on entry."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class LogStream:
         self._thread.join()
 
     def line(self, text: str) -> None:
-        """Take one cleaned line; never waits for storage."""
+        """Take one cleaned line. Never waits for storage."""
         self.lines([text])
 
     def lines(self, texts: Sequence[str]) -> None:
-        """Take cleaned lines, all at once; never waits for storage."""
+        """Take several cleaned lines. Never waits for storage."""
         if not texts:
             return
         whole = "\n".join(texts)
@@ -114,14 +114,14 @@ class LogStream:
             time.sleep(self._every / 4)
 
     def _beat(self) -> None:
-        """A line in silence, so that the blob changes; it does not count towards the limit."""
+        """Add a line when there is no output, so that the blob changes. It does not count towards the limit."""
         now = time.monotonic()
         with self._lock:
             if not self._pending and now - self._written >= self._silence:
                 self._pending += f"imagefactory: ... still running ({now - self._started:.0f} s)\n".encode()
 
     def _flush(self) -> bool:
-        """Append what is pending; True where nothing is left."""
+        """Append the pending lines. True if none is left."""
         while True:
             with self._lock:
                 block = bytes(self._pending[:_BLOCK_LIMIT])

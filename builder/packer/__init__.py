@@ -1,1 +1,1 @@
-"""Packer as a program: its template, the steps in the guest, one run of it, and what a failed run means."""
+"""Packer as a program: its template, the steps in the guest, one run, and the error class of a failed run."""

@@ -1,6 +1,6 @@
 """Runs Packer as a child in its own process group, with a clean environment and a bounded life.
 
-Knows nothing of templates or results; says how a run ended and hands every line on.
+It reports how a run ended and gives every line to its caller. It knows nothing about templates or results.
 """
 
 import os
@@ -22,9 +22,9 @@ from builder.packer import die_with_parent
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 
-RECORDED = "recorded"  # the version that the recorded Packer gives itself
-STOP_GRACE_SECONDS = 25.0  # for Packer's clean-up when the container is told to stop
-TIMEOUT_GRACE_SECONDS = 300.0  # for the same when only the time is over
+RECORDED = "recorded"  # the version that the recorded Packer prints
+STOP_GRACE_SECONDS = 25.0  # for Packer's clean-up when the container is stopped
+TIMEOUT_GRACE_SECONDS = 300.0  # for Packer's clean-up when only the run's time is over
 _SHORT_SECONDS = 120.0  # for `version` and `validate`
 _LINE_BYTES = 64 * 1024
 _VERSION = re.compile(r"Packer v(\S+)")
@@ -39,11 +39,11 @@ _PASSED_ON = frozenset(
 
 @unique
 class RunEnd(Enum):
-    """Why a run of Packer is over."""
+    """Why a run of Packer has ended."""
 
     BY_ITSELF = "by itself"  # its exit code counts
-    STOPPED = "stopped"  # the container was told to stop
-    TIMED_OUT = "timed out"  # it ran longer than it may
+    STOPPED = "stopped"  # the container got the signal to stop
+    TIMED_OUT = "timed out"  # it ran longer than its time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,12 @@ class PackerRun:
 
     @property
     def succeeded(self) -> bool:
-        """True where Packer ended by itself, with success."""
+        """True if Packer ended by itself, with success."""
         return self.ended is RunEnd.BY_ITSELF and self.exit_code == 0
 
 
 class Packer:
-    """The program at `program`, run in `folder`; every line of output goes to `take`, as many at once as there are."""
+    """The program at `program`, run in `folder`. Its output goes to `take`, all available lines in one call."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Packer:
         self._timeout_grace = timeout_grace_seconds
 
     def version(self) -> str:
-        """Packer's version, for example 1.16.0, or `recorded`; raises PermanentError where there is none."""
+        """Packer's version, for example 1.16.0, or `recorded`. Raises PermanentError if there is no version."""
         lines: list[str] = []
         self._run(["version"], _SHORT_SECONDS, lines.extend)
         found = _VERSION.search("".join(lines))
@@ -91,11 +91,11 @@ class Packer:
         return "" if found is None else found[1]
 
     def validate(self, template: str) -> PackerRun:
-        """`packer validate`; changes nothing anywhere."""
+        """`packer validate`. It changes nothing."""
         return self._run(["validate", template], _SHORT_SECONDS, self._take)
 
     def build(self, template: str, *, seconds: float) -> PackerRun:
-        """`packer build`, for at most `seconds`, then interrupted, then killed."""
+        """`packer build`. After `seconds` it is interrupted, and later killed."""
         arguments = ["build", "-color=false", "-timestamp-ui", template]
         return self._run(arguments, seconds, self._take)
 
@@ -104,7 +104,7 @@ class Packer:
             return PackerRun(ended=RunEnd.STOPPED, exit_code=-1)
         program = shutil.which(self._program, path=self._environment.get("PATH"))
         if program is None:
-            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is no program of this container")
+            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is not a program of this container")
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), program, *arguments],
             cwd=self._folder,
@@ -121,7 +121,7 @@ class Packer:
         ended = self._follow(child, seconds)
         if ended is not RunEnd.BY_ITSELF:
             self._end(child, waiter)
-        _signal(child, signal.SIGKILL)  # what it left behind in its group
+        _signal(child, signal.SIGKILL)  # what Packer left running in its process group
         reader.join(5.0)
         return PackerRun(ended=ended, exit_code=child.returncode)
 
@@ -132,7 +132,7 @@ class Packer:
     def _follow(self, child: subprocess.Popen[bytes], seconds: float) -> RunEnd:
         deadline = time.monotonic() + seconds
         while True:
-            if child.returncode is not None:  # set before the wake-up
+            if child.returncode is not None:  # set before the stop request wakes this thread
                 return RunEnd.BY_ITSELF
             if self._stop.requested:
                 return RunEnd.STOPPED
@@ -142,7 +142,7 @@ class Packer:
             self._stop.wait(min(left, 1.0))
 
     def _end(self, child: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
-        """Interrupt once (a second interrupt would make Packer skip its clean-up), wait, kill."""
+        """Interrupt once, wait, kill. A second interrupt would make Packer skip its clean-up."""
         _signal(child, signal.SIGINT)
         started = time.monotonic()
         while waiter.is_alive():
@@ -156,10 +156,10 @@ class Packer:
 
 
 def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """What Packer may see: where to go, whom to trust, as whom, and nothing that changes what it does."""
+    """Packer's environment: paths, proxies, trusted certificates, its identity. No variable changes its behaviour."""
     passed = {name: value for name, value in environ.items() if name in _PASSED_ON}
     if TOKEN_VARIABLE in environ:
-        # Not in the template, which is a file; the variable is declared sensitive there.
+        # The token is not in the template, because that is a file. The template declares this variable as sensitive.
         passed[f"PKR_VAR_{PACKER_VARIABLE}"] = environ[TOKEN_VARIABLE]
     return {
         **passed,
@@ -173,7 +173,7 @@ def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str
 
 
 def _read(stream: IO[bytes] | None, take: Callable[[Sequence[str]], None]) -> None:
-    """Hand on whole lines with their ends, and what a line has beyond `_LINE_BYTES` in pieces."""
+    """Give on whole lines with their ends. A line longer than `_LINE_BYTES` comes in pieces."""
     if stream is None:
         return
     held = b""
@@ -193,5 +193,5 @@ def _read(stream: IO[bytes] | None, take: Callable[[Sequence[str]], None]) -> No
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     try:
         os.killpg(child.pid, number)
-    except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS raises PermissionError for a group of zombies
         return

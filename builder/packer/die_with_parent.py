@@ -1,7 +1,8 @@
 """`python die_with_parent.py PARENT PROGRAM ARGUMENT...`: becomes PROGRAM, which gets SIGTERM when PARENT dies.
 
-So Packer cleans up instead of living on where the builder itself is killed. A step between and not a function
-run after the fork: the builder has threads, and forking those is not safe. Linux only; elsewhere it just runs.
+So Packer cleans up if the builder is killed, and does not run on. This is a program, not a function that runs after
+the fork, because a fork is not safe in a process with threads. The signal works on Linux only. Elsewhere PROGRAM
+just runs.
 """
 
 import ctypes
@@ -13,14 +14,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(words: list[str]) -> None:
-    """Never returns where the program can be run."""
+    """Never returns if the program can be run."""
     parent, *command = words
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):
-        sys.exit(1)  # it died before we asked to be told
-    # Whoever started the builder may have had it ignore interrupts, and a program inherits that: Packer could not
-    # be told to clean up, only be killed.
+        sys.exit(1)  # the parent died before the request for the signal
+    # The process that started the builder may ignore interrupts, and a program inherits that. Then an interrupt
+    # could not make Packer clean up, and only a kill would end it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606 - the builder's own words, no shell

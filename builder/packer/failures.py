@@ -1,6 +1,6 @@
-"""Which class of error a failed run of Packer was, read from its own words. Pure; never guesses `transient`.
+"""Finds the error class of a failed run in Packer's output. Pure. Never guesses `transient`.
 
-A text that no rule knows is permanent: better a person looks once than a loop tries for ever.
+A text that no rule knows is permanent: a person then looks at it, and no loop tries again for ever.
 """
 
 import re
@@ -10,7 +10,7 @@ from builder.packer.command import RunEnd
 from pipeline_core.domain.cloud_errors import CAPACITY
 from pipeline_core.domain.errors import ErrorClass
 
-MESSAGE_LIMIT = 4000  # characters, as the report takes
+MESSAGE_LIMIT = 4000  # characters, the limit of the report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class PackerFailure:
     message: str
 
 
-# In this order: the first that is found anywhere in the last lines decides. What the platform says of itself
-# comes before what follows from it (a script that was cut off because its machine was evicted).
+# The order matters: the first rule that matches anywhere in the last lines decides. A cause that the platform names
+# comes before its consequences, such as a script that was cut off because its machine was evicted.
 _RULES: tuple[tuple[ErrorClass, str], ...] = (
     (
         ErrorClass.THROTTLED,
@@ -55,7 +55,7 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
         r"ExpiredAuthenticationToken|InvalidAuthenticationToken|AADSTS\d+"
         r"|failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
     ),
-    # Every attempt has a version of its own, and the next attempt takes another.
+    # Every attempt has a version of its own. So the next attempt takes another version.
     (
         ErrorClass.CONFLICT,
         r"gallery image version .*already exists",
@@ -73,7 +73,7 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
     ),
     (
         ErrorClass.TEMPLATE,
-        # Not InvalidTemplateDeployment: that one only wraps what Azure says after it.
+        # InvalidTemplateDeployment is not here, because it only wraps the error that Azure names after it.
         r"VMMarketplaceInvalidInput|InvalidTemplate\b|InvalidParameter|BadRequest"
         r"|PropertyChangeNotAllowed",
     ),
@@ -96,16 +96,16 @@ _ERRORED = re.compile(r"^(?:\S+: )?Build '[^']*' errored after", re.MULTILINE)
 def of_build(
     *, ended: RunEnd, stage: str, connected: bool, text: str, tail: str, seconds: int
 ) -> PackerFailure:
-    """Classify a `packer build` that did not succeed; `text` is what is kept of its output."""
+    """Classify a `packer build` that did not succeed. `text` is the kept part of its output."""
     if ended is RunEnd.STOPPED:
         return PackerFailure(
             error_class=ErrorClass.EVICTION,
-            message=_message("the container was told to stop before the run had ended", tail),
+            message=_message("the container was stopped before the run had ended", tail),
         )
     step = _step(text)
     inside = _class_of_step(stage, step)
     if ended is RunEnd.TIMED_OUT:
-        # Without a connection no step has run: the platform was too slow, and time may mend it.
+        # Without a connection no step has run. The platform was too slow, and a later attempt may succeed.
         error_class = inside if connected else ErrorClass.NETWORK
         where = "in a step" if connected else "before the machine could be reached"
         return PackerFailure(
@@ -123,10 +123,10 @@ def of_build(
 
 
 def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
-    """Classify a `packer validate` that did not succeed; it talks to nobody, so the template is wrong."""
+    """Classify a `packer validate` that did not succeed. It calls no service, so the template is wrong."""
     if ended is RunEnd.STOPPED:
         return PackerFailure(
-            error_class=ErrorClass.EVICTION, message="the container was told to stop before the run began"
+            error_class=ErrorClass.EVICTION, message="the container was stopped before the run began"
         )
     return PackerFailure(
         error_class=ErrorClass.TEMPLATE, message=_message("Packer refused the template", tail)
@@ -134,7 +134,7 @@ def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
 
 
 def _found(text: str, inside: ErrorClass | None) -> ErrorClass | None:
-    """The class that the first rule finds; `inside` is the one of a failed step, where steps have run."""
+    """The class of the first rule that matches. `inside` is the class of a failed step, if steps have run."""
     if inside is not None and _STEP.search(text):
         return inside
     return next((error_class for error_class, pattern in _COMPILED if pattern.search(text)), None)
@@ -147,13 +147,13 @@ def _class_of_step(stage: str, step: str) -> ErrorClass:
 
 
 def _reason(text: str) -> str:
-    """Packer's own last word, apart from what scripts in the guest printed."""
+    """Packer's own final error, without the output of scripts in the guest."""
     found = _ERRORED.search(text)
     return text[found.start() :] if found else ""
 
 
 def _step(text: str) -> str:
-    """The last step that announced itself in the guest."""
+    """The last step whose title was printed in the guest."""
     found = _SAID.findall(text)
     return str(found[-1]) if found else "a step"
 

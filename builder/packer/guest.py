@@ -1,24 +1,24 @@
 """The scripts that run inside the guest, as text. Pure.
 
-Here, and only here, values of a team meet a shell: always quoted, in a file that Packer uploads as it is and
-never reads as a template. Nothing of this runs where the builder runs.
+Only here do values of a team get into a shell. They are always quoted, in a file that Packer uploads unchanged and
+never reads as a template. None of these scripts runs in the builder's container.
 """
 
 import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-ROOT = "/run/imagefactory"  # tmpfs: what is staged for a build cannot be baked
+ROOT = "/run/imagefactory"  # tmpfs: files that are staged for a build cannot get into the image
 BUNDLE = f"{ROOT}/bundle"
 PLATFORM = f"{ROOT}/platform"
 CATALOG = f"{ROOT}/catalog.json"
-RESULTS = f"{ROOT}/results"  # written by root, read by Packer's user
-UPLOADS = "/tmp"  # noqa: S108 - in the guest; Packer's user can write nowhere else
+RESULTS = f"{ROOT}/results"  # root writes it, Packer's user reads it
+UPLOADS = "/tmp"  # noqa: S108 - in the guest; Packer's user can write only there
 
-# What a platform script sees beside its own variables, whatever the image has put into PATH, LD_PRELOAD or BASH_ENV.
+# A platform script sees only these variables and its own: nothing of the image's PATH, LD_PRELOAD or BASH_ENV.
 _CLEAN = (
     "kept=(HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin)",
-    'kept+=(SUDO_USER="${SUDO_USER:-}")',  # the user of the build, who is removed at its end
+    'kept+=(SUDO_USER="${SUDO_USER:-}")',  # the user of the build, which is removed at its end
 )
 _CLEANLY = '/usr/bin/env -i "${kept[@]}" '
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
@@ -45,8 +45,8 @@ def prepare(title: str, digests: Mapping[str, str]) -> str:
 
 
 def renew(title: str, name: str, digest: str) -> str:
-    """Check and unpack one archive again, in the place of whatever has become of it."""
-    # Where the machine was restarted, all that was staged is gone, and nothing can go on.
+    """Check and unpack one archive again. It replaces the unpacked folder, which a step may have changed."""
+    # After a restart of the machine all staged files are gone, and no step can go on.
     lines = [f"[ -d {RESULTS} ]", f"rm -rf -- {ROOT}/{name}", *_unpacked(name, digest)]
     return _script(title, lines)
 
@@ -60,9 +60,9 @@ def run_script(
     *,
     is_ours: bool = False,
 ) -> str:
-    """Run `script` of `folder`, in that folder, by its own interpreter, or by bash where it has none.
+    """Run `script` of `folder`, in that folder, with its own interpreter, or with bash if it names none.
 
-    `is_ours`: it sees nothing of the image's environment.
+    `is_ours`: the script sees nothing of the image's environment.
     """
     path = f"{folder}/{script}"
     program = " ".join(shlex.quote(part) for part in (path, *arguments))
@@ -80,7 +80,7 @@ def run_script(
 def run_playbook(
     title: str, folder: str, playbook: str, environment: Mapping[str, str], *, is_ours: bool = False
 ) -> str:
-    """Run `playbook` of `folder` in the guest itself; roles are found beside it, then in the platform's."""
+    """Run `playbook` of `folder` in the guest itself. Roles come from beside it, then from the platform's folder."""
     given = {
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
@@ -100,7 +100,7 @@ def run_playbook(
 
 
 def install_file(title: str, path: str, destination: str) -> str:
-    """Copy a file of the bundle to an absolute path, owned by root; an executable stays one."""
+    """Copy a file of the bundle to an absolute path, owned by root. An executable stays executable."""
     source, target = shlex.quote(path), shlex.quote(destination)
     lines = [
         "mode=0644",
@@ -112,7 +112,7 @@ def install_file(title: str, path: str, destination: str) -> str:
 
 
 def is_variable(name: str) -> bool:
-    """True where `name` can be the name of an environment variable."""
+    """True if `name` can be the name of an environment variable."""
     return _VARIABLE.fullmatch(name) is not None
 
 

@@ -1,37 +1,37 @@
-"""Packer's manifest: which image version one run made. Pure; believes nothing that is not exactly one artifact."""
+"""Packer's manifest: which image version one run made. Pure. It accepts only a manifest of exactly one artifact."""
 
 import json
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 
 LIMIT = 1024 * 1024  # bytes
-_ID_LIMIT = 1000  # characters; an ARM id of a gallery version has some 250
+_ID_LIMIT = 1000  # characters; an ARM id of a gallery version has about 250
 
 
 def artifact_of(content: bytes | None) -> str:
-    """The artifact's id; raises PermanentError (template) for every other manifest than one of one build.
+    """The artifact's id. Raises PermanentError (template) if the manifest does not have exactly one build.
 
-    `content` is None where there is no manifest, or one beyond `LIMIT`.
+    `content` is None if there is no manifest, or if it is larger than `LIMIT`.
     """
     if content is None:
         raise _refused(f"is missing, or larger than {LIMIT:,} bytes")
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _refused("is no JSON") from error
+        raise _refused("is not JSON") from error
     builds = found.get("builds") if isinstance(found, dict) else None
     if not isinstance(builds, list):
         raise _refused("has no list of builds")
     if len(builds) != 1:
-        raise _refused(f"tells of {len(builds)} builds, and one was asked for")
+        raise _refused(f"lists {len(builds)} builds, and must list one")
     artifact = builds[0].get("artifact_id") if isinstance(builds[0], dict) else None
     if not isinstance(artifact, str) or not artifact:
         raise _refused("names no artifact")
     if len(artifact) > _ID_LIMIT or not artifact.isascii() or not artifact.isprintable():
-        raise _refused("names an artifact that is no id of Azure")
+        raise _refused("names an artifact that is not an id of Azure")
     return artifact
 
 
 def _refused(what: str) -> PermanentError:
-    text = f"Packer succeeded, and its manifest {what}: nothing is published; look at the log of this build"
+    text = f"Packer succeeded, but its manifest {what}: nothing is published, read the log of this build"
     return PermanentError(ErrorClass.TEMPLATE, text)

@@ -1,7 +1,7 @@
 """Which steps run in the guest, and in which order. Pure: job and names in, scripts and Packer blocks out.
 
-The platform's steps stand around the team's; a team cannot leave one out. A block names only files that we
-named ourselves (`steps/03-shell.sh`): what a team wrote is inside those files.
+The platform's steps run before and after the team's, and a team cannot leave one out. A block names only files that
+the builder named (`steps/03-shell.sh`). The team's text is inside those files.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,8 +16,8 @@ from pipeline_core.wire.job import BuildJob, Step
 
 Block = dict[str, object]
 
-# Packer fills in `.Path`; sudo because Azure's first user is not root.
-# `-p`: no file that BASH_ENV names and no exported function of the image gets in before our first line.
+# Packer fills in `.Path`. sudo is needed because Azure's first user is not root.
+# `-p`: bash reads no file of BASH_ENV and no exported function of the image before the script's first line.
 _AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _VERIFY = "platform/verify/run.sh"
 _RENEW = "renew"
@@ -25,7 +25,7 @@ _RENEW = "renew"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """One script for the guest: `file` is its path in the work folder."""
+    """One script for the guest. `file` is its path in the work folder."""
 
     file: str
     content: str
@@ -48,9 +48,9 @@ class _Part:
 
 
 def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> ProvisionPlan:
-    """The plan of one attempt; `bundle` and `platform` are the names in the two archives.
+    """The plan of one attempt. `bundle` and `platform` are the names in the two archives.
 
-    Raises PermanentError (policy) with everything that is wrong with the job's steps at once.
+    Raises PermanentError (policy), which names every error in the job's steps.
     """
     problems = [*_step_problems(job, bundle), *_platform_problems(job, platform)]
     if problems:
@@ -75,14 +75,14 @@ def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
     if job.is_root:
         parts += [_platform_part(job, name) for name in _scripts(platform, "platform/roots")]
     parts += [_team_part(step) for step in job.steps]
-    # A team's step is root, and may have changed what is to run after it, on purpose or not.
+    # A team's step runs as root. It may have changed, on purpose or not, the files of the steps after it.
     parts.append(_Part(kind=_RENEW, title="platform: as it was", text=lambda title: _renewal(title, job)))
     parts += [_platform_part(job, name) for name in _scripts(platform, "platform/after")]
     return parts
 
 
 def _verify_parts(job: BuildJob) -> list[_Part]:
-    """One script of the platform makes all checks: it writes what it found and fails only if it could not."""
+    """One script of the platform makes all checks. It writes their results, and fails only if it cannot make them."""
     tests = job.tests
     environment = {
         **_environment(job),
@@ -131,7 +131,7 @@ def _team_part(step: Step) -> _Part:
 
 
 def _environment(job: BuildJob) -> dict[str, str]:
-    """What every script of the platform may rely on."""
+    """The variables that every script of the platform gets."""
     return {
         "IMAGEFACTORY_BUILD": job.build,
         "IMAGEFACTORY_BUNDLE": guest.BUNDLE,
@@ -143,7 +143,7 @@ def _environment(job: BuildJob) -> dict[str, str]:
 
 
 def _scripts(platform: frozenset[str], folder: str) -> list[str]:
-    """The scripts and playbooks that lie directly in `folder`, in the order of their names."""
+    """The scripts and playbooks directly in `folder`, in the order of their names."""
     return sorted(
         name
         for name in platform
@@ -172,8 +172,9 @@ def _download(name: str) -> Block:
 
 
 def _run(file: str, *, is_last: bool) -> Block:
-    # After the last step the user and its files are gone: there is nothing to clean up.
-    # Binary: otherwise Packer changes line ends inside a team's values and corrupts lines of more than 64 KiB.
+    # After the last step the user and its files are gone, so there is nothing to clean up.
+    # Binary, because Packer would otherwise change line ends inside a team's values and corrupt lines of more than
+    # 64 KiB.
     return {"shell": {"script": file, "execute_command": _AS_ROOT, "skip_clean": is_last, "binary": True}}
 
 
@@ -185,7 +186,7 @@ def _step_problems(job: BuildJob, bundle: frozenset[str]) -> Iterable[str]:
             yield f"{path!r} is not in the bundle {job.bundle[:12]}; register the folder again"
     for step in job.steps:
         if step.kind == "file" and not _is_target(step.destination):
-            yield f"destination {step.destination!r} is no absolute path without '..'"
+            yield f"destination {step.destination!r} is not an absolute path without '..'"
         for name, value in step.env.items():
             if not guest.is_variable(name) or "\0" in value:
                 yield f"{step.path!r}: {name!r} cannot be an environment variable"

@@ -1,8 +1,8 @@
 """The Packer template as JSON, from a job and its provisioner blocks. Pure.
 
-Packer evaluates `${...}`, `%{...}` and `{{...}}` in the strings of a template where the builder runs, so only
-values of a strict alphabet ever become such strings; everything else travels in files (`guest`). The one
-expression of ours names the variable that holds the token of a workload identity.
+Packer evaluates `${...}`, `%{...}` and `{{...}}` in the strings of a template, in the builder's container. So only
+values of a strict alphabet become such strings. All other values are in files (`guest`). The builder itself writes one
+expression: the name of the variable that holds the token of a workload identity.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ _SUBNET = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _ON_AZURE = ManagedIdentity()
-# The plugin insists on a destination that does not exist, also where no image is made.
+# The plugin requires a destination that does not exist, even if no image is made.
 _NO_VERSION = "0.0.0"
 
 
 def render(job: BuildJob, blocks: Iterable[Block], credential: Credential = _ON_AZURE) -> dict[str, object]:
-    """The whole template; raises PermanentError (template) for a value Packer could evaluate."""
+    """The whole template. Raises PermanentError (template) for a value that Packer could evaluate."""
     return {
         "packer": {
             "required_version": ">= 1.11.0",
             "required_plugins": {"azure": {"source": "github.com/hashicorp/azure", "version": "~> 2"}},
         },
-        # Declared for every credential, so that only the three keys of a credential differ between them.
+        # Declared for every kind of credential. So templates differ only in the three keys of a credential.
         "variable": {PACKER_VARIABLE: {"type": "string", "default": "", "sensitive": True}},
         "source": {"azure-arm": {"image": _source(job) | _credential(credential)}},
         "build": [
@@ -81,11 +81,11 @@ def _source(job: BuildJob) -> dict[str, object]:
 def _credential(credential: Credential) -> dict[str, object]:
     match credential:
         case ManagedIdentity():
-            return {}  # the plugin asks for a managed identity's token only where there is no tenant
+            return {}  # the plugin requests a managed identity's token only without a tenant
         case WorkloadIdentity():
             return {
                 "tenant_id": _plain("tenant", credential.tenant_id),
-                "oidc_request_url": credential.oidc_request_url,  # `settings` knows its alphabet
+                "oidc_request_url": credential.oidc_request_url,  # `settings` checks its alphabet
                 "oidc_request_token": f"${{var.{PACKER_VARIABLE}}}",
             }
 
@@ -108,8 +108,9 @@ def _destination(job: BuildJob) -> dict[str, object]:
     version = _NO_VERSION if job.stage == "verify" else image.version
     return {
         **_gallery(image.model_copy(update={"version": version})),
-        # Replicated in full: nothing says that a shallow version may be the source of a copy, and live is one.
-        # Not `target_region`: older plugins, which tests run, know only this one.
+        # Replicated in full. Azure does not document that a shallow version may be the source of a copy, and a live
+        # version is a copy.
+        # Not `target_region`: the tests also run older plugins, which know only this key.
         "replication_regions": [_plain("region", job.placement.location)],
     }
 
@@ -129,7 +130,9 @@ def _network(place: Placement) -> dict[str, object]:
         return {}
     found = _SUBNET.fullmatch(place.vm_subnet_id)
     if found is None:
-        raise PermanentError(ErrorClass.TEMPLATE, f"{place.vm_subnet_id[:200]!r} is no ARM id of a subnet")
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"{place.vm_subnet_id[:200]!r} is not an ARM id of a subnet"
+        )
     group, network, subnet = found.groups()
     return {
         "virtual_network_resource_group_name": _plain("resource group", group),
@@ -140,7 +143,7 @@ def _network(place: Placement) -> dict[str, object]:
 
 
 def _prefix(job: BuildJob) -> str:
-    """At most ten characters that tell this attempt's resources from every other's."""
+    """At most ten characters, which distinguish this attempt's resources from all others."""
     attempt = f"{job.build}/{job.stage}-{job.attempt}"
     return "if" + hashlib.sha256(attempt.encode()).hexdigest()[:8]
 
@@ -149,6 +152,6 @@ def _plain(what: str, value: str) -> str:
     if not _PLAIN.fullmatch(value):
         raise PermanentError(
             ErrorClass.TEMPLATE,
-            f"{what} {value[:120]!r} cannot stand in a template: use letters, digits and ._:/@+()=,-",
+            f"{what} {value[:120]!r} cannot be in a template: use letters, digits and ._:/@+()=,-",
         )
     return value

@@ -1,1 +1,1 @@
-"""What came out of the guest and goes into the report: checks, compliance scan, SBOM, evidence."""
+"""The results from the guest that go into the report: checks, compliance scan, SBOM, evidence."""

@@ -1,8 +1,8 @@
-"""Reads the result files that came out of the guest as checks and a scan for the gates. Pure.
+"""Reads the guest's result files as checks and a scan for the gates. Pure.
 
-A file that was asked for and is missing, too large or not what it should be ends the stage as failed, with its
-class and with every such file named: silence never becomes a pass. The texts in the files are a team's to choose,
-so that they are cleaned as a log is.
+The stage fails if an expected file is missing, too large or not in its tool's form. The error has the file's class
+and names every such file: a missing result never becomes a pass. A team chooses the texts in the files, so they are
+cleaned like a log.
 """
 
 import json
@@ -29,18 +29,18 @@ _Name = Literal["goss", "smoke", "hygiene"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What a verify run has shown; `scan` where one was asked for."""
+    """The results of a verify run. `scan` is there if the job requests one."""
 
     checks: tuple[ReportedCheck, ...]
     scan: ReportedScan | None = None
 
 
 class _Unreadable(Exception):
-    """A file does not hold what its tool writes; the text says what is wrong."""
+    """A file is not in the form that its tool writes. The text says what is wrong."""
 
 
 def names(tests: Tests) -> tuple[str, ...]:
-    """The files that a verify run must leave for its checks; the page is for people alone."""
+    """The files that a verify run must leave for its checks. Its HTML page is only for people."""
     found = [GOSS] if tests.goss else []
     found += [SMOKE] if tests.smoke else []
     found += [SCAN, SCAN_PAGE] if tests.profile else []
@@ -48,14 +48,14 @@ def names(tests: Tests) -> tuple[str, ...]:
 
 
 def limit(name: str) -> int:
-    """How many bytes of this result file are taken."""
+    """The largest accepted size of this result file, in bytes."""
     return _LIMITS.get(name, RESULT_LIMIT)
 
 
 def of_verify(files: Mapping[str, bytes], tests: Tests, *, simulated: bool) -> Results:
-    """All checks of a verify run that Packer ended with success; `files` by name, such as `goss.json`.
+    """All checks of a verify run that Packer ended with success. `files` are by name, such as `goss.json`.
 
-    `simulated` where a recorded Packer answered, whatever the files say. Raises PermanentError.
+    `simulated` is true with a recorded Packer, even if the files say otherwise. Raises PermanentError.
     """
     detail = "the machine booted and Packer logged in"
     checks = [ReportedCheck(name="boot", passed=True, detail=detail, simulated=simulated)]
@@ -77,19 +77,19 @@ def of_verify(files: Mapping[str, bytes], tests: Tests, *, simulated: bool) -> R
         except PermanentError as error:
             problems.append((error.error_class, f"{SCAN}: {error}"))
     if problems:
-        text = "the machine was tested, and the results cannot be used:\n"
+        text = "the machine was tested, but the results cannot be used:\n"
         raise PermanentError(problems[0][0], text + "\n".join(problem for _, problem in problems))
     if scan is not None and simulated:
         scan = scan.model_copy(update={"simulated": True})
     if any(check.name == "hygiene" and check.simulated for check in checks):
-        # The one file that every run writes: a machine that only plays it is none, so that it has not booted.
+        # Every run writes this file. If it is simulated, there was no machine, so the boot is simulated too.
         checks[0] = checks[0].model_copy(update={"simulated": True})
     return Results(checks=tuple(checks), scan=scan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
-    """How one file becomes one check: `judge` says whether it passed, and why."""
+    """How one file becomes one check. `judge` says whether the check passed, and why."""
 
     name: _Name
     error_class: ErrorClass
@@ -99,7 +99,7 @@ class _Reader:
 def _content(files: Mapping[str, bytes], name: str) -> bytes:
     content = files.get(name)
     if content is None:
-        raise _Unreadable(f"is missing or larger than {limit(name):,} bytes; see the log of the verify step")
+        raise _Unreadable(f"is missing or larger than {limit(name):,} bytes; read the log of the verify step")
     return content
 
 
@@ -107,9 +107,9 @@ def _check(reader: _Reader, content: bytes, tests: Tests, *, simulated: bool) ->
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _Unreadable(f"is no JSON ({_clean(str(error))})") from error
+        raise _Unreadable(f"is not JSON ({_clean(str(error))})") from error
     if not isinstance(found, dict):
-        raise _Unreadable(f"is {type(found).__name__}, and an object is needed")
+        raise _Unreadable(f"is {type(found).__name__}, and must be an object")
     passed, detail = reader.judge(found, tests)
     return ReportedCheck(
         name=reader.name,
@@ -120,20 +120,20 @@ def _check(reader: _Reader, content: bytes, tests: Tests, *, simulated: bool) ->
 
 
 def _goss(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
-    """goss's own JSON. A test that was skipped has not proved anything, so it has not passed.
+    """goss's own JSON. A skipped test proves nothing, so it has not passed.
 
-    Only goss knows how many tests its file holds, so its results are held against its own counts.
+    Only goss knows how many tests its file has, so its results are compared with its own counts.
     """
     summary, results = fields.get("summary"), _objects(fields, "results")
     told = summary.get("test-count") if isinstance(summary, dict) else None
     if told != len(results) or isinstance(told, bool):
         raise _Unreadable(
-            f"holds {len(results)} results, and its summary does not say so: it is not goss's own"
+            f"has {len(results)} results, but its summary has another number: goss did not write it"
         )
     bad = [each for each in results if each.get("successful") is not True or each.get("result", 0) != 0]
     failed = summary.get("failed-count") if isinstance(summary, dict) else None
     if not isinstance(failed, int) or failed > len(bad):
-        raise _Unreadable(f"names {len(bad)} tests that did not pass, and its summary tells of {failed!r}")
+        raise _Unreadable(f"names {len(bad)} tests that did not pass, but its summary counts {failed!r}")
     return _verdict(results, [str(each.get("summary-line") or each.get("title") or "a test") for each in bad])
 
 
@@ -143,7 +143,7 @@ def _smoke(fields: Mapping[str, Any], tests: Tests) -> tuple[bool, str]:
     told = sorted(str(each.get("name")) for each in results)
     if told != asked:
         raise _Unreadable(
-            f"tells of {len(told)} tests ({', '.join(told[:_NAMED])}), and these {len(asked)} were to run:"
+            f"lists {len(told)} tests ({', '.join(told[:_NAMED])}), but these {len(asked)} must run:"
             f" {', '.join(asked[:_NAMED])}"
         )
     bad = [each for each in results if each.get("passed") is not True]
@@ -153,7 +153,7 @@ def _smoke(fields: Mapping[str, Any], tests: Tests) -> tuple[bool, str]:
 def _hygiene(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
     passed, findings = fields.get("passed"), fields.get("findings")
     if not isinstance(passed, bool) or not isinstance(findings, list):
-        raise _Unreadable("does not say whether it passed, or what was found")
+        raise _Unreadable("does not say whether the check passed, or what was found")
     if passed and not findings:
         return True, "nothing was found that must not be in an image"
     count = fields.get("count")
@@ -175,7 +175,7 @@ def _objects(fields: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]
 def _verdict(results: Sequence[object], bad: Sequence[str]) -> tuple[bool, str]:
     text = f"{len(results) - len(bad)} of {len(results)} passed"
     if bad:
-        text += f"; not so: {'; '.join(bad[:_NAMED])}"
+        text += f"; not passed: {'; '.join(bad[:_NAMED])}"
         text += f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     return not bad, text
 

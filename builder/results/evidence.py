@@ -1,4 +1,4 @@
-"""Keeps what a run leaves as proof under the attempt's folder, and lists it for the report. Judges nothing."""
+"""Writes a run's files of evidence to the attempt's folder, and lists them for the report. Judges nothing."""
 
 import hashlib
 
@@ -32,7 +32,7 @@ class EvidenceFolder:
         try:
             self._blobs.create("builds", f"{self._place}/{name}", content, media_type=media_type)
         except AlreadyExists as error:
-            text = f"{self._place}/{name} was written by somebody else"
+            text = f"{self._place}/{name} was written by another writer"
             raise PermanentError(ErrorClass.TEMPLATE, text) from error
         digest = hashlib.sha256(content).hexdigest()
         self._kept.append(

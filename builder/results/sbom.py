@@ -1,9 +1,9 @@
-"""The software bill of materials of an image: CycloneDX 1.6 from the list of its packages. Pure; the same input gives
-the same bytes, whenever and wherever it is made.
+"""The software bill of materials of an image: CycloneDX 1.6 from the list of its packages.
 
-Every package has a purl, by which advisories find it. Licences are RPM's own words: declared, and not verified. The
-document is written here and held to CycloneDX's own schema by the tests: the library that would write it is slower than
-linear, and every start of a builder would pay for it.
+Pure: the same input always gives the same bytes. Every package has a purl, with which advisories find it. Licences
+are RPM's own texts: declared, and not verified. The document is written here, and the tests check it against
+CycloneDX's own schema. CycloneDX's library is not used: it is slower than linear, and it would slow down every
+start of a builder.
 """
 
 import json
@@ -17,21 +17,21 @@ from pipeline_core.domain.packages import Package
 from pipeline_core.wire import packages as told
 from pipeline_core.wire.job import BuildJob
 
-_KEYS = "gpg-pubkey"  # RPM lists its trusted keys as packages; they are no software
-_VENDOR = "Red Hat, Inc."  # its packages the databases know by the namespace `redhat`
-_RELEASE = "redhat-release"  # the package whose version is RHEL's
+_KEYS = "gpg-pubkey"  # RPM lists its trusted keys as packages, but they are not software
+_VENDOR = "Red Hat, Inc."  # databases list this vendor's packages under the namespace `redhat`
+_RELEASE = "redhat-release"  # the version of this package is RHEL's version
 
 
 def render(job: BuildJob, packages: bytes, at: datetime) -> bytes:
-    """The document for one verified image from its `packages.json`, made at `at`; raises PermanentError (TEMPLATE)."""
+    """The document for one verified image from its `packages.json`, made at `at`. Raises PermanentError (TEMPLATE)."""
     try:
         found, simulated = told.parse_packages(packages)
     except MalformedMessage as error:
-        text = f"{job.image}: no SBOM can be made: {error}; see what the platform's verify step wrote"
+        text = f"{job.image}: no SBOM can be made: {error}; read the output of the platform's verify step"
         raise PermanentError(ErrorClass.TEMPLATE, text) from error
     listed = [package for package in found if package.name != _KEYS]
     release = next((package.version for package in listed if package.name == _RELEASE), "")
-    # By purl: one that is named twice is one, and the order is the same however RPM told it.
+    # By purl: a package that is listed twice appears once, and RPM's order does not matter.
     components = {_purl(package, release): package for package in listed}
     image = f"{job.image}@{job.destination.version}"
     document = {
@@ -51,14 +51,14 @@ def render(job: BuildJob, packages: bytes, at: datetime) -> bytes:
             "properties": _properties(job, simulated=simulated),
         },
         "components": [_component(purl, components[purl]) for purl in sorted(components)],
-        # The image has every package. Who needs whom among them is RPM's affair, and not told.
+        # The image depends on every package. Dependencies between packages are known to RPM and not listed here.
         "dependencies": [{"ref": image, "dependsOn": sorted(components)}],
     }
     return json.dumps(document, indent=1).encode()
 
 
 def _serial(job: BuildJob) -> uuid.UUID:
-    """One document has one number: it is the attempt's, not chance's."""
+    """The document's serial number. It is derived from the attempt, and not random."""
     return uuid.uuid5(uuid.NAMESPACE_URL, f"urn:imagefactory:{job.build}:{job.stage}:{job.attempt}")
 
 
@@ -80,13 +80,13 @@ def _component(purl: str, package: Package) -> dict[str, object]:
     if package.vendor:
         component["supplier"] = {"name": package.vendor}
     if package.license:
-        # A name, never an SPDX expression: older packages have words of their own for their licences.
+        # A name, never an SPDX expression: older packages use other names for their licences.
         component["licenses"] = [{"license": {"name": package.license, "acknowledgement": "declared"}}]
     return component
 
 
 def _purl(package: Package, release: str) -> str:
-    """By the rules of purl's type `rpm`: the epoch is a qualifier, and the namespace is the vendor's."""
+    """The purl by the rules of its type `rpm`: the epoch is a qualifier, and the namespace is the vendor's."""
     qualifiers = {
         "arch": package.arch,
         "distro": f"rhel-{release}" if release else "",

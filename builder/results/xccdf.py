@@ -1,7 +1,7 @@
 """Reads the results of a compliance scan, XCCDF 1.1 or 1.2, alone or inside an ARF, into a `ReportedScan`.
 
-The file was written inside a machine that a team controls. It is read as a stream in bounded memory, whatever it
-holds; document types and entities are refused. A file that does not tell one scan in full is no scan at all.
+The file was written inside a machine that a team controls. It is read as a stream in bounded memory, with any content.
+Document types and entities are refused. A file without exactly one complete scan is refused.
 """
 
 import math
@@ -20,11 +20,11 @@ from pipeline_core.wire.job import ReportedRule, ReportedScan
 
 FILE_LIMIT = 32 * 1024 * 1024  # bytes, gzipped: real results of 50 MB take 4
 UNPACKED_LIMIT = 128 * 1024 * 1024  # bytes
-SIMULATED = "simulated"  # the `test-system` of results that no scanner wrote
+SIMULATED = "simulated"  # the `test-system` of simulated results
 
 _CHUNK = 64 * 1024  # bytes
-_TOKEN_LIMIT = 1024 * 1024  # bytes of one tag or comment, which the parser has to hold whole
-_FINDINGS_LIMIT = 3000  # as the report takes
+_TOKEN_LIMIT = 1024 * 1024  # bytes of one tag or comment, which the parser must keep whole
+_FINDINGS_LIMIT = 3000  # the limit of the report
 _SIZE_LIMIT = 800 * 1024  # bytes of all findings in a report, which has 1 MiB for everything
 _FRAME = 80  # bytes of a finding beside its id and its title
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -43,7 +43,7 @@ _REMEDY = "verify it again, and if that does not help, run `oscap xccdf eval` on
 
 
 def parse(content: bytes, *, profile: str) -> ReportedScan:
-    """The scan by `profile` in these gzipped results; raises PermanentError (compliance)."""
+    """The scan by `profile` in these gzipped results. Raises PermanentError (compliance)."""
     try:
         target = _read(content)
         return _scan(target, profile)
@@ -52,7 +52,7 @@ def parse(content: bytes, *, profile: str) -> ReportedScan:
     except DefusedXmlException as error:
         raise _refused("they declare a document type or entities, as an attack does") from error
     except ParseError as error:
-        raise _refused(f"they are cut off or no XML ({error})") from error
+        raise _refused(f"they are cut off or not XML ({error})") from error
     except (LookupError, ValueError) as error:
         raise _refused(f"their encoding cannot be read ({error})") from error
 
@@ -83,7 +83,7 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
         try:
             chunk = inflate.decompress(rest, _CHUNK)
         except zlib.error as error:
-            raise Misfit("the file is no gzip stream, or a damaged one") from error
+            raise Misfit("the file is not a gzip stream, or a damaged one") from error
         rest = inflate.unconsumed_tail
         total += len(chunk)
         if total > UNPACKED_LIMIT:
@@ -93,16 +93,16 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
         elif not inflate.eof and not rest:
             raise Misfit("the gzip stream is cut off")
     if inflate.unused_data:
-        raise Misfit("the file holds more after the end of its gzip stream")
+        raise Misfit("the file has more bytes after the end of its gzip stream")
 
 
 def _scan(target: XccdfTarget, profile: str) -> ReportedScan:
     if not target.is_result:
-        raise Misfit("they hold no TestResult: the scanner has not finished")
+        raise Misfit("they have no TestResult: the scanner has not finished")
     if short_id(target.profile) != short_id(profile):
-        raise Misfit(f"they are by the profile {target.profile or '(none)'}, and {profile} was asked for")
+        raise Misfit(f"they are by the profile {target.profile or '(none)'}, but must be by {profile}")
     if not target.results:
-        raise Misfit("they hold no result of any rule")
+        raise Misfit("they have no result of any rule")
     counts = dict.fromkeys(_COUNTS.values(), 0)
     for result in target.results:
         if result.word not in _COUNTS:
@@ -120,12 +120,12 @@ def _scan(target: XccdfTarget, profile: str) -> ReportedScan:
 
 
 def _score(scores: list[tuple[str, str]]) -> float:
-    """The default scoring's, scaled to 0 to 100; `scores` are (value, maximum)."""
+    """The score of XCCDF's default scoring, scaled to 0 to 100. `scores` are pairs of value and maximum."""
     if len(scores) != 1:
-        raise Misfit(f"they hold {len(scores)} scores of XCCDF's default scoring, and one is needed")
+        raise Misfit(f"they hold {len(scores)} scores of XCCDF's default scoring, and must hold one")
     texts = scores[0]
     if not all(_NUMBER.fullmatch(text) for text in texts):
-        raise Misfit(f"the score {texts[0]!r} of {texts[1]!r} is no number")
+        raise Misfit(f"the score {texts[0]!r} of {texts[1]!r} is not a number")
     value, most = float(texts[0]), float(texts[1])
     if not (0 < most < math.inf and 0 <= value <= most):
         raise Misfit(f"the score {texts[0]} is not between 0 and {texts[1]}")
@@ -133,10 +133,10 @@ def _score(scores: list[tuple[str, str]]) -> float:
 
 
 def _findings(target: XccdfTarget) -> tuple[ReportedRule, ...]:
-    """Every rule that did not pass, sorted; without titles where all of them would be too much for a report."""
+    """Every rule that did not pass, sorted. The titles are left out if they are too large for a report."""
     found = [each for each in target.results if each.word in ("fail", "error", "unknown")]
     if len(found) > _FINDINGS_LIMIT:
-        raise Misfit(f"{len(found)} rules did not pass, and a report holds {_FINDINGS_LIMIT}")
+        raise Misfit(f"{len(found)} rules did not pass, but a report can hold only {_FINDINGS_LIMIT}")
     size = sum(len(each.rule.encode()) + _FRAME for each in found)
     if size > _SIZE_LIMIT:
         raise Misfit(f"the ids of the rules that did not pass have {size:,} bytes")

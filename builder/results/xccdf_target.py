@@ -1,6 +1,6 @@
-"""Takes an XML parser's events and keeps the few facts of a scan; bounds everything that a file could make grow.
+"""Takes an XML parser's events and keeps the few facts of a scan. It limits everything that a file could make grow.
 
-Only what stands where XCCDF puts it counts: a `result` beside its `rule-result`, a `score` in the `TestResult`.
+An element counts only in its place in XCCDF: a `result` in its `rule-result`, a `score` in the `TestResult`.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ _DEFAULT_SCORING = "urn:xccdf:scoring:default"
 _WORDS = ("Rule", "TestResult", "profile", "result", "rule-result", "score", "title")
 _KNOWN = {f"{{{namespace}}}{word}": word for namespace in _NAMESPACES for word in _WORDS}
 
-_DEPTH_LIMIT = 200  # elements inside each other; the deepest real results have 30
+_DEPTH_LIMIT = 200  # nested elements; the deepest real results have 30
 _NAMES_LIMIT = 4000  # different names of elements, attributes and prefixes; real results have 300
-_ATTRIBUTES_LIMIT = 200  # of one element
+_ATTRIBUTES_LIMIT = 200  # attributes of one element
 _RESULTS_LIMIT = 20_000  # rules that are tested; the largest benchmarks have 1,500
-_TEXT_LIMIT = 200  # characters that are kept of a text or an id
+_TEXT_LIMIT = 200  # kept characters of a text or an id
 
 
 class Misfit(Exception):
-    """The file tells no scan that could be used; the text says why."""
+    """The file has no scan that can be used. The text says why."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RuleResult:
-    """The result of one rule, in the file's own words; `severity` is empty where only the benchmark knows it."""
+    """The result of one rule, as the file says it. `severity` is empty if only the benchmark names it."""
 
     rule: str
     severity: str
@@ -32,7 +32,7 @@ class RuleResult:
 
 
 class XccdfTarget:
-    """What a parser tells of one file; the facts are complete when it has come to the end."""
+    """The facts from a parser's events about one file. They are complete at the end of the file."""
 
     def __init__(self) -> None:
         self.is_result = False
@@ -47,14 +47,14 @@ class XccdfTarget:
         self._maximum = ""
         self._text: list[str] | None = None  # pieces of the text that is being kept
         self._length = 0
-        self._depth = 0  # of the element whose text it is
+        self._depth = 0  # the depth of the element with this text
 
     def title(self, rule: str) -> str:
-        """The rule's title by the benchmark in the file, or empty."""
+        """The rule's title in the file's benchmark, or empty."""
         return self._rules.get(rule, ("", ""))[1]
 
     def severity(self, rule: str) -> str:
-        """The rule's severity by the benchmark in the file, or empty."""
+        """The rule's severity in the file's benchmark, or empty."""
         return self._rules.get(rule, ("", ""))[0]
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -67,7 +67,7 @@ class XccdfTarget:
             return
         if word == "TestResult":
             if self.is_result:
-                raise Misfit("they hold more than one TestResult, and it cannot be told which one counts")
+                raise Misfit("they hold more than one TestResult, and nothing says which one counts")
             self.is_result = True
             self.system = _plain(attributes.get("test-system", ""))
         elif parent == "TestResult":
@@ -130,7 +130,7 @@ class XccdfTarget:
 
     def _bound(self, tag: str, attributes: Mapping[str, str]) -> None:
         if len(self._path) == _DEPTH_LIMIT:
-            raise Misfit(f"their elements stand more than {_DEPTH_LIMIT} deep inside each other")
+            raise Misfit(f"their elements are nested more than {_DEPTH_LIMIT} deep")
         if len(attributes) > _ATTRIBUTES_LIMIT:
             raise Misfit(f"one element has more than {_ATTRIBUTES_LIMIT} attributes")
         self._names.add(tag)
@@ -140,5 +140,5 @@ class XccdfTarget:
 
 
 def _plain(text: str) -> str:
-    """On one line, without anything that is not printed, and not longer than a report takes."""
+    """The text on one line, without characters that cannot be printed, and within the report's limit."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_TEXT_LIMIT]

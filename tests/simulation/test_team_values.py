@@ -118,7 +118,7 @@ def test_a_value_that_has_to_stand_in_the_template_is_refused_where_packer_could
     place = build.placement.model_copy(update={"vm_size": value})
     job = build.model_copy(update={"placement": place})
     blocks = provisioners.plan(job, names, frozenset(samples.PLATFORM)).blocks
-    with pytest.raises(PermanentError, match="cannot stand in a template"):
+    with pytest.raises(PermanentError, match="cannot be in a template"):
         template.render(job, blocks)
     monkeypatch.setattr(template, "_PLAIN", re.compile(r".*"))
     assert _evaluated(template.to_text(template.render(job, blocks)), tmp_path) != []

@@ -94,7 +94,7 @@ HOSTILE = {
     "goss that is not JSON": (
         "printf '\\033[31mError: \\342\\200\\256no gossfile' > results/goss.json",
         ErrorClass.SMOKE,
-        "goss.json: is no JSON",
+        "goss.json: is not JSON",
     ),
     "a scan that is cut off": (
         "head -c 300 results/xccdf.xml.gz > cut && mv cut results/xccdf.xml.gz",

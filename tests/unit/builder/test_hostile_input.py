@@ -84,19 +84,19 @@ def test_an_archive_inside_the_bundle_is_data_and_is_not_opened(run: Run) -> Non
 
 MANIFESTS = {
     "no manifest": (None, "is missing, or larger than"),
-    "nothing": (b"", "is no JSON"),
-    "no JSON": (b"{", "is no JSON"),
-    "another encoding": (b"\xff\xfe{}", "is no JSON"),
-    "deep JSON": (b"[" * 100_000, "is no JSON"),
+    "nothing": (b"", "is not JSON"),
+    "no JSON": (b"{", "is not JSON"),
+    "another encoding": (b"\xff\xfe{}", "is not JSON"),
+    "deep JSON": (b"[" * 100_000, "is not JSON"),
     "a list": (b"[]", "has no list of builds"),
-    "no builds": (b'{"builds": []}', "tells of 0 builds"),
-    "two builds": (b'{"builds": [{"artifact_id": "/a"}, {"artifact_id": "/b"}]}', "tells of 2 builds"),
+    "no builds": (b'{"builds": []}', "lists 0 builds"),
+    "two builds": (b'{"builds": [{"artifact_id": "/a"}, {"artifact_id": "/b"}]}', "lists 2 builds"),
     "no artifact": (b'{"builds": [{}]}', "names no artifact"),
     "an empty artifact": (b'{"builds": [{"artifact_id": ""}]}', "names no artifact"),
     "a number": (b'{"builds": [{"artifact_id": 7}]}', "names no artifact"),
     "a build that is none": (b'{"builds": ["x"]}', "names no artifact"),
-    "control sequences": (b'{"builds": [{"artifact_id": "/a\\u001b[2J"}]}', "no id of Azure"),
-    "an endless id": (json.dumps({"builds": [{"artifact_id": "a" * 5000}]}).encode(), "no id of Azure"),
+    "control sequences": (b'{"builds": [{"artifact_id": "/a\\u001b[2J"}]}', "not an id of Azure"),
+    "an endless id": (json.dumps({"builds": [{"artifact_id": "a" * 5000}]}).encode(), "not an id of Azure"),
 }
 
 
@@ -121,7 +121,7 @@ def test_a_build_with_a_bad_manifest_fails_and_names_no_version(run: Run, build:
     left = run(samples.root_job(), build)
     assert left.exit is BuilderExit.FAILED
     assert (left.report.error_class, left.report.artifact) == (ErrorClass.TEMPLATE, "")
-    assert "Packer succeeded, and its manifest" in left.report.message
+    assert "Packer succeeded, but its manifest" in left.report.message
 
 
 def peak_of(root: Path, job: BuildJob, build: str, bundle: bytes = samples.BUNDLE_CONTENT) -> int:

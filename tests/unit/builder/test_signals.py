@@ -111,7 +111,7 @@ def test_a_packer_that_is_not_there_is_said_so(tmp_path: Path, folder: Path) -> 
     packer = Packer(
         program="no-such-packer", folder=folder, environ={"PATH": "/usr/bin"}, stop=StopRequest(), take=print
     )
-    with pytest.raises(PermanentError, match="no-such-packer is no program"):
+    with pytest.raises(PermanentError, match="no-such-packer is not a program"):
         packer.version()
 
 

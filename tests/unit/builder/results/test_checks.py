@@ -52,22 +52,32 @@ READ: dict[str, tuple[str, object, bool, str]] = {
         "goss",
         _goss(GOOD, BAD),
         False,
-        "1 of 2 passed; not so: Port: tcp:80: listening: does not match",
+        "1 of 2 passed; not passed: Port: tcp:80: listening: does not match",
     ),
     "goss with a skipped test": (
         "goss",
         _goss(GOOD, SKIPPED),
         False,
-        "1 of 2 passed; not so: Port: tcp:81: skipped",
+        "1 of 2 passed; not passed: Port: tcp:81: skipped",
     ),
-    "goss with an odd test": ("goss", _goss({"successful": "yes"}), False, "0 of 1 passed; not so: a test"),
+    "goss with an odd test": (
+        "goss",
+        _goss({"successful": "yes"}),
+        False,
+        "0 of 1 passed; not passed: a test",
+    ),
     "smoke": ("smoke", _smoke(0, 0), True, "2 of 2 passed"),
-    "smoke with a failed test": ("smoke", _smoke(0, 7), False, "1 of 2 passed; not so: a.sh ended with 7"),
+    "smoke with a failed test": (
+        "smoke",
+        _smoke(0, 7),
+        False,
+        "1 of 2 passed; not passed: a.sh ended with 7",
+    ),
     "smoke that says of itself that it passed": (
         "smoke",
         {**_smoke(7), "passed": True},
         False,
-        "0 of 1 passed; not so: a.sh ended with 7",
+        "0 of 1 passed; not passed: a.sh ended with 7",
     ),
     "many failed tests": ("smoke", _smoke(*[1] * 9), False, "; and 4 more"),
     "hygiene": ("hygiene", HYGIENE, True, "nothing was found that must not be in an image"),
@@ -132,13 +142,13 @@ def test_a_file_that_says_nothing_ends_the_stage_with_its_class(name: str, conte
 
 def test_goss_whose_summary_counts_otherwise_is_not_believed() -> None:
     content = {"results": [GOOD], "summary": {"test-count": 30, "failed-count": 0}}
-    with pytest.raises(PermanentError, match="it is not goss's own"):
+    with pytest.raises(PermanentError, match="goss did not write it"):
         _check("goss", content)
 
 
 def test_goss_whose_summary_tells_of_more_failures_than_it_lists_is_not_believed() -> None:
     content = {"results": [GOOD], "summary": {"test-count": 1, "failed-count": 1}}
-    with pytest.raises(PermanentError, match="its summary tells of 1"):
+    with pytest.raises(PermanentError, match="its summary counts 1"):
         _check("goss", content)
 
 
@@ -156,7 +166,7 @@ def test_smoke_tests_that_are_not_those_that_were_asked_for_are_no_result(
     asked: tuple[str, ...], told: tuple[str, ...]
 ) -> None:
     content = {"results": [{"name": name, "passed": True, "exit_code": 0} for name in told]}
-    with pytest.raises(PermanentError, match=r"smoke\.json: tells of .* were to run: ") as caught:
+    with pytest.raises(PermanentError, match=r"smoke\.json: lists .* must run: ") as caught:
         _of(Asked(smoke=asked), {"hygiene.json": HYGIENE, "smoke.json": content})
     assert caught.value.error_class is ErrorClass.SMOKE
 

@@ -158,14 +158,14 @@ REFUSED = {
         scan_files.xccdf().replace("</TestResult>", f"{score_of('100')}</TestResult>"),
         "2 scores",
     ),
-    "a score that is no number": (scan_files.xccdf(score="NaN"), "'NaN' of '100' is no number"),
-    "an endless score": (scan_files.xccdf(score="inf"), "is no number"),
-    "an empty score": (scan_files.xccdf(score=""), "is no number"),
+    "a score that is no number": (scan_files.xccdf(score="NaN"), "'NaN' of '100' is not a number"),
+    "an endless score": (scan_files.xccdf(score="inf"), "is not a number"),
+    "an empty score": (scan_files.xccdf(score=""), "is not a number"),
     "a score below zero": (scan_files.xccdf(score="-1"), "not between 0 and 100"),
     "a score above its maximum": (scan_files.xccdf(score="101"), "not between 0 and 100"),
     "a huge score": (scan_files.xccdf(score="1e400"), "not between 0 and 100"),
     "a score of nothing": (scan_files.xccdf(score="0", maximum="0"), "not between 0 and 0"),
-    "a score of no number": (scan_files.xccdf(maximum="NaN"), "is no number"),
+    "a score of no number": (scan_files.xccdf(maximum="NaN"), "is not a number"),
 }
 
 

@@ -30,22 +30,22 @@ def _declared(declaration: str, entity: str = "") -> str:
 
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
-    "no gzip": (GOOD.encode(), "no gzip stream"),
-    "an empty stream": (gzip.compress(b""), "cut off or no XML"),
+    "no gzip": (GOOD.encode(), "not a gzip stream"),
+    "an empty stream": (gzip.compress(b""), "cut off or not XML"),
     "a gzip stream that is cut off": (zipped(GOOD)[:-40], "the gzip stream is cut off"),
     "a gzip stream without its end": (zipped(GOOD)[:-8], "the gzip stream is cut off"),
-    "a damaged gzip stream": (zipped(GOOD)[:-8] + b"\0" * 8, "no gzip stream, or a damaged one"),
-    "two streams": (zipped(GOOD) * 2, "holds more after the end"),
-    "XML that is cut off": (zipped(GOOD[:-30]), "cut off or no XML"),
-    "XML that is cut off in a tag": (zipped(GOOD[: GOOD.index("<TestResult") + 8]), "cut off or no XML"),
-    "no XML": (zipped("results: good"), "cut off or no XML"),
-    "control characters": (zipped(GOOD.replace("Title of two", "\x00\x1b[31m")), "cut off or no XML"),
+    "a damaged gzip stream": (zipped(GOOD)[:-8] + b"\0" * 8, "not a gzip stream, or a damaged one"),
+    "two streams": (zipped(GOOD) * 2, "more bytes after the end"),
+    "XML that is cut off": (zipped(GOOD[:-30]), "cut off or not XML"),
+    "XML that is cut off in a tag": (zipped(GOOD[: GOOD.index("<TestResult") + 8]), "cut off or not XML"),
+    "no XML": (zipped("results: good"), "cut off or not XML"),
+    "control characters": (zipped(GOOD.replace("Title of two", "\x00\x1b[31m")), "cut off or not XML"),
     "another encoding than it says": (zipped(GOOD.replace("UTF-8", "cp037")), "cannot be used"),
     "an encoding that nobody knows": (zipped(GOOD.replace("UTF-8", "x-evil")), "cannot be used"),
     "a billion laughs": (zipped(_declared(_LAUGHS, "&c;")), "declare a document type or entities"),
     "an entity from a file": (zipped(_declared(_XXE, "&x;")), "declare a document type or entities"),
     "a document type from elsewhere": (zipped(_declared(_OUTSIDE)), "declare a document type or entities"),
-    "an entity that nobody declared": (zipped(GOOD.replace("Title of two", "&x;")), "cut off or no XML"),
+    "an entity that nobody declared": (zipped(GOOD.replace("Title of two", "&x;")), "cut off or not XML"),
     "many attributes": (
         zipped(f"{OPEN}<a {MANY_ATTRIBUTES}/></Benchmark>"),
         "more than 200 attributes",
@@ -75,7 +75,7 @@ def _numbered(form: str) -> Iterator[bytes]:
 
 
 BOMBS: dict[str, tuple[Callable[[], Iterable[bytes]], str]] = {
-    "zeros": (lambda: itertools.repeat(b"\0" * 65536), "cut off or no XML"),
+    "zeros": (lambda: itertools.repeat(b"\0" * 65536), "cut off or not XML"),
     "text without end": (
         lambda: itertools.chain([OPEN.encode()], itertools.repeat(b"x" * 65536)),
         "unpack to more than",
