@@ -1,1 +1,1 @@
-"""The real services on memory twins under virtual time. Nothing of Azure, nothing of this machine's clock."""
+"""The real services on memory twins under virtual time. It uses neither Azure nor this machine's clock."""

@@ -15,7 +15,7 @@ from simulation.seeds import SeedOutcome, SeedPlan
 
 
 def main(words: list[str] | None = None) -> int:
-    """The last line is one JSON object; exit status 1 where an invariant was violated."""
+    """Run the seeds. The last line is one JSON object. The exit status is 1 if an invariant was violated."""
     given = sys.argv[1:] if words is None else words
     if given[:1] == ["cascade"]:
         return _moved(given[1:])
@@ -47,9 +47,9 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _moved(words: list[str]) -> int:
-    """The comparison of policies is a benchmark now; its old command starts the new one and says so."""
+    """Start the comparison of policies by its old command. It is a benchmark now, and a line on stderr says so."""
     print("`python -m simulation cascade` is now `python -m benchmarks.cascade`", file=sys.stderr, flush=True)
-    # A process of its own: benchmarks import the simulation, so the simulation cannot import them.
+    # In its own process: benchmarks import the simulation, so the simulation must not import them.
     return subprocess.call([sys.executable, "-m", "benchmarks.cascade", *words])
 
 
@@ -77,13 +77,16 @@ def _plan(options: argparse.Namespace, seed: int) -> SeedPlan:
 
 
 def _tell(plan: SeedPlan, outcome: SeedOutcome, *, small: bool) -> None:
-    """The violations and how to see them again; the first failing seed is made small."""
+    """Print the violations and the command that repeats them. The first failing seed is made small."""
     for line in outcome.violations[:20]:
         print(f"seed {plan.seed}: {line}")
     print(f"  replay: {plan.command()}")
     if not small:
         return
-    print(f"  {len(outcome.struck)} faults struck; leaving out what it does not take ...", flush=True)
+    print(
+        f"  {len(outcome.struck)} faults struck; leaving out those that the failure does not need ...",
+        flush=True,
+    )
     smaller, again = seeds.shrink(plan, outcome.struck)
     print(f"  {len(smaller.only or ())} faults are enough: {again.violations[0] if again.violations else ''}")
     print(f"  replay: {smaller.command()}")
@@ -101,10 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="processes to run seeds in")
     parser.add_argument("--only-faults", help="ids of the faults that may strike, as a replay names them")
     parser.add_argument(
-        "--without", choices=["", *sabotage.ALL], default="", help="take a rule away: seeds have to miss it"
+        "--without", choices=["", *sabotage.ALL], default="", help="switch a rule off: seeds must then fail"
     )
     parser.add_argument("--quick", action="store_true", help="do not make the first failing seed small")
-    parser.add_argument("--progress", action="store_true", help="say now and then how far it is")
+    parser.add_argument("--progress", action="store_true", help="print the progress, every 100 seeds")
     parser.add_argument(
         "--json", action="store_true", help="accepted for scripts; the last line is always JSON"
     )

@@ -1,6 +1,6 @@
-"""`python -m simulation.benchmark`: what a plan of the whole fleet costs, and what one build costs in storage.
+"""`python -m simulation.benchmark`: the cost of a plan of the whole fleet, and of one build in storage operations.
 
-Figures of one run, with ratios beside the absolute ones, since machines differ. The last line is JSON.
+It prints figures of one run, with ratios beside absolute figures, because machines differ. The last line is JSON.
 """
 
 import json
@@ -28,7 +28,7 @@ OLD, NEW = MarketplaceVersion(9, 6, 2025112113), MarketplaceVersion(9, 8, 202606
 
 def settled(count: int) -> World:
     """`count` images, all current at the old release, in a world that offers the new one."""
-    parents = fleet.forest(count, random.Random(7))  # noqa: S311 - it has to repeat itself
+    parents = fleet.forest(count, random.Random(7))  # noqa: S311 - the same in each run
     digest = Digest("a" * 64)
     heads: dict[ImageName, ImageHead] = {}
     old = World(heads=heads, sources={world.SOURCE.key: OLD}, platform=Platform(digest=digest))
@@ -75,7 +75,7 @@ def plan_seconds(around: World) -> tuple[float, int]:
 
 
 def operations_per_build() -> dict[str, float]:
-    """Table and queue operations of a cascade over six images, by build: in all, and of the steps that wait."""
+    """Table and queue operations of a cascade over six images, per build: the sum, and those of steps that wait."""
     made = world.make(seed=1)
     for name, parent in fleet.SIX.items():
         made.register(name, parent)

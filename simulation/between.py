@@ -1,4 +1,4 @@
-"""Ports with faults between their calls: what stands in front of each twin in a simulated world."""
+"""Ports that inject faults between calls. In a simulated world one is in front of each twin."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from simulation.faults import Injector, Killed, Kind
 
 _ALWAYS = (Kind.KILLED, Kind.REFUSED, Kind.OVERTAKEN)
 _READ = _ALWAYS
-_LIST = (*_ALWAYS, Kind.STALE)  # of a service that may answer from a cache
+_LIST = (*_ALWAYS, Kind.STALE)  # a list of a service that may answer from a cache
 _CHANGE = (*_ALWAYS, Kind.UNANSWERED)
 _WRITE = (*_CHANGE, Kind.CONFLICTING)
 _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
@@ -73,24 +73,24 @@ Watcher = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
 
 
 def _nobody() -> None:
-    """Nobody overtakes."""
+    """No other handler overtakes."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Calls:
-    """What the ports in front of the twins share: where faults come from, who overtakes, who watches."""
+    """What the ports in front of the twins share: the source of faults, the overtaking handlers and the watcher."""
 
     injector: Injector
     watch: Watcher
     overtake: Overtake = _nobody
     changes: int = 0  # calls that changed something
-    moves: int = 0  # those that did more than to send a message
+    moves: int = 0  # changes that did more than send a message
     trace: Callable[[str], None] | None = None
-    retries_blindly: bool = False  # a lost answer to a write comes back as a conflict with itself
+    retries_blindly: bool = False  # after a lost answer, a repeated write conflicts with itself
 
 
 class Port:
-    """One twin behind faults; an attribute that is no method of the port is the twin's own."""
+    """One twin behind faults. An attribute that is not a method of the port is the twin's own."""
 
     def __init__(self, name: str, twin: object, calls: Calls) -> None:
         self._name = name
@@ -113,7 +113,7 @@ class Port:
         fewer = kinds[:-1]
 
         def can_strike(given: tuple[Any, ...], place: str) -> bool:
-            """False where the last kind has nothing to work on: no list of before, no ETag to conflict with."""
+            """False if the last kind of fault cannot occur: there is no earlier list, or no ETag to conflict with."""
             if lists:
                 return place in self._before
             return kinds is not _WRITE or _is_conditional(given)
@@ -130,7 +130,7 @@ class Port:
                     error_class, after = _REFUSALS[int(fraction * len(_REFUSALS))]
                     raise TransientError(error_class, f"{name} was refused (injected)", retry_after=after)
                 case Kind.CONFLICTING:
-                    raise StaleWrite(f"{place} was changed by somebody else (injected)")
+                    raise StaleWrite(f"{place} was changed by another writer (injected)")
                 case Kind.STALE:
                     return self._before[place]
                 case Kind.OVERTAKEN:
@@ -159,7 +159,7 @@ def _is_conditional(given: tuple[Any, ...]) -> bool:
 
 
 def _subject_of(name: str) -> Callable[[tuple[Any, ...]], str]:
-    """What a call is about, without what differs between two runs of the same story."""
+    """The subject of a call, without the parts that differ between two runs of the same story."""
     match name:
         case "tables.write":
             return _row
@@ -188,7 +188,7 @@ def _is_name(value: object) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class SkewedClock:
-    """The clock of the handler that runs: it may be wrong, in either direction, for as long as that one runs."""
+    """The clock of the running handler. It may be fast or slow until that handler ends."""
 
     clock: Clock
     skew: timedelta = timedelta(0)
@@ -200,14 +200,14 @@ class SkewedClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultyPorts(Ports):
-    """The ports that the services of a simulated world are given."""
+    """The ports that the services of a simulated world get."""
 
     clock: SkewedClock
     calls: Calls = field(repr=False)
 
 
 def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
-    """Every twin behind the same source of faults."""
+    """Put every twin behind the same source of faults."""
 
     def port(name: str) -> Any:
         return Port(name, getattr(twins, name), calls)

@@ -1,7 +1,7 @@
-"""Which fault strikes where: drawn from the seed and the place alone, so that one fault can be left out alone.
+"""Decides which fault strikes at which place. Only the seed and the place decide it.
 
-A place is a call of a port on a subject, or a delivery of a message, counted. Whether a fault strikes there does
-not depend on what struck elsewhere: the faults of a failing seed can be taken away one by one.
+A place is a numbered call of a port on a subject, or a numbered delivery of a message. A fault at one place does
+not depend on faults at other places. So the faults of a failing seed can be removed one by one.
 """
 
 import hashlib
@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, unique
 
-STRUCK = "    ! "  # begins a line of the trace that tells of a fault
+STRUCK = "    ! "  # begins a line of the trace that names a fault
 
 
 @unique
 class Kind(Enum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
-    LOST = "lost"  # a message is gone
+    LOST = "lost"  # a message is lost
     DOUBLED = "doubled"  # a message is delivered twice
-    DELAYED = "delayed"  # a message comes up to five minutes late, behind younger ones
-    KILLED = "killed"  # the handler, with its process, dies between two calls
+    DELAYED = "delayed"  # a message comes up to five minutes late, after younger messages
+    KILLED = "killed"  # the handler and its process die between two calls
     REFUSED = "refused"  # 429, 409 or 500: the call had no effect
-    UNANSWERED = "unanswered"  # the call had its effect, the answer is lost
-    CONFLICTING = "conflicting"  # the ETag does not match: somebody else wrote
-    STALE = "stale"  # a list shows what was there a while ago
-    OVERTAKEN = "overtaken"  # another handler runs, whole, between two calls of this one
+    UNANSWERED = "unanswered"  # the call had its effect, but its answer is lost
+    CONFLICTING = "conflicting"  # the ETag does not match: another writer was first
+    STALE = "stale"  # a list shows an earlier state
+    OVERTAKEN = "overtaken"  # another handler runs from begin to end between two calls of this one
     EVICTED = "evicted"  # a container vanishes without a report
-    SILENT = "silent"  # a container runs on and says nothing
+    SILENT = "silent"  # a container runs on and reports nothing
     TWICE = "twice"  # a container reports twice
-    EXHAUSTED = "exhausted"  # the hourly budget of container creations is used up by somebody else
+    EXHAUSTED = "exhausted"  # another client uses up the hourly budget of container creations
     SKEWED = "skewed"  # a handler's clock is wrong
 
     __hash__ = object.__hash__  # one object each; the hash of an Enum costs a call
@@ -37,7 +37,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """Rates between 0 and 1 by kind: of deliveries, calls, containers and hours; `skew` bounds wrong clocks."""
+    """Rates between 0 and 1 by kind: of deliveries, calls, containers and hours. `skew` limits the error of clocks."""
 
     lost: float = 0.0
     doubled: float = 0.0
@@ -57,7 +57,7 @@ class Faults:
 
     @property
     def any(self) -> bool:
-        """True where some fault can strike."""
+        """True if some fault can strike."""
         return any(getattr(self, each.value) for each in Kind)
 
 
@@ -88,7 +88,7 @@ LEVELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StruckFault:
-    """One fault that struck; `id` names it in a replay."""
+    """One fault that struck. `id` names it in a replay."""
 
     id: str
     kind: Kind
@@ -96,12 +96,12 @@ class StruckFault:
 
 
 class Killed(BaseException):
-    """The process died; nothing of it runs on, and no `except Exception` sees it."""
+    """The process died. None of its code runs on, and no `except Exception` catches this."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Injector:
-    """Draws faults; with `only`, those and no others strike."""
+    """Draws faults. With `only`, no other faults strike."""
 
     seed: int
     faults: Faults
@@ -113,7 +113,7 @@ class Injector:
     _rates: dict[tuple[Kind, ...], tuple[Sequence[tuple[Kind, float]], float]] = field(default_factory=dict)
 
     def draw(self, place: str, kinds: tuple[Kind, ...]) -> tuple[Kind | None, float]:
-        """The fault that strikes at this visit of the place, if any, and a number in [0, 1) to shape it."""
+        """The fault that strikes at this visit of the place, if any, and a number in [0, 1) that shapes the fault."""
         if not self.enabled:
             return None, 0.0
         known = self._rates.get(kinds)

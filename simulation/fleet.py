@@ -59,7 +59,7 @@ def document(name: str, parent: str | None, *, team: str = "secops", **rebuild: 
 
 
 def forest(count: int, chance: random.Random) -> Mapping[str, str | None]:
-    """`count` images, the first a root, each other one below one that came before; depth stays small."""
+    """`count` images. The first is a root, and each other image is below an earlier one. The depth stays small."""
     parents: dict[str, str | None] = {"image-0": None}
     depth = {"image-0": 0}
     for number in range(1, count):

@@ -1,4 +1,4 @@
-"""Delivers messages as the Functions host does: visibility, dequeue counts, poison queues, and sudden death."""
+"""Delivers messages as the Functions host does: visibility, dequeue counts, poison queues, and killed processes."""
 
 import re
 from collections import Counter
@@ -21,16 +21,16 @@ _QUEUES = (*messages.QUEUES, *(f"{queue}{_POISON}" for queue in messages.QUEUES)
 _PLACES = {queue: place for place, queue in enumerate(_QUEUES)}
 _AGAIN = timedelta(seconds=30)
 _FAULTS = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
-_POISON_FAULTS = _FAULTS[1:]  # what is lost there is gone for good: nothing else tells of it
-_DEPTH = 2  # handlers that run inside each other at most: enough for every race of two
-_STEPS = 32  # of one build in the queue: doubled ones add up only until its next transition
+_POISON_FAULTS = _FAULTS[1:]  # no LOST: nothing else would report a message that is lost there
+_DEPTH = 2  # nested handlers at most: enough for every race of two
+_STEPS = 32  # steps of one build in the queue: doubled steps add up only until its next transition
 _BUILD = re.compile(r'"build":"([^"]+)"')
 _SLOW = timedelta(seconds=45)  # longer than a message stays hidden
 
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedHost:
-    """Runs the factory's handlers, one inside the other where one is overtaken."""
+    """Runs the factory's handlers. A handler that overtakes runs inside the overtaken one."""
 
     twins: MemoryPorts
     ports: FaultyPorts
@@ -39,14 +39,14 @@ class SimulatedHost:
     deliveries: int = 0
     waits: int = 0  # steps that only looked
     poisoned: list[tuple[str, str]] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)  # what a delivery must never do
+    findings: list[str] = field(default_factory=list)  # violations that were seen in deliveries
     trace: Callable[[str], None] | None = None
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
 
     def deliver_one(self) -> bool:
-        """Deliver the next visible message of some queue; False where none is visible."""
+        """Deliver the next visible message of some queue. False if no message is visible."""
         queues = self.twins.queues
         if self._storms is None:
             self._storms = self.ports.calls.injector.faults.any
@@ -62,7 +62,7 @@ class SimulatedHost:
         return False
 
     def overtake(self) -> None:
-        """Other handlers run now, whole; now and then for so long that this one's message is given out again."""
+        """Run other handlers to their end. Sometimes they take so long that this message is delivered again."""
         if self._depth >= _DEPTH:
             return
         skew = self.ports.clock.skew
@@ -75,7 +75,7 @@ class SimulatedHost:
         self.ports.clock.skew = skew
 
     def fire(self, name: str, work: Callable[[], object]) -> None:
-        """Run a timer's function; what it raises is only logged, as on Azure."""
+        """Run a timer's function. Its exceptions are only logged, as on Azure."""
         self._set_skew(f"timer:{name}")
         if self.trace is not None:
             self.trace(f"{self.twins.clock.now():%d %H:%M:%S} timer {name}")
@@ -87,7 +87,7 @@ class SimulatedHost:
             self._blame(f"the timer {name} raised {type(error).__name__}: {error}")
 
     def count_steps(self) -> None:
-        """Blame a build with more steps in the queue than doubled messages explain: its chain has forked."""
+        """Report a build with more steps in the queue than doubled messages explain: its chain has forked."""
         waiting = (
             _BUILD.search(message.text) for message in self.twins.queues.messages(messages.BUILD_STEPS)
         )
@@ -127,7 +127,7 @@ class SimulatedHost:
             except TransientError as error:
                 self._send_again(queue, message.text, error)
         except Killed:
-            return  # the message is given out again when its time is over
+            return  # the message is delivered again when its time is over
         except FactoryError as error:
             self._failed(queue, message, error)
             return
@@ -152,7 +152,7 @@ class SimulatedHost:
         try:
             self.twins.queues.release(queue, message, delay=_AGAIN)
         except NotFound:
-            return  # it was given out to somebody else meanwhile
+            return  # the message was delivered again meanwhile
 
     def _to_poison(self, queue: str, message: QueuedMessage) -> None:
         self.twins.queues.send(f"{queue}{_POISON}", message.text)
@@ -163,7 +163,7 @@ class SimulatedHost:
         try:
             self.twins.queues.delete(queue, message)
         except NotFound:
-            return  # it was given out to somebody else meanwhile
+            return  # the message was delivered again meanwhile
 
     def _handle(self, queue: str, message: QueuedMessage) -> None:
         text, redelivered = message.text, message.dequeue_count > 1

@@ -1,7 +1,7 @@
-"""What Azure and the builder do in a simulated world: containers run, report, and leave versions behind.
+"""Does the work of Azure and the builder in a simulated world: containers run, report, and make versions.
 
-The builder here does not run Packer: it keeps to the builder's contract (marker, log, report, one event) and says
-`simulated` in what it reports. What it did is kept as truth that the invariants are held to.
+This builder does not run Packer. It keeps the builder's contract (marker, log, report, one event) and reports results
+as `simulated`. It keeps its own record of what it did. The invariants are checked against this record.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from simulation.faults import Injector, Kind
 
 _CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
-_JITTER = 0.3  # of a stage's duration, either way
+_JITTER = 0.3  # of a stage's duration, shorter or longer
 _BEAT = timedelta(minutes=4)  # between two lines of the log
 _LEFT = (
     "Microsoft.Compute/virtualMachines",
@@ -43,14 +43,14 @@ _LEFT = (
 
 @dataclass(slots=True, kw_only=True)
 class BudgetedContainers(MemoryContainers):
-    """Container groups of a region in which somebody else may have used up this hour's creations."""
+    """Container groups of a region. Another client may have used up this hour's creations."""
 
     injector: Injector
-    puts: int = 0  # creations that were carried out, restarts with them
+    puts: int = 0  # creations that had an effect, restarts included
     _hours: dict[str, bool] = field(default_factory=dict)
 
     def create_group(self, new: NewContainerGroup) -> None:
-        """Refused for the rest of the hour where the hourly budget is used up."""
+        """As `ports.Containers`. Refused for the rest of the hour if the hourly budget is used up."""
         now = self.clock.now()
         hour = f"{now:%Y%m%d%H}"
         if hour not in self._hours:
@@ -66,7 +66,7 @@ class BudgetedContainers(MemoryContainers):
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """One container: its job, how it behaves, and whether it was told to stop."""
+    """One container: its job, its behaviour, and whether it got the signal to stop."""
 
     group: str
     job: BuildJob
@@ -79,8 +79,8 @@ class _Run:
 class SimulatedContainers:
     """Runs the containers that the factory created.
 
-    `failing` names images whose stage fails for good; `broken` is the share of inputs that do; `scores` are those
-    of images whose compliance is not as everybody's.
+    `failing` names images with a stage that fails permanently. `broken` is the share of inputs that fail permanently.
+    `scores` are the compliance scores of images that do not have the usual score.
     """
 
     ports: MemoryPorts
@@ -90,21 +90,21 @@ class SimulatedContainers:
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
     scores: Mapping[str, int] = field(default_factory=dict)
     broken: float = 0.0
-    made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # by whom a version was made
-    proved: set[tuple[str, str]] = field(default_factory=set)  # versions that a machine passed every check of
-    failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed for good
+    made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # its build and attempt
+    proved: set[tuple[str, str]] = field(default_factory=set)  # versions that passed every check on a machine
+    failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed permanently
     _runs: dict[str, _Run] = field(default_factory=dict)
     _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     _seen: int = 0
     _number: int = 0
 
     def next_end(self) -> datetime | None:
-        """When something happens next; None where nothing runs."""
+        """The time of the next event. None if no container runs."""
         self._notice()
         return self._due[0][0] if self._due else None
 
     def advance(self) -> None:
-        """Let the containers do what is due."""
+        """Let the containers do everything that is due."""
         self._notice()
         now = self.ports.clock.now()
         while self._due and self._due[0][0] <= now:
@@ -120,7 +120,7 @@ class SimulatedContainers:
                 self._end(run)
 
     def _notice(self) -> None:
-        """Containers that were created, or restarted by a second creation, since the last look start now."""
+        """Start the containers that were created, or restarted by a second creation, since the last call."""
         containers = self.ports.containers
         puts = containers.puts if isinstance(containers, BudgetedContainers) else containers.created
         if puts == self._seen:
@@ -137,11 +137,11 @@ class SimulatedContainers:
         fault, fraction = self.injector.draw(place, (Kind.EVICTED, Kind.SILENT, Kind.TWICE))
         before = self._runs.get(group)
         if before is not None:
-            before.ended = True  # a restart ends what ran
+            before.ended = True  # a restart ends the former run
         run = _Run(group=group, job=job, fault=fault, wanted=self.ports.containers.wanted(group))
         self._runs[group] = run
         if fault is Kind.SILENT and fraction < 0.2:
-            return  # the container never begins to run
+            return  # the container never starts to run
         try:
             self._write(run, attempts.STARTED, b"{}")
         except AlreadyExists:
@@ -172,7 +172,7 @@ class SimulatedContainers:
         if report.succeeded and run.job.stage == "build":
             self._make(run.job)
         if run.fault is Kind.SILENT:
-            return  # a version may be there, and nobody hears of it
+            return  # a version may exist, but no report names it
         self._write(run, attempts.REPORT, report.to_wire())
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
@@ -183,7 +183,7 @@ class SimulatedContainers:
         self.ports.containers.set_state(run.group, state, exit_code=0 if report.succeeded else 1)
 
     def _stopped(self, run: _Run) -> None:
-        """The group was deleted while the container ran: it is told to stop, and still may report."""
+        """The group was deleted during the run. The container gets the signal to stop, and may still report."""
         run.ended = True
         if run.fault is Kind.SILENT:
             return
@@ -222,14 +222,14 @@ class SimulatedContainers:
         self.ports.queues.send(messages.BUILD_EVENTS, event.to_wire())
 
     def _leave(self, run: _Run) -> None:
-        """What Packer creates for the time of its run, and removes itself unless it is killed."""
+        """Add the resources that Packer creates for its run. Packer removes them itself unless it is killed."""
         machine, *parts = _LEFT
         for kind in _LEFT:
             left = TaggedResource(id=f"{kind}/{run.group}", type=kind, tags=run.job.tags)
             self.ports.resources.add(left, used_by=f"{machine}/{run.group}" if kind in parts else "")
 
     def _clear(self, run: _Run) -> None:
-        """Packer waits for each of its deletions before it reports; what the reaper deletes already it leaves."""
+        """Packer waits for each of its deletions before it reports. It skips those that the reaper deletes already."""
         resources = self.ports.resources
         takes, resources.deletion = resources.deletion, timedelta(0)
         for kind in _LEFT:
@@ -238,7 +238,7 @@ class SimulatedContainers:
         resources.deletion = takes
 
     def is_broken(self, build: BuildId | str) -> bool:
-        """True for an input whose build fails for good, whoever builds it."""
+        """True for an input whose build fails permanently, in every attempt."""
         name = str(build).rpartition(".")[0]
         draw = hashlib.blake2b(f"{self.injector.seed}/{name}".encode(), digest_size=4).digest()
         return int.from_bytes(draw, "big") / 2**32 < self.broken

@@ -1,4 +1,4 @@
-"""What must hold when the world has come to rest: derived from galleries, sources and rows, not from plans."""
+"""What must hold when the world is at rest. It is derived from galleries, sources and rows, not from plans."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _JOURNAL = 5000
 
 
 def violations(world: SimulatedWorld) -> list[str]:
-    """Invariants (1), (7), (8) and (9), and what safety and the host found on the way."""
+    """Violations of the invariants (1), (7), (8) and (9), and those that safety and the host found before."""
     heads = _heads(world)
     return [
         *world.safety.broken,
@@ -36,7 +36,7 @@ def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:
 
 
 def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
-    """(1) Every image that can be current is; what cannot has an input that fails for good, here or above."""
+    """(1) Every image is current, unless its input, or an ancestor's, fails permanently."""
     sources = SourceStore(world.ports.tables).newest()
     platform = SourceStore(world.ports.tables).find_platform()
     excused = _excused(world, heads)
@@ -83,7 +83,7 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
 
 
 def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set[ImageName]:
-    """Images whose newest input failed for good by the platform's truth, and those whose parent has no version."""
+    """Images whose newest input failed permanently by the platform's record, or whose parent has no version."""
     failed = {
         build.image
         for build in world.safety.builds.values()
@@ -106,13 +106,13 @@ def _excused(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> set
 
 
 def last_failed(world: SimulatedWorld, image: ImageName) -> bool:
-    """True where the input that was tried last fails for good."""
+    """True if the last tried input fails permanently."""
     tried = [build for build in world.safety.builds.values() if build.image == str(image)]
     return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
 
 
 def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
-    """(7) Nothing of a finished build remains: groups, machines, versions that are not live, slots, index rows."""
+    """(7) A finished build leaves nothing: no group, machine, slot or index row, and no version that is not live."""
     twins = world.ports
     found = [f"(7) the container group {name} is left" for name in twins.containers.names()]
     found += [
@@ -150,7 +150,7 @@ def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> l
 
 
 def _messages(world: SimulatedWorld) -> list[str]:
-    """(8) Every message ends in an effect, a named no-op (the host looks) or a poison record."""
+    """(8) Every message ends in an effect, a named no-op (the host checks this) or a poison record."""
     found = [
         f"(8) {queue} holds {each.text}"
         for queue in world.ports.queues.names()
@@ -164,7 +164,7 @@ def _messages(world: SimulatedWorld) -> list[str]:
 
 
 def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
-    """(9) The journal tells of every version that was let into latest, and why its build was queued."""
+    """(9) The journal names every version that was included in latest, and why its build was queued."""
     found: list[str] = []
     images = ImageStore(world.ports.tables)
     for name in heads:
@@ -185,8 +185,8 @@ def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> lis
 
 
 def _repairs(world: SimulatedWorld) -> list[str]:
-    """(10) Where nothing goes wrong, events alone are enough: the sweep finds nothing to start."""
+    """(10) Without faults, events are enough: the sweep finds no build to start."""
     if world.injector.faults.any:
         return []
     swept = [build.id for build in world.safety.builds.values() if build.campaign.startswith("sweep-")]
-    return [f"(10) the build {build} was started by the sweep, though nothing went wrong" for build in swept]
+    return [f"(10) the build {build} was started by the sweep, although no fault struck" for build in swept]

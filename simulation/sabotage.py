@@ -1,6 +1,6 @@
-"""Rules taken away, one at a time: each of them has to be missed by the invariants within some seeds.
+"""Switches off one rule at a time. Within some seeds, the invariants must then find a violation.
 
-A rule that no seed misses is either not needed or not watched. Nothing here is used by a healthy run.
+If no seed finds one, the rule is either not needed or not watched. A normal run uses nothing of this module.
 """
 
 import contextlib
@@ -43,10 +43,10 @@ def _leave(world: SimulatedWorld) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sabotage:
-    """How one rule is taken away: in the twins, in the world, or in the code while a seed runs.
+    """How one rule is switched off: in the twins, in the world, or in the code while a seed runs.
 
-    `faults`, `images` and `slots` say in which seeds it has to be missed; `directed` is why none of them can, and
-    a case of its own has to show it. `patience` is low: a world without a rule may never rest.
+    `faults`, `images` and `slots` name the seeds that must find a violation. `directed` is the reason why no seed
+    can find one, so that a test of its own must. `patience` is low, because a world without a rule may never rest.
     """
 
     rule: str
@@ -61,7 +61,7 @@ class Sabotage:
 
 
 class _NoClaims(MemoryTables):
-    """Tables whose claims hold nobody: each reads as one whose build was replaced before it ran."""
+    """Tables in which a claim keeps nobody out: each claim reads as one of a build that was replaced before it ran."""
 
     def find(self, table: str, partition: str, key: str) -> Row | None:
         row = super().find(table, partition, key)
@@ -85,7 +85,7 @@ class _NoEtags(MemoryTables):
 
 
 class _Backwards(MemoryTables):
-    """Desired inputs come from the list as it is now, which may have lost what was seen before."""
+    """Desired inputs come from the present list, which may have lost versions that were seen before."""
 
     def __init__(self, newest: Callable[[], Mapping[str, int]]) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Backwards(MemoryTables):
 
 @dataclass(slots=True, kw_only=True)
 class _NoWord:
-    """Takes every message about a build for a message of now."""
+    """Treats every message about a build as a current one."""
 
     queues: MemoryQueues
 
@@ -122,7 +122,7 @@ class _NoWord:
         return getattr(self.queues, name)
 
     def send(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> None:
-        """The message's place in the build's life is lost."""
+        """Steps lose the place of a message in the build's life."""
         if queue == messages.BUILD_STEPS:
             text = re.sub(r'"seq":\d+', '"seq":999', text)
         self.queues.send(queue, text, delay=delay)
@@ -130,7 +130,7 @@ class _NoWord:
 
 @dataclass(slots=True, kw_only=True)
 class _Flagged:
-    """Sends a word to the dispatcher only where none was sent since its last pass ended."""
+    """Sends a message to the dispatcher only if none was sent since its last pass ended."""
 
     queues: MemoryQueues
     is_sent: bool = False
@@ -139,7 +139,7 @@ class _Flagged:
         return getattr(self.queues, name)
 
     def send(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> None:
-        """Suppressed by a flag."""
+        """Send the message unless the flag suppresses it."""
         if queue == messages.DISPATCH_REQUESTS:
             if self.is_sent:
                 return
@@ -149,7 +149,7 @@ class _Flagged:
 
 @dataclass(slots=True, kw_only=True)
 class _Deaf:
-    """Never tells an image that its own build has ended."""
+    """Never reconciles an image after its own build has ended."""
 
     queues: MemoryQueues
 
@@ -157,7 +157,7 @@ class _Deaf:
         return getattr(self.queues, name)
 
     def send(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> None:
-        """The end of a build reconciles everybody but its own image."""
+        """The end of a build reconciles all images except its own."""
         if queue == messages.REBUILD_REQUESTS and '"reason":"build-ended"' in text:
             return
         self.queues.send(queue, text, delay=delay)
@@ -177,7 +177,7 @@ def _expired(world: SimulatedWorld) -> None:
 
 
 def _unconfirmed(world: SimulatedWorld) -> None:
-    """A group counts as gone as soon as its deletion was asked for."""
+    """A group counts as gone as soon as its deletion was requested."""
     twin = world.ports.containers
     asked: set[str] = set()
     find, delete = twin.find_group, twin.delete_group
@@ -194,9 +194,9 @@ def _unconfirmed(world: SimulatedWorld) -> None:
 
 
 def _torn(world: SimulatedWorld) -> None:
-    """Tables without transactions: now and then the process dies in the middle of what should be one."""
+    """Tables without transactions. Sometimes the process dies in the middle of what should be one transaction."""
     twin, watch = world.ports.tables, world.faulty.calls.watch
-    chance = random.Random(1)  # noqa: S311 - it has to repeat itself
+    chance = random.Random(1)  # noqa: S311 - the same in each run
 
     def write(table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         etags: list[str] = []
@@ -211,14 +211,14 @@ def _torn(world: SimulatedWorld) -> None:
 
 
 def _stand_in(world: SimulatedWorld, port: str, **methods: Callable[..., Any]) -> None:
-    """Other methods in front of a twin; the services see them, the platform does not."""
+    """Other methods in front of a twin. The services see them, the platform does not."""
     twin = getattr(world.faulty, port)._twin
     shape = {name: getattr(twin, name) for name in dir(type(twin)) if not name.startswith("_")}
     _exchange(world, port, SimpleNamespace(**{**shape, **methods}))
 
 
 def _exchange(world: SimulatedWorld, port: str, twin: object) -> None:
-    """Put another twin behind the faults; what the port knows of the former one is forgotten."""
+    """Put another twin behind the faults. The port forgets the methods of the former twin."""
     front: Any = getattr(world.faulty, port)
     front.__dict__.clear()
     front.__init__(port, twin, world.faulty.calls)
@@ -250,7 +250,7 @@ def _flagged(world: SimulatedWorld) -> None:
     class _Lowering:
         def dispatch(self) -> int:
             started = dispatcher.dispatch()
-            flag.is_sent = False  # lowered when the pass is over: what came meanwhile was suppressed
+            flag.is_sent = False  # cleared after the pass: messages during the pass were suppressed
             return started
 
     world.host.factory = replace(world.host.factory, dispatcher=_Lowering())  # type: ignore[arg-type]
@@ -271,7 +271,7 @@ def _deaf(world: SimulatedWorld) -> None:
 
     class _Blind:
         def handle(self, message: object) -> None:
-            """What was published is not looked at again."""
+            """A published image is not reconciled again."""
 
     factory = world.host.factory
     cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))
@@ -292,7 +292,7 @@ def _reapless(world: SimulatedWorld) -> None:
 
 
 def _unproven_conflicts(world: SimulatedWorld) -> None:
-    """A client that tries again by itself, and takes the conflict with its own first write for another's."""
+    """A client repeats a write by itself. It reports the conflict with its own first write as another writer's."""
     world.faulty.calls.retries_blindly = True
 
 
@@ -306,7 +306,7 @@ def _backwards(ports: MemoryPorts) -> MemoryPorts:
 
 @contextlib.contextmanager
 def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """`owner` has another attribute of this name for a while; then its own is put back."""
+    """Replace an attribute of `owner` for a while, then put its own back."""
     kept = getattr(owner, name)
     setattr(owner, name, value)
     try:
@@ -317,7 +317,7 @@ def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _same_version() -> Iterator[None]:
-    """Every attempt takes the version of the first."""
+    """Every attempt takes the version of the first attempt."""
 
     def last(major: int, day: object, known: GalleryVersion | None) -> GalleryVersion:
         return known or GalleryVersion(major, 20260101, 1)
@@ -328,7 +328,7 @@ def _same_version() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _spares_nobody() -> Iterator[None]:
-    """The reaper takes every build for one that has ended."""
+    """The reaper treats every build as ended."""
 
     def judge(tags: object, build: object, now: object) -> Judgement:
         return Judgement.LEASED if build is None else Judgement.ENDED
@@ -339,7 +339,7 @@ def _spares_nobody() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _includes_anything() -> Iterator[None]:
-    """A build lets its version into latest without looking whether it is still the active one."""
+    """A build includes its version in latest without a check that it is still the active build."""
 
     def demand_nothing(self: PublishingStage, build: object, live: object) -> None:
         return None
@@ -369,7 +369,7 @@ ALL: Mapping[str, Sabotage] = {
             rule="rule-7-active-only",
             patch=_includes_anything,
             faults="races",
-            directed="it takes a slow step of publishing and the reuse of a former version in one moment",
+            directed="it needs a slow step of publishing and the reuse of a former version at the same moment",
         ),
         Sabotage(rule="rule-8-always-dispatch", change=_flagged),
         Sabotage(rule="rule-9-own-image", change=_deaf, faults="none"),

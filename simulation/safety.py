@@ -1,7 +1,7 @@
-"""What must hold after every step: checked at the calls that could break it, against what really happened.
+"""What must hold after every step. It is checked at each call that could break it, against what really happened.
 
-Nothing here asks the factory's own rules: builds are read off the rows as they are written, versions off the
-galleries, and what was built and tested off the platform's truth.
+No check uses the factory's own rules. Builds are read from the rows as they are written, and versions from the
+galleries. The platform's own record says what was built and tested.
 """
 
 import json
@@ -27,7 +27,7 @@ from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
 from simulation.platform import SimulatedContainers
 
 Version = tuple[str, str]  # image, version
-_STAGES = {"building": "build", "verifying": "verify"}  # what runs in a phase
+_STAGES = {"building": "build", "verifying": "verify"}  # the stage that runs in a phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,12 @@ class SeenBuild:
     parent: Version | None
     is_verified: bool
     campaign: str = ""
-    is_stopping: bool = False  # a person or a failure ends it: what it made goes first
+    is_stopping: bool = False  # a person or a failure ends the build: its resources go first
 
 
 @dataclass(slots=True, kw_only=True)
 class Safety:
-    """Watches every call that had its effect; `broken` says what was violated, in order."""
+    """Watches every call that had its effect. `broken` lists the violations, in order."""
 
     twins: MemoryPorts
     platform: SimulatedContainers
@@ -59,16 +59,16 @@ class Safety:
     slots: int
     broken: list[str] = field(default_factory=list)
     builds: dict[str, SeenBuild] = field(default_factory=dict)
-    published: set[Version] = field(default_factory=set)  # ever let into latest
+    published: set[Version] = field(default_factory=set)  # ever included in latest
     publishes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by image and fingerprint
-    pruned: set[tuple[str, str]] = field(default_factory=set)  # inputs whose version was removed on purpose
+    pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
     _sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """Look at one call."""
+        """Check one call."""
         match name:
             case "tables.write" if given[0] == "images":
                 for write in given[1]:
@@ -112,7 +112,7 @@ class Safety:
             self._blame(f"(3) {image} has {len(active)} active builds: {', '.join(sorted(active))}")
 
     def _look_at_head(self, head: Mapping[str, Any]) -> None:
-        """What a root is built from only ever moves forward."""
+        """A root's source version only moves forward."""
         current = head["current"]
         if current is None or "source" not in current["inputs"]["origin"]:
             return
@@ -161,12 +161,12 @@ class Safety:
             return
         key = (str(image), str(version))
         if key in self.published:
-            return  # it was good once, and is taken back into latest
+            return  # it was published before, and is included in latest again
         self.published.add(key)
         self._demand_gates(found, key)
 
     def _look_at_removal(self, resource: TaggedResource) -> None:
-        """Nothing that the current attempt of a build may use is removed."""
+        """Nothing is removed that the current attempt of a build may use."""
         build = self.builds.get(resource.tags.get(BUILD_TAG, ""))
         if build is None or build.is_stopping or build.phase == "finished":
             return
@@ -197,7 +197,7 @@ class Safety:
             self._demand_published(build.parent, f"{text} is included with", str(found.gallery))
 
     def _is_signed(self, statement: str) -> bool:
-        """True where a key of ours has signed the statement that the tags name."""
+        """True if the factory's key has signed the statement that the tags name."""
         name = f"{statement}.dsse.json"
         if self.twins.blobs.find_facts("provenance", name) is None:
             return False

@@ -1,11 +1,11 @@
-"""Compliance scans as a simulated builder reports them: a score, and as many failed rules as it lacks points."""
+"""Compliance scans as a simulated builder reports them: a score, and one failed rule for each missing point."""
 
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.wire.job import BuildJob, ReportedRule, ReportedScan
 
 
 def of_job(job: BuildJob, *, score: int) -> ReportedScan | None:
-    """The scan of a verify job that asks for one; the same rules fail whoever is scanned."""
+    """The scan of a verify job that requests one. The same rules fail for every image."""
     if job.stage != "verify" or not job.tests.profile:
         return None
     failed = tuple(

@@ -1,4 +1,4 @@
-"""Run one seed, and make a failing one small: which faults it takes, and what happened on the way."""
+"""Runs one seed, and makes a failing seed small: the faults that it needs, and its story."""
 
 import random
 import re
@@ -10,17 +10,21 @@ from simulation import rest, sabotage, world
 from simulation.faults import LEVELS, STRUCK
 from simulation.story import SeedStory
 
-_RUNS = 60  # of a failing seed at most, to make it small
-_LINES = 60  # of the trace that are shown
-_WAITS = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=90))  # between two looks
+_RUNS = 60  # runs of a failing seed at most, to make it small
+_LINES = 60  # lines of the trace that are shown
+_WAITS = (
+    timedelta(seconds=60),
+    timedelta(seconds=120),
+    timedelta(seconds=90),
+)  # between two looks at a running build
 _BUDGETS = (10_000, 10_000, 40)  # creations per hour: mostly plenty, sometimes the limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedPlan:
-    """Everything that decides a run. `only` are the ids of the faults that may strike; None means all.
+    """Everything that decides a run. `only` are the ids of the faults that may strike. None means all.
 
-    `without` names a rule of `simulation.sabotage` that is taken away.
+    `without` names a rule of `simulation.sabotage` that is switched off.
     """
 
     seed: int
@@ -31,7 +35,7 @@ class SeedPlan:
     without: str = ""
 
     def command(self) -> str:
-        """What a person types to see this very run again."""
+        """The command that repeats this run."""
         words = f"python -m simulation --first-seed {self.seed} --seeds 1 --images {self.images}"
         words += f" --slots {self.slots} --faults {self.faults}"
         words += f" --without {self.without}" if self.without else ""
@@ -40,7 +44,7 @@ class SeedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedOutcome:
-    """What one run came to."""
+    """The result of one run."""
 
     deliveries: int
     faults: int
@@ -52,7 +56,7 @@ class SeedOutcome:
 
 def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
     """One seed from the first registration to rest."""
-    chance = random.Random(f"story {plan.seed}")  # noqa: S311 - it has to repeat itself
+    chance = random.Random(f"story {plan.seed}")  # noqa: S311 - the same in each run
     stormy = plan.faults == "heavy"
     rule = sabotage.ALL.get(plan.without, sabotage.NOTHING)
     made = world.make(
@@ -85,7 +89,7 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
 
 
 def shrink(plan: SeedPlan, struck: Sequence[str]) -> tuple[SeedPlan, SeedOutcome]:
-    """The same seed with as few faults as were found to break it still, and that run with its trace."""
+    """The same seed with the fewest faults that were found to still break it, and that run with its trace."""
     kept, size, runs = list(struck), max(1, len(struck) // 2), 0
     while size and runs < _RUNS:
         for start in range(0, len(kept), size):
@@ -105,7 +109,7 @@ def shrink(plan: SeedPlan, struck: Sequence[str]) -> tuple[SeedPlan, SeedOutcome
 
 
 def story_of(outcome: SeedOutcome) -> list[str]:
-    """The last lines of the trace that name what the first violation names, and every fault before them."""
+    """The last lines of the trace with a name from the first violation, and every fault before them."""
     first = outcome.violations[0] if outcome.violations else ""
     words = set(re.findall(r"[a-z0-9][a-z0-9-]*-[0-9]+", first)) or {first}
     told = [

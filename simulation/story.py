@@ -1,7 +1,7 @@
-"""What happens in one seed: a fleet is registered, and people, upstream and SecOps act while everything goes wrong.
+"""The story of one seed: a fleet is registered, and people, upstream and SecOps act while faults strike.
 
-The storm lasts some hours of virtual time with every fault; then faults end, people look at what needs a person,
-and the world has to come to rest.
+The faults last some hours of virtual time. Then they end, people look at everything that waits for a person, and the
+world must come to rest.
 """
 
 import random
@@ -28,29 +28,29 @@ from simulation import fleet, rest, world
 from simulation.faults import Killed
 from simulation.world import SimulatedWorld
 
-_TRIES = 40  # of a person who does not give up
+_TRIES = 40  # tries of a person, who does not give up sooner
 _PATIENCE = timedelta(minutes=1)
-_BETWEEN = timedelta(minutes=25)  # between two things that happen, on average
+_BETWEEN = timedelta(minutes=25)  # between two events, on average
 _LEASES = timedelta(hours=4)  # longer than any lease of a build's resources
-_ROUNDS = 6  # of people looking at what rests for a person
+_ROUNDS = 6  # in which people look at everything that waits for a person
 _BY_PERSON = frozenset({RestReason.BREAKER_OPEN, RestReason.BLOCKED})
 FAR = timedelta(days=400)
 
 
 @dataclass(slots=True, kw_only=True)
 class SeedStory:
-    """One seed's happenings; everything is drawn from `chance`."""
+    """The events of one seed. All are drawn from `chance`."""
 
     world: SimulatedWorld
     chance: random.Random
     images: int
-    patience: int = 2500  # deliveries per image until rest; a world at work needs about a tenth of that
+    patience: int = 2500  # deliveries per image until rest; a working world needs about a tenth of them
     parents: dict[str, str | None] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     releases: int = 0
 
     def run(self) -> None:
-        """The whole story; what does not come to rest is noted as a finding."""
+        """Run the whole story. A world that does not come to rest is a finding."""
         self._invite_stranger()
         self.parents = dict(fleet.forest(self.images, self.chance))
         for name, parent in self.parents.items():
@@ -107,7 +107,7 @@ class SeedStory:
 
     def _edit(self) -> None:
         name = self._some_image()
-        self.texts[name] = f"edit-{self.chance.randrange(3)}"  # now and then the content that it had before
+        self.texts[name] = f"edit-{self.chance.randrange(3)}"  # sometimes the content that it had before
         self._register(name, self.parents[name])
 
     def _move(self) -> None:
@@ -140,7 +140,7 @@ class SeedStory:
         self._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
 
     def _delete(self) -> None:
-        """A leaf goes, and now and then comes back as it was."""
+        """A leaf is deleted, and sometimes registered again unchanged."""
         leaves = [name for name in self.parents if name not in self.parents.values()]
         if len(leaves) < 2:
             return
@@ -153,7 +153,7 @@ class SeedStory:
             self._register(name, parent)
 
     def _unregister(self, image: ImageName) -> bool:
-        """False where a build keeps it from being deleted."""
+        """Delete the image. False if a build prevents its deletion."""
         for _ in range(_TRIES):
             try:
                 head = self.world.base.records.images.find_head(image)
@@ -173,13 +173,13 @@ class SeedStory:
         self._insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
 
     def _garbage(self) -> None:
-        """A message that no factory wrote, or one of a factory yet to come."""
+        """A message that no factory wrote, or one of a later version of the factory."""
         queue = self.chance.choice(messages.QUEUES)
         text = self.chance.choice(('{"schema":2}', "not json", '{"schema":1,"image":"../up","reason":"x"}'))
         self.world.ports.queues.send(queue, text)
 
     def _people_look(self) -> int:
-        """Ask for what rests until a person asks; the number of images that were asked for."""
+        """Request the images that wait for a person's request. Returns the number of requested images."""
         asked = 0
         for name in sorted(self.world.registered, key=str):
             now = self.world.ports.clock.now()
@@ -188,14 +188,14 @@ class SeedStory:
             if not isinstance(decision, DoNothing) or decision.why not in _BY_PERSON:
                 continue
             if rest.last_failed(self.world, name):
-                continue  # its input fails for good: somebody has to change it
+                continue  # its input fails permanently until a person changes it
             key = f"look-{self.chance.randrange(10**9)}"
             self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
             asked += 1
         return asked
 
     def _invite_stranger(self) -> None:
-        """Another factory's machine in the same group: no row of ours tells of it, and its lease is long."""
+        """Add another factory's machine to the same group. No row of this factory names it, and its lease is long."""
         lease = self.world.ports.clock.now() + FAR
         tags = {
             attempts.BUILD_TAG: "other.0123456789ab.1",
@@ -214,16 +214,14 @@ class SeedStory:
         return self.chance.choice(sorted(self.parents))
 
     def _insist(self, act: Callable[[], object]) -> None:
-        """A person does something until it is done, whatever is in the way."""
+        """A person repeats an action after each error until it is done."""
         for _ in range(_TRIES):
             try:
                 act()
             except (TransientError, StaleWrite, Killed):
                 self._wait()
             except AlreadyExists as error:
-                self.world.findings.append(
-                    f"a person was told that their own work is somebody else's: {error}"
-                )
+                self.world.findings.append(f"a person's own work was reported as another person's: {error}")
                 return
             except NotFound:
                 return

@@ -1,4 +1,4 @@
-"""A world: twins, the real services behind faults, a host that delivers, and virtual time."""
+"""A world: twins, the real services behind faults, a host that delivers messages, and virtual time."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -33,12 +33,12 @@ POLL = timedelta(minutes=5)
 
 
 class RestlessError(RuntimeError):
-    """Messages go on and on: something is asked for that is never reached."""
+    """Messages never end: the factory works for a state that it never reaches."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedWorld:
-    """One factory with everything around it."""
+    """One factory with its host, its platform and its ports."""
 
     ports: MemoryPorts
     faulty: FaultyPorts
@@ -49,7 +49,7 @@ class SimulatedWorld:
     base: Foundation
     parts: Parts
     registered: set[ImageName] = field(default_factory=set)
-    strangers: set[str] = field(default_factory=set)  # resources of somebody else, whose lease is not over
+    strangers: set[str] = field(default_factory=set)  # resources of another factory, whose lease is not over
     findings: list[str] = field(default_factory=list)
     sweeps: bool = True
     quarantine: GalleryName = QUARANTINE
@@ -67,18 +67,18 @@ class SimulatedWorld:
         self.host.factory = factory
 
     def rewire(self, base: Foundation) -> None:
-        """The same services on another foundation; the world keeps its own ports."""
+        """Build the same services on another foundation. The world keeps its own ports."""
         self.base, self.parts = base, parts_of(base, secret_forms())
         self.factory = factory_of(base, self.parts)
 
     @property
     def deliveries(self) -> int:
-        """Messages given out so far."""
+        """Messages delivered so far."""
         return self.host.deliveries
 
     @property
     def waits(self) -> int:
-        """Steps that only looked."""
+        """Steps that only looked and changed nothing."""
         return self.host.waits
 
     @property
@@ -88,7 +88,7 @@ class SimulatedWorld:
 
     @property
     def poisoned(self) -> list[tuple[str, str]]:
-        """Messages that went to poison, with their queue."""
+        """Messages that went to a poison queue, with their queue."""
         return self.host.poisoned
 
     def register(self, name: str, parent: str | None, *, text: str = "content", **changes: Any) -> None:
@@ -108,7 +108,7 @@ class SimulatedWorld:
         self.registered.add(image)
 
     def publish_release(self, version: str) -> None:
-        """Offer a new version in the Marketplace; the next poll sees it."""
+        """Offer a new version in the Marketplace. The next poll sees it."""
         self.ports.marketplace.publish(SOURCE, MarketplaceVersion.parse(version))
 
     def run_until(self, moment: datetime) -> None:
@@ -123,7 +123,7 @@ class SimulatedWorld:
             clock.set(max(clock.now(), min(each for each in later if each is not None)))
 
     def settle(self, *, limit: int = 200_000, sweeps: int = 6) -> None:
-        """Deliver until nothing is left to do, then sweep, until `sweeps` sweeps in a row change nothing.
+        """Deliver until no work is left, then sweep, until `sweeps` sweeps in a row change nothing.
 
         Raises RestlessError after `limit` deliveries.
         """
@@ -140,7 +140,7 @@ class SimulatedWorld:
                 raise RestlessError(f"the world did not come to rest within {limit} deliveries")
 
     def drain(self, *, limit: int = 200_000) -> None:
-        """Deliver until no message is left, moving time on as needed; no sweep."""
+        """Deliver until no message is left, and move time on as needed. It runs no sweep."""
         self._drain(self.deliveries + limit)
 
     def versions(self) -> dict[str, str]:
@@ -191,9 +191,9 @@ def make(
 ) -> SimulatedWorld:
     """A world with the platform steps in force and one RHEL version on offer, but no image.
 
-    `broken` is the share of inputs whose build fails for good; with `only`, no other faults strike than those
-    of these ids; `wrap` may replace twins by others, such as one that has lost a rule. An `injector` of
-    one's own decides what strikes instead of `faults` and `only`.
+    `broken` is the share of inputs whose build fails permanently. With `only`, no faults strike except those with
+    these ids. `wrap` may replace twins by others, such as one without a rule. A given `injector` decides the faults
+    instead of `faults` and `only`.
     """
     injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
@@ -201,7 +201,7 @@ def make(
     bare = replace(bare, containers=containers)
     bare.galleries.replication = timedelta(minutes=3)
     bare = bare if wrap is None else wrap(bare)
-    chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
+    chance = random.Random(seed)  # noqa: S311 - the same in each run
     bare.marketplace.publish(SOURCE, MarketplaceVersion.parse("9.6.2025112113"))
     platform = SimulatedContainers(
         ports=bare,
@@ -258,7 +258,7 @@ def set_platform(world: SimulatedWorld, digest: Digest) -> None:
 
 
 def upload(world: SimulatedWorld, text: str) -> Digest:
-    """Upload a bundle and forget about conflicts: the same content is the same bundle."""
+    """Upload a bundle and ignore a conflict: the same content is the same bundle."""
     digest, content = fleet.bundle(text)
     try:
         world.factory.registrar.store_bundle(digest, content)

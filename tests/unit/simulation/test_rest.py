@@ -219,7 +219,7 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
     "reasons untold": (_reasons_untold, r"\(9\) the journal does not explain rhel9-java@9\.20261121\.1"),
     "event lost": (
         _event_lost,
-        r"\(10\) the build rhel9-base\.\S+ was started by the sweep, though nothing went wrong",
+        r"\(10\) the build rhel9-base\.\S+ was started by the sweep, although no fault struck",
     ),
 }
 
