@@ -1,1 +1,1 @@
-"""Measurements that are too slow or too uncertain for a test; each prints figures and their ratios in one run."""
+"""Measurements that are too slow or too uncertain for a test. Each prints figures and their ratios in one run."""

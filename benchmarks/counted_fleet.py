@@ -1,4 +1,4 @@
-"""A simulated fleet at rest on counted ports, ways to lose its tables, and what one way of recovery took."""
+"""A simulated fleet at rest on counted ports, ways to lose its tables, and the cost of one way of recovery."""
 
 import bisect
 import random
@@ -20,12 +20,12 @@ from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
 
 RELEASES = ("9.8.2026062323", "9.9.2026082323", "9.9.2026102323", "9.9.2026112323")
-DELIVERIES = 100_000_000  # a bound; a fleet of 10,000 takes 400,000
+DELIVERIES = 100_000_000  # a limit; a fleet of 10,000 needs 400,000
 _SLOTS = 100
 
 
 class IndexedBlobs(MemoryBlobs):
-    """Blobs whose lists cost what they give: with the twin's own, 10,000 images would take hours."""
+    """Blobs with lists that take time only for their results. With the twin's own, 10,000 images would take hours."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -37,7 +37,7 @@ class IndexedBlobs(MemoryBlobs):
         bisect.insort(self._names.setdefault(container, []), name)
 
     def append(self, container: str, name: str, content: bytes) -> None:
-        """As the builder does with its log."""
+        """Append to a blob, as the builder does with its log."""
         if self.find_facts(container, name) is None:
             bisect.insort(self._names.setdefault(container, []), name)
         super().append(container, name, content)
@@ -55,7 +55,7 @@ class IndexedBlobs(MemoryBlobs):
 
 
 class Counted:
-    """A port whose calls are counted by name."""
+    """A port that counts its calls by name."""
 
     def __init__(self, port: Any, name: str, counts: Counter[str]) -> None:
         self._port, self._name, self._counts = port, name, counts
@@ -80,13 +80,13 @@ class CountedFleet:
     counts: Counter[str]
 
     def calls(self) -> Counter[str]:
-        """Calls so far; tables count their own, as Azure bills them."""
+        """Calls so far. Tables count their own calls, as Azure bills them."""
         tables = Counter({"tables": self.world.ports.tables.operations})
         return tables + self.counts
 
 
 def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | None = None) -> CountedFleet:
-    """`images` images (or those of `parents`), each built once and then once for each further release."""
+    """`images` images (or those of `parents`), each built once, and again for each further release."""
     counts: Counter[str] = Counter()
 
     def counted(ports: MemoryPorts) -> MemoryPorts:
@@ -99,7 +99,7 @@ def settled(images: int, releases: int, *, parents: Mapping[str, str | None] | N
         )
 
     made = world.make(seed=1, slots=_SLOTS, wrap=counted)
-    chance = random.Random(7)  # noqa: S311 - it has to repeat itself
+    chance = random.Random(7)  # noqa: S311 - the same in each run
     for name, parent in (parents or fleet.forest(images, chance)).items():
         made.register(name, parent)
     made.drain(limit=DELIVERIES)
@@ -125,7 +125,7 @@ def lose(made: SimulatedWorld) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """What one way of recovery took, and the rows that were there after it."""
+    """The cost of one way of recovery, and the rows that were there after it."""
 
     cpu_seconds: float
     calls: Counter[str]
@@ -140,7 +140,7 @@ class Way:
 
 
 def rows_of(made: SimulatedWorld) -> frozenset[tuple[str, str, str]]:
-    """Every row that is there, as table, partition and key."""
+    """Every existing row, as table, partition and key."""
     tables = made.ports.tables
     return frozenset(
         (name, row.partition, row.key) for name in table_copy.TABLES for row in tables.rows(name)
@@ -148,7 +148,7 @@ def rows_of(made: SimulatedWorld) -> frozenset[tuple[str, str, str]]:
 
 
 def kinds_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, int]:
-    """Rows counted by their kind."""
+    """The number of rows of each kind."""
     return dict(
         Counter(
             key.partition(":")[0] if table == "images" else partition.partition(":")[0]
@@ -171,7 +171,7 @@ def _measured(fleet_: CountedFleet, work: Callable[[], tuple[int, int]]) -> Way:
 
 
 def derived(fleet_: CountedFleet) -> Way:
-    """The present recovery, step by step as the command asks for it."""
+    """Run the present recovery, step by step, as the command requests it."""
 
     def work() -> tuple[int, int]:
         after, steps, problems = "", 0, 0
@@ -185,7 +185,7 @@ def derived(fleet_: CountedFleet) -> Way:
 
 
 def loaded(fleet_: CountedFleet, copy: str) -> Way:
-    """A copy, loaded."""
+    """Load a copy."""
     made = fleet_.world
 
     def work() -> tuple[int, int]:

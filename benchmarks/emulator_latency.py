@@ -1,7 +1,7 @@
 """`python -m benchmarks.emulator_latency`: how long one answer of the ARM emulator takes on a kept connection.
 
-Where Nagle's delay is on, each answer waits 40 ms for the next packet, so the ratio is of the fastest answer to that
-delay. The last line is JSON; exit status 1 where the fastest answer is above its limit.
+With Nagle's delay, each answer waits 40 ms for the next packet. So the ratio is the fastest answer divided by that
+delay. The last line is JSON. The exit status is 1 if the fastest answer is above its limit.
 """
 
 import json
@@ -21,7 +21,7 @@ CALLS: Final = 10
 
 
 def main() -> int:
-    """Measure, print, and say by the exit status whether the limit holds."""
+    """Measure and print. The exit status is 0 if the limit holds, else 1."""
     with tempfile.TemporaryDirectory(prefix="arm-") as folder, launch.start(Path(folder)) as arm:
         times = sorted(_times(arm))
     ratio = times[0] / DELAY

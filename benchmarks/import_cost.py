@@ -1,7 +1,7 @@
-"""`python -m benchmarks.import_cost`: what importing the function app costs, over its frameworks alone.
+"""`python -m benchmarks.import_cost`: the cost of importing the function app, compared with its frameworks alone.
 
-Both are imported in processes of their own, several times, and the cheapest of each counts. The last line is JSON;
-exit status 1 where the ratio is above its limit.
+Each import runs several times in its own process, and the cheapest run of each counts. The last line is JSON. The exit
+status is 1 if the ratio is above its limit.
 """
 
 import json
@@ -16,7 +16,7 @@ FRAMEWORKS: Final = "azure.functions, fastapi, pydantic"
 
 
 def main() -> int:
-    """Measure, print, and say by the exit status whether the limit holds."""
+    """Measure and print. The exit status is 0 if the limit holds, else 1."""
     frameworks, app = (min(_seconds(modules) for _ in range(ROUNDS)) for modules in (FRAMEWORKS, APP))
     ratio = app / frameworks
     facts = {

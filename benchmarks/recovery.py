@@ -1,7 +1,7 @@
-"""`python -m benchmarks.recovery`: lost tables derived again, beside a copy of the tables that is loaded back.
+"""`python -m benchmarks.recovery`: compares two recoveries of lost tables: derive them again, or load a copy of them.
 
 Both ways run on the memory twins in one process, for each size of the fleet. Calls of ports are counted as Azure
-bills them. CPU seconds are this machine's; the waiting time on Azure is calls times an assumed latency. Prices are
+bills them. CPU seconds are this machine's. The waiting time on Azure is calls times an assumed latency. Prices are
 assumptions too, and are printed. The last line is JSON.
 """
 
@@ -21,7 +21,7 @@ _GB_MONTH = 0.02
 
 
 def compare(images: int, *, releases: int, latency: float, copies_per_day: int) -> dict[str, Any]:
-    """Both ways for one size of the fleet, and what each costs while nothing is lost."""
+    """Both ways for one size of the fleet, and the cost of each way in normal operation."""
     begun = time.process_time()
     made = counted_fleet.settled(images, releases)
     settling = time.process_time() - begun
@@ -62,7 +62,7 @@ def _facts(way: Way, images: int, latency: float) -> dict[str, Any]:
 
 
 def _copies(size: table_copy.Size, per_day: int) -> dict[str, float]:
-    """Queries and blobs of a day, and their price; `kept_gb` is what a month of copies occupies."""
+    """Queries and blobs of a day, and their price. `kept_gb` is the size of a month of copies."""
     kept = size.stored * per_day * 30 / 1e9
     calls = size.pages * per_day
     dollars = calls * (_PRICE["tables"] + _PRICE["blob_writes"]) + kept * _GB_MONTH / 30
@@ -130,11 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--releases", type=int, default=1, help="releases that each fleet was built for, 0 to 4"
     )
+    parser.add_argument("--races", type=int, default=60, help="images of the fleets with an old copy")
     parser.add_argument(
-        "--races", type=int, default=60, help="images of the fleets with a copy that is behind"
-    )
-    parser.add_argument(
-        "--torn", type=int, default=300, help="images of the fleet that is copied while it builds"
+        "--torn", type=int, default=300, help="images of the fleet that is copied during its builds"
     )
     parser.add_argument("--copies", type=int, default=24, help="copies a day")
     parser.add_argument("--latency", type=float, default=0.02, help="assumed seconds of one call on Azure")

@@ -1,4 +1,4 @@
-"""What a copy of the tables is worth that is older than the world, or was taken while rows changed."""
+"""The result of loading a copy of the tables that is old, or was made while rows changed."""
 
 from collections import Counter
 from datetime import timedelta
@@ -18,7 +18,7 @@ _GAPS = {"same_day": timedelta(hours=1), "next_day": timedelta(hours=25)}
 
 
 def stale(images: int) -> dict[str, dict[str, Any]]:
-    """What becomes of a fleet whose tables are lost after a release that the last copy knows nothing of.
+    """The state of a fleet whose tables are lost after a release that is not in the last copy.
 
     `in_flight`: half of the builds of the release still run or wait.
     """
@@ -75,12 +75,12 @@ def _lost(made: counted_fleet.CountedFleet, copy: str | None) -> dict[str, Any]:
 
 
 def _limit(made: SimulatedWorld) -> int:
-    """Deliveries that are more than enough to come to rest."""
+    """A limit of deliveries that is more than enough to come to rest."""
     return 1_000 * len(made.registered)
 
 
 def _latest(made: SimulatedWorld) -> dict[str, str]:
-    """What a machine gets that asks for the newest version, by image."""
+    """The version that a machine gets when it requests the newest, by image."""
     galleries = made.ports.galleries
     return {str(name): str(galleries.latest(LIVE, name)) for name in sorted(made.registered)}
 
@@ -96,7 +96,7 @@ def _versions(made: SimulatedWorld) -> dict[str, str]:
 
 
 def _blocked(made: SimulatedWorld) -> Counter[str]:
-    """Why images are blocked for good, without the numbers in it."""
+    """Why images are blocked permanently. The reasons are without their numbers."""
     rows = (
         row
         for name in made.registered
@@ -107,13 +107,13 @@ def _blocked(made: SimulatedWorld) -> Counter[str]:
 
 
 def _kind(text: str) -> str:
-    """A text without the names in it."""
+    """The text without the names in it."""
     words = [word for word in text.split() if not any(letter.isdigit() for letter in word)]
     return " ".join(words)[:90]
 
 
 def acknowledged() -> dict[str, dict[str, bool]]:
-    """Which changes that were answered with success behind the last copy are in force after a recovery."""
+    """Which changes are in force after a recovery. The service confirmed them after the last copy was made."""
     outcome: dict[str, dict[str, bool]] = {}
     for way, copy in {"present": None, "copy": "copy"}.items():
         made = counted_fleet.settled(0, 0, parents=fleet.SIX)
@@ -139,7 +139,7 @@ def acknowledged() -> dict[str, dict[str, bool]]:
 
 
 def torn(images: int) -> dict[str, Any]:
-    """A copy taken during a release, a page a minute (slow, on purpose); the tables are lost right behind it."""
+    """A copy is made during a release, one page a minute (slow on purpose). The tables are lost directly after it."""
     made = counted_fleet.settled(images, 0)
     around = made.world
     _release(around)
@@ -161,14 +161,14 @@ def torn(images: int) -> dict[str, Any]:
 
 
 def _deliver(made: SimulatedWorld, count: int) -> None:
-    """Let some messages be handled."""
+    """Handle some messages."""
     end = made.deliveries + count
     while made.deliveries < end:
         made.run_until(made.ports.clock.now() + timedelta(seconds=30))
 
 
 def contradictions(made: SimulatedWorld) -> dict[str, int]:
-    """Rows of two partitions that do not fit each other."""
+    """Rows of two partitions that contradict each other."""
     rows = made.ports.tables.rows
     heads = {row.partition: row.cells["value"] for row in rows("images") if row.key == "head"}
     copies = {row.key: row.cells["value"] for row in rows("index") if row.partition == "fleet"}

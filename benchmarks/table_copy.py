@@ -1,8 +1,8 @@
 """A prototype, for measurements only: copy every row of the tables to blobs, and load a copy into empty tables.
 
-It must not be used by the product: ADR 18 says why. It has what such a copy needs at least: pages of 1,000 rows, as
-Azure answers a query of a whole table; one compressed blob for each page; transactions of one partition when
-it loads. It has no index of copies, no retention, no check of a copy, and no command.
+The product must not use it: ADR 18 says why. It has only what such a copy needs: pages of 1,000 rows, as Azure
+answers a query of a whole table, one compressed blob for each page, and transactions of one partition when it
+loads. It has no index of copies, no retention, no check of a copy, and no command.
 """
 
 import gzip
@@ -23,7 +23,7 @@ _LIMIT = 64 * 1024 * 1024  # bytes of one blob
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What a copy consists of; `raw` and `stored` are bytes before and after compression."""
+    """The numbers of a copy. `raw` and `stored` are bytes before and after compression."""
 
     rows: int
     pages: int
@@ -32,7 +32,7 @@ class Size:
 
 
 def pages(tables: MemoryTables, table: str) -> Iterator[Sequence[Row]]:
-    """The rows of a table by partition and key. Each page is read when it is asked for, as a query's is."""
+    """The rows of a table by partition and key. Each page is read on demand, like a page of a query."""
     last: tuple[str, str] = ("", "")
     while True:
         rows = [row for row in tables.rows(table) if (row.partition, row.key) > last][:PAGE]
@@ -44,7 +44,7 @@ def pages(tables: MemoryTables, table: str) -> Iterator[Sequence[Row]]:
 
 
 def export_page(rows: Sequence[Row], blobs: Blobs, name: str) -> tuple[int, int]:
-    """Write one page; its bytes before and after compression."""
+    """Write one page. Returns its bytes before and after compression."""
     lines = [json.dumps([row.partition, row.key, dict(row.cells)]) for row in rows]
     raw = "\n".join(lines).encode()
     stored = gzip.compress(raw, mtime=0)
@@ -63,7 +63,7 @@ def export(tables: MemoryTables, blobs: Blobs, copy: str) -> Size:
 
 
 def load(blobs: Blobs, copy: str, tables: Tables) -> int:
-    """Insert every row of a copy into empty tables; the number of rows."""
+    """Insert every row of a copy into empty tables. Returns the number of rows."""
     loaded = 0
     for facts in blobs.list(CONTAINER, f"{copy}/", limit=1_000_000):
         table = facts.name.split("/")[1]

@@ -1,7 +1,7 @@
 """Builds actionlint, which checks the workflow files of GitHub Actions, from its Go module into the user's cache.
 
-`python -m tools.build_actionlint` builds it where it is missing and prints its path. `--find` builds nothing: it
-prints the path where actionlint is on the PATH or in the cache, and fails elsewhere.
+`python -m tools.build_actionlint` builds it where it is missing and prints its path. `--find` builds nothing:
+it prints the path of an actionlint on the PATH or in the cache, and fails if there is none.
 """
 
 import os
@@ -20,12 +20,12 @@ MODULE: Final = go_modules.Module(
     command="/cmd/actionlint",
     flags=("-buildvcs=false", "-mod=readonly"),
     minutes=2,
-    otherwise=("do without: `make check` then skips the workflow files",),
+    otherwise=("do not build it: `make check` then skips the workflow files",),
 )
 
 
 def find(environ: Mapping[str, str]) -> Path | None:
-    """The actionlint of this machine: the one on the PATH comes first."""
+    """The actionlint of this machine. One on the PATH comes first."""
     given = shutil.which(MODULE.name, path=environ.get("PATH"))
     return Path(given) if given else go_modules.find(MODULE, environ)
 

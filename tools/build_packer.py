@@ -1,7 +1,7 @@
 """Builds Packer and its azure plugin from the Go modules of `tools/` into `.packer/`; `make packer` runs it.
 
-Where the PATH, `PACKER` or `PACKER_AZURE_PLUGIN` already give a Packer with the plugin, nothing is built.
-How a module becomes a program is `go_modules`' part.
+If the PATH, `PACKER` or `PACKER_AZURE_PLUGIN` already give a Packer with the plugin, nothing is built. `go_modules`
+builds a program from a module.
 """
 
 import os
@@ -16,7 +16,7 @@ from tools.go_modules import BuildError, Module, build, is_placed, place
 
 _OTHERWISE: Final = (
     "put a Packer with the azure plugin on the PATH, or name them: PACKER=path PACKER_AZURE_PLUGIN=path",
-    "do without: PACKER=recorded make run",
+    "use no real Packer: PACKER=recorded make run",
 )
 MODULES: Final = (
     Module(
@@ -31,7 +31,7 @@ MODULES: Final = (
         name=real_packer.PLUGIN,
         title="its azure plugin",
         package="github.com/hashicorp/packer-plugin-azure",
-        # Else the plugin calls itself a development version, which Packer installs under another name.
+        # Without this flag the plugin is a development version, which Packer installs under another name.
         flags=(
             "-buildvcs=false",
             "-ldflags=-X github.com/hashicorp/packer-plugin-azure/version.VersionPrerelease=",
@@ -49,7 +49,7 @@ def is_given(environ: Mapping[str, str]) -> bool:
 
 
 def main(environ: Mapping[str, str], *, built: Path = real_packer.BUILT) -> int:
-    """Make sure that there is a Packer, and say which."""
+    """Make sure that there is a Packer, and print which one."""
     try:
         if environ.get("PACKER") == real_packer.RECORDED:
             raise BuildError("PACKER=recorded asks for no real Packer: unset it")
@@ -60,9 +60,7 @@ def main(environ: Mapping[str, str], *, built: Path = real_packer.BUILT) -> int:
                     place(module, build(module, environ), built)
         found = real_packer.find(environ, built=built)
         if found is None:
-            raise BuildError(
-                "what was built is no Packer with an azure plugin: remove .packer/ and try again"
-            )
+            raise BuildError("the build gave no Packer with an azure plugin: remove .packer/ and try again")
     except (BuildError, real_packer.RealPackerError) as error:
         print(f"make packer: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,8 @@
-"""`python -m tools.census [REVISION]`: how large the code base is, so that two states of it can be compared.
+"""`python -m tools.census [REVISION]`: prints the size of the code base, so that two states can be compared.
 
-It counts what git tracks, in the working tree or at a revision: lines by kind of file, modules per folder, lengths of
-modules and functions, and class names that two or more classes bear. It judges nothing; limits are house rules.
+It counts what git tracks, in the working tree or at a revision: lines by kind of file, modules per folder,
+lengths of modules and functions, and names that two or more classes have. It judges nothing: limits are house
+rules.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def contents(revision: str | None) -> Mapping[PurePosixPath, str]:
 
 
 def kind_of(path: PurePosixPath) -> str:
-    """What a file is counted as: the first that fits, in this order."""
+    """The kind of a file: the first that matches, in this order."""
     top = path.parts[0]
     if path.name in _LOCKS or (path.name.startswith("requirements") and path.suffix == ".txt"):
         return "locks"
@@ -64,7 +65,7 @@ def lines_by_kind(files: Mapping[PurePosixPath, str]) -> Counter[str]:
 
 
 def functions(tree: ast.Module) -> Iterable[tuple[str, int]]:
-    """Every function and method with its lines, decorators left out."""
+    """Every function and method with its lines, without decorators."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1

@@ -18,7 +18,7 @@ check() { # name, command...
   fi
 }
 
-skip() { # name, reason; with the third word "must" it is a failure in CI
+skip() { # name, reason; with the third word "must" a skip is a failure in CI
   if [ "${CI:-}" = true ] && [ "${3:-}" = must ]; then
     printf 'FAILED   %s: %s\n' "$1" "$2"
     failed=1

@@ -1,15 +1,15 @@
-"""Hold the last line of a `make run` against what the main job promises; the exit status says whether it holds."""
+"""Checks the last line of a `make run` against the promises of the main job. The exit status is 0 if they hold."""
 
 import json
 import sys
 from pathlib import Path
 
 LIMIT = 60  # seconds, after set-up
-REAL_LIMIT = 900  # the same with the real Packer: it says that the run ended, not that it is fast
+REAL_LIMIT = 900  # the same with the real Packer: this limit shows that the run ended, not that it is fast
 
 
 def broken(facts: dict[str, object]) -> list[str]:
-    """What does not hold."""
+    """The promises that do not hold."""
     images = facts["images"]
     seconds = facts["seconds"]
     limit = LIMIT if facts["packer"] == "recorded" else REAL_LIMIT

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 SUBJECT_LIMIT: Final = 60
-LINE_LIMIT: Final = 72  # of the body: `git log` indents it by four, and a terminal has 80
+LINE_LIMIT: Final = 72  # characters of the body: `git log` indents it by four, and a terminal has 80
 _WORDS_OF_A_REASON: Final = 3
 
 _SCISSORS: Final = re.compile(r"^# -+ >8 -+$")
@@ -31,7 +31,7 @@ _S: Final = frozenset({"Alias", "Bias", "Canvas", "Focus"})  # beside "...ss": P
 
 
 def findings(text: str) -> Iterator[str]:
-    """One line for each broken rule: the place, the cause, what to do."""
+    """One line for each broken rule: the place, the cause, the remedy."""
     lines = _written(text)
     if not lines or _OF_GIT.match(lines[0]):
         return  # git itself refuses an empty message
@@ -47,7 +47,7 @@ def findings(text: str) -> Iterator[str]:
 
 
 def _written(text: str) -> list[str]:
-    """What the author wrote: no comments, nothing below the scissors, no empty lines around it."""
+    """The author's own text: without comments, the part below the scissors, and empty lines around it."""
     kept: list[str] = []
     for line in text.splitlines():
         if _SCISSORS.match(line):
@@ -70,7 +70,7 @@ def _subject_findings(subject: str) -> Iterator[str]:
 
 
 def _is_imperative(word: str) -> bool:
-    """Whether the word can be one, as far as its form says."""
+    """True if the word's form can be an imperative."""
     if not word.isalpha():
         return "-" in word and word.replace("-", "").isalpha()  # "Re-read"; not "Docs:"
     if _NOT_A_VERB.match(word):

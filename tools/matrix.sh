@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set-up and tests on each supported Python of this machine: `tools/matrix.sh TEST...`.
 #
-# Each Python has a virtual environment of its own under .matrix/, made by the Makefile's own rule. MATRIX_SKIP=3.11
+# Each Python has its own virtual environment under .matrix/. The Makefile's own rule makes it. MATRIX_SKIP=3.11
 # leaves out a version that is tested elsewhere. Fails if one Python fails, or if there is none at all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ candidates() { # version: where such a Python may be, the PATH first
   ls -d "${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-${HOME:-/nonexistent}/.local/share}/uv/python}"/cpython-"$1".*/bin/"python$1" 2>/dev/null || true
 }
 
-found() { # version: the first that is what its name says and can make a virtual environment
+found() { # version: the first candidate that really has this version and can make a virtual environment
   local python
   while read -r python; do
     if "$python" -c "import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" >/dev/null 2>&1; then

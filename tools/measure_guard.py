@@ -1,7 +1,7 @@
-"""How long the guard's search for secrets takes, and what it objects to: `python -m tools.measure_guard [FOLDER...]`.
+"""Measures the time and the findings of the guard's search for secrets: `python -m tools.measure_guard [FOLDER...]`.
 
-Makes a bundle of 20 MiB compressed and looks through it, then through the files of each folder that is named: what is
-found in folders without secrets is a false alarm. The figures of docs/adr/0016 come from here.
+It makes a bundle of 20 MiB compressed and searches it, then the files of each named folder. A finding in a folder
+without secrets is a false alarm. The figures of docs/adr/0016 come from here.
 """
 
 import gzip
@@ -22,7 +22,7 @@ _MEBIBYTE = 1024 * 1024
 
 
 def _bundle() -> bytes:
-    """Half text, half bytes that do not compress: as large as a bundle may be."""
+    """A bundle of half text, half bytes that do not compress. It has the largest allowed size."""
     chance = random.Random(1)  # noqa: S311 - the same bundle each time
     words = [chance.randbytes(4).hex() for _ in range(2000)]
     target = io.BytesIO()

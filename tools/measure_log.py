@@ -1,6 +1,7 @@
-"""Measures what the builder's log costs: `python -m tools.measure_log [MEGABYTES]`, on lines that a guest may print.
+"""Measures the cost of the builder's log: `python -m tools.measure_log [MEGABYTES]`, with lines that a guest
+may print.
 
-Prints seconds of CPU from Packer's output to the log, with storage that answers at once. Decides nothing.
+It prints seconds of CPU from Packer's output to the log, with storage that answers at once. It decides nothing.
 """
 
 import os

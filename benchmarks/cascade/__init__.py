@@ -1,6 +1,7 @@
-"""One release through a large fleet: this factory's real services against models of other policies.
+"""One release goes through a large fleet: this factory's real services compared with models of other policies.
 
-`command` is its program, `fleet` the images and the lower bound, `factory` the services, `models` the others.
+`command` is the program, `fleet` has the images and the lower bound, `factory` the services, `models` the other
+policies.
 """
 
 from benchmarks.cascade.command import main

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cascade`: policies compared on one release through one fleet; the last line is JSON."""
+"""`python -m benchmarks.cascade`: compares policies on one release through one fleet. The last line is JSON."""
 
 import argparse
 import gc
@@ -13,13 +13,13 @@ from benchmarks.cascade.models import Run
 from benchmarks.cascade.report import Setting
 
 AZURE_DEFAULT = 300  # creations of container groups per hour, region and subscription
-_RAISED = 3000  # what a subscription with so many slots has to ask for
-_BESIDE = 2500  # images at most, in the comparison at Azure's default: a day of it says what a week would
+_RAISED = 3000  # a quota that a subscription with so many slots must request
+_BESIDE = 2500  # images at most in the comparison at Azure's default: one day shows the same as a week
 _NAMES = (factory.NAME, *models.POLICIES)
 
 
 def main(argv: list[str]) -> int:
-    """Run and print; 1 where the factory left an image behind."""
+    """Run and print. The exit status is 1 if the factory left an image behind."""
     options = _parser().parse_args(argv)
     names = _NAMES if options.policy == "all" else (options.policy,)
     settings = _settings(options)
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
         print(f"the factory is stuck: {error}")
         return 1
     compared = [report.compare(*each) for each in zip(settings, runs, strict=True)]
-    asked, default = compared[0], compared[-1]  # the same where Azure's default was asked for
+    asked, default = compared[0], compared[-1]  # the same if the requested budget is Azure's default
     if not options.json:
         print("\n".join(report.table(each) for each in compared))
     if options.plot:
@@ -50,7 +50,7 @@ def run_one(setting: Setting, name: str) -> Run:
 
 
 def _settings(options: argparse.Namespace) -> list[Setting]:
-    """What was asked for, and Azure's default where that is another budget."""
+    """The requested setting, and Azure's default if it is another budget."""
     made = fleet.make(options.images, seed=options.seed)
     asked = Setting(fleet=made, slots=options.slots, creates_per_hour=options.creates_per_hour)
     if options.creates_per_hour == AZURE_DEFAULT:
@@ -60,11 +60,11 @@ def _settings(options: argparse.Namespace) -> list[Setting]:
 
 
 def _run_all(settings: Sequence[Setting], names: Sequence[str], workers: int) -> list[list[Run]]:
-    """Runs by setting, in the order of `names`; the long ones, which come first, run side by side."""
+    """Runs by setting, in the order of `names`. The long runs come first, and run in parallel."""
     if workers == 1:
         return [[run_one(setting, name) for name in names] for setting in settings]
     spawn = multiprocessing.get_context("spawn")
-    # A run leaves no cycles to collect, but millions of objects to look through for them.
+    # A run has no reference cycles to collect, but the collector would search its millions of objects.
     with ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=gc.disable) as pool:
         waiting = [[pool.submit(run_one, setting, name) for name in names] for setting in settings]
         return [[each.result() for each in row] for row in waiting]

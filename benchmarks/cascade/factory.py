@@ -1,6 +1,6 @@
-"""This factory under a release: its real services on the memory twins, driven by messages and virtual time.
+"""One release in this factory: its real services on the memory twins, with messages and virtual time.
 
-No faults: what is measured is the order in which images are built and how well slots are used.
+There are no faults. It measures the order in which images are built and how well slots are used.
 """
 
 import heapq
@@ -30,19 +30,19 @@ NAME = "factory"
 _QUARANTINE, _LIVE = GalleryName("quarantine"), GalleryName("live")
 _NEW = MarketplaceVersion(9, 8, 2026062323)
 _SWEEP = timedelta(minutes=10)
-_PATIENCE = timedelta(days=1)  # without any build that begins or ends
+_PATIENCE = timedelta(days=1)  # time without any build that begins or ends
 _CHECKS = ("boot", "hygiene", "goss", "smoke")
 
 
 class StuckError(RuntimeError):
-    """Images are left that nobody goes on with."""
+    """Some images are not current, and no work on them goes on."""
 
 
 def run(fleet: SampleFleet, *, slots: int, creates_per_hour: int) -> Run:
-    """The release, seen by a poll five minutes later, until every image is current. Raises StuckError."""
+    """Run from the release, which a poll sees five minutes later, until every image is current. Raises StuckError."""
     ports = twins([_QUARANTINE, _LIVE], seed=fleet.seed)
     ports.containers.limit = dispatch.GROUPS_PER_BUILD * slots
-    # Nothing but replication is waited for by looking again: containers tell of their end.
+    # Only replication is waited for with repeated looks. Containers report their end.
     wait = timedelta(seconds=max(image.publish for image in fleet.images))
     ports.galleries.replication = wait
     seed.seed(ports, fleet, _LIVE)
@@ -74,11 +74,11 @@ class _Line:
     durations: dict[str, dict[str, int]]
     events: Counter[str] = field(default_factory=Counter)
     _ends: list[tuple[datetime, str]] = field(default_factory=list)
-    _jobs: dict[str, BuildJob] = field(default_factory=dict)  # of the groups that run
+    _jobs: dict[str, BuildJob] = field(default_factory=dict)  # of the running groups
     _seen: int = 0  # creations
 
     def run(self, *, published: int) -> None:
-        """Until so many builds have ended and no message is left; sweeps where nothing else would happen."""
+        """Run until so many builds have ended and no message is left. Sweep if nothing else would happen."""
         handlers = self._handlers()
         progress, since = 0, self.ports.clock.now()
         while True:
@@ -97,7 +97,7 @@ class _Line:
             self.factory.sweeper.sweep()
 
     def _move(self) -> bool:
-        """On to the next moment at which something happens; False where nothing is under way."""
+        """Move the clock to the next event. False if no event is due."""
         visible = self.ports.queues.next_visible()
         moments = [moment for moment in (visible, self._ends[0][0] if self._ends else None) if moment]
         if not moments:
@@ -129,16 +129,16 @@ class _Line:
         return delivered
 
     def _is_another_due(self) -> bool:
-        """True where another dispatch comes at this moment: it fills the same slots, whatever asked for it."""
+        """True if another dispatch is due at this moment. It fills the same slots."""
         waiting = self.ports.queues.first_visible(messages.DISPATCH_REQUESTS)
         return waiting is not None and waiting <= self.ports.clock.now()
 
     def _notice(self) -> None:
-        """The container that a handler created starts now and leaves the marker of its attempt."""
+        """Start the container that a handler created, and write the marker of its attempt."""
         containers = self.ports.containers
         if containers.created == self._seen:
             return
-        self._seen += 1  # no handler creates two
+        self._seen += 1  # a handler creates at most one
         name = containers.newest
         self._jobs[name] = job = self._job(name)
         containers.set_state(name, GroupState.RUNNING)

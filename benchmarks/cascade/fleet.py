@@ -1,4 +1,4 @@
-"""A fleet with the durations of every stage, the same for each policy, and what no policy can be faster than.
+"""A fleet with the durations of every stage, the same for each policy, and the lower bound for every policy.
 
 Times are whole seconds since the release, which comes on the hour.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 CREATES_PER_BUILD = 2  # container groups: one builds, one verifies
 HOUR = 3600
-_BUILD, _VERIFY, _PUBLISH = 480, 240, 300  # on average; replication takes as long for every image
-_SPREAD = 0.3  # of a stage's duration, either way
+_BUILD, _VERIFY, _PUBLISH = 480, 240, 300  # on average; replication takes the same time for every image
+_SPREAD = 0.3  # of a stage's duration, shorter or longer
 _LEVELS = 5
 _FLEET_PER_ROOT = 1000
 _TEAMS = 10
@@ -18,7 +18,7 @@ _TEAMS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedImage:
-    """One image; `parent` is its place in the fleet, always before its own, or None for a root."""
+    """One image. `parent` is the parent's place in the fleet, always before its own, or None for a root."""
 
     name: str
     parent: int | None
@@ -49,7 +49,7 @@ class SampleFleet:
         return below
 
     def chains(self) -> list[int]:
-        """Seconds of the longest chain that begins with each image, its own build and publishing included."""
+        """Seconds of the longest chain that begins with each image, including its own build and publishing."""
         longest = [0] * len(self.images)
         for place in range(len(self.images) - 1, -1, -1):
             image = self.images[place]
@@ -68,7 +68,7 @@ class SampleFleet:
         return below
 
     def lower_bound(self, *, slots: int, creates_per_hour: int) -> float:
-        """Seconds: the greatest of critical path, work over slots, and creates over their hourly budget."""
+        """Seconds: the largest of critical path, work per slot, and creations divided by their hourly budget."""
         critical = max(self.chains(), default=0)
         work = sum(image.held for image in self.images) / slots
         creates = CREATES_PER_BUILD * len(self.images) / creates_per_hour * HOUR
@@ -76,12 +76,12 @@ class SampleFleet:
 
 
 def make(count: int, *, seed: int) -> SampleFleet:
-    """`count` images on at most five levels below one root per thousand; broad, as fleets are."""
-    chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
+    """`count` images on at most five levels, below one root per thousand images. It is broad, like real fleets."""
+    chance = random.Random(seed)  # noqa: S311 - the same in each run
     roots = max(1, count // _FLEET_PER_ROOT)
     images: list[SimulatedImage] = []
     levels: list[int] = []
-    parents: list[int] = []  # what may have children
+    parents: list[int] = []  # images that may have children
     for place in range(count):
         parent = None if place < roots else chance.choice(parents)
         levels.append(0 if parent is None else levels[parent] + 1)
@@ -101,7 +101,7 @@ def make(count: int, *, seed: int) -> SampleFleet:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile; `share` between 0 and 1."""
+    """The nearest-rank percentile. `share` is between 0 and 1."""
     ordered = sorted(values)
     rank = max(1, -int(-share * len(ordered) // 1))
     return ordered[rank - 1]

@@ -1,8 +1,8 @@
-"""The other policies, as small models of our own: they are not the code of any peer.
+"""Small models of the other policies. They are written here, and are not the code of another project.
 
-Each builds the same images with the same durations, slots and hourly creations as the factory, without any fault.
-What differs is when an image is queued, and that the queue is first in, first out. The models are generous: no
-start costs, no lost events, a child of a nightly run waits for its parent, and slots are free at once.
+Each builds the same images with the same durations, slots and hourly creations as the factory, without any fault. Two
+things differ: when an image is queued, and that the queue is first in, first out. The models are generous: no start
+costs, no lost events, a child of a nightly run waits for its parent, and slots are free at once.
 """
 
 import heapq
@@ -13,10 +13,10 @@ from enum import IntEnum, unique
 
 from benchmarks.cascade.fleet import HOUR, SampleFleet
 
-POLL = 300  # seconds between the release and whoever polls for it, at worst
+POLL = 300  # seconds between the release and the poll that sees it, at worst
 DAY = 24 * HOUR
 WEEK = 7 * DAY
-HORIZON = 6 * WEEK  # builds are counted over six weeks after the release
+HORIZON = 6 * WEEK  # seconds: builds are counted for six weeks after the release
 _RELEASED_AT = 9 * HOUR  # time of day of the release
 _NIGHTLY_AT = 2 * HOUR  # time of day of a nightly run
 _FIRST_NIGHT = DAY - _RELEASED_AT + _NIGHTLY_AT
@@ -24,7 +24,7 @@ _FIRST_NIGHT = DAY - _RELEASED_AT + _NIGHTLY_AT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a policy did with the release: when each image was published, and builds in six weeks."""
+    """The result of a policy: when each image was published, and the number of builds in six weeks."""
 
     policy: str
     published: tuple[float, ...]  # seconds since the release, by the image's place in the fleet
@@ -38,15 +38,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CascadePolicy:
-    """When an image is queued: at `first` or later for a root, and at the next tick of its cron where it has one."""
+    """When an image is queued: at `first` or later for a root, and at the next tick of its cron if it has one."""
 
     name: str
     first: int = 0
-    period: int = 0  # seconds between two looks at one image; 0: looks at once
-    builds_all: bool = False  # every night, whether anything has changed or not
+    period: int = 0  # seconds between two looks at one image; 0 means at once
+    builds_all: bool = False  # every night, also without a change
 
     def due(self, fleet: SampleFleet, place: int, since: int) -> int:
-        """When the image is queued whose newest input came at `since`."""
+        """The time at which an image is queued if its newest input came at `since`."""
         if not self.period:
             return since
         # Each pipeline has its own minute, spread over the period.
@@ -66,7 +66,7 @@ POLICIES = {
 
 
 def run(fleet: SampleFleet, policy: CascadePolicy, *, slots: int, creates_per_hour: int) -> Run:
-    """The release under this policy, until every image is current."""
+    """Run the release under this policy until every image is current."""
     made = _Line(fleet=fleet, policy=policy, free=slots, creates_per_hour=creates_per_hour)
     published = made.run()
     once = len(fleet.images)
@@ -75,8 +75,8 @@ def run(fleet: SampleFleet, policy: CascadePolicy, *, slots: int, creates_per_ho
 
 
 def nights(makespan: float) -> int:
-    """Nightly runs in six weeks, where each takes as long as the first and none begins while another runs."""
-    between = -(-(makespan - _FIRST_NIGHT) // DAY)  # in days, begun ones counted
+    """Number of nightly runs in six weeks, if each takes as long as the first and runs do not overlap."""
+    between = -(-(makespan - _FIRST_NIGHT) // DAY)  # in days, each begun day counted
     return int((HORIZON - _FIRST_NIGHT) // (max(between, 1) * DAY)) + 1
 
 
@@ -91,18 +91,18 @@ class _Event(IntEnum):
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
-    """Slots and creations, and what waits for them."""
+    """Slots and creations, and the builds that wait for them."""
 
     fleet: SampleFleet
     policy: CascadePolicy
     free: int
     creates_per_hour: int
     events: list[tuple[int, int, _Event, int]] = field(default_factory=list)
-    queued: deque[int] = field(default_factory=deque)  # for a slot
-    built: deque[int] = field(default_factory=deque)  # hold a slot and wait for their second creation
-    created: deque[int] = field(default_factory=deque)  # when, within the last hour
+    queued: deque[int] = field(default_factory=deque)  # wait for a slot
+    built: deque[int] = field(default_factory=deque)  # have a slot and wait for their second creation
+    created: deque[int] = field(default_factory=deque)  # their times in the last hour
     count: int = 0
-    is_waiting: bool = False  # for a creation
+    is_waiting: bool = False  # wait for a creation
 
     def run(self) -> list[float]:
         published = [0.0] * len(self.fleet.images)
@@ -135,7 +135,7 @@ class _Line:
         self._at(self.policy.due(self.fleet, place, since), _Event.QUEUED, place)
 
     def _start(self, now: int) -> None:
-        """Start what has a slot, or can have one, while creations last."""
+        """Start builds that have a slot, or can get one, as long as creations are left."""
         images = self.fleet.images
         while self.built and self._may_create(now):
             place = self.built.popleft()
@@ -146,7 +146,7 @@ class _Line:
             self._at(now + images[place].build, _Event.BUILT, place)
 
     def _may_create(self, now: int) -> bool:
-        """Take one creation, so that no hour has more than are allowed, however it is cut."""
+        """Take one creation. No period of one hour, at any start, has more creations than are allowed."""
         while self.created and self.created[0] <= now - HOUR:
             self.created.popleft()
         if len(self.created) < self.creates_per_hour:

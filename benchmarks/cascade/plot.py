@@ -1,4 +1,4 @@
-"""The share of the fleet that is current, over time, one line per policy: an SVG of a few elements."""
+"""An SVG of a few elements: the share of the fleet that is current, over time, with one line per policy."""
 
 import math
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from benchmarks.cascade.models import Run
 
 _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 150, 40, 50
-_POINTS = 200  # of one line
+_POINTS = 200  # points of one line
 _COLOURS = ("#1a7f37", "#9a6700", "#cf222e", "#8250df", "#0969da")
 
 
 def svg(title: str, runs: Sequence[Run], bound: float) -> str:
-    """A plot on a logarithmic axis of hours since the release; the lower bound is the dashed line."""
+    """A plot with a logarithmic axis of hours since the release. The dashed line is the lower bound."""
     last = max(max(run.makespan for run in runs), bound) / HOUR
     low, high = -1, max(0, math.ceil(math.log10(last)))
     across, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
@@ -61,7 +61,7 @@ def svg(title: str, runs: Sequence[Run], bound: float) -> str:
 
 
 def _steps(run: Run) -> list[tuple[float, float]]:
-    """Moments with the share of the fleet that is current then: evenly spread over the images."""
+    """Moments with the share of the fleet that is current then, evenly spread over the images."""
     ordered = sorted(run.published)
     stride = max(1, len(ordered) // _POINTS)
     places = sorted({*range(0, len(ordered), stride), len(ordered) - 1})

@@ -1,4 +1,4 @@
-"""What runs come to: figures for people and for JSON. Nothing is simulated here."""
+"""The figures of runs, for people and as JSON. Nothing is simulated here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Facts = dict[str, float | int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A fleet, and what every policy of a comparison has at its disposal for it."""
+    """A fleet, with the slots and creations that every policy of a comparison may use."""
 
     fleet: SampleFleet
     slots: int
@@ -47,7 +47,7 @@ class PolicyComparison:
 
 
 def compare(setting: Setting, runs: Sequence[Run]) -> PolicyComparison:
-    """The figures of each run; builds are avoided against building everything every night."""
+    """The figures of each run. Avoided builds are counted against a policy that builds everything every night."""
     nightly = setting.under(models.POLICIES["nightly-all"]).builds
     figures = {run.policy: _facts_of(run, setting.bound, nightly) for run in runs}
     return PolicyComparison(setting=setting, policies=figures)

@@ -1,6 +1,6 @@
-"""A fleet that is registered and current, written straight into the tables: what thousands of builds would leave.
+"""Writes a registered and current fleet directly into the tables, as thousands of builds would leave it.
 
-The rows are the services' own. Every image has the same small document; only its origin differs.
+The rows are the services' own rows. Every image has the same small document. Only its origin differs.
 """
 
 from dataclasses import replace

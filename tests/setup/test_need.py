@@ -35,9 +35,9 @@ def run(script: str, *words: str | Path, path: Path, **more: str) -> subprocess.
 @pytest.mark.parametrize(
     ("word", "text", "complaint"),
     [
-        ("node", "", "Node.js 20 or newer is needed for Azurite, and none is on the PATH"),
-        ("node", "[ $1 = --version ] && echo v18.0.0 || exit 1", "and node is v18.0.0"),
-        ("node", "exit 0", "npm is needed for Azurite, and none is on the PATH"),
+        ("node", "", "Node.js 20 or newer is needed for Azurite, but none is on the PATH"),
+        ("node", "[ $1 = --version ] && echo v18.0.0 || exit 1", "but node is v18.0.0"),
+        ("node", "exit 0", "npm is needed for Azurite, but none is on the PATH"),
     ],
 )
 def test_a_missing_or_old_node_is_one_line(word: str, text: str, complaint: str, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_missing_or_old_node_is_one_line(word: str, text: str, complaint: str,
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (None, "is needed, and none is on the PATH"),
+        (None, "is needed, but none is on the PATH"),
         ("exit 1", "is not a Python 3.11, 3.12 or 3.13"),
         ('case "$2" in *ensurepip*) exit 1 ;; esac', "cannot make virtual environments"),
     ],

@@ -1,4 +1,4 @@
-"""Checks the rules that the gate holds; `--all` also those that are still awaited, a rule's name that one alone."""
+"""Checks the rules of the gate. `--all` also checks the awaited rules, and a rule's name checks only that rule."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ AWAITED: Final[Mapping[str, Rule]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print one line per finding; the exit status says whether there is one."""
+    """Print one line per finding. The exit status is 1 if there is a finding."""
     known = {**HELD, **AWAITED}
     wanted = known if "--all" in arguments else {name: known[name] for name in arguments or HELD}
     files = source.tracked()

@@ -1,11 +1,11 @@
-"""A name is borne by one class, but for twins of a port and outer forms of an inner type.
+"""Only one class may have a name, except for twins of a port and outer forms of an inner type.
 
-Which classes are twins or forms is derived from where they are, so that no list has to be kept:
+The rule derives twins and forms from their places, so that no list must be maintained:
 
-- A port is a class in a `ports.py`. Its twins bear its name, alone or after Azure or Memory, in another `ports.py`,
+- A port is a class in a `ports.py`. Its twins have its name, alone or after Azure or Memory, in another `ports.py`,
   in the adapters, or in the builder's own client.
 - An inner type is a class of the domain or a view of the services. One wire form of a domain type, and one model of
-  the API for either, bear its name.
+  the API for either, have its name.
 """
 
 from collections import defaultdict
@@ -20,13 +20,13 @@ _KINDS: Final = ("Azure", "Memory")
 
 
 def doubled_names(files: Sequence[File]) -> Iterator[Finding]:
-    """One finding for each name that several unrelated classes bear."""
+    """One finding for each name that several unrelated classes have."""
     for name, bearers in sorted(doubled(files).items()):
         others = ", ".join(bearer.place for bearer in bearers[1:])
         yield Finding(
             place=bearers[0].place,
             cause=f"{name} is also the name of {others}",
-            remedy="rename all but one: say what each one is",
+            remedy="rename all except one, so that each name says what the class is",
         )
 
 
@@ -43,14 +43,14 @@ def doubled(files: Sequence[File]) -> Mapping[str, Sequence[Class]]:
 
 
 def _without_twins(bearers: Sequence[Class], ports: set[str]) -> list[Class]:
-    """The bearers, with all twins of a port as the first of them."""
+    """The classes of a name, in which all twins of a port count as their first."""
     twins = [each for each in bearers if _is_twin(each, ports)]
     rest = [each for each in bearers if each not in twins]
     return twins[:1] + rest
 
 
 def _without_forms(bearers: Sequence[Class]) -> list[Class]:
-    """The bearers without the one wire form of a domain type and the one API model of an inner type."""
+    """The classes without the one wire form of a domain type and the one API model of an inner type."""
     domain = [each for each in bearers if _is_in(each.path, "pipeline_core/domain")]
     views = [each for each in bearers if _is_in(each.path, "pipeline_core/services")]
     wire = [each for each in bearers if _is_in(each.path, "pipeline_core/wire")]

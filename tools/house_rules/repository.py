@@ -13,7 +13,7 @@ _SUFFIXES: Final = frozenset({".py", ".md", ".sh", ".yaml", ".yml", ".json", ".t
 
 
 def lock_files(files: Sequence[File]) -> Iterator[Finding]:
-    """A lock file holds no address, and a hash for each package."""
+    """A lock file has a hash for each package, and no address."""
     for file in files:
         if not (file.path.name.startswith("requirements") and file.path.suffix == ".txt"):
             continue
@@ -26,7 +26,7 @@ def lock_files(files: Sequence[File]) -> Iterator[Finding]:
 
 
 def machine_paths(files: Sequence[File]) -> Iterator[Finding]:
-    """No file names a path of one machine. What is under images/ runs in a guest and names the guest's own."""
+    """No file names a path of one machine. Files under images/ run in a guest and may name the guest's paths."""
     for file in files:
         if file.path.suffix not in _SUFFIXES or file.path.parts[0] == "images":
             continue

@@ -9,8 +9,8 @@ from tools.house_rules.source import File, Finding, tree_of
 
 MODULE_LIMIT: Final = 400  # lines
 FUNCTION_LIMIT: Final = 60  # lines, with its docstring, without the functions inside it
-FOLDER_LIMIT: Final = 16  # modules, without those whose names Python gives: nobody has to look for them
-# The domain is flat on purpose: its names are the field's, and a contract of import-linter holds its layers.
+FOLDER_LIMIT: Final = 16  # modules, without those with names that Python gives: nobody must search for them
+# The domain is flat on purpose. Its names are the field's, and a contract of import-linter checks its layers.
 FLAT: Final = frozenset({"pipeline_core/domain"})
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -59,7 +59,7 @@ def _lines(node: _Function) -> int:
 
 
 def flat_folders(files: Sequence[File]) -> Iterator[Finding]:
-    """No folder of the product holds so many modules that nobody finds one."""
+    """No folder of the product has so many modules that one is hard to find."""
     counts = Counter(
         str(file.path.parent) for file in files if file.is_product and not file.path.name.startswith("__")
     )
@@ -68,5 +68,5 @@ def flat_folders(files: Sequence[File]) -> Iterator[Finding]:
             yield Finding(
                 place=folder,
                 cause=f"{count} modules, {FOLDER_LIMIT} are allowed",
-                remedy="make packages, and a contract of import-linter for their order",
+                remedy="make packages, with a contract of import-linter for their order",
             )

@@ -1,4 +1,4 @@
-"""What a rule reads and what it says. Rules read no disk: `tracked` reads for all of them."""
+"""The input and the output of a rule. Rules do not read the disk: `tracked` reads for all of them."""
 
 import ast
 import functools
@@ -16,25 +16,25 @@ _TEXTS: Final = frozenset({".py", ".md", ".sh", ".yaml", ".yml", ".json", ".toml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """One text file of the repository; `path` is relative to its top."""
+    """One text file of the repository. `path` is relative to the repository's top."""
 
     path: PurePosixPath
     text: str
 
     @property
     def is_python(self) -> bool:
-        """Whether it is a module."""
+        """True if the file is a Python module."""
         return self.path.suffix == ".py"
 
     @property
     def is_product(self) -> bool:
-        """Whether it is a module of the product: no test, no tool, nothing that runs in a guest."""
+        """True for a module of the product: not a test, not a tool, and not a program that runs in a guest."""
         return self.is_python and self.path.parts[0] in PRODUCT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One broken rule: where, what is wrong, what to do."""
+    """One broken rule: place, cause and remedy."""
 
     place: str
     cause: str
@@ -51,17 +51,17 @@ class Class:
     name: str
     path: PurePosixPath
     line: int
-    bases: tuple[str, ...]  # their last words: `errors.PermanentError` gives PermanentError
+    bases: tuple[str, ...]  # the last part of each name: `errors.PermanentError` gives PermanentError
 
     @property
     def place(self) -> str:
-        """Where it is, as an editor takes it."""
+        """The class's place, in the form that an editor opens."""
         return f"{self.path}:{self.line}"
 
 
 @functools.cache
 def tree_of(text: str) -> ast.Module:
-    """The parsed module; several rules ask for the same."""
+    """The parsed module. It is cached, because several rules need it."""
     return ast.parse(text)
 
 

@@ -1,4 +1,4 @@
-"""Words that a reader who learnt English late must decode: they are not used in texts, and a plain word stands instead.
+"""Finds words that are hard to read for non-native speakers. Texts use a plain word instead.
 
 It reads docstrings, comments, messages and documents, never names: `told` may be a variable. It cannot judge style.
 """
@@ -12,7 +12,7 @@ from typing import Final
 
 from tools.house_rules.source import File, Finding
 
-# What is not written, and what is written instead.
+# Each pattern of a hard word, with the plain word that replaces it.
 INSTEAD: Final = (
     (re.compile(r"\bmend(s|ed|ing|er)?\b", re.IGNORECASE), "repair"),
     (re.compile(r"\bwhoever\b", re.IGNORECASE), "the thing or the person by its name"),
@@ -20,14 +20,14 @@ INSTEAD: Final = (
     (re.compile(r"(?<!there )\b(is|are|was|were) no (?!longer|more)", re.IGNORECASE), "is not a"),
     (re.compile(r"\b(has|have) to be\b", re.IGNORECASE), "must be"),
 )
-# An ADR and the log of changes say what was said on their day; the glossary names the words themselves.
+# An ADR and the log of changes keep the words of their day.
 _HISTORY: Final = ("docs/adr/", "CHANGELOG.md")
 _LANGUAGES: Final = frozenset({".md", ".sh", ".tf", ".yaml", ".yml"})
 _EXEMPT: Final = frozenset({"tools/house_rules/words.py", "tests/unit/tools/test_house_rules.py"})
 
 
 def plain_words(files: Sequence[File]) -> Iterator[Finding]:
-    """No text of the product or of its documents has one of these words; tests are left alone."""
+    """No text of the product or of its documents has one of these words. Tests are not checked."""
     for file in files:
         if str(file.path) in _EXEMPT or str(file.path).startswith(_HISTORY) or file.path.parts[0] == "tests":
             continue
@@ -42,7 +42,7 @@ def plain_words(files: Sequence[File]) -> Iterator[Finding]:
 
 
 def _texts(file: File) -> Iterator[tuple[int, str]]:
-    """Lines of prose with their numbers: all of a document, the comments and strings of a module."""
+    """Lines of prose with their numbers: every line of a document, and the comments and strings of a module."""
     if file.is_python:
         yield from _prose(file.text)
     elif file.path.suffix in _LANGUAGES or file.path.name == "Makefile":

@@ -88,4 +88,4 @@ def test_without_go_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFix
     assert build_actionlint.main([], bare) == 1
     said = capsys.readouterr().err
     assert "Go is needed to build actionlint" in said
-    assert "do without" in said
+    assert "do not build it" in said
