@@ -16,7 +16,6 @@ from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import StepMessage
 
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
-_MOST_TRIES = 4  # that lengthen the wait; looks repeat without a limit, and the sweep shows a late build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
