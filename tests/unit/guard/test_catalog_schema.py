@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.guard import catalog
 from pipeline_core.guard.rules import GuardRule
+from tests import schema_library
 
 SCHEMA = Path(__file__).parents[3] / "images" / "catalog.schema.json"
 # What needs two places of a document at once, or a count of characters.
@@ -90,10 +90,10 @@ def catalogs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @functools.cache
-def schema() -> jsonschema.Draft202012Validator:
+def schema() -> Any:
     found = json.loads(SCHEMA.read_text("utf-8"))
-    jsonschema.Draft202012Validator.check_schema(found)
-    return jsonschema.Draft202012Validator(found)
+    schema_library.json_schema().Draft202012Validator.check_schema(found)
+    return schema_library.json_schema().Draft202012Validator(found)
 
 
 @given(document=catalogs())

@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 import yaml
 
@@ -14,6 +13,7 @@ from pipeline_core.domain.definitions import FileStep, ImageDefinition
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.guard import catalog as guard
 from pipeline_core.wire.job import BuildJob
+from tests import schema_library
 from tests.unit.images.places import IMAGES, NAMES
 
 PARENTS = {
@@ -152,8 +152,8 @@ def test_every_tool_that_an_image_names_is_in_the_catalog(catalog: dict[str, Any
 
 def test_the_catalog_follows_its_schema_and_passes_the_guard(catalog: dict[str, Any]) -> None:
     schema = json.loads((IMAGES / "catalog.schema.json").read_text("utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(catalog)
+    schema_library.json_schema().Draft202012Validator.check_schema(schema)
+    schema_library.json_schema().Draft202012Validator(schema).validate(catalog)
     assert guard.check_catalog(catalog) == ()
 
 
@@ -165,8 +165,8 @@ def test_the_catalog_follows_its_schema_and_passes_the_guard(catalog: dict[str, 
 def test_the_schema_refuses_what_is_not_pinned(catalog: dict[str, Any], wrong: dict[str, str]) -> None:
     schema = json.loads((IMAGES / "catalog.schema.json").read_text("utf-8"))
     broken = {**catalog, "entries": [{**catalog["entries"][0], **wrong}]}
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema).validate(broken)
+    with pytest.raises(schema_library.json_schema().ValidationError):
+        schema_library.json_schema().Draft202012Validator(schema).validate(broken)
 
 
 def test_the_demonstration_entry_has_the_digest_of_the_documented_text(catalog: dict[str, Any]) -> None:

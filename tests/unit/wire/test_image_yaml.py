@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped] # it has no types, and its stubs are one more package
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from pipeline_core.wire.document.problems import PROBLEM_LIMIT
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
+from tests import schema_library
 from tests.unit.wire.documents import BUNDLE, FULL, HERE, MINIMAL, changed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "image_schema.json"
@@ -292,11 +292,11 @@ def test_the_json_schema_is_the_golden_one() -> None:
 
 def test_the_json_schema_takes_what_the_parser_takes() -> None:
     schema = image_yaml.json_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.validate(read_yaml(FULL.encode()), schema)
-    jsonschema.validate(MINIMAL, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(changed(STEP, [{"shell": "a", "ansible": "b"}]), schema)
+    schema_library.json_schema().Draft202012Validator.check_schema(schema)
+    schema_library.json_schema().validate(read_yaml(FULL.encode()), schema)
+    schema_library.json_schema().validate(MINIMAL, schema)
+    with pytest.raises(schema_library.json_schema().ValidationError):
+        schema_library.json_schema().validate(changed(STEP, [{"shell": "a", "ansible": "b"}]), schema)
 
 
 @pytest.mark.parametrize(
