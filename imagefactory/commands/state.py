@@ -5,11 +5,17 @@ from typing import Annotated
 
 import typer
 
-from imagefactory import options, restoring, screen
+from imagefactory import options, recovering, screen
 from imagefactory.failures import CommandRefused
 from imagefactory.screen import Format
 
+_RENAMED = "`state rebuild` is now `state recover`; both do the same"
+
 commands = typer.Typer(help="The factory's records (SecOps).", no_args_is_help=True)
+
+_Force = Annotated[
+    bool, typer.Option("--force", help="Also where records are there: what is missing among them is added.")
+]
 
 
 @commands.callback()
@@ -17,26 +23,35 @@ def group() -> None:
     """The factory's records (SecOps)."""
 
 
-@commands.command("rebuild")
-def rebuild(
+@commands.command("recover")
+def recover(
     url: options.Url = "",
     ca_file: options.CaFile = "",
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Also where records are there: what is missing among them is added."),
-    ] = False,
+    force: _Force = False,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Derive lost records again; nothing is overwritten, and it may be interrupted and repeated."""
-    done = restoring.restore(options.client_of(url, ca_file), screen.note, force=force)
+    done = recovering.recover(options.client_of(url, ca_file), screen.note, force=force)
     if output is Format.JSON:
         screen.write_json(asdict(done))
     else:
         screen.say(
-            f"{len(done.restored)} restored, {len(done.kept)} were there, {len(done.deleted)} stay deleted"
+            f"{len(done.restored)} recovered, {len(done.kept)} were there, {len(done.deleted)} stay deleted"
         )
         rows = [(problem["image"], problem["message"]) for problem in done.problems]
         if rows:
             screen.table(f"{len(rows)} problems", ("image", "why"), rows)
     if done.problems:
-        raise CommandRefused("not everything could be restored: mend it, then run this again with --force")
+        raise CommandRefused("not everything could be recovered: mend it, then run this again with --force")
+
+
+@commands.command("rebuild", hidden=True)
+def rebuild(
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    force: _Force = False,
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Do the same as `state recover`, whose name this was before."""
+    screen.note(_RENAMED)
+    recover(url=url, ca_file=ca_file, force=force, output=output)

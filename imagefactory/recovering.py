@@ -1,4 +1,4 @@
-"""Follows the rebuild of lost state, step by step, to its end. Bounded; a step that fails may be taken again."""
+"""Follows the recovery of lost state, step by step, to its end. Bounded; a step that fails may be taken again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ _STEPS = 10_000  # of 20 images each: more than a factory has
 
 
 @dataclass(slots=True, kw_only=True)
-class Restored:
-    """What became of every image."""
+class Recovered:
+    """What became of every image. The fields have the names of the API's answer: scripts read them as JSON."""
 
     restored: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -26,14 +26,14 @@ class Restored:
         self.problems += step["problems"]
 
 
-def restore(client: Client, tell: Callable[[str], None], *, force: bool) -> Restored:
+def recover(client: Client, tell: Callable[[str], None], *, force: bool) -> Recovered:
     """Take every step; raises Refused where the factory does, and where the steps come to no end."""
-    done = Restored()
+    done = Recovered()
     after = ""
     for _ in range(_STEPS):
         step = client.rebuild_state(after, force=force)
         done.add(step)
-        tell(f"{len(done.restored)} restored, {len(done.kept)} were there, {len(done.problems)} problems")
+        tell(f"{len(done.restored)} recovered, {len(done.kept)} were there, {len(done.problems)} problems")
         following = step.get("next")
         if not following:
             return done
