@@ -1,8 +1,8 @@
 """Packs a folder into a bundle: a tar.gz that depends on names, contents and execute bits alone.
 
-Follows no link, runs nothing, and leaves out what is no content: `image.yaml` (it travels beside the bundle),
-version control, editors' files and whatever `.imagefactoryignore` lists. Another zlib may compress the same
-folder to other bytes; then the digest differs too, and the image is built once more.
+It follows no link and runs nothing. It leaves out `image.yaml` (it travels beside the bundle), version control,
+editors' files and the files that `.imagefactoryignore` lists. Another zlib may compress the same folder to other
+bytes. Then the digest differs too, and the image is built once more.
 """
 
 import fnmatch
@@ -71,7 +71,7 @@ def pack(folder: Path, *, only: Sequence[str] = ()) -> PackedBundle:
     """
     if not folder.is_dir():
         raise InvalidDocument(
-            [_problem(str(folder), "is no folder", "name the folder that holds image.yaml")]
+            [_problem(str(folder), "is not a folder", "name the folder that holds image.yaml")]
         )
     problems: list[Problem] = []
     ignored = _ignored(folder, problems)
@@ -109,7 +109,7 @@ def _ignored(folder: Path, problems: list[Problem]) -> tuple[str, ...]:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        problems.append(_problem(IGNORE_FILE, "is no UTF-8", "save the file as UTF-8"))
+        problems.append(_problem(IGNORE_FILE, "is not UTF-8", "save the file as UTF-8"))
         return _LEFT_OUT
     if len(content) > _IGNORE_LIMIT:
         problems.append(_problem(IGNORE_FILE, "is larger than 64 KiB", "use patterns"))
@@ -118,12 +118,12 @@ def _ignored(folder: Path, problems: list[Problem]) -> tuple[str, ...]:
     for pattern in patterns:
         if pattern.startswith("!"):
             wrong = f"has {pattern[:80]!r}, and exceptions are not supported"
-            problems.append(_problem(IGNORE_FILE, wrong, "list what is to be left out only"))
+            problems.append(_problem(IGNORE_FILE, wrong, "list only the files to leave out"))
     return (*_LEFT_OUT, *patterns)
 
 
 def _is_ignored(name: str, patterns: Sequence[str], *, is_folder: bool) -> bool:
-    """As in `.gitignore`: a pattern with a slash is a path from the folder, one without is any name."""
+    """As in `.gitignore`: a pattern with a slash is a path from the folder. One without a slash matches any name."""
     last = name.rpartition("/")[2]
     for pattern in patterns:
         if pattern.endswith("/") and not is_folder:
@@ -136,7 +136,7 @@ def _is_ignored(name: str, patterns: Sequence[str], *, is_folder: bool) -> bool:
 
 
 def _files(folder: Path, ignored: Sequence[str], only: frozenset[str]) -> Iterator[_File | Problem]:
-    """What is to be packed, and what cannot be; stops looking when there is far too much."""
+    """The files to pack, and the problems of the others. Stops where there are far too many entries."""
     waiting = [(folder, "", 0)]
     seen = 0
     while waiting:
@@ -158,7 +158,7 @@ def _files(folder: Path, ignored: Sequence[str], only: frozenset[str]) -> Iterat
                 waiting.append((Path(entry.path), f"{name}/", depth + 1))
             elif is_folder:
                 yield _problem(
-                    name[:NAME_LIMIT], "lies too deep", f"use at most {DEPTH_LIMIT} folders", "bundle-name"
+                    name[:NAME_LIMIT], "is too deep", f"use at most {DEPTH_LIMIT} folders", "bundle-name"
                 )
             else:
                 yield _look_at(entry, name)
@@ -171,7 +171,7 @@ def _look_at(entry: "os.DirEntry[str]", name: str) -> _File | Problem:
     facts = entry.stat(follow_symlinks=False)
     if not stat.S_ISREG(facts.st_mode):
         remedy = f"remove it, or list it in {IGNORE_FILE}"
-        return _problem(name, "is no ordinary file", remedy, "bundle-device")
+        return _problem(name, "is not an ordinary file", remedy, "bundle-device")
     return _File(
         name=name, path=Path(entry.path), size=facts.st_size, is_executable=bool(facts.st_mode & stat.S_IXUSR)
     )
@@ -189,7 +189,7 @@ def _wrong_name(name: str) -> Problem | None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return _problem(repr(name), "has a name that is no UTF-8", "rename it", "bundle-name")
+        return _problem(repr(name), "has a name that is not UTF-8", "rename it", "bundle-name")
     if not name.isprintable() or "\\" in name:
         wrong = "has a backslash or a control character in its name"
         return _problem(repr(name), wrong, "rename it", "bundle-name")
@@ -198,7 +198,7 @@ def _wrong_name(name: str) -> Problem | None:
 
 def _limits(files: Sequence[_File]) -> Iterator[Problem]:
     if len(files) > MEMBER_LIMIT:
-        remedy = f"keep it under {MEMBER_LIMIT:,}; list what does not belong in {IGNORE_FILE}"
+        remedy = f"keep it under {MEMBER_LIMIT:,}; list unneeded files in {IGNORE_FILE}"
         yield _problem("bundle", f"has {len(files):,} files or more", remedy, "bundle-members")
     size = sum(file.size for file in files)
     if size > UNPACKED_LIMIT:
@@ -224,17 +224,17 @@ def _archive(files: Sequence[_File]) -> bytes:
 
 
 def _read(file: _File) -> bytes:
-    """The content; refuses a file that became a link or grew since it was looked at."""
+    """The content. Refuses a file that became a link or changed its size after the first look."""
     opened = os.open(file.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(opened, "rb") as stream:
         content = stream.read(file.size + 1)
     if len(content) != file.size:
         raise InvalidDocument(
-            [_problem(file.name, "changes while it is packed", "try again when it is still")]
+            [_problem(file.name, "changes while it is packed", "try again when nothing writes it")]
         )
     return content
 
 
 def _problem(path: str, message: str, remedy: str, rule: str = "") -> Problem:
-    """`rule` is the guard's for the same fault in an archive, so that one fault has one name everywhere."""
+    """`rule` is the guard's name of the same fault in an archive. So one fault has one name everywhere."""
     return Problem(path=path, message=message, remedy=remedy, rule=rule)

@@ -1,4 +1,4 @@
-"""Which files of its bundle a definition names, and where. Pure; does not look into the bundle."""
+"""The files of its bundle that a definition names, and their places. Pure: it does not look into the bundle."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
 """ECDSA over P-256 with SHA-256 (ES256): keys from PEM, signatures in DER. Loads `cryptography`.
 
-Only adapters, the command and the emulator may import it: nobody else has a key in hand.
+Only adapters, the command and the emulator may import it, because only they hold keys.
 """
 
 import base64
@@ -18,7 +18,7 @@ _PEM = "the PEM file of a key on the curve P-256 (openssl ecparam -name prime256
 
 
 def read_private(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """An unencrypted private key; raises InvalidValue, which never repeats what it read."""
+    """An unencrypted private key; raises InvalidValue, which never repeats the content."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
@@ -45,7 +45,7 @@ def public_of(key: ec.EllipticCurvePrivateKey) -> PublicKey:
 
 
 def public_pem(key: PublicKey) -> bytes:
-    """The public key as a consumer pins it; raises InvalidValue where it is no point of the curve."""
+    """The public key in PEM, to be pinned by a consumer; raises InvalidValue where it is not a point of the curve."""
     return _loaded(key).public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

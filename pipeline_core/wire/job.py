@@ -1,4 +1,4 @@
-"""The build job that the builder takes by digest, and the report it leaves. Facts only; no secret."""
+"""The build job, which the builder reads by its digest, and the report of the builder. Facts only, no secret."""
 
 import hashlib
 from datetime import datetime
@@ -76,7 +76,7 @@ class Step(_Wire):
 
 
 class StagedTool(_Wire):
-    """One tool that is staged in the image, verified by digest, never enrolled."""
+    """One tool that is staged in the image: verified by its digest, and never enrolled."""
 
     id: str
     version: str
@@ -85,7 +85,7 @@ class StagedTool(_Wire):
 
 
 class Tests(_Wire):
-    """What the verify stage runs; paths are inside the bundle. `profile` is empty where nothing is scanned."""
+    """The tests of the verify stage. Paths are inside the bundle. `profile` is empty where nothing is scanned."""
 
     goss: str = ""
     smoke: tuple[str, ...] = ()
@@ -94,8 +94,10 @@ class Tests(_Wire):
 
 
 class BuildJob(_Wire):
-    """One stage of one build. `destination` is the quarantine version that the build stage makes and the
-    verify stage boots; `bundle` and `platform` digest the team's folder and the platform steps."""
+    """One stage of one build. `bundle` and `platform` are the digests of the team's folder and the platform steps.
+
+    `destination` is the quarantine version that the build stage makes and the verify stage boots.
+    """
 
     schema_version: Literal[1] = 1
     build: str
@@ -127,11 +129,13 @@ class BuildJob(_Wire):
         try:
             job = cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no BuildJob: {error.error_count()} fields are wrong: {error}") from error
+            raise MalformedMessage(
+                f"the content is not a BuildJob: {error.error_count()} fields are wrong: {error}"
+            ) from error
         try:
             BuildId(job.build)
         except InvalidValue as error:
-            raise MalformedMessage(f"no BuildJob: {error}") from error
+            raise MalformedMessage(f"the content is not a BuildJob: {error}") from error
         return job
 
 
@@ -173,7 +177,7 @@ class ReportedRule(_Wire):
 class ReportedScan(_Wire):
     """A compliance scan as the builder read it from the scanner's results; see `domain.compliance.Scan`.
 
-    `counts` are named as the fields of `domain.compliance.RuleCounts`; what is not named is 0.
+    `counts` are named as the fields of `domain.compliance.RuleCounts`; a count that is not named is 0.
     """
 
     profile: str
@@ -203,11 +207,10 @@ class ReportedEvidence(_Wire):
 
 
 class BuildReport(_Wire):
-    """What one attempt of one stage ended with: `result.json` under the attempt's folder.
+    """The result of one attempt of one stage: `result.json` under the attempt's folder.
 
-    `artifact` is the ARM id of the version that Packer made (build stage); `evidence` lists what was kept;
-    `error_class` is one of
-    `ErrorClass` where `succeeded` is false; `packer` is Packer's version, or `recorded`.
+    `artifact` is the ARM id of the version that Packer made (build stage). `evidence` lists the files that were kept.
+    `error_class` is set where `succeeded` is false. `packer` is Packer's version, or `recorded`.
     """
 
     schema_version: Literal[1] = 1
@@ -231,13 +234,15 @@ class BuildReport(_Wire):
 
     @classmethod
     def from_wire(cls, content: bytes) -> "BuildReport":
-        """Raise MalformedMessage where the content is no report."""
+        """Raise MalformedMessage where the content is not a report."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no BuildReport: {error.error_count()} fields are wrong") from error
+            raise MalformedMessage(
+                f"the content is not a BuildReport: {error.error_count()} fields are wrong"
+            ) from error
 
 
 def digests_of(report: BuildReport, content: bytes) -> tuple[str, str]:
-    """As stored, and as the driver digests it: a report of an older builder reads with fields that it had not."""
+    """Of the bytes as stored, and as the driver writes them again: a report of an older builder has fewer fields."""
     return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()

@@ -1,4 +1,4 @@
-"""Queue messages: pointers under 1 KiB, never state. A message that no version of ours wrote is refused."""
+"""Queue messages: pointers under 1 KiB, never state. A message in another form is refused."""
 
 from typing import Annotated, Literal, Self
 
@@ -25,16 +25,16 @@ QUEUES = (
     NOTIFICATION_REQUESTS,
 )
 
-# Reasons of a rebuild message that its receiver tells apart; any other text is a reason for people.
-ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: the images that wait may go on
+# Reasons of a rebuild message that its receiver acts on. Any other text is a reason for people.
+ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: waiting images may continue
 PARENT_PUBLISHED = "parent-published"  # there is a newer version to build on
-BUILD_ENDED = "build-ended"  # the requests that came during the build have their turn now
+BUILD_ENDED = "build-ended"  # the requests that came during the build are handled now
 
 _Text = Annotated[str, Field(max_length=128)]
 
 
 class Message(BaseModel):
-    """What every message carries; `traceparent` follows W3C Trace Context."""
+    """The fields of every message; `traceparent` follows W3C Trace Context."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -56,9 +56,9 @@ class Message(BaseModel):
                 f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}"
                 for item in error.errors()[:8]
             )
-            raise MalformedMessage(f"no {cls.__name__}: {places}") from error
+            raise MalformedMessage(f"the text is not a {cls.__name__}: {places}") from error
         except InvalidValue as error:
-            raise MalformedMessage(f"no {cls.__name__}: {error}") from error
+            raise MalformedMessage(f"the text is not a {cls.__name__}: {error}") from error
         return message
 
     def to_wire(self) -> str:
@@ -66,7 +66,7 @@ class Message(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_defaults=False)
 
     def check(self) -> None:
-        """Raise InvalidValue where a field is not the name or version it should be."""
+        """Raise InvalidValue where a field is not a valid name or version."""
         if self.campaign:
             CampaignId(self.campaign)
 
@@ -86,9 +86,9 @@ class DispatchMessage(Message):
 
 
 class StepMessage(Message):
-    """Advance this build, if it is still at `seq`; with `once` a wait is not followed by another look.
+    """Advance this build if it is still at `seq`. With `once` no other look follows a wait.
 
-    `tries` counts the transient errors in a row that this chain of looks has met: what it waits grows with it.
+    `tries` counts the consecutive transient errors of this chain of looks. The wait grows with it.
     """
 
     build: Annotated[str, Field(max_length=160)]
@@ -127,7 +127,7 @@ class PublishedMessage(Message):
 
 
 class NotificationMessage(Message):
-    """The journal of this image has something to tell, from `entry` on."""
+    """The journal of this image has news for its owners, from `entry` on."""
 
     image: _Text
     entry: _Text

@@ -1,6 +1,6 @@
-"""What the guest's tools tell of its packages: `packages.json` and `advisories.json`. Believes nothing that is odd.
+"""The packages that the guest's tools report: `packages.json` and `advisories.json`. Refuses odd values.
 
-Both are written inside a machine that a team controls, so everything in them is bounded and checked.
+A machine that a team controls writes both files. So everything in them is bounded and checked.
 """
 
 import itertools
@@ -29,7 +29,7 @@ class _Told(BaseModel):
 
 
 class ToldPackage(_Told):
-    """One line of RPM's; see `domain.packages.Package`."""
+    """One line of RPM's list; see `domain.packages.Package`."""
 
     name: _Word
     version: _Word
@@ -63,7 +63,7 @@ class ToldAdvisory(_Told):
 
 
 class ToldAdvisories(_Told):
-    """`known` is false where dnf could not tell: then the lists say nothing."""
+    """`known` is false where dnf had no answer. Then the lists mean nothing."""
 
     known: bool
     installed: Annotated[tuple[ToldAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
@@ -71,7 +71,7 @@ class ToldAdvisories(_Told):
     simulated: bool = False
 
 
-# An error is told once: a hostile list may hold a million of them.
+# FailFast reports one error: a hostile list may hold a million of them.
 _PACKAGES = TypeAdapter(
     Annotated[tuple[ToldPackage, ...], FailFast(), Field(min_length=1, max_length=PACKAGES_LIMIT)]
 )
@@ -85,7 +85,7 @@ def parse_packages(content: bytes) -> tuple[tuple[Package, ...], bool]:
 
 
 def parse_advisories(content: bytes) -> tuple[Advisory, ...] | None:
-    """The advisories, or None where nobody could tell; raises MalformedMessage."""
+    """The advisories, or None where dnf had no answer; raises MalformedMessage."""
     told = _read(_ADVISORIES, content, ADVISORIES_FILE)
     if not told.known:
         return None

@@ -1,6 +1,6 @@
 """SecOps' policy document as a policy of the domain: strict keys, every error at once, kept by its digest.
 
-Judges one document alone; whether a base is registered is for those who know.
+Judges one document alone. It cannot know whether a base is registered.
 """
 
 import json
@@ -35,7 +35,7 @@ _Severity = Annotated[Severity, Field(strict=False)]  # a document holds the mem
 
 
 class Floor(Part):
-    """What every scan must reach. For a base, what is left out is as for all."""
+    """The floor that every scan must reach. For a base, an absent key has the value that holds for all bases."""
 
     profile: values.ProfileText | None = None
     min_score: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -43,7 +43,7 @@ class Floor(Part):
     ratchet: _Points | None = None
 
     def over(self, general: ComplianceFloor) -> ComplianceFloor:
-        """This floor, with what it leaves out taken from `general`."""
+        """This floor. The values of absent keys come from `general`."""
         return ComplianceFloor(
             profile=general.profile if self.profile is None else self.profile,
             min_score=general.min_score if self.min_score is None else self.min_score,
@@ -53,7 +53,7 @@ class Floor(Part):
 
 
 class Waivers(Part):
-    """Who may grant waivers (nobody named: anybody) and for how long."""
+    """Who may grant waivers (an empty list: anybody), and for how long."""
 
     grantors: Annotated[list[values.EmailText], Field(max_length=100)] = Field(default_factory=list)
     longest: _Duration | None = None
@@ -68,7 +68,7 @@ class Source(Part):
 
 
 class PolicyMetadata(Part):
-    """What people want to know of this version."""
+    """Facts about this version, for people."""
 
     description: values.PlainText = ""
 
@@ -113,7 +113,7 @@ def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
 
 
 def policy_blob(document: Mapping[str, object]) -> bytes:
-    """Canonical JSON of a document that `parse_policy` has passed; the same document, the same bytes."""
+    """Canonical JSON of a document that `parse_policy` has accepted. The same document gives the same bytes."""
     return canonical.text(document)
 
 
@@ -122,9 +122,9 @@ def read_policy_blob(content: bytes) -> dict[str, object]:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise MalformedMessage(f"no policy document: {error}") from error
+        raise MalformedMessage(f"the content is not a policy document: {error}") from error
     if not isinstance(document, dict):
-        raise MalformedMessage("no policy document: it is no mapping")
+        raise MalformedMessage("the content is not a policy document: it is not a mapping")
     return document
 
 
@@ -152,12 +152,14 @@ def _midnight(day: str) -> datetime:
 
 
 def _size(document: Mapping[str, object]) -> Iterator[Problem]:
-    """The document's own limit; what comes over HTTP as JSON has not passed the reader of YAML."""
+    """The limit of a document: one that comes over HTTP as JSON has not passed the reader of YAML."""
     try:
         size = len(policy_blob(document))
     except (ValueError, TypeError):
         yield Problem(
-            path="document", message="holds what no JSON can", remedy="give texts, numbers and lists"
+            path="document",
+            message="holds values that JSON cannot hold",
+            remedy="give texts, numbers and lists",
         )
         return
     if size > DOCUMENT_LIMIT:
@@ -169,7 +171,7 @@ def _size(document: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _doubles(spec: Mapping[str, object]) -> Iterator[Problem]:
-    """What comes twice in a list, on the raw document: told beside what the schema finds."""
+    """Entries that a list of the raw document has twice. They are reported beside the errors of the schema."""
     yield from _again("spec.waivers.grantors", _lower(mapping_at(spec, "waivers").get("grantors")))
     yield from _again("spec.regions", _lower(spec.get("regions")))
     yield from _again("spec.catalog", _lower(spec.get("catalog")))

@@ -1,4 +1,4 @@
-"""What is wrong with something that was handed in: its place, what it is, how to mend it."""
+"""The problems of a document, bundle or catalog that was refused: the place, the error and the repair."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Problem:
 
 
 class InvalidDocument(FactoryError):
-    """A document, bundle or catalog was refused; `problems` holds every reason, never just the first."""
+    """A document, bundle or catalog was refused. `problems` holds every reason, not only the first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,7 +1,7 @@
 """The signed statement about a version: a DSSE envelope, and the in-toto statement (SLSA provenance v1) in it.
 
-It reads what anybody may have written: sizes are bounded, and what it gives is what was said, not what is true.
-Whoever believes a statement has verified the envelope's signature before it reads the payload.
+Anybody may have written the content. So sizes are bounded, and the result is what a statement says, not what is true.
+A caller must verify the envelope's signature before it reads and trusts the payload.
 """
 
 import base64
@@ -26,7 +26,7 @@ TOOL = "imagefactory:catalog/"  # begins the URI of a staged tool among the depe
 GATES = "imagefactory:gates"  # names the byproduct whose annotations are the gates' verdicts
 STATEMENT_LIMIT = 1024 * 1024  # bytes
 ENVELOPE_LIMIT = 2 * 1024 * 1024  # bytes: the statement in base64, and signatures
-_SIGNATURES = 8  # of one envelope that are looked at; more are refused
+_SIGNATURES = 8  # in one envelope; more are refused
 
 
 class _Wire(BaseModel):
@@ -39,7 +39,7 @@ class _Signature(_Wire):
 
 
 class Envelope(_Wire):
-    """DSSE: a payload, the type under which it was signed, and signatures over both. Values are as they came."""
+    """DSSE: a payload, the type under which it was signed, and signatures over both. Values are not decoded."""
 
     payload: str
     payload_type: str = Field(alias="payloadType")
@@ -56,13 +56,13 @@ class Envelope(_Wire):
 
     @classmethod
     def from_wire(cls, content: bytes) -> "Envelope":
-        """Raise MalformedMessage where the content is no envelope around an in-toto statement, or too large."""
+        """Raise MalformedMessage where the content is too large or is not an envelope around an in-toto statement."""
         if len(content) > ENVELOPE_LIMIT:
             raise MalformedMessage(f"the envelope has more than {ENVELOPE_LIMIT} bytes")
         try:
             envelope = cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no DSSE envelope: {_places(error)}") from error
+            raise MalformedMessage(f"the content is not a DSSE envelope: {_places(error)}") from error
         if envelope.payload_type != PAYLOAD_TYPE:
             raise MalformedMessage(
                 f"the envelope holds {envelope.payload_type[:100]!r}, not an in-toto statement"
@@ -78,7 +78,7 @@ class Envelope(_Wire):
         return _decoded(self.payload, "payload")
 
     def signed_message(self) -> bytes:
-        """What the signatures are over; raises MalformedMessage."""
+        """The bytes that the signatures sign; raises MalformedMessage."""
         return signed_message(self.content())
 
     def to_domain(self) -> tuple[Signature, ...]:
@@ -130,14 +130,16 @@ class _Verdict(_Wire):
 
 
 def read_statement(payload: bytes) -> Proof:
-    """What a statement says; raises MalformedMessage where it is none of ours. It must be signed: see above."""
+    """The content of a statement; raises MalformedMessage where it is not one of this factory. Verify it first."""
     if len(payload) > STATEMENT_LIMIT:
         raise MalformedMessage(f"the statement has more than {STATEMENT_LIMIT} bytes")
     try:
         said = _Statement.model_validate_json(payload)
         verdicts = tuple(_verdicts(said.predicate.run.byproducts))
     except ValidationError as error:
-        raise MalformedMessage(f"no provenance of this factory: {_places(error)}") from error
+        raise MalformedMessage(
+            f"the statement is not provenance of this factory: {_places(error)}"
+        ) from error
     definition, subject = said.predicate.definition, said.subject[0]
     lane = definition.external.get("lane")
     return Proof(
@@ -153,12 +155,12 @@ def read_statement(payload: bytes) -> Proof:
 
 
 def signed_message(payload: bytes) -> bytes:
-    """What a signature over a statement is over."""
+    """The bytes that a signature of a statement signs."""
     return pre_authentication_encoding(PAYLOAD_TYPE, payload)
 
 
 def canonical(statement: Mapping[str, object]) -> bytes:
-    """The bytes of a statement: the same statement, the same digest."""
+    """The bytes of a statement. The same statement has the same digest."""
     return ascii_text(statement)
 
 
@@ -183,10 +185,10 @@ def _decoded(text: str, what: str) -> bytes:
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedMessage(f"the envelope's {what} is no base64") from error
+        raise MalformedMessage(f"the envelope's {what} is not base64") from error
 
 
 def _places(error: ValidationError) -> str:
-    """Which places are wrong, without what stands there."""
+    """The places that are wrong, without their values."""
     places = (".".join(map(str, each["loc"])) or "the content" for each in error.errors()[:5])
     return f"{error.error_count()} places are wrong: {', '.join(places)}"

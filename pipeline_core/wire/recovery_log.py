@@ -1,6 +1,6 @@
-"""Entries of the recovery log: what a lost table could not be derived from, as small blobs. Facts; decides nothing.
+"""Entries of the recovery log: small blobs with the facts of a table that nothing else holds. Decides nothing.
 
-An entry's name sorts the newest first: by the image's revision, then by what was published, then by requests.
+The names of entries sort newest first: by the image's revision, then by time of publication, then of the request.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -35,12 +35,12 @@ class _Wire(BaseModel):
     schema_version: Literal[1] = 1
 
     def to_wire(self) -> bytes:
-        """Bytes of the blob; the same facts, the same bytes."""
+        """Bytes of the blob. The same facts give the same bytes."""
         return self.model_dump_json().encode()
 
 
 class Published(_Wire):
-    """The current version, and what its tags do not tell."""
+    """The current version, with the facts that its tags do not hold."""
 
     version: str
     lane: int
@@ -49,7 +49,7 @@ class Published(_Wire):
     score: float | None = None
 
     def scan(self) -> LiveScan | None:
-        """The scan that it passed its gates with, where one was made."""
+        """The scan with which it passed its gates, where there was a scan."""
         return None if self.score is None else LiveScan(profile=self.profile, score=self.score)
 
 
@@ -80,7 +80,7 @@ class ImageEntry(_Wire):
 
     @classmethod
     def of_head(cls, head: ImageHead) -> "ImageEntry":
-        """What is told of a registered image."""
+        """The entry of a registered image."""
         current, request = head.current, head.request
         return cls(
             image=str(head.name),
@@ -97,7 +97,7 @@ class ImageEntry(_Wire):
 
     @classmethod
     def of_former(cls, former: FormerImage) -> "ImageEntry":
-        """What is told of a deleted image."""
+        """The entry of a deleted image."""
         last = former.last_version
         return cls(
             image=str(former.name),
@@ -108,16 +108,18 @@ class ImageEntry(_Wire):
 
     @classmethod
     def from_wire(cls, content: bytes) -> "ImageEntry":
-        """Raise MalformedMessage where no version of ours wrote the content."""
+        """Raise MalformedMessage where the content is not such an entry."""
         try:
             entry = cls.model_validate_json(content)
             entry.check()
         except (ValidationError, InvalidValue, ValueError) as error:
-            raise MalformedMessage(f"no entry of an image in the recovery log: {error}") from error
+            raise MalformedMessage(
+                f"the content is not an image's entry of the recovery log: {error}"
+            ) from error
         return entry
 
     def check(self) -> None:
-        """Raise InvalidValue or ValueError where a field is not what it should be."""
+        """Raise InvalidValue or ValueError where a field has a wrong value."""
         ImageName(self.image)
         if not self.deleted:
             Digest(self.definition or "")
@@ -132,7 +134,7 @@ class ImageEntry(_Wire):
 
     @property
     def name(self) -> str:
-        """The blob's name: entries of one image sort the newest first."""
+        """The blob's name: entries of one image sort newest first."""
         published = None if self.current is None else self.current.at
         requested = None if self.request is None else self.request.at
         place = "-".join(
@@ -163,7 +165,7 @@ class PlatformEntry(_Wire):
 
     @classmethod
     def of(cls, platform: Platform, revision: int) -> "PlatformEntry":
-        """What is told of a platform."""
+        """The entry of a platform."""
         tools = [
             Tool(id=tool, version=version, sha256=sha256, url=platform.urls.get(key, ""))
             for key, (tool, version, sha256) in sorted(platform.catalog.items())
@@ -172,11 +174,13 @@ class PlatformEntry(_Wire):
 
     @classmethod
     def from_wire(cls, content: bytes) -> "PlatformEntry":
-        """Raise MalformedMessage where no version of ours wrote the content."""
+        """Raise MalformedMessage where the content is not such an entry."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no entry of the platform in the recovery log: {error}") from error
+            raise MalformedMessage(
+                f"the content is not a platform's entry of the recovery log: {error}"
+            ) from error
 
     def to_domain(self) -> Platform:
         """The domain's platform."""
@@ -202,16 +206,18 @@ class PolicyEntry(_Wire):
 
     @classmethod
     def of(cls, version: PolicyVersion) -> "PolicyEntry":
-        """What is told of a version."""
+        """The entry of a version."""
         return cls(revision=version.revision, digest=str(version.digest), actor=version.actor, at=version.at)
 
     @classmethod
     def from_wire(cls, content: bytes) -> "PolicyEntry":
-        """Raise MalformedMessage where no version of ours wrote the content."""
+        """Raise MalformedMessage where the content is not such an entry."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
-            raise MalformedMessage(f"no entry of the policy in the recovery log: {error}") from error
+            raise MalformedMessage(
+                f"the content is not a policy's entry of the recovery log: {error}"
+            ) from error
 
     def to_domain(self) -> PolicyVersion:
         """The domain's version."""
@@ -235,7 +241,7 @@ def _published(current: PublishedVersion) -> Published:
 
 
 def prefix_of(image: ImageName) -> str:
-    """What the names of an image's entries begin with."""
+    """The beginning of the names of an image's entries."""
     return f"{_IMAGES}{image}/"
 
 

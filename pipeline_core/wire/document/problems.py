@@ -1,4 +1,4 @@
-"""Turns what Pydantic found into problems a person can act on: place, what is wrong, how to mend it.
+"""Turns the errors of Pydantic into problems that a person can act on: the place, the error and the repair.
 
 Judges nothing. The number of problems is bounded, so that a hostile document cannot make a huge answer.
 """
@@ -18,7 +18,7 @@ from pipeline_core.wire.problems import Problem
 PROBLEM_LIMIT = 200
 _KEY_LIMIT = 60  # characters; the search for a near key is quadratic
 
-# What a text is called where another type came, and what to give.
+# For each error of Pydantic: the wanted type in words, and the remedy.
 _WANTED = {
     "string_type": (
         "a text",
@@ -32,7 +32,7 @@ _WANTED = {
     "model_type": ("a mapping", "give a mapping, like {key: value}"),
 }
 _PINNED = "remove it: the factory follows the newest and records which exact version each build used"
-# Keys that people know from elsewhere and that are not ours, with what to do instead.
+# Keys that people know from other tools and that do not exist here, with the remedy.
 _FOREIGN = {
     "spec.marketplace.version": _PINNED,
     "spec.parent.version": f"{_PINNED}; a channel names another pointer",
@@ -47,13 +47,13 @@ def problems_of(error: ValidationError, document: type[BaseModel]) -> list[Probl
     if len(details) > PROBLEM_LIMIT:
         more = len(details) - PROBLEM_LIMIT
         problems.append(
-            Problem(path="document", message=f"has {more} more errors", remedy="mend these first")
+            Problem(path="document", message=f"has {more} more errors", remedy="repair these first")
         )
     return problems
 
 
 def path_of(location: Sequence[str | int]) -> str:
-    """`spec.build.provisioners[1].shell`; a key that is no plain word stands in brackets."""
+    """`spec.build.provisioners[1].shell`; a key with other characters is in brackets."""
     text = ""
     for part in location:
         if isinstance(part, int):
@@ -132,17 +132,17 @@ def _unknown_key(location: Sequence[str | int], value: object, document: type[Ba
     path, key = path_of(location), str(location[-1])
     if path in _FOREIGN:
         if key != "version":
-            return "is no key of this schema", _FOREIGN[path]
+            return "is not a key of this schema", _FOREIGN[path]
         if isinstance(value, str) and (value == "latest" or "*" in value):
-            return f"{shown(value)} is no version, it is a wildcard", _FOREIGN[path]
+            return f"{shown(value)} is not a version, it is a wildcard", _FOREIGN[path]
         return "a version cannot be fixed", _FOREIGN[path]
     known = _known_keys(document, location[:-1])
     where = path_of(location[:-1])
     near = difflib.get_close_matches(key[:_KEY_LIMIT], known, n=1) or _same_but_for_case(key, known)
-    message = f"is no key of {where}" if location[:-1] else "is no key of the document"
+    message = f"is not a key of {where}" if location[:-1] else "is not a key of the document"
     if near:
         return message, f"did you mean {near[0]!r}?"
-    return message, f"remove it; there are {', '.join(known)}"
+    return message, f"remove it; the keys are {', '.join(known)}"
 
 
 def _same_but_for_case(key: str, known: Sequence[str]) -> list[str]:

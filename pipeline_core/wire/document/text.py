@@ -1,8 +1,8 @@
-"""Reads YAML as the JSON it stands for, so that a document is the same in a file, on the wire and in a blob.
+"""Reads YAML as JSON, so that a document is the same in a file, on the wire and in a blob.
 
-Knows nothing of images. Differs from PyYAML's safe loader on purpose: plain words and dates stay texts (in
-YAML 1.1 the key `on` is a boolean), a key may come once, and an alias, which can make a small text huge, is
-refused. Nothing but JSON's types comes out.
+Knows nothing about images. It differs from PyYAML's safe loader on purpose. Plain words and dates stay texts (in
+YAML 1.1 the key `on` is a boolean). A key may come only once. An alias is refused, because it can make a small text
+huge. The result has the types of JSON only.
 """
 
 import re
@@ -58,7 +58,7 @@ _Loader.yaml_implicit_resolvers = {}  # every plain scalar is a text until `_sca
 
 
 def read_yaml(text: bytes) -> Mapping[str, object]:
-    """The mapping in `text`, of JSON's types alone; raises InvalidDocument with lines and columns."""
+    """The mapping in `text`, with the types of JSON only; raises InvalidDocument with lines and columns."""
     if len(text) > DOCUMENT_LIMIT:
         remedy = f"keep it under {DOCUMENT_LIMIT // 1024} KiB; put files into the folder beside it"
         raise InvalidDocument([_problem("document", f"has {len(text)} bytes", remedy)])
@@ -66,25 +66,25 @@ def read_yaml(text: bytes) -> Mapping[str, object]:
         node = _compose(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         place = f"byte {error.start}"
-        raise InvalidDocument([_problem(place, "is no UTF-8", "save the file as UTF-8")]) from error
+        raise InvalidDocument([_problem(place, "is not UTF-8", "save the file as UTF-8")]) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _place(mark.line, mark.column) if mark else "document"
-        wrong = f"is no YAML: {error.problem or error.context}"
+        wrong = f"is not YAML: {error.problem or error.context}"
         raise InvalidDocument(
-            [_problem(place, wrong, "mend the YAML; look at indentation and quotes")]
+            [_problem(place, wrong, "repair the YAML; look at indentation and quotes")]
         ) from error
     except yaml.YAMLError as error:
-        wrong = f"is no YAML: {str(error).splitlines()[0]}"
+        wrong = f"is not YAML: {str(error).splitlines()[0]}"
         raise InvalidDocument(
-            [_problem("document", wrong, "remove what no text file should hold")]
+            [_problem("document", wrong, "remove the characters that a text file must not hold")]
         ) from error
     except _Refused as error:
         raise InvalidDocument([error.problem]) from error
     problems: list[Problem] = []
     document = None if node is None else _value(node, problems)
     if not problems and not isinstance(document, dict):
-        wrong, remedy = "is no mapping", "begin with `apiVersion: imagefactory/v1`"
+        wrong, remedy = "is not a mapping", "begin with `apiVersion: imagefactory/v1`"
         problems.append(_problem("document", wrong, remedy))
     if problems or not isinstance(document, dict):
         raise InvalidDocument(problems)
@@ -122,7 +122,7 @@ def _mapping(node: MappingNode, problems: list[Problem]) -> dict[str, Json]:
         place = _place(key_node.start_mark.line, key_node.start_mark.column)
         key = _scalar(key_node) if isinstance(key_node, ScalarNode) else None
         if not isinstance(key, str):
-            problems.append(_problem(place, "has a key that is no text", "put the key in quotes"))
+            problems.append(_problem(place, "has a key that is not a text", "put the key in quotes"))
         elif key in found:
             problems.append(_problem(place, f"has the key {key[:80]!r} again", "keep one of them"))
         else:

@@ -1,6 +1,6 @@
 """The kinds of text in a document: each checks its form and raises `Refused` with the way to repair it.
 
-Looks at one value alone; the rules over two values are with the document that has them.
+Looks at one value alone. The document that has two values has the rules over both.
 """
 
 import re
@@ -40,10 +40,10 @@ def shown(text: object) -> str:
 
 
 def seconds_of(text: str) -> timedelta:
-    """`60m` as a time; only for texts that `duration` has passed."""
+    """`60m` as a duration; raises Refused where the text is not a duration."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise Refused(f"{shown(text)} is no duration", "give a number and one of s, m, h, d, like 60m")
+        raise Refused(f"{shown(text)} is not a duration", "give a number and one of s, m, h, d, like 60m")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -74,7 +74,7 @@ def value_of(kind: Callable[[str], object], example: str) -> Callable[[str], str
 
 
 def form(pattern: str, what: str) -> Callable[[str], str]:
-    """A check that the whole text matches; `what` says in words what is wanted."""
+    """A check that the whole text matches; `what` names the wanted form in words."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
@@ -86,7 +86,7 @@ def form(pattern: str, what: str) -> Callable[[str], str]:
 
 
 def bundle_path(text: str) -> str:
-    """A file of the folder, from the folder, with forward slashes."""
+    """A file of the folder: a path from the folder, with forward slashes."""
     remedy = "give a file of this folder, like scripts/install.sh, without '..', './' or a leading '/'"
     if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:", text):
         raise Refused(f"{shown(text)} is an absolute path", remedy)
@@ -94,7 +94,7 @@ def bundle_path(text: str) -> str:
     if ".." in parts:
         raise Refused(f"{shown(text)} leaves the folder", remedy)
     if "\\" in text or _CONTROLS.search(text) or any(part in ("", ".") for part in parts):
-        raise Refused(f"{shown(text)} is no plain path", remedy)
+        raise Refused(f"{shown(text)} is not a plain path", remedy)
     return text
 
 
@@ -105,14 +105,14 @@ def guest_path(text: str) -> str:
         raise Refused(f"{shown(text)} is a relative path", remedy)
     parts = text[1:].split("/")
     if _CONTROLS.search(text) or any(part in ("", ".", "..") for part in parts):
-        raise Refused(f"{shown(text)} is no plain path of a file", remedy)
+        raise Refused(f"{shown(text)} is not a plain path of a file", remedy)
     return text
 
 
 def email(text: str) -> str:
-    """An address that can get mail."""
+    """An e-mail address."""
     if _EMAIL.fullmatch(text) is None or ".." in text:
-        raise Refused(f"{shown(text)} is no e-mail address", "give an address, like payments@example.com")
+        raise Refused(f"{shown(text)} is not an e-mail address", "give an address, like payments@example.com")
     return text
 
 
@@ -121,17 +121,17 @@ def https_url(text: str) -> str:
     remedy = "give an https address, like https://hooks.example.com/images"
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 - raises where the port is no number
+        parts.port  # noqa: B018 - raises where the port is not a number
     except ValueError as error:
-        raise Refused(f"{shown(text)} is no address", remedy) from error
+        raise Refused(f"{shown(text)} is not an address", remedy) from error
     if "@" in parts.netloc or parts.fragment:
-        # Not shown: a password has no place in a message either.
+        # The address is not shown, because a message must not hold a password.
         raise Refused("is an address with a user, a password or a fragment", remedy)
     if parts.scheme != "https":
         raise Refused(f"{shown(text)} is not https", remedy)
     host = parts.hostname or ""
     if _CONTROLS.search(text) or " " in text or _HOST.fullmatch(host) is None:
-        raise Refused(f"{shown(text)} is no address", remedy)
+        raise Refused(f"{shown(text)} is not an address", remedy)
     return text
 
 
@@ -140,7 +140,7 @@ def window(text: str) -> str:
     try:
         windows.parse_window(text)
     except InvalidValue as error:
-        raise Refused(f"{shown(text)} is no window", f"give {error.rule}") from error
+        raise Refused(f"{shown(text)} is not a window", f"give {error.rule}") from error
     return text
 
 
@@ -151,19 +151,21 @@ def day(text: str) -> str:
             date.fromisoformat(text)
             return text
     except ValueError as error:
-        raise Refused(f"{shown(text)} is no day of the calendar", "give a date, like 2027-01-31") from error
-    raise Refused(f"{shown(text)} is no date", "give a date, like 2027-01-31")
+        raise Refused(
+            f"{shown(text)} is not a day of the calendar", "give a date, like 2027-01-31"
+        ) from error
+    raise Refused(f"{shown(text)} is not a date", "give a date, like 2027-01-31")
 
 
 def plain(text: str) -> str:
-    """A text without control characters but for line ends."""
+    """A text without control characters, except line ends and tabs."""
     if _CONTROLS.search(text.replace("\n", "").replace("\t", "")):
         raise Refused(f"{shown(text)} holds control characters", "remove them")
     return text
 
 
 def environment_value(text: str) -> str:
-    """What can be the value of an environment variable."""
+    """A text that can be the value of an environment variable."""
     if "\0" in text:
         raise Refused("holds a zero byte", "remove it")
     return text

@@ -37,7 +37,7 @@ class Version(Part):
 
 
 class Parent(Part):
-    """The image, and the channel of it, that this one is built from."""
+    """The image that this one is built from, and its channel."""
 
     image: values.ImageText
     channel: values.ChannelText = "live"
@@ -52,7 +52,7 @@ class Marketplace(Part):
 
 
 class Os(Part):
-    """Traits that the gallery fixes for good when the image is first built."""
+    """Traits that the gallery fixes permanently when the image is first built."""
 
     generation: Annotated[Generation, _BY_VALUE] = Generation.V2
     architecture: Annotated[Architecture, _BY_VALUE] = Architecture.X64
@@ -110,7 +110,7 @@ class Compliance(Part):
 
 
 class Verify(Part):
-    """What a fresh machine booted from the new version has to pass."""
+    """The tests that a fresh machine, booted from the new version, must pass."""
 
     goss: values.PathText | None = None
     smoke: Annotated[list[values.PathText], Field(max_length=50)] = Field(default_factory=list)
@@ -125,14 +125,14 @@ class TargetRegion(Part):
 
 
 class Publish(Part):
-    """Where a version goes; without regions, to the factory's own."""
+    """The regions that a version is replicated to. Without regions it is the factory's own region."""
 
     regions: Annotated[list[TargetRegion], Field(max_length=50)] = Field(default_factory=list)
     end_of_life: _Lifetime | None = None
 
 
 class Rebuild(Part):
-    """When the image is rebuilt by itself."""
+    """When the image is rebuilt automatically."""
 
     on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildOn))
     window: values.WindowText | None = None
@@ -149,7 +149,7 @@ class Retention(Part):
 
 
 class Webhook(Part):
-    """Who is told of what."""
+    """An address, and the events that are sent to it."""
 
     webhook: values.UrlText
     events: Annotated[list[Annotated[Event, _BY_VALUE]], Field(min_length=1, max_length=len(Event))]

@@ -1,7 +1,7 @@
 """`image.yaml` as a definition of the domain: parsed with every error at once, and kept by its digest.
 
-Pure: looks at one document alone. Whether a parent exists, a tool is in the catalog or a file is in the
-bundle is for those who know.
+Pure: it looks at one document alone. It cannot know whether a parent exists, a tool is in the catalog or a file is in
+the bundle.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ class _Blob(BaseModel):
 def parse_definition(document: Mapping[str, object], *, bundle: Digest, location: Region) -> ImageDefinition:
     """The definition; raises InvalidDocument with every problem of the document.
 
-    `location` is the factory's region: where Marketplace sources are looked up, and where a version goes
-    that names no regions.
+    `location` is the factory's region. Marketplace sources are looked up there, and a version without regions
+    goes there.
     """
     problems: list[Problem] = []
     parsed: model.Document | None = None
@@ -51,7 +51,7 @@ def parse_definition(document: Mapping[str, object], *, bundle: Digest, location
 
 
 def definition_blob(document: Mapping[str, object], bundle: Digest) -> bytes:
-    """Canonical JSON of a document that `parse_definition` has passed; the same document, the same bytes."""
+    """Canonical JSON of a document that `parse_definition` has accepted. The same document gives the same bytes."""
     return canonical.text({"bundle": str(bundle), "document": document})
 
 
@@ -126,7 +126,7 @@ def _origin(spec: model.Spec, location: Region) -> Origin:
         return ParentReference(image=ImageName(spec.parent.image), channel=ChannelName(spec.parent.channel))
     source = spec.marketplace
     if source is None:
-        raise AssertionError("the rules let no document pass that has neither origin")
+        raise AssertionError("the rules refuse a document with neither origin")
     return MarketplaceSource(
         publisher=source.publisher, offer=source.offer, sku=source.sku, location=location
     )
@@ -138,7 +138,7 @@ def _step(step: model.Provisioner) -> Provisioner:
     if step.ansible is not None:
         return AnsibleStep(playbook=step.ansible)
     if step.file is None or step.destination is None:
-        raise AssertionError("the rules let no document pass whose step has no kind")
+        raise AssertionError("the rules refuse a document with a step of no kind")
     return FileStep(path=step.file, destination=step.destination)
 
 

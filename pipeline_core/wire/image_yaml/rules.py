@@ -1,7 +1,7 @@
 """Rules over more than one key of an `image.yaml`, on the raw mapping.
 
-They run beside the schema, not after it, so that a person sees every error at once; what has the wrong type
-is passed over here, since the schema reports it.
+They run beside the schema, not after it, so that a person sees every error at once. They skip a value of the wrong
+type, because the schema reports it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ def broken_rules(document: Mapping[str, object]) -> list[Problem]:
 
 
 def _all_rules(spec: Mapping[str, object]) -> Iterator[Problem]:
-    if spec:  # a missing `spec` is told once, by the schema
+    if spec:  # the schema alone reports a missing `spec`
         yield from _origin(spec)
     yield from _os(mapping_at(spec, "os"))
     build = mapping_at(spec, "build")
@@ -46,7 +46,7 @@ def _origin(spec: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(
             path="spec",
             message="has both parent and marketplace",
-            remedy="keep parent to build on a registered image, marketplace to make a base of its own",
+            remedy="keep parent to build on a registered image, or marketplace to make a new base",
         )
     if not given:
         yield Problem(
@@ -77,7 +77,7 @@ def _provisioner(path: str, step: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem(
             path=path,
             message=f"has {' and '.join(kinds)}",
-            remedy="make a step of its own of each; they run in their order",
+            remedy="write one step for each; steps run in their order",
         )
     if not kinds:
         yield Problem(

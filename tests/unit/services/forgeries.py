@@ -85,9 +85,9 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     "a stranger signed under the name of our key": (_under_our_name, "no trusted key has signed"),
     "the envelope brings its own key": (_with_own_key, "no trusted key has signed"),
     "the type was swapped": (_another_type, "not an in-toto statement"),
-    "no signature is left": (lambda envelope: _changed(envelope, signatures=[]), "no DSSE envelope"),
-    "it is empty": (lambda _: b"", "no DSSE envelope"),
-    "it is no JSON": (lambda _: b"\x00\xff" * 50, "no DSSE envelope"),
+    "no signature is left": (lambda envelope: _changed(envelope, signatures=[]), "not a DSSE envelope"),
+    "it is empty": (lambda _: b"", "not a DSSE envelope"),
+    "it is no JSON": (lambda _: b"\x00\xff" * 50, "not a DSSE envelope"),
     "it is huge": (lambda envelope: envelope + b" " * ENVELOPE_LIMIT, "too large"),
     "it is gone": (_gone, "is not signed"),
 }

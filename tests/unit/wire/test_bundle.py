@@ -97,7 +97,7 @@ def test_everything_that_cannot_be_packed_is_told_at_once(tmp_path: Path) -> Non
     os.mkfifo(folder / "pipe")
     found = "\n".join(refusal_of(folder))
     assert found.count("is a link") == 2
-    assert "pipe: is no ordinary file" in found
+    assert "pipe: is not an ordinary file" in found
     assert found.count("backslash or a control character") == 2
 
 
@@ -106,7 +106,7 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
         assert refusal_of(tmp_path) == [
-            "socket: is no ordinary file; remove it, or list it in .imagefactoryignore"
+            "socket: is not an ordinary file; remove it, or list it in .imagefactoryignore"
         ]
 
 
@@ -136,7 +136,7 @@ def test_an_empty_folder_is_a_bundle_too(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    assert "is no folder" in refusal_of(tmp_path / "none")[0]
+    assert "is not a folder" in refusal_of(tmp_path / "none")[0]
 
 
 def test_exceptions_in_the_ignore_file_are_refused_not_ignored(tmp_path: Path) -> None:

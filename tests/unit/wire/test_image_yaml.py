@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
     "drive letter": (STEP, [{"shell": "C:/x"}], f"{STEP}[0].shell", "of this folder"),
     "path out of the folder": (STEP, [{"ansible": "a/../../x"}], f"{STEP}[0].ansible", "of this folder"),
     "back slash": (STEP, [{"shell": "a\\b"}], f"{STEP}[0].shell", "of this folder"),
-    "two kinds": (STEP, [{"shell": "a", "ansible": "b"}], f"{STEP}[0]", "a step of its own"),
+    "two kinds": (STEP, [{"shell": "a", "ansible": "b"}], f"{STEP}[0]", "one step for each"),
     "no kind": (STEP, [{"env": {}}], f"{STEP}[0]", "shell"),
     "env for ansible": (STEP, [{"ansible": "a", "env": {"A": "b"}}], f"{STEP}[0].env", "shell"),
     "bad variable": (STEP, [{"shell": "a", "env": {"A-B": "c"}}], f"{STEP}[0].env['A-B']", "variable"),

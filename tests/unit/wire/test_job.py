@@ -105,7 +105,7 @@ def test_a_job_whose_digest_does_not_match_is_refused() -> None:
 )
 def test_a_job_with_a_wrong_field_is_refused(change: dict[str, Any]) -> None:
     content, digest = _wire(JOB | change)
-    with pytest.raises(MalformedMessage, match="no BuildJob"):
+    with pytest.raises(MalformedMessage, match="not a BuildJob"):
         BuildJob.from_wire(content, digest=digest)
 
 
@@ -142,7 +142,7 @@ def test_a_report_comes_back_as_it_went() -> None:
     ],
 )
 def test_a_report_with_a_wrong_field_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(MalformedMessage, match="no BuildReport"):
+    with pytest.raises(MalformedMessage, match="not a BuildReport"):
         BuildReport.from_wire(json.dumps(REPORT | change).encode())
 
 

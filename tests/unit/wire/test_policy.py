@@ -72,8 +72,8 @@ def test_an_empty_spec_demands_nothing() -> None:
 
 BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
     "another kind": (("kind",), "ImageDefinition", "kind", "is the text"),
-    "an unknown key": (("spec", "freshness"), "7d", "spec.freshness", "is no key of spec"),
-    "a misspelt key": (("spec", "compliance", "minscore"), 1, "spec.compliance.minscore", "is no key"),
+    "an unknown key": (("spec", "freshness"), "7d", "spec.freshness", "is not a key of spec"),
+    "a misspelt key": (("spec", "compliance", "minscore"), 1, "spec.compliance.minscore", "is not a key"),
     "a score over 100": (("spec", "compliance", "minScore"), 101, "spec.compliance.minScore", "is 101"),
     "a score as text": (
         ("spec", "compliance", "minScore"),
@@ -113,7 +113,12 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
         "spec.bases['rhel9-lab']",
         "mapping belongs",
     ),
-    "a grantor": (("spec", "waivers", "grantors"), ["me"], "spec.waivers.grantors[0]", "no e-mail address"),
+    "a grantor": (
+        ("spec", "waivers", "grantors"),
+        ["me"],
+        "spec.waivers.grantors[0]",
+        "not an e-mail address",
+    ),
     "a grantor twice": (
         ("spec", "waivers", "grantors"),
         ["a@example.com", "A@example.com"],
@@ -140,8 +145,8 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
     "regions that are no list": (("spec", "regions"), "eastus", "spec.regions", "list belongs"),
     "a tool": (("spec", "catalog"), ["Falcon@1"], "spec.catalog[0]", "not allowed here"),
     "a tool twice": (("spec", "catalog"), ["falcon", "falcon"], "spec.catalog[1]", "again"),
-    "an age": (("spec", "maxAge"), "soon", "spec.maxAge", "is no duration"),
-    "a day": (("spec", "enforcedFrom"), "2027-02-30", "spec.enforcedFrom", "no day of the calendar"),
+    "an age": (("spec", "maxAge"), "soon", "spec.maxAge", "is not a duration"),
+    "a day": (("spec", "enforcedFrom"), "2027-02-30", "spec.enforcedFrom", "not a day of the calendar"),
 }
 
 
@@ -181,7 +186,7 @@ def test_a_policy_has_a_hundred_bases_and_64_kib_at_most() -> None:
 @pytest.mark.parametrize("value", [{1, 2}, float("inf"), float("nan")])
 def test_a_document_that_no_json_can_hold_is_refused(value: object) -> None:
     problems = _problems({**_full(), "spec": {"compliance": {"ratchet": value}}})
-    assert problems["document"] == "holds what no JSON can"
+    assert problems["document"] == "holds values that JSON cannot hold"
     assert "spec.compliance.ratchet" in problems
 
 

@@ -119,9 +119,9 @@ def test_what_is_no_envelope_around_a_statement_is_refused(content: bytes) -> No
 
 @pytest.mark.parametrize("text", ["not base64!", "A", "é", "AA==A"])
 def test_what_is_no_base64_is_refused(text: str) -> None:
-    with pytest.raises(MalformedMessage, match="payload is no base64"):
+    with pytest.raises(MalformedMessage, match="payload is not base64"):
         read(envelope(payload=text)).content()
-    with pytest.raises(MalformedMessage, match="signature is no base64"):
+    with pytest.raises(MalformedMessage, match="signature is not base64"):
         read(envelope(signatures=[{"sig": text}])).to_domain()
 
 
@@ -159,7 +159,7 @@ def test_a_statement_is_read_whole() -> None:
     ],
 )
 def test_a_statement_of_another_kind_is_refused(changed: dict[str, Any]) -> None:
-    with pytest.raises(MalformedMessage, match="no provenance of this factory"):
+    with pytest.raises(MalformedMessage, match="not provenance of this factory"):
         read_statement(provenance.canonical(statement(**changed)))
 
 

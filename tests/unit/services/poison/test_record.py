@@ -61,7 +61,7 @@ def test_a_message_that_points_at_nothing_is_kept_with_its_queue(text: str) -> N
     (record,) = _kept(made)
     assert (record.queue, record.text, record.is_whole) == ("build-steps", text, True)
     assert record.error is not None
-    assert record.error.startswith("no StepMessage") or "larger than" in record.error
+    assert record.error.startswith("the text is not a StepMessage") or "larger than" in record.error
     assert Event.STALLED not in scenes.events(made, BASE)
     assert made.ports.queues.names() == []
     assert scenes.told(made, "message-poisoned", queue="build-steps", record=record.key)
@@ -126,7 +126,7 @@ def test_a_well_formed_message_has_no_error_of_its_own() -> None:
     made.factory.poison.record("strange", LOOK)
     assert {record.error for record in _kept(made)} == {
         None,
-        "no RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
+        "the text is not a RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
         "strange is not a queue of this factory",
     }
 

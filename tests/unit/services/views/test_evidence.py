@@ -81,7 +81,7 @@ def test_a_report_that_cannot_be_read_is_told_and_the_rest_is_listed(
     assert ("verify-1", "log.txt", True) in [row(file) for file in shown.files]
     assert ("verify-1", "result.json", True) not in [row(file) for file in shown.files]
     (problem,) = shown.problems
-    assert "verify-1/result.json: no BuildReport" in problem
+    assert "verify-1/result.json: the content is not a BuildReport" in problem
 
 
 def test_an_attempt_without_a_report_has_its_log(made: SimulatedWorld, build: Build) -> None:
