@@ -1,4 +1,4 @@
-"""Views in, HTML out. Every value is escaped; a page loads nothing but its own style sheet.
+"""Makes HTML from views. Every value is escaped. A page loads only its own style sheet.
 
 Knows the views and the domain, and no service that makes them. A value that is None is a dash on the page.
 """
@@ -32,7 +32,7 @@ _BAD = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """The images of one level that a page shows; 0 is the roots, None what has no place in the forest."""
+    """The images of one level on a page; 0 is for roots, None for images without a place in the forest."""
 
     number: int | None
     images: tuple[ImageView, ...]
@@ -58,7 +58,7 @@ def image(detail: ImageDetail) -> str:
 
 
 def build(shown: BuildView, kept: EvidenceView) -> str:
-    """One build: facts, what each gate decided, and the files that were kept, to be taken and not shown."""
+    """One build: facts, the gates' decisions, and the kept files, which people download and no page shows."""
     return _render("build.html", build=shown, evidence=kept)
 
 
@@ -68,7 +68,7 @@ def comparison(found: Compared) -> str:
 
 
 def poison(records: Sequence[PoisonRecord], following: str | None) -> str:
-    """Messages that could not be handled, newest first. What to do about them is the command's.
+    """Messages that could not be handled, newest first. The command sends them again or puts them aside.
 
     `following` is the cursor of the next page.
     """
@@ -82,7 +82,7 @@ def style() -> str:
 
 
 def levels_of(images: Sequence[ImageView], lineage: LineageView) -> tuple[Level, ...]:
-    """The images by level, roots first and what is misplaced last; levels without an image are left out."""
+    """The images by level, roots first and misplaced images last; levels without an image are left out."""
     level_of = {name: number for number, names in enumerate(lineage.levels) for name in names}
     numbers: list[int | None] = [*range(len(lineage.levels)), None]
     levels = (
@@ -115,7 +115,7 @@ def _moment(at: datetime) -> str:
 
 
 def _short(text: str) -> str:
-    """A digest as people compare it."""
+    """The beginning of a digest, for people."""
     return text[:12]
 
 
@@ -125,7 +125,7 @@ def _size(count: int) -> str:
 
 
 def _tone(state: str) -> str:
-    """The class of a state's mark; its word is always shown too, so that colour alone says nothing."""
+    """The class of a state's mark. The word is always shown too, so that no meaning depends on colour alone."""
     if state in _GOOD:
         return "good"
     return "bad" if state in _BAD else "busy"

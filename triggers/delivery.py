@@ -1,8 +1,8 @@
-"""What every function but the HTTP one has in common: how an error ends a delivery.
+"""How an error ends a delivery, for every function except the HTTP one.
 
-A transient error sends the message again with a delay and acknowledges this one, so that waiting for others
-never counts towards poison. Everything else is logged with fixed keys and raised, so that the host hides the
-message, tries again, and in the end poisons it. Nothing here knows what a message means.
+After a transient error the message is sent again with a delay, and this delivery is acknowledged. So a wait for
+another system never counts towards poison. Every other error is logged with fixed keys and raised. Then the host hides
+the message, tries again, and in the end poisons it. This module does not know what a message means.
 """
 
 import base64
@@ -31,7 +31,7 @@ def deliver(
     decode: Callable[[str], Decoded],
     work: Callable[["Factory", Decoded], object],
 ) -> None:
-    """Do `work` with the decoded message, once more later where time may mend what went wrong."""
+    """Do `work` with the decoded message. After a transient error send the message again, for later."""
     text = text_of(message)
     try:
         try:
@@ -53,7 +53,7 @@ def deliver(
 
 
 def run(factory: Provider, event: str, work: Callable[["Factory"], object]) -> None:
-    """Do `work`; an error is logged and raised: the schedule, or Event Grid, is what tries again."""
+    """Do `work`. An error is logged and raised, and the schedule or Event Grid tries again."""
     try:
         work(factory())
     except Exception as error:
@@ -62,10 +62,10 @@ def run(factory: Provider, event: str, work: Callable[["Factory"], object]) -> N
 
 
 def text_of(message: func.QueueMessage) -> str:
-    """The message's text. Ours are base64; what is not is taken as it is, and refused or kept as such.
+    """The message's text. The factory's messages are base64. Any other body stays as it is, and is refused or recorded.
 
-    The host passes bodies on unread (`messageEncoding` none): were it to decode them, a message that is no
-    base64 would go to poison, and from there nowhere, without any function of ours having seen it.
+    The host does not decode bodies (`messageEncoding` none). If it did, a body that is not base64 would go to the
+    poison queue and from there be lost, and no function would see it.
     """
     raw = message.get_body()
     try:
@@ -75,5 +75,5 @@ def text_of(message: func.QueueMessage) -> str:
 
 
 def is_redelivered(message: func.QueueMessage) -> bool:
-    """True where the host has given this message out before, and that delivery did not end well."""
+    """True where the host has delivered this message before, and that delivery failed."""
     return (message.dequeue_count or 1) > 1

@@ -1,7 +1,7 @@
-"""The function on Azure's own events about gallery versions: a second signal beside the factory's messages.
+"""The function for Azure's own events about gallery versions: a second signal beside the factory's messages.
 
-An event that cannot be read is passed on as it is and named by the service. An error is raised: Event Grid
-delivers again, for a day.
+An event that cannot be read goes to the service as it is, and the service reports it. An error is raised, and Event
+Grid delivers the event again, for a day.
 """
 
 import azure.functions as func

@@ -1,10 +1,10 @@
 """The function behind every HTTP request: one ASGI app for the API and the dashboard.
 
-The function's own level is ANONYMOUS, because function keys say nothing about who calls: the app demands a
-verified token on every route but two (`triggers/api/authentication.py`).
+The function's own level is ANONYMOUS, because a function key does not identify the caller. The app demands a verified
+token on every route except two (`triggers/api/authentication.py`).
 
-The app is loaded and made by the first request. Each function scales alone on Azure, and an instance that
-only drains a queue would otherwise pay at every cold start for FastAPI, its models and the templates.
+The first request loads and makes the app. On Azure each function scales alone. Otherwise an instance that only drains
+a queue would load FastAPI, its models and the templates at every cold start.
 """
 
 import importlib
@@ -36,7 +36,7 @@ class OnFirstRequest:
         receive: Callable[[], Awaitable[Envelope]],
         send: Callable[[Envelope], Awaitable[None]],
     ) -> None:
-        """Serve one request. Making the app waits for nothing, so two first requests cannot make two."""
+        """Serve one request. Making the app does not wait, so two first requests cannot make two apps."""
         if self._app is None:
             self._app = self._make()
         await self._app(scope, receive, send)
@@ -52,6 +52,6 @@ def function_app(factory: Provider) -> func.AsgiFunctionApp:
 
 
 def load(factory: Provider) -> AsgiApp:
-    """The app of `triggers/api/app.py`, imported here and not above."""
+    """The app of `triggers/api/app.py`, imported here and not at the top of this module."""
     app: AsgiApp = importlib.import_module(_APP).create_app(factory)
     return app

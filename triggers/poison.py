@@ -1,4 +1,4 @@
-"""Functions on the poison queues: whatever could not be handled is recorded, so that nothing disappears."""
+"""Functions on the poison queues: each message that could not be handled is recorded, so that nothing disappears."""
 
 from datetime import UTC, datetime
 
@@ -24,10 +24,10 @@ def _register(poison: func.Blueprint, queue: str, factory: Provider) -> None:
     @poison.function_name(f"record_poison_{queue.replace('-', '_')}")
     @poison.queue_trigger(arg_name="message", queue_name=f"{queue}{SUFFIX}", connection=CONNECTION)
     def record_poison(message: func.QueueMessage) -> None:
-        """Keep the message, mark what it was about, tell; never parse it: it may be anything.
+        """Keep the message, mark its image, notify the owners. Never parse it here: it may hold anything.
 
-        Every error is raised, also one that time mends: a poison queue has no limit of deliveries, and this very
-        message has to come again, since its id is what keeps it from being recorded twice.
+        Every error is raised, also a transient one. A poison queue has no limit of deliveries. The same message must
+        come again, because its id prevents a second record.
         """
         text, put_at = delivery.text_of(message), _aware(message.insertion_time)
         delivery.run(
@@ -38,5 +38,5 @@ def _register(poison: func.Blueprint, queue: str, factory: Provider) -> None:
 
 
 def _aware(at: datetime | None) -> datetime | None:
-    """The worker reads some hosts' times without their zone; queues tell UTC."""
+    """The worker reads the times of some hosts without their zone. Queues give UTC."""
     return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)

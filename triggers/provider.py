@@ -1,7 +1,7 @@
-"""The way of every entry point to the services: loaded and built by the first event, not at the start.
+"""Gives the services to every entry point. The first event loads and builds them, not the start of the process.
 
-The host imports the function app on each instance before it runs anything there; loading forty modules of
-services belongs to the first event, as the Azure SDKs do. Nothing else is imported late but `http.load`.
+The host imports the function app on each instance before it runs anything there. So the first event loads the modules
+of the services and the Azure SDKs. Only `http.load` also imports late.
 """
 
 import importlib
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline_core.wiring.factory import Factory
 
-Provider = Callable[[], "Factory"]  # cheap to call again; a test gives its own
+Provider = Callable[[], "Factory"]  # a second call is cheap; a test passes its own
 
 _WIRING = "pipeline_core.wiring.factory"
 
 
 def factory() -> "Factory":
-    """The services of this process; raises SettingsError where the settings do not allow them."""
+    """The services of this process; raises SettingsError where a setting is missing or wrong."""
     made: Factory = importlib.import_module(_WIRING).factory()
     return made

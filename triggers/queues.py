@@ -1,4 +1,4 @@
-"""Functions on queues: each message is a pointer, and the service behind it reads the world again."""
+"""Functions on queues: each message is a pointer, and its service reads the present state."""
 
 import azure.functions as func
 
@@ -47,7 +47,7 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @queues.queue_trigger(arg_name="message", queue_name=messages.BUILD_EVENTS, connection=CONNECTION)
     def observe_build_event(message: func.QueueMessage) -> None:
-        """Take note of what the builder's container reports."""
+        """Note the event that the builder's container reports."""
         delivery.deliver(
             factory,
             messages.BUILD_EVENTS,
@@ -71,7 +71,7 @@ def blueprint(factory: Provider) -> func.Blueprint:
         arg_name="message", queue_name=messages.NOTIFICATION_REQUESTS, connection=CONNECTION
     )
     def deliver_notifications(message: func.QueueMessage) -> None:
-        """Tell an image's owners what its journal says."""
+        """Send the news of an image's journal to its owners."""
         delivery.deliver(
             factory,
             messages.NOTIFICATION_REQUESTS,

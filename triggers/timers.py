@@ -17,10 +17,10 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%")
     def sweep_images(timer: func.TimerRequest) -> None:
-        """Set going again whatever a lost message left standing, and remove what dead builds left behind."""
+        """Continue everything that a lost message has stopped, and remove the remains of dead builds."""
         try:
             delivery.run(factory, "sweep-failed", lambda services: services.sweeper.sweep())
-        finally:  # a sweep that fails keeps nothing from being removed
+        finally:  # the reaper runs after a failed sweep too
             delivery.run(factory, "reap-failed", lambda services: services.reaper.reap())
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")

@@ -39,7 +39,7 @@ def create_app(factory: Provider) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        # From the outside in: an answer for everything, then who calls, then how much comes.
+        # From the outside in: an answer to every request, then who calls, then the size of the body.
         middleware=[
             Middleware(Correlation),
             Middleware(Authentication, factory=factory),

@@ -1,8 +1,8 @@
-"""Who calls: a layer that lets nobody through without a verified token that may read. Deny by default.
+"""Who calls: a layer that passes a request on only with a verified token of a caller who may read. Deny by default.
 
-It stands before the routes, so that a new route is protected without doing anything, and so that a stranger
-learns neither which routes exist nor what a body should look like. What a caller may *change* is decided by
-the services. `X-MS-CLIENT-PRINCIPAL` and its kin are never read: only a signature proves anything.
+It comes before the routes. So a new route is protected at once, and a stranger learns neither the routes nor the form
+of a body. The services decide what a caller may *change*. `X-MS-CLIENT-PRINCIPAL` and similar headers are never read,
+because only a signature is a proof.
 """
 
 from http import HTTPStatus
@@ -62,7 +62,7 @@ class Authentication:
 
 
 def caller_of(request: Request) -> Principal:
-    """The verified caller; a dependency of routes that act in somebody's name."""
+    """The verified caller; a dependency of routes that act for the caller."""
     caller = request.state.caller
     if not isinstance(caller, Principal):
         raise TypeError("a route was reached without authentication")
@@ -70,13 +70,13 @@ def caller_of(request: Request) -> Principal:
 
 
 def contributor_of(request: Request) -> Principal:
-    """The caller, who is SecOps or a member of some team; a reader may not bring anything."""
+    """The caller, who is SecOps or a member of some team; a reader may not upload anything."""
     caller = caller_of(request)
     if not access.may_read(caller.roles - {access.READER}, caller.groups):
         raise Refusal(
             HTTPStatus.FORBIDDEN,
             "forbidden",
-            f"{caller.name} may read only: bundles are brought by members of a team and by SecOps",
+            f"{caller.name} may only read: members of a team and SecOps upload bundles",
         )
     return caller
 
@@ -87,16 +87,18 @@ def _token_of(headers: Headers, method: str) -> str:
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             raise _unauthenticated(
-                f"the scheme {scheme[:20]!r} is not taken: send a Bearer token", invalid=True
+                f"the scheme {scheme[:20]!r} is not accepted: send a Bearer token", invalid=True
             )
     else:
         token = headers.get(PLATFORM_HEADER, "")
         if token and method not in _SAFE_METHODS:
-            # A browser adds the session by itself, also when the page of another deployment makes it send.
-            raise _unauthenticated("a change takes its token from Authorization only", invalid=False)
+            # A browser adds the session itself, even if a page of another deployment makes it send the request.
+            raise _unauthenticated(
+                "a change needs its token in the header Authorization: send it there", invalid=False
+            )
     token = token.strip()
     if not token:
-        raise _unauthenticated("send an access token: Authorization: Bearer ...", invalid=False)
+        raise _unauthenticated("there is no access token: send Authorization: Bearer ...", invalid=False)
     if len(token) > _TOKEN_LIMIT:
         raise _unauthenticated(f"the token is longer than {_TOKEN_LIMIT} characters", invalid=True)
     return token

@@ -1,4 +1,4 @@
-"""The outermost layer of the app: gives each request an id, adds headers, answers what nobody else did."""
+"""The outermost layer of the app: gives each request an id, adds headers, answers unexpected errors."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ _LOG = logging.getLogger("imagefactory.api")
 
 
 class Correlation:
-    """Takes the id of `X-Correlation-Id` or `traceparent`, or makes one; gives it back with every answer."""
+    """Takes the id of `X-Correlation-Id` or `traceparent`, or makes one. Every answer carries it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -84,7 +84,7 @@ def _complete(headers: MutableHeaders, identity: str, traceparent: str) -> None:
 
 
 def _unexpected(scope: Scope, identity: str) -> Problem:
-    """Says nothing about the cause: that is in the log, under the id."""
+    """The answer does not name the cause, which is in the log under the id."""
     return Problem(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         slug="internal",

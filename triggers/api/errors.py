@@ -1,4 +1,4 @@
-"""The one place where errors become answers: what each of ours means over HTTP. Shows nothing unknown."""
+"""The one place that turns the factory's errors into HTTP answers. It never shows an unknown error."""
 
 import logging
 from http import HTTPStatus
@@ -29,7 +29,7 @@ Answered = Refusal | FactoryError | RequestValidationError | HTTPException
 
 
 def install(app: FastAPI) -> None:
-    """Have `app` answer every known error as a problem; unknown ones are `correlation.Correlation`'s."""
+    """Make `app` answer every known error as a problem. `correlation.Correlation` answers the unknown ones."""
 
     async def respond(request: Request, error: Exception) -> Response:
         if not isinstance(error, Refusal | FactoryError | RequestValidationError | HTTPException):
@@ -114,12 +114,12 @@ def _of_transient(error: TransientError) -> Refusal:
     return Refusal(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "unavailable",
-        f"something the factory depends on does not answer ({error.error_class.value}): try again",
+        f"a service that the factory needs does not answer ({error.error_class.value}): try again",
         headers={"Retry-After": str(seconds)},
     )
 
 
-_PATH_LIMIT = 200  # characters: a body that is nested for its own sake must not make a long answer
+_PATH_LIMIT = 200  # characters: a deeply nested body must not make a long answer
 
 
 def _of_validation(error: RequestValidationError) -> Refusal:

@@ -21,7 +21,7 @@ class EvidenceFile(Answer):
 
 
 class Evidence(Answer):
-    """Everything that is kept of a build; `problems` tells what of it could not be read, and why."""
+    """Everything that is kept of a build; `problems` lists what could not be read, and why."""
 
     build: str
     image: str
@@ -42,7 +42,7 @@ class PackageChange(Answer):
 
 
 class Advisory(Answer):
-    """An advisory of the vendor's, and the packages here that it is about."""
+    """An advisory of the vendor, and the packages of the image that it names."""
 
     id: str
     kind: str
@@ -51,7 +51,7 @@ class Advisory(Answer):
 
 
 class Score(Answer):
-    """What a version scored, 0 to 100, and by which profile."""
+    """The score of a version, 0 to 100, and its profile."""
 
     profile: str
     score: float
@@ -67,9 +67,9 @@ class Rule(Answer):
 
 
 class ComplianceChange(Answer):
-    """Scores are null where nobody scanned; rules are null where the two scans cannot be compared.
+    """A score is null where there was no scan. Rules are null where the two scans cannot be compared.
 
-    What no longer fails has passed, or is no longer tested.
+    A rule that no longer fails has passed, or is no longer tested.
     """
 
     before: Score | None
@@ -79,9 +79,9 @@ class ComplianceChange(Answer):
 
 
 class Comparison(Answer):
-    """What differs between two versions of an image. Advisories are null where nobody could tell.
+    """What differs between two versions of an image. Advisories are null where a machine could not ask its vendor.
 
-    `simulated` says that a recorded or emulated machine told of its packages, not a real one.
+    `simulated` is true where a recorded or emulated machine reported its packages, not a real one.
     """
 
     image: str

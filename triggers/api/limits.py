@@ -1,4 +1,4 @@
-"""How much a request may bring: refused by its announced length, and counted while it is read."""
+"""Limits the size of a request: by its announced length, and by a count while its body is read."""
 
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ from triggers.api.problem import Refusal
 
 BUNDLE_LIMIT = 20 * 1024 * 1024  # bytes
 DOCUMENT_LIMIT = 64 * 1024  # bytes of an image's document
-_ENVELOPE = 1024  # bytes for what a request wraps round a document
+_ENVELOPE = 1024  # bytes for the JSON around a document
 _BUNDLES = "/api/bundles/"
 
 
@@ -38,14 +38,14 @@ class BodyLimit:
 
 def _refusal(announced: str, limit: int) -> Refusal | None:
     if not (announced.isascii() and announced.isdigit() and len(announced) < 20):
-        return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", "Content-Length is no number")
+        return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", "Content-Length is not a number")
     if int(announced) > limit:
         return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", _detail(limit))
     return None
 
 
 def _detail(limit: int) -> str:
-    return f"the body is over {limit} bytes, which is the most this address takes: send less"
+    return f"the body has more than {limit} bytes, the limit of this address: send less"
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
@@ -56,7 +56,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            # FastAPI passes this class on unchanged from the middle of reading a body, and no other.
+            # While it reads a body, FastAPI passes on only this class of error unchanged.
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(limit))
         return message
 

@@ -1,6 +1,6 @@
-"""Bodies of requests and answers: Pydantic at the edge, and nowhere further in. An absent value is null.
+"""Bodies of requests and answers: the Pydantic models of the API, used at this edge only. An absent value is null.
 
-An answer reads its fields from the attributes of a view or of a value of the domain; it copies nothing by hand.
+An answer reads its fields from the attributes of a view or of a value of the domain. Nothing is copied by hand.
 """
 
 import json
@@ -22,7 +22,7 @@ Text = Annotated[str, BeforeValidator(_text)]  # from a value of the domain
 
 
 def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Python's JSON reader takes NaN and half characters, and no store of ours can write them."""
+    """Refuse NaN and half characters: Python's JSON reader accepts them, but no store can write them."""
     try:
         json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
     except ValueError as error:
@@ -72,11 +72,11 @@ class PlatformRequest(Request):
 
 
 class Condition(Answer):
-    """What keeps an image or a build from going on until a person looks: Stalled, BreakerOpen or Blocked.
+    """What stops an image or a build until a person acts: Stalled, BreakerOpen or Blocked.
 
-    An image is HeldBack where it stays on an older base since an ancestor rests (told for one image, not in lists).
-    It is BelowFloor where SecOps raised the floor above it: `since` is null until the policy's date.
-    A build that was cancelled or given up is Stopping until what it made is gone.
+    An image is HeldBack where it stays on an older base because an ancestor rests (shown for one image, not in lists).
+    It is BelowFloor where SecOps raised the floor above it. `since` is null until the policy's date.
+    A build that was cancelled or given up is Stopping until everything that it made is removed.
     `reason` is for programs, `message` for people.
     """
 
@@ -106,9 +106,9 @@ class Image(Answer):
 
 
 class Gate(Answer):
-    """What one gate decided, on what evidence. `score` is 0 to 100, null where the gate compares none.
+    """The decision of one gate, and its evidence. `score` is 0 to 100, or null where the gate compares no scores.
 
-    `simulated` says that a recorded or emulated machine answered, not a real one.
+    `simulated` is true where a recorded or emulated machine answered, not a real one.
     """
 
     gate: str
@@ -173,10 +173,11 @@ class Images(Answer):
 
 
 class PoisonRecord(Answer):
-    """A message that could not be handled. `text` was written by anybody: show it as text, never render it.
+    """A message that could not be handled. Anybody may have written `text`: show it as text, never render it.
 
-    `is_whole` is false where it was cut or was no text, and cannot be sent again; `size` is its length in bytes.
-    `error` says what is wrong with the text; null where it is well-formed and its handler failed.
+    `is_whole` is false where the message was cut or is not text. Then it cannot be sent again.
+    `size` is the length of the whole message in bytes.
+    `error` names the fault of the text. It is null where the text is well-formed and its handler failed.
     """
 
     key: str
@@ -208,7 +209,7 @@ class Misplaced(Answer):
 
 
 class Lineage(Answer):
-    """Images by level, roots first; the parent of each (null for a root); and what has no place."""
+    """Images by level, roots first; the parent of each (null for a root); and the images without a place."""
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
@@ -223,7 +224,7 @@ class Bundle(Answer):
 
 
 class RequestedBuild(Answer):
-    """What came of a request: `build` is null where there is nothing to build yet, and `why` says why."""
+    """The outcome of a request. `build` is null where there is nothing to build yet. `why` is the reason."""
 
     token: Text
     build: Text | None
@@ -245,7 +246,7 @@ class PolicyRequest(Request):
 
 
 class PolicyVersion(Answer):
-    """What was put in force, by whom and when; `digest` names the document."""
+    """A version of the policy: who put it in force, and when. `digest` names its document."""
 
     revision: int
     digest: Text
@@ -254,7 +255,7 @@ class PolicyVersion(Answer):
 
 
 class Policy(PolicyVersion):
-    """One version with its document; `unregistered` are its bases that no image has the name of, after a PUT."""
+    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images."""
 
     document: dict[str, JsonValue]
     unregistered: tuple[Text, ...] = ()
@@ -268,14 +269,14 @@ class PolicyVersions(Answer):
 
 
 class StateRequest(Request):
-    """Which step to take; `force` takes it although the records seem to be there."""
+    """Which step to take. `force` takes it even if the records seem to be there."""
 
     after: Annotated[str, Field(max_length=80)] = ""
     force: bool = False
 
 
 class StateStep(Answer):
-    """What one step did, by names of images; `next` is the `after` of the following step, null at the end."""
+    """The result of one step, by names of images; `next` is the `after` of the following step, null at the end."""
 
     restored: tuple[str, ...] = Field(validation_alias="recovered")
     kept: tuple[str, ...]
@@ -291,7 +292,7 @@ class Health(Answer):
 
 
 class Fault(Answer):
-    """One thing that is wrong: its place, what it is, and how to mend it."""
+    """One error: its place, what is wrong, and how to repair it."""
 
     path: str
     message: str
@@ -299,7 +300,7 @@ class Fault(Answer):
 
 
 class ProblemDetails(Answer):
-    """RFC 9457; `type` names the kind of problem for programs, `correlation_id` is what the logs know."""
+    """RFC 9457; `type` names the kind of problem for programs, `correlation_id` finds the request in the logs."""
 
     type: str
     title: str

@@ -1,4 +1,4 @@
-"""Texts of an address or a header as domain values; a text that is none is a 400 that names its place."""
+"""Turns texts of an address or a header into domain values. A wrong text is a 400 that names its place."""
 
 from collections.abc import Callable
 from http import HTTPStatus

@@ -1,6 +1,6 @@
-"""ETags and what a change demands of them, so that two editors cannot overwrite each other.
+"""ETags and the preconditions of a change, so that two editors cannot overwrite each other.
 
-A table's own ETag holds quotes and a weakness mark; over HTTP it travels as strong, opaque text.
+A table's own ETag holds quotes and a weakness mark. Over HTTP it is a strong, opaque text.
 """
 
 import base64
@@ -38,7 +38,7 @@ def quoted(etag: str) -> str:
 
 
 def precondition_of(expected: IfMatch = None, absent: IfNoneMatch = None) -> Precondition:
-    """What a PUT demands; raises a 428 where it demands nothing, and a 400 where it is not clear."""
+    """The precondition of a PUT; raises a 428 where there is none, and a 400 where it is not clear."""
     if expected is not None and absent is not None:
         raise _unclear("If-Match and If-None-Match exclude each other: send one")
     if absent is not None:
@@ -49,7 +49,7 @@ def precondition_of(expected: IfMatch = None, absent: IfNoneMatch = None) -> Pre
 
 
 def expected_of(expected: IfMatch = None) -> str:
-    """The version that a DELETE demands; raises a 428 where it names none."""
+    """The version that a DELETE expects; raises a 428 where it names no version."""
     return _unquoted(expected)
 
 
@@ -58,7 +58,7 @@ def _unquoted(header: str | None) -> str:
         raise Refusal(
             HTTPStatus.PRECONDITION_REQUIRED,
             "precondition-required",
-            "say which version you change: If-Match with the ETag of GET, or If-None-Match: * to create",
+            "the request names no version: send If-Match with the ETag of GET, or If-None-Match: * to create",
         )
     text = header.strip()
     if text == "*" or "," in text:

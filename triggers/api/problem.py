@@ -1,4 +1,4 @@
-"""RFC 9457 problem details: the one shape of every answer that is an error. Translates nothing by itself."""
+"""RFC 9457 problem details: the one shape of every answer that is an error. Translates no error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _TYPE = "urn:imagefactory:problem:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidField:
-    """One thing that is wrong with a request: where, what, and how to mend it."""
+    """One error of a request: its place, what is wrong, and how to repair it."""
 
     path: str
     message: str
@@ -41,7 +41,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is sent; `correlation_id` finds the request in the logs."""
+    """The answer that is sent; `correlation_id` finds the request in the logs."""
 
     status: HTTPStatus
     slug: str

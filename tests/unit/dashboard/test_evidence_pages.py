@@ -65,12 +65,12 @@ def test_a_build_shows_its_gates_and_its_files() -> None:
     assert "build 1 (followed by another)" in evidence
     assert "4.0 KiB" in evidence
     assert "none: it is written while the build runs" in evidence
-    assert "team has to act" in BUILD
+    assert "team must act" in BUILD
 
 
 def test_a_build_without_evidence_says_so() -> None:
     assert "Not judged yet." in BARE
-    assert "Nothing is kept of it yet." in BARE
+    assert "Nothing is kept of this build yet." in BARE
 
 
 def test_evidence_that_cannot_be_trusted_is_told() -> None:

@@ -100,7 +100,7 @@ def test_an_image_shows_its_facts_versions_builds_and_journal() -> None:
     assert "1.20261120.1" in versions
     assert "1.20261121.1" not in versions
     builds = IMAGE[IMAGE.index('id="builds"') : IMAGE.index('id="journal"')]
-    assert "provisioner: scripts/install.sh ended with 1 (team has to act)" in builds
+    assert "provisioner: scripts/install.sh ended with 1 (team must act)" in builds
     assert 'mark good">passed</span> boot (simulated)' in builds
     assert 'mark bad">failed</span> compliance 41.5 (simulated): scored 41.5 of &lt;90&gt;' in builds
     assert "build.queued" in IMAGE[IMAGE.index('id="journal"') :]

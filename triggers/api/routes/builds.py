@@ -31,7 +31,7 @@ def router(factory: Provider) -> APIRouter:
         response: Response,
         body: models.CancelRequest | None = None,
     ) -> models.Build:
-        """Stop a build: what it made is removed, then it ends as cancelled. Safe to repeat; 409 once it ended."""
+        """Stop a build: what it made is removed, then it ends as cancelled. Safe to repeat; 409 after its end."""
         wish = body or models.CancelRequest()
         build = factory().canceller.cancel(parse("identity", BuildId, identity), caller, wish.reason)
         response.headers["Location"] = f"/api/builds/{build.id}"

@@ -1,6 +1,6 @@
-"""Routes of evidence: what is kept of a build, one file of it, and what differs between versions of an image.
+"""Routes of evidence: the files that are kept of a build, one of these files, and the difference of two versions.
 
-Files were written inside machines that teams control: they are given away as attachments, never shown in our origin.
+Machines that teams control wrote the files. So they are sent as attachments, and never shown in the factory's origin.
 """
 
 import base64
@@ -17,7 +17,7 @@ from triggers.provider import Provider
 
 _FILE = {"description": "The file, as it was kept", "content": {"application/octet-stream": {}}}
 _SBOM = {"description": "The document", "content": {"application/vnd.cyclonedx+json": {}}}
-# An HTML report that is opened all the same has no origin, runs nothing and loads nothing.
+# If somebody opens an HTML report in spite of this, it has no origin, runs nothing and loads nothing.
 _POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 Version = Annotated[str, Query(max_length=64)]
@@ -39,7 +39,7 @@ def router(factory: Provider) -> APIRouter:
         responses={200: _FILE},
     )
     def read_evidence(identity: str, attempt: str, name: str) -> Response:
-        """One file, held to the digest that the builder reported; `attempt` is like `verify-1`. gzip stays gzip."""
+        """One file, checked against the digest that was reported; `attempt` is like `verify-1`. gzip stays gzip."""
         build, place = parse("identity", BuildId, identity), parse("attempt", Place.parse, attempt)
         kept = factory().evidence.read(build, place, name)
         return _attachment(kept, f"{build}.{place}.{kept.name}")
@@ -65,7 +65,7 @@ def router(factory: Provider) -> APIRouter:
 
 
 def _attachment(kept: KeptFile, name: str) -> Response:
-    """`name` is made of our own value types and of a name that a report's pattern has let through."""
+    """`name` holds only our own value types and a name that matches the pattern of a report."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": _POLICY,

@@ -1,4 +1,4 @@
-"""The route that load balancers and people ask whether the factory lives. Open: it says nothing else."""
+"""The route that shows load balancers and people whether the factory works. Open, as it shows nothing else."""
 
 from fastapi import APIRouter
 

@@ -30,13 +30,13 @@ def router(factory: Provider) -> APIRouter:
         after: Annotated[str, Query(max_length=63)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = _PAGE,
     ) -> models.Images:
-        """A page of images by name; with `team` it may hold fewer than `limit`: go on by `next`."""
+        """A page of images by name; with `team` it may hold fewer than `limit`: continue with `next`."""
         owner = None if team is None else parse("team", TeamName, team)
         return models.Images.model_validate(factory().queries.images(team=owner, after=after, limit=limit))
 
     @routes.get("/{name}", responses={200: {"headers": {"ETag": _ETAG}}})
     def show_image(name: str, response: Response) -> models.ImageWithHistory:
-        """One image with what would be decided about it now, its builds and its journal."""
+        """One image with the decision about it as of now, its builds and its journal."""
         detail = factory().queries.image(parse("name", ImageName, name))
         response.headers["ETag"] = quoted(detail.etag)
         return _with_history(detail)

@@ -14,7 +14,7 @@ from triggers.api.parameters import parse
 from triggers.api.routes.poison import After
 from triggers.provider import Provider
 
-# Nothing but the page itself and its own style sheet: no script, no frame, no foreign address.
+# Only the page itself and its own style sheet: no script, no frame, no foreign address.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -1,4 +1,4 @@
-"""The route of the platform steps: what SecOps wraps round every build."""
+"""The route of the platform steps, which SecOps adds around every build."""
 
 from typing import Annotated
 

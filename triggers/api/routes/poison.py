@@ -29,9 +29,9 @@ def router(factory: Provider) -> APIRouter:
         after: After = "",
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> models.PoisonRecords:
-        """Messages that could not be handled, newest first; a team sees those about its own images.
+        """Messages that could not be handled, newest first. A team sees only those about its own images.
 
-        A page may hold fewer than `limit`: go on by `next`.
+        A page may hold fewer than `limit`: continue with `next`.
         """
         page = factory().poison_review.page(caller, state=state, after=after, limit=limit)
         return models.PoisonRecords.model_validate(page)

@@ -1,4 +1,4 @@
-"""Routes of SecOps' policy: what is in force, putting another in force, and what was before."""
+"""Routes of SecOps' policy: the policy in force, a new policy, and the earlier versions."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("", responses={200: {"headers": {"ETag": _ETAG}}})
     def show_policy(response: Response) -> models.Policy:
-        """The policy in force; 404 where SecOps has put none in force: everything is allowed then."""
+        """The policy in force. 404 where SecOps has never put one in force: then everything is allowed."""
         shown = factory().policy.shown()
         response.headers["ETag"] = quoted(etag_of(shown.version))
         return _policy(shown)
@@ -54,7 +54,7 @@ def router(factory: Provider) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, le=_MOST, description="`next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 50,
     ) -> models.PolicyVersions:
-        """What was put in force, by whom and when, the newest first."""
+        """The versions that were put in force, by whom and when, newest first."""
         found = factory().policy.versions(before=before, limit=limit)
         following = found[-1].revision if len(found) == limit and found[-1].revision > 1 else None
         return models.PolicyVersions.model_validate({"versions": found, "next": following})

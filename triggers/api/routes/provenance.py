@@ -1,4 +1,4 @@
-"""Routes of provenance: what vouches for a live version, and the keys that it is signed with. Readers verify it."""
+"""Routes of provenance: the signed statement about a live version, and the public keys. Readers verify it."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -49,12 +49,12 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/api/provenance/keys")
     def list_keys() -> PublicKeys:
-        """The public keys that this factory signs provenance with, and believes: pin them from another source."""
+        """The public keys of the factory's signatures, which it trusts itself. Pin them from another source."""
         return PublicKeys(keys=tuple(key.to_jwk() for key in factory().proofs.public_keys()))
 
     @routes.get("/api/images/{name}/versions/{version}/provenance")
     def show_provenance(name: str, version: str) -> VersionProvenance:
-        """The tags of a live version and the signed statement about it; nothing of it is verified here."""
+        """The tags of a live version and the signed statement about it; the factory verifies nothing here."""
         image, number = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
         return VersionProvenance.model_validate(factory().proofs.show(image, number))
 
