@@ -1,4 +1,4 @@
-"""Which release of the command runs, as the metadata of its package says. Guesses nothing where there is none."""
+"""The release of the command, from the metadata of its package. Without metadata it guesses nothing."""
 
 from importlib import metadata
 from pathlib import Path

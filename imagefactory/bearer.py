@@ -5,7 +5,7 @@ from requests.auth import AuthBase
 
 
 class Bearer(AuthBase):
-    """As an `auth` object, because a .netrc would silently replace a header."""
+    """The token as an `auth` object, because a .netrc would silently replace a header."""
 
     def __init__(self, token: str) -> None:
         self._token = token

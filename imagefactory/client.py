@@ -1,4 +1,4 @@
-"""The factory's HTTP API as calls. Sends the token there alone: https or this machine, no redirects."""
+"""The factory's HTTP API as calls. Sends the token only to the factory: https or this machine, no redirects."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from pipeline_core.wire.problems import Problem
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
 _ANSWER_LIMIT = 64 * 1024 * 1024  # bytes: the largest file of evidence
 _TRIES = 3
-_WAIT_LIMIT = 30.0  # seconds; a factory that wants more is better asked later
+_WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
 _PAGE = 200
 _PAGE_LIMIT = 1000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiAnswer:
-    """An answer that is no error."""
+    """An answer that is not an error."""
 
     status: int
     body: Json
@@ -62,7 +62,7 @@ class Client:
         return answer.body, answer.headers.get("ETag", "")
 
     def get_image(self, name: str) -> tuple[Json, str]:
-        """The image and its ETag; raises Refused where there is none."""
+        """The image and its ETag; raises CommandRefused where there is none."""
         answer = self._ask("GET", f"/api/images/{_segment(name)}")
         return answer.body, answer.headers.get("ETag", "")
 
@@ -98,7 +98,7 @@ class Client:
         return self._ask("GET", f"/api/builds/{_segment(identity)}").body
 
     def get_evidence(self, identity: str) -> Json:
-        """What is kept of a build, and what each gate said."""
+        """The files that are kept of a build, and the decision of each gate."""
         return self._ask("GET", f"/api/builds/{_segment(identity)}/evidence").body
 
     def take_evidence(self, identity: str, place: str, name: str) -> bytes:
@@ -129,19 +129,19 @@ class Client:
             after = following
 
     def requeue_poison(self, key: str) -> Json:
-        """Have a poisoned message sent to its queue again; the record as it is then."""
+        """Send a poisoned message to its queue again; returns the record after that."""
         return self._ask("POST", f"/api/poison/{_segment(key)}/requeue").body
 
     def dismiss_poison(self, key: str) -> None:
-        """Have a poisoned message put aside."""
+        """Put a poisoned message aside."""
         self._ask("DELETE", f"/api/poison/{_segment(key)}")
 
     def cancel_build(self, identity: str, reason: str) -> Json:
-        """Stop a build; the build as it stands then. Asking again changes nothing."""
+        """Stop a build; returns the build after that. A second call changes nothing."""
         return self._ask("POST", f"/api/builds/{_segment(identity)}/cancel", body={"reason": reason}).body
 
     def get_lineage(self) -> Json:
-        """The forest."""
+        """The lineage: all images by level."""
         return self._ask("GET", "/api/lineage").body
 
     def put_platform(self, catalog: Mapping[str, object], bundle: PackedBundle) -> Json:
@@ -168,7 +168,7 @@ class Client:
         return self._ask("PUT", "/api/policy", body={"document": document}, headers=condition)
 
     def list_policy_versions(self) -> Iterator[Json]:
-        """What was put in force, the newest first, page by page."""
+        """The versions that were put in force, newest first, page by page."""
         before: int | None = None
         for _ in range(_PAGE_LIMIT):
             more = "" if before is None else f"&before={before}"
@@ -208,7 +208,7 @@ class Client:
         return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
 
     def _take(self, path: str) -> bytes:
-        """The bytes of a file, as they come; a refusal is JSON all the same."""
+        """The bytes of a file, unchanged. A refusal is JSON here too."""
         status, content, received = self._exchange("GET", path, None, {"Accept": "*/*"})
         if status >= 300:
             _answer_of(status, content, received, f"GET {path}")
@@ -223,7 +223,7 @@ class Client:
             if wait is None:
                 return status, text, received
             self.sleep(wait)
-        raise AssertionError("the last try has always an answer")
+        raise AssertionError("the last try always has an answer")
 
     def _send(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
@@ -254,23 +254,25 @@ class Client:
 
 
 def checked_url(text: str) -> str:
-    """The factory's address without a slash at its end; raises Misused where a token would be readable."""
+    """The factory's address without a slash at its end; raises Misused where it is wrong or a token is readable."""
     try:
         parts = urlsplit(text.strip())
-        parts.port  # noqa: B018 - raises where the port is no number
+        parts.port  # noqa: B018 - raises where the port is not a number
     except ValueError as error:
-        raise Misused(f"--url {text!r} is no address: {error}") from error
+        raise Misused(f"--url {text!r} is not an address: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Misused(f"--url {text!r} is no address, like https://images.example.com")
+        raise Misused(f"--url {text!r} is not an address: give one like https://images.example.com")
     if "@" in parts.netloc:
         raise Misused("--url holds a user or a password: remove it")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise Misused(f"--url {text!r} is not https: everybody on the way could read your token")
+        raise Misused(
+            f"--url {text!r} is not https, and others on the network could read your token: give an https address"
+        )
     return text.strip().rstrip("/")
 
 
 def _cause_of(error: BaseException) -> str:
-    """What went wrong at the bottom: the layers above repeat it in terms of their own."""
+    """The text of the innermost error. The outer errors repeat it in other words."""
     for _ in range(10):
         if error.__context__ is None:
             break
@@ -292,7 +294,7 @@ def _bounded(answer: requests.Response) -> bytes:
 
 
 def _wait_of(status: int, headers: Mapping[str, str]) -> float | None:
-    """Seconds after which to try again, or None where that is of no use."""
+    """Seconds to wait before the next try, or None where a next try is of no use."""
     wanted = headers.get("Retry-After", "")
     if status not in (429, 503) or not wanted.isdecimal() or float(wanted) > _WAIT_LIMIT:
         return None
@@ -303,15 +305,13 @@ def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) 
     body = _json_of(text)
     if 300 <= status < 400:
         raise CommandRefused(
-            f"{what} was sent elsewhere ({status}): is --url the factory's, and your token its?",
+            f"{what} was redirected ({status}): check that --url and your token are the factory's",
             status=status,
         )
     if status >= 400:
         raise _failure_of(status, body, what)
     if body is None and text:
-        raise Unreachable(
-            f"{what} was answered with something else than JSON: is --url the factory's address?"
-        )
+        raise Unreachable(f"the answer to {what} is not JSON: check that --url is the factory's address")
     return ApiAnswer(status=status, body=body or {}, headers=headers)
 
 
@@ -324,7 +324,7 @@ def _json_of(text: bytes) -> Json | None:
 
 
 def _failure_of(status: int, body: Json | None, what: str) -> CommandRefused | Unreachable:
-    """The failure that RFC 9457 problem details tell of, or a plain one where there are none."""
+    """The failure in the RFC 9457 problem details, or a plain one where there are none."""
     if body is None or "detail" not in body:
         plain = f"{what} was answered with {status} and no explanation"
         return Unreachable(plain) if status >= 500 else CommandRefused(plain, status=status)

@@ -1,4 +1,4 @@
-"""How the command fails: three ways that a script can tell apart by the exit code. Prints nothing itself."""
+"""How the command fails: in three ways, each with its own exit code for scripts. Prints nothing itself."""
 
 from collections.abc import Iterable
 from enum import IntEnum, unique

@@ -1,6 +1,6 @@
-"""Reads what a team or SecOps keeps in a folder and checks it as the factory will. Talks to nobody.
+"""Reads the folder of a team or of SecOps and checks it as the factory does. Connects to nothing.
 
-Whether a parent exists or a tool is in the catalog only the factory knows; all else is found here first.
+Only the factory knows whether a parent exists or a tool is in the catalog. All other errors are found here first.
 """
 
 import json
@@ -20,8 +20,8 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 CATALOG = "catalog.json"
 PLATFORM_PARTS = ("platform", "roles", CATALOG)
 
-_NOT_PACKED = Digest("0" * 64)  # stands in while a folder that cannot be packed is still checked
-_ANYWHERE = Region("westeurope")  # the factory puts its own; nothing that is checked here depends on it
+_NOT_PACKED = Digest("0" * 64)  # stands for the digest of a folder that cannot be packed
+_ANYWHERE = Region("westeurope")  # the factory uses its own; no check here depends on it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Checked:
 
 
 def check(folder: Path, *, platform: bool) -> Checked:
-    """Check an image's folder, or SecOps' where that is said or the folder shows it; raises InvalidDocument."""
+    """Check an image's folder, or SecOps' if `platform` or the folder says so; raises InvalidDocument."""
     is_platform = platform or (not (folder / DOCUMENT).exists() and (folder / CATALOG).exists())
     if is_platform:
         return Checked(name="platform", bundle=load_platform(folder).bundle)
@@ -118,7 +118,9 @@ def _text(folder: Path, name: str) -> bytes:
     path = folder / name
     if path.is_symlink() or not path.is_file():
         remedy = f"put it into {folder}; docs/authoring.md has an example"
-        raise InvalidDocument([Problem(path=name, message="is missing or no plain file", remedy=remedy)])
+        raise InvalidDocument(
+            [Problem(path=name, message="is missing or is not a plain file", remedy=remedy)]
+        )
     try:
         with path.open("rb") as stream:
             return stream.read(DOCUMENT_LIMIT + 1)
@@ -132,9 +134,9 @@ def _json(text: bytes) -> object:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidDocument([_no_json(f"is no JSON: {error}", "mend the JSON")]) from error
+        raise InvalidDocument([_no_json(f"is not JSON: {error}", "repair the JSON")]) from error
     if not isinstance(document, dict):
-        raise InvalidDocument([_no_json("is no mapping", 'begin with {"entries": [...]}')])
+        raise InvalidDocument([_no_json("is not a mapping", 'begin with {"entries": [...]}')])
     return document
 
 

@@ -1,4 +1,4 @@
-"""A live version as Azure itself shows it, with the consumer's own sign-in: so that nobody else is believed for it."""
+"""Reads a live version from Azure itself, with the consumer's own sign-in, so that no other party is trusted."""
 
 import json
 import re
@@ -30,18 +30,18 @@ class VersionId:
 
     @classmethod
     def parse(cls, text: str) -> "VersionId":
-        """Raise Misused where the text is no such id."""
+        """Raise Misused where the text is not such an id."""
         found = _ID.fullmatch(text.strip())
         if found is None:
             raise Misused(
-                f"--gallery-version-id {text[:200]!r} is no id of a version: give /subscriptions/.../resourceGroups"
+                f"--gallery-version-id {text[:200]!r} is not an id of a version: give /subscriptions/.../resourceGroups"
                 "/.../providers/Microsoft.Compute/galleries/.../images/.../versions/..."
             )
         return cls(text=found[0], image=found[1].lower(), version=found[2])
 
 
 def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dict[str, str]:
-    """The tags of a version; raises Refused where Azure does not show it, Unreachable without an answer."""
+    """The tags of a version; raises CommandRefused where Azure does not show it, Unreachable without an answer."""
     try:
         with requests.Session() as session:
             answer = session.get(
@@ -58,7 +58,7 @@ def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dic
         raise Unreachable(f"{arm} does not answer: {type(error).__name__}") from error
     if answer.status_code != 200:
         raise CommandRefused(
-            f"Azure does not show {identity.text} ({answer.status_code}): is it there, and may you read it?",
+            f"Azure does not show {identity.text} ({answer.status_code}): check that it exists and you may read it",
             status=answer.status_code,
         )
     return _tags_of(content)
@@ -79,4 +79,4 @@ def _tags_of(content: bytes) -> dict[str, str]:
         tags = body.get("tags") or {}
         return {str(name): str(value) for name, value in tags.items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise Unreachable("Azure answered with something else than a version") from error
+        raise Unreachable("the answer of Azure is not a version") from error

@@ -1,4 +1,4 @@
-"""The command line: options and commands. Each reads its arguments, calls one thing, shows the outcome."""
+"""The command line: options and commands. Each command reads its arguments, calls one thing, shows the outcome."""
 
 import sys
 import uuid
@@ -22,7 +22,7 @@ _EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in no
 
 
 class _Group(TyperGroup):
-    """Ends every command's failure with its text and its exit code, and never with a traceback of ours."""
+    """Ends a failed command with its text and its exit code, and never with a traceback of ours."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -90,7 +90,7 @@ def validate(
         bool, typer.Option("--platform", help="DIR holds platform/, roles/ and catalog.json (SecOps).")
     ] = False,
 ) -> None:
-    """Check a folder as the factory will, without asking it; every error at once."""
+    """Check a folder as the factory will, without a connection to it; lists every error at once."""
     try:
         checked = folders.check(folder, platform=platform)
     except InvalidDocument as error:
@@ -173,7 +173,7 @@ def list_images(
 
 @app.command()
 def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
-    """Show an image: what it is, what would be decided about it now, its builds and its journal."""
+    """Show an image: its facts, the decision about it as of now, its builds and its journal."""
     image, etag = _client(url, ca_file).get_image(name)
     if output is Format.JSON:
         screen.write_json({**image, "etag": etag})
@@ -235,7 +235,7 @@ def cancel(
     ] = "cancelled with imagefactory cancel",
     output: _Output = Format.TABLE,
 ) -> None:
-    """Stop a build; what it made is removed, and its input is not built again until somebody asks."""
+    """Stop a build. What it made is removed, and its input is not built again until somebody asks for it."""
     build = _client(url, ca_file).cancel_build(options.build_of(identity), reason)
     if output is Format.JSON:
         screen.write_json(build)
@@ -275,7 +275,7 @@ def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABL
 def register_platform(
     folder: _Folder, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE
 ) -> None:
-    """Put platform/, roles/ and catalog.json of DIR in force; every image becomes stale by a change."""
+    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale."""
     loaded = folders.load_platform(folder)
     answer = registration.register_platform(_client(url, ca_file), loaded)
     if output is Format.JSON:

@@ -1,4 +1,4 @@
-"""Options that most commands share, and the client that they lead to. Decides nothing else."""
+"""Options that most commands share, and the client that they describe. Decides nothing else."""
 
 import os
 from typing import Annotated
@@ -31,31 +31,31 @@ def client_of(url: str, ca_file: str) -> api.Client:
 
 
 def image_of(text: str) -> str:
-    """The name of an image; raises Misused, before anybody is asked, where it cannot be one."""
+    """The name of an image; raises Misused, before any request, where it cannot be one."""
     try:
         return str(ImageName(text))
     except InvalidValue as error:
-        raise Misused(f"IMAGE {text[:100]!r} is no name of an image: {error}") from error
+        raise Misused(f"IMAGE {text[:100]!r} is not a name of an image: {error}") from error
 
 
 def build_of(text: str) -> str:
-    """The id of a build; raises Misused, before anybody is asked, where it cannot be one."""
+    """The id of a build; raises Misused, before any request, where it cannot be one."""
     try:
         return str(BuildId(text))
     except InvalidValue as error:
         raise Misused(
-            f"BUILD {text[:100]!r} is no id of a build: give one like payments-api.0c7cf3219811.1; "
+            f"BUILD {text[:100]!r} is not an id of a build: give one like payments-api.0c7cf3219811.1; "
             "`imagefactory show IMAGE` lists them"
         ) from error
 
 
 def version_of(text: str) -> str:
-    """The number of a version; raises Misused, before anybody is asked, where it cannot be one."""
+    """The number of a version; raises Misused, before any request, where it cannot be one."""
     try:
         return str(GalleryVersion.parse(text))
     except InvalidValue as error:
         raise Misused(
-            f"{text[:100]!r} is no version: give one like 1.20261121.1; `imagefactory show IMAGE` lists them"
+            f"{text[:100]!r} is not a version: give one like 1.20261121.1; `imagefactory show IMAGE` lists them"
         ) from error
 
 

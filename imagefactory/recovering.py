@@ -27,7 +27,7 @@ class Recovered:
 
 
 def recover(client: Client, tell: Callable[[str], None], *, force: bool) -> Recovered:
-    """Take every step; raises Refused where the factory does, and where the steps come to no end."""
+    """Take every step; raises CommandRefused where the factory refuses, and where the steps do not end."""
     done = Recovered()
     after = ""
     for _ in range(_STEPS):
@@ -40,4 +40,4 @@ def recover(client: Client, tell: Callable[[str], None], *, force: bool) -> Reco
         if following == after:
             break
         after = following
-    raise CommandRefused(f"the steps come to no end after {after}: run the command again", status=500)
+    raise CommandRefused(f"the steps do not end after {after}: run the command again", status=500)

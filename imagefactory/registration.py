@@ -1,4 +1,4 @@
-"""Brings folders to the factory: upload, then register on the version that was seen. Shows nothing."""
+"""Brings folders to the factory: upload, then register over the version that the command saw. Prints nothing."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class ExpectedVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationAnswer:
-    """What came of it."""
+    """The outcome of a registration."""
 
     created: bool
     uploaded: bool

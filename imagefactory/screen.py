@@ -17,7 +17,7 @@ from rich.tree import Tree
 
 from pipeline_core.wire.problems import Problem
 
-_WIDE = 160  # columns, where no terminal says otherwise
+_WIDE = 160  # columns, where there is no terminal
 _COLOURS = {
     "current": "green",
     "passed": "green",
@@ -102,7 +102,7 @@ def facts(title: str, pairs: Mapping[str, object]) -> None:
 
 
 def gates(judged: Sequence[Mapping[str, Any]]) -> None:
-    """What each gate decided on a build, with its evidence; says so where nothing was judged."""
+    """The decision of each gate on a build, with its evidence, or that nothing was judged yet."""
     if not judged:
         note("gates: not judged yet")
         return
@@ -129,7 +129,7 @@ def marks(judged: Sequence[Mapping[str, Any]]) -> str:
 
 
 def forest(lineage: Mapping[str, Any]) -> None:
-    """The images as trees, roots first, and what has no place."""
+    """The images as trees, roots first, and the images without a place."""
     tree = Tree("images", hide_root=True)
     branches: dict[str, Tree] = {}
     for level in lineage["levels"]:

@@ -17,11 +17,11 @@ _AZURE = "https://management.azure.com/.default"
 
 
 def access_token(environ: Mapping[str, str]) -> str:
-    """The token to send; raises Misused where nothing says how to get one."""
+    """The token to send; raises Misused where no setting says how to get one."""
     given = environ.get(TOKEN, "").strip()
     if given:
         if not given.isascii() or not given.isprintable() or " " in given:
-            raise Misused(f"{TOKEN} holds no token: give the token alone, without 'Bearer'")
+            raise Misused(f"{TOKEN} does not hold a token: give the token alone, without 'Bearer'")
         return given
     scope = environ.get(SCOPE, "").strip()
     if not scope:
@@ -33,7 +33,7 @@ def access_token(environ: Mapping[str, str]) -> str:
 
 
 def azure_token(environ: Mapping[str, str]) -> str:
-    """A token for Azure's own resources, of the same sign-in; never sent to a factory."""
+    """A token for Azure's own resources, from the same sign-in; never sent to a factory."""
     return environ.get(AZURE_TOKEN, "").strip() or _signed_in(_AZURE)
 
 

@@ -1,7 +1,7 @@
-"""`imagefactory verify`: hold a live version against the signed statement about it, as its consumer.
+"""`imagefactory verify`: compare a live version with the signed statement about it, as its consumer.
 
-The factory only hands over what was signed. What it is believed for all the same (its public keys without --key,
-the tags without --gallery-version-id) is said with the result. Nothing of a statement is read before a signature holds.
+The factory only delivers what was signed. The result names what the factory is still trusted for: its public keys
+without --key, the tags without --gallery-version-id. No statement is read before a signature is verified.
 """
 
 import json
@@ -30,7 +30,7 @@ _KEY_LIMIT = 64 * 1024  # bytes of a PEM file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofReport:
-    """Every question with its answer; `proof` is None where no signature held, and nothing more was asked."""
+    """Every check with its answer. `proof` is None where no signature is valid: then no other check is made."""
 
     findings: tuple[ProofCheck, ...]
     proof: Proof | None
@@ -45,7 +45,7 @@ class ProofReport:
 def judge(envelope: object, tagged_version: VersionInGallery, keys: Sequence[PublicKey]) -> ProofReport:
     """Whether one of these keys signed a statement, and whether it is about this very version."""
     if envelope is None:
-        return _unsigned("no signed statement is stored for what its tags name")
+        return _unsigned("no signed statement is stored for the digest in its tags")
     try:
         signed = Envelope.from_wire(json.dumps(envelope).encode())
         message, signatures = signed.signed_message(), signed.to_domain()
@@ -60,7 +60,7 @@ def judge(envelope: object, tagged_version: VersionInGallery, keys: Sequence[Pub
         )
         if signer is None:
             names = ", ".join(sorted({each.key[:60] or "an unnamed key" for each in signatures}))
-            return _unsigned(f"no trusted key signed it; it names {names}")
+            return _unsigned(f"no trusted key signed it: its signatures name {names}")
         proof = read_statement(signed.content())
     except FactoryError as error:
         return _unsigned(str(error))
@@ -88,7 +88,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Verify a live version: who signed for it, what for, and that it passed its gates. Exit 1 unless all holds."""
+    """Verify a live version: who signed it, for which content, and that it passed its gates. Exit 1 unless all hold."""
     pinned = None if key is None else _read_key(key)
     client = options.client_of(url, ca_file)
     image, version = _wanted(name, gallery_version_id, client)
@@ -130,7 +130,7 @@ def _read_key(path: Path) -> list[PublicKey]:
 
 
 def _published_keys(client: Client) -> list[PublicKey]:
-    """The factory's keys; those of another kind are nothing that it signs provenance with."""
+    """The factory's keys. It does not sign provenance with keys of another kind, so they are left out."""
     try:
         return [
             PublicKey(x=str(each["x"]), y=str(each["y"]))
@@ -138,7 +138,7 @@ def _published_keys(client: Client) -> list[PublicKey]:
             if each.get("kty") == "EC" and each.get("crv") == "P-256"
         ]
     except (KeyError, TypeError, AttributeError) as error:
-        raise Unreachable("the factory's keys are no JSON Web Key Set") from error
+        raise Unreachable("the factory's keys are not a JSON Web Key Set") from error
 
 
 def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> VersionInGallery:
@@ -149,7 +149,7 @@ def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> Versi
         return VersionInGallery(subject=named.text, tags=tags)
     told = shown.get("tags")
     if not isinstance(told, dict):
-        raise Unreachable("the factory told no tags of the version: is it of an older release?")
+        raise Unreachable("the factory sent no tags of the version: its release may be too old")
     tags = {str(name): str(value) for name, value in told.items()}
     return VersionInGallery(subject=str(shown.get("subject", "")), tags=tags)
 
@@ -197,7 +197,7 @@ def _show(report: Json) -> None:
     if report["key_from"] == "factory":
         screen.note("the factory itself was trusted for its public keys: pin one with --key")
     if report["tags_from"] == "factory":
-        screen.note("the tags are as the factory told them: --gallery-version-id reads them from Azure")
+        screen.note("the tags are as the factory sent them: --gallery-version-id reads them from Azure")
     screen.say(f"{name} is {'verified' if report['verified'] else 'NOT verified'}")
 
 

@@ -10,7 +10,7 @@ from imagefactory.failures import CommandRefused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait in all, and between two looks, in seconds; `tell` is told of each change."""
+    """How long to wait in all, and between two looks, in seconds; `tell` gets a line for each change."""
 
     limit: float
     every: float
@@ -18,9 +18,9 @@ class Patience:
 
 
 def await_build(client: Client, name: str, build: str | None, patience: Patience) -> Json:
-    """The finished build; raises Refused where it did not succeed or the deadline has passed.
+    """The finished build; raises CommandRefused where it did not succeed or the deadline has passed.
 
-    Without a build yet the image is watched until one starts: a parent may have to be built first.
+    Without a build the image is watched until one starts, because a parent may be built first.
     """
     deadline = time.monotonic() + patience.limit
     told = ""

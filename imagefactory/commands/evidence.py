@@ -1,7 +1,7 @@
-"""`imagefactory evidence`, `diff` and `sbom`: what was kept of a build, what changed between versions, and of what an
-image is made.
+"""`imagefactory evidence`, `diff` and `sbom`: the kept files of a build, the changes between versions, and the packages
+of an image.
 
-Names of files come from a server, and their content from inside machines: both are checked before anything is written.
+Names of files come from a server, and their content from inside machines. Both are checked before a file is written.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def evidence(
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """List what was kept of a build, with the gates; --save stores it, and checks every digest."""
+    """List the kept files and the gates of a build. --save stores the files and checks every digest."""
     identity = options.build_of(identity)
     client = options.client_of(url, ca_file)
     found = client.get_evidence(identity)
@@ -55,7 +55,7 @@ def evidence(
     for problem in found["problems"]:
         screen.note(f"problem: {problem}")
     if saved is not None:
-        screen.say(f"saved {len(saved)} files in {save}; every digest that was reported holds")
+        screen.say(f"saved {len(saved)} files in {save}; every reported digest was checked")
 
 
 def diff(
@@ -86,7 +86,7 @@ def diff(
     _show_advisories("advisories still open", found["still_open"])
     _show_compliance(found["compliance"])
     if found["simulated"]:
-        screen.note("simulated: no real machine told of its packages here")
+        screen.note("simulated: no real machine reported its packages here")
 
 
 def sbom(
@@ -119,23 +119,23 @@ def _document(content: bytes) -> object:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise CommandRefused("the SBOM is no JSON: see it with --file") from error
+        raise CommandRefused("the SBOM is not JSON: store it with --file") from error
 
 
 def _save(client: Client, identity: str, files: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Misused(f"--save {folder}: it is there already and not an empty folder; name another")
+        raise Misused(f"--save {folder} exists and is not an empty folder: name another")
     saved = []
     for file in files:
         name, stage, attempt = str(file["name"]), file["stage"], file["attempt"]
         if not _NAME.fullmatch(name) or stage not in _STAGES or not isinstance(attempt, int):
             raise CommandRefused(
-                f"the factory names a file {name!r}, which cannot be one: nothing of it was written"
+                f"the factory names a file {name!r}, which is not a valid name: it was not written"
             )
         content = client.take_evidence(identity, f"{stage}-{attempt}", name)
         if file["sha256"] and hashlib.sha256(content).hexdigest() != file["sha256"]:
             raise CommandRefused(
-                f"{stage}-{attempt}/{name} has another digest than was reported: it was not written"
+                f"{stage}-{attempt}/{name} has another digest than the reported one: it was not written"
             )
         target = folder / f"{stage}-{attempt}" / name
         _write(target, content)

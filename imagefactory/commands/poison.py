@@ -1,6 +1,6 @@
 """`imagefactory poison`: look at messages that could not be handled, send one again, put one aside.
 
-Their texts were written by anybody: they go through `screen`, which obeys nothing in them.
+Anybody may have written their texts. They go through `screen`, which obeys nothing in them.
 """
 
 from enum import StrEnum, unique
@@ -33,10 +33,10 @@ def list_poison(
     url: options.Url = "",
     ca_file: options.CaFile = "",
     state: Annotated[State, typer.Option("--state", help="Only these.")] = State.OPEN,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most so many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many, newest first.")] = 100,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """List messages that could not be handled, newest first; a team sees those about its own images."""
+    """List messages that could not be handled, newest first; a team sees only those about its own images."""
     wanted = "" if state is State.ALL else state.value
     found = list(options.client_of(url, ca_file).list_poison(wanted, limit))
     if output is Format.JSON:
@@ -62,7 +62,7 @@ def list_poison(
 def requeue(
     key: _Key, url: options.Url = "", ca_file: options.CaFile = "", output: options.Output = Format.TABLE
 ) -> None:
-    """Send a message to its queue again, exactly as it was; mend the cause first."""
+    """Send a message to its queue again, exactly as it was; repair the cause first."""
     record = options.client_of(url, ca_file).requeue_poison(key)
     if output is Format.JSON:
         screen.write_json(record)

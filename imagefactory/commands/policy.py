@@ -77,13 +77,15 @@ def set_policy(
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", exists=True, dir_okay=False, help="A document; none: the fleet."),
+        typer.Argument(
+            metavar="[FILE]", exists=True, dir_okay=False, help="A document; without it: the fleet."
+        ),
     ] = None,
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Check a document without asking the factory; without FILE, list the images below the floor in force."""
+    """Check a document without the factory. Without FILE, list the images below the floor in force."""
     if file is not None:
         _read(file)
         if output is Format.JSON:
@@ -105,11 +107,11 @@ def check(
     else:
         screen.say("no image is below the floor")
     if any(each["reason"] == "FloorEnforced" for each in found):
-        raise CommandRefused("images are below the floor: their teams have to register or rebuild them")
+        raise CommandRefused("images are below the floor: their teams must register or rebuild them")
 
 
 def _read(file: Path) -> dict[str, object]:
-    """The document, checked as the factory will; raises InvalidDocument with every problem."""
+    """The document, checked as the factory checks it; raises InvalidDocument with every problem."""
     try:
         with file.open("rb") as opened:
             content = opened.read(DOCUMENT_LIMIT + 1)

@@ -1,4 +1,4 @@
-"""`imagefactory state`: have lost records derived again from galleries and blobs (SecOps)."""
+"""`imagefactory state`: derive lost records again from galleries and blobs (SecOps)."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -13,9 +13,7 @@ _RENAMED = "`state rebuild` is now `state recover`; both do the same"
 
 commands = typer.Typer(help="The factory's records (SecOps).", no_args_is_help=True)
 
-_Force = Annotated[
-    bool, typer.Option("--force", help="Also where records are there: what is missing among them is added.")
-]
+_Force = Annotated[bool, typer.Option("--force", help="Run even if there are records: add the missing ones.")]
 
 
 @commands.callback()
@@ -30,7 +28,7 @@ def recover(
     force: _Force = False,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Derive lost records again; nothing is overwritten, and it may be interrupted and repeated."""
+    """Derive lost records again. It overwrites nothing. You may interrupt it and run it again."""
     done = recovering.recover(options.client_of(url, ca_file), screen.note, force=force)
     if output is Format.JSON:
         screen.write_json(asdict(done))
@@ -42,7 +40,9 @@ def recover(
         if rows:
             screen.table(f"{len(rows)} problems", ("image", "why"), rows)
     if done.problems:
-        raise CommandRefused("not everything could be recovered: mend it, then run this again with --force")
+        raise CommandRefused(
+            "not everything could be recovered: repair the problems, then run this again with --force"
+        )
 
 
 @commands.command("rebuild", hidden=True)

@@ -298,9 +298,9 @@ def test_schema_is_json(run: Run) -> None:
         ({"IMAGEFACTORY_URL": ""}, 2, "no factory is named"),
         ({"IMAGEFACTORY_URL": "http://images.example.com"}, 2, "is not https"),
         ({"IMAGEFACTORY_URL": "https://u:p@images.example.com"}, 2, "user or a password"),
-        ({"IMAGEFACTORY_URL": "ftp://images.example.com"}, 2, "is no address"),
+        ({"IMAGEFACTORY_URL": "ftp://images.example.com"}, 2, "is not an address"),
         ({"IMAGEFACTORY_TOKEN": ""}, 2, "you are not signed in"),
-        ({"IMAGEFACTORY_TOKEN": "Bearer x"}, 2, "holds no token"),
+        ({"IMAGEFACTORY_TOKEN": "Bearer x"}, 2, "does not hold a token"),
         ({"IMAGEFACTORY_TOKEN": "expired"}, 1, "send an access token (401)"),
         ({"IMAGEFACTORY_URL": "http://127.0.0.1:1"}, 3, "does not answer"),
         ({"IMAGEFACTORY_URL": "https://127.0.0.1:1", "IMAGEFACTORY_CA_FILE": "/none.pem"}, 2, "--ca-file"),
@@ -317,8 +317,8 @@ def test_each_kind_of_failure_has_its_exit_code(
 @pytest.mark.parametrize(
     ("answer", "code", "words"),
     [
-        ((302, {"Location": "https://evil.example.com"}, b""), 1, "sent elsewhere"),
-        ((200, {}, b"<html>"), 3, "something else than JSON"),
+        ((302, {"Location": "https://evil.example.com"}, b""), 1, "was redirected"),
+        ((200, {}, b"<html>"), 3, "is not JSON"),
         ((500, {}, b"<html>"), 3, "500 and no explanation"),
         ((403, {}, b""), 1, "403 and no explanation"),
         (problem(503, "storage does not answer"), 3, "storage does not answer (503)"),

@@ -127,7 +127,7 @@ def test_no_name_of_the_factorys_leads_out_of_the_folder(
     says(factory, listed(file), GOSS)
     done = run("evidence", BUILD, "--save", tmp_path / "kept")
     assert done.exit_code == 1
-    assert "cannot be one" in done.stderr
+    assert "is not a valid name" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,12 +215,12 @@ def test_an_sbom_that_is_no_json_is_not_printed(run: Run, factory: FakeFactory) 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("diff", "Payments API", "1.20261120.1", "1.20261121.1"), "no name of an image"),
-        (("diff", "payments-api", "1.20261120.1", "latest"), "'latest' is no version"),
-        (("diff", "payments-api", "1.0", "1.20261121.1"), "'1.0' is no version"),
-        (("sbom", "payments-api@"), "'' is no version"),
-        (("sbom", "../api"), "no name of an image"),
-        (("verify", "@1.20261121.1"), "no name of an image"),
+        (("diff", "Payments API", "1.20261120.1", "1.20261121.1"), "not a name of an image"),
+        (("diff", "payments-api", "1.20261120.1", "latest"), "'latest' is not a version"),
+        (("diff", "payments-api", "1.0", "1.20261121.1"), "'1.0' is not a version"),
+        (("sbom", "payments-api@"), "'' is not a version"),
+        (("sbom", "../api"), "not a name of an image"),
+        (("verify", "@1.20261121.1"), "not a name of an image"),
         (("verify", "payments-api@latest"), "imagefactory show IMAGE"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -240,5 +240,5 @@ def test_what_is_no_id_of_a_build_is_said_once_and_nobody_is_asked(
 ) -> None:
     ended = run(*words)
     assert ended.exit_code == 2
-    assert ended.stderr.count("'nope' is no id of a build") == 1
+    assert ended.stderr.count("'nope' is not an id of a build") == 1
     assert factory.asked == []

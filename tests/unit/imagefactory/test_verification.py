@@ -125,7 +125,7 @@ def test_for_people_it_says_what_was_taken_on_trust_and_what_was_simulated(signe
     assert done.exit_code == Exit.DONE
     assert f"{NAME} is verified" in done.stdout
     assert "the factory itself was trusted for its public keys" in done.stderr
-    assert "the tags are as the factory told them" in done.stderr
+    assert "the tags are as the factory sent them" in done.stderr
     assert "SIMULATED: no machine was tested for hygiene" in done.stderr
     pinned = run("verify", NAME, "--key", signed.pem)
     assert "trusted for its public keys" not in pinned.stderr
@@ -258,10 +258,10 @@ def test_a_version_that_azure_does_not_show_is_refused(signed: Signed, run: Run)
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--gallery-version-id", "latest"), "no id of a version"),
+        (("--gallery-version-id", "latest"), "not an id of a version"),
         (("--gallery-version-id", ID.replace("payments-api", "other")), "names other@"),
         (("--gallery-version-id", ID.replace(VERSION, "1.20261121.2")), "names payments-api@1.20261121.2"),
-        (("--gallery-version-id", f"{ID}?x=1"), "no id of a version"),
+        (("--gallery-version-id", f"{ID}?x=1"), "not an id of a version"),
     ],
 )
 def test_an_id_of_something_else_is_wrong_usage(
