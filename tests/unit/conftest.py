@@ -24,6 +24,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_call() -> Generator[None, object, object]:
     """Fail a test whose code has caught the refusal and gone on."""
     result = yield
-    if WATCH.refused:
+    if WATCH.test and WATCH.refused:
         raise NotAUnitTestError(WATCH.refused[0])
     return result

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline_core.telemetry import correlation_id
-from triggers.api.problem import Problem
+from triggers.api.problem import ProblemResponse
 
 HEADER = "X-Correlation-Id"
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)  # what may enter a log line and an answer
@@ -83,9 +83,9 @@ def _complete(headers: MutableHeaders, identity: str, traceparent: str) -> None:
         headers.setdefault(name, value)
 
 
-def _unexpected(scope: Scope, identity: str) -> Problem:
+def _unexpected(scope: Scope, identity: str) -> ProblemResponse:
     """The answer does not name the cause, which is in the log under the id."""
-    return Problem(
+    return ProblemResponse(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         slug="internal",
         detail="the factory made a mistake; give the correlation id to its operators",

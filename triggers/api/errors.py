@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.telemetry import correlation_id
 from pipeline_core.wire.problems import InvalidDocument
-from triggers.api.problem import InvalidField, Problem, Refusal
+from triggers.api.problem import InvalidField, ProblemResponse, Refusal
 
 _RETRY_AFTER = 5  # seconds, where the error names no time
 _TEAM_CAUSED = frozenset(kind for kind in ErrorClass if kind.owner == "team")
@@ -52,7 +52,7 @@ def answer(request: Request, error: Answered) -> Response:
                 "error": f"{type(error).__name__}: {error}"[:500],
             },
         )
-    return Problem(
+    return ProblemResponse(
         status=refusal.status,
         slug=refusal.slug,
         detail=refusal.detail,

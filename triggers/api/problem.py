@@ -40,7 +40,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class ProblemResponse:
     """The answer that is sent; `correlation_id` finds the request in the logs."""
 
     status: HTTPStatus

@@ -46,7 +46,7 @@ class Platforms:
         ):
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                "the records of the platform steps were lost: run `imagefactory state rebuild` first",
+                "the records of the platform steps were lost: run `imagefactory state recover` first",
             )
         self.effects.recovery_log.announce(None)
         self.records.sources.save_platform(platform)

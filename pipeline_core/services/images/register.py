@@ -202,7 +202,7 @@ class Registrar:
         if self.effects.recovery_log.find_image(name) is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                f"the records of {name} were lost: ask SecOps to run `imagefactory state rebuild` first",
+                f"the records of {name} were lost: ask SecOps to run `imagefactory state recover` first",
             )
 
     def _head(

@@ -46,7 +46,7 @@ class PolicyLost(TransientError):
         super().__init__(
             ErrorClass.CONFLICT,
             "the record of the policy was lost, and nothing is judged without it: "
-            "have SecOps run `imagefactory state rebuild --force`",
+            "have SecOps run `imagefactory state recover --force`",
         )
 
 
@@ -194,7 +194,7 @@ class Policies:
         try:
             told = [entry.to_domain() for entry in self.effects.recovery_log.policies()]
         except MalformedMessage as error:
-            raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be restored: {error}") from error
+            raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be recovered: {error}") from error
         if not told:
             self.records.policies.note_none(self.effects.clock.now())
         return self.records.policies.recover(told)

@@ -160,7 +160,9 @@ class Provenance:
             return ()
         report = BuildReport.from_wire(content)
         if str(build.build_result) not in digests_of(report, content):
-            raise NotProven(f"{folder}/{attempts.REPORT} is not the report that was accepted: tell SecOps")
+            raise NotProven(
+                f"{folder}/{attempts.REPORT} is not the report that was accepted: report this to SecOps"
+            )
         return report.evidence
 
 

@@ -1,7 +1,7 @@
 """Restore one image's records: head, claims and indexes.
 
 It inserts missing records, and keeps existing ones as they are. The head is written last. An image with a head is
-complete. An image without a head is restored again.
+complete. An image without a head is recovered again.
 """
 
 from collections.abc import Sequence
@@ -162,7 +162,7 @@ class ImageRecovery:
             )
         except AlreadyExists as error:
             raise TransientError(
-                ErrorClass.CONFLICT, f"{head.name} is being restored by another request: look again"
+                ErrorClass.CONFLICT, f"{head.name} is being recovered by another request: look again"
             ) from error
 
     def _recover_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:

@@ -37,7 +37,7 @@ class RecoveryPart(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryProblem:
-    """One image (empty: a source) that could not be restored, and the reason. Another run tries it again."""
+    """One image (empty: a source) that could not be recovered, and the reason. Another run tries it again."""
 
     image: str
     message: str

@@ -206,7 +206,8 @@ class Evidence:
         )
         raise PermanentError(
             ErrorClass.CONFLICT,
-            f"{name} of {place} of build {build.id} is not the reported file: its digest differs; tell SecOps",
+            f"{name} of {place} of build {build.id} is not the reported file: its digest differs; "
+            "report this to SecOps",
         )
 
 

@@ -141,10 +141,10 @@ def test_nothing_is_written_over(run: Run, factory: FakeFactory, tmp_path: Path)
 
 def test_a_refused_file_says_why(run: Run, factory: FakeFactory, tmp_path: Path) -> None:
     says(factory, TWO)
-    detail = {"detail": "its digest differs; tell SecOps", "status": 409}
+    detail = {"detail": "its digest differs; report this to SecOps", "status": 409}
     factory.answers.append((409, {"Content-Type": "application/problem+json"}, json.dumps(detail).encode()))
     done = run("evidence", BUILD, "--save", tmp_path / "kept")
-    assert (done.exit_code, "its digest differs; tell SecOps (409)" in done.stderr) == (1, True)
+    assert (done.exit_code, "its digest differs; report this to SecOps (409)" in done.stderr) == (1, True)
 
 
 def test_a_diff_shows_packages_advisories_and_rules(run: Run, factory: FakeFactory) -> None:

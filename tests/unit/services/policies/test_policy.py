@@ -151,7 +151,7 @@ def test_what_was_in_force_and_is_lost_lets_nothing_through() -> None:
     policies.put(made, maxAge="7d")
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
     service = made.factory.policy
-    with pytest.raises(PolicyLost, match="state rebuild --force"):
+    with pytest.raises(PolicyLost, match="state recover --force"):
         service.current()
     with pytest.raises(PermanentError, match="was lost") as refused:
         _put(made, {}, None)

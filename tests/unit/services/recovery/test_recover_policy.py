@@ -125,7 +125,7 @@ def test_a_recovery_log_that_cannot_be_read_does_not_bring_an_older_policy_back(
         "definitions", "chronicle/policy/9999999997.json", b"{}", media_type="application/json"
     )
     losses.lose_tables(made)
-    with pytest.raises(PermanentError, match="cannot be restored"):
+    with pytest.raises(PermanentError, match="cannot be recovered"):
         made.factory.recovery.step(ADMIN, "")
 
 

@@ -67,9 +67,9 @@ def test_a_build_whose_index_is_lost_goes_on() -> None:
 def test_nobody_registers_anew_what_is_only_lost() -> None:
     made = scenes.settled(TWO)
     losses.lose_tables(made)
-    with pytest.raises(PermanentError, match="state rebuild"):
+    with pytest.raises(PermanentError, match="state recover"):
         made.register("rhel9-base", None)
-    with pytest.raises(PermanentError, match="state rebuild"):
+    with pytest.raises(PermanentError, match="state recover"):
         scenes.set_platform(made, "new steps")
     losses.recover(made)
     scenes.set_platform(made, "new steps")
