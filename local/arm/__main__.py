@@ -6,7 +6,9 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from local.arm import server
 from local.arm.containers.quota import RegionLimits
@@ -18,7 +20,22 @@ TENANT = "22222222-2222-4222-8222-222222222222"
 def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
     """The options, and whether to end with the parent."""
     parser = argparse.ArgumentParser(prog="python -m local.arm", description=__doc__)
-    add = parser.add_argument
+    _add_world(parser.add_argument)
+    _add_pace_and_limits(parser.add_argument)
+    _add_programs(parser.add_argument)
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
+    given = parser.parse_args(arguments)
+    for each in given.gallery:
+        if each.count("/") != 1:
+            parser.error(f"--gallery {each}: write RESOURCE_GROUP/NAME")
+    for each in given.subnet:
+        if each.count("/") != 2:
+            parser.error(f"--subnet {each}: write RESOURCE_GROUP/NETWORK/NAME")
+    return _options(given), given.with_parent
+
+
+def _add_world(add: Callable[..., Any]) -> None:
+    """Where the emulator answers, and what exists from the start."""
     add("--folder", type=Path, required=True, help="own folder: arm.json, containers, certificates")
     add("--ca-folder", type=Path, help="folder of an authority to share (default: FOLDER/ca)")
     add("--port", type=int, default=0, help="port of ARM (default: a free one)")
@@ -33,9 +50,14 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
         metavar="GROUP/NAME",
         help="exists from the start (repeatable)",
     )
+    add("--subnet", action="append", default=[], metavar="GROUP/NETWORK/NAME", help="exists (repeatable)")
     add("--builder-client-id", default="", help="limited to the builder's role; every container's identity")
     add("--live-gallery", action="append", default=[], help="the builder may only read it (repeatable)")
     add("--identity", action="append", default=[], metavar="RESOURCE_ID=CLIENT_ID", help="(repeatable)")
+
+
+def _add_pace_and_limits(add: Callable[..., Any]) -> None:
+    """How long things take, and the region's limits."""
     add("--replication-seconds", type=float, default=0.5)
     add("--machine-seconds", type=float, default=0.1)
     add(
@@ -50,11 +72,14 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
     add("--grace-seconds", type=float, default=30.0, help="from SIGTERM to SIGKILL of a container")
     add("--group-limit", type=int, default=100)
     add("--creates-per-hour", type=int, default=300)
+
+
+def _add_programs(add: Callable[..., Any]) -> None:
+    """What runs in the containers, and how its builds go."""
     add("--scenario", type=Path, help="JSON file: how builds of the recorded Packer go")
     add("--packer", type=Path, help="a real Packer for PACKER_PATH (default: the recorded one)")
     add("--packer-plugins", type=Path, help="the folder of its plugins, for PACKER_PLUGIN_PATH")
     add("--workload-identity", action="store_true", help="containers go to Azure as a workload identity")
-    add("--subnet", action="append", default=[], metavar="GROUP/NETWORK/NAME", help="exists (repeatable)")
     add(
         "--program",
         action="append",
@@ -62,15 +87,10 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
         metavar="NAME=COMMAND",
         help="a further program (repeatable)",
     )
-    add("--with-parent", action="store_true", help="end when standard input is closed")
-    given = parser.parse_args(arguments)
-    for each in given.gallery:
-        if each.count("/") != 1:
-            parser.error(f"--gallery {each}: write RESOURCE_GROUP/NAME")
-    for each in given.subnet:
-        if each.count("/") != 2:
-            parser.error(f"--subnet {each}: write RESOURCE_GROUP/NETWORK/NAME")
-    options = server.Options(
+
+
+def _options(given: argparse.Namespace) -> server.Options:
+    return server.Options(
         folder=given.folder.resolve(),
         ca_folder=given.ca_folder.resolve() if given.ca_folder else None,
         port=given.port,
@@ -102,7 +122,6 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
             name: tuple(shlex.split(command)) for name, command in (_pair(each) for each in given.program)
         },
     )
-    return options, given.with_parent
 
 
 async def main(options: server.Options, *, with_parent: bool) -> None:

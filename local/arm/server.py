@@ -87,6 +87,34 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ports:
+    """The two HTTP listeners: Azure's own names with TLS, and without it what only this machine asks."""
+
+    tls_socket: socket.socket
+    plain_socket: socket.socket
+
+    @property
+    def tls(self) -> int:
+        """The port with TLS."""
+        return int(self.tls_socket.getsockname()[1])
+
+    @property
+    def plain(self) -> int:
+        """The port without TLS."""
+        return int(self.plain_socket.getsockname()[1])
+
+    @property
+    def arm_url(self) -> str:
+        """Resource Manager's address."""
+        return f"https://127.0.0.1:{self.tls}"
+
+    @property
+    def plain_url(self) -> str:
+        """The address of control and of the identity endpoints."""
+        return f"http://127.0.0.1:{self.plain}"
+
+
 async def run(options: Options, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then end every container and return."""
     options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,80 +124,31 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     authority = ca.make_authority(options.ca_folder or options.folder / "ca")
     names = ["127.0.0.1", "localhost", *proxy.AZURE_NAMES]
     files = ca.issue_certificate(authority, names, name=f"arm-{os.getpid()}")
-    tls_socket = bind(options.port)
-    plain_socket = bind(0)
-    tls_port, plain_port = tls_socket.getsockname()[1], plain_socket.getsockname()[1]
-    arm, plain = f"https://127.0.0.1:{tls_port}", f"http://127.0.0.1:{plain_port}"
+    ports = _Ports(tls_socket=bind(options.port), plain_socket=bind(0))
 
     operations, counts = Operations(retry_after=options.retry_after), RequestCounts()
     way_out = proxy.Proxy(
-        tls=proxy.ProxyTarget(port=tls_port), plain=proxy.ProxyTarget(port=plain_port), refused=counts.refuse
+        tls=proxy.ProxyTarget(port=ports.tls),
+        plain=proxy.ProxyTarget(port=ports.plain),
+        refused=counts.refuse,
     )
     listener = await proxy.listen(way_out)
-    proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     guests = Guests(scenario_path=str(options.scenario or ""))
     guest_door = await door.open_for(guests) if options.packer else None
     guest_port = guest_door.get_port() if guest_door else 0
-    real = options.packer and environment.write_real_packer(options.folder, options.packer, guest_port)
-    platform = environment.ContainerPlatform(
-        folder=options.folder,
-        scratch=Path(tempfile.mkdtemp(prefix="if-", dir=_SCRATCH if os.path.isdir(_SCRATCH) else None)),
-        ca_file=authority.ca_file,
-        identity_endpoint=f"{plain}/msi/token",
-        proxy=proxy_address,
-        packer=real or environment.write_recorded_packer(options.folder),
-        scenario=options.scenario,
-        programs={**environment.default_programs(), **options.programs},
-        plugin_folder=options.plugin_folder,
-        # The first parameter stands there already: a client may append its own with an ampersand.
-        workload_url=f"{plain}{WORKLOAD_PATH}?api-version=2" if options.workload_identity else "",
-        tenant=options.tenant,
-    )
+    proxy_address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    platform = _platform(options, ports, authority.ca_file, proxy_address, guest_port)
     header = environment.new_identity_header()
-    app, control, groups = _assemble(options, arm, platform, header, operations, counts, guests)
-    tls_config = uvicorn.Config(
-        app,
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=0,
-        timeout_keep_alive=75,
-        ssl_certfile=str(files.certificate),
-        ssl_keyfile=str(files.key),
-    )
+    app, control, groups = _assemble(options, ports.arm_url, platform, header, operations, counts, guests)
     plain_app = http.as_app(control.answer, control.app, prefix="/_control/")
-    plain_config = uvicorn.Config(
-        plain_app,
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=0,
-        timeout_keep_alive=75,
-    )
-    servers = [(_Server(tls_config), tls_socket), (_Server(plain_config), plain_socket)]
+    servers = [
+        (_Server(_http_config(app, files)), ports.tls_socket),
+        (_Server(_http_config(plain_app)), ports.plain_socket),
+    ]
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     try:
         await _wait_started([server for server, _ in servers])
-        _announce(
-            announced,
-            {
-                "pid": os.getpid(),
-                "arm": arm,
-                "authority": arm,
-                "vault": arm,
-                "identity_endpoint": platform.identity_endpoint,
-                "identity_header": header,
-                "proxy": proxy_address,
-                "ca_file": str(authority.ca_file),
-                "control": f"{plain}/_control",
-                "subscription_id": options.subscriptions[0],
-                "tenant_id": options.tenant,
-                "location": options.location,
-                "packer": str(platform.packer),
-                "guest_port": guest_port,
-                "workload_url": f"{plain}{WORKLOAD_PATH}?api-version=2",
-            },
-        )
+        _announce(announced, _announcement(options, ports, platform, header, guest_port))
         await stop.wait()
     finally:
         announced.unlink(missing_ok=True)
@@ -184,6 +163,67 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         shutil.rmtree(platform.scratch, ignore_errors=True)
         files.certificate.unlink(missing_ok=True)
         files.key.unlink(missing_ok=True)
+
+
+def _platform(
+    options: Options, ports: _Ports, ca_file: Path, proxy_address: str, guest_port: int
+) -> environment.ContainerPlatform:
+    real = options.packer and environment.write_real_packer(options.folder, options.packer, guest_port)
+    return environment.ContainerPlatform(
+        folder=options.folder,
+        scratch=Path(tempfile.mkdtemp(prefix="if-", dir=_SCRATCH if os.path.isdir(_SCRATCH) else None)),
+        ca_file=ca_file,
+        identity_endpoint=f"{ports.plain_url}/msi/token",
+        proxy=proxy_address,
+        packer=real or environment.write_recorded_packer(options.folder),
+        scenario=options.scenario,
+        programs={**environment.default_programs(), **options.programs},
+        plugin_folder=options.plugin_folder,
+        workload_url=_workload_url(ports) if options.workload_identity else "",
+        tenant=options.tenant,
+    )
+
+
+def _workload_url(ports: _Ports) -> str:
+    # A parameter is in it already, because a client may append its own with an ampersand.
+    return f"{ports.plain_url}{WORKLOAD_PATH}?api-version=2"
+
+
+def _http_config(app: ASGIApp, files: ca.CertificateFiles | None = None) -> uvicorn.Config:
+    """One listener's settings; with TLS where a certificate is given."""
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=0,
+        timeout_keep_alive=75,
+        ssl_certfile=str(files.certificate) if files else None,
+        ssl_keyfile=str(files.key) if files else None,
+    )
+
+
+def _announcement(
+    options: Options, ports: _Ports, platform: environment.ContainerPlatform, header: str, guest_port: int
+) -> Json:
+    """What `arm.json` says to clients."""
+    return {
+        "pid": os.getpid(),
+        "arm": ports.arm_url,
+        "authority": ports.arm_url,
+        "vault": ports.arm_url,
+        "identity_endpoint": platform.identity_endpoint,
+        "identity_header": header,
+        "proxy": platform.proxy,
+        "ca_file": str(platform.ca_file),
+        "control": f"{ports.plain_url}/_control",
+        "subscription_id": options.subscriptions[0],
+        "tenant_id": options.tenant,
+        "location": options.location,
+        "packer": str(platform.packer),
+        "guest_port": guest_port,
+        "workload_url": _workload_url(ports),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

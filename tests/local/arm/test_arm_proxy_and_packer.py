@@ -17,6 +17,17 @@ from tests.local.arm.recorded import GROUP, image, left_over, packer, template
 
 __all__ = ["image"]
 
+_BUNDLE = frozenset({"install.sh", "goss.yaml", "smoke.sh"})
+_PLATFORM = frozenset(
+    f"platform/{name}"
+    for name in (
+        "before/10-update.sh",
+        "after/85-hygiene-check.sh",
+        "after/90-deprovision.sh",
+        "verify/run.sh",
+    )
+)
+
 
 def test_the_recorded_packer_never_leaves_the_machine(
     image: str, arm: launch.RunningArm, tmp_path: Path
@@ -67,49 +78,10 @@ def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Pa
     marketplace = job_wire.MarketplaceImage(
         publisher="RedHat", offer="RHEL", sku="9-lvm-gen2", version="9.6.2025112113"
     )
-    bundle = frozenset({"install.sh", "goss.yaml", "smoke.sh"})
-    platform = frozenset(
-        f"platform/{name}"
-        for name in (
-            "before/10-update.sh",
-            "after/85-hygiene-check.sh",
-            "after/90-deprovision.sh",
-            "verify/run.sh",
-        )
-    )
     for stage, source in (("build", marketplace), ("verify", destination)):
-        job = job_wire.BuildJob(
-            build=f"{image}.0123456789ab.1",
-            image=image,
-            stage=stage,
-            attempt=1,
-            is_root=False,
-            source=source,
-            destination=destination,
-            placement=job_wire.Placement(
-                subscription_id=arm.subscription_id,
-                client_id=BUILDER,
-                location="westeurope",
-                resource_group="rg-build",
-                vm_size="Standard_D2s_v5",
-                generation="V2",
-                security_type="TrustedLaunch",
-            ),
-            steps=(job_wire.Step(kind="shell", path="install.sh"),),
-            tests=job_wire.Tests(goss="goss.yaml", smoke=("smoke.sh",), profile="cis_server_l1"),
-            bundle="a" * 64,
-            platform="b" * 64,
-            timeout_seconds=60,
-            lease_until=datetime(2026, 11, 21, tzinfo=UTC),
-            tags={"imagefactory-build": "b.1", "imagefactory-image": image, "imagefactory-stage": stage},
-        )
-        folder = tmp_path / stage
-        plan = provisioners.plan(job, bundle, platform)
-        (folder / "steps").mkdir(parents=True)
-        for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json"):
-            (folder / name).write_bytes(b"")
-        for script in plan.scripts:
-            (folder / script.file).write_text(script.content)
+        job = _job(arm, image, stage=stage, source=source, destination=destination)
+        plan = provisioners.plan(job, _BUNDLE, _PLATFORM)
+        folder = _folder_of(tmp_path / stage, plan)
         code, output = packer(arm, folder, dict(builder_template.render(job, plan.blocks)))
         assert code == 0, output
     assert "imagefactory: step 1 of 1: platform: verify" in output
@@ -123,3 +95,44 @@ def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Pa
     assert results.scan is not None
     assert (results.scan.profile, results.scan.simulated) == ("cis_server_l1", True)
     assert left_over(azure) == []
+
+
+def _job(
+    arm: launch.RunningArm, image: str, *, stage: Any, source: Any, destination: Any
+) -> job_wire.BuildJob:
+    """A job for one stage, with one step and every test."""
+    return job_wire.BuildJob(
+        build=f"{image}.0123456789ab.1",
+        image=image,
+        stage=stage,
+        attempt=1,
+        is_root=False,
+        source=source,
+        destination=destination,
+        placement=job_wire.Placement(
+            subscription_id=arm.subscription_id,
+            client_id=BUILDER,
+            location="westeurope",
+            resource_group="rg-build",
+            vm_size="Standard_D2s_v5",
+            generation="V2",
+            security_type="TrustedLaunch",
+        ),
+        steps=(job_wire.Step(kind="shell", path="install.sh"),),
+        tests=job_wire.Tests(goss="goss.yaml", smoke=("smoke.sh",), profile="cis_server_l1"),
+        bundle="a" * 64,
+        platform="b" * 64,
+        timeout_seconds=60,
+        lease_until=datetime(2026, 11, 21, tzinfo=UTC),
+        tags={"imagefactory-build": "b.1", "imagefactory-image": image, "imagefactory-stage": stage},
+    )
+
+
+def _folder_of(folder: Path, plan: provisioners.ProvisionPlan) -> Path:
+    """The folder in which the builder runs Packer: archives, catalogue and the plan's scripts."""
+    (folder / "steps").mkdir(parents=True)
+    for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json"):
+        (folder / name).write_bytes(b"")
+    for script in plan.scripts:
+        (folder / script.file).write_text(script.content)
+    return folder

@@ -10,6 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "a-token"
+_LINEAGE = {
+    "levels": [["base"], ["java"], ["app"]],
+    "parents": {"base": None, "java": "base", "app": "java"},
+    "errors": [{"image": "lost", "message": "has no parent"}],
+}
 
 
 @dataclass
@@ -43,11 +48,7 @@ class FakeFactory:
         asked = dict(pair.split("=", 1) for pair in query.split("&") if pair)
         match method, route.removeprefix("/api/").split("/"):
             case "PUT", ["bundles", digest]:
-                if hashlib.sha256(body).hexdigest() != digest:
-                    return problem(422, "the content has another digest")
-                created = digest not in self.bundles
-                self.bundles[digest] = body
-                return reply(201 if created else 200, {"bundle": digest, "created": created})
+                return self._put_bundle(digest, body)
             case "PUT", ["images", name]:
                 return self._put_image(name, headers, json.loads(body))
             case "GET", ["images"]:
@@ -57,42 +58,22 @@ class FakeFactory:
                 return reply(200, image["view"], {"ETag": image["etag"]})
             case "POST", ["images", name, "builds"] if name in self.images:
                 self.request = {"key": headers.get("idempotency-key"), **json.loads(body)}
-                build = next(iter(self.builds), None)
-                answer = {
-                    "token": "t",
-                    "build": build,
-                    "why": "started" if build else "waiting",
-                    "detail": "d",
-                }
-                return reply(202, answer, {"Location": f"/api/builds/{build}"})
+                return self._rebuild()
             case "GET", ["builds", identity] if identity in self.builds:
                 states = self.builds[identity]
                 return reply(200, states.pop(0) if len(states) > 1 else states[0])
             case "POST", ["builds", identity, "cancel"] if identity in self.builds:
                 self.request = json.loads(body)
-                if self.builds[identity][0]["result"] == "succeeded":
-                    return problem(409, "it ended as succeeded before it could be cancelled")
-                return reply(202, self.builds[identity][0], {"Location": f"/api/builds/{identity}"})
+                return self._cancel(identity)
             case "GET", ["poison"]:
-                wanted = [each for each in self.poison if asked.get("state") in (None, each["state"])]
-                later = [each for each in wanted if each["key"] > asked.get("after", "")]
-                following = later[self.page - 1]["key"] if len(later) > self.page else None
-                return reply(200, {"records": later[: self.page], "next": following})
+                return self._list_poison(asked)
             case "POST", ["poison", key, "requeue"]:
                 return self._close(key, "requeued")
             case "DELETE", ["poison", key]:
                 status, sent, content = self._close(key, "dismissed")
                 return (204, {}, b"") if status == 200 else (status, sent, content)
             case "GET", ["lineage"]:
-                parents = {"base": None, "java": "base", "app": "java"}
-                return reply(
-                    200,
-                    {
-                        "levels": [["base"], ["java"], ["app"]],
-                        "parents": parents,
-                        "errors": [{"image": "lost", "message": "has no parent"}],
-                    },
-                )
+                return reply(200, _LINEAGE)
             case "PUT", ["platform"]:
                 self.platform = json.loads(body)
                 entries = self.platform["catalog"]["entries"]
@@ -100,6 +81,31 @@ class FakeFactory:
                     200, {"bundle": self.platform["bundle"], "catalog": [each["id"] for each in entries]}
                 )
         return problem(404, f"there is nothing at {route}")
+
+    def _put_bundle(self, digest: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        if hashlib.sha256(body).hexdigest() != digest:
+            return problem(422, "the content has another digest")
+        created = digest not in self.bundles
+        self.bundles[digest] = body
+        return reply(201 if created else 200, {"bundle": digest, "created": created})
+
+    def _rebuild(self) -> tuple[int, dict[str, str], bytes]:
+        build = next(iter(self.builds), None)
+        why = "started" if build else "waiting"
+        answer = {"token": "t", "build": build, "why": why, "detail": "d"}
+        return reply(202, answer, {"Location": f"/api/builds/{build}"})
+
+    def _cancel(self, identity: str) -> tuple[int, dict[str, str], bytes]:
+        first = self.builds[identity][0]
+        if first["result"] == "succeeded":
+            return problem(409, "it ended as succeeded before it could be cancelled")
+        return reply(202, first, {"Location": f"/api/builds/{identity}"})
+
+    def _list_poison(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        wanted = [each for each in self.poison if asked.get("state") in (None, each["state"])]
+        later = [each for each in wanted if each["key"] > asked.get("after", "")]
+        following = later[self.page - 1]["key"] if len(later) > self.page else None
+        return reply(200, {"records": later[: self.page], "next": following})
 
     def _put_image(
         self, name: str, headers: Mapping[str, str], body: dict[str, Any]
