@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -189,11 +188,7 @@ def test_validate_finds_what_packer_would_refuse(
     assert recorded_packer.main(["validate", str(path)]) == 0
 
 
-def test_it_starts_fast_and_says_what_it_is(arm: launch.RunningArm) -> None:
-    times = []
-    for _ in range(3):
-        began = time.monotonic()
-        text = subprocess.run([arm.packer, "version"], capture_output=True, text=True, check=True).stdout
-        times.append(time.monotonic() - began)
+def test_it_says_what_it_is_and_needs_the_standard_library_alone(arm: launch.RunningArm) -> None:
+    text = subprocess.run([arm.packer, "version"], capture_output=True, text=True, check=True).stdout
     assert text == "Packer vrecorded (no real Packer: replays a recorded run)\n"
-    assert min(times) < 0.5
+    assert " -S -m local.recorded.packer " in Path(arm.packer).read_text()  # -S: without site packages
