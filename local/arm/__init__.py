@@ -1,4 +1,5 @@
-"""An emulator of Azure Resource Manager and what stands beside it, over the real wire protocol.
+"""An emulator of Azure Resource Manager and of the services beside it, over the real wire protocol.
 
-One module per service, as on Azure. What it does not know it refuses loudly; it never invents an answer.
+One module per service, as on Azure. It refuses a call that it does not know, with an error that names the call. It
+never invents an answer.
 """

@@ -35,7 +35,7 @@ def parse(arguments: list[str] | None = None) -> tuple[server.Options, bool]:
 
 
 def _add_world(add: Callable[..., Any]) -> None:
-    """Where the emulator answers, and what exists from the start."""
+    """Add the options for ports and folders, and for what exists from the start."""
     add("--folder", type=Path, required=True, help="own folder: arm.json, containers, certificates")
     add("--ca-folder", type=Path, help="folder of an authority to share (default: FOLDER/ca)")
     add("--port", type=int, default=0, help="port of ARM (default: a free one)")
@@ -57,29 +57,31 @@ def _add_world(add: Callable[..., Any]) -> None:
 
 
 def _add_pace_and_limits(add: Callable[..., Any]) -> None:
-    """How long things take, and the region's limits."""
+    """Add the options for times and for the region's limits."""
     add("--replication-seconds", type=float, default=0.5)
     add("--machine-seconds", type=float, default=0.1)
     add(
         "--patience-seconds",
         type=float,
         default=2.0,
-        help="how long a deletion of what a machine uses waits for that machine's own deletion (Azure: 0)",
+        help="how long the deletion of a machine's resource waits for that machine's own deletion (Azure: 0)",
     )
     add("--time-scale", type=float, default=1.0, help="multiplies replication and machine seconds")
-    add("--retry-after", type=int, default=1, help="what asynchronous operations ask a client to wait")
-    add("--start-seconds", type=float, default=0.05, help="a container group's way from PUT to running")
-    add("--grace-seconds", type=float, default=30.0, help="from SIGTERM to SIGKILL of a container")
+    add(
+        "--retry-after", type=int, default=1, help="seconds that asynchronous operations ask a client to wait"
+    )
+    add("--start-seconds", type=float, default=0.05, help="seconds of a container group from PUT to running")
+    add("--grace-seconds", type=float, default=30.0, help="seconds from SIGTERM to SIGKILL of a container")
     add("--group-limit", type=int, default=100)
     add("--creates-per-hour", type=int, default=300)
 
 
 def _add_programs(add: Callable[..., Any]) -> None:
-    """What runs in the containers, and how its builds go."""
-    add("--scenario", type=Path, help="JSON file: how builds of the recorded Packer go")
+    """Add the options for the programs in containers and for their builds."""
+    add("--scenario", type=Path, help="JSON file: the outcomes of builds of the recorded Packer")
     add("--packer", type=Path, help="a real Packer for PACKER_PATH (default: the recorded one)")
     add("--packer-plugins", type=Path, help="the folder of its plugins, for PACKER_PLUGIN_PATH")
-    add("--workload-identity", action="store_true", help="containers go to Azure as a workload identity")
+    add("--workload-identity", action="store_true", help="containers sign in to Azure as a workload identity")
     add(
         "--program",
         action="append",
@@ -125,7 +127,7 @@ def _options(given: argparse.Namespace) -> server.Options:
 
 
 async def main(options: server.Options, *, with_parent: bool) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal, or with `with_parent` until standard input is closed."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

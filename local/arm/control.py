@@ -1,4 +1,4 @@
-"""The controls of the emulator, for tests and the runner: what nobody can do to Azure, under `/_control`."""
+"""The controls of the emulator under `/_control`, for tests and the runner. Azure has nothing like them."""
 
 import json
 import re
@@ -145,7 +145,7 @@ class Control:
         return JSONResponse(shown)
 
     async def _asked(self, request: Request) -> Response:
-        """What each emulated machine was asked over SSH, in order."""
+        """The requests that each emulated machine got over SSH, in order."""
         return JSONResponse(self._guests.shown())
 
 

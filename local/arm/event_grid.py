@@ -1,6 +1,6 @@
 """Event Grid: ARM's own events on gallery versions, delivered to a webhook with its handshake and retries.
 
-An event that cannot be delivered is dropped after the last try and counted; the factory must not need it.
+An event that cannot be delivered is dropped after the last try, and counted. The factory must work without it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class EventGrid:
         self.dropped = 0
 
     async def subscribe(self, endpoint: str) -> None:
-        """Send events to `endpoint` from now on; raises where it fails the validation handshake."""
+        """Send events to `endpoint` from now on. Raises if the endpoint fails the validation handshake."""
         code = str(uuid.uuid4())
         kind = "Microsoft.EventGrid.SubscriptionValidationEvent"
         event = _envelope(kind, "", "", {"validationCode": code, "validationUrl": ""}, "2")
@@ -48,7 +48,7 @@ class EventGrid:
         self._endpoint = None
 
     def announce(self, verb: str, resource_id: str) -> None:
-        """Tell that a resource was written (`Write`) or deleted (`Delete`)."""
+        """Send the event that a resource was written (`Write`) or deleted (`Delete`)."""
         if self._endpoint is None:
             return
         subscription = resource_id.split("/")[2]

@@ -1,4 +1,4 @@
-"""Faults on demand: the next answers to a request become errors, late, or lost after their effect."""
+"""Faults on demand. The next answers to a request become errors, come late, or get lost after the request's effect."""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from local.arm.wire import ArmAnswer, ArmError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
-    """What is to go wrong, `times` times. `after_effect`: the request is carried out, its answer is lost.
+    """One fault, for `times` requests. With `after_effect` the request is carried out and its answer is lost.
 
     Without a `status` the answer is only late, by `delay` seconds.
     """
@@ -40,11 +40,11 @@ class InjectedFaults:
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all faults."""
         self._faults.clear()
 
     def take(self, method: str, path: str) -> InjectedFault | None:
-        """The first fault for this request, used up by one; None where all is well."""
+        """The first fault for this request, with one use less from now on. None if there is no fault."""
         for index, fault in enumerate(self._faults):
             if fault.method in ("*", method) and fault.path.search(path):
                 rest = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []

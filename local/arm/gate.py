@@ -1,6 +1,6 @@
-"""The one door of the emulator: counts, faults, tokens, rights, api-version; then the service that answers.
+"""Each request passes here: counts, faults, tokens, rights, api-version. Then the service answers.
 
-It decides who comes in and where a request goes, never what a service answers.
+This module decides which callers may enter and which service gets a request. It never decides a service's answer.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _LOGIN: Final = "https://login.microsoftonline.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The routes by what they demand: nothing, the vault's token, or ARM's token and rights."""
+    """The routes by their demand: no token, the vault's token, or ARM's token and rights."""
 
     open: tuple[ArmRoute, ...] = ()
     vault: tuple[ArmRoute, ...] = ()
@@ -29,7 +29,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """What every request is held against, and counted in."""
+    """The checks and the counts that every request passes."""
 
     tokens: TokenIssuer
     rights: Rights
@@ -38,7 +38,7 @@ class Checks:
 
 
 class FrontDoor:
-    """Takes every request of the emulated clouds' endpoints."""
+    """Takes every request to the emulated endpoints."""
 
     def __init__(self, services: Services, checks: Checks, *, subscriptions: Iterable[str]) -> None:
         self._open, self._vault, self._arm = (
@@ -51,7 +51,7 @@ class FrontDoor:
         self._subscriptions = frozenset(each.lower() for each in subscriptions)
 
     async def answer(self, call: Call) -> ArmAnswer:
-        """The answer to one request; a fault that waits for it comes first."""
+        """The answer to one request. A fault for this request comes first."""
         fault = self._faults.take(call.method, call.path)
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
@@ -121,7 +121,7 @@ class FrontDoor:
             raise self._challenge(call, audiences, "InvalidAuthenticationToken", text) from error
 
     def _challenge(self, call: Call, audiences: frozenset[str], code: str, text: str) -> ArmError:
-        # Who came through the proxy knows Azure's own names; who came to our port knows only that one.
+        # A caller through the proxy knows Azure's own names. A caller to our port knows only that port.
         is_named = "127.0.0.1" not in call.base and "localhost" not in call.base
         login = f"{_LOGIN if is_named else self._tokens.authority}/{self._tokens.tenant}"
         if audiences is VAULT_AUDIENCES:

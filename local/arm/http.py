@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: a request becomes a `Call`, an `ArmAnswer` becomes a response. It knows no service."""
+"""A request over HTTP becomes a `Call`, an `ArmAnswer` becomes a response. The module knows no service."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ Answering = Callable[[Call], Awaitable[ArmAnswer]]
 
 
 def as_app(answering: Answering, fallback: ASGIApp | None = None, prefix: str = "") -> ASGIApp:
-    """An ASGI application; requests whose path begins with `prefix` (where given) go to `fallback`."""
+    """An ASGI application; requests whose path begins with `prefix` (if given) go to `fallback`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -17,12 +17,12 @@ _STOP_SECONDS: Final = 20.0
 
 
 class ArmDidNotStart(Exception):
-    """The emulator ended or stayed silent; the text holds the end of its log."""
+    """The emulator ended or did not answer in time. The text holds the end of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningArm:
-    """A running emulator; the fields are those of `arm.json`. Use it in a `with`, or call `stop`."""
+    """A running emulator. Its fields are those of `arm.json`. Use it in a `with`, or call `stop`."""
 
     pid: int
     arm: str
@@ -43,7 +43,7 @@ class RunningArm:
     child: subprocess.Popen[bytes]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """A control call, such as `ask("GET", "state")`; the JSON answer; raises ValueError where it fails."""
+        """Make a control call, such as `ask("GET", "state")`. Returns its JSON. Raises ValueError if it fails."""
         address = urlsplit(self.control)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
         try:
@@ -71,7 +71,7 @@ class RunningArm:
         return str(self.ask("POST", "tokens", {**wanted, "seconds": seconds})["access_token"])
 
     def stop(self) -> None:
-        """End it with every container; safe to repeat."""
+        """End the emulator and every container. Safe to repeat."""
         if self.child.stdin is not None:
             self.child.stdin.close()
         if self.child.poll() is None:
@@ -105,7 +105,7 @@ def start(
     options: Sequence[str] = (),
     start_seconds: float = 30.0,
 ) -> RunningArm:
-    """Start the emulator in `folder` and wait until it answers; it ends with this process at the latest.
+    """Start the emulator in `folder` and wait until it answers. It ends with this process at the latest.
 
     `galleries` are `RESOURCE_GROUP/NAME`; `options` are further words of the command line (see `--help`).
     """
@@ -124,7 +124,7 @@ def start(
         child = subprocess.Popen(
             [sys.executable, "-m", "local.arm", *words, *options],
             cwd=CHECKOUT,
-            stdin=subprocess.PIPE,  # closed when we end, however we end
+            stdin=subprocess.PIPE,  # closed at our end, whatever ends us
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,7 +1,7 @@
 """Asynchronous operations: one shared mechanism for every service, with ARM's headers and bodies.
 
-A service starts an operation with the work that ends it; the operation is asked at its own address, by
-`Azure-AsyncOperation` (a status document) or `Location` (202 until done).
+A service starts an operation with its work. A client asks for the operation at its own address: at
+`Azure-AsyncOperation` (a status document) or at `Location` (202 until the work is done).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _DEPLOYMENT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation and how it went."""
+    """One operation and its outcome."""
 
     id: str
     started: datetime
@@ -41,11 +41,11 @@ class Operation:
 
 
 class Operations:
-    """Operations by id, and the tasks that end them."""
+    """Operations by id, and the tasks that do their work."""
 
     def __init__(self, *, retry_after: int = 1) -> None:
         self._retry_after = str(retry_after)  # whole seconds; Azure says 10 to 60
-        # A client that is told to ask again at once would ask without end: it is held for a moment instead.
+        # With 0 a client asks again at once, without end. So each of its requests waits for a moment.
         self._hold = _HOLD_SECONDS if retry_after == 0 else 0.0
         self._operations: dict[str, Operation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,9 +59,9 @@ class Operations:
         *,
         below: str = "",
     ) -> dict[str, str]:
-        """Run `work` to its end in the background; the headers that tell the caller where to ask.
+        """Run `work` to its end in the background. Returns the headers with the address for the caller's next request.
 
-        That is below the provider's location or, where it is given, `below`: the path of a resource.
+        The address is below the provider's location or, if given, below the path `below` of a resource.
         """
         operation = Operation(id=str(uuid.uuid4()), started=datetime.now(UTC))
         self._operations[operation.id] = operation
@@ -81,25 +81,25 @@ class Operations:
         }
 
     def begin_deletion(self, call: Call, work: Coroutine[Any, Any, None]) -> dict[str, str]:
-        """The same for a deployment's deletion, which has but a `Location`."""
+        """The same for a deployment's deletion, which has only a `Location`."""
         asked = self.begin(call, "Microsoft.Resources", "", work)["Location"]
         folder = f"{call.base}/subscriptions/{call.names['subscription']}/operationresults"
         return {"Location": f"{folder}/{asked.rsplit('/', 1)[1]}", "Retry-After": self._retry_after}
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` in the background; it is cancelled when the emulator stops."""
+        """Run `work` in the background. The emulator's stop cancels it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel all work that still runs."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def routes(self) -> list[ArmRoute]:
-        """Where operations are asked."""
+        """The routes of operations."""
         folder = "/subscriptions/{subscription}/providers/{provider}/locations/{location}"
         return [
             ArmRoute("GET", f"{folder}/operations/{{operation}}", self._show),

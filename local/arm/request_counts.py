@@ -1,4 +1,4 @@
-"""What was asked: a count by route, and what the proxy refused. Tests hold the factory to these numbers."""
+"""Counts of requests by route, and the destinations that the proxy refused. Tests check the factory by them."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ from local.arm.wire import Json
 
 
 class RequestCounts:
-    """Counts of requests. `arm` counts calls of Resource Manager alone; identity and keys are `other`."""
+    """Counts of requests. `arm` counts only calls of Resource Manager. Identity and keys are `other`."""
 
     def __init__(self) -> None:
         self._arm: Counter[str] = Counter()
@@ -14,12 +14,12 @@ class RequestCounts:
         self._refused: list[str] = []
 
     def count(self, route: str, *, is_arm: bool) -> None:
-        """One request more on a route."""
+        """Count one request on a route."""
         (self._arm if is_arm else self._other)[route] += 1
 
     def refuse(self, destination: str) -> None:
         """The proxy refused a destination."""
-        if len(self._refused) < 1000:  # a program that tries for ever must not fill the memory
+        if len(self._refused) < 1000:  # a program that tries without end must not fill the memory
             self._refused.append(destination)
 
     def reset(self) -> None:
@@ -29,7 +29,7 @@ class RequestCounts:
         self._refused.clear()
 
     def shown(self) -> Json:
-        """The numbers as control gives them."""
+        """The numbers as control shows them."""
         return {
             "total": self._arm.total(),
             "routes": dict(sorted(self._arm.items())),

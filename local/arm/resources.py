@@ -14,7 +14,7 @@ _FILTER: Final = re.compile(
     re.IGNORECASE,
 )
 _TYPE_FILTER: Final = re.compile(r"\s*resourceType eq '(?P<type>[^']+)'\s*", re.IGNORECASE)
-# Only what ARM itself tracks is in a list of resources; versions and definitions of a gallery are too.
+# A list of resources holds only types that ARM tracks. Versions and definitions of a gallery are among them.
 _UNTRACKED: Final = frozenset({GROUP.lower(), "microsoft.resources/deployments"})
 
 
@@ -27,12 +27,12 @@ class ResourceService:
         self._tenant = tenant
 
     def seed_group(self, resource_id: str, location: str) -> None:
-        """A resource group that is there from the start."""
+        """Create a resource group at the start."""
         body: Json = {"location": location, "tags": {}, "properties": {"provisioningState": "Succeeded"}}
         self._store.put(resource_id, GROUP, body)
 
     def routes(self) -> list[ArmRoute]:
-        """The service's routes; the deletion of any resource by id fits late, so it belongs last."""
+        """The service's routes. They come last, because the deletion by id matches the path of any resource."""
         return [
             ArmRoute("GET", "/subscriptions/{subscription}", self._subscription),
             ArmRoute("GET", "/subscriptions/{subscription}/resourceGroups", self._list_groups),
@@ -97,12 +97,12 @@ class ResourceService:
 
     async def _remove_group(self, group: str) -> None:
         inside = [each for each in self._store.all() if each.id.lower().startswith(group.lower() + "/")]
-        for resource in reversed(inside):  # children sort after their parents
+        for resource in reversed(inside):  # the ids of children sort after those of their parents
             self.end(resource)
         self._store.remove(group)
 
     def end(self, resource: Resource) -> None:
-        """Delete a resource as its service does."""
+        """Delete a resource as its own service deletes it."""
         if resource.delete is not None:
             resource.delete()
         else:

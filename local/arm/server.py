@@ -1,6 +1,6 @@
-"""Everything put together: the services, their three listeners, start and stop. The one composition root.
+"""The composition root of the emulator: the services, their three listeners, start and stop.
 
-All ports are on loopback and free ones unless told otherwise. `arm.json` appears when all of them answer.
+All ports are on loopback. They are free ports unless an option names one. `arm.json` appears when all ports answer.
 """
 
 import asyncio
@@ -45,14 +45,15 @@ from local.guest import door
 from local.guest.guests import ADDRESS, Guests
 
 _OFFERED = Path(__file__).with_name("marketplace.json")
-_SCRATCH = "/tmp"  # noqa: S108 - for the shortest path there is; the folder in it is ours alone
+_SCRATCH = "/tmp"  # noqa: S108 - the shortest path; only we can read the folder in it
 _STARTED_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says. `galleries` are `RESOURCE_GROUP/NAME`, `subnets` `RESOURCE_GROUP/NETWORK/NAME`;
-    `identities` map ids to client ids; `packer` is a real one, with its plugins in `plugin_folder`."""
+    """The options of the command line. `galleries` are `RESOURCE_GROUP/NAME`, `subnets` are
+    `RESOURCE_GROUP/NETWORK/NAME`. `identities` map ids to client ids. `packer` is a real Packer, and its plugins
+    are in `plugin_folder`."""
 
     folder: Path
     ca_folder: Path | None = None
@@ -80,7 +81,7 @@ class Options:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: two servers share the process, and the process decides when to end."""
+    """Uvicorn without its signal handlers. Two servers share the process, and the process decides when they end."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,7 +90,7 @@ class _Server(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ports:
-    """The two HTTP listeners: Azure's own names with TLS, and without it what only this machine asks."""
+    """The two HTTP listeners. Azure's own names answer with TLS. Control and the identity endpoints answer without."""
 
     tls_socket: socket.socket
     plain_socket: socket.socket
@@ -152,7 +153,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         await stop.wait()
     finally:
         announced.unlink(missing_ok=True)
-        await groups.close()  # while everything still answers: a builder that is told to stop cleans up first
+        await groups.close()  # before the ports close: a builder that gets SIGTERM cleans up first
         listener.close()
         if guest_door is not None:
             guest_door.close()
@@ -185,12 +186,12 @@ def _platform(
 
 
 def _workload_url(ports: _Ports) -> str:
-    # A parameter is in it already, because a client may append its own with an ampersand.
+    # The address holds a first parameter, because a client may append its own after an ampersand.
     return f"{ports.plain_url}{WORKLOAD_PATH}?api-version=2"
 
 
 def _http_config(app: ASGIApp, files: ca.CertificateFiles | None = None) -> uvicorn.Config:
-    """One listener's settings; with TLS where a certificate is given."""
+    """One listener's settings, with TLS if a certificate is given."""
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -206,7 +207,7 @@ def _http_config(app: ASGIApp, files: ca.CertificateFiles | None = None) -> uvic
 def _announcement(
     options: Options, ports: _Ports, platform: environment.ContainerPlatform, header: str, guest_port: int
 ) -> Json:
-    """What `arm.json` says to clients."""
+    """The content of `arm.json`, for clients."""
     return {
         "pid": os.getpid(),
         "arm": ports.arm_url,
@@ -228,7 +229,7 @@ def _announcement(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plain:
-    """What the port without TLS serves."""
+    """The applications of the port without TLS."""
 
     answer: http.Answering
     app: ASGIApp
@@ -314,8 +315,8 @@ def _seed(
 
 
 def bind(port: int) -> socket.socket:
-    """A listening socket on loopback. asyncio switches Nagle's delay (40 ms an answer) off only where the
-    protocol is named, which socket.create_server does not do."""
+    """A listening socket on loopback. It names its protocol, because asyncio switches Nagle's delay (40 ms an
+    answer) off only for such a socket. socket.create_server does not name it."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", port))

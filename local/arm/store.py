@@ -1,6 +1,6 @@
-"""Every ARM resource that exists, by id without case; the truth that services share.
+"""Every ARM resource that exists, by id without case. All services share this store.
 
-It stores and finds; what a resource may become is decided by its service.
+It stores and finds resources. The service of a resource decides its changes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +13,9 @@ from local.arm.wire import ArmError, Call, Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """One resource. `body` is what GET shows beside id, name and type; `hidden` is what it does not show.
+    """One resource. GET shows `body` beside id, name and type, and does not show `hidden`.
 
-    `delete` ends it for its service.
+    `delete` deletes it as its service does.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Resource:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The service's own part."""
+        """The properties, which belong to the service."""
         return self.body.get("properties") or {}
 
     @property
@@ -66,7 +66,7 @@ class Store:
         return self._resources.get(_key(resource_id))
 
     def get(self, resource_id: str) -> Resource:
-        """The resource; raises ResourceNotFound as ARM does."""
+        """The resource. Raises ARM's ResourceNotFound."""
         found = self.find(resource_id)
         if found is None:
             raise not_found(resource_id)
@@ -79,7 +79,7 @@ class Store:
         body: Mapping[str, Any],
         delete: Callable[[], None] | None = None,
     ) -> Resource:
-        """Create or replace; the id keeps the spelling and the time of its first write."""
+        """Create or replace a resource. The id keeps the spelling and the time of its first write."""
         before = self.find(resource_id)
         resource = Resource(
             id=before.id if before else resource_id,
@@ -100,12 +100,12 @@ class Store:
         return after
 
     def note(self, resource_id: str, **hidden: Any) -> None:
-        """Set what GET does not show."""
+        """Set facts that GET does not show."""
         before = self.get(resource_id)
         self._resources[_key(resource_id)] = replace(before, hidden={**before.hidden, **hidden})
 
     def remove(self, resource_id: str) -> None:
-        """Forget a resource; one that is gone already is fine."""
+        """Remove a resource. It may be removed already."""
         self._resources.pop(_key(resource_id), None)
 
     def children(self, parent_id: str, resource_type: str) -> list[Resource]:
@@ -113,7 +113,7 @@ class Store:
         return sorted(self._below(parent_id, resource_type), key=lambda resource: resource.id.lower())
 
     def all(self) -> list[Resource]:
-        """Everything, by id."""
+        """All resources, by id."""
         return [self._resources[key] for key in sorted(self._resources)]
 
     def _below(self, parent_id: str, resource_type: str) -> Iterator[Resource]:
@@ -129,7 +129,7 @@ def group_id(call: Call) -> str:
 
 
 def demand_group(store: Store, call: Call) -> None:
-    """Raise ResourceGroupNotFound where the group of a write does not exist."""
+    """Raise ResourceGroupNotFound if the group of a write does not exist."""
     if store.find(group_id(call)) is None:
         raise ArmError(
             404, "ResourceGroupNotFound", f"Resource group '{call.names['group']}' could not be found."

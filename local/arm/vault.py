@@ -1,7 +1,7 @@
-"""Key Vault: secrets and keys. The gate demands the vault's own audience; here are only names and values.
+"""Key Vault: secrets and keys. The gate demands the vault's own audience. This module knows only names and values.
 
-Keys are on the curve P-256 and sign ES256, as `az keyvault key create --kty EC` makes them; no private half is
-ever shown. One key is there from the start: the one that the factory signs provenance with.
+Keys are on the curve P-256 and sign ES256, as `az keyvault key create --kty EC` makes them. No answer shows a private
+key. One key exists from the start: the key with which the factory signs provenance.
 """
 
 import base64
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 SIGNING_KEY: Final = "provenance"
-_PAGE: Final = 25  # versions on one page of a list, as Key Vault has it
+_PAGE: Final = 25  # versions on one page of a list, as in Key Vault
 _HALF: Final = 32  # bytes of a coordinate, and of each half of a signature
 _SHA256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -47,7 +47,7 @@ class Vault:
     def create_key(self, name: str) -> str:
         """Make a key, or a new version of one; its version."""
         versions = self._keys.setdefault(name.lower(), [])
-        # Key Vault counts in seconds and nobody rotates twice in one: tests do.
+        # Key Vault counts in seconds. Only tests rotate a key twice in one second.
         earliest = versions[-1].created + 1 if versions else 0
         made = _KeyVersion(created=max(int(datetime.now(UTC).timestamp()), earliest))
         versions.append(made)
@@ -112,7 +112,7 @@ class Vault:
         return ArmAnswer(body=self._find(call).shown(_identifier(call)))
 
     def _list_versions(self, call: Call) -> ArmAnswer:
-        """Oldest first, and in pages: who wants the newest has to look at all."""
+        """The versions, oldest first and in pages. A client must read all pages to find the newest."""
         versions = self._keys.get(call.names["name"].lower(), [])
         start, size = int(call.query.get("$skiptoken", "0")), int(call.query.get("maxresults", _PAGE))
         page = [
@@ -171,7 +171,7 @@ class Vault:
 
 @dataclass(slots=True, kw_only=True)
 class _KeyVersion:
-    """One version of a key. A vault of one test lives as long as its key."""
+    """One version of a key. It lives as long as the emulator."""
 
     created: int
     version: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -204,7 +204,7 @@ def _identifier(call: Call) -> str:
 
 
 def _digest(call: Call, name: str = "value") -> bytes:
-    """What is to be signed: a digest, never the message itself."""
+    """The digest to sign. The message itself is never sent."""
     body = call.json()
     if body.get("alg") != "ES256":
         raise ArmError(400, "BadParameter", "Property has invalid value: alg")
@@ -222,4 +222,4 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError as error:
-        raise ArmError(400, "BadParameter", "Property is no base64url") from error
+        raise ArmError(400, "BadParameter", "Property is not base64url") from error

@@ -1,7 +1,7 @@
 """A request and an answer of Azure Resource Manager, its error body, and the table of routes.
 
-ARM compares paths without case; so do the routes here. Services get a `Call` and give an `ArmAnswer` or raise
-`ArmError`; none of them sees HTTP itself.
+ARM compares paths without case, and so do these routes. A service gets a `Call` and returns an `ArmAnswer` or raises
+`ArmError`. A service never sees HTTP itself.
 """
 
 import json
@@ -33,7 +33,7 @@ class ArmError(Exception):
         self.headers, self.details = dict(headers or {}), tuple(details)
 
     def body(self) -> Json:
-        """The error itself, with what lies behind it."""
+        """The error with its details."""
         error: Json = {"code": self.code, "message": self.message}
         if self.target:
             error["target"] = self.target
@@ -42,7 +42,7 @@ class ArmError(Exception):
         return error
 
     def answer(self) -> "ArmAnswer":
-        """The answer that tells it."""
+        """The answer that holds this error."""
         return ArmAnswer(status=self.status, body={"error": self.body()}, headers=self.headers)
 
 
@@ -58,7 +58,7 @@ class ArmAnswer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request. Query names are lower case. `base` is scheme and host as the caller wrote them. A
-    service that does more on the caller's behalf asks `allows(method, path)`, which raises where it may not."""
+    service that does more for the caller calls `allows(method, path)`, which raises if the caller may not do it."""
 
     method: str
     path: str
@@ -71,11 +71,11 @@ class Call:
 
     @property
     def api_version(self) -> str:
-        """The api-version asked for, or empty."""
+        """The api-version of the request, or empty."""
         return self.query.get("api-version", "")
 
     def json(self) -> Json:
-        """The body as an object, its keys and values unchecked; raises InvalidRequestContent."""
+        """The body as an object. Its keys and values are not checked. Raises InvalidRequestContent."""
         try:
             body = json.loads(self.content or b"{}")
         except ValueError as error:
@@ -90,7 +90,7 @@ Endpoint = Callable[[Call], ArmAnswer | Awaitable[ArmAnswer]]
 
 @dataclass(frozen=True, slots=True)
 class ArmRoute:
-    """`GET /a/{b}/c`: what is answered by `endpoint`. `api_version` is demanded where it says so."""
+    """`endpoint` answers `GET /a/{b}/c`. `api_version` says whether the request must name one."""
 
     method: str
     template: str
@@ -99,12 +99,12 @@ class ArmRoute:
 
     @property
     def name(self) -> str:
-        """How the count of requests names it."""
+        """Its name in the counts of requests."""
         return f"{self.method} {self.template}"
 
 
 class Routes:
-    """The table of routes; the first that fits answers."""
+    """The table of routes. The first route that matches answers."""
 
     def __init__(self, routes: Iterable[ArmRoute]) -> None:
         self._routes = [(route, _pattern(route.template)) for route in routes]
@@ -118,7 +118,7 @@ class Routes:
 
 
 def not_emulated(method: str, path: str, api_version: str) -> ArmError:
-    """The loud refusal of what the emulator does not know."""
+    """The refusal of a call that the emulator does not know."""
     called = f"{method} {path}?api-version={api_version}"
     return ArmError(
         501,

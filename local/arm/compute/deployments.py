@@ -1,7 +1,7 @@
-"""Deployments of ARM templates, as Packer's azure-arm makes them: validated first, then made resource by resource.
+"""Deployments of ARM templates, as Packer's azure-arm makes them: validated first, then created one resource at a time.
 
-What is refused here is what Azure refuses: an unknown image, subnet or size, a missing right, a template that
-cannot be read. The resources themselves are made by their own services.
+It refuses what Azure refuses: an unknown image, subnet or size, a missing right, a template that cannot be read. The
+service of each type creates the resources.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ DEPLOYMENT: Final = "Microsoft.Resources/deployments"
 _PATH: Final = (
     "/subscriptions/{subscription}/resourceGroups/{group}/providers/" + DEPLOYMENT + "/{deployment}"
 )
-# This one path has no provider in it, on Azure too.
+# Only this path has no provider in it. Azure's path is the same.
 _OPERATIONS: Final = (
     "/subscriptions/{subscription}/resourceGroups/{group}/deployments/{deployment}/operations"
 )
@@ -30,7 +30,7 @@ _ORDER: Final = (
     NETWORK,
     INTERFACE,
     MACHINE,
-)  # each needs only what stands before it
+)  # each type needs only types before it
 _FAILED: Final = (
     "At least one resource deployment operation failed. Please list deployment operations for details. Please see "
     "https://aka.ms/arm-deployment-operations for usage details."
@@ -38,7 +38,7 @@ _FAILED: Final = (
 
 
 class Deployments:
-    """Deployments. `scenario_for` says by tags how a build is to go: Azure may have no machine for it."""
+    """Deployments. `scenario_for` gives a build's scenario by its tags: Azure may lack capacity for its machine."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Deployments:
         planned = self._plan(call, call.names["deployment"])
         body = call.json()
         properties: Json = {"provisioningState": "Accepted", "mode": "Incremental", **_times()}
-        # The template and its parameters are not kept: a password is among them.
+        # The template and its parameters are not kept, because they hold a password.
         made = self._store.put(
             call.path, DEPLOYMENT, {"tags": body.get("tags") or {}, "properties": properties}
         )
@@ -133,7 +133,7 @@ class Deployments:
         await self._machines.create(resource_id, wanted)
 
     def _plan(self, call: Call, name: str) -> list[Json]:
-        """The resources in the order in which they are made; raises with all that is wrong."""
+        """The resources in the order of their creation. Raises with all problems at once."""
         group = self._store.get(group_id(call))
         properties: Json = call.json().get("properties") or {}
         try:
@@ -186,7 +186,7 @@ class Deployments:
             self._networks.check(wanted["type"], wanted, planned)
 
     def _demand_join(self, call: Call, wanted: Json, planned: frozenset[str]) -> None:
-        """Whoever puts an interface into a subnet that exists needs a right on that subnet."""
+        """A caller that puts an interface into an existing subnet needs a right on that subnet."""
         for each in (wanted.get("properties") or {}).get("ipConfigurations") or ():
             subnet = str(((each.get("properties") or {}).get("subnet") or {}).get("id") or "")
             if subnet and subnet.lower() not in planned:
@@ -216,7 +216,7 @@ class Deployments:
         name = call.names["deployment"]
         deployment = self._store.get(f"{group_id(call)}/providers/{DEPLOYMENT}/{name}")
         shown = [*deployment.hidden.get("operations", ())]
-        if deployment.state == "Succeeded":  # Azure adds one without a target
+        if deployment.state == "Succeeded":  # Azure adds an operation without a target
             shown.append(
                 _operation(deployment, len(shown), {"provisioningOperation": "EvaluateDeploymentOutput"})
             )

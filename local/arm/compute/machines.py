@@ -1,5 +1,5 @@
-"""Virtual machines and disks: records with provisioning and power states. A machine that was given a key for
-SSH gets an emulated guest, which answers while the machine is running.
+"""Virtual machines and disks: records with provisioning and power states. If the request for a
+machine holds a key for SSH, the machine gets an emulated guest. The guest answers while the machine runs.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _POWER: Final = {"start": "running", "powerOff": "stopped", "deallocate": "deall
 
 
 class Machines:
-    """Virtual machines and what hangs on them. `seconds` is how long a machine takes to be created."""
+    """Virtual machines, their disks and interfaces. The creation of a machine takes `seconds`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Machines:
         ]
 
     def check(self, body: Json) -> None:
-        """Raise what Azure refuses before it makes anything: no such image, no such size."""
+        """Raise Azure's refusal before any creation: an image or a size that does not exist."""
         properties: Json = body.get("properties") or {}
         size = str((properties.get("hardwareProfile") or {}).get("vmSize") or "")
         if size and _SIZE.fullmatch(size) is None:
@@ -75,7 +75,7 @@ class Machines:
         self._demand_image(str(body.get("location") or ""), reference)
 
     async def create(self, machine_id: str, body: Json) -> None:
-        """Make a machine and wait until it is there; raises as Azure does."""
+        """Create a machine and wait for its end. Raises Azure's errors."""
         self.check(body)
         await self._create(self._record(machine_id, body).id)
 

@@ -1,5 +1,5 @@
 """Network interfaces, public addresses, networks with their subnets, and security groups, as far as Packer's
-azure-arm asks. Every address leads to the listener of the emulated guests.
+azure-arm uses them. Every address leads to the listener of the emulated guests.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ SECURITY_GROUP: Final = "Microsoft.Network/networkSecurityGroups"
 MACHINE: Final = "Microsoft.Compute/virtualMachines"
 _KINDS: Final = (INTERFACE, ADDRESS, NETWORK, SECURITY_GROUP)
 _GROUP: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
-# The network's word for "in use", by what is to be deleted.
+# The network's word for "in use", by the type of the resource to delete.
 _IN_USE: Final = {
     INTERFACE: "NicInUse",
     ADDRESS: "PublicIPAddressCannotBeDeleted",
@@ -30,7 +30,7 @@ _PAUSE: Final = 0.02
 
 
 class Networks:
-    """The network's resources. `patience` is how long a deletion waits for a user that is on its way out."""
+    """The network's resources. `patience` is how long a deletion waits for a user that is being deleted too."""
 
     def __init__(self, store: Store, operations: Operations, *, address: str, patience: float) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class Networks:
         self._patience = patience
 
     def seed_subnet(self, network_id: str, subnet: str, location: str) -> None:
-        """A subnet that is there from the start, in its network."""
+        """Create a subnet and its network at the start."""
         found = self._store.find(network_id)
         subnets = [*(found.properties.get("subnets") or ())] if found else []
         subnets.append({"name": subnet, "properties": {"addressPrefix": f"10.0.{len(subnets)}.0/24"}})
@@ -70,7 +70,7 @@ class Networks:
         ]
 
     def check(self, kind: str, body: Json, planned: frozenset[str]) -> None:
-        """Raise where `body` names a subnet or address that neither exists nor is `planned` (ids in lower case)."""
+        """Raise if `body` names a subnet or address that does not exist and is not `planned` (ids in lower case)."""
         for wanted in _references(body) if kind == INTERFACE else ():
             if wanted.lower() in planned or self._exists(wanted):
                 continue
@@ -82,7 +82,7 @@ class Networks:
             )
 
     def create(self, kind: str, resource_id: str, body: Json) -> Resource:
-        """Make or replace a resource; raises where it refers to what does not exist."""
+        """Create or replace a resource. Raises if it refers to a resource that does not exist."""
         self.check(kind, body, frozenset())
         properties: Json = {**(body.get("properties") or {}), "provisioningState": "Succeeded"}
         if kind == INTERFACE:
@@ -136,7 +136,7 @@ class Networks:
 
     def _refusal(self, resource: Resource) -> ArmError:
         user = self._user(resource) or "another resource"
-        # The network says 400 where the others say 409.
+        # Microsoft.Network answers 400. The other providers answer 409.
         return ArmError(400, _IN_USE[resource.type], f"'{resource.id}' is in use by '{user}'.")
 
     def _user(self, resource: Resource) -> str | None:

@@ -1,5 +1,5 @@
 """The expressions of an ARM template, as far as Packer's azure-arm writes them: parameters, variables, concat,
-resourceId, resourceGroup().location, not, empty. Anything else is refused by name. Pure.
+resourceId, resourceGroup().location, not, empty. Any other function is refused, and the error names it. Pure.
 """
 
 import re
@@ -25,7 +25,7 @@ class Scope:
     variables: Mapping[str, Any]
 
     def value(self, given: Any, depth: int = 0) -> Any:
-        """`given` with every expression in it replaced by its value; raises ArmError (InvalidTemplate)."""
+        """`given` with each expression replaced by its value. Raises ArmError (InvalidTemplate)."""
         if depth > _DEPTH:
             raise _invalid("it refers to itself, or is nested too deep")
         if isinstance(given, dict):
@@ -89,7 +89,7 @@ class _Reader:
         self._at = 0
 
     def whole(self) -> Any:
-        """Its value; nothing may follow."""
+        """The expression's value. No text may follow the expression."""
         value = self._one(0)
         if self._at != len(self._tokens):
             raise self._wrong()

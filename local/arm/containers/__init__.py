@@ -1,1 +1,1 @@
-"""Microsoft.ContainerInstance: container groups, which run real processes here."""
+"""Microsoft.ContainerInstance: container groups. Their containers are real processes here."""

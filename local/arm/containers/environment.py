@@ -1,6 +1,6 @@
-"""What Azure gives to a container besides its own settings: addresses, trust, identity, Packer.
+"""The environment that Azure gives to a container besides its own settings: addresses, trust, identity, Packer.
 
-Each container has an identity secret of its own, so that it gets tokens of its own identity and no other.
+Each container has its own identity secret, so it gets tokens of its own identity only.
 """
 
 import os
@@ -16,11 +16,11 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPlatform:
-    """What every container finds around it; addresses are known once the ports are bound.
+    """The facts that are the same for all containers. The addresses are known after the ports are bound.
 
-    `scratch` holds the containers' folders for temporary files. Its path is short: Packer and its plugins meet at
-    sockets there, and the path of a socket may have about a hundred characters.
-    With a `workload_url` the builder is told to go to Azure as a workload identity of `tenant`.
+    `scratch` holds the containers' folders for temporary files. Its path is short, because Packer and its plugins
+    open sockets there, and the path of a socket may have about a hundred characters.
+    With a `workload_url` the builder signs in to Azure as a workload identity of `tenant`.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class ContainerPlatform:
     tenant: str = ""
 
     def command(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
-        """What is run for a container's command; None where its image has no such program."""
+        """The program that runs for a container's command. None if its image does not have this program."""
         name, *rest = wanted or ("imagefactory-builder",)  # an image's own entry point
         known = self.programs.get(name)
         return None if known is None else (*known, *rest)
@@ -84,7 +84,7 @@ def default_programs() -> dict[str, tuple[str, ...]]:
 def write_recorded_packer(folder: Path) -> Path:
     """An executable file that is the recorded Packer, for PACKER_PATH."""
     path = folder / "recorded-packer"
-    # -S: it needs the standard library alone, and starts in half the time without site packages.
+    # -S: it needs only the standard library. Without site packages it starts in half the time.
     call = f"{shlex.quote(sys.executable)} -S -m local.recorded.packer"
     path.write_text(
         f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {call} "$@"\n', encoding="utf-8"
@@ -94,7 +94,7 @@ def write_recorded_packer(folder: Path) -> Path:
 
 
 def write_real_packer(folder: Path, program: Path, guest_port: int) -> Path:
-    """An executable file that is the real Packer, led to the emulated guests, for PACKER_PATH."""
+    """An executable file for PACKER_PATH: the real Packer, which connects to the emulated guests."""
     path = folder / "real-packer"
     words = [sys.executable, "-S", "-m", "local.guest.port", str(program), str(guest_port)]
     call = f"PYTHONPATH={shlex.quote(str(CHECKOUT))} exec {shlex.join(words)}"
@@ -104,5 +104,5 @@ def write_real_packer(folder: Path, program: Path, guest_port: int) -> Path:
 
 
 def new_identity_header() -> str:
-    """A secret that nobody can guess."""
+    """A new random secret."""
     return secrets.token_hex(16)

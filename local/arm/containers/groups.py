@@ -1,7 +1,7 @@
-"""Container groups (Microsoft.ContainerInstance): what may be created, restarted, stopped and deleted.
+"""Container groups (Microsoft.ContainerInstance): which calls may create, restart, stop and delete a group.
 
 A repeated PUT restarts the containers, as on Azure. A group answers 404 only after its processes ended. A
-list shows no instance view; that too is as on Azure.
+list shows no instance view, as on Azure.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 PROVIDER: Final = "Microsoft.ContainerInstance"
 GROUP: Final = "Microsoft.ContainerInstance/containerGroups"
-_CLOSE_SECONDS: Final = 5.0  # for the containers when the emulator ends: nobody waits for their results
+_CLOSE_SECONDS: Final = 5.0  # for the containers when the emulator ends: their results are not used
 _GROUPS: Final = "/subscriptions/{subscription}/resourceGroups/{group}/providers/" + GROUP
 _SUBSCRIPTION: Final = "/subscriptions/{subscription}/providers/Microsoft.ContainerInstance"
 
@@ -34,11 +34,11 @@ class _Group:
     restart_policy: str
     runs: list[ContainerRun] = field(default_factory=list)
     stopped: bool = False
-    life: int = 0  # counts starts: a run of an earlier life may not start again
+    life: int = 0  # counts starts, so that a run of an earlier start cannot start again
 
 
 class ContainerGroupService:
-    """Container groups. `attach(header, identity ids)` says which identities an identity secret stands for."""
+    """Container groups. `attach(header, identity ids)` gives these identities to an identity secret."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ContainerGroupService:
         ]
 
     def live(self) -> list[Json]:
-        """Every group with its state and process ids, for control."""
+        """Each group with its state and process ids, for control."""
         return [
             {
                 "id": self._store.get(key).id,
@@ -220,7 +220,9 @@ class ContainerGroupService:
             group.life += 1
             group.stopped = True
             await self._halt(group)
-        if self._groups.get(group_id.lower()) is group:  # a second deletion may not end the next group
+        if (
+            self._groups.get(group_id.lower()) is group
+        ):  # a second deletion must not end the next group of this name
             self._store.remove(group_id)
             self._groups.pop(group_id.lower(), None)
 
@@ -287,7 +289,7 @@ class ContainerGroupService:
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove what an earlier run left of its containers."""
+    """Remove the containers' folders of an earlier run."""
     shutil.rmtree(folder / "containers", ignore_errors=True)
 
 
@@ -296,7 +298,7 @@ def _scope(call: Call) -> str:
 
 
 def _listed(resource: Resource) -> Json:
-    return resource.shown()  # no instance view: a client has to GET a group to learn how it is
+    return resource.shown()  # no instance view: a client must GET a group to learn its state
 
 
 def _instance_view(view: Json | None) -> Json:

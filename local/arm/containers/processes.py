@@ -1,7 +1,7 @@
-"""A container as a process: in its own process group and folder, with an environment that is given whole.
+"""A container as a process, in its own process group and folder. The caller gives its whole environment.
 
-Nothing of the host's environment leaks in. Only programs from a fixed table are ever started; a command that
-is not in it fails as an executable that an image does not have.
+No variable of the host's environment enters it. Only programs from a fixed table are started. Any other command
+fails like an executable that an image does not have.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-LOG_LIMIT: Final = 4 * 1024 * 1024  # what Azure keeps of a running container's log
-STOPPED_LOG_LIMIT: Final = 16 * 1024  # and of a stopped one's
+LOG_LIMIT: Final = 4 * 1024 * 1024  # the part of a running container's log that Azure keeps
+STOPPED_LOG_LIMIT: Final = 16 * 1024  # the same for a stopped container
 _CHUNK: Final = 64 * 1024
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Process:
-    """A running program with its log; `ended` is called with the exit code when all of it is gone."""
+    """A running program with its log; `ended` is called with the exit code when all its processes have ended."""
 
     def __init__(self, folder: Path, ended: Callable[[int], None]) -> None:
         self._folder = folder
@@ -39,13 +39,13 @@ class Process:
         return self._child.pid if self._child else None
 
     def log(self) -> str:
-        """What is kept of the output."""
+        """The part of the output that is kept."""
         return self._log.decode("utf-8", errors="replace")
 
     async def run(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start and follow to the end; raises OSError where it cannot start."""
+        """Start the program and follow it to its end. Raises OSError if it cannot start."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A pipe of our own: with asyncio's, the end would be seen only when every descendant has closed it.
+        # The pipe is our own. With asyncio's pipe the end is seen only after every descendant has closed it.
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         loop = asyncio.get_running_loop()
@@ -60,15 +60,15 @@ class Process:
                     stdout=writing,
                     stderr=writing,
                     start_new_session=True,
-                    # Should the emulator be killed, the builder is told to stop and takes its own children along.
+                    # If the emulator is killed, the builder gets SIGTERM and ends its own children.
                     preexec_fn=_end_with_parent if _LIBC else None,
                 )
             finally:
                 os.close(writing)
-            if self._stopping:  # told to stop while it was being started
+            if self._stopping:  # the stop came during the start
                 self._signal(signal.SIGTERM)
             code = await self._child.wait()
-            self._kill_all()  # a container takes with it what its first process left behind
+            self._kill_all()  # the end of a container ends all processes that its first process left
             while self._read(reading):
                 pass
             del self._log[:-STOPPED_LOG_LIMIT]
@@ -80,7 +80,7 @@ class Process:
             self.finished.set()
 
     async def stop(self, grace_seconds: float) -> None:
-        """SIGTERM, and SIGKILL after the grace period; returns when it is gone."""
+        """Send SIGTERM, and SIGKILL after the grace period. Returns after the program has ended."""
         self._stopping = True
         self._signal(signal.SIGTERM)
         try:
@@ -90,7 +90,7 @@ class Process:
             await self.finished.wait()
 
     def _kill_all(self) -> None:
-        """SIGKILL to the group, and to every other group of the session: Packer runs in one of its own."""
+        """Send SIGKILL to the group and to all other groups of the session, because Packer has its own group."""
         self._signal(signal.SIGKILL)
         if self._child is None:
             return
@@ -105,16 +105,16 @@ class Process:
             os.killpg(self._child.pid, number)
         except ProcessLookupError:
             return
-        except PermissionError:  # macOS says so of a group of zombies
+        except PermissionError:  # macOS raises it for a group of zombies
             return
 
     def _read(self, reading: int) -> bool:
-        """Take what is there; False where nothing more is."""
+        """Read one part of the pipe's content. False if the pipe is empty now."""
         try:
             chunk = os.read(reading, _CHUNK)
         except BlockingIOError:
             return False
-        if not chunk:  # every writer is gone; without this the loop would be called for ever
+        if not chunk:  # all writers have ended; if the reader stayed, the loop would call it without end
             asyncio.get_running_loop().remove_reader(reading)
             return False
         self._log += chunk
@@ -123,7 +123,7 @@ class Process:
 
 
 def _session(leader: int) -> list[int]:
-    """The processes of a session, where the system tells (Linux); elsewhere none."""
+    """The processes of a session, if the system lists them (Linux). No process on other systems."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

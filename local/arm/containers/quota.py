@@ -9,7 +9,7 @@ from local.arm.wire import ArmError, Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionLimits:
-    """Azure's quotas of one region, and how long things take here."""
+    """Azure's quotas of one region, and how long a start and a stop take here."""
 
     groups: int = 100
     cores: float = 100
@@ -19,14 +19,14 @@ class RegionLimits:
 
 
 class Quota:
-    """What is left of the limits. The caller knows what is in use."""
+    """The rest of each limit. The caller knows how much is in use."""
 
     def __init__(self, limits: RegionLimits) -> None:
         self._limits = limits
         self._created: deque[tuple[float, str]] = deque()
 
     def take(self, location: str, groups: int, cores: float, more_cores: float) -> None:
-        """Count one creation; raises ContainerGroupQuotaReached or TooManyRequests where it may not be."""
+        """Count one creation. Raises ContainerGroupQuotaReached or TooManyRequests if a limit forbids it."""
         for name, limit, usage, more in (
             ("ContainerGroups", self._limits.groups, groups, 1),
             ("StandardCores", self._limits.cores, cores, more_cores),

@@ -1,6 +1,6 @@
 """One container group while it exists: its containers' states, events, exit codes and logs.
 
-It says what happened in Azure's words and times; when it starts and stops is decided in `groups`.
+It reports events in Azure's words and with times. The module `groups` decides when a group starts and stops.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from local.arm.containers.environment import ContainerPlatform
 from local.arm.containers.processes import Process
 from local.arm.wire import Json
 
-_NOT_FOUND: Final = 127  # a shell's exit code for a program that is not there
+_NOT_FOUND: Final = 127  # a shell's exit code for a program that does not exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What a group asks of one container. `environment` holds secure values too."""
+    """One container's part of a group's body. `environment` holds secure values too."""
 
     name: str
     image: str
@@ -30,7 +30,7 @@ class Container:
 
 
 class ContainerRun:
-    """The one life of one container, from `start` to its end; a restart makes a new one."""
+    """One run of one container, from `start` to its end. A restart makes a new run."""
 
     def __init__(self, container: Container, folder: Path, *, restarts: int, previous: Json | None) -> None:
         self.container = container
@@ -60,11 +60,11 @@ class ContainerRun:
         return dict(self._state)
 
     def log(self) -> str:
-        """What the platform keeps of the output."""
+        """The part of the output that the platform keeps."""
         return self._process.log() if self._process else self._lost
 
     async def start(self, platform: ContainerPlatform, identity_header: str) -> None:
-        """Start and follow to the end."""
+        """Start the container and follow it to its end."""
         self._event("Pulling", f'pulling image "{self.container.image}"')
         self._event("Pulled", f'Successfully pulled image "{self.container.image}"')
         command = platform.command(self.container.command)
@@ -86,7 +86,7 @@ class ContainerRun:
             shutil.rmtree(temporary, ignore_errors=True)
 
     async def stop(self, grace_seconds: float) -> None:
-        """End it, by force after the grace period."""
+        """End the container, by SIGKILL after the grace period."""
         if self._process is not None and not self._process.finished.is_set():
             self._event("Killing", "Killing container with id")
             await self._process.stop(grace_seconds)
@@ -125,12 +125,12 @@ class ContainerRun:
 
 
 def parse_containers(properties: Mapping[str, Any]) -> tuple[Container, ...]:
-    """What a group's body asks for; raises KeyError, TypeError or ValueError where it is malformed."""
+    """The containers that a group's body describes. Raises KeyError, TypeError or ValueError if it is malformed."""
     return tuple(_parse(each["name"], each["properties"]) for each in properties["containers"])
 
 
 def group_state(runs: Sequence[ContainerRun]) -> str:
-    """The group's state from its containers': Pending, Running, Succeeded or Failed."""
+    """The group's state, from the states of its containers: Pending, Running, Succeeded or Failed."""
     states = [run.state["state"] for run in runs]
     if "Running" in states:
         return "Running"

@@ -26,7 +26,7 @@ class GalleryService:
         self._operations = operations
 
     def seed(self, resource_id: str, location: str) -> None:
-        """A gallery that is there from the start."""
+        """Create a gallery at the start."""
         body: Json = {"location": location, "tags": {}, "properties": {"provisioningState": "Succeeded"}}
         self._store.put(resource_id, GALLERY, body)
 

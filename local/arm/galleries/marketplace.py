@@ -1,7 +1,7 @@
-"""The Marketplace: which versions of which images are offered in which region.
+"""The Marketplace: the versions of images that it offers, by region.
 
-The first list comes from `marketplace.json`; control publishes and withdraws. Names are compared without
-case, as Azure does; versions are listed in no promised order.
+The first list comes from `marketplace.json`. Control publishes and withdraws versions. Names are compared without
+case, as on Azure. The order of a list of versions is not promised.
 """
 
 import json
@@ -28,12 +28,12 @@ class Sku:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """How Azure compares it."""
+        """The form in which Azure compares SKUs."""
         return _key(self.publisher, self.offer, self.sku)
 
 
 class MarketplaceService:
-    """SKUs and their versions; the same in every location it knows."""
+    """SKUs and their versions. They are the same in every known location."""
 
     def __init__(self, offered: Mapping[str, Any]) -> None:
         self._locations = {short_region(name) for name in offered["locations"]}
@@ -47,7 +47,7 @@ class MarketplaceService:
                     self._versions[sku.key] = [*facts["seen"], *facts["plausible"]]
 
     def publish(self, publisher: str, offer: str, sku: str, version: str) -> None:
-        """Offer a version; a SKU that is new is made (generation V2). Safe to repeat."""
+        """Offer a version. A new SKU is created with generation V2. Safe to repeat."""
         key = _key(publisher, offer, sku)
         self._skus.setdefault(key, Sku(publisher=publisher, offer=offer, sku=sku, generation="V2"))
         versions = self._versions.setdefault(key, [])
@@ -55,14 +55,14 @@ class MarketplaceService:
             versions.append(version)
 
     def withdraw(self, publisher: str, offer: str, sku: str, version: str) -> None:
-        """Stop offering a version; raises NotFound."""
+        """Withdraw a version. Raises NotFound."""
         versions = self._versions.get(_key(publisher, offer, sku), [])
         if version not in versions:
             raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
         versions.remove(version)
 
     def demand(self, location: str, reference: Mapping[str, Any]) -> None:
-        """Raise PlatformImageNotFound where a virtual machine's image reference is not offered."""
+        """Raise PlatformImageNotFound if the image reference of a virtual machine is not offered."""
         names = [str(reference.get(part, "")) for part in ("publisher", "offer", "sku", "version")]
         versions = self._versions.get(_key(*names[:3]), [])
         known = short_region(location) in self._locations and (
@@ -99,7 +99,9 @@ class MarketplaceService:
 
     def _list_versions(self, call: Call) -> ArmAnswer:
         location = self._location(call)
-        versions = sorted(self._versions[self._sku(call).key])  # by text, which is not by number
+        versions = sorted(
+            self._versions[self._sku(call).key]
+        )  # in the order of their text, not of their numbers
         if call.query.get("$orderby", "").lower().startswith("name desc"):
             versions.reverse()
         if "$top" in call.query:

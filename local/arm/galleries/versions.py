@@ -1,7 +1,7 @@
 """Versions of gallery images: created from a machine or another version, replicated over time.
 
-A PUT is accepted at once and ends when every region has its copy. Rules and error bodies are Azure's; where
-Azure's own text is not known to us, the code is, and the text says what is wrong.
+A PUT is accepted at once and ends when every region has its copy. Rules and error bodies are Azure's. If Azure's text
+is not known, its code is, and the text says what is wrong.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Announce = Callable[[str, str], None]
 
 
 class GalleryVersions:
-    """Versions. `replication_seconds` is the time that the first region takes; each further one a quarter more."""
+    """Versions. `replication_seconds` is the time of the first region. Each further region takes a quarter more."""
 
     def __init__(
         self, store: Store, operations: Operations, *, announce: Announce, replication_seconds: float
@@ -32,7 +32,9 @@ class GalleryVersions:
         self._operations = operations
         self._announce = announce
         self._seconds = replication_seconds
-        self._replicas: dict[str, dict[str, datetime]] = {}  # version id -> region -> when its copy is there
+        self._replicas: dict[
+            str, dict[str, datetime]
+        ] = {}  # version id -> region -> the time when its copy is complete
 
     def routes(self) -> list[ArmRoute]:
         """The service's routes."""
@@ -181,7 +183,9 @@ class GalleryVersions:
             raise not_found(str(source_id))
         kinds = {VERSION.lower(), "microsoft.compute/virtualmachines"}
         if found.type.lower() not in kinds:
-            raise ArmError(400, "InvalidParameter", f"The source '{source_id}' is no version and no machine.")
+            raise ArmError(
+                400, "InvalidParameter", f"The source '{source_id}' is neither a version nor a machine."
+            )
         wanted = str(definition.properties.get("osState"))
         actual = _os_state(found)
         if actual != wanted:
@@ -202,7 +206,7 @@ class GalleryVersions:
 
 def _os_state(source: Resource) -> str:
     if source.type.lower() == VERSION.lower():
-        return "Generalized"  # this emulator takes no other
+        return "Generalized"  # the emulator accepts no other source
     return "Generalized" if source.hidden.get("generalized") else "Specialized"
 
 

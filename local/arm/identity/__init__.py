@@ -1,1 +1,1 @@
-"""Who calls and what a caller may do: Entra ID, managed identities, tokens, grants."""
+"""The identity and the rights of a caller: Entra ID, managed identities, tokens, grants."""

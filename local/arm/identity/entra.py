@@ -1,7 +1,7 @@
 """Entra ID: discovery documents, signing keys, and tokens for applications.
 
-An assertion of a workload identity is verified: signature, issuer, audience and subject. Client secrets are not:
-this tenant has no applications that could be attacked, and a test that wants a refusal asks for a fault.
+An assertion of a workload identity is verified: signature, issuer, audience and subject. Client secrets are not
+verified, because this tenant has no application that can be attacked. A test that needs a refusal asks for a fault.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Entra:
         self._arm = arm
 
     def routes(self) -> list[ArmRoute]:
-        """The endpoints; none demands an api-version."""
+        """The endpoints. None of them demands an api-version."""
         tenant = "/{tenant}"
         return [
             ArmRoute("GET", "/metadata/endpoints", self._endpoints, api_version=False),

@@ -1,6 +1,6 @@
 """Managed identities: the token endpoints that a container or an App Service finds in its environment.
 
-Whoever shows an identity secret gets tokens of the identities that are attached to it, and of no other.
+A caller that shows an identity secret gets tokens of the identities attached to it, and of no other identity.
 """
 
 import time
@@ -14,10 +14,10 @@ WORKLOAD_PATH: Final = "/workload/token"
 
 
 class Identities:
-    """Identity secrets and what they stand for.
+    """Identity secrets and their identities.
 
-    `known` maps resource ids of user-assigned identities to client ids. An identity that is not known is the
-    builder's, where one is given: it is the only one that a container of the factory can have.
+    `known` maps resource ids of user-assigned identities to client ids. An unknown identity is the builder's, if one
+    is given: a container of the factory can have no other identity.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Identities:
         self._attached: dict[str, frozenset[str] | None] = {host_header: None}  # None: every identity
 
     def attach(self, header: str, identities: tuple[str, ...]) -> None:
-        """From now on `header` stands for these identities (resource ids)."""
+        """From now on a caller with `header` gets tokens of these identities (resource ids)."""
         if identities and not self._builder and not self._known:
             self._attached[header] = None
             return
@@ -57,14 +57,14 @@ class Identities:
     def _metadata(self, call: Call) -> ArmAnswer:
         if call.headers.get("metadata", "").lower() != "true":
             return _refusal(400, "bad_request_102", "Required metadata header not specified")
-        # No secret comes with this request, so it may only ever stand for the builder.
+        # This request holds no secret, so it gets tokens of the builder only.
         return self._mint(call, frozenset({self._builder}) if self._builder else None)
 
     def _workload(self, call: Call) -> ArmAnswer:
-        """As a build service's issuer answers: the bearer is the container's secret, the value is a JWT."""
+        """The answer of a build service's issuer. The bearer is the container's secret, the value is a JWT."""
         scheme, _, secret = call.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or secret not in self._attached:
-            return _refusal(401, "unauthorized", "the bearer is no container's secret")
+            return _refusal(401, "unauthorized", "the bearer is not a container's secret")
         allowed = self._attached[secret]
         client = self._builder if allowed is None else min(allowed, default="")
         if not client or not call.query.get("audience"):

@@ -1,8 +1,8 @@
-"""Who may do what on ARM: a small table of grants, by client id.
+"""The rights of callers on ARM: a small table of grants, by client id.
 
-A client without any grant may do everything; one with grants may do only those. The actions of the factory's three
-identities are those of their roles in `infra/`, which a test holds equal: what works here has the rights that it
-needs there. Scopes are not mirrored, but for the live galleries, which the builder only reads.
+A client without any grant may do everything. A client with grants may do only those. The actions of the factory's
+three identities are the actions of their roles in `infra/`, and a test holds both equal. So a call that works here has
+its rights on Azure too. Scopes are not mirrored, except for the live galleries, which the builder only reads.
 """
 
 import fnmatch
@@ -84,7 +84,7 @@ BUILDER_ACTIONS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """`client_id` may do `actions`; what matches `only_read` (scopes) it may only read. All are globs."""
+    """`client_id` may do `actions`. Scopes that match `only_read` it may only read. All are globs."""
 
     client_id: str
     actions: tuple[str, ...]
@@ -98,11 +98,11 @@ class Rights:
         self._grants: list[Grant] = []
 
     def add(self, grant: Grant) -> None:
-        """Add a grant; the client is limited to its grants from now on."""
+        """Add a grant. From now on the client is limited to its grants."""
         self._grants.append(grant)
 
     def check(self, caller: Caller, method: str, path: str) -> None:
-        """Raise AuthorizationFailed where the caller has grants and none covers the request."""
+        """Raise AuthorizationFailed if the caller has grants and none covers the request."""
         grants = [grant for grant in self._grants if grant.client_id.lower() == caller.client_id.lower()]
         if not grants:
             return

@@ -1,6 +1,6 @@
-"""Tokens as Entra ID issues them: RS256, with Azure's claims; minted and verified here.
+"""Tokens as Entra ID issues them: RS256, with Azure's claims. This module issues and verifies them.
 
-The key lives as long as the process. Whom a token is for is decided by the endpoints, not here.
+The key lives as long as the process. The endpoints decide who gets a token, not this module.
 """
 
 import json
@@ -22,19 +22,19 @@ _KEY_NAMES: Final = uuid.UUID("6f2f2b0c-6d2c-4d0c-9d52-0c6a3f8b1d11")
 
 
 class InvalidToken(Exception):
-    """A token that does not hold; the text says why."""
+    """A token is not valid. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls, by a verified token."""
+    """The caller, from a verified token."""
 
     client_id: str
     object_id: str
 
 
 class TokenIssuer:
-    """Mints and verifies tokens of one tenant."""
+    """Issues and verifies tokens of one tenant."""
 
     def __init__(self, *, tenant: str, authority: str) -> None:
         self.tenant = tenant
@@ -43,7 +43,7 @@ class TokenIssuer:
         self._key_id = uuid.uuid4().hex
 
     def keys(self) -> dict[str, Any]:
-        """The JSON Web Key Set that others verify with."""
+        """The JSON Web Key Set with which others verify tokens."""
         public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "use": "sig", "kid": self._key_id, "alg": "RS256"}]}
 
@@ -53,7 +53,7 @@ class TokenIssuer:
         return f"{self.authority}/{self.tenant}/v2.0"
 
     def mint_resource(self, client_id: str, audience: str) -> str:
-        """An application's token for an Azure resource, version 1.0: what storage, vault and ARM take."""
+        """An application's token for an Azure resource, version 1.0. Storage, vault and ARM accept it."""
         subject = object_id(client_id)
         issuer = f"https://sts.windows.net/{self.tenant}/"
         claims = {
@@ -68,16 +68,16 @@ class TokenIssuer:
 
     @property
     def workload_issuer(self) -> str:
-        """Who issues the tokens that a workload identity trusts: here the same key, under another name."""
+        """The issuer of the tokens that a workload identity trusts. It has the same key here, under another name."""
         return f"{self.authority}/workloads"
 
     def mint_workload(self, client_id: str, audience: str) -> str:
-        """What says that its holder runs as `client_id`, to be exchanged for that application's tokens."""
+        """The assertion that its holder runs as `client_id`. It can be exchanged for that application's tokens."""
         claims = {"iss": self.workload_issuer, "sub": client_id, "jti": uuid.uuid4().hex}
         return self._sign(claims, audience, WORKLOAD_SECONDS)
 
     def verify_workload(self, token: str, client_id: str) -> None:
-        """Raise Refused where `token` does not say, to Entra, that its holder runs as `client_id`."""
+        """Raise Refused if `token` is not a valid assertion to Entra that its holder runs as `client_id`."""
         try:
             jwt.decode(
                 token,
@@ -114,7 +114,7 @@ class TokenIssuer:
         return self._sign(claims, audience, life_seconds)
 
     def verify(self, token: str, audiences: frozenset[str]) -> Caller:
-        """The caller; raises Refused with the reason."""
+        """The caller. Raises Refused with the reason."""
         try:
             claims = jwt.decode(
                 token,
@@ -137,5 +137,5 @@ class TokenIssuer:
 
 
 def object_id(name: str) -> str:
-    """The object id of an application or a person: always the same for the same name."""
+    """The object id of an application or a person. The same name always gives the same id."""
     return str(uuid.uuid5(_KEY_NAMES, name.lower()))
