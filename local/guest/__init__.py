@@ -1,1 +1,1 @@
-"""The emulated guest: what answers over SSH where an emulated machine would. It records, and never runs anything."""
+"""The emulated guest answers over SSH in place of an emulated machine. It records requests and never runs anything."""

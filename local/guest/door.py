@@ -1,7 +1,7 @@
 """Opens the emulated machines' SSH listener, and loads the SSH library only then.
 
-Its import takes a third of the emulator's start and looks for C libraries, by running a compiler where there is one.
-Without a real Packer nobody ever knocks.
+The library's import takes a third of the emulator's start. It looks for C libraries and runs a compiler if there is
+one. Only a real Packer connects to the listener.
 """
 
 import importlib
@@ -15,11 +15,11 @@ class Door(Protocol):
     """The open listener."""
 
     def get_port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         ...
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         ...
 
 

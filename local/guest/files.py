@@ -1,5 +1,7 @@
-"""The files of an emulated machine over SCP and SFTP, in memory. No path ever reaches the disk of this machine:
-every operation of the library's server that could is replaced here, and what is not emulated is refused.
+"""The files of an emulated machine over SCP and SFTP, in memory. No path ever reaches the disk of this machine.
+
+Each operation of the library's server that could reach the disk is replaced here. An operation that is not emulated
+is refused.
 """
 
 import posixpath
@@ -25,13 +27,13 @@ class _Opened:
 
 
 class MemoryFiles(asyncssh.SFTPServer):
-    """One session of SCP or SFTP on the machine that the connection's key led to."""
+    """One session of SCP or SFTP, on the machine that belongs to the connection's key."""
 
     def __init__(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
         super().__init__(chan)
         guest = chan.get_connection().get_extra_info("guest")
         if not isinstance(guest, Guest):
-            raise asyncssh.SFTPPermissionDenied("nobody is signed in")
+            raise asyncssh.SFTPPermissionDenied("no user is signed in")
         self._guest = guest
         self._way = "scp" if (chan.get_command() or "").startswith("scp ") else "sftp"
 
@@ -57,7 +59,7 @@ class MemoryFiles(asyncssh.SFTPServer):
         return bytes(_opened(file_obj).content[offset : offset + size])
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        """As SFTPServer; in memory until the file is closed."""
+        """As SFTPServer. The content stays in memory until the file is closed."""
         opened = _opened(file_obj)
         if not opened.is_writing:
             raise asyncssh.SFTPPermissionDenied(f"{opened.path} is open for reading")
@@ -68,7 +70,7 @@ class MemoryFiles(asyncssh.SFTPServer):
         return len(data)
 
     def close(self, file_obj: object) -> None:
-        """As SFTPServer; an upload is recorded here, when it is whole."""
+        """As SFTPServer. A complete upload is recorded here."""
         opened = _opened(file_obj)
         if opened.is_writing:
             content = bytes(opened.content)
@@ -86,7 +88,7 @@ class MemoryFiles(asyncssh.SFTPServer):
         return asyncssh.SFTPAttrs(permissions=_FILE, size=len(content), type=asyncssh.FILEXFER_TYPE_REGULAR)
 
     def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
-        """As SFTPServer; there are no links."""
+        """As SFTPServer. There are no links."""
         return self.stat(path)
 
     def fstat(self, file_obj: object) -> asyncssh.SFTPAttrs:
@@ -120,7 +122,7 @@ class MemoryFiles(asyncssh.SFTPServer):
         """Modes and times are not kept."""
 
     def fsync(self, file_obj: object) -> None:
-        """Nothing lies on a disk."""
+        """Nothing is on a disk."""
 
     def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """Not emulated."""
@@ -206,5 +208,5 @@ class MemoryFiles(asyncssh.SFTPServer):
 
 def _opened(file_obj: object) -> _Opened:
     if not isinstance(file_obj, _Opened):
-        raise asyncssh.SFTPFailure("this is no open file")
+        raise asyncssh.SFTPFailure("this is not an open file")
     return file_obj

@@ -1,6 +1,6 @@
-"""The emulated machines that answer over SSH: which key and user lead to which one, and what each holds.
+"""The emulated machines that answer over SSH: the keys and the user of each machine, and its files.
 
-A machine is here from its boot to its end; what it was asked stays readable afterwards, its files do not.
+A machine is here from its boot to its end. Its record stays readable afterwards. Its files do not.
 """
 
 import posixpath
@@ -16,15 +16,15 @@ from local.guest.recording import Recording
 from local.recorded import results
 from local.scenario import PackerScenario
 
-ADDRESS: Final = "127.0.0.1"  # where every machine answers
+ADDRESS: Final = "127.0.0.1"  # every machine answers there
 FILE_BYTES: Final = 64 * 1024 * 1024  # of all files of one machine together
 RESULTS: Final = "/run/imagefactory/results"
-_REMEMBERED: Final = 200  # machines whose record stays
+_REMEMBERED: Final = 200  # records of so many machines are kept
 _PROFILE: Final = re.compile(rb"IMAGEFACTORY_PROFILE=[\"']?([\w.-]+)")
 
 
 class DiskFull(Exception):
-    """The files of a machine would be larger than it takes."""
+    """The files of a machine would be larger than its limit."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,46 +45,46 @@ class Guest:
 
     @property
     def home(self) -> str:
-        """The folder that relative paths begin in."""
+        """The folder of relative paths."""
         return f"/home/{self.user}"
 
     def place(self, path: str) -> str:
-        """The absolute path that `path` means."""
+        """The absolute form of `path`."""
         return posixpath.normpath(posixpath.join(self.home, path))
 
     def is_folder(self, path: str) -> bool:
-        """Whether a folder is there."""
+        """Whether a folder exists."""
         above = (RESULTS, self.home, "/tmp")  # noqa: S108 - in the emulated machine
         return path in self.folders or any(
             each == path or each.startswith(path.rstrip("/") + "/") for each in above
         )
 
     def may_write(self, path: str) -> bool:
-        """Whether Packer's user may make something there: below /tmp and its own home, in a folder that exists."""
+        """Whether Packer's user may create a file there: below /tmp or its own home, in an existing folder."""
         parent = posixpath.dirname(path)
         own = (self.home, "/tmp")  # noqa: S108 - in the emulated machine
         return self.is_folder(parent) and any(f"{parent}/".startswith(f"{each}/") for each in own)
 
     def demand_room(self, path: str, size: int) -> None:
-        """Raise DiskFull where a file of `size` bytes does not fit beside the others."""
+        """Raise DiskFull if a file of `size` bytes does not fit beside the others."""
         others = sum(len(each) for name, each in self.files.items() if name != path)
         if others + size > FILE_BYTES:
             raise DiskFull(f"{path}: no space left on device (an emulated machine takes {FILE_BYTES} bytes)")
 
     def write(self, path: str, content: bytes) -> None:
-        """Keep a file; raises DiskFull."""
+        """Keep a file. Raises DiskFull."""
         self.demand_room(path, len(content))
         self.files[path] = content
 
     def read(self, path: str) -> bytes | None:
-        """A file that was uploaded, or a simulated result; None where there is none."""
+        """An uploaded file, or a simulated result. None if there is no such file."""
         if path in self.files:
             return self.files[path]
         folder, name = posixpath.split(path)
         return results.render(name, self.scenario.name, self.profile) if folder == RESULTS else None
 
     def run(self, command: str) -> replies.Reply:
-        """Record a command and say what comes of it."""
+        """Record a command and return its outcome."""
         reply = replies.to_command(command, self.files, self.scenario)
         for content in self.files.values() if reply.step else ():
             found = _PROFILE.search(content[:65536])
@@ -97,7 +97,7 @@ class Guest:
         return reply
 
     def stop(self) -> None:
-        """The machine is switched off: nobody is connected any more, nothing of /tmp is left."""
+        """Switch the machine off. This ends its connections and deletes the files in /tmp."""
         self.is_up = False
         self.files.clear()
         for close in tuple(self.closers):
@@ -105,7 +105,7 @@ class Guest:
         self.closers.clear()
 
     def shown(self) -> dict[str, Any]:
-        """The record, as control shows it."""
+        """The machine's record, as control shows it."""
         return {
             "machine": self.machine,
             "tags": dict(self.tags),
@@ -116,7 +116,7 @@ class Guest:
 
 
 class Guests:
-    """All machines, by id. `address` and `port` are where they answer; `scenario_path` says how they behave."""
+    """All machines, by id. They answer at `address` and `port`. The file at `scenario_path` gives their behaviour."""
 
     def __init__(self, *, scenario_path: str = "") -> None:
         self._guests: OrderedDict[str, Guest] = OrderedDict()
@@ -156,7 +156,7 @@ class Guests:
         )
 
     def scenario_for(self, tags: Mapping[str, str]) -> PackerScenario:
-        """How the build with these tags is to go."""
+        """The scenario of the build with these tags."""
         return scenario.of_tags(self._scenario_path, dict(tags))
 
     def shown(self) -> list[dict[str, Any]]:
@@ -165,6 +165,6 @@ class Guests:
 
 
 def normal_key(line: str) -> str:
-    """Type and base64 of a public key, without its comment; empty where it is none."""
+    """Type and base64 of a public key, without its comment. Empty if the text is not a public key."""
     words = line.split()
     return " ".join(words[:2]) if len(words) >= 2 else ""

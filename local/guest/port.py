@@ -1,9 +1,9 @@
 """Lets a real Packer reach the emulated machines on any port. Test support.
 
-`python -m local.guest.port PACKER PORT WORDS...`: of the template of `validate` and `build` a copy is made beside
-it in which the port of SSH is PORT; then this process becomes PACKER. Packer dials a machine's address itself,
-past every proxy, on port 22 unless the template says otherwise, and a port below 1024 is not everybody's to open.
-The template itself stays as it is, and nothing else in the copy differs.
+`python -m local.guest.port PACKER PORT WORDS...`: for `validate` and `build` it makes a copy of the template beside
+the template. In the copy the port of SSH is PORT. Then this process becomes PACKER. Packer connects to a machine's
+address itself, without a proxy, on port 22 unless the template names another. Not every user may open a port below
+1024. The template itself does not change, and nothing else in the copy differs.
 """
 
 import json
@@ -35,12 +35,12 @@ def rewritten(words: list[str], port: int) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Become Packer; returns only where that is impossible."""
+    """Become Packer. Returns only if that is impossible."""
     program, port, *words = arguments
     try:
         words = rewritten(words, int(port))
     except (OSError, ValueError, AttributeError) as error:
-        print(f"emulated guest: the template is handed on as it is: {error}", file=sys.stderr, flush=True)
+        print(f"emulated guest: the template is passed on unchanged: {error}", file=sys.stderr, flush=True)
     os.execv(program, [program, *words])  # noqa: S606  # a program and words of our own choice, no shell
 
 

@@ -1,9 +1,9 @@
-"""What one emulated machine was asked, in order: commands, uploads, downloads. Bounded; decides nothing."""
+"""The requests that one emulated machine got, in order: commands, uploads, downloads. Bounded. It decides nothing."""
 
 import hashlib
 from typing import Any, Final
 
-LIMIT: Final = 2000  # entries of one machine; a client in a loop must not fill the memory
+LIMIT: Final = 2000  # entries of one machine, because a client in a loop must not fill the memory
 _COMMAND_CHARACTERS: Final = 2000
 _HEAD_LINES: Final = 4
 _HEAD_CHARACTERS: Final = 400
@@ -20,28 +20,28 @@ class Recording:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """As they came; each has `kind`."""
+        """The entries in their order. Each has `kind`."""
         return tuple(dict(entry) for entry in self._entries)
 
     def command(self, text: str, *, step: str, answer: str, exit_code: int | None) -> None:
-        """A command; `answer` is what happened to it, `exit_code` None where it never got one."""
+        """Record a command. `answer` is its outcome. `exit_code` is None if it never got one."""
         self._add(
             "command", command=text[:_COMMAND_CHARACTERS], step=step, answer=answer, exit_code=exit_code
         )
 
     def upload(self, path: str, content: bytes, *, way: str) -> None:
-        """A file that came, by `scp` or `sftp`."""
+        """Record an upload by `scp` or `sftp`."""
         head = content[:_HEAD_CHARACTERS].decode("utf-8", "replace").splitlines()[:_HEAD_LINES]
         digest = hashlib.sha256(content).hexdigest()
         self._add("upload", path=path, way=way, size=len(content), sha256=digest, head=head)
 
     def download(self, path: str, content: bytes, *, way: str) -> None:
-        """A file that was taken."""
+        """Record a download."""
         digest = hashlib.sha256(content).hexdigest()
         self._add("download", path=path, way=way, size=len(content), sha256=digest)
 
     def refused(self, what: str) -> None:
-        """Something that the machine did not do."""
+        """Record a request that the machine refused."""
         self._add("refused", what=what[:_COMMAND_CHARACTERS])
 
     def _add(self, kind: str, **facts: Any) -> None:

@@ -1,6 +1,6 @@
-"""What an emulated machine answers to a command. Pure: the command, the uploaded files and the scenario decide.
+"""The answer of an emulated machine to a command. Pure: the command, the uploaded files and the scenario decide.
 
-A script is read for the line with which it announces itself, never run.
+A script is read to find its first output line, which names its step. It is never run.
 """
 
 import re
@@ -15,21 +15,21 @@ NOTE: Final = "(emulated guest: recorded, not run)"
 _SHELL: Final = re.compile(r"(?:^|[\s;&|])(?:/usr)?(?:/bin/)?(?:ba)?sh\s+(?:-\w+\s+)*(?P<path>/\S+)")
 _REMOVED: Final = re.compile(r"^rm\s+(?:-\w+\s+)*(?:--\s+)?(?P<path>/\S+)\s*$")
 _ANNOUNCED: Final = re.compile(r"^printf '%s\\n' '(imagefactory: [^'\n]*)'", re.MULTILINE)
-_NOT_FOUND: Final = 127  # a shell's exit code for a file that is not there
+_NOT_FOUND: Final = 127  # a shell's exit code for a file that does not exist
 
 
 @unique
 class CommandEnd(Enum):
-    """What becomes of a command."""
+    """The outcome of a command."""
 
     ENDS = "ends"  # with output and exit code
-    HANGS = "hangs"  # for as long as the client stays
-    DROPS = "drops"  # the connection is cut in the middle
+    HANGS = "hangs"  # as long as the client is connected
+    DROPS = "drops"  # the connection is cut during the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer. `step` is the line of the script that the command would run; `removed` a file that is gone."""
+    """The answer. `step` is the line of the script that the command would run. `removed` is a file that it deletes."""
 
     fate: CommandEnd = CommandEnd.ENDS
     exit_code: int = 0
@@ -54,7 +54,7 @@ def to_command(command: str, files: Mapping[str, bytes], scenario: PackerScenari
 
 
 def announced(script: bytes) -> str:
-    """The line with which one of the factory's scripts begins its output; empty where there is none."""
+    """The first output line of a script of the factory. Empty if the script has no such line."""
     found = _ANNOUNCED.search(script[:65536].decode("utf-8", "replace"))
     return found[1] if found else ""
 

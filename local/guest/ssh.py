@@ -1,6 +1,6 @@
-"""The one SSH listener of all emulated machines: the key tells which machine is meant; an unknown one is refused.
+"""The one SSH listener of all emulated machines. The key selects the machine, and an unknown key is refused.
 
-Nothing that a client asks is ever run; there is no shell, no forwarding and no agent.
+No command of a client is ever run. There is no shell, no forwarding and no agent.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class _Server(asyncssh.SSHServer):
         found = self._guests.find(username, key.export_public_key("openssh").decode())
         if found is None or self._connection is None:
             return False
-        # Asked twice on one connection: for the offer of the key, then for its signature.
+        # The client asks twice on one connection: it offers the key, then it sends the signature.
         self._guest = found
         found.closers.add(self._connection.abort)
         self._connection.set_extra_info(guest=found)
@@ -62,7 +62,7 @@ async def listen(guests: Guests, port: int = 0) -> asyncssh.SSHAcceptor:
         sftp_factory=MemoryFiles,
         sftp_version=3,
         allow_scp=True,
-        allow_pty=True,  # asked for by some provisioners; it changes nothing here
+        allow_pty=True,  # some provisioners ask for it; it changes nothing here
         line_editor=False,
         agent_forwarding=False,
         x11_forwarding=False,
@@ -74,7 +74,7 @@ async def listen(guests: Guests, port: int = 0) -> asyncssh.SSHAcceptor:
 
 
 async def _serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-    """One command, to its end."""
+    """Answer one command, to its end."""
     guest = process.get_extra_info("guest")
     if not isinstance(guest, Guest) or process.command is None:
         process.stderr.write(b"an emulated machine has no shell; it takes commands\n")

@@ -1,4 +1,4 @@
-"""`python -m local.host`: runs a function app until SIGTERM or SIGINT. Exit code 1 where it cannot be run."""
+"""`python -m local.host`: runs a function app until SIGTERM or SIGINT. The exit code is 1 if the app cannot be run."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ _QUIET = ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the host as the command line says; returns the exit code."""
+    """Run the host with the options of the command line. Returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in _QUIET:
@@ -44,12 +44,12 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.settings:
         for name in app_settings.load_settings(options.settings, os.environ):
-            print(f"The setting {name} is in the environment already; the file's value is not used.")
+            print(f"The setting {name} is already in the environment. The file's value is not used.")
     try:
         listener = ports.listen(options.port)
     except OSError as error:
         raise HostError(f"port {options.port} cannot be used: {error.strerror}") from error
-    os.chdir(app_folder)  # as the real worker does; every path above is made absolute before
+    os.chdir(app_folder)  # as the real worker does; every path above is absolute already
     functions = _load_functions(app_folder)
     if functions is None:
         return 1
@@ -67,18 +67,18 @@ def _run(options: argparse.Namespace) -> int:
     if not is_clean:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)  # a function's thread cannot be ended otherwise; its message comes back
+        os._exit(0)  # nothing else ends a function's thread; its message comes back
     return 0
 
 
 def _load_functions(folder: Path) -> tuple[table.Function, ...] | None:
-    """The app's functions; None where its import failed, which is then printed."""
+    """The app's functions. None if its import failed; the error is then printed."""
     try:
         app = table.load_app(folder)
     except HostError:
         raise
-    except Exception:  # whatever the app does wrong while it is imported is the app's, and shown whole
-        print("The function app cannot be imported; no function is registered:", file=sys.stderr)
+    except Exception:  # an error during the import belongs to the app, and is shown whole
+        print("The function app cannot be imported. No function is registered:", file=sys.stderr)
         traceback.print_exc()
         return None
     try:
@@ -117,17 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     parser.add_argument("--announce", type=Path, help="file that gets pid, url and key once it serves")
     parser.add_argument(
-        "--folder", type=Path, help="where timers keep their status (default: beside --announce)"
+        "--folder", type=Path, help="the folder of the timers' status files (default: beside --announce)"
     )
     parser.add_argument("--invocations", type=Path, help="file for the invocation lines (default: output)")
     parser.add_argument(
         "--lease-seconds",
         type=_seconds(2),
         default=15.0,
-        help="after this long a message comes back when the host has died (default 15; the real host: 600)",
+        help="seconds until a message of a dead host comes back (default 15; the real host: 600)",
     )
     parser.add_argument(
-        "--grace-seconds", type=_seconds(0), default=10.0, help="wait for running functions at a stop"
+        "--grace-seconds",
+        type=_seconds(0),
+        default=10.0,
+        help="seconds that a stop waits for running functions",
     )
     return parser
 

@@ -11,13 +11,13 @@ _PLACEHOLDER = re.compile(r"%([^%\s]+)%")
 
 
 def load_settings(file: Path, environment: MutableMapping[str, str]) -> tuple[str, ...]:
-    """Put the `Values` of `file` into `environment`; what is set there stays and is returned by name."""
+    """Put the `Values` of `file` into `environment`. A variable that is set already stays, and its name is returned."""
     try:
         document = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise HostError(f"the settings file {file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise HostError(f"the settings file {file} is no valid JSON: {error}") from error
+        raise HostError(f"the settings file {file} is not valid JSON: {error}") from error
     values = document.get("Values") if isinstance(document, dict) else None
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise HostError(f'the settings file {file} must hold an object "Values" of texts')
@@ -31,7 +31,7 @@ def load_settings(file: Path, environment: MutableMapping[str, str]) -> tuple[st
 
 
 def resolve_placeholders(text: str, environment: Mapping[str, str], place: str) -> str:
-    """`text` with each `%NAME%` replaced; raises HostError naming `place` where a setting is missing."""
+    """`text` with each `%NAME%` replaced. Raises HostError, which names `place`, if a setting is missing."""
 
     def value_of(match: re.Match[str]) -> str:
         name = match.group(1)

@@ -1,4 +1,4 @@
-"""Puts a host together from a function table: listeners, HTTP front, start, announcement and orderly stop."""
+"""Builds a host from a function table: listeners, HTTP front, start, announcement and orderly stop."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPlan:
-    """What to run and how. `lease` hides a message while it is worked on; `grace` bounds an orderly stop."""
+    """What to run and how. `lease` hides a message while its function runs. `grace` limits an orderly stop."""
 
     functions: tuple[Function, ...]
     options: HostOptions
@@ -58,7 +58,7 @@ class _Server(uvicorn.Server):
 
 
 class Host:
-    """One run of a host. Everything that can be wrong with the app's bindings is found when it is made."""
+    """One run of a host. Its constructor finds every error in the app's bindings."""
 
     def __init__(self, plan: HostPlan) -> None:
         self._plan = plan
@@ -87,11 +87,11 @@ class Host:
         )
 
     def stop(self) -> None:
-        """Begin an orderly stop; `serve` returns at its end."""
+        """Begin an orderly stop. `serve` returns at its end."""
         self._stopping.set()
 
     async def serve(self, listener: socket.socket) -> bool:
-        """Run on a listening socket until stopped; False where functions were still running at the end."""
+        """Run on a listening socket until stopped. False if functions were still running at the end."""
         config = uvicorn.Config(
             self._front.application(), lifespan="off", access_log=False, log_config=None, ws="none"
         )
@@ -117,7 +117,7 @@ class Host:
         )
         stopped.cancel()
         for task in done - {stopped}:
-            task.result()  # a listener that ended by itself has failed: say how
+            task.result()  # a listener that ended by itself has failed: raise its error
         for task in late:
             task.cancel()
         if late:
@@ -159,7 +159,7 @@ class Host:
                 listener.wake()
 
     def _expect(self, loop: asyncio.AbstractEventLoop, name: str, seconds: float) -> None:
-        """On any thread. The loop may have ended since: a message that nobody was told of is found by polling."""
+        """Runs on any thread. The loop may have ended already. A message without a notice is found by polling."""
         for listener in self._queues:
             if listener.queue_name == name:
                 with contextlib.suppress(RuntimeError):
@@ -195,11 +195,11 @@ class Host:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump({"pid": os.getpid(), "url": url, "key": self._front.key}, stream)
-        partial.replace(file)  # whoever waits for the file finds it whole
+        partial.replace(file)  # a program that waits for the file finds it complete
 
 
 def _thread_count(environment: Mapping[str, str]) -> int | None:
-    """How many sync functions run at once; None is Python's own choice, as in the real worker."""
+    """The number of sync functions that run at once. None leaves it to Python, as in the real worker."""
     text = environment.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
     if not text:
         return None

@@ -1,8 +1,8 @@
 """Queue clients from connection settings, by managed identity, as the real host reads them.
 
-`<connection>__queueServiceUri` names the service and `<connection>__clientId` the identity; connection
-strings with keys are not supported, because nothing here has a key. FACTORY_CA_FILE is trusted in place of
-the public authorities where it is set.
+`<connection>__queueServiceUri` names the service and `<connection>__clientId` the identity. Connection strings with
+keys are not supported, because nothing here has a key. If FACTORY_CA_FILE is set, it is trusted in place of the public
+authorities.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _READ_SECONDS = 30
 
 
 def open_queue_service(connection: str, environment: Mapping[str, str], place: str) -> QueueServiceClient:
-    """The queue service of a connection; raises HostError naming `place` where its setting is missing."""
+    """The queue service of a connection. Raises HostError, which names `place`, if its setting is missing."""
     setting = f"{connection}__queueServiceUri"
     address = environment.get(setting, "").rstrip("/")
     if not address:
@@ -28,5 +28,5 @@ def open_queue_service(connection: str, environment: Mapping[str, str], place: s
         connection_verify=environment.get("FACTORY_CA_FILE") or True,
         connection_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
-        retry_total=0,  # the listener has its own back-off, and a repeated receive would hide messages
+        retry_total=0,  # the listener has its own back-off; a second receive would hide messages
     )

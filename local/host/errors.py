@@ -1,5 +1,5 @@
-"""The one error that ends the host before it serves."""
+"""The error that ends the host before it serves."""
 
 
 class HostError(Exception):
-    """The app, its settings or its `host.json` cannot be run as they are; the message says what to mend."""
+    """The app, its settings or its `host.json` cannot be run as they are. The message says what to repair."""

@@ -1,6 +1,6 @@
 """The Event Grid webhook of the real host: validation handshake, and one invocation for each event delivered.
 
-Event Grid schema only. A failed invocation answers 500, so that the sender delivers the whole batch again.
+It knows only the Event Grid schema. A failed invocation answers 500, so that the sender delivers the whole batch again.
 """
 
 import json
@@ -18,7 +18,7 @@ _REQUIRED = ("id", "subject", "eventType", "eventTime", "data", "dataVersion")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAnswer:
-    """What the sender gets: a JSON document, or else `message` as text."""
+    """The answer to the sender: a JSON document, or `message` as text."""
 
     status: int
     message: str = ""
@@ -40,7 +40,7 @@ async def receive(*, function: Function, kind: str, body: bytes, invoker: Invoke
             )
         parsed = [_parse_event(event) for event in events]
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        return DeliveryAnswer(status=400, message=f"the body is no array of Event Grid events: {error!r}")
+        return DeliveryAnswer(status=400, message=f"the body is not an array of Event Grid events: {error!r}")
     failed = 0
     for event in parsed:
         outcome = await invoker.invoke(function, event, reason=f"event {event.event_type}")

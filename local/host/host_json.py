@@ -1,6 +1,6 @@
 """Reads `host.json` and the settings over it (`AzureFunctionsJobHost__a__b__c`), with the real defaults.
 
-Only what this host acts on is read; what it does not know is left alone, as the real host does.
+Only options that this host uses are read. It ignores unknown options, as the real host does.
 """
 
 import json
@@ -16,12 +16,12 @@ from local.host.errors import HostError
 
 _PREFIX = "azurefunctionsjobhost__"
 _TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,7}))?)?$")
-_LARGEST_BATCH = 32  # the service gives no more at once
+_LARGEST_BATCH = 32  # the service returns no more in one answer
 
 
 @unique
 class Encoding(Enum):
-    """How a message's text stands in the queue."""
+    """How a message's text is encoded in the queue."""
 
     BASE64 = "base64"  # the default
     NONE = "none"  # as it is
@@ -29,7 +29,7 @@ class Encoding(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """`extensions.queues`; at most batch_size + new_batch_threshold messages of a queue run at once."""
+    """`extensions.queues`. At most batch_size + new_batch_threshold messages of a queue run at once."""
 
     max_polling_interval: timedelta
     visibility_timeout: timedelta
@@ -41,20 +41,20 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
-    """What `host.json` decides. `route_prefix` has no slashes at its ends."""
+    """The options of `host.json`. `route_prefix` has no slashes at its ends."""
 
     queues: QueueOptions
     route_prefix: str
 
 
 def read_host_options(file: Path, environment: Mapping[str, str]) -> HostOptions:
-    """The options in force; raises HostError for a file that cannot be read or a value out of bounds."""
+    """The options in force. Raises HostError if the file cannot be read or a value is out of bounds."""
     try:
         document = json.loads(file.read_text("utf-8"))
     except FileNotFoundError as error:
         raise HostError(f"{file} is missing; a function app needs one with at least version 2.0") from error
     except ValueError as error:
-        raise HostError(f"{file} is no valid JSON: {error}") from error
+        raise HostError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.get("version") != "2.0":
         raise HostError(f'{file} must be an object with "version": "2.0"')
     for name, value in environment.items():
@@ -68,13 +68,13 @@ def read_host_options(file: Path, environment: Mapping[str, str]) -> HostOptions
 
 
 def parse_timespan(text: str) -> timedelta:
-    """A .NET time span, `[days.]hours:minutes[:seconds[.fraction]]`; raises ValueError."""
+    """A .NET time span, `[days.]hours:minutes[:seconds[.fraction]]`. Raises ValueError."""
     match = _TIMESPAN.match(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no time span; write hours:minutes:seconds, such as 00:00:02")
+        raise ValueError(f"{text!r} is not a time span; write hours:minutes:seconds, such as 00:00:02")
     days, hours, minutes, seconds, fraction = match.groups()
     if int(hours) > 23 or int(minutes) > 59 or int(seconds or 0) > 59:
-        raise ValueError(f"{text!r} is no time span: hours to 23, minutes and seconds to 59")
+        raise ValueError(f"{text!r} is not a time span: hours to 23, minutes and seconds to 59")
     return timedelta(
         days=int(days or 0),
         hours=int(hours),
@@ -130,7 +130,7 @@ def _section(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _value(section: Mapping[str, Any], name: str, default: Any) -> Any:
-    """A value by name; .NET's configuration does not tell letter case apart."""
+    """A value by name. .NET's configuration ignores letter case."""
     for key, value in section.items():
         if key.lower() == name.lower():
             return value

@@ -1,7 +1,7 @@
 """The HTTP side: functions by route, the Event Grid webhook, and the parts of the admin API that tools use.
 
-Auth levels are kept: FUNCTION and ADMIN demand the host's key (`x-functions-key` or `code`). The admin API
-and the webhook are open, as with the real host on a developer's machine; so listen on loopback only.
+Auth levels are kept: FUNCTION and ADMIN demand the host's key (`x-functions-key` or `code`). The admin API and the
+webhook are open, as in the real host on a developer's machine. So listen on loopback only.
 """
 
 import hmac
@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """What the HTTP side needs; `run_timer` begins a timer's run and returns at once, False for no timer."""
+    """The needs of the HTTP side. `run_timer` begins a timer's run and returns at once. It returns False if
+    there is no such timer."""
 
     functions: tuple[Function, ...]
     invoker: Invoker
@@ -67,7 +68,7 @@ class Front:
             return PlainTextResponse(f"there is no function {name}", status_code=404)
         if not self.run_timer(function.name):
             return PlainTextResponse(
-                f"{name} is no timer; this host runs only timers on request", status_code=400
+                f"{name} is not a timer; this host runs only timers on request", status_code=400
             )
         return Response(status_code=202)
 
@@ -137,7 +138,7 @@ class Front:
 
 
 async def _read_body(request: Request) -> bytes | None:
-    """The body, or None where it is longer than a function may receive."""
+    """The body, or None if it is longer than a function may receive."""
     chunks = []
     size = 0
     async for chunk in request.stream():
@@ -149,7 +150,7 @@ async def _read_body(request: Request) -> bytes | None:
 
 
 def _joined(items: Any) -> dict[str, str]:
-    """Repeated names become one value with commas, as the real host gives them to Python."""
+    """Headers or parameters. Repeated names become one value with commas, as in the real host."""
     found: dict[str, str] = {}
     for name, value in items:
         found[name] = f"{found[name]},{value}" if name in found else value

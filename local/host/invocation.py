@@ -1,7 +1,7 @@
 """Runs one function: sync ones in a thread pool, async ones on the loop; one JSON line per invocation.
 
-An error of a function is an outcome here, never an exception. There is no function timeout: the real host
-ends its worker then, which a test can have by ending this process.
+An error of a function is an outcome here, never an exception. There is no function timeout. At a timeout the real host
+ends its worker; a test gets the same if it ends this process.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationEnd:
-    """How an invocation ended; `result` is what the function returned."""
+    """The end of an invocation. `result` is the function's return value."""
 
     ok: bool
     result: Any = None
@@ -54,13 +54,13 @@ class _Trace(_abc.TraceContext):
     def attributes(self) -> dict[str, str]:
         return {}
 
-    # The SDK of 2021 and before spelled them so; apps in the wild still read these.
+    # The SDK used these spellings until 2021, and apps still read them.
     Traceparent = trace_parent
     Tracestate = trace_state
 
 
 class InvocationContext(func.Context):
-    """What a function receives as `context`."""
+    """The value of a function's parameter `context`."""
 
     def __init__(self, *, function: Function, invocation_id: str, traceparent: str) -> None:
         self._function = function
@@ -90,12 +90,12 @@ class InvocationContext(func.Context):
 
     @property
     def retry_context(self) -> Any:
-        return None  # retry policies are not honoured for any trigger that this host has
+        return None  # this host has no retry policies for its triggers
 
 
 @dataclass(slots=True, kw_only=True)
 class Invoker:
-    """Runs functions and counts those under way; `write_line` takes the line of each invocation."""
+    """Runs functions and counts the running ones. `write_line` gets the line of each invocation."""
 
     threads: Executor
     write_line: Callable[[str], None]
@@ -103,13 +103,13 @@ class Invoker:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The names of the functions under way, one for each invocation."""
+        """The names of the running functions, one for each invocation."""
         return tuple(sorted(self._running.values()))
 
     async def invoke(
         self, function: Function, value: Any, *, reason: str, traceparent: str = ""
     ) -> InvocationEnd:
-        """Run `function` with the trigger's value; `reason` says in the log what made it run."""
+        """Run `function` with the trigger's value. The log names `reason` as the cause of the run."""
         invocation_id = str(uuid.uuid4())
         context = InvocationContext(
             function=function, invocation_id=invocation_id, traceparent=traceparent or new_traceparent()
@@ -153,7 +153,7 @@ class Invoker:
 def _run_in_thread(call: Callable[[], Any], name: str) -> InvocationEnd:
     try:
         return InvocationEnd(ok=True, result=call())
-    except BaseException as error:  # also SystemExit: it must not end the host through the future
+    except BaseException as error:  # SystemExit too, because it must not reach the host through the future
         _log.exception("function %s failed", name)
         return InvocationEnd(ok=False, error=describe(error))
 

@@ -1,6 +1,6 @@
 """Matches a request to an HTTP function by ASP.NET route templates, the most literal one first. Pure.
 
-Knows `{name}`, `{name:int}`, `{name:guid}`, `{name:alpha}`, `{name?}` at the end and the catch-all `{*name}`.
+It knows `{name}`, `{name:int}`, `{name:guid}`, `{name:alpha}`, `{name?}` at the end and the catch-all `{*name}`.
 """
 
 import re
@@ -21,7 +21,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A function and the paths that lead to it; `rank` orders routes, the lowest first."""
+    """A function and its paths. `rank` orders routes, the lowest first."""
 
     function: Function
     pattern: re.Pattern[str]
@@ -30,7 +30,7 @@ class Route:
 
 
 def compile_routes(functions: Sequence[Function], prefix: str) -> tuple[Route, ...]:
-    """The routes of the HTTP functions in the order to try them; raises HostError for a strange template."""
+    """The routes of the HTTP functions, in the order of their trial. Raises HostError for an unknown template."""
     found = [_compile(function, prefix) for function in functions]
     return tuple(sorted(found, key=lambda route: (route.rank, route.function.name)))
 
@@ -63,7 +63,7 @@ def _compile(function: Function, prefix: str) -> Route:
 
 
 def _compile_segment(segment: str, name: str) -> tuple[str, int]:
-    """A segment as a regular expression (with its own slash where it may be absent), and its weight."""
+    """A segment as a regular expression and its weight. An optional segment includes its slash."""
     if "{" not in segment:
         return re.escape(segment), 0
     match = _PARAMETER.match(segment)

@@ -1,6 +1,6 @@
 """The function table: imports an app, indexes it once, and checks that this host can run every entry.
 
-A trigger or binding that is not emulated is an error at the start, never a function that does not run.
+A trigger or binding that is not emulated is an error at the start. So no function is silently left out.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from local.host.errors import HostError
 
 @unique
 class Trigger(Enum):
-    """What makes a function run; the value is the name of its binding."""
+    """The event that makes a function run. The value is the name of its binding."""
 
     TIMER = "timerTrigger"  # a schedule
     QUEUE = "queueTrigger"  # a message in a storage queue
@@ -46,9 +46,9 @@ class Function:
 
 
 def load_app(folder: Path, module: str = "function_app") -> Any:
-    """Import `module` from `folder` and return its `app`; an error in it passes through as it is."""
+    """Import `module` from `folder` and return its `app`. An error in the module is raised unchanged."""
     file = folder / f"{module}.py"
-    if not file.exists():  # or else a module of that name elsewhere on the path would be run
+    if not file.exists():  # otherwise another module of that name on the path could run
         raise HostError(f"{folder} has no {file.name}")
     sys.path.insert(0, str(folder))
     loaded = importlib.import_module(module)
@@ -59,7 +59,7 @@ def load_app(folder: Path, module: str = "function_app") -> Any:
 
 
 def index_functions(app: Any, environment: Mapping[str, str]) -> tuple[Function, ...]:
-    """The functions of `app`, by name. To be called once: the SDK refuses to index an app a second time."""
+    """The functions of `app`, by name. Call this once, because the SDK refuses to index an app twice."""
     found = [_index(function, environment) for function in app.get_functions()]
     if not found:
         raise HostError("the function app registers no function")

@@ -1,4 +1,4 @@
-"""Polls one queue for one function; each message gets a task, within the limits of `host.json`."""
+"""Polls one queue for one function. Each message gets a task, within the limits of `host.json`."""
 
 import asyncio
 import logging
@@ -14,27 +14,29 @@ from local.host.queues.backoff import PollBackoff
 from local.host.queues.messages import MessageLife
 
 POISON_SUFFIX = "-poison"
-# Where only this process fills a queue, its listener is woken by each message, and an idle queue may be looked at
-# less often than on the real host. Looks that found nothing were half of all requests of a run on one machine.
+# If only this process fills a queue, each message wakes its listener. So an idle queue may be polled less often than by
+# the real host. Half of all requests of a run on one machine were looks that found nothing.
 _PATIENCE = 4
-_PATIENT = timedelta(seconds=1)  # but never longer for that reason: who fills a queue is not known beforehand
+_PATIENT = timedelta(seconds=1)  # no longer, because nothing says beforehand which process fills a queue
 _POISON_PATIENCE, _POISON_PATIENT = 20, timedelta(seconds=5)
-_ON_ITS_WAY = 0.02  # seconds from the beginning of a request that sends a message to the message being there
+_ON_ITS_WAY = (
+    0.02  # seconds from the start of a request that sends a message until the queue holds the message
+)
 _log = logging.getLogger(__name__)
 
 
 class QueueListener:
-    """Looks for messages until it is stopped; then lets those under way come to their end."""
+    """Looks for messages until it is stopped. Then it waits for the end of the running ones."""
 
     def __init__(self, *, life: MessageLife, threads: Executor) -> None:
         self._life = life
         self._threads = threads
         longest = life.options.max_polling_interval
         patient = max(longest, min(longest * _PATIENCE, _PATIENT))
-        if life.poison is None:  # filled by this host alone
+        if life.poison is None:  # only this host fills it
             patient = max(longest * _PATIENCE, min(longest * _POISON_PATIENCE, _POISON_PATIENT))
         self._backoff = PollBackoff(longest=patient, fraction=random.random)
-        self._expected = 0  # messages that this process has sent, and that have not come yet
+        self._expected = 0  # messages that this process has sent and that it has not received yet
         self._under_way: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._wake = asyncio.Event()
@@ -42,21 +44,21 @@ class QueueListener:
 
     @property
     def queue_name(self) -> str:
-        """The queue it looks at."""
+        """The name of its queue."""
         return str(self._life.queue.queue_name)
 
     def wake(self) -> None:
-        """Look at once: somebody in this host has put a message there."""
+        """Look at once, because this host has put a message into the queue."""
         self._backoff.reset()
         self._wake.set()
 
     def expect(self, seconds: float) -> None:
-        """This process sends a message that can be seen after `seconds`; to be called on the event loop."""
+        """This process sends a message that is visible after `seconds`. Call this on the event loop."""
         self._expected += 1
         asyncio.get_running_loop().call_later(seconds + _ON_ITS_WAY, self.wake)
 
     def stop(self) -> None:
-        """Take no more messages; `run` returns when those under way are done."""
+        """Take no more messages. `run` returns after the end of the running ones."""
         self._is_stopping = True
         self._wake.set()
 
@@ -78,7 +80,7 @@ class QueueListener:
             await asyncio.wait(self._under_way)
 
     def _notice(self, messages: list[Any]) -> None:
-        """Where a message comes that nobody here has sent, others fill this queue too: look as often as was set."""
+        """Poll as often as `host.json` says once a message shows that other processes fill this queue too."""
         fresh = sum(1 for message in messages if int(message.dequeue_count or 1) == 1)
         if fresh > self._expected and self._life.poison is not None:
             self._backoff.longest = self._life.options.max_polling_interval
@@ -114,10 +116,10 @@ class QueueListener:
             max_messages=size,
             visibility_timeout=int(self._life.lease.total_seconds()),
         ).by_page()
-        # One page is one request; going on would ask again, and an idle queue would cost two.
+        # One page is one request. A second page would be a second request for an idle queue.
         return list(next(pages, ()))
 
     def _complain(self, text: str) -> None:
-        if text != self._complaint:  # once for each new trouble, not at every look
+        if text != self._complaint:  # once for each new error, not at every look
             _log.warning(text)
         self._complaint = text

@@ -1,7 +1,7 @@
-"""The life of one received message: decode, run, keep invisible meanwhile, then delete, release or bury it.
+"""The life of one received message: decode it, run it, keep it invisible meanwhile, then delete, release or bury it.
 
-Deleting is the last thing that happens to a message, so a host that dies loses none: it comes back when its
-lease ends. The real host's lease is ten minutes; ours is an option, because a test of a crash waits for it.
+The deletion is the last step, so a host that dies loses no message. The message comes back when its lease ends. The
+real host's lease is ten minutes. Here the lease is an option, because a test of a crash waits for its end.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _NEVER_EXPIRES = -1
 
 @dataclass(slots=True)
 class _Receipt:
-    """The right to change a message; every change of it gives a new one."""
+    """The right to change a message. Every change of the message gives a new receipt."""
 
     text: str
 
@@ -50,12 +50,12 @@ class MessageLife:
     on_poison: Callable[[str], None]
 
     async def live(self, message: storage.QueueMessage) -> None:
-        """From received to settled. Never raises: what goes wrong leaves the message to its lease."""
+        """Take a message from receipt to its end. Never raises: a message with an error comes back after its lease."""
         try:
             await self._live(message)
         except AzureError as error:
             _log.warning(
-                "message %s of %s is left to its lease: %s",
+                "message %s of %s is not settled and comes back when its lease ends: %s",
                 message.id,
                 self.queue.queue_name,
                 getattr(error, "message", error),
@@ -64,12 +64,12 @@ class MessageLife:
     async def _live(self, message: storage.QueueMessage) -> None:
         count = int(message.dequeue_count or 0)
         receipt = _Receipt(str(message.pop_receipt))
-        if count > self.options.max_dequeue_count:  # each time before, the host died with it
+        if count > self.options.max_dequeue_count:  # the host died at each earlier try
             await self._bury(message, receipt)
             return
         body = decode(str(message.content), self.options.encoding)
         if body is None:
-            _log.error("message %s of %s is no base64", message.id, self.queue.queue_name)
+            _log.error("message %s of %s is not base64", message.id, self.queue.queue_name)
             await self._bury(message, receipt)
             return
         outcome_ok = await self._run(message, body, receipt)
@@ -82,7 +82,7 @@ class MessageLife:
             await self._settle(
                 lambda: self.queue.update_message(message.id, receipt.text, visibility_timeout=seconds)
             )
-        # Without a poison queue it stays invisible until its lease ends: no fast endless loop.
+        # Without a poison queue the message stays invisible until its lease ends. This prevents a fast endless loop.
 
     async def _run(self, message: storage.QueueMessage, body: bytes, receipt: _Receipt) -> bool:
         value = QueueMessage(  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
@@ -100,7 +100,7 @@ class MessageLife:
             outcome = await self.invoker.invoke(self.function, value, reason=f"queue {self.queue.queue_name}")
         finally:
             done.set()
-            await renewing  # one renewal may be under way, and it changes the receipt
+            await renewing  # a renewal may still run, and it changes the receipt
         return outcome.ok
 
     async def _renew(self, message: storage.QueueMessage, receipt: _Receipt, done: asyncio.Event) -> None:
@@ -123,7 +123,7 @@ class MessageLife:
                 pause = max(self.lease.total_seconds() / 8, _TRY_AGAIN_SECONDS)
 
     async def _bury(self, message: storage.QueueMessage, receipt: _Receipt) -> None:
-        """Move it to the poison queue as it stands; in a poison queue it stays, and shows up again."""
+        """Move the message to the poison queue unchanged. In a poison queue it stays, and becomes visible again."""
         if self.poison is None:
             return
         poison = self.poison
@@ -138,7 +138,7 @@ class MessageLife:
         self.on_poison(str(poison.queue_name))
 
     async def _settle(self, call: Callable[[], Any]) -> None:
-        """Do it, three times at most; a message that somebody else has changed meanwhile is theirs."""
+        """Make the call, three times at most. Give up a message that another receiver has changed meanwhile."""
         for tries_left in reversed(range(_TRIES)):
             try:
                 await self._in_thread(call)
@@ -162,7 +162,7 @@ class MessageLife:
 
 
 def decode(text: str, encoding: Encoding) -> bytes | None:
-    """The body that `text` stands for, or None where it is not base64 as it should be."""
+    """The decoded body of `text`, or None if it must be base64 and is not."""
     if encoding is Encoding.NONE:
         return text.encode("utf-8")
     try:

@@ -1,8 +1,8 @@
-"""Notices what this process puts into queues, so that their listeners look at once and else may look less often.
+"""Notices messages that this process puts into queues. So their listeners look at once, and otherwise less often.
 
-The real host does the same for its output bindings. An app that sends with the storage SDK is seen by the audit
-event that Python's own HTTP client raises for each request. Nothing is changed or held up by it; what other
-processes send is found by polling, as ever.
+The real host does the same for its output bindings. Python's HTTP client raises an audit event for each request, and
+this event shows what an app sends with the storage SDK. Nothing is changed or delayed. Messages of other processes are
+found by polling.
 """
 
 import re
@@ -18,17 +18,17 @@ Notice = Callable[[str, float], None]
 
 
 class SendWatch:
-    """Calls `notice` with queue and seconds until the message can be seen, on the thread that begins to send it."""
+    """Calls `notice` with the queue and the seconds until the message is visible, on the thread that sends it."""
 
     def __init__(self, notice: Notice) -> None:
         self._notice: Notice | None = notice
 
     def begin(self) -> None:
-        """From now on; to be called once."""
+        """Begin to watch. Call this once."""
         sys.addaudithook(self._hear)
 
     def end(self) -> None:
-        """No more; the hook itself stays for as long as the process, since Python cannot take one away."""
+        """Stop watching. The hook itself stays as long as the process, because Python cannot remove it."""
         self._notice = None
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -40,7 +40,7 @@ class SendWatch:
 
 
 def parse(sent: object) -> tuple[str, float] | None:
-    """Queue and delay of a request that puts a message into a queue; None for everything else that is sent."""
+    """Queue and delay of a request that puts a message into a queue. None for any other request."""
     if not isinstance(sent, bytes | bytearray):
         return None
     found = _SEND.match(sent)

@@ -1,7 +1,7 @@
 """NCRONTAB schedules as Azure Functions reads them: six fields from seconds to day of week, in UTC.
 
-Five fields mean second 0. Day of month and day of week must *both* match (NCrontab, unlike Unix cron). Pure:
-the time comes in as an argument.
+Five fields mean second 0. Day of month and day of week must *both* match, in NCrontab, unlike Unix cron. Pure: the
+time is an argument.
 """
 
 import re
@@ -17,7 +17,7 @@ _MONTHS = {
 }
 _DAYS = {name: number for number, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 _PART = re.compile(r"^(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?$")
-# 29 February that is also a given weekday: at most 40 years apart (over a skipped leap year).
+# A 29 February on a given weekday comes at most 40 years after the one before (if a leap year is skipped).
 _HORIZON = timedelta(days=366 * 41)
 
 
@@ -41,7 +41,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The times at which a timer fires; made by `parse_schedule`."""
+    """The times at which a timer fires. `parse_schedule` makes it."""
 
     text: str
     seconds: tuple[int, ...]
@@ -52,7 +52,7 @@ class Schedule:
     weekdays: frozenset[int]
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first time strictly after `moment` (aware); raises ValueError where there is none."""
+        """The first time strictly after `moment` (aware). Raises ValueError if there is none."""
         start = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         day = start.replace(hour=0, minute=0, second=0)
         end = day + _HORIZON
@@ -93,7 +93,7 @@ class Schedule:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """The schedule that `text` writes; raises ValueError with the field at fault."""
+    """The schedule in `text`. Raises ValueError, which names the wrong field."""
     words = text.split()
     if len(words) == 5:
         words = ["0", *words]
@@ -112,7 +112,9 @@ def parse_schedule(text: str) -> Schedule:
         months=frozenset(values[4]),
         weekdays=frozenset(values[5]),
     )
-    schedule.next_after(datetime(2000, 1, 1, tzinfo=UTC))  # one that never fires is a mistake: say so now
+    schedule.next_after(
+        datetime(2000, 1, 1, tzinfo=UTC)
+    )  # a schedule that never fires is a mistake, and is reported now
     return schedule
 
 

@@ -1,7 +1,7 @@
-"""Fires one timer in UTC, never two runs of it at once, and remembers across restarts when it was due.
+"""Fires one timer in UTC, never two runs of it at once. It remembers its due times across restarts.
 
-The decisions are pure functions of status and time. The status is a file where the real host has a blob; a
-timer that fires more than once a minute is not monitored, as on the real host. One host, so no lock between
+The decisions are pure functions of status and time. The status is a file; the real host has a blob. A timer that
+fires more than once a minute is not monitored, as on the real host. There is one host, so there is no lock between
 hosts.
 """
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerStatus:
-    """When a timer last ran (None: never), when it is next due, and from what moment that was reckoned."""
+    """The last run of a timer (None: never), its next due time, and the moment from which that was computed."""
 
     last: datetime | None
     next: datetime
@@ -33,12 +33,12 @@ class TimerStatus:
 
 
 def first_status(schedule: Schedule, now: datetime) -> TimerStatus:
-    """The status of a timer that was never seen before."""
+    """The status of a new timer."""
     return TimerStatus(last=None, next=schedule.next_after(now), updated=now)
 
 
 def status_at_start(schedule: Schedule, stored: TimerStatus | None, now: datetime) -> TimerStatus:
-    """The status to go on with, past due where its `next` is before now; a changed schedule never is."""
+    """The status to continue with. It is past due if its `next` is before now, except after a change of schedule."""
     if stored is None:
         return first_status(schedule, now)
     base = stored.last or stored.updated
@@ -54,7 +54,7 @@ def status_after_run(
     schedule: Schedule, status: TimerStatus, begun: datetime, *, on_schedule: bool
 ) -> TimerStatus:
     """The status after a run that began at `begun`."""
-    # A clock may wake us a moment early; reckoning from then would give the same time twice.
+    # A clock may wake us a moment early. Computing from that moment would give the same time twice.
     last = max(begun, status.next) if on_schedule else begun
     return TimerStatus(last=last, next=schedule.next_after(last), updated=last)
 
@@ -68,7 +68,7 @@ def status_to_text(status: TimerStatus) -> str:
 
 
 def status_from_text(text: str) -> TimerStatus:
-    """The status of a file's content; raises ValueError."""
+    """The status in a file's content. Raises ValueError."""
     try:
         found = json.loads(text)
         last = found["Last"]
@@ -112,7 +112,7 @@ class TimerListener:
         return self._function.name
 
     def stop(self) -> None:
-        """Fire no more; `run` returns when a run under way is done."""
+        """Stop firing. `run` returns after the end of the current run."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -131,7 +131,7 @@ class TimerListener:
             status = await self._fire(status, past_due=False, on_schedule=True, is_monitored=is_monitored)
 
     async def run_now(self) -> None:
-        """One run outside the schedule, after one that may be under way."""
+        """Make one run outside the schedule, after the end of the current run if there is one."""
         async with self._one_at_a_time:
             await self._invoke(None, past_due=False, reason="admin")
 
@@ -159,7 +159,7 @@ class TimerListener:
         await self._invoker.invoke(self._function, request, reason=reason)
 
     async def _is_stopped_before(self, moment: datetime) -> bool:
-        """Wait until `moment`; True where a stop came first. A moment that has passed is now."""
+        """Wait until `moment`. True if a stop came first. A moment in the past needs no wait."""
         if self._stopping.is_set():
             return True
         while (seconds := (moment - self._now()).total_seconds()) > 0:
@@ -176,7 +176,7 @@ class TimerListener:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            _log.warning("the status of timer %s is begun anew: %s", self.name, error)
+            _log.warning("the status of timer %s starts again without its history: %s", self.name, error)
             return None
 
     def _save(self, status: TimerStatus) -> None:

@@ -1,4 +1,4 @@
-"""The copy of a template that leads to the emulated machines."""
+"""The copy of a template that connects Packer to the emulated machines."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an emulated machine answers to a command."""
+"""The answers of an emulated machine to commands."""
 
 import pytest
 
@@ -75,5 +75,5 @@ def test_a_scenario_without_a_step_has_one_of_its_own(name: str, step: str, hits
 
 @pytest.mark.parametrize("entry", [3, ["ok"], {"scenario": "hang", "stepp": "x"}, None])
 def test_an_entry_that_is_no_scenario_is_refused(entry: object) -> None:
-    with pytest.raises(ValueError, match="is no scenario"):
+    with pytest.raises(ValueError, match="is not a scenario"):
         scenario.parse(entry)

@@ -16,12 +16,12 @@ from local import processes
 
 _ROOT = Path(__file__).parents[3]
 _SAMPLE = Path(__file__).parent / "sample_app"
-_SLOW_TICK = "0 0 0 1 1 *"  # once a year: off, as far as a test is concerned
+_SLOW_TICK = "0 0 0 1 1 *"  # once a year, so never during a test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostUnderTest:
-    """A running host and what its app has recorded."""
+    """A running host and the records of its app."""
 
     running: processes.Running
     url: str
@@ -29,7 +29,7 @@ class HostUnderTest:
     folder: Path
 
     def records(self, function: str, **facts: Any) -> list[dict[str, Any]]:
-        """What the function recorded, of the records that hold these facts."""
+        """The function's records that hold these facts."""
         file = self.folder / "records.jsonl"
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
         found = [json.loads(line) for line in lines]
@@ -43,7 +43,7 @@ class HostUnderTest:
         return [line for line in map(json.loads, lines) if line["function"] == function]
 
     def wait_for(self, condition: Callable[[], Any], *, seconds: float = 20) -> None:
-        """Wait until the condition holds; fails with the end of the host's log."""
+        """Wait until the condition holds. The failure shows the end of the host's log."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, (
@@ -69,7 +69,7 @@ class Queues:
         client.send_message(json.dumps(order))
 
     def length(self, suffix: str = "") -> int:
-        """How many messages there are, those invisible included."""
+        """The number of messages, invisible ones included."""
         return int(self.plain(suffix).get_queue_properties().approximate_message_count or 0)
 
 
@@ -85,7 +85,7 @@ def queues(azurite: Any, unique_name: Callable[[str], str]) -> Queues:
 def start_host(
     azurite: Any, storage_identity: Mapping[str, str], queues: Queues, tmp_path: Path
 ) -> Iterator[Callable[..., HostUnderTest]]:
-    """Starts hosts that share one folder, so that a second is a restart of the first."""
+    """Starts hosts that share one folder, so that a second host is a restart of the first."""
     started: list[processes.Running] = []
 
     def start(*, lease: float = 2, grace: float = 5, **settings: str) -> HostUnderTest:

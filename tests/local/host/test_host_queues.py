@@ -42,7 +42,7 @@ def test_a_failing_message_is_tried_three_times_and_then_buried(start_host: Star
 def test_the_last_failure_buries_a_message_at_once_and_not_after_the_visibility_timeout(
     start_host: StartHost, queues: Any
 ) -> None:
-    # Sent first, and failing after 4 s: by then the listener of the poison queue looks only every 3 s.
+    # It is sent first and fails after 4 s. By then the listener of the poison queue looks only every 3 s.
     queues.send(id="bad", fail=True, seconds=4)
     host = start_host(
         AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:30",
@@ -51,7 +51,7 @@ def test_the_last_failure_buries_a_message_at_once_and_not_after_the_visibility_
     )
     host.wait_for(lambda: host.records("buried"), seconds=25)
     (begun,) = host.records("work", step="begin")
-    assert host.records("buried")[0]["at"] - begun["at"] < 4.9  # it was woken
+    assert host.records("buried")[0]["at"] - begun["at"] < 4.9  # the message woke the listener
 
 
 def test_a_failed_message_stays_invisible_for_the_visibility_timeout(
@@ -71,7 +71,7 @@ def test_a_message_that_is_no_base64_is_buried_unread_and_as_it_stands(
     queues.plain().send_message("{no base64}")
     host.wait_for(lambda: queues.length() == 0)
     assert host.records("work") == []
-    # The listener of the poison queue cannot read it either, as on the real host: there it stays.
+    # The listener of the poison queue cannot read it either, as on the real host. So it stays there.
     assert queues.length("-poison") == 1
     assert host.records("buried") == []
 
@@ -100,7 +100,7 @@ def test_a_message_that_killed_the_host_each_time_is_buried_without_another_run(
     start_host: StartHost, queues: Any
 ) -> None:
     queues.send(id="deadly")
-    for _ in range(3):  # received and never settled, as by a host that dies each time
+    for _ in range(3):  # received and never deleted, as by a host that dies each time
         queues.plain().receive_message(visibility_timeout=1)
         _wait_until_visible(queues)
     host = start_host()

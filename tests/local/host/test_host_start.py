@@ -1,4 +1,4 @@
-"""What ends a host before it serves: each with exit code 1 and a message that says what to mend."""
+"""Errors that end a host before it serves, each with exit code 1 and a message that says what to repair."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""NCRONTAB as a truth table; nothing here waits."""
+"""NCRONTAB as a truth table. No test here waits."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -27,7 +27,7 @@ NEXT = [
     ("0 0 0 29 2 *", "2026-11-21 12:00:00", "2028-02-29 00:00:00"),
     ("0 0 0 31 * *", "2026-11-21 12:00:00", "2026-12-31 00:00:00"),
     ("0 0 0 13 * 5", "2026-11-21 12:00:00", "2027-08-13 00:00:00"),  # both must match: a Friday the 13th
-    ("0 0 0 29 2 1", "2096-03-01 00:00:00", "2112-02-29 00:00:00"),  # over 2100, which is no leap year
+    ("0 0 0 29 2 1", "2096-03-01 00:00:00", "2112-02-29 00:00:00"),  # over 2100, which is not a leap year
 ]
 
 

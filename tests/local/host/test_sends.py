@@ -1,4 +1,4 @@
-"""What this process sends to a queue is noticed, with its delay, and nothing else is."""
+"""A message that this process sends to a queue is noticed, with its delay. Nothing else is noticed."""
 
 import asyncio
 import http.client
@@ -88,7 +88,7 @@ def test_a_listener_that_is_told_looks_at_once_though_it_would_have_waited_for_a
     async def told() -> int:
         with ThreadPoolExecutor(max_workers=1) as threads:
             listener = QueueListener(life=life, threads=threads)
-            listener._backoff._exponent = 20  # it has found nothing for long
+            listener._backoff._exponent = 20  # it has found nothing for a long time
             running = asyncio.create_task(listener.run())
             while not looks:
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Timers: the decisions as a truth table with a clock in hand, then two of them in the real host."""
+"""Timers: the decisions as a truth table with a given clock, then two timers in the real host."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

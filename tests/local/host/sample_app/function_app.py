@@ -1,4 +1,4 @@
-"""A small function app for the host's tests: each run leaves a line in the file that SAMPLE_RECORD names."""
+"""A small function app for the host's tests. Each run writes a line into the file that SAMPLE_RECORD names."""
 
 import json
 import os
