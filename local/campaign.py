@@ -1,7 +1,7 @@
-"""`python -m local.campaign --kills 20`: the main job again and again, its host killed once in each at a random moment.
+"""`python -m local.campaign --kills 20`: run the main job many times, and kill its host once in each run.
 
-Slow on purpose (a minute per kill): each round is a whole stack with storage of its own. Exit status 0 only if
-every round converged: each image current, each input built once, nothing left behind.
+The moment of a kill is random. A round takes a minute, because it has a whole stack with its own storage. The exit
+status is 0 only if every round converged: each image current, each input built once, nothing left behind.
 """
 
 import argparse
@@ -22,9 +22,9 @@ _EARLIEST = 0.3  # seconds
 
 
 def main() -> int:
-    """Run the rounds; the last line of standard output is one JSON object."""
+    """Run the rounds. The last line of standard output is one JSON object."""
     options = _parser().parse_args()
-    print("one round without a kill: how long the main job takes here", flush=True)
+    print("one round without a kill, to measure the time of the main job on this machine", flush=True)
     first, span = _round(())
     if first["problems"]:
         print(json.dumps({"kills": 0, "converged": 0, "rounds": [first]}), flush=True)
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _round(gaps: tuple[float, ...]) -> tuple[dict[str, Any], float]:
-    """One main job on a stack of its own, and the seconds from its first call to its last image current."""
+    """Run one main job on its own stack. The seconds are from its first call until its last image is current."""
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     problems: list[str] = []
     facts: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Kill the Functions host in the middle of a story, at moments that were drawn before, and start it again.
+"""Kill the Functions host during a story, at moments drawn before, and start it again.
 
-The moments are drawn, not chosen, so that they fall between any two calls of any handler. Decides nothing
-about the outcome: whoever runs the story holds that against what it promises.
+The moments are random, so that they fall between any two calls of any handler. This module decides nothing about the
+outcome. The caller compares the outcome with the story's promises.
 """
 
 import random
@@ -13,12 +13,14 @@ from typing import Any
 from local.run.stack import Stack
 from local.run.story import Story
 
-_LOOK = 0.5  # seconds from one look of a story to the next, at most: a kill that is due sooner is waited for
+_LOOK = (
+    0.5  # at most so many seconds are between two looks of a story; a kill that is due sooner is waited for
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One kill: seconds after the story began, and what the images were doing then (`rhel9-java: building`)."""
+    """One kill: the seconds since the story began, and the images' phases then (`rhel9-java: building`)."""
 
     moment: float
     during: tuple[str, ...]
@@ -26,9 +28,9 @@ class Kill:
 
 @dataclass(slots=True, kw_only=True)
 class Killer:
-    """A story's `watch`: each of `gaps` is the time in seconds that the host lives from its start to its kill.
+    """A story's `watch`. Each of `gaps` is the host's time from its start to its kill, in seconds.
 
-    Nothing is killed but the host's own process group; no signal is caught by it, and nothing is told to it.
+    Only the host's own process group is killed, by a signal that it cannot catch, without any notice.
     """
 
     stack: Stack
@@ -39,7 +41,7 @@ class Killer:
     _due: float = 0.0
 
     def begin(self, story: Story) -> None:
-        """The story begins now, and with it the time to the first kill."""
+        """The story begins now. The time to the first kill begins too."""
         self.story = story
         self._began = time.monotonic()
         self._plan()
@@ -52,7 +54,7 @@ class Killer:
 
     @property
     def is_done(self) -> bool:
-        """True where every kill has taken place."""
+        """True after the last kill."""
         return len(self.kills) == len(self.gaps)
 
     def _kill(self, images: Mapping[str, Any]) -> None:
@@ -72,6 +74,6 @@ class Killer:
 
 
 def draw(seed: int, count: int, *, least: float, most: float) -> tuple[float, ...]:
-    """`count` numbers between `least` and `most`; the same for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - it has to repeat itself
+    """`count` random numbers between `least` and `most`. The same seed gives the same numbers."""
+    chance = random.Random(seed)  # noqa: S311 - a seed must repeat its numbers
     return tuple(chance.uniform(least, most) for _ in range(count))

@@ -1,8 +1,8 @@
 """Lets a real Packer with azure plugin 1.x run the factory's template, which is written for 2.x. Test support.
 
-`python -m local.older_plugin PACKER WORDS...`: of the template of `validate` and `build` a copy is made beside it
-that lacks what 1.x does not know; then this process becomes PACKER. It says on stderr what it left out. The
-template itself stays as it is, and nothing else in the copy differs.
+`python -m local.older_plugin PACKER WORDS...`: for `validate` and `build` it makes a copy of the template beside the
+template. The copy lacks the options that 1.x does not know, and stderr lists them. Then this process becomes PACKER.
+The template itself does not change, and nothing else in the copy differs.
 """
 
 import json
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 _COMMANDS: Final = ("validate", "build")
-_UNKNOWN_KEYS: Final = ("security_type",)  # 1.x concludes it from secure boot and the virtual TPM
+_UNKNOWN_KEYS: Final = ("security_type",)  # 1.x derives it from secure boot and the virtual TPM
 _ANY_VERSION: Final = ">= 1"
 _SUFFIX: Final = ".pkr.json"
 
 
 def older(template: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The template as 1.x understands it, and the names of what is not in it."""
+    """The template as 1.x reads it, and the names of the options that are left out."""
     copied = json.loads(json.dumps(template))
     left_out = []
     for name, plugin in copied.get("packer", {}).get("required_plugins", {}).items():
@@ -52,12 +52,12 @@ def rewritten(words: list[str]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Become Packer; returns only where that is impossible."""
+    """Become Packer. Returns only if that is impossible."""
     program, *words = arguments
     try:
         words = rewritten(words)
     except (OSError, ValueError) as error:
-        print(f"older plugin: the template is handed on as it is: {error}", file=sys.stderr, flush=True)
+        print(f"older plugin: the template is passed on unchanged: {error}", file=sys.stderr, flush=True)
     os.execv(program, [program, *words])  # noqa: S606  # a program and words of our own choice, no shell
 
 

@@ -1,6 +1,6 @@
-"""Loopback ports: a listening socket on a free one, and whether somebody answers on one.
+"""Loopback ports: a listening socket on a free port, and whether a program answers on a port.
 
-A socket that is bound before it is handed over cannot be lost to another program; prefer it to a number.
+No other program can take the port of a bound socket. So pass a bound socket to a program rather than a number.
 """
 
 import socket
@@ -9,10 +9,10 @@ LOOPBACK = "127.0.0.1"
 
 
 def listen(port: int = 0) -> socket.socket:
-    """A listening loopback socket on `port`, or on a free one for 0; raises OSError where it is taken."""
+    """A listening loopback socket on `port`, or on a free port for 0. Raises OSError if the port is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # Without it a restart on the same port waits for the connections of the one before to time out.
+        # Without it a restart on the same port waits until the connections of the earlier program time out.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
         listener.listen(128)
@@ -23,19 +23,19 @@ def listen(port: int = 0) -> socket.socket:
 
 
 def port_of(listener: socket.socket) -> int:
-    """The port that a bound socket has."""
+    """The port of a bound socket."""
     port: int = listener.getsockname()[1]
     return port
 
 
 def find_free_port() -> int:
-    """A port that was free a moment ago; only for programs that cannot choose one themselves."""
+    """A port that was free a moment ago. Only for programs that cannot choose a port themselves."""
     with listen() as listener:
         return port_of(listener)
 
 
 def is_open(port: int, *, timeout: float = 0.5) -> bool:
-    """Whether somebody accepts connections on the loopback port; `timeout` in seconds."""
+    """Whether a program accepts connections on the loopback port. `timeout` is in seconds."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=timeout):
             return True

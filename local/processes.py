@@ -1,8 +1,8 @@
-"""Child programs with an end: own process group, log file, ready in bounded time, surely stopped.
+"""Child programs: each has its own process group and log file, is ready in bounded time, and is always stopped.
 
-A child must not outlive us: `stop` ends its whole group, an exit of ours stops what still runs, and on Linux
-the kernel kills it when we are killed. That last guard is tied to the *thread* that started the child, so
-start children from a thread that lives as long as they should. Nothing here knows what the children do.
+A child must not outlive us. `stop` ends its whole group, our exit stops all children, and on Linux the kernel kills a
+child when we are killed. The kernel's guard depends on the *thread* that started the child. So start a child from a
+thread that lives at least as long. This module does not know what the children do.
 """
 
 import atexit
@@ -28,7 +28,7 @@ Ready = Callable[[], bool]
 
 
 class StartFailedError(Exception):
-    """A program ended, or was not ready in time; the message holds the end of its log."""
+    """A program ended, or was not ready in time. The message holds the end of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Running:
         return self.child.poll() is None
 
     def stop(self, *, grace: float = 5.0) -> int:
-        """SIGTERM to the group, after `grace` seconds SIGKILL. Returns the exit code; safe to repeat."""
+        """Send SIGTERM to the group, and SIGKILL after `grace` seconds. Returns the exit code. Safe to repeat."""
         if self.is_alive():
             _signal_group(self.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -62,14 +62,14 @@ class Running:
         return code
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, as a crash would; for tests of what survives one."""
+        """Send SIGKILL to the whole group, like a crash. For tests of a restart after it."""
         _signal_group(self.pid, signal.SIGKILL)
         self.child.wait(timeout=10)
         with contextlib.suppress(ValueError):
             _alive.remove(self)
 
 
-_alive: list[Running] = []  # what an exit of ours has to stop
+_alive: list[Running] = []  # our exit stops these
 
 
 def start(
@@ -82,9 +82,9 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Running:
-    """Start `command` and wait until `ready()`; raises StartFailedError when it ends first or takes too long.
+    """Start `command` and wait until `ready()`. Raises StartFailedError if it ends first or takes too long.
 
-    `environment` replaces ours where it is given; `folder` is its working directory; `log` is appended to.
+    `environment`, if given, replaces ours. `folder` is its working directory. Its output is appended to `log`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -116,17 +116,17 @@ def stop_all() -> None:
 
 
 def file_ready(path: Path) -> Ready:
-    """Ready once `path` exists; its writer must create it whole, by renaming."""
+    """Ready when `path` exists. Its writer must create it complete, by renaming."""
     return path.exists
 
 
 def port_ready(port: int) -> Ready:
-    """Ready once somebody answers on the loopback port."""
+    """Ready when a program answers on the loopback port."""
     return lambda: ports.is_open(port)
 
 
 def line_ready(log: Path, pattern: str) -> Ready:
-    """Ready once a line of `log` matches the regular expression."""
+    """Ready when a line of `log` matches the regular expression."""
     expression = re.compile(pattern, re.MULTILINE)
     return lambda: log.exists() and expression.search(log.read_text("utf-8", "replace")) is not None
 
@@ -152,7 +152,7 @@ def _wait_until_ready(running: Running, ready: Ready, timeout: float) -> None:
                     f"{running.name} was not ready within {timeout:g} s:\n{last_lines(running.log)}"
                 )
             time.sleep(_LOOK_EVERY)
-    except BaseException:  # an interrupt while waiting must not leave the child either
+    except BaseException:  # an interrupt during the wait must end the child too
         running.stop(grace=1.0)
         raise
 
@@ -164,9 +164,9 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _death_guard() -> Callable[[], None] | None:
-    """What the child does before it becomes its program: ask the kernel to die with us (Linux only)."""
+    """The child calls this before it becomes its program. It asks the kernel to end it with us (Linux only)."""
     if not sys.platform.startswith("linux"):
-        return None  # elsewhere the exit hook has to do
+        return None  # other systems have only the exit hook
     library = ctypes.CDLL(None)
     parent = os.getpid()
 

@@ -1,7 +1,7 @@
-"""The one way out of a container: a forward proxy that leads Azure's names to the emulator and refuses the rest.
+"""The only way out of a container: a forward proxy. It connects Azure's names to the emulator and refuses all others.
 
-TLS passes through untouched: the emulator itself shows a certificate for the name. Nothing is ever connected
-but loopback addresses that were given at the start.
+TLS passes through unchanged, because the emulator itself shows a certificate for the name. The proxy connects only to
+loopback addresses that it gets at the start.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Proxy:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
             await self._answer(head, reader, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the client has gone, or speaks something else; either way there is nobody to tell
+            pass  # the client has gone or uses another protocol, so no client can read an answer
         finally:
             writer.close()
 
@@ -43,7 +43,7 @@ class Proxy:
         line, _, rest = head.partition(b"\r\n")
         parts = line.decode("latin-1").split(" ")
         if len(parts) != 3:
-            await _say(writer, 400, "this is no proxy request")
+            await _say(writer, 400, "this is not a proxy request")
             return
         method, target, version = parts
         if method == "CONNECT" and _is_azure(target):
@@ -66,7 +66,7 @@ class Proxy:
             await _pipe(reader, writer, *upstream)
             return
         self._refused(target if method == "CONNECT" else f"{address.scheme}://{address.netloc}")
-        await _say(writer, 403, f"{target} is not reachable from here: only Azure's own names are")
+        await _say(writer, 403, f"{target} is not reachable from here; only Azure's own names are")
 
 
 async def listen(proxy: Proxy) -> asyncio.Server:
@@ -117,5 +117,5 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
             target.write(chunk)
             await target.drain()
     except OSError:
-        pass  # the other side is gone; closing ours below ends the pair
+        pass  # the other side has closed; the close below ends the pair
     target.close()

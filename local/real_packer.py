@@ -1,8 +1,8 @@
-"""Finds a real Packer with its azure plugin on this machine, or nothing; `python -m local.real_packer` says which.
+"""Finds a real Packer with its azure plugin on this machine, if there is one. `python -m local.real_packer` reports it.
 
-Looked for in this order: what `PACKER` and `PACKER_AZURE_PLUGIN` name, what `make packer` built into `.packer/`,
-what is on the PATH. The plugin is installed into a folder of ours, so that nothing of the user's own configuration
-takes part. `PACKER=recorded` means: none. Nothing is downloaded here.
+It looks in this order: the files that `PACKER` and `PACKER_AZURE_PLUGIN` name, the build of `make packer` in
+`.packer/`, the PATH. The plugin is installed into a folder of ours, so the user's own configuration has no effect.
+`PACKER=recorded` means no real Packer. Nothing is downloaded here.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ from pathlib import Path
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
-BUILT: Final = CHECKOUT / ".packer"  # what `make packer` fills
+BUILT: Final = CHECKOUT / ".packer"  # `make packer` fills it
 PROGRAM, PLUGIN = "packer", "packer-plugin-azure"  # the names of its files
 RECORDED: Final = "recorded"
 _ADDRESS: Final = "github.com/hashicorp/azure"
-_SECONDS: Final = 60.0  # for any call; a cold disk has 200 MB to read
-# A home that exists (Packer insists) and holds no configuration of anybody.
+_SECONDS: Final = 60.0  # for any call; 200 MB are read from a cold disk
+# A home that exists, because Packer demands one, and that holds no configuration.
 _BARE: Final = {"CHECKPOINT_DISABLE": "1", "HOME": "/"}
 _VERSION: Final = re.compile(r"Packer v(\d\S*)")
 
 
 class RealPackerError(Exception):
-    """A Packer or plugin that somebody named, or that was built, cannot be used; the text says which and why."""
+    """A Packer or plugin that a variable names, or that was built, cannot be used. The text says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealPacker:
-    """A Packer that works. `program` is what PACKER_PATH has to name; it looks for plugins in `plugin_folder`
-    where no PACKER_PLUGIN_PATH says otherwise."""
+    """A Packer that works. `program` is the value for PACKER_PATH. It looks for plugins in `plugin_folder`,
+    unless PACKER_PLUGIN_PATH names another folder."""
 
     program: Path
     packer_version: str
@@ -46,7 +46,7 @@ class RealPacker:
 
     @property
     def has_managed_identity(self) -> bool:
-        """Whether the plugin can get a managed identity's token off Azure: 2.x asks the machine's own network."""
+        """Whether the plugin gets a managed identity's token outside Azure. 2.x asks the machine's own network."""
         return _is_old(self.plugin_version)
 
     def __str__(self) -> str:
@@ -54,9 +54,9 @@ class RealPacker:
 
 
 def find(environ: Mapping[str, str], *, built: Path = BUILT) -> RealPacker | None:
-    """The Packer to use, or None where there is none, or none is wanted.
+    """The Packer to use, or None if there is none or none is wanted.
 
-    Raises RealPackerError where a variable names one that does not work.
+    Raises RealPackerError if a variable names a Packer or plugin that does not work.
     """
     wanted = environ.get("PACKER", "")
     if wanted == RECORDED:
@@ -79,7 +79,7 @@ def find(environ: Mapping[str, str], *, built: Path = BUILT) -> RealPacker | Non
 
 
 def why_none(environ: Mapping[str, str]) -> str:
-    """Why `find` found nothing, and what to do, for a person."""
+    """The reason why `find` found nothing, and the remedy, for a person."""
     if environ.get("PACKER") == RECORDED:
         return "PACKER=recorded asks for the recorded Packer"
     return "no Packer with the azure plugin is here: `make packer` builds both"
@@ -95,7 +95,7 @@ def _find_packer(wanted: str, environ: Mapping[str, str], built: Path) -> tuple[
     on_path = shutil.which(PROGRAM, path=environ.get("PATH"))
     for candidate in (built / PROGRAM, *([Path(on_path).absolute()] if on_path else [])):
         version = _packer_version(candidate) if candidate.is_file() else None
-        if version is not None:  # there are other programs of this name, such as cracklib's
+        if version is not None:  # other programs have this name, such as cracklib's
             return candidate, version
     return None
 
@@ -104,7 +104,7 @@ def _find_plugin(program: Path, environ: Mapping[str, str], built: Path) -> Path
     named = environ.get("PACKER_AZURE_PLUGIN", "")
     if named:
         if not Path(named).is_file():
-            raise RealPackerError(f"PACKER_AZURE_PLUGIN={named} is no file")
+            raise RealPackerError(f"PACKER_AZURE_PLUGIN={named} is not a file")
         return Path(named).absolute()
     if (built / PLUGIN).is_file():
         return built / PLUGIN
@@ -114,7 +114,7 @@ def _find_plugin(program: Path, environ: Mapping[str, str], built: Path) -> Path
 
 
 def _install(program: Path, plugin: Path, built: Path) -> Path:
-    """The folder that holds this very plugin and nothing else, as Packer wants it."""
+    """The folder that holds only this plugin, in Packer's own layout."""
     with plugin.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     folder = built / "plugins" / digest
@@ -133,7 +133,7 @@ def _install(program: Path, plugin: Path, built: Path) -> Path:
         _call([program, "plugins", "install", "--path", plugin, _ADDRESS], environment)
         try:
             made.rename(folder)
-        except OSError:  # somebody else was quicker with the same content
+        except OSError:  # another process has written the same content already
             if not folder.is_dir():
                 raise
     return folder
@@ -142,7 +142,7 @@ def _install(program: Path, plugin: Path, built: Path) -> Path:
 def _write_launcher(program: Path, plugins: Path, built: Path, *, is_old: bool) -> Path:
     """An executable file that is this Packer with these plugins, as the builder's container image sets them.
 
-    For an old plugin a template passes through `older_plugin` on its way.
+    For an old plugin, `older_plugin` changes the template first.
     """
     words = [str(program)]
     given = '[ -n "${PACKER_PLUGIN_PATH:-}" ]'
@@ -205,13 +205,13 @@ def _is_old(version: str) -> bool:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """The first dotted version in a text, to be compared."""
+    """The first dotted version in a text, for comparison."""
     found = re.search(r"\d+(?:\.\d+)+", text)
     return () if found is None else tuple(int(part) for part in found[0].split("."))
 
 
 def main() -> int:
-    """Say what is found; the exit status is 1 where nothing is."""
+    """Print the Packer that is found. The exit status is 1 if there is none."""
     try:
         found = find(os.environ)
     except RealPackerError as error:

@@ -1,23 +1,23 @@
-"""How a build is to go: the one meaning of the scenario file, for the recorded Packer and the emulated guest.
+"""The format of the scenario file, which sets the outcomes of builds, for the recorded Packer and the emulated guest.
 
 The file maps images to stages to an entry, or to a list with one entry for each attempt (the last for all that
-follow). An entry is a name, or an object: `scenario` (the name), `step` (a part of the line with which the step
-announces itself), `exit_code`, `output`. Standard library alone, and quick to import.
+follow). An entry is a name, or an object: `scenario` (the name), `step` (a part of the step's first output line),
+`exit_code`, `output`. The module needs only the standard library and is quick to import.
 """
 
 import json
 import re
 from typing import Any, NamedTuple
 
-# The tags by which the file's entries are found. They are Image Factory's; this program knows them as any stranger
-# who reads a machine's tags does, and a test holds them to `pipeline_core.domain.attempts`.
+# The tags by which the file's entries are found. They are Image Factory's. They are written here again, because this
+# program only reads a machine's tags. A test compares them with `pipeline_core.domain.attempts`.
 IMAGE_TAG, STAGE_TAG, ATTEMPT_TAG = "imagefactory-image", "imagefactory-stage", "imagefactory-attempt"
 _NOT_OWN = re.compile(r"platform: |: prepare$")
 _LAST = re.compile(r"step (\d+) of \1:")
 
 
 class PackerScenario(NamedTuple):
-    """What happens. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
+    """The outcome of a build. Names: `ok`, `hang`, `drop` (the connection), `fail-provisioner`, `fail-hygiene`,
     `fail-capacity` (Azure has no machine), and `fail-<check>` for what a check finds."""
 
     name: str = "ok"
@@ -27,11 +27,11 @@ class PackerScenario(NamedTuple):
 
     @property
     def is_of_step(self) -> bool:
-        """True where one step is what goes wrong."""
+        """True if one step fails."""
         return self.name in ("hang", "drop", "fail-provisioner", "fail-hygiene")
 
     def hits(self, announced: str) -> bool:
-        """Whether the step with this line (empty: it has none) is the one that goes wrong, if none was before."""
+        """Whether the step with this line (empty: it has none) fails, if no earlier step failed."""
         if not self.is_of_step:
             return False
         if self.step:
@@ -44,7 +44,7 @@ class PackerScenario(NamedTuple):
 
 
 def find(path: str, image: str, stage: str, attempt: int) -> PackerScenario:
-    """What the file at `path` (empty: there is none) says; raises OSError or ValueError where it is unreadable."""
+    """The entry in the file at `path` (empty: there is no file). Raises OSError or ValueError if it is unreadable."""
     if not path:
         return PackerScenario()
     with open(path, encoding="utf-8") as stream:
@@ -55,7 +55,7 @@ def find(path: str, image: str, stage: str, attempt: int) -> PackerScenario:
 
 
 def of_tags(path: str, tags: dict[str, str]) -> PackerScenario:
-    """The same for the tags that the factory puts on whatever Packer makes."""
+    """The same for the tags that the factory puts on Packer's resources."""
     attempt = tags.get(ATTEMPT_TAG) or "1"
     return find(
         path,
@@ -66,11 +66,13 @@ def of_tags(path: str, tags: dict[str, str]) -> PackerScenario:
 
 
 def parse(entry: Any) -> PackerScenario:
-    """One entry; raises ValueError."""
+    """The scenario of one entry. Raises ValueError."""
     if isinstance(entry, str):
         return PackerScenario(name=entry)
     if not isinstance(entry, dict) or not set(entry) <= {"scenario", "step", "exit_code", "output"}:
-        raise ValueError(f"{entry!r} is no scenario: a name, or scenario, step, exit_code and output")
+        raise ValueError(
+            f"{entry!r} is not a scenario: write a name, or scenario, step, exit_code and output"
+        )
     return PackerScenario(
         name=str(entry.get("scenario", "ok")),
         step=str(entry.get("step", "")),

@@ -1,1 +1,1 @@
-"""The recorded Packer: a stand-in that answers like the real one, from a scenario file, without a machine."""
+"""The recorded Packer: it answers like the real Packer, from a scenario file, without a machine."""

@@ -1,7 +1,7 @@
-"""One build of the recorded Packer: what others can see of it on Azure, and the lines that Packer prints.
+"""One build of the recorded Packer: its calls to Azure, and the lines that Packer prints.
 
-It makes a machine, captures it as a gallery version and deletes the machine. It starts no guest and never
-runs anything that a template names.
+It creates a machine, captures it as a gallery version and deletes the machine. It starts no guest and never runs
+a command of a template.
 """
 
 import os
@@ -84,7 +84,7 @@ class RecordedBuild:
         self._is_capturing = not self._source.get("skip_create_image")
 
     def run(self) -> str:
-        """The artifact's id (empty where no image is made); raises BuildFailed, CloudError or Interrupted."""
+        """The artifact's id, empty if no image is made. Raises BuildFailed, CloudError or Interrupted."""
         say = self._output.say
         say("Running builder ... (recorded: no machine is started, nothing of the template is run)")
         try:
@@ -148,7 +148,7 @@ class RecordedBuild:
         self._output.message(f"-> VMName: '{machine.rsplit('/', 1)[1]}'")
         addresses = [{"name": "ipconfig", "properties": {"privateIPAllocationMethod": "Dynamic"}}]
         self._make(interface, _NETWORK, location, tags, {"ipConfigurations": addresses})
-        # A machine leaves its disk behind, as Packer's template says; the disk is deleted on its own.
+        # As Packer's template says, a machine leaves its disk. A call of its own deletes the disk.
         self._made.append((f"{folder}/Microsoft.Compute/disks/{disk}", _COMPUTE))
         properties = {
             "hardwareProfile": {"vmSize": self._source["vm_size"]},
@@ -253,11 +253,11 @@ class RecordedBuild:
         return version
 
     def _clean(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):  # what was made is deleted, whatever else comes
+        for number in (signal.SIGINT, signal.SIGTERM):  # all created resources are deleted in any case
             signal.signal(number, signal.SIG_IGN)
         if self._made:
             self._output.say("Deleting individual resources ...")
-        self._cloud.hang_up()  # an interrupt may have come in the middle of an answer
+        self._cloud.hang_up()  # an interrupt may have come during an answer
         for path, version in sorted(self._made, key=lambda each: "/virtualMachines/" not in each[0]):
             try:
                 self._cloud.call("DELETE", path, version)
@@ -289,7 +289,7 @@ def _regions(destination: dict[str, Any], location: str) -> list[dict[str, Any]]
 
 
 def _script(step: TemplateStep) -> str:
-    """The text of a step's script: to read what it would say, never to run it."""
+    """The text of a step's script. It is read for its first output line and never run."""
     path = step.values.get("script")
     if not path:
         return ""
@@ -298,7 +298,7 @@ def _script(step: TemplateStep) -> str:
 
 
 def _announced(step: TemplateStep) -> str:
-    """The line with which the factory's scripts begin their output in the guest; empty where there is none."""
+    """The first output line of a script of the factory in the guest. Empty if there is none."""
     found = re.search(r"^printf '%s\\n' '(imagefactory: [^']*)'", _script(step), re.MULTILINE)
     return found[1] if found else ""
 

@@ -1,7 +1,7 @@
-"""The recorded Packer's way to Azure Resource Manager: token, calls, waiting; standard library alone.
+"""The recorded Packer's calls to Azure Resource Manager: token, calls, waiting. It needs only the standard library.
 
-It goes only through the proxy of its environment and trusts only the authority given there, so that it can
-never reach the real Azure.
+It connects only through the proxy of its environment and trusts only the authority of its environment. So it can never
+reach the real Azure.
 """
 
 import http.client
@@ -27,7 +27,7 @@ class CloudError(Exception):
 
 
 class Cloud:
-    """Calls of Resource Manager with the container's identity."""
+    """Calls Resource Manager with the container's identity."""
 
     def __init__(self, client_id: str) -> None:
         proxy = urlsplit(os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "")
@@ -44,13 +44,13 @@ class Cloud:
         self._token = ""
 
     def hang_up(self) -> None:
-        """Close the connection; the next call opens another."""
+        """Close the connection. The next call opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def discover_tenant(self, subscription: str) -> None:
-        """The first call of the plugin: without a token, for the challenge that names the tenant."""
+        """The first call of the plugin has no token. Its answer is the challenge that names the tenant."""
         self._send("GET", f"/subscriptions/{subscription}?api-version=2022-12-01", None, {})
 
     def sign_in(self) -> None:
@@ -63,7 +63,7 @@ class Cloud:
                 {"api-version": "2019-08-01", **wanted},
                 {"X-IDENTITY-HEADER": header},
             )
-        else:  # through HTTP_PROXY, as Azure's own address is not of this machine
+        else:  # through HTTP_PROXY, because Azure's own address is not on this machine
             address, headers = "http://169.254.169.254/metadata/identity/oauth2/token", {"Metadata": "true"}
             query = {"api-version": "2018-02-01", **wanted}
         parts = urlsplit(address)
@@ -84,7 +84,7 @@ class Cloud:
         self._token = body["access_token"]
 
     def call(self, method: str, path: str, version: str, body: Any = None) -> Any:
-        """One call to its end, asynchronous operation included; the JSON of the first answer."""
+        """Make one call and wait for the end of its asynchronous operation. Returns the JSON of the first answer."""
         status, headers, content = self._send(
             method, f"{quote(path)}?api-version={version}", body, {"Authorization": f"Bearer {self._token}"}
         )
@@ -97,7 +97,7 @@ class Cloud:
         return content
 
     def exists(self, path: str, version: str) -> bool:
-        """Whether a GET answers; raises CloudError for anything but a 404."""
+        """Whether a resource exists. Raises CloudError for any error except 404."""
         try:
             self.call("GET", path, version)
         except CloudError as error:

@@ -1,7 +1,7 @@
-"""A recorded Packer: Packer's command line and output, and its calls on Azure; it says everywhere that it is none.
+"""A recorded Packer: Packer's command line and output, and its calls to Azure. All its output says that it is recorded.
 
-It reads a template and does what others can see of a build: it makes a machine, captures it as a gallery
-version, deletes the machine. It starts no guest and never runs anything that a template names.
+It reads a template and makes the calls of a build: it creates a machine, captures it as a gallery version and deletes
+the machine. It starts no guest and never runs a command of a template.
 """
 
 import json
@@ -90,7 +90,7 @@ def _report_failure(output: Output, name: str, began: float, reason: str) -> int
 
 
 def _scenario(template: Template) -> PackerScenario:
-    """How this build goes: `ok`, or what the file of IF_RECORDED_SCENARIO says for image, stage and attempt."""
+    """This build's scenario: `ok`, or the entry for image, stage and attempt in the file of IF_RECORDED_SCENARIO."""
     tags = template.source.get("azure_tags") or {}
     return scenario.find(
         os.environ.get("IF_RECORDED_SCENARIO", ""),

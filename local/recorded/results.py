@@ -1,4 +1,4 @@
-"""What a verified machine would have written: plausible files for each name, always marked as simulated."""
+"""The result files of a verified machine: plausible content for each name, always marked as simulated."""
 
 import gzip
 import json
@@ -25,11 +25,11 @@ _CHECKS = (
 
 
 def render(name: str, scenario: str, profile: str) -> bytes:
-    """The content of the file `name` after a run that went as `scenario` says."""
+    """The content of the file `name` after a run with this scenario."""
     fails = scenario.removeprefix("fail-") if scenario.startswith("fail-") else ""
     if name.endswith(("xccdf.xml.gz", "report.html.gz")):
         write = scan.results if name.endswith("xccdf.xml.gz") else scan.page
-        # Without a time, so that the same run gives the same bytes.
+        # It holds no time, so that the same run gives the same bytes.
         return gzip.compress(write(profile, is_good=fails != "compliance").encode(), mtime=0)
     if name.endswith("goss.json"):
         content: Any = _goss(is_good=fails != "goss")
@@ -43,7 +43,7 @@ def render(name: str, scenario: str, profile: str) -> bytes:
     elif name.endswith("packages.json"):
         content = [_package(*package) for package in PACKAGES]
     elif name.endswith("advisories.json"):
-        content = {"known": False, "simulated": True}  # no vendor was asked
+        content = {"known": False, "simulated": True}  # no vendor's advisories are read
     else:
         return b"recorded: no machine has run\n"
     return json.dumps(content, indent=1).encode()

@@ -1,6 +1,7 @@
-"""What a compliance scanner would have written: a small XCCDF results file and its page, always marked as simulated.
+"""The output of a compliance scanner: a small XCCDF results file and its page, always marked as simulated.
 
-Standard library alone, and quick to import. Every image scores alike, so that no child falls below its parent.
+It needs only the standard library and is quick to import. All images get the same score, so that no child is below its
+parent.
 """
 
 from xml.sax.saxutils import escape, quoteattr

@@ -1,7 +1,7 @@
-"""What the recorded Packer reads of a JSON template: sources, provisioners, post-processors; and what is wrong.
+"""The parts of a JSON template that the recorded Packer reads: sources, provisioners, post-processors, errors.
 
-Nothing is evaluated and nothing is run. An expression that a real Packer would evaluate is an error here,
-so that a value of a team that was not escaped shows at once.
+Nothing is evaluated and nothing is run. An expression that a real Packer would evaluate is an error here. So a team's
+value without its escapes is found at once.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 Block = dict[str, Any]
 
 _EXPRESSION = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
-# The one expression that the builder writes: where the token of a workload identity comes from.
+# The only expression that the builder writes: the source of a workload identity's token.
 _OURS = {("template.source.azure-arm.image.oidc_request_token", "${var.oidc_request_token}")}
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CREDENTIALS = ("client_secret", "client_jwt", "client_cert_path", "oidc_request_url", "use_azure_cli_auth")
@@ -38,7 +38,7 @@ class Template(NamedTuple):
 
 
 def read(path: str) -> Template:
-    """The template; raises ValueError where it is no JSON, or has no azure-arm source."""
+    """The template. Raises ValueError if it is not JSON, or has no azure-arm source."""
     with open(path, encoding="utf-8") as stream:
         document = json.load(stream)
     if not isinstance(document, dict):
@@ -60,14 +60,14 @@ def read(path: str) -> Template:
 
 
 def block(value: Any) -> Block:
-    """A nested block, which JSON may write as an object or as a list of one."""
+    """A nested block. JSON may write it as an object or as a list with one object."""
     if isinstance(value, list):
         value = value[0] if value else {}
     return value if isinstance(value, dict) else {}
 
 
 def blocks(value: Any) -> list[Block]:
-    """Nested blocks that may be repeated."""
+    """The nested blocks of a name that may be repeated."""
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
@@ -104,7 +104,7 @@ def _steps(value: Any) -> tuple[TemplateStep, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Values with HCL's escapes undone, as Packer would pass them on."""
+    """Values without HCL's escapes, as Packer passes them on."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):

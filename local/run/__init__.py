@@ -1,1 +1,1 @@
-"""The main job on one machine: the whole factory started, used and stopped by one command."""
+"""The main job on one machine: one command starts, uses and stops the whole factory."""

@@ -1,4 +1,4 @@
-"""`python -m local.run`: the main job, end to end, on this machine. Exit status 0 only if all came true."""
+"""`python -m local.run`: the main job, end to end, on this machine. Exit status 0 only if the run kept its promises."""
 
 import argparse
 import json
@@ -22,12 +22,12 @@ from local.run.progress import Progress
 from local.run.scenarios import Scenario
 from local.run.story import Story, StoryError
 
-_WIDTH = 170  # columns where the output is no terminal
-_REAL_BOUND = 600.0  # seconds that a part of the story may take where every build is a real run of Packer
+_WIDTH = 170  # columns if the output is not a terminal
+_REAL_BOUND = 600.0  # seconds that a part of the story may take if every build is a real run of Packer
 
 
 def main() -> int:
-    """Run the story; the last line of standard output is one JSON object."""
+    """Run the story. The last line of standard output is one JSON object."""
     options = _parser().parse_args()
     if options.list_scenarios:
         print(scenarios.listing())
@@ -38,13 +38,13 @@ def main() -> int:
         print(f"The run cannot begin: {error}", file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)  # also where a shell had us ignore the first
+        signal.signal(number, _interrupt)  # SIGINT too, if a shell made us ignore it
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:
         return _run(options, folder, console, told)
     except KeyboardInterrupt:
-        console.print("stopped: everything that was started has been ended", style="yellow")
+        console.print("stopped: every started program has ended", style="yellow")
         return 130
     except (
         azurite.AzuriteMissingError,
@@ -92,22 +92,20 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, told: Scen
 
 
 def _packer(progress: Progress) -> RealPacker | None:
-    """Which Packer the builders run here; None is the recorded one."""
+    """The Packer that the builders run here. None is the recorded Packer."""
     found = real_packer.find(os.environ)
     if found is None:
         progress.say(
-            "Packer: recorded (no machine image is built; what a build would do to Azure is emulated)"
+            "Packer: recorded (no machine image is built; the calls of a build to Azure are emulated)"
         )
         progress.say(f"  {real_packer.why_none(os.environ)}")
     else:
-        progress.say(
-            f"{found}: real, on emulated machines, which note what they are told to run and run nothing"
-        )
+        progress.say(f"{found}: real, on emulated machines, which record each command and run none")
     return found
 
 
 def _packer_facts(packer: RealPacker | None) -> str | dict[str, str]:
-    """For the last line of the run."""
+    """Packer's facts for the last line of the run."""
     if packer is None:
         return real_packer.RECORDED
     return {"version": packer.packer_version, "plugin": packer.plugin_version}
@@ -140,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="which story (see --list-scenarios; default release)",
     )
-    parser.add_argument("--list-scenarios", action="store_true", help="list the stories, and run none")
+    parser.add_argument("--list-scenarios", action="store_true", help="list the stories and run none of them")
     parser.add_argument("--keep-folder", action="store_true", help="keep the run's folder with its logs")
     return parser
 

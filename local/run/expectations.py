@@ -1,4 +1,4 @@
-"""What has to be true when a run is over, by its scenario: held against what the API and the gallery show. Pure."""
+"""The conditions that must hold after a run, by its scenario, compared with the API and the gallery. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ View = Mapping[str, Any]
 
 
 def broken(scenario: Scenario, first: Mapping[str, View], last: Mapping[str, View]) -> list[str]:
-    """What does not hold of the images: `first` after the first builds, `last` in the end, with builds and gates."""
+    """The broken conditions of the images: `first` after the first builds, `last` at the end, with builds and gates."""
     found: list[str] = []
     for name, view in last.items():
         if name == scenario.refused:
@@ -27,16 +27,16 @@ def broken(scenario: Scenario, first: Mapping[str, View], last: Mapping[str, Vie
 
 
 def leaked(scenario: Scenario, first: Mapping[str, View], live: Sequence[tuple[str, str]]) -> list[str]:
-    """Versions (image, version) in the live gallery of images that should have stayed where they were."""
+    """The broken conditions of the live gallery: new versions (image, version) of images that must keep theirs."""
     return [
-        f"{name}@{version} is in the live gallery, although nothing of {name} was to be published"
+        f"{name}@{version} is in the live gallery, although no version of {name} was to be published"
         for name, version in live
         if name in scenario.stays and version != first[name]["version"]
     ]
 
 
 def _published(view: View) -> Iterator[str]:
-    """Everything is current, every build succeeded, and every one of them was judged."""
+    """The image is current, every build succeeded, and a gate judged each build."""
     if view["state"] != "current":
         yield f"{view['name']} is {view['state']}: {view['detail']}"
     yield from _ended_well(view["builds"])
@@ -57,7 +57,7 @@ def _ended_well(builds: Iterable[View]) -> Iterator[str]:
 
 
 def _refused(scenario: Scenario, view: View) -> Iterator[str]:
-    """Its newest build failed by the gate, and is not tried again; all before went well."""
+    """The gate refused the newest build, and the build is not tried again. All earlier builds succeeded."""
     newest, *before = view["builds"]
     yield from _ended_well(before)
     refusing = [gate["gate"] for gate in newest["gates"] if not gate["passed"]]
@@ -69,10 +69,10 @@ def _refused(scenario: Scenario, view: View) -> Iterator[str]:
 
 
 def _held(scenario: Scenario, view: View) -> Iterator[str]:
-    """Nothing was built, it is current on its old base, and says what holds it back."""
+    """The image was not built again, is current on its old base, and names the image that holds it back."""
     yield from _published(view)
     held = [each for each in view["conditions"] if each["type"] == "HeldBack"]
     if not held or scenario.refused not in held[0]["message"]:
         yield f"{view['name']} does not say that {scenario.refused} holds it back: {view['detail']!r}"
     if len(view["builds"]) != 1:
-        yield f"{view['name']} was built {len(view['builds'])} times, where nothing had changed for it"
+        yield f"{view['name']} was built {len(view['builds'])} times, although nothing had changed for it"

@@ -1,4 +1,4 @@
-"""Progress that a person enjoys watching: a live table on a terminal, one line per change elsewhere."""
+"""Progress for a person: a live table on a terminal, or else one line per change."""
 
 import time
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _PHASES = {
 
 
 class Progress:
-    """Shows what it is given; decides nothing."""
+    """Shows the facts that it gets. It decides nothing."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class Progress:
         self._console.print(Text(f"{self._seconds():5.1f} s  {text}", style="bold cyan"))
 
     def show(self, images: Mapping[str, Any]) -> None:
-        """Show the images as they are now."""
+        """Show the present state of the images."""
         if self._live is not None:
             self._live.update(self._table(images))
             return

@@ -16,7 +16,7 @@ from local.run.story import IMAGES, Story
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """Whether the run came true, and the JSON object that says so; `problems` is empty where it did."""
+    """The outcome of a run, and its JSON object. `problems` is empty if the run kept all promises."""
 
     problems: tuple[str, ...]
     facts: dict[str, Any]
@@ -30,7 +30,7 @@ def conclude(
     packer: str | dict[str, str],
     scenario: Scenario = RELEASE,
 ) -> RunOutcome:
-    """Hold what the API shows against what the scenario promises."""
+    """Compare the API's answers with the scenario's promises."""
     builds = story.builds()
     doubles = duplicates(builds)
     problems = [
@@ -65,14 +65,16 @@ def conclude(
 
 
 def duplicates(builds: Sequence[Mapping[str, Any]]) -> int:
-    """How many inputs (image and fingerprint) were built more than once."""
+    """The number of inputs (image and fingerprint) that were built more than once."""
     counts = Counter((build["image"], build["fingerprint"]) for build in builds)
     return sum(1 for count in counts.values() if count > 1)
 
 
 def print_table(console: Console, story: Story, outcome: RunOutcome) -> None:
-    """Image, old and new version, parent version, reasons, gates, seconds."""
-    table = Table(title=f"RHEL {story.release}: every image, and why it was last built", title_justify="left")
+    """A table of image, old and new version, parent version, reasons, gates, seconds."""
+    table = Table(
+        title=f"RHEL {story.release}: every image, and the reason of its last build", title_justify="left"
+    )
     for heading in ("image", "old version", "version", "built from", "reasons", "gates (* simulated)"):
         table.add_column(heading, overflow="fold")
     table.add_column("seconds", justify="right")
@@ -98,7 +100,7 @@ def print_table(console: Console, story: Story, outcome: RunOutcome) -> None:
 
 
 def _image(name: str, view: Mapping[str, Any]) -> dict[str, Any]:
-    """An image with the newest build that has ended, and what each gate said of that one."""
+    """An image with its newest ended build, and the verdict of each gate on that build."""
     ended: Mapping[str, Any] = next((build for build in view["builds"] if build["result"]), {})
     return {
         "name": name,

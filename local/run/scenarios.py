@@ -1,7 +1,7 @@
-"""The stories that a run can tell, by name: what happens, and what has to be true of each image in the end.
+"""The stories of a run, by name: their events, and the conditions that must hold for each image at the end.
 
-A scenario says which builds go wrong by the scenario file, which the recorded Packer and the emulated guest read
-anew for every build: what the file says in the middle of a run is true of the builds that begin later.
+A scenario writes the builds that must fail into the scenario file. The recorded Packer and the emulated guest read the
+file again for every build. So a change of the file during a run applies to builds that begin later.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from local.run.story import Story
 
 Say = Callable[[str], None]
-_CHILD = "rhel9-java"  # it has a child of its own, and siblings beside it
+_CHILD = "rhel9-java"  # it has a child and siblings
 
 
 class UnknownScenarioError(Exception):
-    """There is no scenario of that name; the text lists those that there are."""
+    """There is no scenario with that name. The text lists all scenarios."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One story. `refused` is the image whose later builds fail `gate`; `held` is everything below it."""
+    """One story. `refused` is the image whose later builds fail `gate`. `held` are all images below it."""
 
     name: str
     summary: str
@@ -35,7 +35,7 @@ class Scenario:
 
 
 def find(name: str) -> Scenario:
-    """The scenario; raises UnknownScenarioError."""
+    """The scenario. Raises UnknownScenarioError."""
     found = SCENARIOS.get(name)
     if found is None:
         raise UnknownScenarioError(f"there is no scenario {name!r}; there are:\n{listing()}")
@@ -48,7 +48,7 @@ def listing() -> str:
 
 
 def _release(story: Story, say: Say) -> None:
-    say("Red Hat publishes a new RHEL; the timer has to notice")
+    say("Red Hat publishes a new RHEL; the timer must find it")
     story.publish_release()
     say("the payments team asks for a rebuild of its image")
     story.rebuild_leaf()
@@ -57,7 +57,7 @@ def _release(story: Story, say: Say) -> None:
 def _bad_child(story: Story, say: Say) -> None:
     say(f"from now on {_CHILD} fails its compliance scan")
     story.let_go_wrong({_CHILD: {"verify": "fail-compliance"}})
-    say("Red Hat publishes a new RHEL; the timer has to notice")
+    say("Red Hat publishes a new RHEL; the timer must find it")
     story.publish_release(refused=_CHILD, stays=BAD_CHILD.stays)
 
 

@@ -1,6 +1,6 @@
-"""Start everything that the factory needs on this machine, and stop it again: Azurite, ARM, the Functions host.
+"""Start and stop everything that the factory needs on this machine: Azurite, ARM, the Functions host.
 
-Each run has a folder, ports and a certificate authority of its own, so that two runs never meet.
+Each run has its own folder, ports and certificate authority. So two runs never touch each other.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from local.run import storage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AUDIENCE = "api://imagefactory"
-_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"  # the one that the emulator has by itself
+_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"  # the emulator's default
 BUILD_GROUP, GALLERY_GROUP = "rg-build", "rg-galleries"
 _SUBNET = ("rg-network", "vnet-factory", "snet-machines")  # resource group, network, subnet
 QUARANTINE, LIVE = "quarantine", "live"
@@ -31,7 +31,7 @@ BUILDER_CLIENT = "44444444-4444-4444-8444-444444444444"
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
-    """What runs. `host` changes when the Functions host is killed and started again."""
+    """The running programs. `host` changes when the Functions host is killed and started again."""
 
     folder: Path
     arm: launch.RunningArm
@@ -41,7 +41,7 @@ class Stack:
     settings: Path
 
     def restart_host(self) -> None:
-        """Start a Functions host again after the old one has ended; same settings, a new port."""
+        """Start a Functions host again after the old one has ended. It has the same settings and a new port."""
         self.host, self.url = _start_host(self.folder, self.settings, self.arm)
 
     def token(self, subject: str, *, roles: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> str:
@@ -53,14 +53,14 @@ class Stack:
 def running(
     folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2, packer: RealPacker | None = None
 ) -> Iterator[Stack]:
-    """Everything, ready to be used; stopped in any case, in the opposite order.
+    """All programs, ready for use. They are stopped in any case, in the opposite order.
 
-    Builders run `packer`, or the recorded one where it is None.
+    Builders run `packer`, or the recorded Packer if it is None.
     """
     authority = ca.make_authority(folder / "ca")
     certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
-        # Started from a thread of its own it would be killed with that thread: only ARM is started there.
+        # Only ARM is started in this thread. The kernel kills a child of `processes` with the thread that started it.
         starting_arm = pool.submit(_start_arm, folder, scenario, packer)
         try:
             store = azurite.start(
@@ -80,7 +80,7 @@ def running(
 
 
 def _start_arm(folder: Path, scenario: Path | None, packer: RealPacker | None) -> launch.RunningArm:
-    # As on Azure: the builder may not make public addresses, so its machines stand in a subnet that is there.
+    # As on Azure: the builder may not create public addresses, so its machines use an existing subnet.
     options = ["--machine-seconds=0.02", "--grace-seconds=30", f"--subnet={'/'.join(_SUBNET)}"]
     if packer is not None:
         options += [f"--packer={packer.program}", f"--packer-plugins={packer.plugin_folder}"]
@@ -100,7 +100,7 @@ def _start_arm(folder: Path, scenario: Path | None, packer: RealPacker | None) -
 
 
 def _limit_function(arm: launch.RunningArm) -> None:
-    """As the roles of infra/: the application's own identity writes no version into any gallery."""
+    """Rights as in the roles of infra/: the application's own identity writes no version into any gallery."""
     for client, actions in (
         (FUNCTION_CLIENT, rights.FUNCTION_ACTIONS),
         (PUBLISHER_CLIENT, rights.PUBLISHER_ACTIONS),
@@ -126,7 +126,7 @@ def _subnet(subscription: str) -> str:
 def _write_settings(
     folder: Path, store: azurite.RunningAzurite, arm: launch.RunningArm, poll_seconds: int
 ) -> Path:
-    """The settings of the function app: as on Azure, but for endpoints, certificate authority and pace."""
+    """The settings of the function app: as on Azure, except for endpoints, certificate authority and pace."""
     values = {
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AzureWebJobsStorage__blobServiceUri": store.blob,
@@ -168,7 +168,7 @@ def _write_settings(
 
 
 def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[processes.Running, str]:
-    """The Functions host with the identity endpoint that App Service would give it."""
+    """Start the Functions host with an identity endpoint, as on App Service."""
     announce = folder / "host" / "host.json"
     announce.parent.mkdir(exist_ok=True)
     announce.unlink(missing_ok=True)

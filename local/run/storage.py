@@ -1,4 +1,4 @@
-"""What Terraform makes in the storage account on Azure: queues, tables and blob containers."""
+"""The queues, tables and blob containers that Terraform creates in the storage account on Azure."""
 
 import json
 import time
@@ -23,18 +23,18 @@ QUEUES = (
     "notification-requests",
 )
 TABLES = ("images", "index", "capacity")
-_OPERATOR = "55555555-5555-4555-8555-555555555555"  # whoever deploys
+_OPERATOR = "55555555-5555-4555-8555-555555555555"  # the person or program that deploys
 CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance")
 
 
 class OperatorCredential:
-    """Storage tokens of whoever deploys, from the emulator's identity endpoint."""
+    """Storage tokens of the deployer, from the emulator's identity endpoint."""
 
     def __init__(self, arm: RunningArm) -> None:
         self._arm = arm
 
     def get_token(self, *scopes: str, **_options: object) -> AccessToken:
-        """As the Azure SDKs ask for it."""
+        """The token, in the form that the Azure SDKs expect."""
         resource = scopes[0].removesuffix("/.default")
         query = urllib.parse.urlencode(
             {"api-version": "2019-08-01", "resource": resource, "client_id": _OPERATOR}
@@ -49,7 +49,7 @@ class OperatorCredential:
 
 
 def prepare(store: RunningAzurite, arm: RunningArm) -> None:
-    """Create what is missing."""
+    """Create the missing queues, tables and containers."""
     credential = OperatorCredential(arm)
     verify = {"connection_verify": str(arm.ca_file), "credential": credential}
     with (

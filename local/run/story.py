@@ -1,4 +1,4 @@
-"""What can happen in a run: register six images, publish a new RHEL, ask for one rebuild; and wait for each."""
+"""The events of a run: register six images, publish a new RHEL, ask for one rebuild. It waits for each one."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from local.run.stack import CHECKOUT, LIVE, Stack
 IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
-_QUIET_LOOKS = 2  # in one, a build may have ended and the next one not yet begun
-_BOUND = 150.0  # seconds that any one part of the story may take
+_QUIET_LOOKS = 2  # in a single look, a build may have ended and the next build not have begun
+_BOUND = 150.0  # seconds that each part of the story may take
 
 
 class StoryError(Exception):
-    """A part of the story did not come true, or not in time; the text says what was seen last."""
+    """A part of the story did not happen, or not in time. The text gives the last state."""
 
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -30,9 +30,9 @@ Watch = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """The run so far: views of images by name, as the API gave them. `details` has the last word on each image.
+    """The run so far: views of images by name, as the API gave them. `details` holds the last view of each image.
 
-    No part of it may take longer than `bound` seconds. `scenario` is the file that says how builds go, where the
+    No part of the story may take longer than `bound` seconds. `scenario` is the file of the builds' outcomes, if the
     stack was started with one.
     """
 
@@ -40,7 +40,7 @@ class Story:
     watch: Watch
     scenario: Path | None = None
     bound: float = _BOUND
-    look_every: float = 0.6  # seconds; a look costs the factory a dozen storage operations
+    look_every: float = 0.6  # seconds, because a look costs the factory a dozen storage operations
     admin: Client = field(init=False)
     first: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Story:
         self.admin = self._client("operator", "Factory.Admin")
 
     def use_new_host(self) -> None:
-        """After the Functions host was started again its address is another."""
+        """Use the new address of the Functions host after its restart."""
         self.admin = self._client("operator", "Factory.Admin")
 
     def register(self) -> None:
@@ -67,24 +67,24 @@ class Story:
             self.watch(self.look())
 
     def wait_for_first_builds(self) -> None:
-        """Until every image has a version and is current."""
+        """Wait until every image has a version and is current."""
         self.first = self._until("every image is built", _all_current)
 
     def let_go_wrong(self, wanted: Mapping[str, Mapping[str, str]]) -> None:
-        """Say how the builds that begin from now on go, by image and stage; all others go well."""
+        """Set the outcomes of builds that begin from now on, by image and stage. All other builds succeed."""
         if self.scenario is None:
             raise StoryError(
                 "this stack was started without a scenario file: nothing can be made to go wrong"
             )
         new = self.scenario.with_suffix(".new")
         new.write_text(json.dumps(wanted), encoding="utf-8")
-        os.replace(new, self.scenario)  # whoever reads it has the old one or the new one, never a part
+        os.replace(new, self.scenario)  # a reader gets the old file or the new file, never a part
 
     def publish_release(self, *, refused: str = "", stays: frozenset[str] = frozenset()) -> None:
-        """Publish a new RHEL in the Marketplace, as Red Hat would; the timer has to notice by itself.
+        """Publish a new RHEL in the Marketplace, as Red Hat does. The timer must find it by itself.
 
-        Waits until every image is current at a new version, but for those of `stays`: they keep theirs, and
-        `refused` is waited for until its new input is blocked (or, against all expectation, published).
+        Waits until every image is current at a new version, except the images of `stays`, which keep theirs. It also
+        waits until the new input of `refused` is blocked (or, which would be an error, published).
         """
         self.release = "9.8.2026062323"
         self._refused = refused
@@ -115,7 +115,7 @@ class Story:
         )
 
     def wait_until_quiet(self) -> list[str]:
-        """Wait for what is still being removed; what is left after all, empty in the end."""
+        """Wait for deletions that still run. Returns the resources that remain; the list must be empty."""
         deadline = time.monotonic() + 20
         while True:
             state = self.stack.arm.ask("GET", "state")
@@ -125,7 +125,7 @@ class Story:
             time.sleep(0.2)
 
     def builds(self) -> list[dict[str, Any]]:
-        """Every build of every image, newest first for each; the answers are kept as `details`."""
+        """Every build of every image, the newest first for each image. The answers are kept as `details`."""
         self.details = {name: self.admin.get_image(name)[0] for name in IMAGES}
         return [build for view in self.details.values() for build in view["builds"]]
 
@@ -134,18 +134,18 @@ class Story:
         return view["state"] == "blocked" and not view["active_build"]
 
     def live_versions(self) -> list[tuple[str, str]]:
-        """Image and version of everything in the live gallery."""
+        """Image and version of each version in the live gallery."""
         versions = (each.split("/") for each in self.stack.arm.ask("GET", "state")["versions"])
         return [(parts[-3], parts[-1]) for parts in versions if parts[-5].lower() == LIVE]
 
     def look(self) -> dict[str, Any]:
-        """The images as they are now, by name."""
+        """The present state of the images, by name."""
         return {view["name"]: view for view in self.admin.list_images(None)}
 
     def _demand_none_blocked(self, images: Mapping[str, Any]) -> None:
-        """Raise StoryError where nothing is built any more because a build failed for good: waiting would not help.
+        """Raise StoryError if no build runs because a build failed for good. Waiting would not help.
 
-        Lists do not say what is blocked, so an image is asked for where two looks saw no build at all.
+        Lists do not show which image is blocked. So each image is read after two looks without any build.
         """
         is_quiet = not any(view["active_build"] for view in images.values())
         self._quiet_looks = self._quiet_looks + 1 if is_quiet else 0
@@ -170,7 +170,7 @@ class Story:
             except CommandFailure:
                 if self.stack.host.is_alive():
                     raise
-                images = {}  # the host was killed: who killed it starts it again
+                images = {}  # the host was killed, and the killer starts it again
             if images:
                 self.watch(images)
                 self._demand_none_blocked(images)

@@ -1,4 +1,4 @@
-"""The Azurite launcher: what it needs, that tokens are really checked, and what it counts."""
+"""The Azurite launcher: its needs, the check of tokens, and its counts."""
 
 import os
 import sysconfig
@@ -20,7 +20,7 @@ from tests.fixtures.azurite import make_storage_token
 
 
 def settled_counts(azurite: Any) -> dict[Service, int]:
-    """The counts once no line has come for a while: Azurite writes them a moment after its answers."""
+    """The counts after no line has come for a while, because Azurite writes lines a moment after its answers."""
     counts: dict[Service, int] = {}
     while (now := dict(azurite.running.count_requests())) != counts:
         counts = now

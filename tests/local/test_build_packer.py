@@ -1,4 +1,4 @@
-"""`make packer` on machines with and without Packer, told by a `go` of a few lines of shell."""
+"""`make packer` on machines with and without Packer. A few lines of shell stand in for `go`."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MODULES = {module.name: module for module in build_packer.MODULES}
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """A machine with a Go that copies what lies ready, and notes that it was asked."""
+    """A machine with a Go that copies a prepared file, and records that it was called."""
     ready = tmp_path / "ready"
     a_packer(ready / "github.com/hashicorp/packer")
     a_plugin(ready / "github.com/hashicorp/packer-plugin-azure", "1.4.5")

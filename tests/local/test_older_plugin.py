@@ -1,4 +1,4 @@
-"""What azure plugin 1.x does not know is left out of a copy, and nothing else differs."""
+"""A copy lacks the options that azure plugin 1.x does not know, and nothing else differs."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run of all tests says which real Packer it used, also where workers ran the tests."""
+"""A run of all tests says which real Packer it used, also if workers ran the tests."""
 
 import subprocess
 import sys

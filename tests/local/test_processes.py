@@ -1,4 +1,4 @@
-"""Children start, are found ready or not in bounded time, and end with everything they started."""
+"""Children start, are ready or fail in bounded time, and end with all processes that they started."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def test_a_child_is_ready_with_its_line_and_gone_after_its_stop(tmp_path: Path) 
     assert running.is_alive()
     assert running.stop() == -15
     assert not is_running(running.pid)
-    assert running.stop() == -15  # once more does no harm
+    assert running.stop() == -15  # a second call is safe
 
 
 def test_a_child_that_ends_early_is_reported_with_its_output(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_stop_takes_the_grandchildren_along(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["raise SystemExit(0)", "raise RuntimeError()", "os.kill(os.getpid(), 9)"])
 @pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="only Linux tells a child that its parent was killed"
+    not sys.platform.startswith("linux"), reason="only Linux signals to a child that its parent was killed"
 )
 def test_a_child_does_not_outlive_its_parent_however_that_ends(tmp_path: Path, end: str) -> None:
     assert_child_ends_with_parent(tmp_path, f"{start_one(tmp_path)}{end}\n")

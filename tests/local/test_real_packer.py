@@ -1,4 +1,4 @@
-"""Which Packer is found on a machine, told by Packers and plugins of a few lines of shell."""
+"""The Packer that is found on a machine. A few lines of shell stand in for Packers and plugins."""
 
 import subprocess
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_a_named_packer_or_plugin_that_is_none_is_an_error(built: Path, tmp_path
     with pytest.raises(RealPackerError, match="PACKER=nowhere"):
         real_packer.find(environ(PACKER="nowhere"), built=built)
     a_packer(built / "packer")
-    with pytest.raises(RealPackerError, match="PACKER_AZURE_PLUGIN=/nowhere is no file"):
+    with pytest.raises(RealPackerError, match="PACKER_AZURE_PLUGIN=/nowhere is not a file"):
         real_packer.find(environ(PACKER_AZURE_PLUGIN="/nowhere"), built=built)
     mute = write(tmp_path / "mute", "echo nothing")
     with pytest.raises(RealPackerError, match="does not answer `describe`"):

@@ -1,4 +1,4 @@
-"""What stands in for a scanner is read by the builder as any scanner's file is, and says that it is simulated."""
+"""The builder reads the recorded scan like any scanner's file, and the scan says that it is simulated."""
 
 from datetime import date
 

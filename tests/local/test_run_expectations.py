@@ -1,4 +1,4 @@
-"""What a run holds its outcome against: everything that a scenario promises is missed where it does not come true."""
+"""The comparison of a run's outcome with its scenario: each broken promise is reported."""
 
 import json
 from collections.abc import Mapping

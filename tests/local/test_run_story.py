@@ -1,4 +1,4 @@
-"""A run does not wait for what cannot come: a build that failed for good is told at once, with its reason."""
+"""A run does not wait for a build that failed for good: it reports the build at once, with its reason."""
 
 from typing import Any, cast
 
@@ -29,7 +29,7 @@ class _Api:
 
 class _Arm:
     def ask(self, *_: object) -> None:
-        """Take whatever is said."""
+        """Accept any line."""
 
 
 class _Stack:

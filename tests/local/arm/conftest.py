@@ -1,4 +1,4 @@
-"""The emulator as a process, and the real SDKs that speak to it: as the factory's own adapters do."""
+"""The emulator as a process, and the real SDKs as its clients, as in the factory's own adapters."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ BUILDER_IDENTITY = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-build/providers/"
     "Microsoft.ManagedIdentity/userAssignedIdentities/builder"
 )
-# A resource as the REST documentation writes it. The SDK takes it as a dictionary, and declares its models only.
+# A resource as the REST documentation writes it. The SDK accepts this dictionary, but its types name only models.
 Body: TypeAlias = Any
 SAMPLE = Path(__file__).with_name("sample_container.py")
 
@@ -89,7 +89,7 @@ class sign_in:  # noqa: N801 - used as a context manager
 
     def __init__(self, arm: launch.RunningArm, client_id: str) -> None:
         self.credential = ManagedIdentityCredential(client_id=client_id)
-        # Azure's answers say how long to wait; a test does not. One try, so that a fault is seen.
+        # A test does not wait as long as Azure's answers say. There is one try, so that a fault is visible.
         common: dict[str, Any] = {
             "base_url": arm.arm,
             "connection_verify": str(arm.ca_file),
@@ -112,7 +112,7 @@ class sign_in:  # noqa: N801 - used as a context manager
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Whether a process runs. A process that has ended and waits for its parent does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -122,7 +122,7 @@ def is_alive(pid: int) -> bool:
 
 
 def wait_gone(pid: int) -> None:
-    """Return when the process has ended; fail after ten seconds."""
+    """Return when the process has ended. Fail after ten seconds."""
     end = time.monotonic() + 10
     while is_alive(pid):
         assert time.monotonic() < end, f"process {pid} is still there"

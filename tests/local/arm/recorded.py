@@ -1,4 +1,4 @@
-"""What tests of the recorded Packer share: its environment, a template, and a run as the builder makes it."""
+"""Shared by tests of the recorded Packer: its environment, a template, and a run as the builder makes it."""
 
 import json
 import os

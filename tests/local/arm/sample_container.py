@@ -1,4 +1,4 @@
-"""What the tests run as a container: it does what its first argument says."""
+"""The program of the tests' containers. Its first argument selects what it does."""
 
 import json
 import os

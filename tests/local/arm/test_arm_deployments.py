@@ -77,7 +77,7 @@ def asking(arm: launch.RunningArm) -> Ask:
 def deployment(
     name: str, *, size: str = "Standard_D2s_v5", version: str = "9.6.2025112113", subnet: str = "snet"
 ) -> Any:
-    """What azure-arm sends, in short."""
+    """A short form of azure-arm's request."""
     home = "[resourceId('rg-net', 'Microsoft.Network/virtualNetworks', 'vnet')]"
     interface = {
         "type": f"{NETWORK}/networkInterfaces",
@@ -116,7 +116,7 @@ def deployment(
     template = {
         "parameters": {"password": {"type": "securestring"}},
         "variables": {"home": home},
-        "resources": [machine, interface],  # the order is for the service to find
+        "resources": [machine, interface],  # the service must find the order
     }
     properties = {
         "mode": "Incremental",
@@ -221,7 +221,7 @@ def test_a_deployment_may_do_no_more_than_its_caller(ask: Ask, name: str) -> Non
 
 
 def test_a_deployment_that_ended_cannot_be_cancelled(name: str, tmp_path: Path) -> None:
-    # Its machine takes longer than the test, so only the cancellation ends the deployment, on a busy computer too.
+    # Its machine takes longer than the test. So only the cancellation ends the deployment, on a busy computer too.
     options = ["--machine-seconds=600", "--retry-after=0", "--subnet=rg-net/vnet/snet"]
     with launch.start(tmp_path, resource_groups=["rg-build"], options=options) as slow:
         ask = asking(slow)

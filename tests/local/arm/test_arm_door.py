@@ -270,7 +270,7 @@ def test_a_right_can_be_taken_by_control(azure: Azure, as_builder: Azure) -> Non
 
 
 class _Webhook(BaseHTTPRequestHandler):
-    """Echoes the validation code, fails the first notification, and keeps what it was told."""
+    """Echoes the validation code, fails the first notification, and keeps each event."""
 
     failures = 1
     events: list[dict[str, Any]] = []  # noqa: RUF012 - one server, one test

@@ -172,7 +172,7 @@ def test_a_version_is_listed_until_it_is_deleted(azure: Azure, image: str) -> No
     assert list(versions.list_by_gallery_image(GROUP, "quarantine", image)) == []
     with pytest.raises(ResourceNotFoundError):
         versions.get(GROUP, "quarantine", image, "1.0.1")
-    versions.begin_delete(GROUP, "quarantine", image, "1.0.1").result()  # gone already is fine
+    versions.begin_delete(GROUP, "quarantine", image, "1.0.1").result()  # it is deleted already
 
 
 def test_a_definition_with_versions_cannot_be_deleted(azure: Azure, image: str) -> None:
@@ -202,7 +202,7 @@ def test_the_builder_writes_quarantine_but_never_the_live_gallery(
     assert refused.value.error.code == "AuthorizationFailed"
     assert "Microsoft.Compute/galleries/images/versions/write" in str(refused.value)
     with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
-        versions.begin_create_or_update(GROUP, "LIVE", image, "6.6.6", body)  # ARM knows no case
+        versions.begin_create_or_update(GROUP, "LIVE", image, "6.6.6", body)  # ARM ignores letter case
     with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
         versions.begin_delete(GROUP, "quarantine", image, "1.0.1")
     versions.begin_create_or_update(GROUP, "quarantine", image, "6.6.6", body).result()

@@ -1,4 +1,4 @@
-"""The emulator as a process: it starts beside another, and takes everything with it when it ends."""
+"""The emulator as a process: it starts beside another emulator, and ends all its children at its own end."""
 
 import os
 import signal

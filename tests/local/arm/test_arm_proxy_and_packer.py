@@ -1,4 +1,4 @@
-"""The forward proxy, and what passes through it."""
+"""The forward proxy, and the requests through it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_the_proxy_leads_azures_names_to_the_emulator_and_refuses_the_rest(arm: 
 
 
 def test_it_takes_what_the_builder_writes(azure: Azure, image: str, tmp_path: Path) -> None:
-    """Both stages of a job of the real builder, rendered by its own modules."""
+    """It takes both stages of a job that the real builder's own modules render."""
     arm = azure.arm
     home = {"subscription_id": arm.subscription_id, "resource_group": GROUP, "gallery": "quarantine"}
     destination = job_wire.GalleryImage(**home, image=image, version="9.20261121.7")
