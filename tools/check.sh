@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ ! -d .venv/bin ] || PATH="$PWD/.venv/bin:$PATH"
-ALL=(format lint types layers yaml shell house-rules workflows terraform domain-coverage)
+ALL=(format lint types layers yaml shell house-rules workflows ansible terraform domain-coverage)
 failed=0
 
 check() { # name, command...
@@ -46,6 +46,13 @@ run() { # name
       check "$1" "$program"
     else
       skip "$1" "there is no actionlint: .venv/bin/python -m tools.build_actionlint builds it" must
+    fi
+    ;;
+  ansible)
+    if tools/ansible_lint.sh --find; then
+      check "$1" tools/ansible_lint.sh
+    else
+      skip "$1" "there is no ansible-lint: tools/ansible_lint.sh --install .venv/bin/python installs it" must
     fi
     ;;
   terraform)

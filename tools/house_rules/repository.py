@@ -15,7 +15,7 @@ _SUFFIXES: Final = frozenset({".py", ".md", ".sh", ".yaml", ".yml", ".json", ".t
 def lock_files(files: Sequence[File]) -> Iterator[Finding]:
     """A lock file has a hash for each package, and no address."""
     for file in files:
-        if not (file.path.name.startswith("requirements") and file.path.suffix == ".txt"):
+        if not (file.path.suffix == ".txt" and (file.path.name.startswith("requirements") or _is_tool(file))):
             continue
         if _INDEX.search(file.text):
             yield Finding(place=str(file.path), cause="it holds an address", remedy="run `make lock`")
@@ -23,6 +23,11 @@ def lock_files(files: Sequence[File]) -> Iterator[Finding]:
             if re.match(r"[a-z][a-z0-9._-]*(\[.*?\])?==", entry) and "--hash=sha256:" not in entry:
                 name = entry.splitlines()[0]
                 yield Finding(place=str(file.path), cause=f"{name} has no hash", remedy="run `make lock`")
+
+
+def _is_tool(file: File) -> bool:
+    """Whether the file is the lock of one tool that set-up does not install."""
+    return str(file.path.parent) == "tools"
 
 
 def machine_paths(files: Sequence[File]) -> Iterator[Finding]:

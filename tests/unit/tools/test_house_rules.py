@@ -53,6 +53,7 @@ BROKEN = {
         repository.lock_files,
         one("requirements.txt", f"--index-url https://example.com\nabc==1.0 \\\n{HASH}\n"),
     ),
+    "a tool's lock without a hash": (repository.lock_files, one("tools/lint.txt", "abc==1.0\n")),
     "a package without a hash": (
         repository.lock_files,
         one("requirements.txt", f"abc==1.0 \\\n{HASH}\nabd==2.0\n"),
