@@ -95,3 +95,34 @@ def test_the_text_says_what_was_tried_and_one_line_of_the_answer() -> None:
 )
 def test_what_an_answer_proves(answer: CloudAnswer, absent: bool, definite: bool) -> None:
     assert (answer.is_absent, answer.is_definite) == (absent, definite)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "wanted"),
+    [
+        ("QuotaExceeded", "", ErrorClass.QUOTA),
+        ("ContainerGroupQuotaReached", "", ErrorClass.QUOTA),
+        ("ServiceUnavailable", "There is no CAPACITY in this region", ErrorClass.CAPACITY),
+        ("ServiceUnavailable", "try later", ErrorClass.NETWORK),
+    ],
+)
+def test_words_decide_where_a_code_is_ambiguous(code: str, said: str, wanted: ErrorClass) -> None:
+    error = error_of(CloudAnswer(status=503, code=code, said=said), "create a group")
+    assert isinstance(error, TransientError)
+    assert error.error_class is wanted
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({"retry-after": "Sun, 29 Nov 2026 12:00:09 GMT", "date": "Sun, 29 Nov 2026 12:00:00 GMT"}, 9),
+        ({"retry-after": "Sun, 29 Nov 2026 11:00:00 GMT", "date": "Sun, 29 Nov 2026 12:00:00 GMT"}, 0),
+        ({"retry-after": "soon", "date": "Sun, 29 Nov 2026 12:00:00 GMT"}, None),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({}, None),
+    ],
+)
+def test_the_wait_is_read_from_any_form_of_the_header(headers: dict[str, str], wanted: float | None) -> None:
+    error = error_of(CloudAnswer(status=429, headers=headers), "list groups")
+    assert isinstance(error, TransientError)
+    assert error.retry_after == (None if wanted is None else timedelta(seconds=wanted))
