@@ -66,7 +66,8 @@ class Sweeper:
         )
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
-        bulkhead.part("recovery-log", self.effects.recovery_log.mend)
+        # The part keeps its old name, because it is the subject of a log line.
+        bulkhead.part("chronicle", self.effects.recovery_log.mend)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         if active.known or slots:
             bulkhead.part("dispatch", self._dispatch)

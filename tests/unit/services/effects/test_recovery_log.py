@@ -124,6 +124,20 @@ def test_a_note_of_a_change_that_was_given_up_is_forgotten() -> None:
     assert _recovery_log(made).find_image(JAVA) is None
 
 
+def test_log_lines_about_the_recovery_log_keep_the_names_that_queries_know() -> None:
+    made = scenes.settled(ONE)
+    _recovery_log(made).announce(JAVA)
+    made.ports.clock.advance(scenes.WAIT * 20)
+    dead = scenes.Failing(inner=made.ports.tables, name="write", errors=[DEAD])
+    scenes.rewired(made, tables=dead)
+    with pytest.raises(TransientError):
+        made.factory.sweeper.sweep()
+    assert scenes.told(made, "sweep-failed-at", subject="chronicle")
+    scenes.rewired(made)
+    made.factory.sweeper.sweep()
+    assert scenes.told(made, "chronicle-mended", subject="rhel9-java")
+
+
 def test_a_publication_is_told_before_its_build_is_over() -> None:
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)
