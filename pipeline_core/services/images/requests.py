@@ -90,7 +90,10 @@ class Requests:
             try:
                 etag, *_ = self.images.commit(writes)
             except AlreadyExists:
-                return head  # this request was recorded before: it must not replace a newer one
+                # This request was recorded before: it must not replace a newer one. The process that recorded it
+                # may have died before it wrote the copies.
+                self.effects.projection.follow(head.value, copy)
+                return head
             # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)

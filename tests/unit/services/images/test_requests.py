@@ -289,6 +289,23 @@ def test_a_request_is_in_the_fleets_copy_before_anything_is_delivered() -> None:
     assert copy == scenes.head(made, JAVA)
 
 
+def test_a_repeated_request_writes_the_copy_that_a_dead_process_did_not() -> None:
+    made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base"})
+    scenes.released(made)
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        if any((write.row.partition, write.row.key) == ("fleet", "rhel9-java") for write in writes):
+            raise TransientError(ErrorClass.NETWORK, "the process ends here")
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(TransientError):
+        made.factory.requests.request(JAVA, ADMIN, "because", "k1")
+    scenes.rewired(made)
+    made.factory.requests.request(JAVA, ADMIN, "because", "k1")
+    (copy,) = [head for head in scenes.index(made).fleet().heads if head.name == JAVA]
+    assert copy == scenes.head(made, JAVA)
+
+
 def test_a_build_that_another_process_started_meanwhile_is_named() -> None:
     made = scenes.settled(ONE)
     other = made.factory.reconciler
