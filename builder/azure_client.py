@@ -7,6 +7,7 @@ about the build.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 from azure.core import MatchConditions, PipelineClient
@@ -204,7 +205,11 @@ def _ours(what: str, error: AzureError) -> FactoryError:
         no_token=isinstance(error, ClientAuthenticationError),
         exists=isinstance(error, ResourceExistsError),
     )
-    return error_of(answer, what)
+    ours = error_of(answer, what)
+    if answer.status == HTTPStatus.NOT_IMPLEMENTED:
+        # A team's template has no part in these requests, so it must not be blamed for a gateway that cannot serve one.
+        return TransientError(ErrorClass.NETWORK, str(ours))
+    return ours
 
 
 def _first_line(error: Exception) -> str:
