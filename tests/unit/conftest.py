@@ -23,6 +23,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, object, object]:
     """Fail a test whose code has caught the refusal and gone on."""
+    return (yield from _refusals_seen())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """The same for a fixture that asks after the test."""
+    WATCH.refused.clear()  # what the test itself was refused is reported already
+    return (yield from _refusals_seen())
+
+
+def _refusals_seen() -> Generator[None, object, object]:
     result = yield
     if WATCH.test and WATCH.refused:
         raise NotAUnitTestError(WATCH.refused[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit import conftest
 from tests.unit.tier import WATCH, NotAUnitTestError
 
 
@@ -22,6 +23,11 @@ def _bind() -> None:
 def _connect() -> None:
     with socket.socket() as here:
         here.connect(("127.0.0.1", 9))
+
+
+def _send() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as here:
+        here.sendto(b"", ("127.0.0.1", 9))
 
 
 def _spawn() -> None:
@@ -36,6 +42,7 @@ ASKED: dict[str, Callable[[], object]] = {
     "multiprocessing": _spawn,
     "a port of one's own": _bind,
     "a port of another": _connect,
+    "a datagram": _send,
 }
 
 
@@ -51,6 +58,16 @@ def test_a_refusal_that_is_caught_is_remembered() -> None:
     with suppress(NotAUnitTestError):
         os.system("true")
     assert "os.system" in WATCH.refused[0]
+    WATCH.refused.clear()
+
+
+def test_a_refusal_that_a_fixture_catches_after_the_test_is_an_error() -> None:
+    teardown = conftest.pytest_runtest_teardown()
+    next(teardown)
+    with suppress(NotAUnitTestError):
+        os.system("true")
+    with pytest.raises(NotAUnitTestError, match=r"os\.system"):
+        teardown.send(None)
     WATCH.refused.clear()
 
 
