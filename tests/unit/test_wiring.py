@@ -1,6 +1,7 @@
 """How services are put together: few arguments, bundles of records and effects, and no service used as a locator."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ def _arguments(definition: ast.ClassDef) -> dict[str, str]:
     }
 
 
+@functools.cache
 def _services() -> Mapping[str, tuple[ast.ClassDef, dict[str, str]]]:
     """Classes of services that do something: data have fields only, and may have as many as they need."""
     return {

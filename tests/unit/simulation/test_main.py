@@ -10,6 +10,8 @@ from simulation import sabotage, seeds
 from simulation.faults import STRUCK
 from simulation.seeds import SeedPlan
 
+pytestmark = pytest.mark.slow  # whole runs of the simulated factory
+
 FACTS = {"first_seed", "seeds", "deliveries", "faults", "publishes", "violations", "seconds"}
 RULE = sabotage.ALL["rule-3-read-back"]
 REPLAY = "  replay: python -m simulation "
@@ -38,7 +40,6 @@ def _replays(lines: list[str]) -> list[str]:
     return [line.removeprefix(REPLAY) for line in lines if line.startswith(REPLAY)]
 
 
-@pytest.mark.slow
 def test_the_last_line_counts_seeds_deliveries_faults_publishes_and_violations(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -66,7 +67,6 @@ def test_with_only_no_faults_a_stormy_seed_is_calm(capsys: pytest.CaptureFixture
     assert facts["publishes"] >= 6
 
 
-@pytest.mark.slow
 def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_seed(
     missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,7 +77,6 @@ def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_
     assert _replays(lines) == [_words(missed)]
 
 
-@pytest.mark.slow
 def test_the_first_failing_seed_is_made_small_told_and_replayed(
     missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:

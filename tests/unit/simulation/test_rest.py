@@ -26,6 +26,8 @@ from tests.unit.simulation.broken import (
     write,
 )
 
+pytestmark = pytest.mark.slow  # whole runs of the simulated factory
+
 SECOND = replace(FIRST, sequence=2)
 STRANGER = TaggedResource(id="disks/stranger", type="disks", tags={"imagefactory-build": "other.0.1"})
 

@@ -12,6 +12,8 @@ from simulation import sabotage, seeds
 from simulation.faults import LEVELS, STRUCK, Injector, Kind
 from simulation.seeds import SeedOutcome, SeedPlan
 
+pytestmark = pytest.mark.slow  # whole runs of the simulated factory
+
 ROOT = Path(__file__).parents[3]
 STORMY = SeedPlan(seed=11, images=6, slots=3, faults="heavy")
 MISSED = SeedPlan(seed=1, images=5, slots=2, faults="answers", without="rule-3-read-back")
@@ -63,7 +65,6 @@ def test_a_fault_can_be_left_out_alone(stormy: SeedOutcome) -> None:
     assert set(again.struck) <= set(stormy.struck)
 
 
-@pytest.mark.slow
 def test_a_seed_that_fails_by_a_fault_is_made_small_to_few() -> None:
     tried = ((plan, seeds.run(plan)) for plan in (replace(MISSED, seed=seed) for seed in range(1, 51)))
     plan, whole = next((plan, outcome) for plan, outcome in tried if outcome.violations)
@@ -75,7 +76,6 @@ def test_a_seed_that_fails_by_a_fault_is_made_small_to_few() -> None:
     assert again.struck == small.only
 
 
-@pytest.mark.slow
 def test_a_seed_that_fails_by_no_fault_at_all_is_made_small_to_none() -> None:
     plan = SeedPlan(seed=1, images=3, slots=2, faults="heavy", without="reaper")
     small, again = seeds.shrink(plan, seeds.run(plan).struck)

@@ -114,7 +114,7 @@ class Dispatching(RuleBasedStateMachine):
         assert {str(team): count for team, count in capacity.by_team.items() if count} == dict(by_team)
 
 
-TestDispatching = Dispatching.TestCase
+TestDispatching = pytest.mark.slow(Dispatching.TestCase)
 TestDispatching.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 

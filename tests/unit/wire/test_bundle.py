@@ -117,12 +117,14 @@ def test_a_folder_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path)
     assert "the largest is huge" in found
 
 
+@pytest.mark.slow
 def test_content_that_does_not_compress_is_held_to_the_limit(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(os.urandom(bundle.COMPRESSED_LIMIT + 1))
     (found,) = refusal_of(tmp_path)
     assert "compressed" in found
 
 
+@pytest.mark.slow
 def test_too_many_files_are_refused(tmp_path: Path) -> None:
     for number in range(bundle.MEMBER_LIMIT + 1):
         (tmp_path / f"{number}").touch()

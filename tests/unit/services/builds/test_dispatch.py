@@ -53,6 +53,7 @@ def test_a_pass_starts_as_many_builds_as_there_are_slots_and_no_more() -> None:
     assert sorted(scenes.phases(made), key=str) == [Phase.BUILDING] * 2 + [Phase.PENDING] * 3
 
 
+@pytest.mark.slow
 def test_slots_are_never_exceeded_while_a_whole_fleet_is_built() -> None:
     made = _queued(_roots(12), slots=3)
     made.factory.dispatcher.dispatch()

@@ -13,7 +13,7 @@ from tests.unit.services.scenes import BASE, JAVA
 
 GONE = ImageName("rhel9-gone")
 BUNDLES = 12  # a share of the moments each, so that no case is long
-SHARES = [pytest.param(share, marks=[pytest.mark.slow] if share > 0 else []) for share in range(BUNDLES)]
+pytestmark = pytest.mark.slow
 
 
 def _lost() -> SimulatedWorld:
@@ -59,7 +59,7 @@ def test_there_are_moments_to_die_at(moments: int) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("share", range(BUNDLES))
 def test_whenever_it_dies_the_next_run_ends_alike(
     share: int, after: bool, moments: int, expected: list[tuple[str, str, str]]
 ) -> None:
