@@ -68,19 +68,19 @@ class RecoveryLog:
         """Write an entry of a head that was just read, where the head has something new; cheap where not."""
         self._write(head.name, ImageEntry.of_head(head))
 
-    def mend(self) -> int:
+    def repair(self) -> int:
         """Write the entries that a dead process did not write; their number. One scan where none is missing."""
-        mended = 0
+        repaired = 0
         for subject, noted_at in self._unlogged.list():
             if self._clock.now() < noted_at + _QUIET:
                 continue
-            self._mend(subject)
+            self._repair(subject)
             # Operators' queries know this line by the log's old name.
             self._logs.note("chronicle-mended", subject=subject)
-            mended += 1
-        return mended
+            repaired += 1
+        return repaired
 
-    def _mend(self, subject: str) -> None:
+    def _repair(self, subject: str) -> None:
         if subject == unlogged.POLICY:
             self.settle_policy()
         else:

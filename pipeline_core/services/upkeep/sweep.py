@@ -67,7 +67,7 @@ class Sweeper:
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.
-        bulkhead.part("chronicle", self.effects.recovery_log.mend)
+        bulkhead.part("chronicle", self.effects.recovery_log.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         if active.known or slots:
             bulkhead.part("dispatch", self._dispatch)

@@ -100,10 +100,10 @@ def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: st
         _change(made, change)
     scenes.rewired(made)
     assert _noted(made) == ["*platform" if change == "platform" else "rhel9-java"]
-    assert _recovery_log(made).mend() == 0  # whoever made the note may be at work still
+    assert _recovery_log(made).repair() == 0  # whoever made the note may be at work still
     told = _told(made)
     made.ports.clock.advance(scenes.WAIT * 20)
-    assert _recovery_log(made).mend() == 1
+    assert _recovery_log(made).repair() == 1
     assert _told(made) != told
     assert _noted(made) == []
     before = (losses.heads(made), scenes.sources(made).find_platform())
@@ -119,7 +119,7 @@ def test_a_note_of_a_change_that_was_given_up_is_forgotten() -> None:
     made = scenes.settled(ONE)
     _recovery_log(made).announce(JAVA)
     made.ports.clock.advance(scenes.WAIT * 20)
-    assert _recovery_log(made).mend() == 1
+    assert _recovery_log(made).repair() == 1
     assert _noted(made) == []
     assert _recovery_log(made).find_image(JAVA) is None
 

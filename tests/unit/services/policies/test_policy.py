@@ -208,9 +208,9 @@ def test_a_death_behind_the_change_is_mended_in_the_recovery_log() -> None:
     recovery_log.announce_policy()
     row = made.base.records.policies.find_row()
     made.base.records.policies.put(version, etag=None if row is None else row.etag)
-    assert recovery_log.mend() == 0
+    assert recovery_log.repair() == 0
     made.ports.clock.advance(timedelta(minutes=6))
-    assert recovery_log.mend() == 1
+    assert recovery_log.repair() == 1
     assert [entry.to_domain() for entry in recovery_log.policies()] == [version]
     assert UnloggedStore(made.ports.tables).list() == []
 
@@ -220,7 +220,7 @@ def test_a_death_ahead_of_the_change_leaves_no_entry() -> None:
     recovery_log = made.base.effects.recovery_log
     recovery_log.announce_policy()
     made.ports.clock.advance(timedelta(minutes=6))
-    assert recovery_log.mend() == 1
+    assert recovery_log.repair() == 1
     assert list(recovery_log.policies()) == []
     assert made.factory.policy.current() == OPEN
 
