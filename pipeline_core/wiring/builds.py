@@ -82,7 +82,7 @@ def _containers_of(
         attempts=Attempts(blobs=ports.blobs, containers=ports.containers),
         launcher=launcher,
         judge=judge,
-        provenance=provenance.vouching,
+        provenance=provenance.provenance,
         wait=base.limits.wait,
     )
 
@@ -93,7 +93,7 @@ def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Co
         records=records,
         effects=effects,
         galleries=base.ports.galleries,
-        provenance=provenance.vouching,
+        provenance=provenance.provenance,
         completion=completion,
         deployment=base.deployment,
         wait=base.limits.wait,

@@ -43,5 +43,5 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         views=views_of(base, policy, images.observer),
         poison=poison_of(base),
         upkeep=upkeep_of(base, builds, provenance.unproven),
-        recovery=recovery_of(base, policy, provenance.vouching, images.poller),
+        recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

@@ -11,9 +11,9 @@ from pipeline_core.wiring.foundation import Foundation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceParts:
-    """`vouching` signs and examines. `unproven` raises the alarm. The others are for triggers."""
+    """`provenance` signs and examines. `unproven` raises the alarm. The others are for triggers."""
 
-    vouching: Provenance
+    provenance: Provenance
     unproven: Unproven
     gallery_events: GalleryEvents
     proofs: Proofs
@@ -22,18 +22,18 @@ class ProvenanceParts:
 def provenance_of(base: Foundation) -> ProvenanceParts:
     """All provenance services, over one signer."""
     ports, records, effects = base.ports, base.records, base.effects
-    vouching = Provenance(
+    provenance = Provenance(
         images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
     )
     unproven = Unproven(
         effects=effects,
         store=records.unproven,
         galleries=ports.galleries,
-        provenance=vouching,
+        provenance=provenance,
         excludes=base.deployment.excludes_unproven,
     )
     return ProvenanceParts(
-        vouching=vouching,
+        provenance=provenance,
         unproven=unproven,
         gallery_events=GalleryEvents(
             effects=effects,
@@ -45,7 +45,7 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
         proofs=Proofs(
             images=records.images,
             galleries=ports.galleries,
-            provenance=vouching,
+            provenance=provenance,
             signer=ports.signer,
             deployment=base.deployment,
         ),

@@ -25,7 +25,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 
 
 def service(made: SimulatedWorld) -> Provenance:
-    return made.parts.provenance.vouching
+    return made.parts.provenance.provenance
 
 
 def only_build(made: SimulatedWorld, image: ImageName = BASE) -> Build:
