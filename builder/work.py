@@ -24,7 +24,7 @@ from builder.results.evidence import EvidenceFolder
 from builder.settings import BuilderSettings
 from builder.stop import StopRequest
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
 
 _TEMPLATE = "template.pkr.json"  # the suffix tells Packer that this is HCL as JSON, not its old format
@@ -143,11 +143,11 @@ class Work:
         return manifest.artifact_of(content)
 
     def _keep_sbom(self, job: BuildJob) -> None:
-        packages = self._result(Path("results") / told.PACKAGES_FILE, checks.RESULT_LIMIT)
+        packages = self._result(Path("results") / reported.PACKAGES_FILE, checks.RESULT_LIMIT)
         if packages is None:
-            text = f"{job.image}: {told.PACKAGES_FILE} is missing or too large: no SBOM can be made"
+            text = f"{job.image}: {reported.PACKAGES_FILE} is missing or too large: no SBOM can be made"
             raise PermanentError(ErrorClass.TEMPLATE, text)
-        self.evidence.keep(told.SBOM_FILE, sbom.render(job, packages, self._context.now()))
+        self.evidence.keep(reported.SBOM_FILE, sbom.render(job, packages, self._context.now()))
 
     def _keep_results(self, names: tuple[str, ...]) -> dict[str, bytes]:
         """The guest's result files, unchanged. Each is kept before it is read."""

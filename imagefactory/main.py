@@ -215,7 +215,7 @@ def rebuild(
     client = _client(url, ca_file)
     answer = client.request_build(name, reason, key or uuid.uuid4().hex)
     if wait:
-        patience = Patience(limit=limit, every=every, tell=screen.note)
+        patience = Patience(limit=limit, every=every, report=screen.note)
         answer = {**answer, "finished": waiting.await_build(client, name, answer["build"], patience)}
     if output is Format.JSON:
         screen.write_json(answer)

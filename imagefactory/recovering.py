@@ -26,14 +26,14 @@ class Recovered:
         self.problems += step["problems"]
 
 
-def recover(client: Client, tell: Callable[[str], None], *, force: bool) -> Recovered:
+def recover(client: Client, report: Callable[[str], None], *, force: bool) -> Recovered:
     """Take every step; raises CommandRefused where the factory refuses, and where the steps do not end."""
     done = Recovered()
     after = ""
     for _ in range(_STEPS):
         step = client.rebuild_state(after, force=force)
         done.add(step)
-        tell(f"{len(done.restored)} recovered, {len(done.kept)} were there, {len(done.problems)} problems")
+        report(f"{len(done.restored)} recovered, {len(done.kept)} were there, {len(done.problems)} problems")
         following = step.get("next")
         if not following:
             return done

@@ -147,10 +147,10 @@ def _tagged_version(shown: Json, identity: str, arm: str, ca_file: str) -> Versi
         token = sign_in.azure_token(os.environ)
         tags = gallery.read_tags(named, token, arm=checked_url(arm), ca_file=ca_file)
         return VersionInGallery(subject=named.text, tags=tags)
-    told = shown.get("tags")
-    if not isinstance(told, dict):
+    stored = shown.get("tags")
+    if not isinstance(stored, dict):
         raise Unreachable("the factory sent no tags of the version: its release may be too old")
-    tags = {str(name): str(value) for name, value in told.items()}
+    tags = {str(name): str(value) for name, value in stored.items()}
     return VersionInGallery(subject=str(shown.get("subject", "")), tags=tags)
 
 

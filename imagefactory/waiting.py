@@ -10,11 +10,11 @@ from imagefactory.failures import CommandRefused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait in all, and between two looks, in seconds; `tell` gets a line for each change."""
+    """How long to wait in all, and between two looks, in seconds; `report` gets a line for each change."""
 
     limit: float
     every: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
 
 def await_build(client: Client, name: str, build: str | None, patience: Patience) -> Json:
@@ -23,7 +23,7 @@ def await_build(client: Client, name: str, build: str | None, patience: Patience
     Without a build the image is watched until one starts, because a parent may be built first.
     """
     deadline = time.monotonic() + patience.limit
-    told = ""
+    reported = ""
     while time.monotonic() < deadline:
         if build is None:
             image, _ = client.get_image(name)
@@ -33,13 +33,15 @@ def await_build(client: Client, name: str, build: str | None, patience: Patience
             seen = client.get_build(build)
             line = f"{build}: {seen['phase']} {seen.get('result') or ''}".rstrip()
             if seen["phase"] == "finished":
-                patience.tell(line)
+                patience.report(line)
                 return _succeeded(seen)
-        if line != told:
-            patience.tell(line)
-            told = line
+        if line != reported:
+            patience.report(line)
+            reported = line
         client.sleep(patience.every)
-    raise CommandRefused(f"{build or name} was not finished within {patience.limit:g} s; it goes on: {told}")
+    raise CommandRefused(
+        f"{build or name} was not finished within {patience.limit:g} s; it goes on: {reported}"
+    )
 
 
 def _succeeded(build: Json) -> Json:

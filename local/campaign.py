@@ -34,8 +34,8 @@ def main() -> int:
     for number, moment in enumerate(kills.draw(options.seed, options.kills, least=_EARLIEST, most=span)):
         facts, _ = _round((moment,))
         rounds.append(facts)
-        told = "; ".join(facts["problems"]) or "converged"
-        print(f"{number + 1:3} killed at {moment:5.1f} s ({facts['during']}): {told}", flush=True)
+        ended = "; ".join(facts["problems"]) or "converged"
+        print(f"{number + 1:3} killed at {moment:5.1f} s ({facts['during']}): {ended}", flush=True)
     converged = sum(not facts["problems"] for facts in rounds)
     struck = sum(facts["killed_at"] is not None for facts in rounds)
     last = {"seed": options.seed, "kills": struck, "span_seconds": round(span, 1), "converged": converged}
@@ -56,7 +56,7 @@ def _round(gaps: tuple[float, ...]) -> tuple[dict[str, Any], float]:
             killer.begin(story)
             began = time.monotonic()
             try:
-                facts, problems = _tell(story)
+                facts, problems = _play(story)
             except (StoryError, CommandFailure) as error:
                 problems = [str(error)]
             struck = killer.kills[0] if killer.kills else None
@@ -67,22 +67,22 @@ def _round(gaps: tuple[float, ...]) -> tuple[dict[str, Any], float]:
         "during": "nobody built" if struck is None or not struck.during else ", ".join(struck.during),
         "builds": facts.get("builds", 0),
         "duplicate_builds": facts.get("duplicate_builds", 0),
-        "seconds": round(facts.get("told", time.monotonic()) - began, 1),
+        "seconds": round(facts.get("over", time.monotonic()) - began, 1),
         "problems": problems,
     }
     return outcome, outcome["seconds"]
 
 
-def _tell(story: Story) -> tuple[dict[str, Any], list[str]]:
+def _play(story: Story) -> tuple[dict[str, Any], list[str]]:
     started = time.monotonic()
     story.register()
     story.wait_for_first_builds()
     story.publish_release()
     story.rebuild_leaf()
-    told = time.monotonic()
+    over = time.monotonic()
     left = story.wait_until_quiet()
-    outcome = report.conclude(story, left=left, seconds=told - started, packer="recorded")
-    return {**outcome.facts, "told": told}, list(outcome.problems)
+    outcome = report.conclude(story, left=left, seconds=over - started, packer="recorded")
+    return {**outcome.facts, "over": over}, list(outcome.problems)
 
 
 def _parser() -> argparse.ArgumentParser:

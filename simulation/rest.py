@@ -169,11 +169,11 @@ def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> lis
     images = ImageStore(world.ports.tables)
     for name in heads:
         entries = images.list_journal(name, limit=_JOURNAL)
-        told = {entry.version: entry for entry in entries if entry.event.value == "image.published"}
+        published = {entry.version: entry for entry in entries if entry.event.value == "image.published"}
         queued = {entry.build for entry in entries if entry.event.value == "build.queued" and entry.reasons}
         for gallery in world.live:
             for shown in world.ports.galleries.list_versions(GalleryName(str(gallery)), name):
-                entry = told.get(str(shown.version))
+                entry = published.get(str(shown.version))
                 if (
                     shown.excluded_from_latest
                     and (str(name), str(shown.version)) not in world.safety.published

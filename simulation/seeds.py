@@ -112,10 +112,10 @@ def story_of(outcome: SeedOutcome) -> list[str]:
     """The last lines of the trace with a name from the first violation, and every fault before them."""
     first = outcome.violations[0] if outcome.violations else ""
     words = set(re.findall(r"[a-z0-9][a-z0-9-]*-[0-9]+", first)) or {first}
-    told = [
+    events = [
         line
         for line in outcome.trace
         if line.startswith(STRUCK) or any(re.search(rf"{re.escape(word)}(?![0-9])", line) for word in words)
     ]
-    last = told[-_LINES:]
-    return [*(line for line in told[: -len(last)] if line.startswith(STRUCK)), *last][-2 * _LINES :]
+    last = events[-_LINES:]
+    return [*(line for line in events[: -len(last)] if line.startswith(STRUCK)), *last][-2 * _LINES :]

@@ -58,8 +58,8 @@ def _look_at(folder: Path) -> str:
         files, size = files + 1, size + path.stat().st_size
         scan = secrets.FileScan(str(path), forms)
         found.update(finding.message for chunk in _chunks(path) for finding in scan.look_at(chunk))
-    told = ", ".join(f"{count} x {message}" for message, count in found.most_common()) or "nothing"
-    return f"{files:,} files, {size / _MEBIBYTE:.1f} MiB: {told}"
+    findings = ", ".join(f"{count} x {message}" for message, count in found.most_common()) or "nothing"
+    return f"{files:,} files, {size / _MEBIBYTE:.1f} MiB: {findings}"
 
 
 def main(folders: list[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from builder.packer import guest
 from builder.results import checks
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob, Step
 
 Block = dict[str, object]
@@ -154,7 +154,7 @@ def _scripts(platform: frozenset[str], folder: str) -> list[str]:
 def _results(job: BuildJob) -> tuple[str, ...]:
     if job.stage == "build":
         return ()
-    return (*checks.names(job.tests), *told.WRITTEN)
+    return (*checks.names(job.tests), *reported.WRITTEN)
 
 
 def _upload(name: str) -> Block:

@@ -125,8 +125,8 @@ def _goss(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
     Only goss knows how many tests its file has, so its results are compared with its own counts.
     """
     summary, results = fields.get("summary"), _objects(fields, "results")
-    told = summary.get("test-count") if isinstance(summary, dict) else None
-    if told != len(results) or isinstance(told, bool):
+    counted = summary.get("test-count") if isinstance(summary, dict) else None
+    if counted != len(results) or isinstance(counted, bool):
         raise _Unreadable(
             f"has {len(results)} results, but its summary has another number: goss did not write it"
         )
@@ -140,10 +140,10 @@ def _goss(fields: Mapping[str, Any], _tests: Tests) -> tuple[bool, str]:
 def _smoke(fields: Mapping[str, Any], tests: Tests) -> tuple[bool, str]:
     results = _objects(fields, "results")
     asked = sorted(PurePosixPath(path).name for path in tests.smoke)
-    told = sorted(str(each.get("name")) for each in results)
-    if told != asked:
+    listed = sorted(str(each.get("name")) for each in results)
+    if listed != asked:
         raise _Unreadable(
-            f"lists {len(told)} tests ({', '.join(told[:_NAMED])}), but these {len(asked)} must run:"
+            f"lists {len(listed)} tests ({', '.join(listed[:_NAMED])}), but these {len(asked)} must run:"
             f" {', '.join(asked[:_NAMED])}"
         )
     bad = [each for each in results if each.get("passed") is not True]

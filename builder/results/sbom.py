@@ -14,7 +14,7 @@ from packageurl import PackageURL
 
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, PermanentError
 from pipeline_core.domain.packages import Package
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob
 
 _KEYS = "gpg-pubkey"  # RPM lists its trusted keys as packages, but they are not software
@@ -25,7 +25,7 @@ _RELEASE = "redhat-release"  # the version of this package is RHEL's version
 def render(job: BuildJob, packages: bytes, at: datetime) -> bytes:
     """The document for one verified image from its `packages.json`, made at `at`. Raises PermanentError (TEMPLATE)."""
     try:
-        found, simulated = told.parse_packages(packages)
+        found, simulated = reported.parse_packages(packages)
     except MalformedMessage as error:
         text = f"{job.image}: no SBOM can be made: {error}; read the output of the platform's verify step"
         raise PermanentError(ErrorClass.TEMPLATE, text) from error

@@ -63,11 +63,11 @@ def _to_script(step: str, scenario: PackerScenario) -> Reply:
     said = f"{step}\n" if step else ""
     if not scenario.hits(step):
         return Reply(output=f"{said}{NOTE}\n", step=step)
-    told = f"{scenario.output.rstrip()}\n" if scenario.output else f"emulated guest: {scenario.name}\n"
+    output = f"{scenario.output.rstrip()}\n" if scenario.output else f"emulated guest: {scenario.name}\n"
     match scenario.name:
         case "hang":
-            return Reply(fate=CommandEnd.HANGS, output=said + told, step=step)
+            return Reply(fate=CommandEnd.HANGS, output=said + output, step=step)
         case "drop":
-            return Reply(fate=CommandEnd.DROPS, output=said + told, step=step)
+            return Reply(fate=CommandEnd.DROPS, output=said + output, step=step)
         case _:
-            return Reply(exit_code=scenario.exit_code, output=said + told, step=step)
+            return Reply(exit_code=scenario.exit_code, output=said + output, step=step)

@@ -46,18 +46,18 @@ _FAILING = {True: frozenset({"partition_for_tmp"}), False: frozenset(rule for ru
 
 def results(profile: str, *, is_good: bool) -> str:
     """An XCCDF 1.2 benchmark with the results of a scan by it."""
-    told = [(*rule, "fail" if rule[0] in _FAILING[is_good] else "pass") for rule in _RULES]
-    score = 100 * sum(1 for *_, result in told if result == "pass") / len(told)
-    told += _OTHERS
+    scanned = [(*rule, "fail" if rule[0] in _FAILING[is_good] else "pass") for rule in _RULES]
+    score = 100 * sum(1 for *_, result in scanned if result == "pass") / len(scanned)
+    scanned += _OTHERS
     rules = "".join(
         f'  <Rule id="{_PREFIX}_rule_{rule}" severity="{severity}" selected="true">'
         f"<title>{escape(title)}</title></Rule>\n"
-        for rule, severity, title, _ in told
+        for rule, severity, title, _ in scanned
     )
     found = "".join(
         f'    <rule-result idref="{_PREFIX}_rule_{rule}" severity="{severity}">'
         f"<result>{result}</result></rule-result>\n"
-        for rule, severity, _, result in told
+        for rule, severity, _, result in scanned
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -33,7 +33,7 @@ def main() -> int:
         print(scenarios.listing())
         return 0
     try:
-        told = scenarios.find(options.scenario)
+        scenario = scenarios.find(options.scenario)
     except scenarios.UnknownScenarioError as error:
         print(f"The run cannot begin: {error}", file=sys.stderr)
         return 2
@@ -42,7 +42,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:
-        return _run(options, folder, console, told)
+        return _run(options, folder, console, scenario)
     except KeyboardInterrupt:
         console.print("stopped: every started program has ended", style="yellow")
         return 130
@@ -64,7 +64,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(options: argparse.Namespace, folder: Path, console: Console, told: Scenario) -> int:
+def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: Scenario) -> int:
     started = time.monotonic()
     with Progress(console) as progress:
         progress.say("starting Azurite, the ARM emulator and the Functions host")
@@ -79,11 +79,11 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, told: Scen
             story.register()
             progress.say("first builds: parents before children")
             story.wait_for_first_builds()
-            told.tell(story, progress.say)
+            scenario.play(story, progress.say)
             left = story.wait_until_quiet()
             seconds = time.monotonic() - started
             ran = _packer_facts(packer)
-            outcome = report.conclude(story, left=left, seconds=seconds, packer=ran, scenario=told)
+            outcome = report.conclude(story, left=left, seconds=seconds, packer=ran, scenario=scenario)
             report.print_table(console, story, outcome)
             if options.keep:
                 _serve(console, running, outcome)

@@ -62,8 +62,8 @@ def _refused(scenario: Scenario, view: View) -> Iterator[str]:
     yield from _ended_well(before)
     refusing = [gate["gate"] for gate in newest["gates"] if not gate["passed"]]
     if newest["result"] != "failed" or scenario.gate not in refusing:
-        told = ", ".join(refusing) or "no gate"
-        yield f"{newest['id']} ended {newest['result']}, refused by {told}, and had to fail by {scenario.gate}"
+        gates = ", ".join(refusing) or "no gate"
+        yield f"{newest['id']} ended {newest['result']}, refused by {gates}, and had to fail by {scenario.gate}"
     if view["state"] != "blocked" or scenario.gate not in view["detail"]:
         yield f"{view['name']} is {view['state']} ({view['detail']}), not blocked by {scenario.gate}"
 

@@ -53,7 +53,7 @@ class Progress:
             now = (view["version"], view["active_phase"], view["state"])
             if self._seen.get(name) != now:
                 self._seen[name] = now
-                self._console.print(f"{self._seconds():5.1f} s  {name:14} {_told(view)}", highlight=False)
+                self._console.print(f"{self._seconds():5.1f} s  {name:14} {_describe(view)}", highlight=False)
 
     def _table(self, images: Mapping[str, Any]) -> Table:
         table = Table(title=f"{self._title}  ({self._seconds():.0f} s)", title_justify="left", expand=False)
@@ -61,14 +61,16 @@ class Progress:
             table.add_column(heading, min_width=14)
         for name, view in images.items():
             style = "green" if view["state"] == "current" and not view["active_build"] else "yellow"
-            table.add_row(name, view["parent"] or view["source"], view["version"], Text(_told(view), style))
+            table.add_row(
+                name, view["parent"] or view["source"], view["version"], Text(_describe(view), style)
+            )
         return table
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
 
-def _told(view: Mapping[str, Any]) -> str:
+def _describe(view: Mapping[str, Any]) -> str:
     if view["active_phase"]:
         return str(_PHASES.get(view["active_phase"], view["active_phase"]))
     if view["state"] == "current":

@@ -23,7 +23,7 @@ class Scenario:
 
     name: str
     summary: str
-    tell: Callable[[Story, Say], None]
+    play: Callable[[Story, Say], None]
     refused: str = ""
     gate: str = ""
     held: frozenset[str] = frozenset()
@@ -64,12 +64,12 @@ def _bad_child(story: Story, say: Say) -> None:
 RELEASE = Scenario(
     name="release",
     summary="a new RHEL comes: every image is rebuilt; then a team asks for one more build",
-    tell=_release,
+    play=_release,
 )
 BAD_CHILD = Scenario(
     name="bad-child",
     summary=f"a new RHEL comes, and {_CHILD} fails compliance: it and what is below it stay on the old version",
-    tell=_bad_child,
+    play=_bad_child,
     refused=_CHILD,
     gate="compliance",
     held=frozenset({"payments-api"}),

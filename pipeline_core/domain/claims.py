@@ -86,7 +86,7 @@ def read_claim(
             return ClaimAnswer.BLOCKED
 
 
-_TOLD = {
+_WORDS = {
     Outcome.IN_FLIGHT: "is on its way",
     Outcome.SUCCEEDED: "succeeded",
     Outcome.PRUNED: "succeeded, and its version was removed since",
@@ -98,11 +98,11 @@ _TOLD = {
 }
 
 
-def told(claim: Claim | None) -> str:
+def describe(claim: Claim | None) -> str:
     """What became of an input's newest build, for a person; empty where it was never claimed."""
     if claim is None:
         return ""
-    return f"build {claim.build} {_TOLD[claim.outcome]}{f': {claim.detail}' if claim.detail else ''}"
+    return f"build {claim.build} {_WORDS[claim.outcome]}{f': {claim.detail}' if claim.detail else ''}"
 
 
 _OUTCOMES = {

@@ -143,8 +143,8 @@ def _permanent_class(status: int, code: str) -> ErrorClass:
 def _text(answer: CloudAnswer) -> str:
     """One line of what the platform said; storage appends its request id and the whole body."""
     first = " ".join(answer.said.split("\nRequestId:")[0].split())[:_TEXT_LIMIT]
-    told = " ".join(part for part in (str(answer.status or "no answer"), answer.code) if part)
-    return f"{told}: {first}"
+    answered = " ".join(part for part in (str(answer.status or "no answer"), answer.code) if part)
+    return f"{answered}: {first}"
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:

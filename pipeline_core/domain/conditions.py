@@ -37,7 +37,7 @@ class Condition:
     message: str
 
 
-_TOLD = 5  # things below the floor that a message names
+_NAMED = 5  # things below the floor that a message names
 _BLOCKED_BY = {
     Outcome.FAILED: "InputFailed",
     Outcome.CANCELLED: "InputCancelled",
@@ -80,7 +80,7 @@ def of_image(
                 type=ConditionType.BLOCKED,
                 since=claim.ended_at,
                 reason=_BLOCKED_BY[claim.outcome],
-                message=claims.told(claim),
+                message=claims.describe(claim),
             )
         )
     return tuple(found)
@@ -93,12 +93,12 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
     start = policy.enforced_from
     is_enforced = start is None or start <= now
     when = "" if start is None else f"{'since' if is_enforced else 'from'} {start:%Y-%m-%d}: "
-    more = f"; and {len(breaches) - _TOLD} more" if len(breaches) > _TOLD else ""
+    more = f"; and {len(breaches) - _NAMED} more" if len(breaches) > _NAMED else ""
     return Condition(
         type=ConditionType.BELOW_FLOOR,
         since=start if is_enforced else None,
         reason="FloorEnforced" if is_enforced else "FloorAnnounced",
-        message=f"{when}{'; '.join(map(str, breaches[:_TOLD]))}{more}",
+        message=f"{when}{'; '.join(map(str, breaches[:_NAMED]))}{more}",
     )
 
 

@@ -114,15 +114,15 @@ def live_breaches(
     remedy = "rebuild the image: it is scanned and judged by the floor in force"
     if scan is None:
         if floor.profile is not None:
-            told = f"no scan of it is known, and {demand} demands {floor.profile!r}"
-            yield Breach(path=version, message=told, remedy=remedy)
+            cause = f"no scan of it is known, and {demand} demands {floor.profile!r}"
+            yield Breach(path=version, message=cause, remedy=remedy)
         return
     if floor.profile not in (None, scan.profile):
-        told = f"was scanned by {scan.profile!r}, and {demand} demands {floor.profile!r}"
-        yield Breach(path=version, message=told, remedy=remedy)
+        cause = f"was scanned by {scan.profile!r}, and {demand} demands {floor.profile!r}"
+        yield Breach(path=version, message=cause, remedy=remedy)
     elif scan.score < floor.min_score:
-        told = f"scored {scan.score:g}, and {demand} demands {floor.min_score}"
-        yield Breach(path=version, message=told, remedy=remedy)
+        cause = f"scored {scan.score:g}, and {demand} demands {floor.min_score}"
+        yield Breach(path=version, message=cause, remedy=remedy)
 
 
 def span(length: timedelta | None) -> str:

@@ -137,11 +137,11 @@ def _obstacle(
     reasons = staleness.reasons
     match claims.read_claim(claim, now, head.registration.gates, snapshot.floor):
         case ClaimAnswer.JOIN:
-            return DoNothing(why=RestReason.IN_FLIGHT, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.IN_FLIGHT, detail=claims.describe(claim), reasons=reasons)
         case ClaimAnswer.BLOCKED:
-            return DoNothing(why=RestReason.BLOCKED, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.BLOCKED, detail=claims.describe(claim), reasons=reasons)
         case ClaimAnswer.COOL_DOWN:
-            return DoNothing(why=RestReason.COOLING_DOWN, detail=claims.told(claim), reasons=reasons)
+            return DoNothing(why=RestReason.COOLING_DOWN, detail=claims.describe(claim), reasons=reasons)
         case ClaimAnswer.REUSE:
             return None
         case _:  # BUILD: the claim is not an obstacle

@@ -90,8 +90,8 @@ def compare(proof: Proof, tagged_version: VersionInGallery) -> tuple[ProofCheck,
     """Every question about a version and the statement that its tags name, with its answer; none is left out."""
     shown = tags_digest(tagged_version.tags)
     refused = [verdict.gate for verdict in proof.verdicts if not verdict.passed]
-    told = {verdict.gate for verdict in proof.verdicts}
-    missing = [gate for gate in _ALWAYS if gate not in told]
+    judged = {verdict.gate for verdict in proof.verdicts}
+    missing = [gate for gate in _ALWAYS if gate not in judged]
     return (
         _equal("statement", "the tags name statement", str(proof.digest), provenance_of(tagged_version.tags)),
         _equal("subject", "it is about", proof.subject.lower(), tagged_version.subject.lower()),
@@ -103,7 +103,7 @@ def compare(proof: Proof, tagged_version: VersionInGallery) -> tuple[ProofCheck,
             proof.fingerprint,
             _tag(tagged_version.tags, attempts.FINGERPRINT_TAG),
         ),
-        _gates(refused, missing, sorted(told)),
+        _gates(refused, missing, sorted(judged)),
     )
 
 
@@ -119,12 +119,12 @@ def _equal(name: str, what: str, said: str, shown: str) -> ProofCheck:
     return ProofCheck(name=name, holds=False, detail=detail)
 
 
-def _gates(refused: list[str], missing: list[str], told: list[str]) -> ProofCheck:
+def _gates(refused: list[str], missing: list[str], judged: list[str]) -> ProofCheck:
     if refused:
         return ProofCheck(name="gates", holds=False, detail=f"it did not pass {', '.join(refused)}")
     if missing:
         return ProofCheck(name="gates", holds=False, detail=f"there is no verdict of {', '.join(missing)}")
-    return ProofCheck(name="gates", holds=True, detail=f"it passed {', '.join(told)}")
+    return ProofCheck(name="gates", holds=True, detail=f"it passed {', '.join(judged)}")
 
 
 def _tag(tags: Mapping[str, str], wanted: str) -> str:

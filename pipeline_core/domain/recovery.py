@@ -33,30 +33,30 @@ class LiveVersion:
         return self.published.version
 
 
-def current_of(live: Iterable[LiveVersion], told: GalleryVersion | None) -> PublishedVersion | None:
+def current_of(live: Iterable[LiveVersion], logged: GalleryVersion | None) -> PublishedVersion | None:
     """The current version: the highest in `latest`, or the recovery log's last one where that is higher.
 
     The log's version may be older than the newest in `latest`. It may also be out of `latest` because a person took
     it out, which does not make another version current.
     """
-    found = {each.version: each.published for each in live if each.is_included or each.version == told}
+    found = {each.version: each.published for each in live if each.is_included or each.version == logged}
     return found[max(found)] if found else None
 
 
 def claims_of(
-    image: ImageName, live: Iterable[LiveVersion], current: PublishedVersion | None, *, is_told: bool
+    image: ImageName, live: Iterable[LiveVersion], current: PublishedVersion | None, *, is_logged: bool
 ) -> tuple[Claim, ...]:
     """One claim per input of a live version, of its newest build: it can be current again without a build.
 
     A version above the current one that is out of `latest` was never let in, or the current one replaced it. In both
-    cases its input may use it. Where no recovery log shows that (`is_told` is false), a person may have taken the
+    cases its input may use it. Where no recovery log shows that (`is_logged` is false), a person may have taken the
     version out: its input is held.
     """
     newest: dict[str, Claim] = {}
     for each in live:
         published = each.published
         is_above = current is None or each.version > current.version
-        is_held = not is_told and is_above and not each.is_included
+        is_held = not is_logged and is_above and not each.is_included
         claim = Claim(
             image=image,
             fingerprint=published.fingerprint,

@@ -96,7 +96,7 @@ class FileScan:
         self._forms = forms
         self._tail = ""
         self._lines = 0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def look_at(self, chunk: bytes) -> Iterator[Finding]:
         """Findings of the next chunk; one per kind of secret."""
@@ -104,10 +104,10 @@ class FileScan:
         text = self._tail + chunk.decode("latin-1")
         lowered = text.lower()
         for form in self._forms:
-            start = None if form.what in self._told else form.first(text, lowered)
+            start = None if form.what in self._reported else form.first(text, lowered)
             if start is None:
                 continue
-            self._told.add(form.what)
+            self._reported.add(form.what)
             line = self._lines + text.count("\n", 0, start) + 1
             yield Finding(
                 rule=GuardRule.SECRET,

@@ -18,7 +18,7 @@ class UnprovenVersion:
     image: ImageName
     version: GalleryVersion
     entry: str
-    told: bool = False
+    told: bool = False  # the stored name
 
 
 _CODEC = Codec(UnprovenVersion)
@@ -51,13 +51,13 @@ class UnprovenStore:
                 known = self._find(image, version)
         return None if known is None or known.value.told else known
 
-    def note_told(self, record: Stored[UnprovenVersion]) -> None:
+    def note_sent(self, record: Stored[UnprovenVersion]) -> None:
         """Note that the notification was sent. Another caller may have noted it already."""
-        told = replace(record.value, told=True)
+        sent = replace(record.value, told=True)
         try:
             self._tables.write(
                 images.TABLE,
-                [_CODEC.write(str(told.image), _key(told.version), told, etag=record.etag)],
+                [_CODEC.write(str(sent.image), _key(sent.version), sent, etag=record.etag)],
             )
         except StaleWrite:
             return

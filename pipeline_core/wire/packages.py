@@ -24,11 +24,11 @@ _Text = Annotated[str, Field(max_length=20_000)]
 Model = TypeVar("Model")
 
 
-class _Told(BaseModel):
+class _Reported(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-class ToldPackage(_Told):
+class ReportedPackage(_Reported):
     """One line of RPM's list; see `domain.packages.Package`."""
 
     name: _Word
@@ -46,7 +46,7 @@ class ToldPackage(_Told):
         return Package(**self.model_dump(exclude={"simulated"}))
 
 
-class ToldAdvisory(_Told):
+class ReportedAdvisory(_Reported):
     """One advisory; each of its packages is a name with epoch, version, release and architecture."""
 
     id: _Word
@@ -62,35 +62,35 @@ class ToldAdvisory(_Told):
         )
 
 
-class ToldAdvisories(_Told):
+class ReportedAdvisories(_Reported):
     """`known` is false where dnf had no answer. Then the lists mean nothing."""
 
     known: bool
-    installed: Annotated[tuple[ToldAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
-    available: Annotated[tuple[ToldAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
+    installed: Annotated[tuple[ReportedAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
+    available: Annotated[tuple[ReportedAdvisory, ...], FailFast(), Field(max_length=ADVISORIES_LIMIT)] = ()
     simulated: bool = False
 
 
 # FailFast reports one error: a hostile list may hold a million of them.
 _PACKAGES = TypeAdapter(
-    Annotated[tuple[ToldPackage, ...], FailFast(), Field(min_length=1, max_length=PACKAGES_LIMIT)]
+    Annotated[tuple[ReportedPackage, ...], FailFast(), Field(min_length=1, max_length=PACKAGES_LIMIT)]
 )
-_ADVISORIES = TypeAdapter(ToldAdvisories)
+_ADVISORIES = TypeAdapter(ReportedAdvisories)
 
 
 def parse_packages(content: bytes) -> tuple[tuple[Package, ...], bool]:
     """The packages, and whether any of them is simulated; raises MalformedMessage."""
-    told = _read(_PACKAGES, content, PACKAGES_FILE)
-    return tuple(each.to_domain() for each in told), any(each.simulated for each in told)
+    found = _read(_PACKAGES, content, PACKAGES_FILE)
+    return tuple(each.to_domain() for each in found), any(each.simulated for each in found)
 
 
 def parse_advisories(content: bytes) -> tuple[Advisory, ...] | None:
     """The advisories, or None where dnf had no answer; raises MalformedMessage."""
-    told = _read(_ADVISORIES, content, ADVISORIES_FILE)
-    if not told.known:
+    lists = _read(_ADVISORIES, content, ADVISORIES_FILE)
+    if not lists.known:
         return None
     try:
-        found = (each.to_domain() for each in (*told.installed, *told.available))
+        found = (each.to_domain() for each in (*lists.installed, *lists.available))
         return tuple(itertools.chain.from_iterable(found))
     except InvalidValue as error:
         raise MalformedMessage(f"{ADVISORIES_FILE} cannot be read: {error}") from error

@@ -121,5 +121,7 @@ def _detail(view: Mapping[str, Any]) -> str:
     if not view:
         return "the group ended before its container was started"
     status = str((view.get("currentState") or {}).get("detailStatus") or "")
-    told = [f"{event.get('name')}: {event.get('message')}" for event in (view.get("events") or [])[-_EVENTS:]]
-    return " | ".join(part for part in (status, *told) if part)[:1000]
+    events = [
+        f"{event.get('name')}: {event.get('message')}" for event in (view.get("events") or [])[-_EVENTS:]
+    ]
+    return " | ".join(part for part in (status, *events) if part)[:1000]

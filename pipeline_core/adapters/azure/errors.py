@@ -77,7 +77,7 @@ def _code_of_answer(response: Any) -> str:
         return str(named)
     try:
         body = json.loads(response.text())
-        told = body.get("odata.error") or body.get("error") or {}
-        return str(told.get("code") or "")
+        error = body.get("odata.error") or body.get("error") or {}
+        return str(error.get("code") or "")
     except (ValueError, AttributeError, AzureError):
         return ""  # not JSON, or an answer that was not read to its end

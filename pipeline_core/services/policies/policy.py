@@ -192,12 +192,12 @@ class Policies:
         if self.records.policies.find_current() is not None:
             return False
         try:
-            told = [entry.to_domain() for entry in self.effects.recovery_log.policies()]
+            logged = [entry.to_domain() for entry in self.effects.recovery_log.policies()]
         except MalformedMessage as error:
             raise PermanentError(ErrorClass.CONFLICT, f"the policy cannot be recovered: {error}") from error
-        if not told:
+        if not logged:
             self.records.policies.note_none(self.effects.clock.now())
-        return self.records.policies.recover(told)
+        return self.records.policies.recover(logged)
 
     def _row(self) -> Stored[PolicyVersion]:
         """The row in force.

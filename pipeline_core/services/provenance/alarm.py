@@ -56,10 +56,10 @@ class Unproven:
 
     def _raise(self, live: GalleryImageVersion, why: str) -> None:
         entry = self.effects.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
-        untold = self.store.raise_once(live.image, live.version, entry)
-        if untold is not None:
-            self.effects.outbox.notify(live.image, untold.value.entry)
-            self.store.note_told(untold)
+        unsent = self.store.raise_once(live.image, live.version, entry)
+        if unsent is not None:
+            self.effects.outbox.notify(live.image, unsent.value.entry)
+            self.store.note_sent(unsent)
         if self.excludes and not live.excluded_from_latest and live.state is not VersionState.CREATING:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
         self.effects.logs.note(

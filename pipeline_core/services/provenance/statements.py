@@ -119,7 +119,7 @@ def _builder(verified: BuildReport, facts: StatementFacts) -> _Json:
 
 
 def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
-    told = {
+    judged = {
         verdict.gate: {
             "passed": verdict.passed,
             "evidence": verdict.evidence,
@@ -128,7 +128,7 @@ def _gates(build: Build, verdicts: tuple[Verdict, ...]) -> _Json:
         }
         for verdict in verdicts
     }
-    return {"name": wire.GATES, "uri": f"imagefactory:builds/{build.id}/gates", "annotations": told}
+    return {"name": wire.GATES, "uri": f"imagefactory:builds/{build.id}/gates", "annotations": judged}
 
 
 def _files(build: Build, verified: BuildReport, facts: StatementFacts) -> list[_Json]:

@@ -124,9 +124,9 @@ class ImageRecovery:
             raise PermanentError(
                 ErrorClass.POLICY, f"definition {digest} belongs to {definition.name}, not to {name}"
             )
-        told = None if entry is None else entry.current
-        live = [_as_told(each, entry) for each in found.live]
-        current = recovery.current_of(live, None if told is None else GalleryVersion.parse(told.version))
+        logged = None if entry is None else entry.current
+        live = [_as_logged(each, entry) for each in found.live]
+        current = recovery.current_of(live, None if logged is None else GalleryVersion.parse(logged.version))
         _demand_belief(name, current, found)
         head = ImageHead(
             registration=Registration.of_definition(definition, digest, gallery, self.policy.current()),
@@ -137,7 +137,7 @@ class ImageRecovery:
             request=_request_of(entry, current),
             revision=0 if entry is None else entry.revision,
         )
-        claims = recovery.claims_of(name, live, current, is_told=entry is not None)
+        claims = recovery.claims_of(name, live, current, is_logged=entry is not None)
         self._follow(head, live)
         self._index(head)
         self._commit(head, claims, principal)
@@ -182,11 +182,11 @@ class ImageRecovery:
     def _last_version(
         self, name: ImageName, definition: ImageDefinition, entry: ImageEntry | None, found: Found
     ) -> GalleryVersion | None:
-        told = (
+        logged = (
             [] if entry is None or entry.last_version is None else [GalleryVersion.parse(entry.last_version)]
         )
         return recovery.last_version_of(
-            [*found.numbers, *self._quarantined(name), *told],
+            [*found.numbers, *self._quarantined(name), *logged],
             definition.major,
             self.effects.clock.now().date(),
             was_attempted=self.lost_builds.are_there(name),
@@ -242,12 +242,12 @@ class ImageRecovery:
             self.records.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
 
 
-def _as_told(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
+def _as_logged(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:
     """The version with the lane and the time of the recovery log, if the log's entry is about this very version."""
-    told = None if entry is None else entry.current
-    if told is None or told.version != str(each.version):
+    logged = None if entry is None else entry.current
+    if logged is None or logged.version != str(each.version):
         return each
-    published = replace(each.published, lane=Lane(told.lane), published_at=told.at, scan=told.scan())
+    published = replace(each.published, lane=Lane(logged.lane), published_at=logged.at, scan=logged.scan())
     return replace(each, published=published)
 
 
@@ -265,15 +265,15 @@ def _request_of(entry: ImageEntry | None, current: PublishedVersion | None) -> R
 
     If the recovery log lags behind the current version, this is the request that the version answers.
     """
-    told = None if entry is None or entry.request is None else entry.request.to_domain()
-    is_told = (
+    logged = None if entry is None or entry.request is None else entry.request.to_domain()
+    is_logged = (
         entry is not None
         and current is not None
         and entry.current is not None
         and entry.current.version == str(current.version)
     )
-    if current is None or is_told or current.inputs.token is None:
-        return told
-    if told is not None and told.token == current.inputs.token:
-        return told
+    if current is None or is_logged or current.inputs.token is None:
+        return logged
+    if logged is not None and logged.token == current.inputs.token:
+        return logged
     return RebuildRequest(token=current.inputs.token, actor="unknown", at=current.published_at)

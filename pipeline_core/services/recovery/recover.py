@@ -28,8 +28,8 @@ IMAGES_PER_STEP = 20  # at most a second each: a step stays well below four minu
 class RecoveryPart(Enum):
     """The parts of a recovery, in this order. The text begins the cursor of a step."""
 
-    TOLD = "told"  # images that the recovery log names
-    UNTOLD = (
+    LOGGED = "told"  # images that the recovery log names
+    UNLOGGED = (
         "untold"  # images that only a gallery knows: they were registered before there was a recovery log
     )
     LINEAGE = "lineage"  # needs all heads: chains of descendants, claims on unfinished builds
@@ -82,10 +82,10 @@ class Recovery:
         # First, and in each step: no registration and no gate may use less than the policy that was in force.
         self.policy.recover()
         match part:
-            case RecoveryPart.TOLD:
+            case RecoveryPart.LOGGED:
                 report = self._each(part, [*self.effects.recovery_log.images()], last, principal)
-            case RecoveryPart.UNTOLD:
-                report = self._each(part, self._untold(), last, principal)
+            case RecoveryPart.UNLOGGED:
+                report = self._each(part, self._unlogged(), last, principal)
             case RecoveryPart.LINEAGE:
                 report = self._lineage(last)
         self.effects.logs.note(
@@ -109,9 +109,9 @@ class Recovery:
             after=after,
         )
 
-    def _untold(self) -> Sequence[ImageName]:
-        told = set(self.effects.recovery_log.images())
-        return sorted(self.images.in_galleries() - told)
+    def _unlogged(self) -> Sequence[ImageName]:
+        logged = set(self.effects.recovery_log.images())
+        return sorted(self.images.in_galleries() - logged)
 
     def _lineage(self, last: str) -> RecoveryReport:
         unseen = () if last else self._poll()
@@ -164,7 +164,7 @@ def _guarded(names: Sequence[ImageName], recover: Callable[[ImageName], None]) -
 
 
 def _parse_cursor(text: str) -> tuple[RecoveryPart, str]:
-    part, _, last = (text or f"{RecoveryPart.TOLD.value}:").partition(":")
+    part, _, last = (text or f"{RecoveryPart.LOGGED.value}:").partition(":")
     try:
         return RecoveryPart(part), str(ImageName(last)) if last else ""
     except ValueError as error:

@@ -15,7 +15,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.views.evidence import Evidence, KeptFile
 from pipeline_core.services.views.views import Compared
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 
 _READ = 1000  # builds of one image that are looked through
 
@@ -48,7 +48,7 @@ class VersionDiff:
         """The version's CycloneDX document. Raises NotFound."""
         build = self._build(image, version)
         place, report = self.evidence.verified(build)
-        return self.evidence.file(build, place, report, told.SBOM_FILE)
+        return self.evidence.file(build, place, report, reported.SBOM_FILE)
 
     def _build(self, image: ImageName, version: GalleryVersion) -> Build:
         """The build that made a version: the current one by its name, an older one by a search through the builds."""
@@ -69,13 +69,13 @@ class VersionDiff:
     def _contents(self, build: Build) -> Contents:
         place, report = self.evidence.verified(build)
         names = {entry.name for entry in report.evidence}
-        listed = self.evidence.file(build, place, report, told.PACKAGES_FILE)
+        listed = self.evidence.file(build, place, report, reported.PACKAGES_FILE)
         try:
-            packages, simulated = told.parse_packages(listed.content)
+            packages, simulated = reported.parse_packages(listed.content)
             advisories = None
-            if told.ADVISORIES_FILE in names:
-                kept = self.evidence.file(build, place, report, told.ADVISORIES_FILE)
-                advisories = told.parse_advisories(kept.content)
+            if reported.ADVISORIES_FILE in names:
+                kept = self.evidence.file(build, place, report, reported.ADVISORIES_FILE)
+                advisories = reported.parse_advisories(kept.content)
         except MalformedMessage as error:
             text = f"version {build.version} of {build.image}: {error}; see the evidence of build {build.id}"
             raise PermanentError(ErrorClass.CONFLICT, text) from error

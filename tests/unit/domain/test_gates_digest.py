@@ -59,6 +59,6 @@ def test_owners_do_not_enter() -> None:
 
 
 def test_what_was_never_claimed_has_nothing_to_tell() -> None:
-    assert claims.told(None) == ""
+    assert claims.describe(None) == ""
     inputs = make.desired(make.BASE, make.world(make.head()))
-    assert "failed: why" in claims.told(make.claim_on(inputs, Outcome.FAILED, detail="why"))
+    assert "failed: why" in claims.describe(make.claim_on(inputs, Outcome.FAILED, detail="why"))

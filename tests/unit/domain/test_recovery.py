@@ -89,7 +89,7 @@ def test_the_claim_of_a_live_version(
     sequence: int, included: bool, current: int | None, told: bool, outcome: Outcome
 ) -> None:
     now_current = None if current is None else _live(current, included=True).published
-    (claim,) = claims_of(NAME, [_live(sequence, included=included)], now_current, is_told=told)
+    (claim,) = claims_of(NAME, [_live(sequence, included=included)], now_current, is_logged=told)
     assert (claim.outcome, claim.version) == (outcome, _version(sequence))
     assert bool(claim.detail) is (outcome is Outcome.WITHHELD)
 
@@ -97,7 +97,7 @@ def test_the_claim_of_a_live_version(
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_versions_of_one_input_the_newer_build_holds_the_claim(order: int) -> None:
     twice = [_live(1, included=True, period=5), _live(2, included=True, period=5, generation=2)]
-    (claim,) = claims_of(NAME, twice[::order], twice[1].published, is_told=True)
+    (claim,) = claims_of(NAME, twice[::order], twice[1].published, is_logged=True)
     assert (claim.version, claim.generation) == (_version(2), 2)
 
 

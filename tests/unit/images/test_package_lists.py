@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.packages import Package
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 from tests.unit.images.places import IMAGES
 from tests.unit.images.test_verify import Guest, guest
 
@@ -48,7 +48,7 @@ def test_what_rpm_does_not_know_is_left_out_and_the_epoch_is_a_number(guest: Gue
         "release": "4ae0493b",
         "license": "pubkey",
     }
-    packages, simulated = told.parse_packages((guest.results / "packages.json").read_bytes())
+    packages, simulated = reported.parse_packages((guest.results / "packages.json").read_bytes())
     assert not simulated
     assert packages[1] == Package(
         name="openssl",
@@ -82,7 +82,7 @@ def test_advisories_are_told_once_with_all_their_packages(guest: Guest) -> None:
         ("RHSA-2026:0102", "security", "", 1),
         ("odd-1", "unknown", "", 1),
     ]
-    read = told.parse_advisories((guest.results / "advisories.json").read_bytes())
+    read = reported.parse_advisories((guest.results / "advisories.json").read_bytes())
     assert read is not None
     assert {advisory.package.evr for advisory in read if advisory.id == "RHSA-2026:0101"} == {
         "1:3.2.2-6.el9_5.1"
@@ -95,7 +95,7 @@ def test_where_dnf_cannot_tell_nothing_is_known_and_the_stage_goes_on(
 ) -> None:
     guest.dnf(lines, code=code)
     assert written(guest, "advisories.json") == {"known": False}
-    assert told.parse_advisories((guest.results / "advisories.json").read_bytes()) is None
+    assert reported.parse_advisories((guest.results / "advisories.json").read_bytes()) is None
 
 
 def test_more_advisories_than_are_kept_count_as_unknown(guest: Guest) -> None:

@@ -189,8 +189,8 @@ def entry_of(made: SimulatedWorld, image: ImageName, event: Event) -> Entry:
     return entry
 
 
-def told(made: SimulatedWorld, event: str, **fields: object) -> bool:
-    """True where a log line says so."""
+def logged(made: SimulatedWorld, event: str, **fields: object) -> bool:
+    """True if the log has such a line."""
     return any(
         line.event == event and all(line.fields.get(key) == value for key, value in fields.items())
         for line in made.ports.logs.lines

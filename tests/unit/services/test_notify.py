@@ -115,7 +115,7 @@ def test_a_message_without_an_entry_is_a_named_no_op() -> None:
     made = _told_world(_hook())
     for entry in ("20000101T000000000000-0", "99999999T000000000000-0"):
         made.factory.notifier.deliver(NotificationMessage(image=str(BASE), entry=entry))
-        assert scenes.told(made, "notification-without-entry", entry=entry)
+        assert scenes.logged(made, "notification-without-entry", entry=entry)
     assert made.ports.web.posted == []
 
 

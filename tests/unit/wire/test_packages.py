@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.packages import Advisory, Package
-from pipeline_core.wire import packages as told
+from pipeline_core.wire import packages as reported
 
 BASH = {"name": "bash", "version": "5.1.8", "release": "9.el9"}
 NOTICE = {"id": "RHSA-1", "kind": "security", "severity": "low", "packages": ["bash-5.1.8-9.el9.x86_64"]}
@@ -20,7 +20,7 @@ def encoded(value: Any) -> bytes:
 
 def test_packages_are_read_as_they_were_told() -> None:
     full = {**BASH, "arch": "x86_64", "epoch": 1, "vendor": "V", "license": "L", "source": "s.src.rpm"}
-    packages, simulated = told.parse_packages(encoded([full, {**BASH, "later": "field"}]))
+    packages, simulated = reported.parse_packages(encoded([full, {**BASH, "later": "field"}]))
     assert packages == (
         Package(
             name="bash",
@@ -35,13 +35,13 @@ def test_packages_are_read_as_they_were_told() -> None:
         Package(name="bash", version="5.1.8", release="9.el9"),
     )
     assert not simulated
-    assert told.parse_packages(encoded([BASH, {**BASH, "simulated": True}]))[1]
+    assert reported.parse_packages(encoded([BASH, {**BASH, "simulated": True}]))[1]
 
 
 def test_advisories_are_one_for_each_package() -> None:
     names = ["bash-5.1.8-9.el9.x86_64", "bash-doc-0:5.1.8-9.el9.noarch"]
     content = encoded({"known": True, "installed": [{**NOTICE, "packages": names}], "available": [NOTICE]})
-    found = told.parse_advisories(content)
+    found = reported.parse_advisories(content)
     assert found is not None
     assert [(each.id, each.package.name) for each in found] == [
         ("RHSA-1", "bash"),
@@ -53,8 +53,8 @@ def test_advisories_are_one_for_each_package() -> None:
 
 @pytest.mark.parametrize("content", [{"known": False}, {"known": False, "installed": [NOTICE]}])
 def test_unknown_advisories_are_not_none_at_all(content: dict[str, Any]) -> None:
-    assert told.parse_advisories(encoded(content)) is None
-    assert told.parse_advisories(encoded({"known": True})) == ()
+    assert reported.parse_advisories(encoded(content)) is None
+    assert reported.parse_advisories(encoded({"known": True})) == ()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_unknown_advisories_are_not_none_at_all(content: dict[str, Any]) -> None
 )
 def test_an_odd_list_of_packages_is_refused_in_few_words(content: bytes) -> None:
     with pytest.raises(MalformedMessage, match=r"packages\.json cannot be read") as refused:
-        told.parse_packages(content)
+        reported.parse_packages(content)
     assert len(str(refused.value)) < 400
     assert str(refused.value).isprintable()
 
@@ -104,7 +104,7 @@ def test_an_odd_list_of_packages_is_refused_in_few_words(content: bytes) -> None
 )
 def test_odd_advisories_are_refused(content: bytes) -> None:
     with pytest.raises(MalformedMessage, match=r"advisories\.json cannot be read"):
-        told.parse_advisories(content)
+        reported.parse_advisories(content)
 
 
 def test_a_million_wrong_entries_cost_one_error() -> None:
@@ -112,7 +112,7 @@ def test_a_million_wrong_entries_cost_one_error() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(MalformedMessage):
-            told.parse_packages(content)
+            reported.parse_packages(content)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()

@@ -193,7 +193,7 @@ def test_a_group_that_may_not_be_deleted_keeps_its_slot_until_it_may() -> None:
     stops.rewired(made, containers=containers)
     stops.cancel(made, build)
     scenes.step(made, build)
-    assert scenes.told(made, "not-cleared", build_id=str(build.id))
+    assert scenes.logged(made, "not-cleared", build_id=str(build.id))
     assert scenes.capacity(made).holds(build.id)
     assert not scenes.stored(made, build.id).value.is_finished
     made.drain()
@@ -209,7 +209,7 @@ def test_a_version_that_may_not_be_deleted_is_told_of_and_does_not_keep_the_imag
     stops.cancel(made, build)
     made.drain()
     assert scenes.stored(made, build.id).value.result is Result.CANCELLED
-    assert scenes.told(made, "left-behind", build_id=str(build.id), error=str(error))
+    assert scenes.logged(made, "left-behind", build_id=str(build.id), error=str(error))
     assert scenes.head(made, BASE).active is None
 
 

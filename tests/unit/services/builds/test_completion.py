@@ -115,7 +115,7 @@ def test_an_end_that_two_tell_is_noted_and_told_at_least_once() -> None:
     _end(made, build)
     ended = scenes.stored(made, build.id)
     made.parts.builds.completion.announce(Stored(value=ended.value, etag='W/"0"'))
-    assert scenes.told(made, "announced-twice", build_id=str(build.id))
+    assert scenes.logged(made, "announced-twice", build_id=str(build.id))
 
 
 def test_a_build_whose_image_was_unregistered_meanwhile_can_still_end() -> None:

@@ -33,7 +33,7 @@ def test_a_step_of_an_earlier_transition_is_a_named_no_op() -> None:
     assert made.ports.tables.rows("images") == rows
     assert made.ports.containers.names() == []
     assert _steps(made) == []
-    assert scenes.told(made, "step-outdated", build_id=str(build.id), seq=build.seq - 1)
+    assert scenes.logged(made, "step-outdated", build_id=str(build.id), seq=build.seq - 1)
 
 
 def test_a_redelivered_step_of_an_earlier_transition_sends_the_present_one_again() -> None:
@@ -47,7 +47,7 @@ def test_a_step_of_an_unknown_build_is_a_named_no_op() -> None:
     made = scenes.registered(ONE)
     message = StepMessage(build=str(BuildId("rhel9-base.000000000000.1")), seq=0)
     made.factory.driver.step(message, redelivered=False)
-    assert scenes.told(made, "step-without-build", build_id=message.build)
+    assert scenes.logged(made, "step-without-build", build_id=message.build)
     assert _steps(made) == []
 
 

@@ -29,7 +29,7 @@ def test_an_event_of_another_attempt_or_stage_is_a_named_no_op(stage: str, attem
     )
     made.factory.build_events.observe(message)
     assert scenes.texts(made, "build-steps") == []
-    assert scenes.told(made, "event-outdated", build_id=str(build.id))
+    assert scenes.logged(made, "event-outdated", build_id=str(build.id))
 
 
 def test_an_event_of_the_running_attempt_has_the_build_looked_at_now() -> None:
@@ -71,4 +71,4 @@ def test_an_event_of_an_unknown_build_is_a_named_no_op() -> None:
     message = messages.BuildEventMessage(build=build, stage="build", attempt=1, kind="completed")
     made.factory.build_events.observe(message)
     assert scenes.texts(made, "build-steps") == []
-    assert scenes.told(made, "event-without-build", build_id=build)
+    assert scenes.logged(made, "event-without-build", build_id=build)

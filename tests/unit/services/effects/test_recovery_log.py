@@ -132,10 +132,10 @@ def test_log_lines_about_the_recovery_log_keep_the_names_that_queries_know() -> 
     scenes.rewired(made, tables=dead)
     with pytest.raises(TransientError):
         made.factory.sweeper.sweep()
-    assert scenes.told(made, "sweep-failed-at", subject="chronicle")
+    assert scenes.logged(made, "sweep-failed-at", subject="chronicle")
     scenes.rewired(made)
     made.factory.sweeper.sweep()
-    assert scenes.told(made, "chronicle-mended", subject="rhel9-java")
+    assert scenes.logged(made, "chronicle-mended", subject="rhel9-java")
 
 
 def test_a_publication_is_told_before_its_build_is_over() -> None:

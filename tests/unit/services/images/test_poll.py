@@ -97,7 +97,7 @@ def test_a_source_that_fails_does_not_keep_others_from_being_looked_at_and_is_se
         made.factory.poller.poll()
     assert _newest(made).newest == NEXT
     assert sorted(scenes.asked(made)) == sorted(ROOTS)
-    assert scenes.told(made, "poll-failed", source=OTHER.key)
+    assert scenes.logged(made, "poll-failed", source=OTHER.key)
 
 
 def test_a_source_that_offers_nothing_changes_nothing() -> None:

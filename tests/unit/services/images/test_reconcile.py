@@ -81,7 +81,7 @@ def test_a_second_identical_message_starts_nothing_and_says_why() -> None:
     first = _only(made, BASE)
     scenes.look(made, BASE)
     assert _only(made, BASE) == first
-    assert scenes.told(made, "image-decided", image="rhel9-base", decision="in-flight")
+    assert scenes.logged(made, "image-decided", image="rhel9-base", decision="in-flight")
     made.drain()
     scenes.look(made, BASE)
     assert _only(made, BASE).id == first.id
@@ -319,7 +319,7 @@ def test_a_projection_that_always_races_is_noted_and_harms_nothing() -> None:
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     scenes.look(made, BASE)
-    assert scenes.told(made, "projection-lags", image="rhel9-base")
+    assert scenes.logged(made, "projection-lags", image="rhel9-base")
     assert scenes.head(made, BASE).active is not None
 
 

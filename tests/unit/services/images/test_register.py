@@ -355,7 +355,7 @@ def test_a_marketplace_that_does_not_answer_keeps_no_registration_from_standing(
     market = scenes.Failing(inner=made.ports.marketplace, name="list_versions", errors=[error])
     scenes.rewired(made, marketplace=market)
     _put(made, fleet.document("rhel9-base", None))
-    assert scenes.told(made, "poll-failed", source=SOURCE.key)
+    assert scenes.logged(made, "poll-failed", source=SOURCE.key)
     assert scenes.rest_of(made, BASE) == "unknown"
     made.factory.poller.poll()
     made.drain()

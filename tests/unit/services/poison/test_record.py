@@ -64,7 +64,7 @@ def test_a_message_that_points_at_nothing_is_kept_with_its_queue(text: str) -> N
     assert record.error.startswith("the text is not a StepMessage") or "larger than" in record.error
     assert Event.STALLED not in scenes.events(made, BASE)
     assert made.ports.queues.names() == []
-    assert scenes.told(made, "message-poisoned", queue="build-steps", record=record.key)
+    assert scenes.logged(made, "message-poisoned", queue="build-steps", record=record.key)
 
 
 def test_queue_and_text_are_plain_cells_for_whoever_looks_into_the_table() -> None:

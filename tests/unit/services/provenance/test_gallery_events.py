@@ -45,7 +45,7 @@ def test_a_live_version_without_our_provenance_raises_an_alarm() -> None:
     )
     (text,) = scenes.texts(made, "notification-requests")
     assert NotificationMessage.from_wire(text).entry == entry.key
-    assert scenes.told(made, "version-unproven", image="rhel9-base")
+    assert scenes.logged(made, "version-unproven", image="rhel9-base")
 
 
 def test_our_own_version_is_looked_at_and_raises_no_alarm() -> None:
@@ -88,7 +88,7 @@ def test_what_is_no_version_in_a_live_gallery_is_a_named_no_op(resource: str) ->
     made.factory.gallery_events.observe(resource, WRITE)
     assert made.ports.queues.names() == []
     assert made.ports.tables.rows("images") == rows
-    assert scenes.told(made, "gallery-event-ignored", resource=resource[:300])
+    assert scenes.logged(made, "gallery-event-ignored", resource=resource[:300])
 
 
 def _gone_back() -> tuple[SimulatedWorld, GalleryVersion]:
@@ -109,7 +109,7 @@ def test_a_version_that_was_let_in_after_its_turn_is_taken_out_of_latest_again()
     current = scenes.head(made, BASE).current
     assert current is not None
     assert made.ports.galleries.latest(LIVE, BASE) == current.version
-    assert scenes.told(made, "version-taken-back", version=str(second))
+    assert scenes.logged(made, "version-taken-back", version=str(second))
 
 
 def test_a_version_whose_build_is_about_to_end_is_left_in_latest() -> None:

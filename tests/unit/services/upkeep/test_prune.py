@@ -131,7 +131,7 @@ def test_an_image_that_fails_does_not_keep_others_from_being_pruned() -> None:
     galleries = scenes.Failing(inner=made.ports.galleries, name="list_versions", errors=[error])
     scenes.rewired(made, galleries=galleries)
     assert made.factory.pruner.prune() == 1
-    assert scenes.told(made, "prune-failed", image="a-base")
+    assert scenes.logged(made, "prune-failed", image="a-base")
     assert _versions(made, ImageName("a-base")) == [1, 2]
     assert _versions(made, ImageName("b-base")) == [2]
 

@@ -229,7 +229,7 @@ def test_an_unreadable_lease_keeps_even_what_is_dead_and_is_shown(lease: str) ->
         report = run(made)
         assert (report.unreadable, report.removed) == (1, 0)
     assert there(made, machine)
-    assert scenes.told(made, "leftover-unreadable", subject=machine)
+    assert scenes.logged(made, "leftover-unreadable", subject=machine)
 
 
 def test_what_uses_others_goes_first_and_the_others_in_the_same_run() -> None:
@@ -282,7 +282,7 @@ def test_one_failure_does_not_stop_the_rest(error: FactoryError) -> None:
     report = run(made)
     assert there(made, *machines, disk) == [machines[1]]
     assert (report.removed, report.failures) == (3, 1)
-    assert scenes.told(made, "reap-failed-at", subject=machines[1], error=str(error))
+    assert scenes.logged(made, "reap-failed-at", subject=machines[1], error=str(error))
 
 
 @pytest.mark.parametrize("lost", ["list_build_resources", "list_build_versions"])

@@ -164,10 +164,10 @@ def test_campaign_without_progress() -> None:
     campaign = str(scenes.active(made, JAVA).value.campaign)
     scenes.lose(made)
     _sweep(made, STALLED_AFTER - MINUTE)
-    assert not scenes.told(made, "campaign-stalled")
+    assert not scenes.logged(made, "campaign-stalled")
     scenes.lose(made)
     _sweep(made, MINUTE)
-    assert scenes.told(made, "campaign-stalled", campaign=campaign)
+    assert scenes.logged(made, "campaign-stalled", campaign=campaign)
     asked = [
         messages.RebuildMessage.from_wire(text) for text in scenes.texts(made, messages.REBUILD_REQUESTS)
     ]
@@ -200,10 +200,10 @@ def test_a_build_that_waits_long_for_a_slot_is_shown_once_and_waits_on() -> None
     scenes.wants(made, BASE, Event.LATE)
     scenes.lose(made)
     _sweep(made, EXPECTED[Phase.PENDING] - MINUTE)
-    assert not scenes.told(made, "build-late")
+    assert not scenes.logged(made, "build-late")
     for _ in range(3):
         _sweep(made, MINUTE)
-    assert scenes.told(made, "build-late", image="rhel9-base", phase="pending")
+    assert scenes.logged(made, "build-late", image="rhel9-base", phase="pending")
     assert scenes.events(made, BASE).count(Event.LATE) == 1
     (told,) = scenes.texts(made, messages.NOTIFICATION_REQUESTS)
     entry = messages.NotificationMessage.from_wire(told).entry

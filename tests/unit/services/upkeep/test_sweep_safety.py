@@ -115,7 +115,7 @@ def test_an_image_that_cannot_be_read_keeps_no_other_from_being_swept() -> None:
     _spoil(made, "images", "rhel9-java", "head")
     report = made.factory.sweeper.sweep()
     assert report.failures >= 1
-    assert scenes.told(made, "sweep-failed-at", subject="rhel9-java")
+    assert scenes.logged(made, "sweep-failed-at", subject="rhel9-java")
     assert "rhel9-base" in scenes.asked(made)
 
 
@@ -131,7 +131,7 @@ def test_a_build_that_cannot_be_read_keeps_no_other_from_being_swept() -> None:
     made.ports.clock.advance(TEN_MINUTES)
     report = made.factory.sweeper.sweep()
     assert report.failures >= 1
-    assert scenes.told(made, "sweep-failed-at", subject=str(broken.id))
+    assert scenes.logged(made, "sweep-failed-at", subject=str(broken.id))
     steps = [messages.StepMessage.from_wire(text).build for text in scenes.texts(made, messages.BUILD_STEPS)]
     assert str(whole.id) in steps
     assert str(broken.id) not in steps

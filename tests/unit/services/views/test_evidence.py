@@ -120,7 +120,7 @@ def test_a_file_that_was_changed_is_never_given_away(
     with pytest.raises(PermanentError, match="is not the reported file") as refused:
         files_of(made).read(build.id, VERIFY, "goss.json")
     assert refused.value.error_class is ErrorClass.CONFLICT
-    assert scenes.told(made, "evidence-changed", build_id=str(build.id), place="verify-1", file="goss.json")
+    assert scenes.logged(made, "evidence-changed", build_id=str(build.id), place="verify-1", file="goss.json")
 
 
 def test_a_report_that_was_changed_after_it_was_judged_vouches_for_nothing(
