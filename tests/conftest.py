@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-# A busy machine is no failure: how long something takes is measured in benchmarks, never in a test.
+# A busy machine is not a failure: how long something takes is measured in benchmarks, never in a test.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -110,7 +110,7 @@ def test_a_list_is_by_name_with_a_prefix_and_a_limit(shelf: Shelf) -> None:
     assert [facts.size for facts in shelf.blobs.list(shelf.name, "b/")] == [4, 3]
 
 
-def test_a_missing_container_is_no_missing_blob(azurite: AzuriteForTests) -> None:
+def test_a_missing_container_is_not_a_missing_blob(azurite: AzuriteForTests) -> None:
     with (
         BlobServiceClient(azurite.blob, **azurite.client_options()) as service,
         pytest.raises(NotFound, match="nowhere"),

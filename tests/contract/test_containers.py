@@ -193,7 +193,7 @@ def test_azures_refusal_of_a_group_is_classified(
 
 
 @pytest.mark.usefixtures("no_faults")
-def test_a_missing_resource_group_is_no_missing_group(azure: Azure) -> None:
+def test_a_missing_resource_group_is_not_a_missing_group(azure: Azure) -> None:
     """Slots are given back on a 404: one that speaks of the resource group must not look like it."""
     azure.arm.ask(
         "POST", "faults", {"path_regex": "containerGroups", "status": 404, "code": "ResourceGroupNotFound"}

@@ -183,7 +183,7 @@ def test_a_copy_of_nothing_is_not_found(world: SimulatedWorld) -> None:
     assert world.find(V1) is None
 
 
-def test_a_copy_of_what_is_being_made_has_to_wait(world: SimulatedWorld) -> None:
+def test_a_copy_of_what_is_being_made_must_wait(world: SimulatedWorld) -> None:
     world.add_source(V1, False)
     with pytest.raises(TransientError) as refused:
         world.copy(V1)
@@ -292,7 +292,7 @@ def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure,
 
 
 @pytest.mark.usefixtures("no_faults")
-def test_a_missing_resource_group_is_no_missing_version(azure: Azure, image: ImageName) -> None:
+def test_a_missing_resource_group_is_not_a_missing_version(azure: Azure, image: ImageName) -> None:
     azure.arm.ask(
         "POST", "faults", {"path_regex": "versions", "status": 404, "code": "ResourceGroupNotFound"}
     )

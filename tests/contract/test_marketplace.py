@@ -81,7 +81,7 @@ def test_a_version_in_another_form_hides_no_other(azure: Azure) -> None:
         (401, "ExpiredAuthenticationToken", ErrorClass.TOKEN),
     ],
 )
-def test_azure_is_asked_once_and_its_refusal_is_told(
+def test_azure_is_asked_once_and_its_refusal_is_reported(
     azure: Azure, status: int, code: str, wanted: ErrorClass
 ) -> None:
     azure.arm.ask("POST", "reset-counts")

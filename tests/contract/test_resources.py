@@ -167,13 +167,13 @@ def test_versions_of_every_image_of_one_gallery_are_listed_with_their_tags(
         ground.resources.list_build_versions(GalleryName("elsewhere"))
 
 
-def test_a_type_that_is_not_known_is_told_and_not_guessed(azure: Azure) -> None:
+def test_a_type_that_is_not_known_is_reported_and_not_guessed(azure: Azure) -> None:
     resource = TaggedResource(id="/subscriptions/s/x", type="Microsoft.Strange/things")
     with pytest.raises(PermanentError, match=r"Microsoft\.Strange/things"):
         AzureResources(azure.clients.resources, azure.configuration).begin_delete(resource)
 
 
-def test_a_gallery_of_another_subscription_is_told_and_not_taken_for_empty(azure: Azure) -> None:
+def test_a_gallery_of_another_subscription_is_reported_and_not_taken_for_empty(azure: Azure) -> None:
     away = replace(azure.configuration.place(QUARANTINE), subscription_id="another")
     configuration = replace(azure.configuration, galleries={"quarantine": away})
     with pytest.raises(PermanentError, match="own subscription"):

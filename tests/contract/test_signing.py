@@ -28,7 +28,7 @@ from pipeline_core.ports import Signer
 from pipeline_core.wire import es256
 from tests.contract.conftest import Azure
 
-MESSAGE = b"what is vouched for"
+MESSAGE = b"what is signed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +249,7 @@ def test_a_key_that_is_not_there_is_named(azure: Azure) -> None:
     ("status", "error"),
     [(429, TransientError), (503, TransientError), (500, TransientError), (403, PermanentError)],
 )
-def test_a_vault_that_does_not_sign_is_no_signature(
+def test_a_vault_that_does_not_sign_is_not_a_signature(
     vault: Vault, status: int, error: type[Exception]
 ) -> None:
     signer = vault.signer()

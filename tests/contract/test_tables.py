@@ -312,7 +312,7 @@ def at_once(count: int, act: Callable[[int], object]) -> list[object]:
     return results
 
 
-def test_a_missing_table_is_no_missing_row(azurite: AzuriteForTests) -> None:
+def test_a_missing_table_is_not_a_missing_row(azurite: AzuriteForTests) -> None:
     with TableServiceClient(azurite.table, **azurite.client_options()) as service:
         tables = AzureTables(service, SystemChance())
         with pytest.raises(NotFound, match="nowhere"):

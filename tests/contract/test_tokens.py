@@ -15,7 +15,7 @@ from tests.contract.conftest import AUDIENCE, Azure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class TokenIssuer:
     """The port, and a way to a token of a person with roles and groups."""
 
     tokens: Tokens
@@ -34,7 +34,7 @@ def entra(azure: Azure, *, tenant: str = "") -> EntraTokens:
 
 
 @pytest.fixture(params=["memory", "azure"])
-def desk(request: pytest.FixtureRequest) -> Desk:
+def issuer(request: pytest.FixtureRequest) -> TokenIssuer:
     if request.param == "memory":
         twin = MemoryTokens()
 
@@ -42,32 +42,32 @@ def desk(request: pytest.FixtureRequest) -> Desk:
             twin.grant(f"token of {name}", Principal(subject=name, name=name, roles=roles, groups=groups))
             return f"token of {name}"
 
-        return Desk(tokens=twin, issue=grant)
+        return TokenIssuer(tokens=twin, issue=grant)
     azure: Azure = request.getfixturevalue("azure")
 
     def issue(name: str, roles: frozenset[str], groups: frozenset[str]) -> str:
         return azure.arm.token(name, AUDIENCE, roles=sorted(roles), groups=sorted(groups))
 
-    return Desk(tokens=entra(azure), issue=issue)
+    return TokenIssuer(tokens=entra(azure), issue=issue)
 
 
-def test_a_token_proves_who_calls_with_roles_and_groups(desk: Desk) -> None:
+def test_a_token_proves_who_calls_with_roles_and_groups(issuer: TokenIssuer) -> None:
     roles, groups = frozenset({"Factory.Admin", "Team.payments"}), frozenset({"ml"})
-    caller = desk.tokens.verify(desk.issue("ada", roles, groups))
+    caller = issuer.tokens.verify(issuer.issue("ada", roles, groups))
     assert (caller.name, caller.roles, caller.groups) == ("ada", roles, groups)
     assert caller.subject
 
 
-def test_two_callers_are_two_subjects(desk: Desk) -> None:
+def test_two_callers_are_two_subjects(issuer: TokenIssuer) -> None:
     nothing: frozenset[str] = frozenset()
-    first, second = (desk.tokens.verify(desk.issue(name, nothing, nothing)) for name in ("ada", "bob"))
+    first, second = (issuer.tokens.verify(issuer.issue(name, nothing, nothing)) for name in ("ada", "bob"))
     assert first.subject != second.subject
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "ey.ey.ey", "ä.ö.ü", "." * 100])
-def test_what_is_no_token_is_refused(desk: Desk, token: str) -> None:
+def test_what_is_not_a_token_is_refused(issuer: TokenIssuer, token: str) -> None:
     with pytest.raises(PermanentError) as refused:
-        desk.tokens.verify(token)
+        issuer.tokens.verify(token)
     assert refused.value.error_class is ErrorClass.PERMISSION
 
 

@@ -147,7 +147,7 @@ def test_nobody_at_home_is_transient(web: Web) -> None:
     assert failed.value.error_class is ErrorClass.NETWORK
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(site: Site) -> None:
+def test_a_server_without_a_trusted_certificate_gets_nothing(site: Site) -> None:
     with pytest.raises(TransientError):
         HttpsWeb().get(f"{site.url}/ok", limit=100)
 

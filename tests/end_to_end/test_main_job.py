@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A run with a folder of its own and the recorded Packer, which is the one that has to be quick."""
+    """A run with a folder of its own and the recorded Packer, which must be quick."""
     return {**os.environ, "TMPDIR": str(folder), "PACKER": "recorded"}
 
 

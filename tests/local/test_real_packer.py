@@ -72,7 +72,7 @@ def test_packer_on_the_path_is_found_with_the_newest_plugin_that_it_has(built: P
 
 
 @pytest.mark.parametrize("text", ["echo cracklib", "exit 1", "cat"])
-def test_another_program_of_that_name_is_no_packer(text: str, built: Path, tmp_path: Path) -> None:
+def test_another_program_of_that_name_is_not_packer(text: str, built: Path, tmp_path: Path) -> None:
     write(tmp_path / "bin" / "packer", text)
     assert real_packer.find(environ(tmp_path / "bin"), built=built) is None
 

@@ -58,12 +58,12 @@ def test_a_bad_child_with_its_subtree_held_back_is_as_promised() -> None:
         ("payments-api", {"state": "waits-for-ancestor"}, "payments-api is waits-for-ancestor"),
     ],
 )
-def test_what_does_not_come_true_is_told(name: str, changes: dict[str, Any], words: str) -> None:
+def test_what_does_not_come_true_is_reported(name: str, changes: dict[str, Any], words: str) -> None:
     found = expectations.broken(BAD_CHILD, FIRST, {**GOOD, name: {**GOOD[name], **changes}})
     assert any(words in each for each in found), found
 
 
-def test_a_version_that_reached_the_live_gallery_all_the_same_is_told() -> None:
+def test_a_version_that_reached_the_live_gallery_all_the_same_is_reported() -> None:
     (told,) = expectations.leaked(BAD_CHILD, FIRST, [("rhel9-java", "1.1.2"), ("rhel9-base", "1.1.2")])
     assert told.startswith("rhel9-java@1.1.2 is in the live gallery")
 

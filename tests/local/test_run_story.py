@@ -54,7 +54,7 @@ def test_a_build_that_failed_for_good_ends_the_run_with_its_reason() -> None:
         _story(building, FAILED).wait_for_first_builds()
 
 
-def test_what_has_to_fail_in_the_scenario_does_not_end_the_run() -> None:
+def test_what_must_fail_in_the_scenario_does_not_end_the_run() -> None:
     current = {"rhel9-base": _image("current"), "rhel9-java": _image("stale")}
     with pytest.raises(StoryError, match="did not happen that the cascade"):
         _story(current).publish_release(refused="rhel9-java")

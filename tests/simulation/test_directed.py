@@ -80,7 +80,7 @@ def _without(patch: pytest.MonkeyPatch, *rules: str) -> None:
         (("_demand_turn",), True, True),
         (("_demand_turn", "take_back"), True, False),
     ],
-    ids=["as it is", "the check alone", "mended afterwards", "without both"],
+    ids=["as it is", "the check alone", "repaired afterwards", "without both"],
 )
 def test_a_slow_handler_lets_nothing_into_latest_that_is_no_longer_meant(
     missing: tuple[str, ...], is_shown_again: bool, holds: bool, monkeypatch: pytest.MonkeyPatch

@@ -237,7 +237,7 @@ class Factory(RuleBasedStateMachine):
         _demand_none([*self.world.safety.broken, *self.world.host.findings, *self.world.findings])
 
     def teardown(self) -> None:
-        """Nothing goes wrong from here on: people look, and the world has to come to rest as it should."""
+        """Nothing goes wrong from here on: people look, and the world must come to rest as it should."""
         if not self.story.parents:
             return
         self.forced.enabled = False

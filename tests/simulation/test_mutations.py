@@ -6,7 +6,7 @@ from simulation import sabotage, seeds
 from simulation.sabotage import Sabotage
 from simulation.seeds import SeedPlan
 
-SEEDS = 50  # within so many a rule has to be missed
+SEEDS = 50  # within so many the lack of a rule must be found
 HEALTHY = 6  # of each kind of world in which a rule is missed
 MUTATIONS = {rule: each for rule, each in sabotage.ALL.items() if not each.directed}
 WORLDS = sorted({(each.faults, each.images, each.slots) for each in MUTATIONS.values()})

@@ -111,7 +111,7 @@ def test_what_a_team_writes_reaches_the_guest_as_it_is_and_is_evaluated_nowhere(
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_value_that_has_to_stand_in_the_template_is_refused_where_packer_could_evaluate_it(
+def test_a_value_that_must_stand_in_the_template_is_refused_where_packer_could_evaluate_it(
     value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build, _, names = _jobs("plain")

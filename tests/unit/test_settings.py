@@ -38,7 +38,7 @@ def test_the_sample_shows_every_default() -> None:
     optional = [field.alias for field in Settings.model_fields.values() if not field.is_required()]
     kept = {
         "AzureWebJobsStorage__clientId",  # the sample names an identity, the default takes the host's own
-        "FACTORY_SIGNING_KEY",  # one of two has to be given
+        "FACTORY_SIGNING_KEY",  # one of two must be given
     }
     assert read(**{name: None for name in optional if name and name not in kept}) == read()
 
@@ -68,7 +68,7 @@ def test_no_more_slots_than_the_quota_of_the_region_allows(
     assert settings.limits().slots == slots
 
 
-def test_everything_that_is_missing_is_told_at_once() -> None:
+def test_everything_that_is_missing_is_reported_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.read({})
     required = {field.alias for field in Settings.model_fields.values() if field.is_required()}
@@ -76,7 +76,7 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
     assert all("add it" in problem for problem in refused.value.problems.values())
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
     found = problems(
         FACTORY_LOCATION="West Europe",
         FACTORY_SLOTS="many",
@@ -188,7 +188,7 @@ def test_settings_of_others_are_no_concern() -> None:
     assert read(PATH="/bin", AzureWebJobsFeatureFlags="x") == read()
 
 
-def test_an_authority_file_has_to_exist(tmp_path: Path) -> None:
+def test_an_authority_file_must_exist(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("pem")
     assert read(FACTORY_CA_FILE=str(file)).azure().ca_file == str(file)
@@ -211,7 +211,7 @@ def test_what_signs_is_a_key_in_the_vault_or_a_file_and_never_both(tmp_path: Pat
         assert "https://VAULT/keys/NAME" in problems(FACTORY_SIGNING_KEY=wrong)["FACTORY_SIGNING_KEY"]
 
 
-def test_what_is_not_proven_stays_in_latest_unless_told_otherwise() -> None:
+def test_what_is_not_proven_stays_in_latest_unless_a_setting_excludes_it() -> None:
     assert not read().deployment().excludes_unproven
     assert read(FACTORY_UNPROVEN="exclude").deployment().excludes_unproven
     assert set(problems(FACTORY_UNPROVEN="delete")) == {"FACTORY_UNPROVEN"}

@@ -112,7 +112,7 @@ def test_lines_of_others_stay_as_they_are(output: Output) -> None:
     assert output.lines() == ["plain hello", "plain hello"]
 
 
-def test_requests_of_the_sdks_are_not_told(output: Output) -> None:
+def test_requests_of_the_sdks_are_not_logged(output: Output) -> None:
     telemetry.configure()
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").info("Authorization: secret")
     assert output.lines() == []

@@ -46,7 +46,7 @@ class Watch:
             return
         if event in PROCESSES or (
             event in PORTS and isinstance(arguments[1], tuple)
-        ):  # a Unix socket is no port
+        ):  # a Unix socket is not a port
             self.refuse(event)
 
     def refuse(self, asked: str) -> None:

@@ -158,7 +158,7 @@ def test_the_source_of_a_version_cannot_change(azure: Azure, image: str) -> None
         versions.begin_create_or_update(GROUP, "live", image, "3.0.0", body)
 
 
-def test_a_machine_that_is_not_generalized_is_no_source(azure: Azure, image: str) -> None:
+def test_a_machine_that_is_not_generalized_is_not_a_source(azure: Azure, image: str) -> None:
     body = version_of("")
     body["properties"]["storageProfile"]["source"] = {"virtualMachineId": machine(azure, generalized=False)}
     with pytest.raises(HttpResponseError, match="different OS state"):

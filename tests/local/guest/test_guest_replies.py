@@ -74,6 +74,6 @@ def test_a_scenario_without_a_step_has_one_of_its_own(name: str, step: str, hits
 
 
 @pytest.mark.parametrize("entry", [3, ["ok"], {"scenario": "hang", "stepp": "x"}, None])
-def test_an_entry_that_is_no_scenario_is_refused(entry: object) -> None:
+def test_an_entry_that_is_not_a_scenario_is_refused(entry: object) -> None:
     with pytest.raises(ValueError, match="is not a scenario"):
         scenario.parse(entry)

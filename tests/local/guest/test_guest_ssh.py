@@ -87,7 +87,7 @@ def test_the_key_tells_which_machine_is_meant(run: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("who", ["a stranger's key", "another user", "a machine that is off"])
-def test_whoever_has_no_machine_is_refused(run: Callable[..., None], who: str) -> None:
+def test_a_caller_without_a_machine_is_refused(run: Callable[..., None], who: str) -> None:
     async def test(place: Place) -> None:
         place.boot()
         if who == "a machine that is off":

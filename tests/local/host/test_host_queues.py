@@ -64,7 +64,7 @@ def test_a_failed_message_stays_invisible_for_the_visibility_timeout(
     assert second - first > 1.5
 
 
-def test_a_message_that_is_no_base64_is_buried_unread_and_as_it_stands(
+def test_a_message_that_is_not_base64_is_buried_unread_and_as_it_stands(
     start_host: StartHost, queues: Any
 ) -> None:
     host = start_host()

@@ -52,7 +52,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
         ("POST /account/build-steps/messages HTTP/1.1", None),
     ],
 )
-def test_only_a_request_that_sends_a_message_is_told(line: object, told: object) -> None:
+def test_only_a_request_that_sends_a_message_is_reported(line: object, told: object) -> None:
     assert sends.parse(line) == told
 
 
@@ -71,7 +71,7 @@ def test_a_send_of_this_process_is_noticed_until_the_watch_ends(server: Threadin
     assert heard == [("queue-0", 3.0)]
 
 
-def test_a_listener_that_is_told_looks_at_once_though_it_would_have_waited_for_a_minute() -> None:
+def test_a_listener_that_is_woken_looks_at_once_though_it_would_have_waited_for_a_minute() -> None:
     looks: list[float] = []
 
     class _Empty:

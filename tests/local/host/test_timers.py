@@ -61,7 +61,7 @@ def test_status_at_start(stored: TimerStatus | None, now: datetime, due: datetim
     assert (status.next, status.next < now) == (due, past_due)
 
 
-def test_a_status_that_the_host_wrote_after_a_run_is_no_changed_schedule() -> None:
+def test_a_status_that_the_host_wrote_after_a_run_is_not_a_changed_schedule() -> None:
     status = timers.status_after_run(HOURLY, ran_at(NOON), NOON + HOUR + 3 * MINUTE, on_schedule=False)
     assert timers.status_at_start(HOURLY, status, NOON + HOUR + 4 * MINUTE) == status
 

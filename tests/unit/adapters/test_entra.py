@@ -152,7 +152,7 @@ def test_a_token_without_a_signature_is_refused(door: Door) -> None:
             door.tokens.verify(b".".join([*parts, b""]).decode())
 
 
-def test_the_public_key_is_no_shared_secret(door: Door) -> None:
+def test_the_public_key_is_not_a_shared_secret(door: Door) -> None:
     """The classic confusion: HS256 over the public key, which everybody has."""
     public = FIRST.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

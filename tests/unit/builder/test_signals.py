@@ -1,4 +1,4 @@
-"""Being told to stop and running out of time: Packer ends with its children, and the report is written."""
+"""A stop signal or the end of the time: Packer ends with its children, and the report is written."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ while true; do sleep 0.05; done"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_told_stop_ends_packer_and_is_reported_as_an_eviction(
+def test_a_requested_stop_ends_packer_and_is_reported_as_an_eviction(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     root, work = tmp_path / "storage", tmp_path / "work"
@@ -115,7 +115,7 @@ def test_a_packer_that_is_not_there_is_said_so(tmp_path: Path, folder: Path) -> 
         packer.version()
 
 
-def test_nothing_starts_after_a_told_stop(tmp_path: Path, folder: Path) -> None:
+def test_nothing_starts_after_a_requested_stop(tmp_path: Path, folder: Path) -> None:
     stop = StopRequest()
     stop.request()
 

@@ -73,7 +73,7 @@ def test_a_build_without_evidence_says_so() -> None:
     assert "Nothing is kept of this build yet." in BARE
 
 
-def test_evidence_that_cannot_be_trusted_is_told() -> None:
+def test_evidence_that_cannot_be_trusted_is_reported() -> None:
     text = pages.build(views.BUILD, replace(evidence_twins.SHOWN, problems=("its digest differs",)))
     assert "<li>its digest differs</li>" in text
 

@@ -59,7 +59,7 @@ def test_images_in_a_cycle_count_what_is_known_without_it() -> None:
     assert chains.reckon(heads) == {_name(0): 0, _name(1): 30, _name(2): 0}
 
 
-def test_a_parent_that_nobody_knows_is_no_obstacle() -> None:
+def test_a_parent_that_nobody_knows_is_not_an_obstacle() -> None:
     assert chains.reckon(_fleet(_head(1, 0, 10))) == {_name(1): 0}
 
 

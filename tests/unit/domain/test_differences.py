@@ -107,14 +107,14 @@ def test_advisories_are_unknown_where_nobody_could_tell() -> None:
     assert (found.fixed, found.still_open) == ((), None)
 
 
-def test_what_is_still_open_is_told_by_the_later_version() -> None:
+def test_what_is_still_open_is_reported_by_the_later_version() -> None:
     told = (advisory("A", "a-3-1.x", "low"), advisory("B", "a-2-1.x"), advisory("C", "absent-9-1.x"))
     found = diff(contents("a-1-1.x", advisories=()), contents("a-2-1.x", advisories=told))
     assert found.still_open is not None
     assert [(note.id, note.severity, note.packages) for note in found.still_open] == [("A", "low", ("a",))]
 
 
-def test_advisories_are_told_once_the_gravest_first() -> None:
+def test_advisories_are_reported_once_the_gravest_first() -> None:
     told = (
         advisory("E", "a-2-1.x", "", "bugfix"),
         advisory("D", "a-2-1.x", "low"),
@@ -207,7 +207,7 @@ def test_the_same_packages_in_any_order_differ_in_nothing(
 
 
 @given(LISTS, LISTS)
-def test_nothing_that_is_equal_is_told_and_nothing_else_is_kept_quiet(
+def test_nothing_that_is_equal_is_reported_and_nothing_else_is_kept_quiet(
     before: tuple[Package, ...], after: tuple[Package, ...]
 ) -> None:
     told = {

@@ -84,7 +84,7 @@ def test_one_input_alone_decides_whether_the_fingerprint_is_another(field: str, 
 
 
 @given(INPUTS, st.randoms(use_true_random=False))
-def test_the_order_in_which_tools_are_listed_is_no_input(inputs: BuildInputs, chance: Any) -> None:
+def test_the_order_in_which_tools_are_listed_is_not_an_input(inputs: BuildInputs, chance: Any) -> None:
     tools = list(inputs.catalog)
     chance.shuffle(tools)
     assert fingerprint(replace(inputs, catalog=tuple(tools))) == fingerprint(inputs)

@@ -164,7 +164,7 @@ def test_a_definition_is_held_against_the_policy(case: str) -> None:
     assert all(breach.remedy for breach in found)
 
 
-def test_every_breach_is_told_at_once() -> None:
+def test_every_breach_is_reported_at_once() -> None:
     policy = Policy(
         revision=9,
         compliance=ComplianceFloor(profile="stig", min_score=95),
@@ -289,7 +289,7 @@ def test_a_length_is_written_as_in_a_document(length: timedelta | None, text: st
 
 
 SOON = datetime(2026, 12, 1, tzinfo=UTC)
-ONE = Breach(path="a", message="is wrong", remedy="mend it")
+ONE = Breach(path="a", message="is wrong", remedy="repair it")
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ ONE = Breach(path="a", message="is wrong", remedy="mend it")
         (make.NOW, "FloorEnforced", make.NOW, "since 2026-11-21: a: is wrong"),
     ],
 )
-def test_what_is_below_the_floor_is_told_with_the_date(
+def test_what_is_below_the_floor_is_reported_with_the_date(
     start: datetime | None, reason: str, since: datetime | None, message: str
 ) -> None:
     found = conditions.below_floor([ONE], Policy(revision=1, enforced_from=start), make.NOW)
@@ -309,7 +309,7 @@ def test_what_is_below_the_floor_is_told_with_the_date(
     assert (found.reason, found.since, found.message) == (reason, since, message)
 
 
-def test_nothing_below_the_floor_is_no_condition() -> None:
+def test_nothing_below_the_floor_is_not_a_condition() -> None:
     assert conditions.below_floor([], Policy(revision=1), make.NOW) is None
 
 

@@ -100,7 +100,7 @@ def test_an_ancestor_that_is_being_built_holds_nothing() -> None:
     assert holds.find_hold(make.snapshot(GRANDCHILD, _world(active=active), claim), NOW) is None
 
 
-def test_a_suspended_ancestor_without_a_version_is_told_as_such() -> None:
+def test_a_suspended_ancestor_without_a_version_is_reported_as_such() -> None:
     _, child, _ = _chain()
     around = _world(registration=replace(child.registration, suspend=True), current=None)
     hold = holds.find_hold(make.snapshot(GRANDCHILD, around), NOW + timedelta(days=1))

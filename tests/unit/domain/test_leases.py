@@ -93,7 +93,7 @@ TABLE: dict[str, tuple[dict[str, str], Build | None, Judgement]] = {
     "a running build, a foreign digit": (tags(OVER, attempt="²"), BUILDING, Judgement.NO_ATTEMPT),
     "no lease": (tags(None), finished(Result.FAILED), Judgement.NO_LEASE),
     "an empty lease": (tags(""), None, Judgement.NO_LEASE),
-    "a lease that is no time": (tags("tomorrow"), None, Judgement.NO_LEASE),
+    "a lease that is not a time": (tags("tomorrow"), None, Judgement.NO_LEASE),
     "a lease without an offset": (tags("2026-11-01T10:00:00"), None, Judgement.NO_LEASE),
     "a lease that is a day": (tags("2026-11-01"), None, Judgement.NO_LEASE),
     "a lease with another offset": (tags("2026-11-21T13:30:00+02:00"), None, Judgement.UNCLAIMED),

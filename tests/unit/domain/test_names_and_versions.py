@@ -61,7 +61,7 @@ def test_of_no_versions_there_is_no_newest() -> None:
 @pytest.mark.parametrize(
     "text", ["", "9", "9.6", "9.6.x", "latest", "9.6.1.2", "09.6.1", "9.6.-1", "9" * 65, "٩.1.1"]
 )
-def test_what_is_no_version_is_refused(text: str) -> None:
+def test_what_is_not_a_version_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         MarketplaceVersion.parse(text)
     with pytest.raises(InvalidValue):

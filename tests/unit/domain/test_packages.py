@@ -162,7 +162,7 @@ def test_a_full_name_is_read_from_its_end(text: str, package: dict[str, object])
         "a-٣:1-1.b",
     ],
 )
-def test_what_is_no_full_name_is_refused(text: str) -> None:
+def test_what_is_not_a_full_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match="NAME-"):
         parse_nevra(text)
 

@@ -1,4 +1,4 @@
-"""Whether a version is what a statement vouches for: a truth table, and what the digest of tags is made of."""
+"""Whether a statement holds for a version: a truth table, and what the digest of tags is made of."""
 
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ def test_what_is_shown_is_held_against_what_was_said(
         ),
     ],
 )
-def test_a_version_has_to_have_passed_what_nobody_can_decline(
+def test_a_version_must_have_passed_what_nobody_can_decline(
     verdicts: tuple[Verdict, ...], detail: str
 ) -> None:
     findings = proofs.compare(replace(PROOF, verdicts=verdicts), TAGGED_VERSION)

@@ -44,7 +44,7 @@ def _scan(score: float, *findings: RuleFinding, passed: int = 20, profile: str =
 
 def _waiver(rule: str, *, days: int = 30, owner: str = "sec@example.com") -> Waiver:
     return Waiver(
-        rule=rule, reason="until the vendor mends it", owner=owner, expires=TODAY + timedelta(days=days)
+        rule=rule, reason="until the vendor repairs it", owner=owner, expires=TODAY + timedelta(days=days)
     )
 
 
@@ -265,7 +265,7 @@ def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, pass
     assert text in found["waivers"].evidence
 
 
-def test_what_is_waived_is_not_asked_to_be_mended() -> None:
+def test_nobody_is_asked_to_repair_what_is_waived() -> None:
     text = _judge(_scan(80, _finding("a")), _waiver("a"))["compliance"].evidence
     assert text.endswith("of 21 rules 1 failed, 0 ended in an error, 0 had an unknown result: all are waived")
 

@@ -96,7 +96,7 @@ def test_a_window_is_open_on_its_days_and_hours(window: str, moment: datetime, i
         "Mon 06:00-20:00 ../../etc/passwd",
     ],
 )
-def test_what_is_no_window_is_refused(text: str) -> None:
+def test_what_is_not_a_window_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         parse_window(text)
 

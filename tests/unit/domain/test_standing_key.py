@@ -1,4 +1,4 @@
-"""The key under which something that stands is told of once."""
+"""The key under which something that lasts is reported once."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A build that is told to stop: by a person, or because it cannot succeed."""
+"""A build that must stop: by a person, or because it cannot succeed."""
 
 import pytest
 

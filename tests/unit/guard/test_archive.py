@@ -62,7 +62,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("made", "rule"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_member_that_is_no_plain_file_is_refused(made: tarfile.TarInfo, rule: str) -> None:
+def test_a_member_that_is_not_a_plain_file_is_refused(made: tarfile.TarInfo, rule: str) -> None:
     assert rules_of(bundle_of((made, b""), (member("good"), b"x"))) == {rule}
 
 
@@ -133,7 +133,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_no_plain_tar_gz_is_refused(content: bytes) -> None:
+def test_what_is_not_a_plain_tar_gz_is_refused(content: bytes) -> None:
     assert rules_of(content) == {"bundle-form"}
 
 

@@ -106,7 +106,7 @@ def test_schema_and_guard_agree(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("key", ["sha256", "url"])
-def test_one_thing_that_only_the_guard_can_tell_is_told_by_it(key: str) -> None:
+def test_one_thing_that_only_the_guard_can_see_is_reported_by_it(key: str) -> None:
     wrong = {"sha256": "01" * 31 + "23", "url": "https://elsewhere.example.com/a"}[key]
     document = {"hosts": ["a.example.com"], "entries": [{**GOOD, key: wrong}]}
     assert schema().is_valid(document)

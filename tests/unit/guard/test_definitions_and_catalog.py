@@ -29,7 +29,7 @@ def catalog_with(**changes: object) -> dict[str, Any]:
     return {"hosts": ["github.com"], "entries": [{**copy.deepcopy(ENTRY), **changes}]}
 
 
-def test_a_file_that_is_not_in_the_bundle_is_told_with_the_place_that_names_it() -> None:
+def test_a_file_that_is_not_in_the_bundle_is_reported_with_the_place_that_names_it() -> None:
     definition = image_yaml.parse_definition(read_yaml(FULL.encode()), bundle=BUNDLE, location=HERE)
     found = guard.check_definition(definition, {"scripts/install.sh", "Playbook.yml", "goss.yaml"}, FORMS)
     assert [(finding.rule, finding.place) for finding in found] == [

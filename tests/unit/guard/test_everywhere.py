@@ -116,7 +116,7 @@ def test_a_bundle_is_judged_alike_at_every_door(
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_what_is_no_plain_file_has_one_name_at_every_door(kind: str, tmp_path: Path) -> None:
+def test_what_is_not_a_plain_file_has_one_name_at_every_door(kind: str, tmp_path: Path) -> None:
     write(tmp_path, {**CONTENT, "image.yaml": yaml.safe_dump(DOCUMENT).encode()})
     if kind == "link":
         (tmp_path / "odd").symlink_to("/etc/passwd")

@@ -324,7 +324,7 @@ def test_each_kind_of_failure_has_its_exit_code(
         (problem(503, "storage does not answer"), 3, "storage does not answer (503)"),
     ],
 )
-def test_strange_answers_are_told_plainly(
+def test_strange_answers_are_reported_plainly(
     run: Run, factory: FakeFactory, answer: tuple[int, dict[str, str], bytes], code: int, words: str
 ) -> None:
     factory.answers = [answer]

@@ -205,7 +205,7 @@ def test_without_a_version_the_current_one_is_taken(run: Run, factory: FakeFacto
     assert (done.exit_code, "no published version" in done.stderr) == (1, True)
 
 
-def test_an_sbom_that_is_no_json_is_not_printed(run: Run, factory: FakeFactory) -> None:
+def test_an_sbom_that_is_not_json_is_not_printed(run: Run, factory: FakeFactory) -> None:
     says(factory, b"\x1b]0;evil\x07")
     done = run("sbom", "payments-api@1.20261121.1")
     assert done.exit_code == 1
@@ -235,7 +235,7 @@ def test_what_names_no_image_or_version_is_wrong_usage_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize("words", [("evidence", "nope"), ("builds", "show", "nope"), ("cancel", "nope")])
-def test_what_is_no_id_of_a_build_is_said_once_and_nobody_is_asked(
+def test_what_is_not_an_id_of_a_build_is_said_once_and_nobody_is_asked(
     run: Run, factory: FakeFactory, words: tuple[str, ...]
 ) -> None:
     ended = run(*words)

@@ -110,7 +110,7 @@ def test_a_version_that_is_named_is_the_one_replaced(
     assert run("policy", "set", file, "--if-match", etag, "--create").exit_code == 2
 
 
-def test_a_file_is_checked_without_the_factory_and_every_error_told(
+def test_a_file_is_checked_without_the_factory_and_every_error_reported(
     run: Run, factory: FakeFactory, file: Path
 ) -> None:
     assert run("policy", "check", file).exit_code == 0
@@ -140,7 +140,7 @@ def test_the_images_below_the_floor_are_listed(
     assert "scored 79" in run("policy", "check").stdout
 
 
-def test_a_fleet_above_the_floor_is_told_of(run: Run, factory: FakeFactory) -> None:
+def test_a_fleet_above_the_floor_is_reported(run: Run, factory: FakeFactory) -> None:
     factory.images["app"] = {"view": image_view("app"), "etag": '"1"'}
     result = run("policy", "check")
     assert result.exit_code == 0

@@ -99,7 +99,7 @@ def signed(factory: FakeFactory, tmp_path: Path) -> Signed:
 
 
 def report(run: Run, *words: object, **environment: str) -> dict[str, Any]:
-    """What the command says in JSON; its exit code has to agree with that."""
+    """What the command says in JSON; its exit code must agree with that."""
     done = run("verify", *words, "--json", **environment)
     found: dict[str, Any] = json.loads(done.stdout)
     assert done.exit_code == (Exit.DONE if found["verified"] else Exit.REFUSED)
@@ -272,7 +272,7 @@ def test_an_id_of_something_else_is_wrong_usage(
     assert text in done.stderr
 
 
-def test_a_file_that_is_no_key_is_wrong_usage(signed: Signed, run: Run) -> None:
+def test_a_file_that_is_not_a_key_is_wrong_usage(signed: Signed, run: Run) -> None:
     signed.pem.write_text("no key")
     done = run("verify", NAME, "--key", signed.pem)
     assert done.exit_code == Exit.USAGE

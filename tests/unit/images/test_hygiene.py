@@ -193,7 +193,7 @@ def test_a_name_with_spaces_and_a_missing_folder_do_not_hide_a_finding(system: P
     assert look() == ["/opt/my app/the key.pem: a private key [private-key]"]
 
 
-def test_every_finding_is_told_at_once(system: Path, look: Look) -> None:
+def test_every_finding_is_reported_at_once(system: Path, look: Look) -> None:
     write(system, "opt/a.key", KEY)
     write(system, "root/.bash_history", "ls\n")
     write(system, "etc/krb5.keytab", "key")

@@ -1,4 +1,4 @@
-"""The six images and the platform bundle are what the factory itself accepts, and say what they have to."""
+"""The factory accepts the six images and the platform bundle, and each has the settings that it must have."""
 
 import hashlib
 import json

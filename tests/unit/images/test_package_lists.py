@@ -68,7 +68,7 @@ def test_a_line_of_rpm_that_is_not_understood_fails_the_stage(guest: Guest) -> N
     assert not (guest.results / "packages.json").exists()
 
 
-def test_advisories_are_told_once_with_all_their_packages(guest: Guest) -> None:
+def test_advisories_are_reported_once_with_all_their_packages(guest: Guest) -> None:
     guest.dnf(LINES)
     found = written(guest, "advisories.json")
     assert found["known"] is True

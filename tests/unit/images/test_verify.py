@@ -252,7 +252,7 @@ def test_a_goss_that_tests_nothing_fails_the_stage(guest: Guest) -> None:
         ("hygiene", "not json"),
     ],
 )
-def test_output_that_says_nothing_is_no_result(tmp_path: Path, kind: str, content: str) -> None:
+def test_output_that_says_nothing_is_not_a_result(tmp_path: Path, kind: str, content: str) -> None:
     source, output = tmp_path / "in", tmp_path / "out.json"
     source.write_text(content, encoding="utf-8")
     inputs = [str(source), str(source)] if kind == "hygiene" else [str(source)]

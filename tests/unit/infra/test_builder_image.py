@@ -22,7 +22,7 @@ def of(instructions: list[tuple[str, str]], kind: str) -> list[str]:
     return [rest for instruction, rest in instructions if instruction == kind]
 
 
-def test_the_base_has_to_be_given_by_its_digest(instructions: list[tuple[str, str]]) -> None:
+def test_the_base_must_be_given_by_its_digest(instructions: list[tuple[str, str]]) -> None:
     assert {line.split()[0] for line in of(instructions, "FROM")} == {"${PYTHON_IMAGE}"}
     assert "PYTHON_IMAGE" in of(instructions, "ARG")  # no default
     guard = next(line for line in of(instructions, "RUN") if "PYTHON_IMAGE" in line)
@@ -53,7 +53,7 @@ def test_versions_and_digests_are_exact(instructions: list[tuple[str, str]]) -> 
     assert given["PACKER_VERSION"] == "1.16.0"
     assert given["PACKER_PLUGIN_AZURE_VERSION"] == "2.6.3"
     assert re.fullmatch(r"[0-9a-f]{64}", given["PACKER_SHA256"])
-    # Given by whoever builds, or the build fails.
+    # The caller of the build gives it, or the build fails.
     assert "PACKER_PLUGIN_AZURE_SHA256" in of(instructions, "ARG")
     assert any("${PACKER_PLUGIN_AZURE_SHA256:?" in line for line in of(instructions, "RUN"))
 

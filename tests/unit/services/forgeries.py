@@ -87,7 +87,7 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     "the type was swapped": (_another_type, "not an in-toto statement"),
     "no signature is left": (lambda envelope: _changed(envelope, signatures=[]), "not a DSSE envelope"),
     "it is empty": (lambda _: b"", "not a DSSE envelope"),
-    "it is no JSON": (lambda _: b"\x00\xff" * 50, "not a DSSE envelope"),
+    "it is not JSON": (lambda _: b"\x00\xff" * 50, "not a DSSE envelope"),
     "it is huge": (lambda envelope: envelope + b" " * ENVELOPE_LIMIT, "too large"),
     "it is gone": (_gone, "is not signed"),
 }

@@ -79,7 +79,7 @@ def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
 
 
 def essence(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
-    """Heads as they have to come back; the last version may be higher, and measurements begin anew."""
+    """Heads as they must come back; the last version may be higher, and measurements begin anew."""
     return {name: _essence(head) for name, head in heads(made).items()}
 
 

@@ -179,7 +179,7 @@ def claim(made: SimulatedWorld, build: Build) -> Claim:
 
 
 def events(made: SimulatedWorld, image: ImageName) -> list[Event]:
-    """What the image's journal tells, oldest first."""
+    """The events of the image's journal, oldest first."""
     return [entry.event for entry in images(made).list_journal(image, limit=1000)]
 
 
@@ -284,7 +284,7 @@ def sha256(content: bytes) -> str:
 
 
 def transient(*, retry_after: timedelta | None = None) -> TransientError:
-    """Something that time mends."""
+    """Something that time repairs."""
     return TransientError(ErrorClass.NETWORK, "no answer", retry_after=retry_after)
 
 

@@ -96,7 +96,7 @@ def left_of(made: SimulatedWorld, build: Build) -> list[str]:
 
 
 def demand_cancelled(made: SimulatedWorld, build: Build) -> None:
-    """The build is cancelled, has told of it, and nothing of it is there."""
+    """The build is cancelled, has reported that, and nothing of it is there."""
     after = scenes.stored(made, build.id).value
     assert (after.result, after.announce) == (Result.CANCELLED, False)
     assert left_of(made, build) == []

@@ -1,4 +1,4 @@
-"""Notifications: signed, only what was asked for, and told again until every receiver has taken it."""
+"""Notifications: signed, only what was asked for, and sent again until every receiver has taken it."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ def _hook(url: str = HOOK, *events: str) -> dict[str, Any]:
     return {"webhook": url, "events": list(events) or ["image.published"]}
 
 
-def test_a_published_image_is_told_with_a_signature_over_the_body() -> None:
+def test_a_published_image_is_sent_with_a_signature_over_the_body() -> None:
     made = _told_world(_hook())
     made.ports.web.answers[HOOK] = TAKEN
     made.drain()
@@ -62,7 +62,7 @@ def test_a_published_image_is_told_with_a_signature_over_the_body() -> None:
     assert event["data"]["reasons"] == [str(reason) for reason in build.reasons]
 
 
-def test_only_the_events_that_a_webhook_wants_are_told() -> None:
+def test_only_the_events_that_a_webhook_wants_are_sent() -> None:
     made = _told_world(_hook(HOOK, "build.failed"), _hook(OTHER, "build.failed", "image.published"))
     made.ports.web.answers.update({HOOK: TAKEN, OTHER: TAKEN})
     made.drain()
@@ -85,7 +85,7 @@ def test_nobody_who_wants_an_event_means_no_secret_is_read() -> None:
     ],
     ids=["broken", "not-found", "no-answer"],
 )
-def test_a_receiver_that_does_not_take_it_is_told_again_later(answer: WebAnswer | TransientError) -> None:
+def test_a_receiver_that_does_not_take_it_gets_it_again_later(answer: WebAnswer | TransientError) -> None:
     made = _told_world(_hook())
     made.ports.web.answers[HOOK] = answer
     scenes.until(made, lambda: bool(scenes.texts(made, "notification-requests")))
@@ -98,7 +98,7 @@ def test_a_receiver_that_does_not_take_it_is_told_again_later(answer: WebAnswer 
     assert {json.loads(posted.body)["id"] for posted in made.ports.web.posted} == {message.entry}
 
 
-def test_all_are_told_again_where_one_refuses_and_the_id_lets_them_drop_doubles() -> None:
+def test_all_get_it_again_where_one_refuses_and_the_id_lets_them_drop_doubles() -> None:
     made = _told_world(_hook(HOOK), _hook(OTHER))
     made.drain(limit=40)
     made.ports.web.posted.clear()

@@ -41,7 +41,7 @@ def working(made: SimulatedWorld, phase: str) -> SimulatedWorld:
 
 
 def find(made: SimulatedWorld, table: str, partition: str, key: str) -> Row:
-    """A row that has to be there; `key` may be its beginning."""
+    """A row that must be there; `key` may be its beginning."""
     rows = [row for row in made.ports.tables.rows(table) if row.partition == partition]
     return next(row for row in rows if row.key.startswith(key))
 

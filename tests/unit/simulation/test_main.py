@@ -77,7 +77,7 @@ def test_a_rule_that_is_missed_gives_exit_status_1_and_every_violation_with_its_
     assert _replays(lines) == [_words(missed)]
 
 
-def test_the_first_failing_seed_is_made_small_told_and_replayed(
+def test_the_first_failing_seed_is_made_small_reported_and_replayed(
     missed: SeedPlan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, lines = _run(capsys, _words(missed))

@@ -262,7 +262,7 @@ def test_an_input_that_fails_for_good_excuses_nobody_once_another_was_tried() ->
     assert "(1) rhel9-java has no version" in rest.violations(made)
 
 
-def test_a_sweep_that_starts_a_build_is_no_violation_where_messages_may_be_lost() -> None:
+def test_a_sweep_that_starts_a_build_is_not_a_violation_where_messages_may_be_lost() -> None:
     made = world.make(faults=world.FAULTS["light"])
     made.injector.enabled = False
     made.register(str(BASE), None)

@@ -106,7 +106,7 @@ def test_a_bundle_is_the_same_bytes_for_the_same_text() -> None:
     assert fleet.bundle("a")[0] != fleet.bundle("b")[0]
 
 
-def test_uploading_the_same_bundle_twice_is_no_conflict() -> None:
+def test_uploading_the_same_bundle_twice_is_not_a_conflict() -> None:
     made = world.make()
     assert world.upload(made, "x") == world.upload(made, "x")
     with pytest.raises(AlreadyExists):

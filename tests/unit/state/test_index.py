@@ -44,7 +44,7 @@ def test_a_page_that_is_just_full_ends_well(index: Index, count: int) -> None:
     assert len(list(index.roots(SOURCE))) == count
 
 
-def test_children_of_parents_whose_names_begin_alike_are_told_apart(index: Index) -> None:
+def test_children_of_parents_whose_names_begin_alike_are_kept_apart(index: Index) -> None:
     for name in ALIKE:
         index.add_child(ImageName(name), ImageName(f"child-of-{name}"))
     for name in ALIKE:
@@ -58,7 +58,7 @@ def test_removing_one_child_leaves_those_whose_names_begin_alike(index: Index) -
     assert [str(child) for child in index.children(BASE)] == sorted(set(ALIKE) - {"a-b"})
 
 
-def test_sources_that_differ_by_case_are_one_and_others_are_told_apart(index: Index) -> None:
+def test_sources_that_differ_by_case_are_one_and_others_are_kept_apart(index: Index) -> None:
     shouted = replace(SOURCE, publisher="REDHAT")
     other = MarketplaceSource(publisher="RedHat", offer="RHEL", sku="9-lvm", location=Region("westeurope"))
     index.add_root(SOURCE, BASE)

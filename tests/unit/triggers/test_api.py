@@ -145,14 +145,14 @@ def test_creating_an_image_answers_201(admin: AsgiClient) -> None:
         ("ml-worker", {"If-Match": ETAG}, 404),
     ],
 )
-def test_a_change_has_to_name_the_version_it_changes(
+def test_a_change_must_name_the_version_it_changes(
     name: str, headers: dict[str, str], status: int, admin: AsgiClient, factory: TwinFactory
 ) -> None:
     assert admin.put(f"/api/images/{name}", json=BODY, headers=headers).status_code == status
     assert factory.registrar.documents == {}
 
 
-def test_a_delete_has_to_name_the_version(admin: AsgiClient, factory: TwinFactory) -> None:
+def test_a_delete_must_name_the_version(admin: AsgiClient, factory: TwinFactory) -> None:
     assert admin.delete("/api/images/payments-api").status_code == 428
     assert admin.delete("/api/images/payments-api", headers={"If-Match": quoted("old")}).status_code == 412
     assert factory.registrar.removed == []
@@ -171,7 +171,7 @@ def test_any_etag_of_a_store_survives_the_way_through_http(
     )
 
 
-def test_every_problem_of_a_document_is_told_at_once(admin: AsgiClient, factory: TwinFactory) -> None:
+def test_every_problem_of_a_document_is_reported_at_once(admin: AsgiClient, factory: TwinFactory) -> None:
     answer = admin.put(
         "/api/images/ml-worker", json={"document": {}, "bundle": DIGEST}, headers={"If-None-Match": "*"}
     )
@@ -200,7 +200,7 @@ def test_every_problem_of_a_document_is_told_at_once(admin: AsgiClient, factory:
         (b'{"document":{"spec":' + b"9" * 5000 + b'},"bundle":"' + DIGEST.encode() + b'"}', 400),
     ],
 )
-def test_a_body_that_is_no_registration_is_refused(
+def test_a_body_that_is_not_a_registration_is_refused(
     content: bytes, status: int, admin: AsgiClient, factory: TwinFactory
 ) -> None:
     headers = {"If-None-Match": "*", "Content-Type": "application/json"}
@@ -261,7 +261,7 @@ def test_a_body_over_its_limit_is_refused_whether_announced_or_not(
     assert factory.registrar.bundles == {}
 
 
-def test_a_length_that_is_no_number_is_refused(admin: AsgiClient) -> None:
+def test_a_length_that_is_not_a_number_is_refused(admin: AsgiClient) -> None:
     answer = admin.put(f"/api/bundles/{DIGEST}", content=b"", headers={"Content-Length": "many"})
     assert answer.status_code == 400
 

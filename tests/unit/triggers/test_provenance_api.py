@@ -53,7 +53,7 @@ def test_a_version_without_an_envelope_says_so(client: AsgiClient, factory: Twin
         ("/api/images/Payments/versions/1.2.3/provenance", 400),
     ],
 )
-def test_what_is_no_version_is_a_problem(path: str, status: int, client: AsgiClient) -> None:
+def test_what_is_not_a_version_is_a_problem(path: str, status: int, client: AsgiClient) -> None:
     answer = client.get(path, headers=READER)
     assert answer.status_code == status
     assert answer.json()["status"] == status

@@ -65,7 +65,7 @@ def test_members_tell_nothing_of_the_machine(tmp_path: Path) -> None:
         assert member.mode == (0o755 if member.name == "run.sh" else 0o644)
 
 
-def test_what_is_no_content_is_left_out(tmp_path: Path) -> None:
+def test_what_is_not_content_is_left_out(tmp_path: Path) -> None:
     ignore = "# notes\n*.log\nbuild/\nfiles/secret.txt\n"
     files = {
         ".imagefactoryignore": ignore,
@@ -90,7 +90,7 @@ def test_only_the_named_parts_are_packed(tmp_path: Path) -> None:
     assert packed.names == ("catalog.json", "platform/a", "roles/b")
 
 
-def test_everything_that_cannot_be_packed_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_that_cannot_be_packed_is_reported_at_once(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, {"good": "x", "back\\slash": "x", "new\nline": "x"})
     (folder / "link").symlink_to("/etc/passwd")
     (folder / "links").symlink_to(tmp_path.parent, target_is_directory=True)

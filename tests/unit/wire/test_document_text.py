@@ -43,7 +43,7 @@ def test_the_key_on_is_a_text() -> None:
     assert read_yaml(b"rebuild: {on: [parent]}") == {"rebuild": {"on": ["parent"]}}
 
 
-def test_a_byte_order_mark_is_no_content() -> None:
+def test_a_byte_order_mark_is_not_content() -> None:
     assert read_yaml(b"\xef\xbb\xbfa: b") == {"a": "b"}
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_json_is_refused(text: bytes, words: str) -> None:
     assert words in refusal_of(text)
 
 
-def test_every_double_key_is_told() -> None:
+def test_every_double_key_is_reported() -> None:
     assert refusal_of(b"a: 1\na: 2\nb: {c: 1, c: 2}").count("again") == 2
 
 

@@ -1,4 +1,4 @@
-"""`image.yaml`: what becomes of a right one, and that every error of a wrong one is told with place and remedy."""
+"""`image.yaml`: what becomes of a right one, and that every error of a wrong one is reported with place and remedy."""
 
 import copy
 import json
@@ -193,7 +193,7 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
 
 
 @pytest.mark.parametrize(("where", "value", "path", "words"), WRONG.values(), ids=WRONG.keys())
-def test_an_error_is_told_with_its_place_and_its_remedy(
+def test_an_error_is_reported_with_its_place_and_its_remedy(
     where: str, value: object, path: str, words: str
 ) -> None:
     found = {problem.path: problem for problem in problems_of(changed(where, value))}

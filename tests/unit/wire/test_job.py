@@ -147,7 +147,7 @@ def test_a_report_with_a_wrong_field_is_refused(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
-def test_what_is_no_report_is_refused(content: bytes) -> None:
+def test_what_is_not_a_report_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedMessage):
         BuildReport.from_wire(content)
 

@@ -90,7 +90,7 @@ def test_a_field_that_is_missing_or_no_name_is_refused(
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", '"text"', "{", '{"image":"a"', "[" * 900])
-def test_what_is_no_json_object_is_refused(text: str) -> None:
+def test_what_is_not_a_json_object_is_refused(text: str) -> None:
     with pytest.raises(MalformedMessage):
         RebuildMessage.from_wire(text)
 

@@ -18,7 +18,7 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_packages_are_read_as_they_were_told() -> None:
+def test_packages_are_read_as_they_were_reported() -> None:
     full = {**BASH, "arch": "x86_64", "epoch": 1, "vendor": "V", "license": "L", "source": "s.src.rpm"}
     packages, simulated = reported.parse_packages(encoded([full, {**BASH, "later": "field"}]))
     assert packages == (

@@ -151,7 +151,7 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_told_with_its_place(case: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(case: str) -> None:
     (*place, key), value, path, message = BAD[case][0], *BAD[case][1:]
     document = _full()
     here: Any = document
@@ -163,7 +163,7 @@ def test_what_is_wrong_is_told_with_its_place(case: str) -> None:
     assert message in problems[path]
 
 
-def test_every_error_is_told_at_once() -> None:
+def test_every_error_is_reported_at_once() -> None:
     document = _full()
     document["spec"].update(regions=["x y", "x y"], maxAge="1s", more=1)
     document["kind"] = "policy"

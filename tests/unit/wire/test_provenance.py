@@ -111,14 +111,14 @@ CASES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("content", CASES.values(), ids=CASES.keys())
-def test_what_is_no_envelope_around_a_statement_is_refused(content: bytes) -> None:
+def test_what_is_not_an_envelope_around_a_statement_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedMessage) as refused:
         Envelope.from_wire(content)
     assert len(str(refused.value)) < 1000
 
 
 @pytest.mark.parametrize("text", ["not base64!", "A", "é", "AA==A"])
-def test_what_is_no_base64_is_refused(text: str) -> None:
+def test_what_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(MalformedMessage, match="payload is not base64"):
         read(envelope(payload=text)).content()
     with pytest.raises(MalformedMessage, match="signature is not base64"):
@@ -207,13 +207,13 @@ def test_we_believe_what_another_implementation_signs_with_our_key() -> None:
 @pytest.mark.parametrize(
     "key", [PublicKey(x=PUBLIC.y, y=PUBLIC.x), PublicKey(x="", y=""), PublicKey(x="é", y="A")]
 )
-def test_what_is_no_point_of_the_curve_signs_nothing(key: PublicKey) -> None:
+def test_what_is_not_a_point_of_the_curve_signs_nothing(key: PublicKey) -> None:
     assert not is_believed(read(envelope()), key)
     with pytest.raises(InvalidValue):
         es256.public_pem(key)
 
 
 @pytest.mark.parametrize("pem", [b"", b"x", es256.public_pem(PUBLIC).replace(b"M", b"N", 1)])
-def test_what_is_no_public_key_is_refused(pem: bytes) -> None:
+def test_what_is_not_a_public_key_is_refused(pem: bytes) -> None:
     with pytest.raises(InvalidValue):
         es256.read_public(pem)

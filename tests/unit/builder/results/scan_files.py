@@ -69,7 +69,7 @@ def zipped(text: str | bytes) -> bytes:
 def large(megabytes: int) -> Iterator[bytes]:
     """A results file of this size, piece by piece: a benchmark with long texts, then 1,500 results."""
     yield f'<Benchmark xmlns="{XCCDF_12}" id="b">'.encode()
-    text = "<description>" + "why this rule is there and how it is mended " * 20 + "</description>"
+    text = "<description>" + "why this rule is there and how it is repaired " * 20 + "</description>"
     piece, size, number = b"", 0, 0
     while size < megabytes * 1024 * 1024:
         name = f"r{number % 1500}"

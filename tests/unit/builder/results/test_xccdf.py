@@ -158,7 +158,7 @@ REFUSED = {
         scan_files.xccdf().replace("</TestResult>", f"{score_of('100')}</TestResult>"),
         "2 scores",
     ),
-    "a score that is no number": (scan_files.xccdf(score="NaN"), "'NaN' of '100' is not a number"),
+    "a score that is not a number": (scan_files.xccdf(score="NaN"), "'NaN' of '100' is not a number"),
     "an endless score": (scan_files.xccdf(score="inf"), "is not a number"),
     "an empty score": (scan_files.xccdf(score=""), "is not a number"),
     "a score below zero": (scan_files.xccdf(score="-1"), "not between 0 and 100"),

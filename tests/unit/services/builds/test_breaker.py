@@ -1,4 +1,4 @@
-"""The breaker in the engine: opened in the end's transaction, told, shown, and closed by a change or a person."""
+"""The breaker in the engine: opened in the end's transaction, reported, shown, and closed by a change or a person."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ NEXT, AFTER_NEXT = "9.9.2026072323", "9.10.2026082323"
 
 
 def _fail(made: SimulatedWorld, times: int) -> None:
-    """The same input fails by something that time might mend, again and again."""
+    """The same input fails by something that time might repair, again and again."""
     for _ in range(times):
         scenes.look(made, BASE)
         made.drain()
@@ -83,7 +83,7 @@ def test_an_open_breaker_is_shown_on_the_image_and_in_the_list() -> None:
     assert listed.conditions[0].since == scenes.builds(made, BASE)[-1].phase_since
 
 
-def test_webhooks_that_want_it_are_told() -> None:
+def test_webhooks_that_want_it_are_notified() -> None:
     made = scenes.settled(ONE)
     scenes.wants(made, BASE, Event.BREAKER_OPENED)
     made.platform.failing = {("rhel9-base", "build"): "network"}
@@ -126,7 +126,7 @@ def test_a_new_release_closes_it_for_one_try() -> None:
 def test_other_platform_steps_close_it() -> None:
     made = _opened()
     made.platform.failing = {}
-    scenes.set_platform(made, "mended")
+    scenes.set_platform(made, "repaired")
     scenes.look(made, BASE)
     made.drain()
     assert scenes.rest_of(made, BASE) == "current"
@@ -134,7 +134,7 @@ def test_other_platform_steps_close_it() -> None:
 
 def test_an_edited_definition_closes_it_and_forgets_the_failures() -> None:
     made = _opened()
-    made.register("rhel9-base", None, text="mended")
+    made.register("rhel9-base", None, text="repaired")
     made.drain()
     assert scenes.head(made, BASE).failures == 1
     assert _story(made) == [Event.BREAKER_OPENED, Event.BREAKER_CLOSED]

@@ -200,7 +200,7 @@ def test_a_group_that_may_not_be_deleted_keeps_its_slot_until_it_may() -> None:
     stops.demand_cancelled(made, build)
 
 
-def test_a_version_that_may_not_be_deleted_is_told_of_and_does_not_keep_the_image_busy() -> None:
+def test_a_version_that_may_not_be_deleted_is_reported_and_does_not_keep_the_image_busy() -> None:
     made = stops.verifying()
     build = scenes.active(made, BASE).value
     error = PermanentError(ErrorClass.PERMISSION, "the identity may not delete versions")

@@ -1,4 +1,4 @@
-"""Cancel against everybody else: whoever writes first wins, and whoever is late leaves nothing behind."""
+"""Cancel against everybody else: the first writer wins, and a late one leaves nothing behind."""
 
 import json
 from datetime import timedelta
@@ -158,7 +158,7 @@ class _Died(Exception):
 
 
 class _Death:
-    """Ports of a process that dies at the call number `at`, if the build has not told of its end by then."""
+    """Ports of a process that dies at the call number `at`, if the build has not reported its end by then."""
 
     def __init__(self, made: SimulatedWorld, build: Build, *, at: int) -> None:
         self._made, self._build, self._left = made, build, at

@@ -1,4 +1,4 @@
-"""The end of a build: one transaction for what it means, told until it is told, and bounded whatever is stored."""
+"""The end of a build: one transaction for its effects, reported until each receiver has it, and always bounded."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -56,7 +56,7 @@ def test_an_end_that_races_changes_nothing() -> None:
     assert Event.FAILED not in scenes.events(made, BASE)
 
 
-def test_an_end_is_told_to_the_image_the_dispatcher_the_owners_and_the_descendants() -> None:
+def test_an_end_is_sent_to_the_image_the_dispatcher_the_owners_and_the_descendants() -> None:
     made, build = _building({"rhel9-base": None, "rhel9-java": "rhel9-base", "payments-api": "rhel9-java"})
     scenes.lose(made)
     scenes.wants(made, build.image, Event.FAILED)
@@ -77,7 +77,7 @@ def test_an_end_that_no_webhook_wants_costs_no_message() -> None:
     assert scenes.texts(made, "notification-requests") == []
 
 
-def test_owners_are_told_although_whoever_told_of_the_end_died_before() -> None:
+def test_owners_are_notified_although_the_sender_of_the_end_died_before() -> None:
     made, build = _building()
     scenes.lose(made)
     scenes.wants(made, build.image, Event.FAILED)
@@ -110,7 +110,7 @@ def test_a_slot_that_is_being_changed_is_given_back_later() -> None:
     assert not scenes.stored(made, build.id).value.announce
 
 
-def test_an_end_that_two_tell_is_noted_and_told_at_least_once() -> None:
+def test_an_end_that_two_report_is_noted_and_reported_at_least_once() -> None:
     made, build = _building()
     _end(made, build)
     ended = scenes.stored(made, build.id)

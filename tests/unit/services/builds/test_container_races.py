@@ -56,7 +56,7 @@ class _Blind:
 
 
 @pytest.mark.parametrize("looks_again", [True, False], ids=["as it is", "without the second look"])
-def test_a_group_that_another_created_since_the_look_is_no_eviction(looks_again: bool) -> None:
+def test_a_group_that_another_created_since_the_look_is_not_an_eviction(looks_again: bool) -> None:
     made, build = _about_to_build()
     others = scenes.once(_begins(made, build))
     first = _Blind(made.ports.containers) if not looks_again else made.ports.containers

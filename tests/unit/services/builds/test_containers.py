@@ -356,7 +356,7 @@ def test_what_an_old_attempt_left_in_quarantine_is_never_taken_for_ours() -> Non
     assert current.version in found
 
 
-def test_a_network_error_while_the_group_is_created_is_no_attempt() -> None:
+def test_a_network_error_while_the_group_is_created_is_not_an_attempt() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.lose(made)

@@ -179,7 +179,7 @@ def test_a_pending_row_of_a_build_that_runs_is_removed_and_its_step_is_sent_agai
 
 
 def test_a_pending_row_of_a_build_that_has_just_started_is_removed_and_one_look_is_asked_for() -> None:
-    """Whoever started it may have died before its first step; a look that only waits makes no second chain."""
+    """The process that started it may have died before its first step; a look that only waits makes no second chain."""
     made = _queued({"rhel9-base": None})
     (row,) = scenes.index(made).pending(limit=1)
     made.factory.dispatcher.dispatch()

@@ -157,7 +157,7 @@ def test_chains_that_were_doubled_collapse_at_the_next_transition() -> None:
     assert [made.ports.containers.starts(name) for name in made.ports.containers.names()] == []
 
 
-def test_a_finished_build_that_has_not_told_of_its_end_tells_again() -> None:
+def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     errors: list[Exception] = [TransientError(ErrorClass.NETWORK, "no answer")]
@@ -173,7 +173,7 @@ def test_a_finished_build_that_has_not_told_of_its_end_tells_again() -> None:
     assert list(scenes.index(made).active()) == []
 
 
-def test_a_finished_build_that_has_told_of_its_end_says_nothing_more() -> None:
+def test_a_finished_build_that_has_reported_its_end_says_nothing_more() -> None:
     made = scenes.settled(ONE)
     (build,) = scenes.builds(made, BASE)
     scenes.step(made, build)
@@ -182,7 +182,7 @@ def test_a_finished_build_that_has_told_of_its_end_says_nothing_more() -> None:
 
 
 class _SilentOnPublish:
-    """Queues that raise once when a publication is told."""
+    """Queues that raise once when a publication is sent."""
 
     def __init__(self, made: SimulatedWorld, errors: list[Exception]) -> None:
         self._queues = made.ports.queues

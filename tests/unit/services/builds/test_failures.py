@@ -144,7 +144,7 @@ def test_every_gate_that_refused_is_named() -> None:
     assert made.factory.queries.build(failed.id).failure_class == "smoke"
 
 
-def test_a_failure_is_told_to_the_owners() -> None:
+def test_the_owners_are_notified_of_a_failure() -> None:
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "provisioner"})
     scenes.wants(made, BASE, Event.FAILED)
     scenes.until(made, lambda: Event.FAILED in scenes.events(made, BASE))

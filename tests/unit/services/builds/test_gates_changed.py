@@ -29,7 +29,7 @@ def _refused() -> SimulatedWorld:
 def _waiver(number: int) -> dict[str, str]:
     return {
         "rule": f"simulated_rule_{number}",
-        "reason": "mended in the next release",
+        "reason": "repaired in the next release",
         "owner": "secops@example.com",
         "expires": "2027-06-30",
     }

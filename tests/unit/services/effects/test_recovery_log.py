@@ -48,7 +48,7 @@ def test_an_entry_is_written_once_per_registration_and_publication() -> None:
     assert [facts.name for facts in made.ports.blobs.list("definitions", "chronicle/images/")] == names
 
 
-def test_a_deletion_is_told_and_so_is_a_return() -> None:
+def test_a_deletion_is_logged_and_so_is_a_return() -> None:
     made = scenes.settled(TWO)
     made.factory.registrar.unregister(JAVA, ADMIN, str(scenes.head(made, JAVA).registration.definition))
     entry = _recovery_log(made).find_image(JAVA)
@@ -61,7 +61,7 @@ def test_a_deletion_is_told_and_so_is_a_return() -> None:
     assert scenes.images(made).find_former(JAVA) is None
 
 
-def test_a_registration_that_lost_its_race_is_not_told() -> None:
+def test_a_registration_that_lost_its_race_is_not_logged() -> None:
     made = scenes.settled(ONE)
     etag = str(scenes.head(made, BASE).registration.definition)
 
@@ -82,7 +82,7 @@ def test_a_registration_that_lost_its_race_is_not_told() -> None:
     assert entry.revision == 2
 
 
-def test_a_deletion_that_was_refused_is_not_told() -> None:
+def test_a_deletion_that_was_refused_is_not_logged() -> None:
     made = scenes.settled(TWO)
     with pytest.raises(AlreadyExists):
         made.factory.registrar.unregister(BASE, ADMIN, str(scenes.head(made, BASE).registration.definition))
@@ -92,7 +92,7 @@ def test_a_deletion_that_was_refused_is_not_told() -> None:
 
 
 @pytest.mark.parametrize("change", ["registration", "deletion", "platform"])
-def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: str) -> None:
+def test_a_process_that_dies_before_the_entry_leaves_a_note_and_it_is_repaired(change: str) -> None:
     made = scenes.settled(TWO)
     errors: list[Exception] = [DEAD]
     scenes.rewired(made, blobs=_Mute(made, errors))
@@ -100,7 +100,7 @@ def test_whoever_dies_before_the_entry_leaves_a_note_and_it_is_mended(change: st
         _change(made, change)
     scenes.rewired(made)
     assert _noted(made) == ["*platform" if change == "platform" else "rhel9-java"]
-    assert _recovery_log(made).repair() == 0  # whoever made the note may be at work still
+    assert _recovery_log(made).repair() == 0  # the process that made the note may still be at work
     told = _told(made)
     made.ports.clock.advance(scenes.WAIT * 20)
     assert _recovery_log(made).repair() == 1
@@ -138,7 +138,7 @@ def test_log_lines_about_the_recovery_log_keep_the_names_that_queries_know() -> 
     assert scenes.logged(made, "chronicle-mended", subject="rhel9-java")
 
 
-def test_a_publication_is_told_before_its_build_is_over() -> None:
+def test_a_publication_is_logged_before_its_build_is_over() -> None:
     made = scenes.registered(ONE)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)
     entry = _recovery_log(made).find_image(BASE)

@@ -66,7 +66,7 @@ def test_only_secops_changes_the_platform(caller: Principal) -> None:
     assert scenes.sources(made).find_platform() == before
 
 
-def test_every_problem_of_the_platform_is_told_at_once_and_nothing_is_stored() -> None:
+def test_every_problem_of_the_platform_is_reported_at_once_and_nothing_is_stored() -> None:
     made = scenes.registered({})
     before = scenes.sources(made).find_platform()
     broken = _catalog(

@@ -1,4 +1,4 @@
-"""Poll: one list call per source, told until everybody knows, and never backwards."""
+"""Poll: one list call per source, sent until every root has it, and never backwards."""
 
 from datetime import timedelta
 
@@ -63,7 +63,7 @@ def test_versions_are_compared_as_numbers() -> None:
     assert len(scenes.asked(made)) == len(ROOTS)
 
 
-def test_a_crash_between_record_and_tell_is_told_by_the_next_poll() -> None:
+def test_a_crash_between_record_and_message_is_repaired_by_the_next_poll() -> None:
     made = scenes.settled(ROOTS)
     made.publish_release(scenes.NEXT_RELEASE)
     error = TransientError(ErrorClass.NETWORK, "the process ends here")

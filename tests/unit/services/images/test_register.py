@@ -80,7 +80,7 @@ def test_a_registered_image_is_stored_whole_and_looked_at() -> None:
     assert "rhel9-base" in scenes.asked(made)
 
 
-def test_every_problem_is_told_at_once_and_nothing_is_stored() -> None:
+def test_every_problem_is_reported_at_once_and_nothing_is_stored() -> None:
     made = scenes.registered({})
     document = fleet.document("app", "nobody")
     document["spec"]["build"]["catalog"] = ["falcon-sensor"]
@@ -115,7 +115,7 @@ def test_a_bundle_under_a_wrong_digest_is_refused_and_not_kept() -> None:
     assert made.ports.blobs.find_facts("bundles", f"{MISSING}.tar.gz") is None
 
 
-def test_a_bundle_that_is_no_archive_is_refused_and_not_kept() -> None:
+def test_a_bundle_that_is_not_an_archive_is_refused_and_not_kept() -> None:
     made = scenes.registered({})
     digest = Digest(scenes.sha256(b"no archive"))
     with pytest.raises(InvalidDocument):
@@ -206,7 +206,7 @@ def test_an_update_of_what_is_not_registered_is_not_found() -> None:
     assert made.ports.tables.rows("images") == []
 
 
-def test_a_build_that_moves_the_head_is_no_conflict_for_an_editor() -> None:
+def test_a_build_that_moves_the_head_is_not_a_conflict_for_an_editor() -> None:
     made = scenes.registered(ONE)
     seen = str(scenes.head(made, BASE).registration.definition)
     scenes.in_phase(made, BASE, Phase.VERIFYING)
@@ -214,7 +214,7 @@ def test_a_build_that_moves_the_head_is_no_conflict_for_an_editor() -> None:
     assert scenes.head(made, BASE).active is not None
 
 
-def test_a_head_that_moves_during_the_write_is_no_conflict_either() -> None:
+def test_a_head_that_moves_during_the_write_is_not_a_conflict_either() -> None:
     made = scenes.registered(ONE)
     seen = str(scenes.head(made, BASE).registration.definition)
     race = scenes.once(lambda: scenes.look(made, BASE))

@@ -1,4 +1,4 @@
-"""Poison: what could not be handled is kept once, said in the image's journal, shown, and told. Nothing disappears."""
+"""Poison: a message that could not be handled is kept once, and is in the image's journal, the views and webhooks."""
 
 import json
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def test_a_message_that_points_at_nothing_is_kept_with_its_queue(text: str) -> N
     assert scenes.logged(made, "message-poisoned", queue="build-steps", record=record.key)
 
 
-def test_queue_and_text_are_plain_cells_for_whoever_looks_into_the_table() -> None:
+def test_queue_and_text_are_plain_cells_for_people_who_look_into_the_table() -> None:
     made = _registered()
     made.factory.poison.record("build-steps", "garbage")
     (row,) = [row for row in made.ports.tables.rows("index") if row.partition == "poison"]
@@ -94,7 +94,7 @@ def test_a_huge_message_is_kept_as_far_as_it_fits(letter: str) -> None:
         ),
     ],
 )
-def test_the_image_that_a_poisoned_message_points_at_is_stalled_and_its_owners_are_told(
+def test_the_image_that_a_poisoned_message_points_at_is_stalled_and_its_owners_are_notified(
     fields: dict[str, object], build: BuildId | None
 ) -> None:
     made = _registered()
@@ -112,7 +112,7 @@ def test_the_image_that_a_poisoned_message_points_at_is_stalled_and_its_owners_a
     assert not record.announce
 
 
-def test_nobody_is_told_what_no_webhook_wants() -> None:
+def test_nobody_is_notified_of_what_no_webhook_wants() -> None:
     made = _registered()
     made.factory.poison.record("rebuild-requests", LOOK)
     assert scenes.texts(made, "notification-requests") == []

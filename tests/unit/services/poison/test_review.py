@@ -209,7 +209,7 @@ def test_a_requeue_that_is_killed_anywhere_can_be_done_again(number: int) -> Non
     assert scenes.head(made, BASE).poison == ()
 
 
-def test_of_two_people_at_one_moment_one_is_told_that_the_other_was_faster() -> None:
+def test_of_two_people_at_one_moment_one_reads_that_the_other_was_faster() -> None:
     made = _poisoned()
     key = _key(made, OF_BASE)
 

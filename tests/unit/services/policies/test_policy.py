@@ -102,7 +102,9 @@ def test_a_document_that_is_wrong_is_not_stored() -> None:
     assert list(made.ports.blobs.list("definitions", "")) == blobs
 
 
-def test_a_floor_under_an_image_that_is_no_base_is_refused_and_one_for_a_base_to_come_is_told_of() -> None:
+def test_a_floor_under_an_image_that_is_not_a_base_is_refused_and_one_for_a_base_to_come_is_reported() -> (
+    None
+):
     made = scenes.registered(CHAIN)
     with pytest.raises(InvalidDocument) as refused:
         _put(made, {"bases": {"rhel9-java": {}}}, None)
@@ -201,7 +203,7 @@ def test_two_who_change_the_policy_at_one_moment_do_not_overwrite_each_other() -
     assert len(quick.policy.versions(limit=10)) == 2
 
 
-def test_a_death_behind_the_change_is_mended_in_the_recovery_log() -> None:
+def test_a_death_behind_the_change_is_repaired_in_the_recovery_log() -> None:
     made = scenes.registered({})
     recovery_log = made.base.effects.recovery_log
     version = PolicyVersion(revision=1, digest=Digest("ab" * 32), actor="Admin", at=made.ports.clock.now())
@@ -266,7 +268,7 @@ def test_the_first_policy_is_written_over_the_note_and_its_loss_is_a_loss() -> N
     assert _row(made) is None
 
 
-def test_whoever_finds_no_policy_while_the_first_is_put_in_force_is_held_to_it() -> None:
+def test_a_read_that_finds_no_policy_while_the_first_is_put_in_force_obeys_it() -> None:
     made = scenes.registered({})
     losses.lose_tables(made, "index", only=lambda row: row.partition == "policy")
     quick = made.factory

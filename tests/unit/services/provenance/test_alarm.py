@@ -1,4 +1,4 @@
-"""Live versions that nothing vouches for: one alarm each, out of `latest` where told to, found without their event."""
+"""Live versions that nothing proves: one alarm each, out of `latest` if so set, found without their event."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -59,7 +59,7 @@ def _bare(made: SimulatedWorld, version: str) -> GalleryImageVersion:
 
 
 def _excluding(made: SimulatedWorld) -> SimulatedWorld:
-    """The same factory, told to take what is not proven out of `latest`."""
+    """The same factory, set to take what is not proven out of `latest`."""
     limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
     deployment = replace(scenes.deployment_of(made), excludes_unproven=True)
     made.rewire(foundation_of(made.ports, deployment, limits))
@@ -126,7 +126,7 @@ def test_an_alarm_is_raised_once_for_each_version() -> None:
     assert _told(made) == before + 2
 
 
-def test_an_alarm_whose_sender_was_killed_is_told_by_the_next_look() -> None:
+def test_an_alarm_whose_sender_was_killed_is_reported_by_the_next_look() -> None:
     made = scenes.settled(ONE)
     foreign, before = _bare(made, "9.20990101.1"), _told(made)
     died = scenes.Failing(
@@ -181,7 +181,7 @@ def test_where_all_is_well_the_daily_look_reads_one_blob_for_each_image() -> Non
     assert len(read) == 2
 
 
-def test_an_unproven_version_stays_in_latest_unless_told_otherwise() -> None:
+def test_an_unproven_version_stays_in_latest_unless_a_setting_excludes_it() -> None:
     made = scenes.settled(ONE)
     proven, foreign = _live(made), _bare(made, "9.20990101.1")
     _observe(made, foreign)

@@ -82,7 +82,7 @@ def test_a_deleted_version_is_looked_at_and_raises_no_alarm() -> None:
     ],
     ids=lambda text: text[-40:] or "empty",
 )
-def test_what_is_no_version_in_a_live_gallery_is_a_named_no_op(resource: str) -> None:
+def test_what_is_not_a_version_in_a_live_gallery_is_a_named_no_op(resource: str) -> None:
     made = scenes.settled(ONE)
     rows = made.ports.tables.rows("images")
     made.factory.gallery_events.observe(resource, WRITE)

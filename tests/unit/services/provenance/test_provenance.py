@@ -234,13 +234,13 @@ def _resigned(**changes: Any) -> Forgery:
         (_resigned(gates=["hygiene"]), "it did not pass hygiene"),
         (_resigned(without="boot"), "there is no verdict of boot"),
     ],
-    ids=["fingerprint", "build", "subject", "tags", "no digest", "a gate refused", "a gate is not told"],
+    ids=["fingerprint", "build", "subject", "tags", "no digest", "a gate refused", "a gate is missing"],
 )
 def test_nothing_is_published_for_which_a_signed_statement_does_not_hold(forge: Forgery, why: str) -> None:
     _demand_refusal(_published_with(forge), why)
 
 
-def test_the_envelope_of_another_build_is_no_proof() -> None:
+def test_the_envelope_of_another_build_is_not_a_proof() -> None:
     other = scenes.settled({"rhel9-vault": None})
     replayed = envelope_of(other, only_build(other, ImageName("rhel9-vault")))
     _demand_refusal(_published_with(lambda _: replayed), "the tags name statement")

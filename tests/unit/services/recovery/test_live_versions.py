@@ -1,4 +1,4 @@
-"""Inputs told by tags, definition and provenance are those that were built; else the version is not believed."""
+"""Inputs from tags, definition and provenance are those that were built; else the version is not believed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -209,7 +209,7 @@ def test_a_version_of_which_a_tag_was_changed_is_not_believed(tag: str, text: st
     assert found.definition is None
 
 
-def test_a_version_whose_statement_is_older_than_signatures_is_doubted_and_told_why() -> None:
+def test_a_version_whose_statement_is_older_than_signatures_is_doubted_with_the_reason() -> None:
     ports = twins([LIVE])
     build = _published(ports, False, _INPUTS, Lane.HUMAN, 1)
     unsigned = twins([LIVE])

@@ -182,7 +182,7 @@ def test_a_request_is_remembered_with_its_token() -> None:
     assert losses.build_count(made) == 0
 
 
-def test_the_catalog_and_a_staged_tool_are_told_by_recovery_log_and_provenance() -> None:
+def test_the_catalog_and_a_staged_tool_come_from_recovery_log_and_provenance() -> None:
     made = scenes.registered({})
     tool = {
         "id": "falcon",
@@ -314,7 +314,7 @@ def test_a_version_that_is_only_in_quarantine_is_never_taken_again() -> None:
     assert all(last > found.version for found in made.ports.galleries.list_versions(QUARANTINE, BASE))
 
 
-def test_an_image_of_which_a_live_version_cannot_be_believed_is_left_and_told() -> None:
+def test_an_image_of_which_a_live_version_cannot_be_believed_is_left_and_reported() -> None:
     made = scenes.settled(TWO)
     version = _version(made, JAVA)
     found = made.ports.galleries.find_version(LIVE, JAVA, version)

@@ -242,7 +242,7 @@ def test_what_uses_others_goes_first_and_the_others_in_the_same_run() -> None:
     assert (report.removed, report.in_use) == (3, 0)
 
 
-def test_what_is_still_in_use_goes_in_a_later_run_and_is_told_of_once() -> None:
+def test_what_is_still_in_use_goes_in_a_later_run_and_is_reported_once() -> None:
     made, dead, _ = two_builds()
     made.ports.resources.deletion = timedelta(minutes=4)
     interface = leave(made, "b", tags(made, dead), kind=NIC, used_by=f"{VM}/c")

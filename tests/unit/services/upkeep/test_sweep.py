@@ -80,7 +80,7 @@ def test_a_pending_build_that_the_dispatcher_cannot_see_is_repaired() -> None:
     assert scenes.stored(made, build.id).value.result is Result.SUCCEEDED
 
 
-def test_an_end_that_was_not_told_is_told() -> None:
+def test_an_end_that_was_not_reported_is_reported() -> None:
     made = scenes.registered(TWO)
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     scenes.step(made, build)

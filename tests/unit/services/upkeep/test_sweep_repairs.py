@@ -211,7 +211,7 @@ def test_a_build_that_waits_long_for_a_slot_is_shown_once_and_waits_on() -> None
     assert scenes.active(made, BASE).value.phase is Phase.PENDING
 
 
-def test_a_wait_that_nobody_wants_to_hear_of_is_told_to_nobody() -> None:
+def test_a_wait_that_nobody_wants_to_hear_of_is_sent_to_nobody() -> None:
     made = scenes.registered(ONE)
     scenes.look(made, BASE)
     scenes.lose(made)

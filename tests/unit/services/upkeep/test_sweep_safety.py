@@ -137,7 +137,7 @@ def test_a_build_that_cannot_be_read_keeps_no_other_from_being_swept() -> None:
     assert str(broken.id) not in steps
 
 
-def test_an_end_that_cannot_be_told_keeps_no_build_from_going_on() -> None:
+def test_an_end_that_cannot_be_reported_keeps_no_build_from_going_on() -> None:
     made = scenes.registered({"rhel9-base": None, "tools": None})
     tools = ImageName("tools")
     scenes.in_phase(made, BASE, Phase.BUILDING)

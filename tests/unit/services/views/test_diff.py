@@ -86,7 +86,7 @@ def test_two_versions_are_compared_by_what_their_builds_kept(
 
 
 @pytest.mark.parametrize("where", ["packages", "scan"])
-def test_a_simulated_side_is_told(made: SimulatedWorld, builds: tuple[Build, Build], where: str) -> None:
+def test_a_simulated_side_is_reported(made: SimulatedWorld, builds: tuple[Build, Build], where: str) -> None:
     old, new = builds
     kept.keep(made, old, {PACKAGES: kept.encoded([kept.package("a", simulated=where == "packages")])})
     kept.keep(

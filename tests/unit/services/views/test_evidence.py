@@ -73,7 +73,7 @@ def test_every_file_of_every_attempt_is_listed_and_earlier_ones_are_marked(
     ]
 
 
-def test_a_report_that_cannot_be_read_is_told_and_the_rest_is_listed(
+def test_a_report_that_cannot_be_read_is_reported_and_the_rest_is_listed(
     made: SimulatedWorld, build: Build
 ) -> None:
     kept.overwrite(made, build, "verify-1/result.json", b"no report")
@@ -123,7 +123,7 @@ def test_a_file_that_was_changed_is_never_given_away(
     assert scenes.logged(made, "evidence-changed", build_id=str(build.id), place="verify-1", file="goss.json")
 
 
-def test_a_report_that_was_changed_after_it_was_judged_vouches_for_nothing(
+def test_a_report_that_was_changed_after_it_was_judged_proves_nothing(
     made: SimulatedWorld, build: Build
 ) -> None:
     told = kept.keep(made, build, FILES)
@@ -226,7 +226,7 @@ def test_what_names_no_attempt_is_refused(text: str) -> None:
         Place.parse(text)
 
 
-def test_an_attempt_that_was_made_again_for_a_new_policy_is_no_changed_evidence() -> None:
+def test_an_attempt_that_was_made_again_for_a_new_policy_is_not_changed_evidence() -> None:
     made = scenes.registered({"rhel9-base": None})
     begun = scenes.in_phase(made, BASE, Phase.VERIFYING)
     scenes.step(made, begun)  # the scan is being made
