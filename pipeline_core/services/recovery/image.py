@@ -1,4 +1,4 @@
-"""Restore one image's records: head, claims and indexes.
+"""Recover one image's records: head, claims and indexes.
 
 It inserts missing records, and keeps existing ones as they are. The head is written last. An image with a head is
 complete. An image without a head is recovered again.
@@ -48,7 +48,7 @@ _WRITES = 90  # in one transaction, which may have 100
 class RecoveryOutcome(Enum):
     """The result for one image."""
 
-    RESTORED = "restored"  # its head is written
+    RECOVERED = "recovered"  # its head is written
     KEPT = "kept"  # its head was there; indexes that lacked it have it now
     DELETED = "deleted"  # it was deleted before: only its last version and revision are kept
     UNKNOWN = "unknown"  # no record, log or gallery shows that it was ever registered
@@ -73,7 +73,7 @@ class ImageRecovery:
         )
 
     def recover(self, name: ImageName, principal: Principal) -> RecoveryOutcome:
-        """Restore the image. Raises TransientError.
+        """Recover the image. Raises TransientError.
 
         Raises PermanentError if the remaining galleries and blobs do not give the lost records.
         """
@@ -96,7 +96,7 @@ class ImageRecovery:
         if entry is None and found.definition is None:
             return RecoveryOutcome.UNKNOWN
         self._recover_head(name, entry, gallery, found, principal)
-        return RecoveryOutcome.RESTORED
+        return RecoveryOutcome.RECOVERED
 
     def _placement(self, name: ImageName, entry: ImageEntry | None) -> GalleryName | None:
         """The live gallery of the recovery log. Without an entry, the first gallery that holds versions of ours."""

@@ -1,4 +1,4 @@
-"""Restore records that need all heads of the fleet: chains of descendants, and claims on unfinished builds.
+"""Recover records that need all heads of the fleet: chains of descendants, and claims on unfinished builds.
 
 It must run before the platform steps are back: until then nothing else claims an input.
 """
@@ -54,7 +54,7 @@ class LineageRecovery:
         )
 
     def recover(self, name: ImageName, fleet: RecoveredFleet) -> None:
-        """Restore one image. Raises TransientError if another writer changes the image at the same moment."""
+        """Recover one image. Raises TransientError if another writer changes the image at the same moment."""
         stored = self.records.images.find_head(name)
         if stored is None or name not in fleet.heights:
             return

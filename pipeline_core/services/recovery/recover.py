@@ -56,7 +56,7 @@ class RecoveryReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """Restores state, step by step."""
+    """Recovers lost tables, a few images in each step."""
 
     effects: Effects
     sources: SourceStore
@@ -72,11 +72,11 @@ class Recovery:
         unless `force`: they show that nothing is lost. Raises InvalidValue for a cursor that no step gave.
         Raises TransientError: the same step may then be taken again.
         """
-        access.demand_admin(principal.roles, "rebuilds state")
+        access.demand_admin(principal.roles, "recovers state")
         if not force and self.sources.find_platform() is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
-                "the records are there: nothing is rebuilt; `force` adds the records that are missing",
+                "the records are there: nothing is recovered; `force` adds the records that are missing",
             )
         part, last = _parse_cursor(after)
         # First, and in each step: no registration and no gate may use less than the policy that was in force.
@@ -102,7 +102,7 @@ class Recovery:
             chosen, lambda name: fates[self.images.recover(name, principal)].append(str(name))
         )
         return RecoveryReport(
-            recovered=tuple(fates[RecoveryOutcome.RESTORED]),
+            recovered=tuple(fates[RecoveryOutcome.RECOVERED]),
             kept=tuple(fates[RecoveryOutcome.KEPT]),
             deleted=tuple(fates[RecoveryOutcome.DELETED]),
             problems=problems,

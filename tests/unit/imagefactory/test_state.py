@@ -57,10 +57,10 @@ def test_steps_that_come_to_no_end_are_given_up(run: Run, factory: FakeFactory) 
 
 
 def test_a_factory_that_has_its_records_says_so(run: Run, factory: FakeFactory) -> None:
-    factory.answers = [problem(409, "the records are there: nothing is rebuilt")]
+    factory.answers = [problem(409, "the records are there: nothing is recovered")]
     result = run("state", "recover")
     assert result.exit_code == 1
-    assert "nothing is rebuilt" in result.stderr
+    assert "nothing is recovered" in result.stderr
 
 
 def test_the_former_name_does_the_same_and_names_the_new_one_first(run: Run, factory: FakeFactory) -> None:

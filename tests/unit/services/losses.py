@@ -39,16 +39,16 @@ def recover(made: SimulatedWorld, *, force: bool = False) -> list[RecoveryReport
         if report.after is None:
             return reports
         after = report.after
-    raise AssertionError("the state is not rebuilt in any number of steps")
+    raise AssertionError("the state is not recovered in any number of steps")
 
 
 def recovered(reports: list[RecoveryReport]) -> list[str]:
-    """The images that were restored."""
+    """The images that were recovered."""
     return [name for report in reports for name in report.recovered]
 
 
 def problems(reports: list[RecoveryReport]) -> dict[str, str]:
-    """What could not be restored, and why."""
+    """What could not be recovered, and why."""
     return {problem.image: problem.message for report in reports for problem in report.problems}
 
 

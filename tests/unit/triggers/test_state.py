@@ -1,4 +1,4 @@
-"""The route that rebuilds state: one step per request, by cursor."""
+"""The route that recovers state: one step per request, by cursor."""
 
 import pytest
 

@@ -35,7 +35,7 @@ from pipeline_core.domain.sources import ParentReference
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
 from pipeline_core.services.policies.policy import PolicyShown
-from pipeline_core.services.recovery.recover import RecoveryProblem as Unrestored
+from pipeline_core.services.recovery.recover import RecoveryProblem as Unrecovered
 from pipeline_core.services.recovery.recover import RecoveryReport
 from pipeline_core.services.views.views import (
     BuildView,
@@ -250,11 +250,11 @@ class Recovery:
 
     def step(self, principal: Principal, after: str, *, force: bool = False) -> RecoveryReport:
         if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps rebuilds state")
+            raise PermanentError(ErrorClass.PERMISSION, "only SecOps recovers state")
         self.cursors.append((after, force))
         if not after:
             return RecoveryReport(recovered=("app", "base"), deleted=("old",), after="lineage:")
-        return RecoveryReport(kept=("base",), problems=(Unrestored(image="app", message="is gone"),))
+        return RecoveryReport(kept=("base",), problems=(Unrecovered(image="app", message="is gone"),))
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Restore: what was current is current and is not built again; what was stale is stale, and is built once."""
+"""Recovery: what was current is current and is not built again; what was stale is stale, and is built once."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A restore that dies between any two calls of ports is taken up again, and nothing is built meanwhile."""
+"""A recovery that dies between any two calls of ports is taken up again, and nothing is built meanwhile."""
 
 import contextlib
 
@@ -48,7 +48,7 @@ def moments() -> int:
 
 @pytest.fixture(scope="module")
 def expected() -> list[tuple[str, str, str]]:
-    """The rows that a restore leaves which nothing interrupts."""
+    """The rows that a recovery leaves which nothing interrupts."""
     made = _lost()
     losses.recover(made)
     return _rows(made)

@@ -1,4 +1,4 @@
-"""Restore of the policy: it is back before anything else, with its history, and what was live is not built again."""
+"""Recovery of the policy: it is back before anything else, with its history, and what was live is not built again."""
 
 from datetime import timedelta
 

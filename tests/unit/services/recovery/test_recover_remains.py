@@ -1,4 +1,4 @@
-"""Restore beside what remains, again, in steps, and by whom; what is lost is not begun anew."""
+"""Recovery beside what remains, again, in steps, and by whom; what is lost is not begun anew."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_recovering_twice_changes_nothing() -> None:
 
 def test_a_factory_that_has_its_records_is_left_alone() -> None:
     made = scenes.settled(TWO)
-    with pytest.raises(PermanentError, match="nothing is rebuilt") as refused:
+    with pytest.raises(PermanentError, match="nothing is recovered") as refused:
         made.factory.recovery.step(ADMIN, "")
     assert refused.value.error_class is ErrorClass.CONFLICT
 
@@ -97,7 +97,7 @@ def test_a_cursor_that_no_step_gave_is_refused(cursor: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_fleet_of_more_than_one_step_is_restored_whole() -> None:
+def test_a_fleet_of_more_than_one_step_is_recovered_whole() -> None:
     parents: dict[str, str | None] = {"base-0": None}
     parents |= {f"image-{number:02d}": "base-0" for number in range(45)}
     made = scenes.settled(parents)
