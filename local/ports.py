@@ -1,4 +1,4 @@
-"""Loopback ports: a listening socket on a free port, and whether a program answers on a port.
+"""Loopback ports: a listening socket on a free port, and the number of its port.
 
 No other program can take the port of a bound socket. So pass a bound socket to a program rather than a number.
 """
@@ -26,18 +26,3 @@ def port_of(listener: socket.socket) -> int:
     """The port of a bound socket."""
     port: int = listener.getsockname()[1]
     return port
-
-
-def find_free_port() -> int:
-    """A port that was free a moment ago. Only for programs that cannot choose a port themselves."""
-    with listen() as listener:
-        return port_of(listener)
-
-
-def is_open(port: int, *, timeout: float = 0.5) -> bool:
-    """Whether a program accepts connections on the loopback port. `timeout` is in seconds."""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=timeout):
-            return True
-    except OSError:
-        return False

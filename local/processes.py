@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,8 +16,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from local import ports
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_EVERY = 0.02
@@ -113,22 +110,6 @@ def stop_all() -> None:
     """Stop every child that still runs, the youngest first."""
     for running in reversed(tuple(_alive)):
         running.stop(grace=3.0)
-
-
-def file_ready(path: Path) -> Ready:
-    """Ready when `path` exists. Its writer must create it complete, by renaming."""
-    return path.exists
-
-
-def port_ready(port: int) -> Ready:
-    """Ready when a program answers on the loopback port."""
-    return lambda: ports.is_open(port)
-
-
-def line_ready(log: Path, pattern: str) -> Ready:
-    """Ready when a line of `log` matches the regular expression."""
-    expression = re.compile(pattern, re.MULTILINE)
-    return lambda: log.exists() and expression.search(log.read_text("utf-8", "replace")) is not None
 
 
 def last_lines(log: Path) -> str:

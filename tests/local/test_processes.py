@@ -35,7 +35,7 @@ def start(tmp_path: Path, program: str, *, timeout: float = 10) -> processes.Run
         "the child",
         [sys.executable, "-c", program],
         log=log,
-        ready=processes.line_ready(log, "^listening"),
+        ready=lambda: log.exists() and "listening" in log.read_text("utf-8"),
         timeout=timeout,
     )
 
@@ -109,7 +109,7 @@ def start_one(tmp_path: Path) -> str:
     return (
         f"log = Path({str(tmp_path / 'log.txt')!r})\n"
         f"running = processes.start('c', [sys.executable, '-c', {_READY_THEN_WAIT!r}], log=log, "
-        "ready=processes.line_ready(log, '^listening'))\n"
+        "ready=lambda: log.exists() and 'listening' in log.read_text('utf-8'))\n"
         "print(running.pid, flush=True)\n"
     )
 
@@ -128,16 +128,6 @@ def assert_child_ends_with_parent(tmp_path: Path, program: str) -> None:
         check=False,
     )
     wait_until_gone(int(done.stdout))
-
-
-def test_a_file_or_a_port_can_tell_that_a_child_is_ready(tmp_path: Path) -> None:
-    assert not processes.file_ready(tmp_path / "announce.json")()
-    (tmp_path / "announce.json").write_text("{}", "utf-8")
-    assert processes.file_ready(tmp_path / "announce.json")()
-    with ports.listen() as listener:
-        port = ports.port_of(listener)
-        assert processes.port_ready(port)()
-    assert not processes.port_ready(port)()
 
 
 def test_a_port_that_is_taken_is_refused() -> None:

@@ -14,7 +14,6 @@ from pipeline_core.domain import canonical, definitions
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
-from pipeline_core.wire import bundle_paths
 from pipeline_core.wire.document.problems import problems_of
 from pipeline_core.wire.document.values import seconds_of
 from pipeline_core.wire.image_yaml import model, rules
@@ -67,11 +66,6 @@ def read_definition_blob(content: bytes, location: Region) -> ImageDefinition:
     except ValidationError as error:
         raise InvalidDocument(problems_of(error, _Blob)) from error
     return parse_definition(blob.document, bundle=Digest(blob.bundle), location=location)
-
-
-def paths_used(definition: ImageDefinition) -> tuple[str, ...]:
-    """The files of the bundle that the definition names, sorted, each once."""
-    return tuple(sorted({path for _, path in bundle_paths.places_of_paths(definition)}))
 
 
 def json_schema() -> dict[str, object]:

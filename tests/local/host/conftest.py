@@ -116,7 +116,7 @@ def start_host(
             "the host",
             command,
             log=tmp_path / "host.log",
-            ready=processes.file_ready(announce),
+            ready=announce.exists,
             environment={"PATH": "", "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "ignore"},
         )
         started.append(running)

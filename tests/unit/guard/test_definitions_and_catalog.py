@@ -10,6 +10,7 @@ import pytest
 from pipeline_core import guard
 from pipeline_core.domain.definitions import FileStep
 from pipeline_core.guard import bundles, catalog, steps
+from pipeline_core.wire.bundle_paths import places_of_paths
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
 from tests import schema_library
@@ -39,7 +40,7 @@ def test_a_file_that_is_not_in_the_bundle_is_reported_with_the_place_that_names_
         ("path-in-bundle", "spec.verify.compliance.tailoring"),
     ]
     assert "'Playbook.yml'" in found[0].remedy
-    assert guard.check_definition(definition, image_yaml.paths_used(definition), FORMS) == ()
+    assert guard.check_definition(definition, {path for _, path in places_of_paths(definition)}, FORMS) == ()
 
 
 def test_a_finding_becomes_a_problem_that_keeps_its_rule() -> None:

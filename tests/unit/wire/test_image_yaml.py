@@ -21,6 +21,7 @@ from pipeline_core.domain.definitions import (
 )
 from pipeline_core.domain.names import LIVE, ImageName, Region
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
+from pipeline_core.wire.bundle_paths import places_of_paths
 from pipeline_core.wire.document.problems import PROBLEM_LIMIT
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml import read as image_yaml
@@ -76,14 +77,14 @@ def test_every_key_reaches_the_definition() -> None:
         Webhook(url="https://hooks.example.com/a?b=c", events=("build.failed", "image.published")),
     )
     assert definition.bundle == BUNDLE
-    assert image_yaml.paths_used(definition) == (
+    assert sorted({path for _, path in places_of_paths(definition)}) == [
         "files/app.conf",
         "files/tailoring.xml",
         "goss.yaml",
         "playbook.yml",
         "scripts/install.sh",
         "tests/smoke.sh",
-    )
+    ]
 
 
 def test_a_minimal_document_gets_safe_defaults() -> None:
@@ -93,7 +94,7 @@ def test_a_minimal_document_gets_safe_defaults() -> None:
     assert definition.rebuild.on == frozenset(RebuildOn)
     assert definition.publish.regions == (TargetRegion(name=HERE),)
     assert definition.retention.keep == 5
-    assert image_yaml.paths_used(definition) == ()
+    assert [*places_of_paths(definition)] == []
 
 
 def test_a_marketplace_source_is_looked_up_in_the_factorys_region() -> None:
