@@ -215,7 +215,7 @@ def make(
     calls = Calls(injector=injector, watch=safety.watch)
     ports = between.behind(bare, calls)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    base = foundation_of(ports, _deployment(), limits)
+    base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
     calls.overtake = host.overtake
@@ -235,14 +235,15 @@ def make(
     return world
 
 
-def _deployment() -> Deployment:
+def deployment_of(quarantine: GalleryName, live: GalleryName) -> Deployment:
+    """A factory in one region with these galleries. Nothing is at its addresses."""
     return Deployment(
         subscription_id="00000000-0000-0000-0000-000000000000",
         location=Region("westeurope"),
         build_resource_group="rg-build",
         gallery_resource_group="rg-galleries",
-        quarantine=QUARANTINE,
-        live=(LIVE,),
+        quarantine=quarantine,
+        live=(live,),
         builder_client_id="builder",
         builder_image="builder@sha256:simulated",
         vm_subnet_id="",

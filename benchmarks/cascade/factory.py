@@ -13,10 +13,9 @@ from benchmarks.cascade import seed
 from benchmarks.cascade.fleet import SampleFleet
 from benchmarks.cascade.models import POLL, Run
 from pipeline_core.adapters.memory.ports import MemoryPorts, twins
-from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, dispatch
 from pipeline_core.domain.errors import TransientError
-from pipeline_core.domain.names import BuildId, GalleryName, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, GroupState, VersionState
 from pipeline_core.settings import Limits
@@ -24,7 +23,7 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck
 from pipeline_core.wiring.factory import Factory, assemble
-from simulation import scans
+from simulation import scans, world
 
 NAME = "factory"
 _QUARANTINE, _LIVE = GalleryName("quarantine"), GalleryName("live")
@@ -47,7 +46,7 @@ def run(fleet: SampleFleet, *, slots: int, creates_per_hour: int) -> Run:
     ports.galleries.replication = wait
     seed.seed(ports, fleet, _LIVE)
     limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
-    factory = assemble(ports, _deployment(), limits)
+    factory = assemble(ports, world.deployment_of(_QUARANTINE, _LIVE), limits)
     durations = {image.name: {"build": image.build, "verify": image.verify} for image in fleet.images}
     line = _Line(ports=ports, factory=factory, durations=durations)
     released = ports.clock.now()
@@ -211,21 +210,4 @@ def _report(job: BuildJob, now: datetime) -> BuildReport:
         artifact=f"versions/{job.destination.version}" if is_build else "",
         checks=() if is_build else checks,
         scan=scans.of_job(job, score=95),
-    )
-
-
-def _deployment() -> Deployment:
-    return Deployment(
-        subscription_id="00000000-0000-0000-0000-000000000000",
-        location=seed.LOCATION,
-        build_resource_group="rg-build",
-        gallery_resource_group="rg-galleries",
-        quarantine=_QUARANTINE,
-        live=(_LIVE,),
-        builder_client_id="builder",
-        builder_image="builder@sha256:simulated",
-        vm_subnet_id="",
-        blob_endpoint="https://blob.example.com",
-        queue_endpoint="https://queue.example.com",
-        secops=TeamName("secops"),
     )

@@ -1,7 +1,9 @@
-"""Every store over the tables, handed on as one. It reads and writes nothing by itself."""
+"""Every store over the tables, handed on as one. It decides nothing, and only joins writes that two stores share."""
 
 from dataclasses import dataclass
 
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
@@ -26,3 +28,11 @@ class Records:
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore
+
+    def index_origin(self, image: ImageName, origin: Origin) -> None:
+        """List the image below its origin, so that a change there reaches it. A source is followed from now on."""
+        if isinstance(origin, MarketplaceSource):
+            self.sources.follow(origin)
+            self.index.add_root(origin, image)
+        else:
+            self.index.add_child(origin.image, image)

@@ -230,12 +230,7 @@ class Registrar:
         return self.deployment.live[0]
 
     def _index(self, head: ImageHead) -> None:
-        origin = head.registration.origin
-        if isinstance(origin, MarketplaceSource):
-            self.records.sources.follow(origin)
-            self.records.index.add_root(origin, head.name)
-        else:
-            self.records.index.add_child(origin.image, head.name)
+        self.records.index_origin(head.name, head.registration.origin)
         self.records.index.project(head.name, head)
 
     def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:

@@ -79,7 +79,7 @@ class ImageRecovery:
         """
         known = self.records.images.find_head(name)
         if known is not None:
-            self._index(known.value)
+            self.records.index_origin(name, known.value.registration.origin)
             self._index_build(known.value)
             self.effects.projection.project(name)
             return RecoveryOutcome.KEPT
@@ -139,7 +139,7 @@ class ImageRecovery:
         )
         claims = recovery.claims_of(name, live, current, is_logged=entry is not None)
         self._follow(head, live)
-        self._index(head)
+        self.records.index_origin(name, head.registration.origin)
         self._commit(head, claims, principal)
         self.effects.projection.project(name)
 
@@ -222,14 +222,6 @@ class ImageRecovery:
         changing(
             lambda: self.records.sources.find(source), follow, subject=str(source.key), remedy="look again"
         )
-
-    def _index(self, head: ImageHead) -> None:
-        origin = head.registration.origin
-        if isinstance(origin, MarketplaceSource):
-            self.records.sources.follow(origin)
-            self.records.index.add_root(origin, head.name)
-        else:
-            self.records.index.add_child(origin.image, head.name)
 
     def _index_build(self, head: ImageHead) -> None:
         """Index a build whose records remained while its index rows were lost."""
