@@ -30,7 +30,7 @@ class Kill:
 class Killer:
     """A story's `watch`. Each of `gaps` is the host's time from its start to its kill, in seconds.
 
-    Only the host's own process group is killed, by a signal that it cannot catch, without any notice.
+    Only the host's own process group is killed, by a signal that it cannot catch, without notice.
     """
 
     stack: Stack

@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
             violations=len(outcome.violations),
         )
         if outcome.violations:
-            _tell(_plan(options, seed), outcome, small=not shown and not options.quick)
+            _report(_plan(options, seed), outcome, small=not shown and not options.quick)
             shown = True
         elif options.progress and seed % 100 == 0:
             print(f"seed {seed} holds after {time.monotonic() - started:.0f} s", file=sys.stderr)
@@ -76,7 +76,7 @@ def _plan(options: argparse.Namespace, seed: int) -> SeedPlan:
     )
 
 
-def _tell(plan: SeedPlan, outcome: SeedOutcome, *, small: bool) -> None:
+def _report(plan: SeedPlan, outcome: SeedOutcome, *, small: bool) -> None:
     """Print the violations and the command that repeats them. The first failing seed is made small."""
     for line in outcome.violations[:20]:
         print(f"seed {plan.seed}: {line}")

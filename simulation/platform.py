@@ -147,7 +147,7 @@ class SimulatedContainers:
         except AlreadyExists:
             run.ended = True
             self.ports.containers.set_state(group, GroupState.FAILED, exit_code=3)
-            self._tell(run, "restarted")
+            self._send_event(run, "restarted")
             return
         self.ports.containers.set_state(group, GroupState.RUNNING)
         self._leave(run)
@@ -177,7 +177,7 @@ class SimulatedContainers:
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
         for _ in range(2 if run.fault is Kind.TWICE else 1):
-            self._tell(run, "completed")
+            self._send_event(run, "completed")
         self._clear(run)
         state = GroupState.SUCCEEDED if report.succeeded else GroupState.FAILED
         self.ports.containers.set_state(run.group, state, exit_code=0 if report.succeeded else 1)
@@ -192,7 +192,7 @@ class SimulatedContainers:
             self._write(run, attempts.REPORT, report.to_wire())
         except AlreadyExists:
             return
-        self._tell(run, "completed")
+        self._send_event(run, "completed")
 
     def _make(self, job: BuildJob) -> None:
         version = GalleryVersion.parse(job.destination.version)
@@ -214,7 +214,7 @@ class SimulatedContainers:
         place = f"{_folder(run.job)}/{name}"
         self.ports.blobs.create("builds", place, content, media_type="application/json")
 
-    def _tell(self, run: _Run, kind: str) -> None:
+    def _send_event(self, run: _Run, kind: str) -> None:
         job = run.job
         event = messages.BuildEventMessage.model_validate(
             {"build": job.build, "stage": job.stage, "attempt": job.attempt, "kind": kind}

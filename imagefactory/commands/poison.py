@@ -20,7 +20,7 @@ _Key = Annotated[str, typer.Argument(metavar="KEY", help="The record, as `poison
 
 @unique
 class State(StrEnum):
-    """What became of a poisoned message, for the option --state."""
+    """The states of a poisoned message that the option --state takes."""
 
     OPEN = "open"  # nobody has dealt with it
     REQUEUED = "requeued"  # sent to its queue again

@@ -169,19 +169,19 @@ class MemoryFiles(asyncssh.SFTPServer):
         return self._refuse("fstatvfs")
 
     def map_path(self, path: bytes) -> bytes:
-        """No path of this machine is ever meant."""
+        """Refused. A path is a path of the emulated machine, never of this one."""
         return self._refuse("map_path")
 
     def reverse_map_path(self, path: bytes) -> bytes:
-        """No path of this machine is ever meant."""
+        """Refused. A path is a path of the emulated machine, never of this one."""
         return self._refuse("reverse_map_path")
 
     def format_user(self, uid: int | None) -> str:
-        """No user of this machine is ever meant."""
+        """The emulated user, never one of this machine."""
         return self._guest.user
 
     def format_group(self, gid: int | None) -> str:
-        """No group of this machine is ever meant."""
+        """The emulated user, also as the group."""
         return self._guest.user
 
     def _bounded(self, change: Callable[[], None]) -> None:

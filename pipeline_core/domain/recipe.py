@@ -23,9 +23,9 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
 
 
 def gates_digest(definition: ImageDefinition) -> Digest:
-    """Digest of what is asked of a version before it is published: tests, profile, score, waivers.
+    """Digest of the demands on a version before it is published: tests, profile, score, waivers.
 
-    It changes nothing of what the image contains; it says whether an input that failed a gate may try again.
+    It does not describe the content of the image. If it changes, an input that failed a gate may try again.
     """
     verify = definition.verify
     target = verify.compliance

@@ -14,7 +14,7 @@ _RATIO_FLOOR = 4 * 1024 * 1024  # bytes that any archive may unpack to
 
 
 class Unreadable(Exception):
-    """The walk cannot go on."""
+    """The rest of the archive cannot be read. `finding` says why."""
 
     def __init__(self, rule: GuardRule, message: str, remedy: str = REMEDY) -> None:
         super().__init__(message)

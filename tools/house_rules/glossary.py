@@ -88,7 +88,7 @@ def _words(text: str) -> list[str]:
 
 
 def _terms(text: str) -> list[str]:
-    """What stands in the first column, term by term; also what the second column sets in italics."""
+    """The terms of the first column, and the words in italics of the second column."""
     terms: list[str] = []
     for first, second in _ROW.findall(text):
         if first != "Word" and not first.startswith("-"):

@@ -25,9 +25,8 @@ from pipeline_core.wire import es256
 
 _IDENTIFIER = re.compile(r"(https://[^/]+)/keys/([0-9A-Za-z-]{1,127})(?:/([0-9a-f]{32}))?/?", re.ASCII)
 _KEPT = timedelta(minutes=5)  # the longest time that a version is trusted after it was disabled
-_AGAIN = timedelta(
-    seconds=30
-)  # shortest time between two looks because of unknown keys: anybody can make such signatures
+# The shortest time between two looks because of an unknown key: anybody can make such a signature.
+_AGAIN = timedelta(seconds=30)
 _VERSIONS = 50  # versions of the key that are read, newest first
 
 

@@ -132,7 +132,7 @@ class Dispatcher:
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
         self.records.index.remove_pending(pending.key, etag=row.etag)
-        self._tell(build)
+        self._announce(build)
         return True
 
     def resume(self, identity: BuildId) -> bool:
@@ -141,7 +141,7 @@ class Dispatcher:
         if build is None:
             return False
         self.records.index.withdraw(build)
-        self._tell(build)
+        self._announce(build)
         return True
 
     def _begin_held(self, identity: BuildId, stored: Stored[Build] | None) -> Build | None:
@@ -169,7 +169,7 @@ class Dispatcher:
             )
         return None
 
-    def _tell(self, build: Build) -> None:
+    def _announce(self, build: Build) -> None:
         self.effects.outbox.step(build, reason="slot-taken")
         self.effects.logs.note("build-started", image=str(build.image), build_id=str(build.id))
 

@@ -17,7 +17,7 @@ from pipeline_core.ports import Containers, Galleries, GalleryImageVersion, Logs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """One look costs a call per container group of the stage, two for the quarantine, one for the live copy."""
+    """A look costs a call per container group of the stage. Without groups: two in quarantine, one at the live copy."""
 
     containers: Containers
     galleries: Galleries
@@ -31,7 +31,7 @@ class Leftovers:
         try:
             return any(self._versions(build))
         except PermanentError as error:
-            self._tell(build, error)
+            self._log(build, error)
             return False
 
     def clear(self, build: Build) -> bool:
@@ -52,7 +52,7 @@ class Leftovers:
         try:
             return self._clear_versions(build)
         except PermanentError as error:
-            self._tell(build, error)
+            self._log(build, error)
             return True
 
     def _groups(self, build: Build) -> Sequence[str]:
@@ -107,7 +107,7 @@ class Leftovers:
         with contextlib.suppress(NotFound):
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
 
-    def _tell(self, build: Build, error: PermanentError) -> None:
+    def _log(self, build: Build, error: PermanentError) -> None:
         self.logs.note("left-behind", image=str(build.image), build_id=str(build.id), error=str(error))
 
 

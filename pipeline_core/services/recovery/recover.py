@@ -29,9 +29,7 @@ class RecoveryPart(Enum):
     """The parts of a recovery, in this order. The text begins the cursor of a step."""
 
     LOGGED = "told"  # images that the recovery log names
-    UNLOGGED = (
-        "untold"  # images that only a gallery knows: they were registered before there was a recovery log
-    )
+    UNLOGGED = "untold"  # images that only a gallery knows; they are older than the recovery log
     LINEAGE = "lineage"  # needs all heads: chains of descendants, claims on unfinished builds
 
 

@@ -19,7 +19,7 @@ _Lifetime = Annotated[str, _DURATION, AfterValidator(values.duration("1d", "1095
 
 
 class Metadata(Part):
-    """Whose image this is."""
+    """The name of the image, its team and its owners."""
 
     name: values.ImageText
     team: values.TeamText
