@@ -7,8 +7,8 @@ import pytest
 
 from builder.packer import command as builder_packer
 from local.real_packer import RealPacker
-from tests.unit.builder.packer.test_template_variants import GOLDEN
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "builder" / "templates"
 TOKEN = "a-token-that-nobody-may-read"
 CREDENTIALS = ("managed-identity", "workload-identity")
 SOURCES = ("root-build-subnet", "child-build-no-subnet", "root-verify-no-subnet", "child-verify-subnet")

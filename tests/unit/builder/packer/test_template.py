@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,16 +33,15 @@ EXPRESSIONS = ("x${path.cwd}", "x%{x}", "x{{user}}", "x{{.ID}}", "$${x}", "a$b",
         ("verify", samples.verify_job()),
     ],
 )
-def test_the_template_is_as_recorded(name: str, job: wire.BuildJob, request: pytest.FixtureRequest) -> None:
+def test_the_template_is_as_recorded(
+    name: str, job: wire.BuildJob, golden: Callable[[str, str], None]
+) -> None:
     plan = _plan(job)
     files = {f"{name}.pkr.json": template.to_text(template.render(job, plan.blocks))}
     files |= {f"{name}/{script.file}": script.content for script in plan.scripts}
 
-    if request.config.getoption("--update-golden", default=False):
-        for path, text in files.items():
-            (GOLDEN / path).parent.mkdir(parents=True, exist_ok=True)
-            (GOLDEN / path).write_text(text, encoding="utf-8")
-    assert {path: (GOLDEN / path).read_text(encoding="utf-8") for path in files} == files
+    for path, text in files.items():
+        golden(f"builder/{path}", text)
 
 
 @pytest.mark.parametrize("value", HOSTILE)

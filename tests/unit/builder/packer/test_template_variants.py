@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from builder.packer import template
 from pipeline_core.wire import job as wire
 from tests.unit.builder import samples
 
-GOLDEN = Path(__file__).parents[3] / "golden" / "builder" / "templates"
 TOKEN = "a-token-that-nobody-may-read"
 CREDENTIALS: dict[str, Credential] = {
     "managed-identity": ManagedIdentity(),
@@ -32,15 +31,11 @@ VARIANTS = list(itertools.product(("root", "child"), ("build", "verify"), ("subn
 @pytest.mark.parametrize("credential", CREDENTIALS)
 @pytest.mark.parametrize(("kind", "stage", "network"), VARIANTS)
 def test_the_source_is_as_recorded(
-    kind: str, stage: str, network: str, credential: str, request: pytest.FixtureRequest
+    kind: str, stage: str, network: str, credential: str, golden: Callable[[str, str], None]
 ) -> None:
     text = template.to_text(template.render(_job(kind, stage, network), BLOCKS, CREDENTIALS[credential]))
-    path = GOLDEN / f"{kind}-{stage}-{network}-{credential}.pkr.json"
 
-    if request.config.getoption("--update-golden", default=False):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == text
+    golden(f"builder/templates/{kind}-{stage}-{network}-{credential}.pkr.json", text)
 
 
 @pytest.mark.parametrize(("kind", "stage", "network"), VARIANTS)
