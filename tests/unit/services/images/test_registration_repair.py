@@ -1,11 +1,12 @@
 """A registration that dies half-way is found by the sweep; what a gallery fixes for good cannot be changed."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.policy import OPEN
-from pipeline_core.wire.image_yaml import read as image_yaml
+from pipeline_core.ports import TableWrite
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet
 from simulation.world import ADMIN
@@ -26,20 +27,15 @@ def test_a_registration_that_dies_after_its_write_is_built_all_the_same() -> Non
 def test_a_registration_that_dies_before_its_write_leaves_nothing_behind() -> None:
     made = scenes.registered({"rhel9-base": None})
     made.settle()
-    digest, content = fleet.bundle("content")
-    made.factory.registrar.store_bundle(digest, content)
-    registrar = made.factory.registrar
-    head = registrar._head(
-        made.base.effects.documents.definition(
-            made.base.effects.documents.store(
-                image_yaml.definition_blob(fleet.document("rhel9-java", "rhel9-base"), digest)
-            )
-        ),
-        digest,
-        OPEN,
-        None,
-    )
-    registrar._index(head)  # and there the host dies
+
+    def die(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "images":
+            raise TransientError(ErrorClass.NETWORK, "the host died")
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=die))
+    with pytest.raises(TransientError):
+        made.register("rhel9-java", "rhel9-base")
+    scenes.rewired(made)
     assert "rhel9-java" in made.versions()
     made.settle()
     assert "rhel9-java" not in made.versions()
