@@ -1,5 +1,6 @@
 """A run of all tests says which real Packer it used, also if workers ran the tests."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ def test_the_summary_counts_what_every_worker_asked_of_arm(tmp_path: Path, worke
     (below / "test_it.py").write_text(_TESTS, encoding="utf-8")
     (tmp_path / "tests" / "conftest.py").write_text((CHECKOUT / "tests" / "conftest.py").read_text())
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", workers, "tests"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}  # for the fixtures that conftest.py names
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Packer 1, azure plugin 2; 43 ARM requests in 2 tests" in done.stdout

@@ -87,7 +87,7 @@ def test_real_results_that_are_cut_off_or_by_another_profile_are_refused(scanned
     cut = gzip.compress(scanned.xccdf.read_bytes()[:-5000], compresslevel=1)
     with pytest.raises(PermanentError, match="cut off or not XML"):
         xccdf.parse(cut, profile=PROFILE)
-    with pytest.raises(PermanentError, match="and stig was asked for"):
+    with pytest.raises(PermanentError, match="but must be by stig"):
         xccdf.parse(packed, profile="stig")
 
 
