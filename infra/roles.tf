@@ -10,10 +10,13 @@ locals {
   }
 
   custom_roles = {
-    # New versions of Marketplace images. Polled by the function, read by Packer before it builds.
+    # Marketplace images. The function polls versions and names the nearest publisher, offer or SKU where one does
+    # not exist. Packer reads a version before it builds.
     marketplace_reader = {
       scope = local.subscription_id
       actions = [
+        "Microsoft.Compute/locations/publishers/read",
+        "Microsoft.Compute/locations/publishers/artifacttypes/offers/read",
         "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/read",
         "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
       ]

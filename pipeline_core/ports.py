@@ -11,8 +11,9 @@ from enum import Enum, unique
 from typing import Protocol
 
 from pipeline_core.domain.definitions import OsTraits, TargetRegion
-from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.signatures import PublicKey, Signature
+from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 
@@ -133,6 +134,17 @@ class MarketplaceOffers(Protocol):
 
     def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
         """Every version of the source in its region, in no order. Raises NotFound for an unknown source."""
+        ...
+
+    def get_image(self, source: MarketplaceSource, version: MarketplaceVersion) -> SourceImage:
+        """What the Marketplace says about one version. Raises NotFound for a version that is not offered (now)."""
+        ...
+
+    def list_names(self, location: Region, *parents: str) -> Sequence[str]:
+        """Names of every publisher, of a publisher's offers, or of an offer's SKUs: `parents` are 0 to 2 names above.
+
+        In no order. Empty, or NotFound, where the Marketplace does not know a parent.
+        """
         ...
 
 

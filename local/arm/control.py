@@ -82,7 +82,14 @@ class Control:
 
     async def _publish(self, request: Request) -> Response:
         body = await _body(request)
-        self._marketplace.publish(body["publisher"], body["offer"], body["sku"], body["version"])
+        self._marketplace.publish(
+            body["publisher"],
+            body["offer"],
+            body["sku"],
+            body["version"],
+            sku_facts=body.get("sku_facts") or {},
+            version_facts=body.get("version_facts") or {},
+        )
         return JSONResponse(body, status_code=201)
 
     async def _withdraw(self, request: Request) -> Response:

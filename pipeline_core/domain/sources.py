@@ -35,6 +35,26 @@ class MarketplaceSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurchasePlan:
+    """The plan under which a publisher sells an image. A machine that is made from the image must name it.
+
+    `product` is the Marketplace's word for the offer. Compared without case, as Azure compares these names.
+    """
+
+    publisher: str
+    name: str
+    product: str
+
+    @property
+    def key(self) -> str:
+        """Stable key in lower case."""
+        return f"{self.publisher}:{self.product}:{self.name}".lower()
+
+    def __str__(self) -> str:
+        return f"{self.publisher}:{self.product}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParentReference:
     """The image and its channel that a child follows."""
 

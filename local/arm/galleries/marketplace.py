@@ -1,7 +1,10 @@
-"""The Marketplace: the versions of images that it offers, by region.
+"""The Marketplace: publishers, offers, SKUs and the versions of images that it offers, by region.
 
-The first list comes from `marketplace.json`. Control publishes and withdraws versions. Names are compared without
-case, as on Azure. The order of a list of versions is not promised.
+The first list comes from `marketplace.json`. Control publishes, describes and withdraws versions. Names are compared
+without case, as on Azure. The order of a list of versions is not promised.
+
+One version is shown as `VirtualMachineImage` of Azure's Compute API shows it (REST reference, Virtual Machine Images -
+Get; a real answer for a RHEL image is in Azure/azure-cli#16863, with the size of the disk).
 """
 
 import json
@@ -14,22 +17,36 @@ from local.arm.store import short_region
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 _PUBLISHERS = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers"
-_SKUS = _PUBLISHERS + "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus"
+_OFFERS = _PUBLISHERS + "/{publisher}/artifacttypes/vmimage/offers"
+_SKUS = _OFFERS + "/{offer}/skus"
+_DISK_GB = 64  # of Red Hat's images (Azure/azure-cli#16863)
+_ACTIVE: Json = {"imageState": "Active"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sku:
-    """One SKU with its spelling and hypervisor generation."""
+    """One SKU with its spelling, and the facts that all its versions share."""
 
     publisher: str
     offer: str
     sku: str
-    generation: str
+    generation: str = "V2"
+    architecture: str = "x64"
+    plan: Mapping[str, str] | None = None
+    disk_gb: int = _DISK_GB
 
     @property
     def key(self) -> tuple[str, str, str]:
         """The form in which Azure compares SKUs."""
         return _key(self.publisher, self.offer, self.sku)
+
+    @property
+    def features(self) -> list[Json]:
+        """Only a machine of generation V2 can be a Trusted Launch machine."""
+        features = [{"name": "IsAcceleratedNetworkSupported", "value": "True"}]
+        if self.generation == "V2":
+            features.append({"name": "SecurityType", "value": "TrustedLaunchSupported"})
+        return features
 
 
 class MarketplaceService:
@@ -38,33 +55,38 @@ class MarketplaceService:
     def __init__(self, offered: Mapping[str, Any]) -> None:
         self._locations = {short_region(name) for name in offered["locations"]}
         self._skus: dict[tuple[str, str, str], Sku] = {}
-        self._versions: dict[tuple[str, str, str], list[str]] = {}
+        self._versions: dict[tuple[str, str, str], dict[str, Json]] = {}  # SKU -> version -> its own facts
         for publisher, offers in offered["publishers"].items():
             for offer, skus in offers.items():
                 for name, facts in skus.items():
-                    sku = Sku(publisher=publisher, offer=offer, sku=name, generation=facts["generation"])
+                    kept = {key: value for key, value in facts.items() if key not in ("seen", "plausible")}
+                    sku = Sku(publisher=publisher, offer=offer, sku=name, **kept)
                     self._skus[sku.key] = sku
-                    self._versions[sku.key] = [*facts["seen"], *facts["plausible"]]
+                    self._versions[sku.key] = {each: {} for each in (*facts["seen"], *facts["plausible"])}
 
-    def publish(self, publisher: str, offer: str, sku: str, version: str) -> None:
-        """Offer a version. A new SKU is created with generation V2. Safe to repeat."""
+    def publish(
+        self, publisher: str, offer: str, sku: str, version: str, *, sku_facts: Json, version_facts: Json
+    ) -> None:
+        """Offer a version. A new SKU has generation V2, x64 and no plan, or `sku_facts`. Safe to repeat.
+
+        `version_facts` are properties of this version alone, such as `imageDeprecationStatus`.
+        """
         key = _key(publisher, offer, sku)
-        self._skus.setdefault(key, Sku(publisher=publisher, offer=offer, sku=sku, generation="V2"))
-        versions = self._versions.setdefault(key, [])
-        if version not in versions:
-            versions.append(version)
+        if key not in self._skus or sku_facts:
+            self._skus[key] = Sku(publisher=publisher, offer=offer, sku=sku, **sku_facts)
+        self._versions.setdefault(key, {}).setdefault(version, {}).update(version_facts)
 
     def withdraw(self, publisher: str, offer: str, sku: str, version: str) -> None:
         """Withdraw a version. Raises NotFound."""
-        versions = self._versions.get(_key(publisher, offer, sku), [])
+        versions = self._versions.get(_key(publisher, offer, sku), {})
         if version not in versions:
-            raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
-        versions.remove(version)
+            raise _not_found()
+        del versions[version]
 
     def demand(self, location: str, reference: Mapping[str, Any]) -> None:
         """Raise PlatformImageNotFound if the image reference of a virtual machine is not offered."""
         names = [str(reference.get(part, "")) for part in ("publisher", "offer", "sku", "version")]
-        versions = self._versions.get(_key(*names[:3]), [])
+        versions = self._versions.get(_key(*names[:3]), {})
         known = short_region(location) in self._locations and (
             names[3] in versions or (names[3] == "latest" and bool(versions))
         )
@@ -81,50 +103,73 @@ class MarketplaceService:
     def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [
+            ArmRoute("GET", _PUBLISHERS, self._list_publishers),
+            ArmRoute("GET", _OFFERS, self._list_offers),
             ArmRoute("GET", _SKUS, self._list_skus),
             ArmRoute("GET", f"{_SKUS}/{{sku}}/versions", self._list_versions),
             ArmRoute("GET", f"{_SKUS}/{{sku}}/versions/{{version}}", self._get_version),
         ]
 
+    def _list_publishers(self, call: Call) -> ArmAnswer:
+        return self._names(call, {sku.publisher for sku in self._skus.values()})
+
+    def _list_offers(self, call: Call) -> ArmAnswer:
+        wanted = call.names["publisher"].lower()
+        return self._names(call, {sku.offer for key, sku in self._skus.items() if key[0] == wanted})
+
     def _list_skus(self, call: Call) -> ArmAnswer:
-        location = self._location(call)
         wanted = (call.names["publisher"].lower(), call.names["offer"].lower())
-        skus = [sku for key, sku in sorted(self._skus.items()) if key[:2] == wanted]
-        if not skus:
-            raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
-        folder = call.path.rstrip("/")
-        return ArmAnswer(
-            body=[{"id": f"{folder}/{sku.sku}", "name": sku.sku, "location": location} for sku in skus]
-        )
+        return self._names(call, {sku.sku for key, sku in self._skus.items() if key[:2] == wanted})
+
+    def _names(self, call: Call, names: set[str]) -> ArmAnswer:
+        """A plain list, as these four answers of Azure are: no object with a `value` around it."""
+        location = self._location(call)
+        if not names:
+            raise _not_found()
+        return ArmAnswer(body=[self._shown(call.path, location, name) for name in sorted(names)])
 
     def _list_versions(self, call: Call) -> ArmAnswer:
         location = self._location(call)
-        versions = sorted(
-            self._versions[self._sku(call).key]
-        )  # in the order of their text, not of their numbers
+        sku = self._sku(call)
+        versions = sorted(self._versions[sku.key])  # in the order of their text, not of their numbers
         if call.query.get("$orderby", "").lower().startswith("name desc"):
             versions.reverse()
         if "$top" in call.query:
             versions = versions[: int(call.query["$top"])]
-        return ArmAnswer(body=[self._shown(call.path, location, version) for version in versions])
+        shown = [self._shown(call.path, location, version) for version in versions]
+        if call.query.get("$expand", "").lower() == "properties":
+            shown = [{**each, "properties": self._properties(sku, each["name"])} for each in shown]
+        return ArmAnswer(body=shown)
 
     def _get_version(self, call: Call) -> ArmAnswer:
         location = self._location(call)
         sku, version = self._sku(call), call.names["version"]
         if version not in self._versions[sku.key]:
-            raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
+            raise _not_found()
+        shown = self._shown(call.path.rsplit("/", 1)[0], location, version)
+        return ArmAnswer(body={**shown, "properties": self._properties(sku, version)})
+
+    def _properties(self, sku: Sku, version: str) -> Json:
         properties: Json = {
             "hyperVGeneration": sku.generation,
-            "architecture": "x64",
-            "osDiskImage": {"operatingSystem": "Linux"},
+            "architecture": sku.architecture,
+            "osDiskImage": {
+                "operatingSystem": "Linux",
+                "sizeInGb": sku.disk_gb,
+                "sizeInBytes": sku.disk_gb * 1024**3 + 512,
+            },
             "dataDiskImages": [],
-            "imageDeprecationStatus": {"imageState": "Active"},
-        }  # no plan: RedHat:RHEL is pay-as-you-go
-        shown = self._shown(call.path.rsplit("/", 1)[0], location, version)
-        return ArmAnswer(body={**shown, "properties": properties})
+            "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
+            "disallowed": {"vmDiskType": "None"},
+            "features": sku.features,
+            "imageDeprecationStatus": _ACTIVE,
+        }
+        if sku.plan is not None:
+            properties["plan"] = dict(sku.plan)
+        return {**properties, **self._versions[sku.key][version]}
 
-    def _shown(self, folder: str, location: str, version: str) -> Json:
-        return {"id": f"{folder.rstrip('/')}/{version}", "name": version, "location": location}
+    def _shown(self, folder: str, location: str, name: str) -> Json:
+        return {"id": f"{folder.rstrip('/')}/{name}", "name": name, "location": location}
 
     def _location(self, call: Call) -> str:
         location = short_region(call.names["location"])
@@ -140,7 +185,7 @@ class MarketplaceService:
     def _sku(self, call: Call) -> Sku:
         key = _key(call.names["publisher"], call.names["offer"], call.names["sku"])
         if key not in self._skus:
-            raise ArmError(404, "NotFound", "Artifact: VMImage was not found.")
+            raise _not_found()
         return self._skus[key]
 
 
@@ -151,3 +196,7 @@ def load(path: Path) -> MarketplaceService:
 
 def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
     return publisher.lower(), offer.lower(), sku.lower()
+
+
+def _not_found() -> ArmError:
+    return ArmError(404, "NotFound", "Artifact: VMImage was not found.")

@@ -13,6 +13,8 @@ from local.arm.identity.tokens import Caller
 from local.arm.wire import ArmError
 
 _MARKETPLACE: Final = (
+    "Microsoft.Compute/locations/publishers/read",
+    "Microsoft.Compute/locations/publishers/artifacttypes/offers/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
 )

@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 
 from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.names import Region
+from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 
 
 class MemoryMarketplaceOffers:
-    """`asked` holds the key of each list call, in order: a poll may cost one call per source."""
+    """`asked` holds the key of each list call, in order: a poll may cost one call per source.
+
+    `described` holds the URN of each version that was asked for.
+    """
 
     def __init__(self) -> None:
         self._offered: dict[str, set[MarketplaceVersion]] = {}
+        self._sources: dict[str, MarketplaceSource] = {}
+        self._images: dict[tuple[str, MarketplaceVersion], SourceImage] = {}
         self.asked: list[str] = []
+        self.described: list[str] = []
 
     def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
         """Every version of the source in its region, in no order. Raises NotFound for an unknown source."""
@@ -21,9 +29,32 @@ class MemoryMarketplaceOffers:
             raise NotFound(f"the Marketplace has no {source.key}; check publisher, offer, SKU and region")
         return sorted(self._offered[source.key], key=str)  # as text, like Azure, and not as numbers
 
+    def get_image(self, source: MarketplaceSource, version: MarketplaceVersion) -> SourceImage:
+        """What the Marketplace says about one version. Raises NotFound for a version that is not offered (now)."""
+        self.described.append(source.urn(version))
+        if version not in self._offered.get(source.key, set()):
+            raise NotFound(f"the Marketplace has no {source.urn(version)} in {source.location}")
+        return self._images.get((source.key, version), SourceImage(version=version))
+
+    def list_names(self, location: Region, *parents: str) -> Sequence[str]:
+        """Names of every publisher, of a publisher's offers, or of an offer's SKUs. Empty for an unknown parent."""
+        wanted = tuple(parent.lower() for parent in parents)
+        here = (each for each in self._sources.values() if each.location == location)
+        parts = ((each.publisher, each.offer, each.sku) for each in here)
+        depth = len(wanted)
+        return sorted(
+            {each[depth] for each in parts if tuple(part.lower() for part in each[:depth]) == wanted}
+        )
+
     def publish(self, source: MarketplaceSource, *versions: MarketplaceVersion) -> None:
         """Offer versions. Without versions, the source is known and has nothing."""
+        self._sources.setdefault(source.key, source)
         self._offered.setdefault(source.key, set()).update(versions)
+
+    def describe(self, source: MarketplaceSource, image: SourceImage) -> None:
+        """Offer a version with facts of its own. A version without them is V2, x64, active and without a plan."""
+        self.publish(source, image.version)
+        self._images[source.key, image.version] = image
 
     def withdraw(self, source: MarketplaceSource, version: MarketplaceVersion) -> None:
         """Stop offering a version."""
