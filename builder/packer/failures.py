@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from builder.packer.command import RunEnd
-from pipeline_core.domain.cloud_errors import CAPACITY
+from pipeline_core.domain import azure_codes
+from pipeline_core.domain.azure_code_table import Occasion
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, the limit of the report
@@ -21,68 +22,38 @@ class PackerFailure:
     message: str
 
 
-# The order matters: the first rule that matches anywhere in the last lines decides. A cause that the platform names
-# comes before its consequences, such as a script that was cut off because its machine was evicted.
+# Only what is text of Packer, of its plugin or of Go, or words of Azure without a code. Codes are rows of
+# `azure_code_table`. The order matters: the first rule that matches anywhere in the last lines decides. A cause that
+# the platform tells comes before its consequences, such as a script that was cut off because its machine was evicted.
 _RULES: tuple[tuple[ErrorClass, str], ...] = (
-    (
-        ErrorClass.THROTTLED,
-        r"TooManyRequests|OperationNotAllowed.*throttl|SubscriptionRequestsThrottled"
-        r"|status code 429|StatusCode=429|unexpected status 429",
-    ),
-    (
-        ErrorClass.QUOTA,
-        r"QuotaExceeded|exceeding approved .*quota|quota limit|OperationNotAllowed.*[Cc]ores",
-    ),
+    (ErrorClass.THROTTLED, r"status code 429|StatusCode=429|unexpected status 429"),
+    (ErrorClass.QUOTA, r"exceeding approved .*quota|quota limit"),
     (
         ErrorClass.CAPACITY,
-        "|".join((*sorted(CAPACITY), "is currently not available in location")),
+        r"is currently not available in location"
+        # Azure/azure-cli#15539: the message that a failed replication has, with any code around it.
+        r"|[Gg]allery replication jobs failed",
     ),
-    (
-        ErrorClass.EVICTION,
-        r"VMEvicted|Preempted|evicted",
-    ),
-    (
-        ErrorClass.POLICY,
-        r"RequestDisallowedByPolicy|was disallowed by policy",
-    ),
-    (
-        ErrorClass.PERMISSION,
-        r"AuthorizationFailed|LinkedAuthorizationFailed|does not have authorization|StatusCode=403"
-        r"|status 403|MarketplacePurchaseEligibilityFailed|ScopeLocked|ReadOnlyDisabledSubscription",
-    ),
+    (ErrorClass.EVICTION, r"VMEvicted|Preempted|evicted"),
+    (ErrorClass.TERMS, r"[Ll]egal terms"),
+    (ErrorClass.AZURE_POLICY, r"was disallowed by policy"),
+    (ErrorClass.PERMISSION, r"does not have authorization|StatusCode=403|status 403"),
     (
         ErrorClass.TOKEN,
-        r"ExpiredAuthenticationToken|InvalidAuthenticationToken|AADSTS\d+"
-        r"|failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
+        r"failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
     ),
     # Every attempt has a version of its own. So the next attempt takes another version.
-    (
-        ErrorClass.CONFLICT,
-        r"gallery image version .*already exists",
-    ),
-    (
-        ErrorClass.CONFLICT,
-        r"AnotherOperationInProgress|RetryableErrorDueToAnotherOperation|ConflictingUserInput"
-        r"|OperationPreempted",
-    ),
+    (ErrorClass.CONFLICT, r"gallery image version .*already exists"),
     (
         ErrorClass.NOT_FOUND,
-        r"ResourceNotFound|GalleryImageNotFound|ImageNotFound|PlatformImageNotFound|InvalidResourceReference"
-        r"|ResourceGroupNotFound|failed to get image"
-        r"|Cannot locate the existing build resource group|status 404|StatusCode=404",
-    ),
-    (
-        ErrorClass.TEMPLATE,
-        # InvalidTemplateDeployment is not here, because it only wraps the error that Azure names after it.
-        r"VMMarketplaceInvalidInput|InvalidTemplate\b|InvalidParameter|BadRequest"
-        r"|PropertyChangeNotAllowed",
+        r"failed to get image|Cannot locate the existing build resource group|status 404|StatusCode=404",
     ),
     (
         ErrorClass.NETWORK,
         r"[Tt]imeout waiting for SSH|Error waiting for SSH|ssh: handshake failed"
         r"|connection refused|connection reset by peer|no such host|i/o timeout"
         r"|TLS handshake timeout|context deadline exceeded|Script disconnected unexpectedly"
-        r"|InternalServerError|ServiceUnavailable|(status|StatusCode=)\s?50[0234]",
+        r"|(status|StatusCode=)\s?50[0234]",
     ),
 )
 _COMPILED = tuple((error_class, re.compile(pattern)) for error_class, pattern in _RULES)
@@ -90,6 +61,10 @@ _STEP = re.compile(
     r"[Ss]cript exited with non-zero exit status|Upload failed|Download failed|Error uploading"
 )
 _SAID = re.compile(r": imagefactory: (step \d+ of \d+: .*)$", re.MULTILINE)  # as `guest` prints it
+# Plugins 1.x and 2.x say this right after their provisioners (builder.go, StepPowerOffCompute). A script's output on
+# stderr looks alike, so it counts only after the last title of a step.
+_POWERED_OFF = re.compile(r"^(?:\S+: )?==> \S+: Powering off machine", re.MULTILINE)
+_OF_GUEST = re.compile(r"^(?:\S+: )?    \S+: .*$", re.MULTILINE)  # what a script printed on stdout
 _ERRORED = re.compile(r"^(?:\S+: )?Build '[^']*' errored after", re.MULTILINE)
 
 
@@ -103,23 +78,25 @@ def of_build(
             message=_message("the container was stopped before the run had ended", tail),
         )
     step = _step(text)
-    inside = _class_of_step(stage, step)
+    has_run = connected and not _steps_have_ended(text)
+    inside = _class_of_step(stage, step) if has_run else None
     if ended is RunEnd.TIMED_OUT:
-        # Without a connection no step has run. The platform was too slow, and a later attempt may succeed.
-        error_class = inside if connected else ErrorClass.NETWORK
-        where = "in a step" if connected else "before the machine could be reached"
+        # Without a step to blame the platform was too slow, and a later attempt may succeed.
+        where = "in a step" if has_run else _where(connected)
         return PackerFailure(
-            error_class=error_class,
+            error_class=inside or ErrorClass.NETWORK,
             message=_message(f"the run took longer than its {seconds} s and was ended {where}", tail),
         )
-    for part in (_reason(text), text):
-        found = _found(part, inside if connected else None)
-        if found is not None:
-            summary = f"{step} failed in the guest" if found is inside else "Packer could not do it"
-            return PackerFailure(error_class=found, message=_message(summary, tail))
-    if connected:
+    reason = _reason(text)
+    if inside is not None and _STEP.search(reason or text):
+        return PackerFailure(error_class=inside, message=_message(f"{step} failed in the guest", tail))
+    found = _found(reason, text, Occasion(stage))
+    if found is not None:
+        return PackerFailure(error_class=found, message=_message(_summary(found), tail))
+    if inside is not None:
         return PackerFailure(error_class=inside, message=_message(f"{step} failed", tail))
-    return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message("Packer failed", tail))
+    summary = f"Packer failed {_where(connected)}"
+    return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message(summary, tail))
 
 
 def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
@@ -133,11 +110,40 @@ def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
     )
 
 
-def _found(text: str, inside: ErrorClass | None) -> ErrorClass | None:
-    """The class of the first rule that matches. `inside` is the class of a failed step, if steps have run."""
-    if inside is not None and _STEP.search(text):
-        return inside
+def _found(reason: str, text: str, occasion: Occasion) -> ErrorClass | None:
+    """What Azure or Packer names as the cause. Packer's final error counts first, then all that it said itself.
+
+    A vague code gives way to a telling one in an earlier line: the final error of plugin 2.x can be the outer one.
+    """
+    said = _OF_GUEST.sub("", text)
+    last, any_ = (azure_codes.find_in_text(part, occasion) for part in (reason, said))
+    for row, rules_in in ((last, reason), (any_, "")):
+        if row is not None and not row.is_vague:
+            return row.error_class
+        found = _by_rule(rules_in)
+        if found is not None:
+            return found
+    vague = last or any_
+    return _by_rule(text) if vague is None else vague.error_class
+
+
+def _by_rule(text: str) -> ErrorClass | None:
     return next((error_class for error_class, pattern in _COMPILED if pattern.search(text)), None)
+
+
+def _summary(found: ErrorClass) -> str:
+    remedy = azure_codes.remedy_of(found)
+    return f"Packer could not do it: {remedy}" if remedy else "Packer could not do it"
+
+
+def _where(connected: bool) -> str:
+    return "after the last step" if connected else "before the machine could be reached"
+
+
+def _steps_have_ended(text: str) -> bool:
+    """True where Packer said, after the last step's title, that it goes on with what follows the steps."""
+    titles = list(_SAID.finditer(text))
+    return _POWERED_OFF.search(text, titles[-1].end() if titles else 0) is not None
 
 
 def _class_of_step(stage: str, step: str) -> ErrorClass:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pipeline_core.domain import azure_codes
+from pipeline_core.domain.azure_code_table import Occasion
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -21,35 +23,6 @@ from pipeline_core.domain.errors import (
 
 _EXISTS = frozenset({"EntityAlreadyExists", "BlobAlreadyExists"})
 _STALE = frozenset({"ConditionNotMet", "UpdateConditionNotSatisfied"})
-CAPACITY = frozenset(
-    {
-        "AllocationFailed",
-        "OverconstrainedAllocationRequest",
-        "OverconstrainedZonalAllocationRequest",
-        "SkuNotAvailable",
-        "ZonalAllocationFailed",
-    }
-)
-_TOKEN = frozenset(
-    {
-        "AuthenticationFailed",
-        "ExpiredAuthenticationToken",
-        "InvalidAuthenticationInfo",
-        "InvalidAuthenticationToken",
-    }
-)
-_POLICY = frozenset({"RequestDisallowedByPolicy", "RequestDisallowedByAzure", "PolicyViolation"})
-_THROTTLED = frozenset({"ServerBusy", "TooManyRequests", "SubscriptionRequestsThrottled"})
-_NEVER = frozenset({"InvalidResourceGroupLocation", "PropertyChangeNotAllowed"})
-# Refusals that ARM sends as conflicts, and that last until a person with rights over the scope ends them.
-_FORBIDDEN = frozenset(
-    {
-        "MissingSubscriptionRegistration",
-        "ReadOnlyDisabledSubscription",
-        "ScopeLocked",
-        "SubscriptionNotRegistered",
-    }
-)
 # A 404 with one of these codes is about the holder of the thing. Nothing is known about the thing itself.
 _HOLDERS = frozenset(
     {
@@ -60,7 +33,15 @@ _HOLDERS = frozenset(
         "TableNotFound",
     }
 )
-_NO_ROOM = ("not available in the location", "capacity", "insufficient")
+_STATUSES = {
+    401: ErrorClass.TOKEN,
+    403: ErrorClass.PERMISSION,
+    404: ErrorClass.NOT_FOUND,
+    408: ErrorClass.NETWORK,
+    409: ErrorClass.CONFLICT,
+    429: ErrorClass.THROTTLED,
+    501: ErrorClass.TEMPLATE,
+}
 _LONGEST_WAIT = timedelta(hours=1)
 _TEXT_LIMIT = 600  # characters of the platform's own message
 
@@ -105,39 +86,28 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
         return AlreadyExists(text)
     if status == 412 or code in _STALE:
         return StaleWrite(text)
-    transient = _transient_class(status, code, answer.said.lower())
-    if transient is not None:
-        return TransientError(transient, text, retry_after=_retry_after(answer.headers))
+    error_class = _class_of(answer)
+    if error_class is None:
+        error_class = _class_of_status(status)
+    if error_class.is_transient:
+        return TransientError(error_class, text, retry_after=_retry_after(answer.headers))
     if status == 404:
         return NotFound(text)
-    return PermanentError(_permanent_class(status, code), text)
+    remedy = azure_codes.remedy_of(error_class)
+    return PermanentError(error_class, f"{text}; {remedy}" if remedy else text)
 
 
-def _transient_class(status: int, code: str, said: str) -> ErrorClass | None:
-    """None where it is not transient. The platform's words (in lower case) decide where a code is ambiguous."""
-    if "QuotaExceeded" in code or code == "ContainerGroupQuotaReached":
-        return ErrorClass.QUOTA
-    if code == "OperationNotAllowed" and "quota" in said:
-        return ErrorClass.QUOTA
-    if code in CAPACITY:
-        return ErrorClass.CAPACITY
-    if code == "ServiceUnavailable" and any(words in said for words in _NO_ROOM):
-        return ErrorClass.CAPACITY
-    if status == 429 or code in _THROTTLED:
-        return ErrorClass.THROTTLED
-    if status == 401 or code in _TOKEN:
-        return ErrorClass.TOKEN
-    if code in _NEVER or code in _FORBIDDEN or status == 501:
-        return None
-    if status == 409 or code.startswith("RetryableError"):
-        return ErrorClass.CONFLICT
-    return ErrorClass.NETWORK if status == 408 or status >= 500 else None
+def _class_of(answer: CloudAnswer) -> ErrorClass | None:
+    """What the table says of the code, or None if it does not know it or the code says too little."""
+    row = azure_codes.find(answer.code, answer.said, Occasion.CALL)
+    return None if row is None or row.is_vague else row.error_class
 
 
-def _permanent_class(status: int, code: str) -> ErrorClass:
-    if code in _POLICY:
-        return ErrorClass.POLICY
-    return ErrorClass.PERMISSION if status == 403 or code in _FORBIDDEN else ErrorClass.TEMPLATE
+def _class_of_status(status: int) -> ErrorClass:
+    known = _STATUSES.get(status)
+    if known is not None:
+        return known
+    return ErrorClass.NETWORK if status >= 500 else ErrorClass.TEMPLATE
 
 
 def _text(answer: CloudAnswer) -> str:

@@ -15,6 +15,9 @@ class ErrorClass(Enum):
     TOKEN = "token"  # noqa: S105 - an access token was missing or had run out
     CONFLICT = "conflict"  # another operation holds the resource
     EVICTION = "eviction"  # the platform took the machine or the container away
+    REGISTRY = (
+        "registry"  # the registry or its token could not be reached, so no container of a build started
+    )
     POLICY = "policy"  # the policy guard refused the definition, the bundle or the catalog
     TEMPLATE = "template"  # Packer refused the template
     PROVISIONER = "provisioner"  # a step inside the guest failed
@@ -24,6 +27,8 @@ class ErrorClass(Enum):
     PROVENANCE = "provenance"  # no signed statement proves a version, or the statement is about another one
     NOT_FOUND = "not-found"  # something that the build needs does not exist
     PERMISSION = "permission"  # the identity may not do this
+    TERMS = "terms"  # nobody has accepted the terms of the Marketplace plan in the subscription
+    AZURE_POLICY = "azure-policy"  # a policy of the subscription or above it denies what the factory makes
 
     @property
     def is_transient(self) -> bool:
@@ -45,6 +50,7 @@ _TRANSIENT = frozenset(
         ErrorClass.TOKEN,
         ErrorClass.CONFLICT,
         ErrorClass.EVICTION,
+        ErrorClass.REGISTRY,
     }
 )
 _TEAM_OWNED = frozenset(

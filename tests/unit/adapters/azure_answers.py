@@ -241,7 +241,66 @@ ANSWERS: Mapping[str, tuple[Arm | Storage, ErrorClass]] = {
         ),
         ErrorClass.CONFLICT,
     ),
-    "arm: azure policy": (DISALLOWED, ErrorClass.POLICY),
+    "arm: azure policy": (DISALLOWED, ErrorClass.AZURE_POLICY),
+    "arm: azure policy, a missing tag": (
+        arm(
+            403,
+            "RequestDisallowedByPolicy",
+            "Resource 'ifab12vm' was disallowed by policy. Policy identifiers: 'require tag cost-centre'",
+        ),
+        ErrorClass.AZURE_POLICY,
+    ),
+    "aci: the registry does not answer": (
+        arm(
+            400,
+            "InaccessibleImage",
+            "The image 'acr.example.com/builder@sha256:00' in container group 'if-build-1' is not accessible. Please"
+            " check the image and registry credential.",
+        ),
+        ErrorClass.REGISTRY,
+    ),
+    "aci: the registry answers with an error": (
+        arm(
+            409,
+            "RegistryErrorResponse",
+            "An error response is received from the docker registry 'acr.example.com'. Please retry later.",
+        ),
+        ErrorClass.REGISTRY,
+    ),
+    "aci: no address is left": (
+        arm(
+            400,
+            "SubnetIsFull",
+            "Subnet build with address prefix 10.20.0.0/28 does not have enough capacity for 1 IP addresses.",
+        ),
+        ErrorClass.QUOTA,
+    ),
+    "marketplace: terms that nobody has accepted": (
+        arm(
+            400,
+            "ResourcePurchaseValidationFailed",
+            "User failed validation to purchase resources. Error message: 'Legal terms have not been accepted for"
+            " this item on this subscription.'",
+        ),
+        ErrorClass.TERMS,
+    ),
+    "marketplace: a purchase that is not allowed": (
+        arm(
+            400,
+            "ResourcePurchaseValidationFailed",
+            "User failed validation to purchase resources. Error message: 'The plan is not available to you.'",
+        ),
+        ErrorClass.PERMISSION,
+    ),
+    "marketplace: a version that was withdrawn": (
+        arm(
+            404,
+            "ImageVersionDeprecated",
+            "VM Image from publisher: RedHat with - Offer: RHEL, Sku: 9-lvm-gen2, Version: 9.4.2024081415 is"
+            " deprecated.",
+        ),
+        ErrorClass.NOT_FOUND,
+    ),
     "compute: a body it refuses": (
         arm(
             400,

@@ -101,7 +101,7 @@ CASES: Mapping[str, tuple[AzureError, type[FactoryError], ErrorClass | None]] = 
     "a right is missing": (arm(403, "AuthorizationFailed", "m"), P, ErrorClass.PERMISSION),
     "storage's right is missing": (storage(403, "AuthorizationPermissionMismatch"), P, ErrorClass.PERMISSION),
     "storage's wall": (storage(403, "AuthorizationFailure"), P, ErrorClass.PERMISSION),
-    "azure policy": (arm(403, "RequestDisallowedByPolicy", "m"), P, ErrorClass.POLICY),
+    "azure policy": (arm(403, "RequestDisallowedByPolicy", "m"), P, ErrorClass.AZURE_POLICY),
     "a wrong body": (arm(400, "InvalidParameter", "m"), P, ErrorClass.TEMPLATE),
     "a fixed trait": (arm(409, "PropertyChangeNotAllowed", "m"), P, ErrorClass.TEMPLATE),
     "not emulated": (arm(501, "NotEmulated", "m"), P, ErrorClass.TEMPLATE),

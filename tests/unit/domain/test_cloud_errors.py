@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.cloud_errors import CAPACITY, CloudAnswer, error_of
+from pipeline_core.domain.azure_code_table import ROWS
+from pipeline_core.domain.cloud_errors import CloudAnswer, error_of
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -45,7 +46,7 @@ T, P = TransientError, PermanentError
         pytest.param(CloudAnswer(status=403), P, ErrorClass.PERMISSION, id="a right is missing"),
         pytest.param(CloudAnswer(status=409, code="ScopeLocked"), P, ErrorClass.PERMISSION, id="a lock"),
         pytest.param(
-            CloudAnswer(status=403, code="PolicyViolation"), P, ErrorClass.POLICY, id="Azure Policy"
+            CloudAnswer(status=403, code="PolicyViolation"), P, ErrorClass.AZURE_POLICY, id="Azure Policy"
         ),
         pytest.param(CloudAnswer(status=404), NotFound, ErrorClass.NOT_FOUND, id="not there"),
         pytest.param(CloudAnswer(status=408), T, ErrorClass.NETWORK, id="a request that took too long"),
@@ -60,7 +61,9 @@ T, P = TransientError, PermanentError
         ),
         *(
             pytest.param(CloudAnswer(status=409, code=code), T, ErrorClass.CAPACITY, id=code)
-            for code in sorted(CAPACITY)
+            for code in sorted(
+                row.code for row in ROWS if row.error_class is ErrorClass.CAPACITY and not row.words
+            )
         ),
     ],
 )

@@ -35,7 +35,7 @@ STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
         ),
         (
             "InvalidTemplateDeployment: RequestDisallowedByPolicy: Resource 'pkrvm' was disallowed by policy.",
-            ErrorClass.POLICY,
+            ErrorClass.AZURE_POLICY,
         ),
         (
             "ScopeLocked: The scope 'x' cannot perform write operation because following scope(s) are locked",

@@ -1,0 +1,360 @@
+"""The table of Azure's error codes: what each means here, and which document says so. Data only.
+
+A source is a file of a public repository, an issue, or a page of learn.microsoft.com. A row without one is
+`unconfirmed`: the code was seen in reports, but no document of its own was found.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, unique
+from fnmatch import fnmatchcase
+
+from pipeline_core.domain.errors import ErrorClass
+
+
+@unique
+class Occasion(Enum):
+    """Where a code was met. A few codes mean another thing there."""
+
+    CALL = "call"  # the answer to a call of the factory
+    BUILD = "build"  # what Packer said while it built
+    VERIFY = "verify"  # what Packer said while it booted and tested a version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureCode:
+    """One row. `error_class` is None where the code only wraps the code that decides.
+
+    A `*` in `code` stands for any letters. With `words` the row holds only if one of them is in the message, in
+    lower case. With `occasion` it holds only there. `is_vague` says that many causes have this code: the status of
+    an answer decides then, and in a text any other code does. `source` is empty where the row is unconfirmed.
+    """
+
+    code: str
+    service: str
+    error_class: ErrorClass | None
+    source: str
+    words: tuple[str, ...] = ()
+    occasion: Occasion | None = None
+    is_vague: bool = False
+
+    def fits(self, code: str) -> bool:
+        """True where this row is about `code`, given in lower case."""
+        return fnmatchcase(code, self.code.lower())
+
+    def holds(self, said: str, occasion: Occasion) -> bool:
+        """True where the message (in lower case) and the occasion meet the row's conditions."""
+        if self.occasion not in (None, occasion):
+            return False
+        return not self.words or any(word in said for word in self.words)
+
+
+_DOCS = "MicrosoftDocs/azure-docs articles"
+_SUPPORT = "MicrosoftDocs/SupportArticles-docs support/azure"
+_ACI = f"{_SUPPORT}/azure-container-instances/configuration-setup"
+_LEARN = "learn.microsoft.com"
+_DEPLOYMENT = f"{_DOCS}/azure-resource-manager/troubleshooting/common-deployment-errors.md"
+_MACHINE = f"{_SUPPORT}/virtual-machines/error-messages.md"
+_SPOT = "MicrosoftDocs/azure-compute-docs articles/virtual-machines/error-codes-spot.md"
+_STORED = f"{_LEARN} rest/api/storageservices/common-rest-api-error-codes"
+_VAULT = f"{_LEARN} azure/key-vault/general/common-error-codes"
+_UNCONFIRMED = ""
+
+_ARM, _CONTAINERS, _COMPUTE, _GALLERY = "Resource Manager", "Container Instances", "Compute", "Gallery"
+_NETWORKS, _MARKETPLACE, _STORAGE, _KEYS, _ENTRA = "Network", "Marketplace", "Storage", "Key Vault", "Entra"
+
+_TERMS = ("legal terms", "accept the terms", "accept terms")
+_NO_ROOM = ("not available in the location", "capacity", "insufficient")
+_LATER = ("another operation is in progress", "after some time", "being provisioned", "marked for deletion")
+
+
+def _rows(
+    service: str, source: str, error_class: ErrorClass | None, codes: str, *, vague: bool = False
+) -> Iterator[AzureCode]:
+    for code in codes.split():
+        yield AzureCode(code=code, service=service, error_class=error_class, source=source, is_vague=vague)
+
+
+def _if_said(
+    words: tuple[str, ...], service: str, source: str, error_class: ErrorClass, code: str
+) -> AzureCode:
+    return AzureCode(code=code, service=service, error_class=error_class, source=source, words=words)
+
+
+def _of(
+    occasion: Occasion, service: str, source: str, error_class: ErrorClass, codes: str
+) -> Iterator[AzureCode]:
+    for code in codes.split():
+        yield AzureCode(code=code, service=service, error_class=error_class, source=source, occasion=occasion)
+
+
+_E = ErrorClass
+_OF_RESOURCE_MANAGER = (
+    *_rows(_ARM, _DEPLOYMENT, None, "DeploymentFailed InvalidTemplateDeployment"),
+    *_rows(_ARM, "hashicorp/packer#10600", None, "ResourceDeploymentFailure"),
+    *_rows(_ARM, _DEPLOYMENT, _E.THROTTLED, "SubscriptionRequestsThrottled"),
+    *_rows(_ARM, _DEPLOYMENT, _E.QUOTA, "ResourceQuotaExceeded DeploymentQuotaExceeded *QuotaExceeded*"),
+    *_rows(
+        _ARM,
+        _DEPLOYMENT,
+        _E.CONFLICT,
+        "AnotherOperationInProgress DeploymentActiveAndUneditable ResourceGroupBeingDeleted",
+    ),
+    *_rows(_ARM, _DEPLOYMENT, _E.CONFLICT, "Conflict", vague=True),
+    *_rows(_ARM, _DEPLOYMENT, _E.NETWORK, "InternalServerError", vague=True),
+    *_rows(_ARM, _DEPLOYMENT, _E.TOKEN, "InvalidAuthenticationTokenTenant"),
+    *_rows(
+        _ARM,
+        _DEPLOYMENT,
+        _E.PERMISSION,
+        "AuthorizationFailed LinkedAuthorizationFailed DeploymentFailedCleanUp MissingSubscriptionRegistration"
+        " InvalidSubscriptionRegistrationState MissingRegistrationForLocation SubscriptionNotRegistered"
+        " RegionDoesNotAllowProvisioning",
+    ),
+    *_rows(_ARM, _DEPLOYMENT, _E.PERMISSION, "NoRegisteredProviderFound", vague=True),
+    *_rows(_ARM, _DEPLOYMENT, _E.AZURE_POLICY, "RequestDisallowedByPolicy"),
+    *_rows(
+        _ARM,
+        _DEPLOYMENT,
+        _E.NOT_FOUND,
+        "ResourceNotFound ResourceGroupNotFound SubscriptionNotFound ParentResourceNotFound"
+        " InvalidResourceReference StorageAccountNotFound",
+    ),
+    *_rows(_ARM, _DEPLOYMENT, _E.NOT_FOUND, "NotFound", vague=True),
+    *_rows(_ARM, _DEPLOYMENT, _E.TEMPLATE, "BadRequest InvalidParameter InvalidRequestContent", vague=True),
+    *_rows(
+        _ARM,
+        _DEPLOYMENT,
+        _E.TEMPLATE,
+        "InvalidTemplate InvalidTemplateCircularDependency TemplateResourceCircularDependency JobSizeExceeded"
+        " DeploymentJobSizeExceeded DeploymentNameInvalidCharacters DeploymentNameLengthLimitExceeded"
+        " InvalidDeploymentLocation InvalidContentLink InvalidRequestFormat InvalidResourceLocation"
+        " InvalidResourceNamespace InvalidResourceType LinkedInvalidPropertyId LocationRequired"
+        " MismatchingResourceSegments PropertyChangeNotAllowed ReservedResourceName TooManyTargetResourceGroups",
+    ),
+    *_rows(_ARM, "hashicorp/terraform-provider-azurerm#17478", _E.PERMISSION, "ScopeLocked"),
+    *_rows(_ARM, _UNCONFIRMED, _E.THROTTLED, "TooManyRequests"),
+    *_rows(_ARM, _UNCONFIRMED, _E.TOKEN, "ExpiredAuthenticationToken InvalidAuthenticationToken"),
+    *_rows(_ARM, _UNCONFIRMED, _E.PERMISSION, "ReadOnlyDisabledSubscription"),
+    *_rows(_ARM, _UNCONFIRMED, _E.AZURE_POLICY, "RequestDisallowedByAzure PolicyViolation"),
+    *_rows(_ARM, _UNCONFIRMED, _E.NETWORK, "GatewayTimeout"),
+    *_rows(
+        _ARM,
+        _UNCONFIRMED,
+        _E.CONFLICT,
+        "DeploymentActive DeploymentCanceled DeploymentCannotBeCancelled CannotDeleteResource",
+    ),
+    *_rows(
+        _ARM,
+        _UNCONFIRMED,
+        _E.TEMPLATE,
+        "MissingApiVersionParameter InvalidResourceGroupLocation RequestContentTooLarge",
+    ),
+)
+_OF_COMPUTE = (
+    _if_said(("quota", " cores"), _COMPUTE, _DEPLOYMENT, _E.QUOTA, "OperationNotAllowed"),
+    _if_said(("throttl",), _COMPUTE, _UNCONFIRMED, _E.THROTTLED, "OperationNotAllowed"),
+    _if_said(_LATER, _COMPUTE, _MACHINE, _E.CONFLICT, "OperationNotAllowed"),
+    *_rows(_COMPUTE, _MACHINE, _E.TEMPLATE, "OperationNotAllowed", vague=True),
+    *_rows(_COMPUTE, _DEPLOYMENT, _E.CAPACITY, "AllocationFailed SkuNotAvailable"),
+    *_rows(_COMPUTE, _MACHINE, _E.CAPACITY, "OverconstrainedAllocationRequest"),
+    *_rows(
+        _COMPUTE, _UNCONFIRMED, _E.CAPACITY, "OverconstrainedZonalAllocationRequest ZonalAllocationFailed"
+    ),
+    *_rows(_COMPUTE, _SPOT, _E.CAPACITY, "SpotPriceGreaterThanProvidedMaxPrice"),
+    *_rows(
+        _COMPUTE,
+        _MACHINE,
+        _E.NETWORK,
+        "VMStartTimedOut OSProvisioningInternalError OSProvisioningTimedOut OSProvisioningClientError"
+        " InternalOperationError NetworkingInternalOperationError DiagnosticsOperationInternalError"
+        " StorageAccountOperationInternalError VMArtifactRepositoryInternalError VMRedeploymentFailed"
+        " VMRedeploymentTimedOut VMExtensionManagementInternalError VMExtensionProvisioningTimeout"
+        " VMAgentStatusCommunicationError",
+    ),
+    *_of(
+        Occasion.VERIFY,
+        _COMPUTE,
+        _MACHINE,
+        _E.SMOKE,
+        "OSProvisioningTimedOut OSProvisioningClientError",
+    ),
+    *_rows(_COMPUTE, _UNCONFIRMED, _E.NETWORK, "InternalExecutionError InternalDiskManagementError"),
+    *_rows(_COMPUTE, _MACHINE, None, "DiskPreparationError DiskProcessingError"),
+    *_rows(_COMPUTE, _UNCONFIRMED, None, "VMProvisioningFailure"),
+    *_rows(_COMPUTE, _MACHINE, _E.THROTTLED, "StorageAccountTooBusy TooManyVMRedeploymentRequests"),
+    *_rows(
+        _COMPUTE,
+        _MACHINE,
+        _E.CONFLICT,
+        "AcquireDiskLeaseFailed AttachDiskWhileBeingDetached ConflictingUserInput ContainerAlreadyOnLease"
+        " DiskBlobAlreadyInUseByAnotherDisk DiskImageNotReady ResourceUpdateBlockedOnPlatformUpdate"
+        " TargetDiskBlobAlreadyExists",
+    ),
+    *_rows(_COMPUTE, _DEPLOYMENT, _E.CONFLICT, "OperationNotAllowedOnVMImageAsVMsBeingProvisioned"),
+    *_rows(_COMPUTE, _UNCONFIRMED, _E.CONFLICT, "RetryableError*"),
+    *_of(Occasion.CALL, _COMPUTE, _UNCONFIRMED, _E.CONFLICT, "OperationPreempted"),
+    # A machine of a build has one writer. What preempts its operation is its deletion: by Azure, or by the reaper.
+    *_rows(_COMPUTE, _UNCONFIRMED, _E.EVICTION, "OperationPreempted"),
+    *_rows(
+        _COMPUTE,
+        _MACHINE,
+        _E.NOT_FOUND,
+        "ArtifactNotFound ArtifactVersionNotFound DiskBlobNotFound ImageBlobNotFound VMNotFound",
+    ),
+    *_rows(_COMPUTE, _MACHINE, _E.PERMISSION, "SubscriptionNotAuthorizedForImage"),
+    *_rows(_COMPUTE, _SPOT, _E.PERMISSION, "AzureSpotFeatureNotEnabledForSubscription"),
+    *_rows(
+        _COMPUTE,
+        _MACHINE,
+        _E.TEMPLATE,
+        "InvalidAccountType VHDSizeInvalid StorageAccountTypeNotSupported",
+    ),
+    *_rows(
+        _COMPUTE,
+        _SPOT,
+        _E.TEMPLATE,
+        "AzureSpotIsNotSupportedForThisVMSize EvictionPolicyCanBeSetOnlyOnAzureSpotVirtualMachines"
+        " MaxPriceIsSupportedOnlyForAzureSpotVirtualMachines MaxPriceValueInvalid",
+    ),
+)
+_OF_NETWORK = (
+    *_rows(_NETWORKS, _DEPLOYMENT, _E.QUOTA, "SubnetIsFull PublicIPCountLimitReached"),
+    *_rows(_NETWORKS, _DEPLOYMENT, _E.CONFLICT, "InUseSubnetCannotBeDeleted"),
+    *_rows(
+        _NETWORKS,
+        _UNCONFIRMED,
+        _E.CONFLICT,
+        "NicInUse PublicIPAddressCannotBeDeleted InUseNetworkSecurityGroupCannotBeDeleted",
+    ),
+    *_rows(
+        _NETWORKS,
+        _DEPLOYMENT,
+        _E.TEMPLATE,
+        "PrivateIPAddressInReservedRange PrivateIPAddressNotInSubnet SubnetsNotInSameVnet",
+    ),
+)
+_OF_MARKETPLACE = (
+    *_rows(_MARKETPLACE, "hashicorp/packer-plugin-azure#53", _E.NOT_FOUND, "PlatformImageNotFound"),
+    *_rows(_MARKETPLACE, _DEPLOYMENT, _E.NOT_FOUND, "ImageNotFound"),
+    *_rows(_MARKETPLACE, _UNCONFIRMED, _E.NOT_FOUND, "ImageVersionDeprecated"),
+    _if_said(_TERMS, _MARKETPLACE, "hashicorp/packer#6009", _E.TERMS, "BadRequest"),
+    _if_said(_TERMS, _MARKETPLACE, "hashicorp/packer#6009", _E.TERMS, "MarketplacePurchaseEligibilityFailed"),
+    *_rows(
+        _MARKETPLACE,
+        "hashicorp/packer#6009",
+        _E.PERMISSION,
+        "MarketplacePurchaseEligibilityFailed",
+        vague=True,
+    ),
+    _if_said(
+        _TERMS,
+        _MARKETPLACE,
+        "hashicorp/terraform-provider-azurerm#1145",
+        _E.TERMS,
+        "ResourcePurchaseValidationFailed",
+    ),
+    *_rows(
+        _MARKETPLACE,
+        "hashicorp/terraform-provider-azurerm#19195",
+        _E.PERMISSION,
+        "ResourcePurchaseValidationFailed",
+    ),
+    _if_said(_TERMS, _MARKETPLACE, _UNCONFIRMED, _E.TERMS, "VMMarketplaceInvalidInput"),
+    *_rows(_MARKETPLACE, _MACHINE, _E.TEMPLATE, "VMMarketplaceInvalidInput"),
+)
+_OF_GALLERY = (
+    *_rows(_GALLERY, "Azure/AgentBaker#8373", _E.NOT_FOUND, "GalleryImageNotFound"),
+    *_rows(_GALLERY, "Azure/azure-cli#15539 (its message)", _E.CAPACITY, "GalleryReplicationJobsFailed"),
+    *_rows(
+        _GALLERY,
+        "hashicorp/packer-plugin-azure#183",
+        _E.NETWORK,
+        "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR",
+    ),
+)
+_OF_CONTAINERS = (
+    *_rows(_CONTAINERS, f"{_ACI}/inaccessible-image.md", _E.REGISTRY, "InaccessibleImage"),
+    *_rows(
+        _CONTAINERS,
+        f"{_ACI}/docker-hub-rate-limit-registryerrorresponse.md",
+        _E.REGISTRY,
+        "RegistryErrorResponse",
+    ),
+    *_rows(
+        _CONTAINERS,
+        f"{_ACI}/spot-container-group-quota-reached-error.md",
+        _E.QUOTA,
+        "ContainerGroupQuotaReached",
+    ),
+    *_rows(
+        _CONTAINERS,
+        f"{_ACI}/container-group-transitioning-state.md",
+        _E.CONFLICT,
+        "ContainerGroupTransitioning",
+    ),
+    _if_said(
+        ("quota",),
+        _CONTAINERS,
+        f"{_ACI}/service-unavailable-container-group-quota-exceeded.md",
+        _E.QUOTA,
+        "ServiceUnavailable",
+    ),
+    _if_said(
+        _NO_ROOM,
+        _CONTAINERS,
+        f"{_ACI}/service-unavailable-requested-resource-is-not-available.md",
+        _E.CAPACITY,
+        "ServiceUnavailable",
+    ),
+    *_rows(_CONTAINERS, _UNCONFIRMED, _E.NETWORK, "ServiceUnavailable", vague=True),
+    *_rows(
+        _CONTAINERS,
+        f"{_ACI}/error-codes-spot-container-creation.md",
+        _E.TEMPLATE,
+        "SpotPriorityContainerGroupNotSupportedForInboundConnectivity SpotPriorityContainerGroupNotSupportedInSku"
+        " SpotPriorityContainerGroupWithGPUResourcesNotSupported PriorityNotSpecified",
+    ),
+    *_rows(_CONTAINERS, _UNCONFIRMED, _E.TEMPLATE, "InvalidContainerGroupUpdate"),
+    *_rows(
+        _CONTAINERS,
+        _UNCONFIRMED,
+        _E.TOKEN,
+        "FailedIdentityOperation FailedToRetrieveManagedIdentityToken",
+    ),
+)
+_OF_STORAGE = (
+    *_rows(_STORAGE, _STORED, _E.THROTTLED, "ServerBusy"),
+    *_rows(_STORAGE, _STORED, _E.NETWORK, "OperationTimedOut InternalError"),
+    *_rows(
+        _STORAGE,
+        _STORED,
+        _E.TOKEN,
+        "AuthenticationFailed InvalidAuthenticationInfo NoAuthenticationInformation",
+    ),
+    *_rows(
+        _STORAGE,
+        _STORED,
+        _E.PERMISSION,
+        "AuthorizationFailure InsufficientAccountPermissions AccountIsDisabled",
+    ),
+)
+_OF_OTHERS = (
+    *_rows(_KEYS, _VAULT, _E.PERMISSION, "AccessDenied ForbiddenByFirewall"),
+    *_rows(_KEYS, _VAULT, _E.CONFLICT, "ConflictError VaultAlreadyExists"),
+    *_rows(_KEYS, _VAULT, _E.TEMPLATE, "VaultNameNotValid RegionNotSupported SkuNotSupported"),
+    *_rows(_KEYS, _UNCONFIRMED, _E.NOT_FOUND, "KeyNotFound SecretNotFound"),
+    *_rows(_KEYS, _UNCONFIRMED, _E.TEMPLATE, "BadParameter"),
+    *_rows(_ENTRA, f"{_LEARN} entra/identity-platform/reference-error-codes", _E.TOKEN, "AADSTS*"),
+)
+
+ROWS: tuple[AzureCode, ...] = (
+    *_OF_RESOURCE_MANAGER,
+    *_OF_COMPUTE,
+    *_OF_NETWORK,
+    *_OF_MARKETPLACE,
+    *_OF_GALLERY,
+    *_OF_CONTAINERS,
+    *_OF_STORAGE,
+    *_OF_OTHERS,
+)
