@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from builder.packer.command import RunEnd
 from pipeline_core.domain import azure_codes
-from pipeline_core.domain.azure_code_table import Occasion
+from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, the limit of the report

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,8 +22,11 @@ from local.arm.store import Store
 from local.arm.vault import Vault
 from local.arm.wire import ArmError, Json
 from local.guest.guests import Guests
+from pipeline_core.domain import azure_codes
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+# A fault with a code that `azure_code_table` does not know says so: a mistyped code would test nothing.
+_UNKNOWN: Final = "unknown_code"
 
 
 class Control:
@@ -100,7 +103,12 @@ class Control:
     async def _add_faults(self, request: Request) -> Response:
         given = json.loads(await request.body())
         for each in given if isinstance(given, list) else [given]:
-            rest = {key: value for key, value in each.items() if key not in ("path_regex", "method")}
+            rest = {
+                key: value for key, value in each.items() if key not in ("path_regex", "method", _UNKNOWN)
+            }
+            code = str(rest.get("code", ""))
+            if code and not each.get(_UNKNOWN) and not azure_codes.is_known(code):
+                raise ValueError(f"{code} is not a code of the table: add it there, or say {_UNKNOWN}: true")
             method = str(each.get("method", "*")).upper()
             self._faults.add(
                 InjectedFault(method=method, path=re.compile(each["path_regex"], re.IGNORECASE), **rest)

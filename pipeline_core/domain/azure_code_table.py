@@ -1,53 +1,13 @@
 """The table of Azure's error codes: what each means here, and which document says so. Data only.
 
-A source is a file of a public repository, an issue, or a page of learn.microsoft.com. A row without one is
-`unconfirmed`: the code was seen in reports, but no document of its own was found.
+A source is a file of a public repository, an issue (`owner/name#number`) or a page of learn.microsoft.com. A row with
+an empty source is unconfirmed: no document or report with this very code was found.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum, unique
-from fnmatch import fnmatchcase
 
+from pipeline_core.domain.azure_code import AzureCode, Occasion
 from pipeline_core.domain.errors import ErrorClass
-
-
-@unique
-class Occasion(Enum):
-    """Where a code was met. A few codes mean another thing there."""
-
-    CALL = "call"  # the answer to a call of the factory
-    BUILD = "build"  # what Packer said while it built
-    VERIFY = "verify"  # what Packer said while it booted and tested a version
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzureCode:
-    """One row. `error_class` is None where the code only wraps the code that decides.
-
-    A `*` in `code` stands for any letters. With `words` the row holds only if one of them is in the message, in
-    lower case. With `occasion` it holds only there. `is_vague` says that many causes have this code: the status of
-    an answer decides then, and in a text any other code does. `source` is empty where the row is unconfirmed.
-    """
-
-    code: str
-    service: str
-    error_class: ErrorClass | None
-    source: str
-    words: tuple[str, ...] = ()
-    occasion: Occasion | None = None
-    is_vague: bool = False
-
-    def fits(self, code: str) -> bool:
-        """True where this row is about `code`, given in lower case."""
-        return fnmatchcase(code, self.code.lower())
-
-    def holds(self, said: str, occasion: Occasion) -> bool:
-        """True where the message (in lower case) and the occasion meet the row's conditions."""
-        if self.occasion not in (None, occasion):
-            return False
-        return not self.words or any(word in said for word in self.words)
-
 
 _DOCS = "MicrosoftDocs/azure-docs articles"
 _SUPPORT = "MicrosoftDocs/SupportArticles-docs support/azure"
@@ -56,8 +16,13 @@ _LEARN = "learn.microsoft.com"
 _DEPLOYMENT = f"{_DOCS}/azure-resource-manager/troubleshooting/common-deployment-errors.md"
 _MACHINE = f"{_SUPPORT}/virtual-machines/error-messages.md"
 _SPOT = "MicrosoftDocs/azure-compute-docs articles/virtual-machines/error-codes-spot.md"
-_STORED = f"{_LEARN} rest/api/storageservices/common-rest-api-error-codes"
+_REST = f"{_LEARN} rest/api/storageservices"
+_STORED, _BLOBS = f"{_REST}/common-rest-api-error-codes", f"{_REST}/blob-service-error-codes"
+_TABLES, _QUEUES = f"{_REST}/table-service-error-codes", f"{_REST}/queue-service-error-codes"
 _VAULT = f"{_LEARN} azure/key-vault/general/common-error-codes"
+_ALLOCATION = f"{_SUPPORT}/virtual-machines/allocation-failure.md"
+_THROTTLING = f"{_SUPPORT}/virtual-machines/troubleshooting-throttling-errors.md"
+_PREEMPTED = "Azure/azure-sdk-for-java#1783"
 _UNCONFIRMED = ""
 
 _ARM, _CONTAINERS, _COMPUTE, _GALLERY = "Resource Manager", "Container Instances", "Compute", "Gallery"
@@ -133,34 +98,46 @@ _OF_RESOURCE_MANAGER = (
         " MismatchingResourceSegments PropertyChangeNotAllowed ReservedResourceName TooManyTargetResourceGroups",
     ),
     *_rows(_ARM, "hashicorp/terraform-provider-azurerm#17478", _E.PERMISSION, "ScopeLocked"),
-    *_rows(_ARM, _UNCONFIRMED, _E.THROTTLED, "TooManyRequests"),
-    *_rows(_ARM, _UNCONFIRMED, _E.TOKEN, "ExpiredAuthenticationToken InvalidAuthenticationToken"),
-    *_rows(_ARM, _UNCONFIRMED, _E.PERMISSION, "ReadOnlyDisabledSubscription"),
-    *_rows(_ARM, _UNCONFIRMED, _E.AZURE_POLICY, "RequestDisallowedByAzure PolicyViolation"),
-    *_rows(_ARM, _UNCONFIRMED, _E.NETWORK, "GatewayTimeout"),
+    *_rows(_ARM, _THROTTLING, _E.THROTTLED, "TooManyRequests"),
+    *_rows(_ARM, "microsoft/AzureNotebooks#586", _E.TOKEN, "ExpiredAuthenticationToken"),
+    *_rows(_ARM, _UNCONFIRMED, _E.TOKEN, "InvalidAuthenticationToken"),
+    *_rows(_ARM, "microsoft/vscode-azureappservice#1646", _E.PERMISSION, "ReadOnlyDisabledSubscription"),
+    *_rows(_ARM, "microsoft/foundry-toolkit#649", _E.AZURE_POLICY, "RequestDisallowedByAzure"),
+    *_rows(_ARM, _UNCONFIRMED, _E.AZURE_POLICY, "PolicyViolation"),
+    *_rows(_ARM, "Azure/azure-cli#31815", _E.NETWORK, "GatewayTimeout"),
     *_rows(
         _ARM,
         _UNCONFIRMED,
         _E.CONFLICT,
-        "DeploymentActive DeploymentCanceled DeploymentCannotBeCancelled CannotDeleteResource",
+        "DeploymentCanceled DeploymentCannotBeCancelled",
     ),
+    *_rows(_ARM, "Azure/modern-web-app-pattern-dotnet#143", _E.CONFLICT, "DeploymentActive"),
+    *_rows(_ARM, "Azure/azure-sdk-for-python#25506", _E.CONFLICT, "CannotDeleteResource"),
+    *_rows(_ARM, "Azure/azure-cli#21156", _E.CONFLICT, "CanceledAndSupersededDueToAnotherOperation"),
+    *_rows(_ARM, "Azure/azure-sdk-for-go#22571", _E.TEMPLATE, "MissingApiVersionParameter"),
+    *_rows(_ARM, "Azure/azure-cli#22242", _E.TEMPLATE, "InvalidResourceGroupLocation"),
+    *_rows(_ARM, "hashicorp/packer#4928", _E.TEMPLATE, "InvalidJson"),
     *_rows(
         _ARM,
         _UNCONFIRMED,
         _E.TEMPLATE,
-        "MissingApiVersionParameter InvalidResourceGroupLocation RequestContentTooLarge",
+        "RequestContentTooLarge",
     ),
 )
 _OF_COMPUTE = (
     _if_said(("quota", " cores"), _COMPUTE, _DEPLOYMENT, _E.QUOTA, "OperationNotAllowed"),
-    _if_said(("throttl",), _COMPUTE, _UNCONFIRMED, _E.THROTTLED, "OperationNotAllowed"),
+    _if_said(("throttl", "too many requests"), _COMPUTE, _THROTTLING, _E.THROTTLED, "OperationNotAllowed"),
     _if_said(_LATER, _COMPUTE, _MACHINE, _E.CONFLICT, "OperationNotAllowed"),
     *_rows(_COMPUTE, _MACHINE, _E.TEMPLATE, "OperationNotAllowed", vague=True),
     *_rows(_COMPUTE, _DEPLOYMENT, _E.CAPACITY, "AllocationFailed SkuNotAvailable"),
     *_rows(_COMPUTE, _MACHINE, _E.CAPACITY, "OverconstrainedAllocationRequest"),
     *_rows(
-        _COMPUTE, _UNCONFIRMED, _E.CAPACITY, "OverconstrainedZonalAllocationRequest ZonalAllocationFailed"
+        _COMPUTE,
+        "gardener/gardener-extension-provider-azure#881",
+        _E.CAPACITY,
+        "OverconstrainedZonalAllocationRequest",
     ),
+    *_rows(_COMPUTE, _ALLOCATION, _E.CAPACITY, "ZonalAllocationFailed"),
     *_rows(_COMPUTE, _SPOT, _E.CAPACITY, "SpotPriceGreaterThanProvidedMaxPrice"),
     *_rows(
         _COMPUTE,
@@ -179,7 +156,8 @@ _OF_COMPUTE = (
         _E.SMOKE,
         "OSProvisioningTimedOut OSProvisioningClientError",
     ),
-    *_rows(_COMPUTE, _UNCONFIRMED, _E.NETWORK, "InternalExecutionError InternalDiskManagementError"),
+    *_rows(_COMPUTE, "cloudfoundry/bosh-azure-cpi-release#118", _E.NETWORK, "InternalExecutionError"),
+    *_rows(_COMPUTE, _UNCONFIRMED, _E.NETWORK, "InternalDiskManagementError"),
     *_rows(_COMPUTE, _MACHINE, None, "DiskPreparationError DiskProcessingError"),
     *_rows(_COMPUTE, _UNCONFIRMED, None, "VMProvisioningFailure"),
     *_rows(_COMPUTE, _MACHINE, _E.THROTTLED, "StorageAccountTooBusy TooManyVMRedeploymentRequests"),
@@ -192,10 +170,15 @@ _OF_COMPUTE = (
         " TargetDiskBlobAlreadyExists",
     ),
     *_rows(_COMPUTE, _DEPLOYMENT, _E.CONFLICT, "OperationNotAllowedOnVMImageAsVMsBeingProvisioned"),
-    *_rows(_COMPUTE, _UNCONFIRMED, _E.CONFLICT, "RetryableError*"),
-    *_of(Occasion.CALL, _COMPUTE, _UNCONFIRMED, _E.CONFLICT, "OperationPreempted"),
+    *_rows(
+        _NETWORKS,
+        "hashicorp/terraform#7986",
+        _E.CONFLICT,
+        "RetryableError RetryableError* ReferencedResourceNotProvisioned",
+    ),
+    *_of(Occasion.CALL, _COMPUTE, _PREEMPTED, _E.CONFLICT, "OperationPreempted"),
     # A machine of a build has one writer. What preempts its operation is its deletion: by Azure, or by the reaper.
-    *_rows(_COMPUTE, _UNCONFIRMED, _E.EVICTION, "OperationPreempted"),
+    *_rows(_COMPUTE, _PREEMPTED, _E.EVICTION, "OperationPreempted"),
     *_rows(
         _COMPUTE,
         _MACHINE,
@@ -223,10 +206,12 @@ _OF_NETWORK = (
     *_rows(_NETWORKS, _DEPLOYMENT, _E.CONFLICT, "InUseSubnetCannotBeDeleted"),
     *_rows(
         _NETWORKS,
-        _UNCONFIRMED,
+        "hashicorp/terraform-provider-azurerm#297",
         _E.CONFLICT,
-        "NicInUse PublicIPAddressCannotBeDeleted InUseNetworkSecurityGroupCannotBeDeleted",
+        "PublicIPAddressCannotBeDeleted",
     ),
+    *_rows(_NETWORKS, "hashicorp/terraform-provider-azurerm#8105", _E.CONFLICT, "NicInUse"),
+    *_rows(_NETWORKS, _UNCONFIRMED, _E.CONFLICT, "InUseNetworkSecurityGroupCannotBeDeleted"),
     *_rows(
         _NETWORKS,
         _DEPLOYMENT,
@@ -237,7 +222,7 @@ _OF_NETWORK = (
 _OF_MARKETPLACE = (
     *_rows(_MARKETPLACE, "hashicorp/packer-plugin-azure#53", _E.NOT_FOUND, "PlatformImageNotFound"),
     *_rows(_MARKETPLACE, _DEPLOYMENT, _E.NOT_FOUND, "ImageNotFound"),
-    *_rows(_MARKETPLACE, _UNCONFIRMED, _E.NOT_FOUND, "ImageVersionDeprecated"),
+    *_rows(_MARKETPLACE, "MicrosoftDocs/azure-docs#113677", _E.NOT_FOUND, "ImageVersionDeprecated"),
     _if_said(_TERMS, _MARKETPLACE, "hashicorp/packer#6009", _E.TERMS, "BadRequest"),
     _if_said(_TERMS, _MARKETPLACE, "hashicorp/packer#6009", _E.TERMS, "MarketplacePurchaseEligibilityFailed"),
     *_rows(
@@ -265,7 +250,7 @@ _OF_MARKETPLACE = (
 )
 _OF_GALLERY = (
     *_rows(_GALLERY, "Azure/AgentBaker#8373", _E.NOT_FOUND, "GalleryImageNotFound"),
-    *_rows(_GALLERY, "Azure/azure-cli#15539 (its message)", _E.CAPACITY, "GalleryReplicationJobsFailed"),
+    *_rows(_GALLERY, _UNCONFIRMED, _E.CAPACITY, "GalleryReplicationJobsFailed"),
     *_rows(
         _GALLERY,
         "hashicorp/packer-plugin-azure#183",
@@ -338,12 +323,46 @@ _OF_STORAGE = (
         _E.PERMISSION,
         "AuthorizationFailure InsufficientAccountPermissions AccountIsDisabled",
     ),
+    *_rows(_STORAGE, _STORED, _E.CONFLICT, "AccountBeingCreated ConditionNotMet ResourceAlreadyExists"),
+    *_rows(
+        _STORAGE,
+        _STORED,
+        _E.TEMPLATE,
+        "InvalidInput InvalidHeaderValue InvalidQueryParameterValue InvalidResourceName OutOfRangeInput"
+        " RequestBodyTooLarge",
+    ),
+    *_rows(_STORAGE, _BLOBS, _E.NOT_FOUND, "BlobNotFound ContainerNotFound"),
+    *_rows(
+        _STORAGE,
+        _BLOBS,
+        _E.CONFLICT,
+        "BlobAlreadyExists ContainerAlreadyExists ContainerBeingDeleted LeaseAlreadyPresent",
+    ),
+    *_rows(_STORAGE, _TABLES, _E.NOT_FOUND, "EntityNotFound TableNotFound"),
+    *_rows(
+        _STORAGE,
+        _TABLES,
+        _E.CONFLICT,
+        "EntityAlreadyExists TableAlreadyExists TableBeingDeleted UpdateConditionNotSatisfied",
+    ),
+    *_rows(
+        _STORAGE,
+        _TABLES,
+        _E.TEMPLATE,
+        "EntityTooLarge InvalidDuplicateRow PropertyNameInvalid PropertyNameTooLong PropertyValueTooLarge",
+    ),
+    *_rows(_STORAGE, _QUEUES, _E.NOT_FOUND, "MessageNotFound QueueNotFound"),
+    *_rows(_STORAGE, _QUEUES, _E.CONFLICT, "QueueAlreadyExists QueueBeingDeleted"),
+    *_rows(_STORAGE, _QUEUES, _E.PERMISSION, "QueueDisabled"),
+    *_rows(_STORAGE, _QUEUES, _E.TEMPLATE, "MessageTooLarge"),
 )
 _OF_OTHERS = (
     *_rows(_KEYS, _VAULT, _E.PERMISSION, "AccessDenied ForbiddenByFirewall"),
+    *_rows(_KEYS, f"{_DOCS}/key-vault/general/rest-error-codes.md", _E.PERMISSION, "Forbidden", vague=True),
     *_rows(_KEYS, _VAULT, _E.CONFLICT, "ConflictError VaultAlreadyExists"),
     *_rows(_KEYS, _VAULT, _E.TEMPLATE, "VaultNameNotValid RegionNotSupported SkuNotSupported"),
-    *_rows(_KEYS, _UNCONFIRMED, _E.NOT_FOUND, "KeyNotFound SecretNotFound"),
+    *_rows(_KEYS, "sigstore/cosign#3094", _E.NOT_FOUND, "KeyNotFound"),
+    *_rows(_KEYS, "Azure/azure-sdk-for-js#25489", _E.NOT_FOUND, "SecretNotFound"),
     *_rows(_KEYS, _UNCONFIRMED, _E.TEMPLATE, "BadParameter"),
     *_rows(_ENTRA, f"{_LEARN} entra/identity-platform/reference-error-codes", _E.TOKEN, "AADSTS*"),
 )

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline_core.domain.azure_code_table import ROWS, AzureCode, Occasion
+from pipeline_core.domain.azure_code import AzureCode, Occasion
+from pipeline_core.domain.azure_code_table import ROWS
 from pipeline_core.domain.errors import ErrorClass
 
 _MESSAGE = 600  # characters after a code in a text that can be its message

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pipeline_core.domain import azure_codes
-from pipeline_core.domain.azure_code_table import Occasion
+from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -86,9 +86,7 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
         return AlreadyExists(text)
     if status == 412 or code in _STALE:
         return StaleWrite(text)
-    error_class = _class_of(answer)
-    if error_class is None:
-        error_class = _class_of_status(status)
+    error_class = _class_of(answer, status)
     if error_class.is_transient:
         return TransientError(error_class, text, retry_after=_retry_after(answer.headers))
     if status == 404:
@@ -97,17 +95,13 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
     return PermanentError(error_class, f"{text}; {remedy}" if remedy else text)
 
 
-def _class_of(answer: CloudAnswer) -> ErrorClass | None:
-    """What the table says of the code, or None if it does not know it or the code says too little."""
+def _class_of(answer: CloudAnswer, status: int) -> ErrorClass:
+    """What the table says of the code. The status decides if it does not know the code, or the code is vague."""
     row = azure_codes.find(answer.code, answer.said, Occasion.CALL)
-    return None if row is None or row.is_vague else row.error_class
-
-
-def _class_of_status(status: int) -> ErrorClass:
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    return ErrorClass.NETWORK if status >= 500 else ErrorClass.TEMPLATE
+    known = None if row is None or row.is_vague else row.error_class
+    if known is None or (status == 429 and known not in (ErrorClass.QUOTA, ErrorClass.CAPACITY)):
+        return _STATUSES.get(status, ErrorClass.NETWORK if status >= 500 else ErrorClass.TEMPLATE)
+    return known
 
 
 def _text(answer: CloudAnswer) -> str:

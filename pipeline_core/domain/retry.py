@@ -37,7 +37,7 @@ RULES = {
     ErrorClass.TOKEN: _SHORT,
     ErrorClass.CONFLICT: _SHORT,
     ErrorClass.EVICTION: RetryRule(tries=3, first=timedelta(seconds=15), most=timedelta(minutes=5)),
-    # A registry can be out of reach for an hour, and a grant to pull takes minutes to hold (Azure/azure-cli#18596).
+    # Azure/azure-cli#18596: a registry can be out of reach for hours.
     ErrorClass.REGISTRY: _LONG,
 }
 

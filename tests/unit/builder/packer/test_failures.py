@@ -96,6 +96,78 @@ def test_a_platform_error_after_the_steps_stays_the_platforms() -> None:
     assert _classify(text, connected=True).error_class is ErrorClass.CAPACITY
 
 
+_SEALED = (
+    "    azure-arm.image: imagefactory: step 9 of 9: platform: platform/after/90-seal.sh\n"
+    "2026-11-21T11:00:00Z: ==> azure-arm.image: Powering off machine ...\n"
+    "2026-11-21T11:01:00Z: ==> azure-arm.image: Publishing to Shared Image Gallery ...\n"
+)
+_FROM_PIR = "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (f"ERROR: -> {_FROM_PIR} : The response is invalid.", ErrorClass.NETWORK),
+        (
+            "Code: SomethingElse Message: Gallery replication jobs failed in one or more regions.",
+            ErrorClass.CAPACITY,
+        ),
+        ("a code that nobody has seen: SomethingElse", ErrorClass.TEMPLATE),
+        ("<html><h1>502 Bad Gateway</h1></html>", ErrorClass.TEMPLATE),
+        ("", ErrorClass.TEMPLATE),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "    azure-arm.image: retried: " + STEP + "\n"], ids=["", "retried"])
+def test_an_error_after_the_last_step_is_never_a_steps(said: str, expected: ErrorClass, before: str) -> None:
+    failed = _classify(
+        f"{before}{_SEALED}Build 'azure-arm.image' errored after 9 minutes: {said}", connected=True
+    )
+    assert failed.error_class is expected
+    assert "step 9" not in failed.message.splitlines()[0]
+
+
+def test_a_run_out_of_time_after_the_last_step_is_the_platforms() -> None:
+    failed = _classify(_SEALED, connected=True, ended=RunEnd.TIMED_OUT)
+    assert failed.error_class is ErrorClass.NETWORK
+    assert "after the last step" in failed.message
+
+
+def test_what_an_earlier_step_says_of_power_does_not_end_the_steps() -> None:
+    text = (
+        "==> azure-arm.image: Powering off machine ...\n"
+        "    azure-arm.image: imagefactory: step 2 of 9: shell: scripts/install.sh\n"
+        "Build 'azure-arm.image' errored after 9 minutes: something that nobody has seen"
+    )
+    assert _classify(text, connected=True).error_class is ErrorClass.PROVISIONER
+    stdout = text.replace("==> azure-arm.image: Powering", "    azure-arm.image: Powering")
+    assert _classify(stdout, connected=True).error_class is ErrorClass.PROVISIONER
+
+
+def test_a_script_that_prints_a_code_does_not_name_the_cause() -> None:
+    text = (
+        "    azure-arm.image: imagefactory: step 2 of 9: shell: scripts/install.sh\n"
+        '    azure-arm.image: Code="AllocationFailed" Message="I say"\n'
+        "Build 'azure-arm.image' errored after 9 minutes: something that nobody has seen"
+    )
+    assert _classify(text, connected=True).error_class is ErrorClass.PROVISIONER
+
+
+def test_the_final_error_may_be_the_vague_outer_one() -> None:
+    text = (
+        "==> image: ERROR: -> MarketplacePurchaseEligibilityFailed : See inner errors for details.\n"
+        "==> image: ERROR:   -> BadRequest : Legal terms have not been accepted for this item.\n"
+        "Build 'image' errored after 1 s: MarketplacePurchaseEligibilityFailed: See inner errors for details."
+    )
+    failed = _classify(text, connected=False)
+    assert failed.error_class is ErrorClass.TERMS
+    assert "az vm image terms accept --urn" in failed.message.splitlines()[0]
+
+
+def test_words_of_packer_come_before_a_vague_code() -> None:
+    text = "Build 'image' errored after 1 s: Conflict: StatusCode=429, try later"
+    assert _classify(text, connected=False).error_class is ErrorClass.THROTTLED
+
+
 @pytest.mark.parametrize(
     ("connected", "stage", "expected"),
     [
