@@ -65,6 +65,10 @@ _SAID = re.compile(r": imagefactory: (step \d+ of \d+: .*)$", re.MULTILINE)  # a
 # stderr looks alike, so it counts only after the last title of a step.
 _POWERED_OFF = re.compile(r"^(?:\S+: )?==> \S+: Powering off machine", re.MULTILINE)
 _OF_GUEST = re.compile(r"^(?:\S+: )?    \S+: .*$", re.MULTILINE)  # what a script printed on stdout
+# What follows is about what is left, such as a 404 for a machine that was never made (step_deploy_template.go).
+_CLEANUP = re.compile(
+    r"^(?:\S+: )?==> \S+: (?:Deleting Virtual Machine deployment|Cleanup requested)", re.MULTILINE
+)
 _ERRORED = re.compile(r"^(?:\S+: )?Build '[^']*' errored after", re.MULTILINE)
 
 
@@ -111,20 +115,22 @@ def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:
 
 
 def _found(reason: str, text: str, occasion: Occasion) -> ErrorClass | None:
-    """What Azure or Packer names as the cause. Packer's final error counts first, then all that it said itself.
+    """What Azure or Packer names as the cause: in Packer's final error, else in what it said before it cleaned up.
 
     A vague code gives way to a telling one in an earlier line: the final error of plugin 2.x can be the outer one.
     """
-    said = _OF_GUEST.sub("", text)
-    last, any_ = (azure_codes.find_in_text(part, occasion) for part in (reason, said))
-    for row, rules_in in ((last, reason), (any_, "")):
-        if row is not None and not row.is_vague:
-            return row.error_class
-        found = _by_rule(rules_in)
-        if found is not None:
-            return found
-    vague = last or any_
-    return _by_rule(text) if vague is None else vague.error_class
+    last = azure_codes.find_in_text(reason, occasion)
+    if last is not None and not last.is_vague:
+        return last.error_class
+    found = _by_rule(reason)
+    if found is not None:
+        return found
+    cleanup = _CLEANUP.search(text)
+    before = text if cleanup is None else text[: cleanup.start()]
+    earlier = azure_codes.find_in_text(_OF_GUEST.sub("", before), occasion)
+    if earlier is not None and (last is None or not earlier.is_vague):
+        return earlier.error_class
+    return _by_rule(before) if last is None else last.error_class
 
 
 def _by_rule(text: str) -> ErrorClass | None:

@@ -105,6 +105,7 @@ _OF_RESOURCE_MANAGER = (
     *_rows(_ARM, "microsoft/foundry-toolkit#649", _E.AZURE_POLICY, "RequestDisallowedByAzure"),
     *_rows(_ARM, _UNCONFIRMED, _E.AZURE_POLICY, "PolicyViolation"),
     *_rows(_ARM, "Azure/azure-cli#31815", _E.NETWORK, "GatewayTimeout"),
+    *_rows(_ARM, "microsoft/MLOS#950", _E.NETWORK, "ServerTimeout"),
     *_rows(
         _ARM,
         _UNCONFIRMED,

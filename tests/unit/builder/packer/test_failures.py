@@ -163,6 +163,33 @@ def test_the_final_error_may_be_the_vague_outer_one() -> None:
     assert "az vm image terms accept --urn" in failed.message.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ('Code="InvalidParameter" Message="The value Large is not valid."', ErrorClass.TEMPLATE),
+        ('Code="Conflict" Message="try later"', ErrorClass.CONFLICT),
+        ("something that nobody has seen", ErrorClass.TEMPLATE),
+    ],
+)
+@pytest.mark.parametrize(
+    "deleting",
+    [
+        "Deleting Virtual Machine deployment and its attatched resources...",  # plugin 1.4.5
+        "Deleting Virtual Machine deployment and its attached resources...",  # plugin 2.6.3
+        "Cleanup requested, deleting resource group ...",
+    ],
+)
+def test_what_the_clean_up_does_not_find_is_not_the_cause(
+    said: str, expected: ErrorClass, deleting: str
+) -> None:
+    text = (
+        f"2026-11-21T11:00:00Z: ==> azure-arm.image: {said}\n==> azure-arm.image: {deleting}\n"
+        '==> azure-arm.image: StatusCode=404 -- Original Error: Code="ResourceNotFound" Message="Not found."\n'
+        f"Build 'azure-arm.image' errored after 1 s: {said}"
+    )
+    assert _classify(text, connected=False).error_class is expected
+
+
 def test_words_of_packer_come_before_a_vague_code() -> None:
     text = "Build 'image' errored after 1 s: Conflict: StatusCode=429, try later"
     assert _classify(text, connected=False).error_class is ErrorClass.THROTTLED
