@@ -18,6 +18,7 @@ _MENTION = re.compile(
     r"""(?P<named>\b(?:[Ee]rror)?[Cc]ode\\*["']?\s?[=:]\s?\\*["']?)?"""
     r"""\b(?P<code>[A-Z][A-Za-z]+\d*)\b(?P<said>\\*["']?\s?:(?=\s))?"""
 )
+# What no word of English has: a capital letter after a small one, or a number at the end.
 _HUMP = re.compile(r"[a-z][A-Z]|\d$")
 
 
@@ -93,10 +94,8 @@ class _Mention:
 def _mentions(text: str, occasion: Occasion) -> Iterator[_Mention]:
     for number, line in enumerate(lines := text.splitlines()):
         for found in _MENTION.finditer(line):
-            is_named = bool(found["named"] or found["said"])
-            rows = _rows_of(found["code"].lower())
-            if not rows or not (is_named or _is_telling(found["code"])):
-                continue
+            if not (found["named"] or found["said"] or _HUMP.search(found["code"])):
+                continue  # a bare word of English
             rest = line[found.end() :]
             if not rest.strip(" \"'\\,:") and number + 1 < len(lines):
                 rest = lines[number + 1]  # `Code: X`, and its message in the next line
@@ -104,11 +103,6 @@ def _mentions(text: str, occasion: Occasion) -> Iterator[_Mention]:
             if row is not None:
                 before = line[: found.start()]
                 yield _Mention(row=row, line=number, depth=before.count("{") - before.count("}"))
-
-
-def _is_telling(word: str) -> bool:
-    """True where the bare word cannot be a word of English: it has a capital letter after a small one, or a number."""
-    return _HUMP.search(word) is not None
 
 
 def _rows_of(code: str) -> tuple[AzureCode, ...]:

@@ -46,6 +46,11 @@ def test_without_its_words_a_row_does_not_hold(row: AzureCode) -> None:
     assert azure_codes.find(row.code, "a message", CALL) is not row
 
 
+@pytest.mark.parametrize("occasion", Occasion)
+def test_each_code_has_a_row_whatever_its_message_and_occasion(occasion: Occasion) -> None:
+    assert [row.code for row in ROWS if azure_codes.find(row.code, "", occasion) is None] == []
+
+
 @pytest.mark.parametrize("code", ["", "NobodyKnowsThis", "XAADSTS1", "AllocationFailedd", "Retryable"])
 def test_what_the_table_does_not_know_is_nothing(code: str) -> None:
     assert azure_codes.find(code, "quota", CALL) is None
