@@ -35,7 +35,7 @@ _PATTERNS = tuple(row for row in ROWS if "*" in row.code)
 _REMEDIES = {
     ErrorClass.TERMS: "accept the terms of the plan in the subscription of the builds:"
     " az vm image terms accept --urn PUBLISHER:OFFER:SKU:VERSION",
-    ErrorClass.AZURE_POLICY: "give what the policy demands, such as tags, in the factory's settings,"
+    ErrorClass.AZURE_POLICY: "give the tags that the policy demands in FACTORY_RESOURCE_TAGS,"
     " or exempt the groups of the factory from the policy",
 }
 

@@ -200,7 +200,7 @@ def test_terms_and_azures_policy_are_the_platforms_and_say_what_to_do() -> None:
         assert not error_class.is_transient
         assert error_class.owner == "platform"
     assert "az vm image terms accept --urn" in azure_codes.remedy_of(ErrorClass.TERMS)
-    assert "tags" in azure_codes.remedy_of(ErrorClass.AZURE_POLICY)
+    assert "FACTORY_RESOURCE_TAGS" in azure_codes.remedy_of(ErrorClass.AZURE_POLICY)
     assert azure_codes.remedy_of(ErrorClass.TEMPLATE) == ""
     assert (ErrorClass.REGISTRY.is_transient, ErrorClass.REGISTRY.owner) == (True, "platform")
 
