@@ -154,6 +154,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     finally:
         announced.unlink(missing_ok=True)
         await groups.close()  # before the ports close: a builder that gets SIGTERM cleans up first
+        await platform.starter.close()
         listener.close()
         if guest_door is not None:
             guest_door.close()
@@ -182,6 +183,7 @@ def _platform(
         plugin_folder=options.plugin_folder,
         workload_url=_workload_url(ports) if options.workload_identity else "",
         tenant=options.tenant,
+        starter=environment.fork_server(options.folder),
     )
 
 

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.arm.containers.fork_server import ForkServer
+from local.arm.containers.starts import PlainStarter, Starter
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -34,6 +37,7 @@ class ContainerPlatform:
     plugin_folder: Path | None = None
     workload_url: str = ""
     tenant: str = ""
+    starter: Starter = field(default_factory=PlainStarter)
 
     def command(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
         """The program that runs for a container's command. None if its image does not have this program."""
@@ -79,6 +83,11 @@ class ContainerPlatform:
 def default_programs() -> dict[str, tuple[str, ...]]:
     """The programs of the builder's image."""
     return {"imagefactory-builder": (sys.executable, "-m", "builder")}
+
+
+def fork_server(folder: Path) -> ForkServer:
+    """The starter that forks builders. `folder` is the emulator's."""
+    return ForkServer(folder, {"builder": "builder.main"})
 
 
 def write_recorded_packer(folder: Path) -> Path:

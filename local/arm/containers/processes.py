@@ -6,30 +6,29 @@ fails like an executable that an image does not have.
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from local.arm.containers.starts import PlainStarter, Program, Started, Starter
+
 LOG_LIMIT: Final = 4 * 1024 * 1024  # the part of a running container's log that Azure keeps
 STOPPED_LOG_LIMIT: Final = 16 * 1024  # the same for a stopped container
 _CHUNK: Final = 64 * 1024
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Process:
     """A running program with its log; `ended` is called with the exit code when all its processes have ended."""
 
-    def __init__(self, folder: Path, ended: Callable[[int], None]) -> None:
+    def __init__(self, folder: Path, ended: Callable[[int], None], starter: Starter | None = None) -> None:
         self._folder = folder
         self._ended = ended
+        self._starter = starter or PlainStarter()
         self._log = bytearray()
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: Started | None = None
         self._stopping = False
         self.finished = asyncio.Event()
 
@@ -52,23 +51,15 @@ class Process:
         loop.add_reader(reading, self._read, reading)
         try:
             try:
-                self._child = await asyncio.create_subprocess_exec(
-                    *command,
-                    cwd=self._folder,
-                    env=dict(environment),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=writing,
-                    stderr=writing,
-                    start_new_session=True,
-                    # If the emulator is killed, the builder gets SIGTERM and ends its own children.
-                    preexec_fn=_end_with_parent if _LIBC else None,
-                )
+                program = Program(command=tuple(command), environment=environment, folder=self._folder)
+                self._child = await self._starter.start(program, writing)
             finally:
                 os.close(writing)
             if self._stopping:  # the stop came during the start
                 self._signal(signal.SIGTERM)
             code = await self._child.wait()
             self._kill_all()  # the end of a container ends all processes that its first process left
+            self._child.release()
             while self._read(reading):
                 pass
             del self._log[:-STOPPED_LOG_LIMIT]
@@ -131,8 +122,3 @@ def _session(leader: int) -> list[int]:
             if int(fields[3]) == leader:
                 found.append(int(stat.parent.name))
     return found
-
-
-def _end_with_parent() -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -76,7 +76,7 @@ class ContainerRun:
         self._event("Started", "Started container")
         environment = platform.environment(self.container.environment, identity_header, self._folder)
         temporary = platform.temporary(self._folder)
-        self._process = Process(self._folder, self._note_end)
+        self._process = Process(self._folder, self._note_end, platform.starter)
         try:
             temporary.mkdir(mode=0o700)
             await self._process.run(command, environment)
