@@ -4,7 +4,7 @@ It needs only the standard library and is quick to import. All images get the sa
 parent.
 """
 
-from xml.sax.saxutils import escape, quoteattr
+from html import escape  # xml.sax.saxutils would load the whole HTTP client of Python
 
 _PREFIX = "xccdf_org.ssgproject.content"
 _RULES = (
@@ -51,7 +51,7 @@ def results(profile: str, *, is_good: bool) -> str:
     scanned += _OTHERS
     rules = "".join(
         f'  <Rule id="{_PREFIX}_rule_{rule}" severity="{severity}" selected="true">'
-        f"<title>{escape(title)}</title></Rule>\n"
+        f"<title>{escape(title, quote=False)}</title></Rule>\n"
         for rule, severity, title, _ in scanned
     )
     found = "".join(
@@ -59,6 +59,7 @@ def results(profile: str, *, is_good: bool) -> str:
         f"<result>{result}</result></rule-result>\n"
         for rule, severity, _, result in scanned
     )
+    used = escape(f"{_PREFIX}_profile_{profile}")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2" id="{_PREFIX}_benchmark_RHEL-9" resolved="1">\n'
@@ -67,7 +68,7 @@ def results(profile: str, *, is_good: bool) -> str:
         '  <TestResult id="xccdf_org.open-scap_testresult_simulated" test-system="simulated" version="0"'
         ' start-time="2026-01-01T00:00:00Z" end-time="2026-01-01T00:00:00Z">\n'
         "    <title>Simulated: no scanner has run</title>\n"
-        f"    <profile idref={quoteattr(f'{_PREFIX}_profile_{profile}')}/>\n"
+        f'    <profile idref="{used}"/>\n'
         "    <target>simulated</target>\n"
         f"{found}"
         f'    <score system="urn:xccdf:scoring:default" maximum="100.000000">{score:f}</score>\n'
@@ -77,8 +78,9 @@ def results(profile: str, *, is_good: bool) -> str:
 
 def page(profile: str, *, is_good: bool) -> str:
     """The page for people."""
-    failed = "".join(f"<li>{escape(rule)}</li>" for rule in sorted(_FAILING[is_good]))
+    failed = "".join(f"<li>{escape(rule, quote=False)}</li>" for rule in sorted(_FAILING[is_good]))
+    used = escape(profile, quote=False)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Simulated scan</title>'
-        f"<h1>Simulated: no scanner has run</h1><p>Profile {escape(profile)}. Failed:</p><ul>{failed}</ul></html>\n"
+        f"<h1>Simulated: no scanner has run</h1><p>Profile {used}. Failed:</p><ul>{failed}</ul></html>\n"
     )

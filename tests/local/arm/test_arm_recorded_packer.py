@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,29 @@ def test_it_says_what_it_is_and_needs_the_standard_library_alone(arm: launch.Run
     text = subprocess.run([arm.packer, "version"], capture_output=True, text=True, check=True).stdout
     assert text == "Packer vrecorded (no real Packer: replays a recorded run)\n"
     assert " -S -m local.recorded.packer " in Path(arm.packer).read_text()  # -S: without site packages
+
+
+def test_a_command_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """A container runs three commands, one after another. Loading costs more than all the rest of them."""
+    (tmp_path / "template.json").write_text("{}")
+    code = (
+        "import sys; from local.recorded import packer; packer.main(sys.argv[1:]); "
+        "print(*sorted({'json', 'ssl', 'http.client', 'urllib.request'} & set(sys.modules)))"
+    )
+    loaded = {
+        words: subprocess.run(
+            [sys.executable, "-S", "-c", code, *words.split()],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(launch.CHECKOUT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for words in ("version", "validate template.json")
+    }
+    assert loaded == {"version": "", "validate template.json": "json"}
+    code = "import sys, local.recorded.command; print('urllib.request' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=launch.CHECKOUT, capture_output=True, check=True
+    )
+    assert done.stdout.strip() == b"False"
