@@ -21,6 +21,10 @@ class PollBackoff:
         """Begin again with the shortest wait, because a look found a message."""
         self._exponent = 0
 
+    def rest(self) -> None:
+        """Wait the longest time from now on, because no message is expected."""
+        self._exponent = _EXPONENT_LIMIT
+
     def next_delay(self) -> timedelta:
         """The wait after another look that found nothing."""
         factor = 1 - _JITTER + 2 * _JITTER * self.fraction()

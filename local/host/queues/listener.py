@@ -15,7 +15,8 @@ from local.host.queues.messages import MessageLife
 
 POISON_SUFFIX = "-poison"
 # If only this process fills a queue, each message wakes its listener. So an idle queue may be polled less often than by
-# the real host. Half of all requests of a run on one machine were looks that found nothing.
+# the real host, and not at all for a message that has come already. Half of all requests of a run on one machine were
+# looks that found nothing.
 _PATIENCE = 4
 _PATIENT = timedelta(seconds=1)  # no longer, because nothing says beforehand which process fills a queue
 _POISON_PATIENCE, _POISON_PATIENT = 20, timedelta(seconds=5)
@@ -37,6 +38,8 @@ class QueueListener:
             patient = max(longest * _PATIENCE, min(longest * _POISON_PATIENCE, _POISON_PATIENT))
         self._backoff = PollBackoff(longest=patient, fraction=random.random)
         self._expected = 0  # messages that this process has sent and that it has not received yet
+        self._due = 0  # those of them that must be visible by now
+        self._is_shared = False  # another process fills this queue too
         self._under_way: set[asyncio.Task[None]] = set()
         self._is_stopping = False
         self._wake = asyncio.Event()
@@ -55,7 +58,7 @@ class QueueListener:
     def expect(self, seconds: float) -> None:
         """This process sends a message that is visible after `seconds`. Call this on the event loop."""
         self._expected += 1
-        asyncio.get_running_loop().call_later(seconds + _ON_ITS_WAY, self.wake)
+        asyncio.get_running_loop().call_later(seconds + _ON_ITS_WAY, self._arrive)
 
     def stop(self) -> None:
         """Take no more messages. `run` returns after the end of the running ones."""
@@ -72,19 +75,33 @@ class QueueListener:
                 task.add_done_callback(self._under_way.discard)
             if messages:
                 self._notice(messages)
-                self._backoff.reset()
                 await self._wait_for_room()
-            else:
-                await self._pause(self._backoff.next_delay().total_seconds())
+            if messages and (self._is_awaiting or len(messages) >= self._life.options.batch_size):
+                self._backoff.reset()  # and look again at once
+                continue
+            if not self._is_awaiting:
+                self._backoff.rest()
+            await self._pause(self._backoff.next_delay().total_seconds())
         if self._under_way:
             await asyncio.wait(self._under_way)
+
+    @property
+    def _is_awaiting(self) -> bool:
+        """True if a message may be there that nobody will announce, or that was announced and has not come."""
+        return self._is_shared or self._due > 0
+
+    def _arrive(self) -> None:
+        self._due = min(self._due + 1, self._expected)  # it may have been received before
+        self.wake()
 
     def _notice(self, messages: list[Any]) -> None:
         """Poll as often as `host.json` says once a message shows that other processes fill this queue too."""
         fresh = sum(1 for message in messages if int(message.dequeue_count or 1) == 1)
         if fresh > self._expected and self._life.poison is not None:
             self._backoff.longest = self._life.options.max_polling_interval
+            self._is_shared = True
         self._expected = max(0, self._expected - fresh)
+        self._due = min(max(0, self._due - fresh), self._expected)
 
     async def _wait_for_room(self) -> None:
         while len(self._under_way) > self._life.options.new_batch_threshold and not self._is_stopping:

@@ -3,12 +3,12 @@
 import asyncio
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -129,3 +129,81 @@ def test_a_queue_that_others_fill_is_looked_at_as_often_as_was_set(
             return listener._backoff.longest
 
     assert asyncio.run(waits()) == timedelta(milliseconds=then_at_most)
+
+
+class _Queue:
+    """A queue that holds messages, and counts the looks at it."""
+
+    queue_name = "build-steps"
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+        self.looks = 0
+
+    def receive_messages(self, *, max_messages: int, **_: Any) -> Any:
+        self.looks += 1
+        page, self.held = self.held[:max_messages], self.held[max_messages:]
+        return SimpleNamespace(by_page=lambda: iter([page]))
+
+
+class _Life:
+    """What a listener needs of a message's life, with a list of the received messages."""
+
+    def __init__(self, queue: _Queue, batch_size: int) -> None:
+        self.queue, self.poison, self.lease = queue, object(), timedelta(minutes=1)
+        # A listener that rests does not look again during a test.
+        longest = timedelta(minutes=1)
+        self.options = SimpleNamespace(
+            max_polling_interval=longest, batch_size=batch_size, new_batch_threshold=8
+        )
+        self.received: list[Any] = []
+
+    async def live(self, message: Any) -> None:
+        self.received.append(message)
+
+
+async def _listen(life: _Life, during: Callable[[QueueListener], Awaitable[None]]) -> None:
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        listener = QueueListener(life=cast(Any, life), threads=threads)
+        running = asyncio.create_task(listener.run())
+        async with asyncio.timeout(20):
+            await during(listener)
+        listener.stop()
+        await running
+
+
+def test_one_look_finds_an_announced_message_and_no_look_follows_it() -> None:
+    queue = _Queue()
+    life = _Life(queue, batch_size=4)
+
+    async def send(listener: QueueListener) -> None:
+        while not queue.looks:
+            await asyncio.sleep(0)
+        for number in range(3):
+            before = queue.looks
+            queue.held.append(SimpleNamespace(dequeue_count=1))
+            listener.expect(0)
+            while len(life.received) <= number:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.3)  # a listener that looks on would have looked twice by now
+            assert queue.looks == before + 1
+
+    asyncio.run(_listen(life, send))
+
+
+def test_a_full_page_and_a_message_that_is_late_are_looked_for_at_once() -> None:
+    queue = _Queue()
+    life = _Life(queue, batch_size=2)
+    queue.held = [SimpleNamespace(dequeue_count=2) for _ in range(5)]
+
+    async def wait(listener: QueueListener) -> None:
+        while len(life.received) < 5:
+            await asyncio.sleep(0)
+        assert queue.looks == 3
+        listener.expect(0)  # the message becomes visible later than announced
+        await asyncio.sleep(0.1)
+        queue.held.append(SimpleNamespace(dequeue_count=1))
+        while len(life.received) < 6:
+            await asyncio.sleep(0)
+
+    asyncio.run(_listen(life, wait))
