@@ -17,7 +17,7 @@ from local.recorded.template import Template, TemplateStep, block, blocks
 from local.scenario import PackerScenario
 
 _COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"
-_STEP_SECONDS = 0.05
+_STEP_SECONDS = 0.01  # a pause for each provisioner, of which a build and its verification have 25
 _HANG_SECONDS = 24 * 3600.0
 
 
