@@ -5,6 +5,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from azure.core.credentials import AccessToken
 from azure.data.tables import TableServiceClient
@@ -60,6 +61,12 @@ def prepare(store: RunningAzurite, arm: RunningArm) -> None:
         _each(blobs.create_container, CONTAINERS)
         _each(queues.create_queue, QUEUES)
         _each(tables.create_table_if_not_exists, TABLES)
+
+
+def open_blobs(store: RunningAzurite, arm: RunningArm) -> BlobServiceClient:
+    """The account's blobs, as the deployer sees them. Close it after use."""
+    credential: Any = OperatorCredential(arm)  # the SDK's stub wants its own protocol
+    return BlobServiceClient(store.blob, credential=credential, connection_verify=str(arm.ca_file))
 
 
 def _each(create: Callable[[str], object], names: Sequence[str]) -> None:
