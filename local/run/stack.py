@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -168,7 +169,7 @@ def _write_settings(
 
 
 def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[processes.Running, str]:
-    """Start the Functions host with an identity endpoint, as on App Service."""
+    """Start the Functions host with an identity endpoint, as on App Service, and subscribe it to the galleries."""
     announce = folder / "host" / "host.json"
     announce.parent.mkdir(exist_ok=True)
     announce.unlink(missing_ok=True)
@@ -192,4 +193,12 @@ def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[p
         folder=CHECKOUT,
         environment=environment,
     )
-    return host, str(json.loads(announce.read_text(encoding="utf-8"))["url"])
+    announced = json.loads(announce.read_text(encoding="utf-8"))
+    arm.ask("POST", "event-grid", {"endpoint": _webhook(announced["url"], announced["key"])})
+    return host, str(announced["url"])
+
+
+def _webhook(url: str, key: str) -> str:
+    """Where Event Grid delivers the events of gallery versions, as infra/events.tf subscribes the function."""
+    query = urllib.parse.urlencode({"functionName": "observe_gallery_event", "code": key})
+    return f"{url}/runtime/webhooks/EventGrid?{query}"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from pipeline_core.deployment import Deployment
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
@@ -57,7 +58,22 @@ class GalleryEvents:
             if live.state is not VersionState.DELETING:
                 self.unproven.check(live)
             self._check_turn(live)
-        self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
+        if live is None or not self._wake(live):
+            self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
+
+    def _wake(self, live: GalleryImageVersion) -> bool:
+        """Let the build that waits for this copy look at it at once, and not only at its next step.
+
+        A waiting build looks every half a minute, and each level of a lineage waits once. True if a build was waiting.
+        """
+        identity = find_build_id(live.tags)
+        if identity is None or live.state is not VersionState.READY or not live.excluded_from_latest:
+            return False
+        build = self.images.find_build(identity)
+        if build is None or build.value.phase is not Phase.PUBLISHING or build.value.version != live.version:
+            return False
+        self.effects.outbox.step(build.value, reason="gallery-event", once=True)
+        return True
 
     def _check_turn(self, live: GalleryImageVersion) -> None:
         """Take a version that is above the current one out of `latest`, if its build has ended.

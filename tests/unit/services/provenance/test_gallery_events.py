@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
-from pipeline_core.wire.messages import NotificationMessage
+from pipeline_core.wire.messages import NotificationMessage, StepMessage
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
@@ -124,3 +124,43 @@ def test_a_version_whose_build_is_about_to_end_is_left_in_latest() -> None:
     made.ports.galleries.set_excluded(LIVE, BASE, build.version, excluded=False)
     made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
     assert made.ports.galleries.latest(LIVE, BASE) == build.version
+
+
+def _copying() -> tuple[SimulatedWorld, Build]:
+    """A build that waits for the copy of its version, which takes 40 seconds."""
+    made = scenes.settled(ONE)
+    made.ports.galleries.replication = timedelta(seconds=40)
+    made.register("rhel9-base", None, text="other content")
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    version = build.version
+    assert version is not None
+    scenes.until(made, lambda: made.ports.galleries.find_version(LIVE, BASE, version) is not None)
+    return made, scenes.active(made, BASE).value
+
+
+def _steps(made: SimulatedWorld) -> list[StepMessage]:
+    return [StepMessage.from_wire(text) for text in scenes.texts(made, "build-steps")]
+
+
+def test_a_build_that_waits_for_its_copy_looks_at_once() -> None:
+    made, build = _copying()
+    before = _steps(made)
+    made.ports.clock.advance(timedelta(seconds=40))
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
+    (step,) = (each for each in _steps(made) if each not in before)
+    assert (step.build, step.seq, step.reason, step.once) == (str(build.id), build.seq, "gallery-event", True)
+    assert scenes.asked(made) == []  # a look at the image would find the same build under way
+    made.factory.driver.step(step, redelivered=False)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert current.version == build.version
+    made.settle()  # and the older chain of messages does no harm
+    assert made.ports.galleries.latest(LIVE, BASE) == build.version
+
+
+def test_an_event_that_comes_before_the_end_of_the_copy_starts_no_second_chain() -> None:
+    made, build = _copying()
+    before = _steps(made)
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
+    assert _steps(made) == before
+    assert scenes.asked(made) == ["rhel9-base"]
