@@ -241,16 +241,22 @@ class ForkServer:
             if self._server is not None and self._server.is_over:
                 self._retire(self._server)
             if self._server is None:
-                server = _Server(early)
-                try:
-                    await server.begin(self._folder, tuple(self._modules.values()))
-                except (OSError, _Refused) as error:
-                    await server.close()
-                    raise _Refused(f"no fork server: {error}") from error
-                self._server = server
+                self._server = await self._new_server(early)
             if self._server.early != early:
                 raise _Refused("its variables for the interpreter are not those of the fork server")
             return self._server
+
+    async def _new_server(self, early: Mapping[str, str]) -> _Server:
+        """Raises _Refused."""
+        server: _Server | None = None
+        try:
+            server = _Server(early)
+            await server.begin(self._folder, tuple(self._modules.values()))
+        except (OSError, _Refused) as error:
+            if server is not None:
+                await server.close()
+            raise _Refused(f"no fork server: {error}") from error
+        return server
 
     def _retire(self, server: _Server) -> None:
         server.retire()
