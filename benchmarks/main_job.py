@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from benchmarks.process_times import KindTimes, ProcessTimes
 from local.run import report, stack, storage
+from local.run.news import LOOK_EVERY, HostNews
 from local.run.story import Story
 from pipeline_core.domain import attempts
 from pipeline_core.wire.job import BuildReport
@@ -114,7 +115,10 @@ def _run(folder: Path) -> tuple[report.RunOutcome, dict[str, float], dict[str, f
     file.write_text("{}", encoding="utf-8")
     with stack.running(folder, scenario=file) as running:
         parts["start"] = time.monotonic() - began
-        story = Story(stack=running, watch=lambda _: None, scenario=file, look_every=1.0)
+        news = HostNews(log=running.host.log)
+        story = Story(
+            stack=running, watch=lambda _: None, scenario=file, look_every=LOOK_EVERY, pause=news.wait
+        )
         waits = {
             "registration": story.register,
             "first builds": story.wait_for_first_builds,

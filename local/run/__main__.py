@@ -18,6 +18,7 @@ from local import azurite, processes, real_packer
 from local.arm import launch
 from local.real_packer import RealPacker
 from local.run import report, scenarios, stack
+from local.run.news import LOOK_EVERY, HostNews
 from local.run.progress import Progress
 from local.run.scenarios import Scenario
 from local.run.story import Story, StoryError
@@ -72,7 +73,13 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
         file.write_text("{}", encoding="utf-8")
         packer = _packer(progress)
         with stack.running(folder, scenario=file, packer=packer) as running:
-            story = Story(stack=running, watch=progress.show, scenario=file, look_every=1.0)
+            story = Story(
+                stack=running,
+                watch=progress.show,
+                scenario=file,
+                look_every=LOOK_EVERY,
+                pause=HostNews(log=running.host.log).wait,
+            )
             if packer is not None:
                 story.bound = _REAL_BOUND
             progress.say("registering the platform steps and six images")

@@ -33,7 +33,7 @@ class Story:
     """The run so far: views of images by name, as the API gave them. `details` holds the last view of each image.
 
     No part of the story may take longer than `bound` seconds. `scenario` is the file of the builds' outcomes, if the
-    stack was started with one.
+    stack was started with one. `pause` waits between two looks, `look_every` seconds at most.
     """
 
     stack: Stack
@@ -41,6 +41,7 @@ class Story:
     scenario: Path | None = None
     bound: float = _BOUND
     look_every: float = 0.6  # seconds, because a look costs the factory a dozen storage operations
+    pause: Callable[[float], None] = time.sleep
     admin: Client = field(init=False)
     first: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
@@ -176,7 +177,7 @@ class Story:
                 self._demand_none_blocked(images)
                 if len(images) == len(IMAGES) and is_done(images):
                     return images
-            time.sleep(self.look_every)
+            self.pause(self.look_every)
         states = ", ".join(f"{name}: {view['state']} {view['detail']}" for name, view in images.items())
         raise StoryError(f"within {self.bound:g} s it did not happen that {what}; seen last: {states}")
 
