@@ -61,6 +61,8 @@ class Limits:
     team_slots: int
     wait: timedelta
     creates_per_burst: int = UNLIMITED
+    deletes_per_hour: int = UNLIMITED
+    deletes_per_burst: int = UNLIMITED
 
 
 def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> AfterValidator:
@@ -133,6 +135,8 @@ class Settings(BaseModel):
     slots: int = Field(20, alias="FACTORY_SLOTS", ge=1, le=1000)
     creates_per_hour: int = Field(300, alias="FACTORY_CREATES_PER_HOUR", ge=1, le=10_000)
     creates_per_burst: int = Field(100, alias="FACTORY_CREATES_PER_5_MINUTES", ge=1, le=10_000)
+    deletes_per_hour: int = Field(300, alias="FACTORY_DELETES_PER_HOUR", ge=1, le=10_000)
+    deletes_per_burst: int = Field(100, alias="FACTORY_DELETES_PER_5_MINUTES", ge=1, le=10_000)
     container_groups: int = Field(100, alias="FACTORY_CONTAINER_GROUPS", ge=2, le=10_000)
     container_cores: int = Field(100, alias="FACTORY_CONTAINER_CORES", ge=2, le=100_000)
     team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
@@ -223,6 +227,8 @@ class Settings(BaseModel):
             team_slots=self.team_slots,
             wait=timedelta(seconds=self.wait_seconds),
             creates_per_burst=self.creates_per_burst,
+            deletes_per_hour=self.deletes_per_hour,
+            deletes_per_burst=self.deletes_per_burst,
         )
 
     def azure(self) -> Configuration:

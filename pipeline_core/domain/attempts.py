@@ -5,6 +5,7 @@ the factory no longer knows the things that carry the old name. This module must
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline_core.domain.builds import Build, Phase
@@ -31,6 +32,8 @@ LAUNCHED = "launched.json"  # its first writer creates the container group
 WAITS = "waits-for-container.json"  # the group is there, and its container did not run at the first look
 STARTED = "started.json"  # the builder writes it first: this attempt runs, and runs only once
 NEVER_BEGAN = "never-began.json"  # the group was given up before its container ran
+GIVEN_UP = "given-up.json"  # why the group was given up, in the platform's words
+DELETION = "deletion-"  # and a number: the first writer asks for the deletion of the group
 LOG = "log.txt"  # the builder appends to it as long as it runs
 REPORT = "result.json"  # how the attempt ended
 
@@ -39,6 +42,14 @@ REPORT = "result.json"  # how the attempt ended
 # create the group: before, two creations would restart the container. After this time a cancelled build may end:
 # before, its group might still appear.
 CREATION = timedelta(seconds=45)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptGroup:
+    """A container group of a build: its name, and the folder of the attempt that it runs."""
+
+    name: str
+    folder: str
 
 
 def folder(build: BuildId | str, stage: str, attempt: int) -> str:
@@ -56,9 +67,20 @@ def group_of(build: Build) -> str:
     return _group(build.id, build.phase.stage, build.attempt)
 
 
-def build_group_of(build: Build) -> str:
-    """The name of the group whose attempt made the version that is verified now."""
-    return _group(build.id, Phase.BUILDING.stage, build.build_attempt)
+def groups_of(build: Build) -> tuple[AttemptGroup, ...]:
+    """Every group that the build may still have. None outside of the phases with a container.
+
+    The verify stage may begin while Azure still deletes the group of the build stage. So both belong to it.
+    """
+    if not build.phase.has_container:
+        return ()
+    stages = [(build.phase.stage, build.attempt)]
+    if build.phase is Phase.VERIFYING:
+        stages.append((Phase.BUILDING.stage, build.build_attempt))
+    return tuple(
+        AttemptGroup(name=_group(build.id, stage, attempt), folder=folder(build.id, stage, attempt))
+        for stage, attempt in stages
+    )
 
 
 def _group(build: BuildId, stage: str, attempt: int) -> str:

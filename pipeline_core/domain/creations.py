@@ -1,5 +1,7 @@
 """Creations of container groups against Azure's rolling limits, per hour and per five minutes. Pure.
 
+Azure limits deletions in the same way, and counts them apart. So the same functions count them, in their own value.
+
 Creations are counted by the minute. A limit holds in any 60 minutes and in any five minutes, at whatever second they
 begin. So a minute counts as a whole until its last second is outside.
 """
@@ -19,7 +21,7 @@ _KEPT = 90  # minutes that are remembered: clocks of two hosts may differ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How many creations the region allows, at least one each."""
+    """How many creations, or how many deletions, the region allows, at least one each."""
 
     per_hour: int
     per_burst: int
@@ -27,7 +29,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What was created: pairs of minute and count, oldest first. `starts` counts every build that began.
+    """What was created, or deleted: pairs of minute and count, oldest first. `starts` counts every build that began.
 
     Nothing is created before `paused_until`: the platform has refused a creation.
     """

@@ -1,7 +1,7 @@
 """Slots as rows that are inserted if absent: their holders, the number per team, the creations.
 
-One partition holds `slot:N`, `build:ID`, `team:T` and `spent` rows. Each change of them is one transaction on
-the ETags that the decision read. So two dispatchers can never exceed a limit together.
+One partition holds `slot:N`, `build:ID`, `team:T`, `spent` and `deleted` rows. Each change of them is one
+transaction on the ETags that the decision read. So two dispatchers can never exceed a limit together.
 """
 
 import contextlib
@@ -24,7 +24,10 @@ TABLE = "capacity"
 _PARTITION = "slots"
 _SOON = timedelta(seconds=1)
 _BUDGET = "the budget of creations"
+_DELETIONS = "the budget of deletions"
 _PAUSE = timedelta(minutes=5)  # after a refusal without a time to wait
+
+_ANY = Budget(per_hour=creations.UNLIMITED, per_burst=creations.UNLIMITED)
 
 
 @unique
@@ -79,10 +82,12 @@ class CapacityStore:
         creates_per_hour: int,
         team_slots: int,
         creates_per_burst: int = creations.UNLIMITED,
+        deletions: Budget = _ANY,
     ) -> None:
         self._tables = tables
         self._slots = slots
         self._budget = Budget(per_hour=creates_per_hour, per_burst=creates_per_burst)
+        self._deletions = deletions
         self._team_slots = team_slots
 
     @property
@@ -144,17 +149,37 @@ class CapacityStore:
         """
         return self._spend(build, attempt, now)
 
+    def buy_deletion(self, now: datetime) -> timedelta | None:
+        """Pay for one request to delete a container group.
+
+        None if it is paid, else the time to wait before the next call. Raises TransientError if other writers keep
+        changing the budget at the same moment.
+        """
+
+        def spend(row: Row | None) -> timedelta | None:
+            spent = spending.read(row)
+            wait = creations.wait(spent, self._deletions, now)
+            if wait:
+                return wait
+            cells = spending.cells(creations.spend(spent, now))
+            self._tables.write(TABLE, [_put(spending.DELETIONS, row, cells)])
+            return None
+
+        return changing(
+            lambda: self._find(spending.DELETIONS),
+            spend,
+            subject=_DELETIONS,
+            lost=RACED,
+            retry_after=_SOON,
+        )
+
     def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
         """The platform has refused a creation. Nothing asks for another creation for a while, at most an hour."""
+        self._pause(spending.KEY, now, length)
 
-        def pause(row: Row | None) -> None:
-            before = spending.read(row)
-            after = creations.pause(before, now, _PAUSE if length is None else length)
-            if after != before:
-                self._tables.write(TABLE, [_put(spending.KEY, row, spending.cells(after))])
-
-        with contextlib.suppress(Contended):  # the faster writers are also refused, and pause the creations
-            changing(lambda: self._find(spending.KEY), pause, subject=_BUDGET, lost=RACED)
+    def pause_deletions(self, now: datetime, length: timedelta | None = None) -> None:
+        """The platform has refused a deletion. Nothing asks for another deletion for a while, at most an hour."""
+        self._pause(spending.DELETIONS, now, length)
 
     def release(self, build: BuildId) -> SlotReleased:
         """Give the build's slot back. Safe to repeat."""
@@ -174,6 +199,16 @@ class CapacityStore:
         except StaleWrite:
             return SlotReleased.RACED
         return SlotReleased.FREED
+
+    def _pause(self, key: str, now: datetime, length: timedelta | None) -> None:
+        def pause(row: Row | None) -> None:
+            before = spending.read(row)
+            after = creations.pause(before, now, _PAUSE if length is None else length)
+            if after != before:
+                self._tables.write(TABLE, [_put(key, row, spending.cells(after))])
+
+        with contextlib.suppress(Contended):  # the faster writers are also refused, and pause as well
+            changing(lambda: self._find(key), pause, subject=_BUDGET, lost=RACED)
 
     def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         def spend(holder: Row | None) -> timedelta | None:

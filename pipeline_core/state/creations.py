@@ -1,7 +1,7 @@
-"""The row that counts creations of container groups: from its cells to the domain's value and back.
+"""The rows that count creations and deletions of container groups: from cells to the domain's value and back.
 
-One row serves the whole factory. It is in the partition of the slots, so that one transaction takes a slot and
-a creation. The next creation removes the minutes that no limit needs any more, so the row does not grow.
+One row of each serves the whole factory. They are in the partition of the slots, so that one transaction takes a slot
+and a creation. The next call removes the minutes that no limit needs any more, so a row does not grow.
 """
 
 from datetime import datetime
@@ -10,10 +10,11 @@ from pipeline_core.domain.creations import Spent
 from pipeline_core.ports import Cell, Row
 
 KEY = "spent"  # sorts between the slots and the teams: one scan reads all three
+DELETIONS = "deleted"  # sorts before the slots, so that no pass of the dispatcher reads it
 
 
 def read(row: Row | None) -> Spent:
-    """The creations so far. Zero if there is no row."""
+    """The calls so far. Zero if there is no row."""
     if row is None:
         return Spent()
     pairs = [each.split(":") for each in str(row.cells["minutes"]).split()]

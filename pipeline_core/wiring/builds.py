@@ -6,6 +6,7 @@ from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
+from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import Driver
 from pipeline_core.services.builds.events import BuildEvents
@@ -79,11 +80,18 @@ def _containers_of(
     return ContainerStage(
         records=records,
         effects=effects,
-        attempts=Attempts(blobs=ports.blobs, containers=ports.containers),
+        attempts=Attempts(blobs=ports.blobs, containers=ports.containers, deletions=_deletions_of(base)),
         launcher=launcher,
         judge=judge,
         provenance=provenance.provenance,
         wait=base.limits.wait,
+    )
+
+
+def _deletions_of(base: Foundation) -> Deletions:
+    ports = base.ports
+    return Deletions(
+        capacity=base.records.capacity, blobs=ports.blobs, containers=ports.containers, effects=base.effects
     )
 
 
@@ -103,7 +111,10 @@ def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Co
 def _stopping_of(base: Foundation, completion: Completion) -> StoppingStage:
     ports, records, effects = base.ports, base.records, base.effects
     leftovers = Leftovers(
-        logs=effects.logs, containers=ports.containers, galleries=ports.galleries, deployment=base.deployment
+        logs=effects.logs,
+        deletions=_deletions_of(base),
+        galleries=ports.galleries,
+        deployment=base.deployment,
     )
     return StoppingStage(
         records=records,

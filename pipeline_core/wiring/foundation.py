@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.deployment import Deployment
+from pipeline_core.domain.creations import Budget
 from pipeline_core.ports import Ports, Tables
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.effects import Effects
@@ -53,6 +54,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
             creates_per_hour=limits.creates_per_hour,
             team_slots=limits.team_slots,
             creates_per_burst=limits.creates_per_burst,
+            deletions=Budget(per_hour=limits.deletes_per_hour, per_burst=limits.deletes_per_burst),
         ),
         fleet=FleetStore(tables),
         policies=PolicyStore(tables),

@@ -33,6 +33,7 @@ def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> Upkee
         reaper=Reaper(
             effects=effects,
             images=records.images,
+            capacity=records.capacity,
             resources=ports.resources,
             galleries=ports.galleries,
             deployment=base.deployment,

@@ -60,9 +60,11 @@ def reaper_of(azure: Azure, images: ImageStore) -> Reaper:
     )
     limits = Limits(slots=1, creates_per_hour=1, team_slots=1, wait=timedelta(seconds=30))
     ports = replace(twins([]), clock=ManualClock(NOW))
+    base = foundation_of(ports, deployment, limits)
     return Reaper(
-        effects=foundation_of(ports, deployment, limits).effects,
+        effects=base.effects,
         images=images,
+        capacity=base.records.capacity,
         resources=AzureResources(azure.clients.resources, azure.configuration),
         galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
         deployment=deployment,

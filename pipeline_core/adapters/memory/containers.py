@@ -2,6 +2,7 @@
 
 import bisect
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,9 @@ from datetime import datetime, timedelta
 from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import Clock, ContainerGroup, GroupState, NewContainerGroup
+
+UNLIMITED = 1_000_000  # deletions: where a test states no limit
+HOUR, BURST = timedelta(hours=1), timedelta(minutes=5)  # in which Azure counts deletions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +28,21 @@ class MemoryContainers:
     """Container groups with a quota.
 
     `limit` is the quota of groups. `deletion` is the time that a deletion takes. `created` counts creations,
-    and `newest` names the group of the last one.
+    and `newest` names the group of the last one. `asked` holds the moments of all requests to delete a group, and
+    `refused` counts those that the region did not allow: it allows `deletes_per_hour` in any hour, and
+    `deletes_per_burst` in any five minutes. As on Azure, a request for a group that is being deleted counts too.
     """
 
     clock: Clock
     limit: int = 100
     deletion: timedelta = timedelta(0)
+    deletes_per_hour: int = UNLIMITED
+    deletes_per_burst: int = UNLIMITED
     created: int = 0
     newest: str = ""
+    refused: int = 0
+    asked: dict[str, list[datetime]] = field(default_factory=dict)
+    _deleted: deque[datetime] = field(default_factory=deque)  # of the last hour
     _groups: dict[str, _Group] = field(default_factory=dict)
     _names: list[str] = field(default_factory=list)  # of every group, in order
     _going: set[str] = field(default_factory=set)  # groups that are being deleted
@@ -67,9 +78,25 @@ class MemoryContainers:
         """Start the deletion and return. A group that is gone is not an error."""
         with self._lock:
             found = self._look(name)
-            if found is not None and found.gone_at is None:
+            if found is None:
+                return
+            self.asked.setdefault(name, []).append(self.clock.now())
+            self._demand_deletion(name)
+            if found.gone_at is None:
                 self._groups[name] = replace(found, gone_at=self.clock.now() + self.deletion)
                 self._going.add(name)
+
+    def _demand_deletion(self, name: str) -> None:
+        now = self.clock.now()
+        while self._deleted and self._deleted[0] <= now - HOUR:
+            self._deleted.popleft()
+        for limit, span in ((self.deletes_per_hour, HOUR), (self.deletes_per_burst, BURST)):
+            recent = [at for at in self._deleted if at > now - span]
+            if len(recent) >= limit:
+                self.refused += 1
+                text = f"delete {name}: the region allows {limit} deletions in {span}"
+                raise TransientError(ErrorClass.THROTTLED, text, retry_after=recent[-limit] + span - now)
+        self._deleted.append(now)
 
     def list_groups(self) -> Sequence[ContainerGroup]:
         """Every group with our build tag, for the list of resources and for the rules of the simulation."""

@@ -1,15 +1,20 @@
 """One attempt of a build: its container group, and the files that it left.
 
-It looks, leaves markers and asks for deletions. The container stage decides what follows.
+It looks, and leaves markers. The container stage decides what follows.
 """
 
+import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipeline_core.domain import attempts
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.ports import BlobFacts, Blobs, ContainerGroup, Containers
+from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
+
+_MARKER_LIMIT = 16 * 1024  # bytes; a marker's text is one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,24 +23,40 @@ class Attempts:
 
     blobs: Blobs
     containers: Containers
+    deletions: Deletions
 
     def find_group(self, build: Build) -> ContainerGroup | None:
         """The attempt's container group, or None."""
         return self.containers.find_group(attempts.group_of(build))
 
-    def delete_group(self, build: Build) -> None:
-        """Start the deletion of the attempt's container group."""
-        self.containers.delete_group(attempts.group_of(build))
+    def delete_group(self, build: Build) -> timedelta:
+        """Ask for the deletion of the attempt's container group, as `Deletions.begin`."""
+        return self.deletions.begin(build)
 
-    def leave(self, build: Build, name: str) -> bool:
-        """Leave an empty marker beside the attempt's files; False where the marker exists already."""
+    def clear(self, build: Build) -> timedelta | None:
+        """Ask for the deletion of every group that is left; None where none is, as `Deletions.clear`."""
+        return self.deletions.clear(build)
+
+    def leave(self, build: Build, name: str, text: str = "") -> bool:
+        """Leave a marker, perhaps with a text, beside the attempt's files; False where the marker exists already."""
+        content = json.dumps({"text": text} if text else {}).encode()
         try:
             self.blobs.create(
-                "builds", f"{attempts.folder_of(build)}/{name}", b"{}", media_type="application/json"
+                "builds", f"{attempts.folder_of(build)}/{name}", content, media_type="application/json"
             )
         except AlreadyExists:
             return False
         return True
+
+    def find_text(self, build: Build, name: str) -> str:
+        """The text of a marker; empty where there is no marker, or none that can be read."""
+        try:
+            content = self.blobs.read("builds", f"{attempts.folder_of(build)}/{name}", limit=_MARKER_LIMIT)
+            found = json.loads(content)
+        except (NotFound, PermanentError, ValueError):  # ValueError: it is not JSON
+            return ""
+        text = found.get("text") if isinstance(found, dict) else None
+        return " ".join(text.split()) if isinstance(text, str) else ""
 
     def find_facts(self, build: Build, name: str) -> BlobFacts | None:
         """Size and time of a file that the attempt left, or None."""
@@ -58,21 +79,3 @@ class Attempts:
                 ErrorClass.TEMPLATE, f"{text}: a builder wrote to a wrong folder; report this to SecOps"
             )
         return report
-
-    def is_gone(self, build: Build) -> bool:
-        """True where no group of this attempt is left. In the verify stage, the build stage's group is gone too.
-
-        The verify stage may begin while Azure still deletes the build stage's group. The factory gives the slot
-        of both stages back, or tries a stage again, only when all groups are confirmed gone.
-        """
-        names = [attempts.group_of(build)]
-        if build.phase is Phase.VERIFYING:
-            names.append(attempts.build_group_of(build))
-        return not any(self._delete_again(name) for name in names)
-
-    def _delete_again(self, name: str) -> bool:
-        """True where the group still exists. Then ask for its deletion again, which does no harm."""
-        if self.containers.find_group(name) is None:
-            return False
-        self.containers.delete_group(name)
-        return True

@@ -62,9 +62,10 @@ class ContainerStage:
         try:
             return self._look(build)
         except PermanentError:
-            if self.attempts.is_gone(build.value):
+            left = self.attempts.clear(build.value)
+            if left is None:
                 raise
-            return self._later()
+            return self._later(left)
 
     def _look(self, build: Stored[Build]) -> Progress:
         group = self.attempts.find_group(build.value)
@@ -74,15 +75,15 @@ class ContainerStage:
         if group.state in (GroupState.SUCCEEDED, GroupState.FAILED) or self._is_late(build.value):
             if self.attempts.find_report(build.value) is not None:
                 return Wait(delay=timedelta(0))  # the builder wrote the report between the two looks
-            return self._give_up(build.value)
+            return self._give_up(build.value, group)
         return Wait(delay=self.wait)
 
-    def _give_up(self, build: Build) -> Progress:
-        """Delete a group that will not report. Leave a marker where its container never began."""
+    def _give_up(self, build: Build, group: ContainerGroup) -> Progress:
+        """Delete a group that will not report. Leave its reason, and a marker where its container never began."""
+        self.attempts.leave(build, attempts.GIVEN_UP, group.detail)
         if self.attempts.find_facts(build, attempts.STARTED) is None:
             self.attempts.leave(build, attempts.NEVER_BEGAN)
-        self.attempts.delete_group(build)
-        return self._later()
+        return self._later(self.attempts.delete_group(build))
 
     def _without_need_of_group(
         self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
@@ -92,16 +93,24 @@ class ContainerStage:
                 self.attempts.delete_group(build.value)
             return self._harvest(build, report)
         if report is not None:
-            return self._harvest(build, report) if self.attempts.is_gone(build.value) else self._later()
+            left = self.attempts.clear(build.value)
+            return self._harvest(build, report) if left is None else self._later(left)
         has_begun = self.attempts.find_facts(build.value, attempts.STARTED) is not None
         if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created the group between the two looks
-            if has_begun:
-                text = "the container ended, fell silent or ran out of time without a report; its log is kept"
-                return self._retry(build, ErrorClass.EVICTION, text)
-            return self._retry(build, ErrorClass.CAPACITY, "the container group never began to run")
+            return self._retry(build, *self._loss_of(build.value, has_begun=has_begun))
         return self._launch(build.value)  # a wait for quota or budget has no limit
+
+    def _loss_of(self, build: Build, *, has_begun: bool) -> tuple[ErrorClass, str]:
+        """Class and text of an attempt that is gone without a report: first the cause, where the platform named one."""
+        text = "the container group never began to run"
+        error_class = ErrorClass.CAPACITY
+        if has_begun:
+            text = "the container ended, fell silent or ran out of time without a report; its log is kept"
+            error_class = ErrorClass.EVICTION
+        cause = self.attempts.find_text(build, attempts.GIVEN_UP)
+        return error_class, f"{cause}: {text}" if cause else text
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()
@@ -109,8 +118,7 @@ class ContainerStage:
         if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
             wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
             if wait is not None:
-                # Spread, so that builds that wait for the same minute do not come together.
-                return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))
+                return self._spread(wait)
         if not self._may_create(build, now):
             return Wait(delay=self.wait)
         try:
@@ -229,5 +237,12 @@ class ContainerStage:
         seen = self.attempts.find_facts(build, attempts.WAITS)
         return seen is not None and now > seen.changed_at + _BEGINNING
 
-    def _later(self) -> Wait:
+    def _later(self, left: timedelta) -> Wait:
+        """Look again at groups that are being deleted; `left` where the budget of deletions delays a request."""
+        if left:
+            return self._spread(left)
         return Wait(delay=min(_DELETION, self.wait))
+
+    def _spread(self, wait: timedelta) -> Wait:
+        """Spread, so that builds that wait for the same minute do not come together."""
+        return Wait(delay=max(self.wait, wait + self.wait * self.effects.chance.fraction()))

@@ -7,26 +7,28 @@ another build.
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import NotFound, PermanentError
-from pipeline_core.ports import Containers, Galleries, GalleryImageVersion, Logs, VersionState
+from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
+from pipeline_core.services.builds.deletions import Deletions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
     """A look costs a call per container group of the stage. Without groups: two in quarantine, one at the live copy."""
 
-    containers: Containers
+    deletions: Deletions
     galleries: Galleries
     deployment: Deployment
     logs: Logs
 
     def remain(self, build: Build) -> bool:
         """True where something exists that `clear` would remove. Changes nothing."""
-        if self._groups(build):
+        if self.deletions.remain(build):
             return True
         try:
             return any(self._versions(build))
@@ -34,8 +36,10 @@ class Leftovers:
             self._log(build, error)
             return False
 
-    def clear(self, build: Build) -> bool:
-        """Ask for the removal of all leftovers; True when a look finds nothing left.
+    def clear(self, build: Build) -> timedelta | None:
+        """Ask for the removal of all leftovers; None when a look finds nothing left.
+
+        Else how long the budget of deletions makes the next look useless; usually zero.
 
         Only for a build whose row says that it stops. Otherwise a handler with an old row could delete a
         version that the build has published since. An error about a container group is raised, because the
@@ -44,25 +48,14 @@ class Leftovers:
         """
         if not build.is_stopping:
             raise ValueError(f"build {build.id} is not stopping: nothing of it may be removed")
-        groups = self._groups(build)
-        for group in groups:
-            self.containers.delete_group(group)
-        if groups:
-            return False  # a container that still runs may make a version that does not exist yet
+        wait = self.deletions.clear(build)
+        if wait is not None:
+            return wait  # a container that still runs may make a version that does not exist yet
         try:
-            return self._clear_versions(build)
+            return None if self._clear_versions(build) else timedelta(0)
         except PermanentError as error:
             self._log(build, error)
-            return True
-
-    def _groups(self, build: Build) -> Sequence[str]:
-        """Names of the groups that exist. None while publishing: the groups were confirmed gone before."""
-        if not build.phase.has_container:
-            return ()
-        names = [attempts.group_of(build)]
-        if build.phase is Phase.VERIFYING:
-            names.append(attempts.build_group_of(build))
-        return [name for name in names if self.containers.find_group(name) is not None]
+            return None
 
     def _versions(self, build: Build) -> tuple[Sequence[GalleryImageVersion], GalleryImageVersion | None]:
         """Versions in quarantine, also of earlier attempts, and the live copy, in this order.

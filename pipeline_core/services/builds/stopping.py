@@ -36,14 +36,17 @@ class StoppingStage:
         value = build.value
         may_come = value.cancel is not None and value.phase.has_container and self._may_be_created(value)
         try:
-            is_clear = self.leftovers.clear(value)
+            left = self.leftovers.clear(value)
         except PermanentError as error:
             # The slot stays in use as long as the group exists. An operator must repair the cause of the error.
             self.effects.logs.note(
                 "not-cleared", image=str(value.image), build_id=str(value.id), error=str(error)
             )
             return Wait(delay=_STUCK)
-        if may_come or not is_clear:
+        if left:
+            # Spread, so that builds that wait for the same minute do not come together.
+            return Wait(delay=max(self.wait, left + self.wait * self.effects.chance.fraction()))
+        if may_come or left is not None:
             return Wait(delay=min(_DELETION, self.wait))
         if value.phase is Phase.PENDING:
             self.records.index.withdraw(value)  # first, so that no dispatch starts this build now

@@ -29,12 +29,14 @@ from pipeline_core.ports import Galleries, Resources
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.state import images as records
+from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.images import ImageStore
 
 MOST_OF_A_KIND = 100  # removals of one kind in one run; the next run takes the next ones
 _VERSION = "microsoft.compute/galleries/images/versions"
+_GROUP = "microsoft.containerinstance/containergroups"
 _ORDER = (  # a resource that uses others goes before them
-    "microsoft.containerinstance/containergroups",
+    _GROUP,
     _VERSION,
     "microsoft.compute/virtualmachines",
     "microsoft.network/networkinterfaces",
@@ -52,7 +54,7 @@ _ORDER = (  # a resource that uses others goes before them
 class ReapReport:
     """The result of one run. `removed` counts started deletions, `in_use` leftovers that something still uses.
 
-    `unreadable` leftovers stay until a person looks. `postponed` leftovers exceed the share of one run.
+    `unreadable` leftovers stay until a person looks. `postponed` leftovers exceed the share of one run, or the budget.
     """
 
     found: int
@@ -93,6 +95,7 @@ class Reaper:
     resources: Resources
     galleries: Galleries
     images: ImageStore
+    capacity: CapacityStore
     effects: Effects
     deployment: Deployment
 
@@ -188,13 +191,22 @@ class Reaper:
         return run.builds[identity]
 
     def _remove(self, run: _Run, each: _Leftover, judgement: Judgement) -> bool:
-        """True where the deletion has begun. A leftover that is still in use comes again in the next run."""
+        """True where the deletion has begun. A leftover that is still in use comes again in the next run.
+
+        Deletions of container groups are paid from the budget that builds share. What it does not allow waits too.
+        """
+        if each.kind == _GROUP and self.capacity.buy_deletion(run.now) is not None:
+            run.postponed += 1
+            self._note("leftover-waits", each, judgement)
+            return False
         build = self._find_build(run, each)
         if build is not None and not (each.kind == _VERSION and build.result is Result.SUCCEEDED):
             self._write_entry(build, each, judgement)
         try:
             each.remove()
         except TransientError as error:
+            if each.kind == _GROUP and error.error_class is ErrorClass.THROTTLED:
+                self.capacity.pause_deletions(run.now, error.retry_after)
             if error.error_class is not ErrorClass.CONFLICT:
                 raise
             run.in_use += 1

@@ -30,6 +30,7 @@ def test_stored_names_are_what_they_always_were() -> None:
     assert all(text.startswith(attempts.TAG_PREFIX) for text in tags.values())
     assert (attempts.LAUNCHED, attempts.WAITS) == ("launched.json", "waits-for-container.json")
     assert (attempts.STARTED, attempts.NEVER_BEGAN) == ("started.json", "never-began.json")
+    assert (attempts.GIVEN_UP, attempts.DELETION) == ("given-up.json", "deletion-")
     assert (attempts.LOG, attempts.REPORT) == ("log.txt", "result.json")
 
 
@@ -43,12 +44,23 @@ def test_a_group_is_named_by_the_digest_of_build_stage_and_attempt() -> None:
     verified = replace(make.build(), id=BUILD, phase=Phase.VERIFYING, attempt=2, build_attempt=3)
     # printf payments-api.3fa9c1d20b77.1/verify/2 | sha256sum | cut -c 1-24
     assert attempts.group_of(verified) == "if-verify-a4b9a7fac77972e01f7ee9c7"
-    assert attempts.build_group_of(verified) == "if-build-438eccbedcc36cd2a0a25e01"
+    both = ("if-verify-a4b9a7fac77972e01f7ee9c7", "if-build-438eccbedcc36cd2a0a25e01")
+    assert tuple(group.name for group in attempts.groups_of(verified)) == both
+    assert [group.folder.rpartition("/")[2] for group in attempts.groups_of(verified)] == [
+        "verify-2",
+        "build-3",
+    ]
     assert (
         attempts.group_of(replace(verified, phase=Phase.BUILDING, attempt=3))
         == "if-build-438eccbedcc36cd2a0a25e01"
     )
     assert attempts.folder_of(verified) == "payments-api.3fa9c1d20b77.1/verify-2"
+
+
+def test_a_build_has_groups_only_in_the_phases_with_a_container() -> None:
+    one = replace(make.build(), id=BUILD, phase=Phase.BUILDING, attempt=3)
+    assert [group.name for group in attempts.groups_of(one)] == [attempts.group_of(one)]
+    assert attempts.groups_of(replace(one, phase=Phase.PUBLISHING)) == ()
 
 
 def test_a_creation_may_take_longer_than_its_one_call_to_azure() -> None:

@@ -6,7 +6,9 @@ from simulation import benchmark
 
 pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 
-LIMIT = 82.0  # the goal is 60. A change that needs more says so here; one that needs less lowers it
+# The goal is 60. A change that needs more says so here; one that needs less lowers it.
+# 4 of these count the deletions of a build's two container groups: a read and a write each, as for a creation.
+LIMIT = 86.0
 
 
 @pytest.fixture(scope="module")

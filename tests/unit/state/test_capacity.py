@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.domain import dispatch
+from pipeline_core.domain.creations import Budget
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId, TeamName
@@ -315,3 +316,40 @@ def _most(made: Sequence[datetime], span: timedelta) -> int:
 
 def _insert(row: Row) -> TableWrite:
     return TableWrite(verb=WriteKind.INSERT, row=row)
+
+
+def _deleting(tables: MemoryTables | None = None) -> CapacityStore:
+    return CapacityStore(
+        tables or MemoryTables(),
+        slots=SLOTS,
+        creates_per_hour=PER_HOUR,
+        team_slots=TEAM_SLOTS,
+        deletions=Budget(per_hour=3, per_burst=2),
+    )
+
+
+def test_deletions_have_a_budget_of_their_own() -> None:
+    store = _deleting()
+    assert [store.buy_deletion(NOW) is None for _ in range(3)] == [True, True, False]
+    assert all(_is_paid(store, NOW) for _ in range(PER_HOUR))
+    assert store.buy_deletion(NOW) == timedelta(minutes=6) - (NOW - NOW.replace(second=0, microsecond=0))
+    assert store.buy_deletion(NOW + timedelta(minutes=6)) is None
+    wait = store.buy_deletion(NOW + timedelta(minutes=12))
+    assert wait is not None
+    assert wait > timedelta(minutes=45)
+
+
+def test_a_refused_deletion_pauses_deletions_and_no_creation() -> None:
+    store = _deleting()
+    store.pause_deletions(NOW, timedelta(minutes=9))
+    assert store.buy_deletion(NOW) == timedelta(minutes=9)
+    assert _is_paid(store, NOW)
+    store.pause_creations(NOW, timedelta(minutes=20))
+    assert store.buy_deletion(NOW + timedelta(minutes=9)) is None
+
+
+def test_the_count_of_deletions_is_not_read_with_the_slots() -> None:
+    store = _deleting(tables := MemoryTables())
+    store.buy_deletion(NOW)
+    assert [row.key for row in tables.rows("capacity")] == ["deleted"]
+    assert store.read(NOW).spent is None

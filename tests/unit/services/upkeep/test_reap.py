@@ -24,7 +24,9 @@ from pipeline_core.ports import (
 )
 from pipeline_core.services.upkeep import reap
 from pipeline_core.services.upkeep.reap import ReapReport
+from pipeline_core.settings import Limits
 from pipeline_core.state import images as records
+from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
@@ -334,3 +336,49 @@ def test_what_carries_no_tag_of_ours_is_not_seen() -> None:
     machine = leave(made, "vm", {"imagefactory-lease": "2020-01-01T00:00:00Z"})
     assert run(made).found == 0
     assert there(made, machine)
+
+
+GROUP = "Microsoft.ContainerInstance/containerGroups"
+
+
+def _groups(made: SimulatedWorld, *names: str) -> None:
+    """Container groups of a build that nobody knows, whose leases are over."""
+    for name in names:
+        new = NewContainerGroup(name=name, environment={}, tags=tags(made, UNKNOWN))
+        made.ports.containers.create_group(new)
+
+
+def test_container_groups_are_deleted_from_the_budget_that_builds_share() -> None:
+    made = scenes.settled(ONE)
+    made.ports.clock.advance(timedelta(minutes=10))
+    limits = Limits(
+        slots=8,
+        creates_per_hour=100,
+        team_slots=8,
+        wait=timedelta(seconds=30),
+        deletes_per_hour=9,
+        deletes_per_burst=3,
+    )
+    made.rewire(foundation_of(made.ports, scenes.deployment_of(made), limits))
+    assert made.base.records.capacity.buy_deletion(made.ports.clock.now()) is None
+    _groups(made, "if-a", "if-b", "if-c")
+    machine = leave(made, "vm", tags(made, UNKNOWN))
+    report = run(made)
+    assert (report.removed, report.postponed, report.failures) == (4, 1, 0)  # with the version of the build
+    assert made.ports.containers.names() == ["if-c"]
+    assert there(made, machine) == []  # only container groups have this limit
+    assert scenes.logged(made, "leftover-waits", subject=f"{GROUP}/if-c")
+    made.ports.clock.advance(timedelta(minutes=6))
+    assert (run(made).removed, made.ports.containers.names()) == (1, [])
+
+
+def test_a_refused_deletion_of_a_group_pauses_the_others() -> None:
+    made = scenes.settled(ONE)
+    made.ports.clock.advance(timedelta(minutes=10))
+    _groups(made, "if-a", "if-b", "if-c", "if-d")
+    made.ports.containers.deletes_per_burst = 1
+    report = run(made)
+    assert (report.removed, report.failures, report.postponed) == (2, 1, 2)  # with the version of the build
+    assert made.ports.containers.refused == 1
+    wait = made.base.records.capacity.buy_deletion(made.ports.clock.now())
+    assert wait is not None

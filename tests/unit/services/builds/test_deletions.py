@@ -1,0 +1,193 @@
+"""Container groups are asked to be deleted once, within the budget that all share, and then only looked at."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain import attempts
+from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.settings import Limits
+from pipeline_core.wiring.foundation import foundation_of
+from simulation.world import SimulatedWorld
+from tests.unit.services import scenes, stops
+from tests.unit.services.scenes import BASE, WAIT
+
+ONE = {"rhel9-base": None}
+FLEET = {f"image-{number}": None for number in range(6)}
+
+
+def _now(made: SimulatedWorld, build: Build) -> Build:
+    return scenes.stored(made, build.id).value
+
+
+def _limited(made: SimulatedWorld, *, deletes: int) -> SimulatedWorld:
+    """The same world where the factory may delete so many groups in five minutes."""
+    limits = Limits(
+        slots=8,
+        creates_per_hour=10_000,
+        team_slots=8,
+        wait=WAIT,
+        deletes_per_hour=100,
+        deletes_per_burst=deletes,
+    )
+    made.rewire(foundation_of(made.ports, scenes.deployment_of(made), limits))
+    return made
+
+
+def _reported(phase: Phase = Phase.BUILDING) -> tuple[SimulatedWorld, Build]:
+    """A build whose container has reported, and whose group takes a minute to go."""
+    made = scenes.registered(ONE, failing={("rhel9-base", "build"): "provisioner"})
+    build = scenes.in_phase(made, BASE, phase)
+    scenes.lose(made)
+    scenes.step(made, build)
+    made.platform.next_end()
+    made.ports.containers.deletion = timedelta(minutes=1)
+    made.ports.clock.advance(timedelta(minutes=11))
+    made.platform.advance()
+    scenes.lose(made)
+    return made, build
+
+
+def _asked(made: SimulatedWorld, build: Build) -> int:
+    return len(made.ports.containers.asked.get(attempts.group_of(build), []))
+
+
+def test_a_group_that_is_being_deleted_is_only_looked_at() -> None:
+    made, build = _reported()
+    for _ in range(12):
+        scenes.step(made, build)
+        made.ports.clock.advance(timedelta(seconds=5))
+    assert _asked(made, build) == 1
+    scenes.step(made, build)
+    assert _now(made, build).result is Result.FAILED
+
+
+def test_a_cancelled_build_asks_once_too() -> None:
+    made = stops.building()
+    build = scenes.active(made, BASE).value
+    made.ports.containers.deletion = timedelta(minutes=4)
+    stops.cancel(made, build)
+    made.drain()
+    stops.demand_cancelled(made, build)
+    assert _asked(made, build) == 1
+
+
+def test_a_group_that_does_not_go_is_asked_for_again_after_minutes() -> None:
+    made, build = _reported()
+    made.ports.containers.deletion = timedelta(days=1)
+    for _ in range(60):
+        scenes.step(made, build)
+        made.ports.clock.advance(timedelta(minutes=1))
+    first, *others = made.ports.containers.asked[attempts.group_of(build)]
+    assert [at - first for at in others] == [
+        timedelta(minutes=6),
+        timedelta(minutes=17),
+        timedelta(minutes=38),
+    ]
+
+
+def test_two_handlers_of_one_moment_ask_once() -> None:
+    made, build = _reported()
+    blobs = made.ports.blobs
+    other = made.factory.driver
+
+    class _Overtaken:
+        """Another handler takes a whole step between the look at the notes and the first note."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(blobs, name)
+
+        def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+            if attempts.DELETION in name and not blobs.find_facts(container, name):
+                other.look(scenes.stored(made, build.id), once=True)
+            blobs.create(container, name, content, media_type=media_type)
+
+    scenes.rewired(made, blobs=_Overtaken())
+    scenes.step(made, build)
+    assert _asked(made, build) == 1
+
+
+def test_a_deletion_that_waits_for_the_budget_keeps_the_slot_writes_nothing_and_says_so() -> None:
+    made, build = _reported()
+    _limited(made, deletes=1)
+    capacity = made.base.records.capacity
+    assert capacity.buy_deletion(made.ports.clock.now()) is None  # another build's
+    rows = made.ports.tables.rows("images"), made.ports.tables.rows("capacity")
+    scenes.step(made, build)
+    assert _asked(made, build) == 0
+    assert scenes.logged(made, "deletion-waits", build_id=str(build.id), subject=attempts.group_of(build))
+    assert (made.ports.tables.rows("images"), made.ports.tables.rows("capacity")) == rows
+    assert scenes.capacity(made).holds(build.id)
+    (message,) = made.ports.queues.messages("build-steps")
+    assert message.visible_at - made.ports.clock.now() >= timedelta(minutes=4)
+    made.drain()
+    assert _now(made, build).result is Result.FAILED
+    assert _asked(made, build) == 1
+
+
+def test_a_stopping_build_waits_for_the_same_budget() -> None:
+    made = _limited(stops.building(), deletes=1)
+    build = scenes.active(made, BASE).value
+    assert made.base.records.capacity.buy_deletion(made.ports.clock.now()) is None
+    stops.cancel(made, build)
+    began = made.ports.clock.now()
+    made.drain()
+    stops.demand_cancelled(made, build)
+    assert made.ports.clock.now() - began >= timedelta(minutes=5)
+
+
+def test_no_five_minutes_have_more_deletions_than_the_region_allows() -> None:
+    made = _limited(scenes.registered(FLEET), deletes=2)
+    made.ports.containers.deletes_per_burst = 2
+    made.drain()
+    assert all(made.versions().values())
+    assert made.ports.containers.refused == 0
+    assert sum(len(moments) for moments in made.ports.containers.asked.values()) == 12
+
+
+def test_a_refusal_pauses_every_deletion_for_as_long_as_azure_says() -> None:
+    made, build = _reported()
+    error = TransientError(ErrorClass.THROTTLED, "too many deletions", retry_after=timedelta(minutes=9))
+    containers = scenes.Failing(inner=made.ports.containers, name="delete_group", errors=[error])
+    scenes.rewired(made, containers=containers)
+    scenes.step(made, build)
+    assert made.base.records.capacity.buy_deletion(made.ports.clock.now()) == timedelta(minutes=9)
+    made.drain()
+    assert _now(made, build).result is Result.FAILED
+    assert _asked(made, build) == 1
+
+
+def test_a_group_that_may_not_be_deleted_keeps_its_build_until_it_may() -> None:
+    made, build = _reported()
+    error = PermanentError(ErrorClass.PERMISSION, "the identity may not delete groups")
+    containers = scenes.Failing(inner=made.ports.containers, name="delete_group", errors=[error] * 2)
+    scenes.rewired(made, containers=containers)
+    scenes.step(made, build)
+    assert not _now(made, build).is_finished
+    assert scenes.capacity(made).holds(build.id)
+    assert scenes.logged(made, "deletion-refused", build_id=str(build.id), error=str(error))
+    made.drain()
+    after = _now(made, build)
+    assert (after.result, after.failure and after.failure.error_class) == (
+        Result.FAILED,
+        ErrorClass.PROVISIONER,
+    )
+
+
+@pytest.mark.parametrize("deletes", [1, 2])
+def test_the_verify_stage_begins_although_the_deletion_of_the_build_stages_group_waits(deletes: int) -> None:
+    made = _limited(scenes.registered(ONE), deletes=deletes)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    scenes.step(made, build)
+    made.platform.next_end()
+    made.ports.clock.advance(timedelta(minutes=11))
+    made.platform.advance()
+    assert made.base.records.capacity.buy_deletion(made.ports.clock.now()) is None
+    scenes.step(made, build)
+    assert _now(made, build).phase is Phase.VERIFYING
+    assert (attempts.group_of(build) in made.ports.containers.names()) is (deletes == 1)
+    made.drain()
+    assert _now(made, build).result is Result.SUCCEEDED
+    assert made.ports.containers.names() == []
