@@ -32,12 +32,17 @@ from pipeline_core.wire.messages import BuildEventMessage
 
 @unique
 class BuilderExit(IntEnum):
-    """The exit code of the builder."""
+    """The exit code of the builder. It says whether there is a report, never what the report says.
 
-    SUCCEEDED = 0  # the report says that the stage succeeded
-    FAILED = 1  # the report says why the stage failed, or no report could be written
-    UNUSABLE = 2  # the environment is wrong, and nothing was changed
-    RESTARTED = 3  # this attempt has run before, and nothing was changed
+    Azure may start a container again that ended with another code than 0, although the restart policy is `Never`
+    (learn, container-instances-restart-policy, "Restart behavior with nonzero exit codes"). So a container with
+    nothing left to do ends with 0. The other codes are for ends that no file tells: only the code shows them, and a
+    new start does no harm.
+    """
+
+    DONE = 0  # the report is written, or this attempt has run before
+    UNREPORTED = 1  # no report could be written; if not even the marker was written, a new start may do it
+    UNUSABLE = 2  # the environment is wrong: it is not known where to report, and nothing was changed
 
 
 class Attempt:
@@ -52,12 +57,12 @@ class Attempt:
         self._secrets = secrets_of(context.environ)
 
     def run(self) -> BuilderExit:
-        """Raises FactoryError only where marker, report or event could not be written at all."""
+        """Raises FactoryError only where marker or report could not be written at all."""
         started = self._context.now()
         if not self._claim(started):
             self._context.echo("imagefactory: this attempt has run before; the container was restarted")
             self._send("restarted")
-            return BuilderExit.RESTARTED
+            return BuilderExit.DONE
         report = self._report(started, self._outcome())
         try:
             self._context.blobs.create(
@@ -66,7 +71,7 @@ class Attempt:
         finally:
             # Also without a report: the factory reads the event and then looks for the report itself.
             self._send("completed")
-        return BuilderExit.SUCCEEDED if report.succeeded else BuilderExit.FAILED
+        return BuilderExit.DONE
 
     def _claim(self, started: datetime) -> bool:
         """Write the marker. Its nonce distinguishes a first write with a lost answer from another container's
@@ -134,7 +139,11 @@ class Attempt:
             kind=kind,
             traceparent=self._settings.traceparent,
         )
-        self._context.events.send(event.to_wire())
+        try:
+            self._context.events.send(event.to_wire())
+        except FactoryError as error:
+            # The event is only a hint: the factory looks for the report by itself, a moment later.
+            self._context.echo(f"imagefactory: the event was not sent: {error}")
 
 
 def _failed(error: Exception, secrets: Sequence[str]) -> PackerFailure:

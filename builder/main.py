@@ -42,7 +42,7 @@ def run(environ: Mapping[str, str]) -> BuilderExit:
             return Attempt(settings, context).run()
     except FactoryError as error:
         echo(f"imagefactory: nothing could be reported: {error}")
-        return BuilderExit.FAILED
+        return BuilderExit.UNREPORTED
 
 
 def now() -> datetime:

@@ -6,11 +6,11 @@ import pytest
 
 from builder.attempt import BuilderExit
 from builder.packer.command import Packer, PackerRun, RunEnd
-from pipeline_core.domain.errors import ErrorClass, StaleWrite
+from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.wire.messages import BuildEventMessage
 from tests.unit.builder import samples
 from tests.unit.builder.conftest import Run
-from tests.unit.builder.fakes import FolderBlobs
+from tests.unit.builder.fakes import FolderBlobs, FolderEvents
 
 pytestmark = pytest.mark.process
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.process
 def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_event(run: Run) -> None:
     left = run(samples.root_job(), samples.GOOD_BUILD)
 
-    assert left.exit is BuilderExit.SUCCEEDED
+    assert left.exit is BuilderExit.DONE
     names = {"started.json", "log.txt", "manifest.json", "result.json"}
     assert left.blobs.names() == {f"{samples.ROOT_BUILD}/build-1/{name}" for name in names}
     assert left.report.succeeded
@@ -34,7 +34,7 @@ def test_a_build_leaves_its_report_manifest_and_log_and_sends_one_completed_even
 def test_a_verify_run_reports_every_check_and_keeps_the_evidence(run: Run) -> None:
     left = run(samples.verify_job(), samples.GOOD_VERIFY)
 
-    assert left.exit is BuilderExit.SUCCEEDED
+    assert left.exit is BuilderExit.DONE
     checks = {check.name: check for check in left.report.checks}
     assert set(checks) == {"boot", "goss", "smoke", "hygiene"}
     assert all(check.passed and not check.simulated for check in checks.values())
@@ -126,7 +126,7 @@ def test_a_result_that_cannot_be_used_ends_the_stage_with_its_class_and_what_the
 ) -> None:
     left = run(samples.verify_job(), f"{samples.GOOD_VERIFY}\n{spoil}")
 
-    assert left.exit is BuilderExit.FAILED
+    assert left.exit is BuilderExit.DONE
     assert left.report.error_class is error_class
     assert text in left.report.message
     assert len(left.report.message) <= 4000
@@ -140,10 +140,45 @@ def test_a_restarted_container_says_so_and_touches_nothing_else(run: Run) -> Non
     run(samples.root_job(), samples.GOOD_BUILD)
     again = run(samples.root_job(), "echo second > ran; exit 1")
 
-    assert again.exit is BuilderExit.RESTARTED
+    assert again.exit is BuilderExit.DONE
     assert [event["kind"] for event in again.events.sent] == ["completed", "restarted"]
     assert again.report.succeeded
     assert list(again.work.iterdir()) == []
+
+
+def test_a_report_without_its_event_ends_with_0_so_that_azure_does_not_start_the_container_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FolderEvents, text: str) -> None:
+        raise TransientError(ErrorClass.NETWORK, "no queue")
+
+    monkeypatch.setattr(FolderEvents, "send", refuse)
+    left = run(samples.root_job(), samples.GOOD_BUILD)
+
+    assert left.exit is BuilderExit.DONE
+    assert left.report.succeeded
+    assert left.events.sent == []
+
+
+@pytest.mark.parametrize(("refused", "sent"), [("started.json", []), ("result.json", ["completed"])])
+def test_what_cannot_be_written_is_raised_and_a_missing_report_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, refused: str, sent: list[str]
+) -> None:
+    create, events = FolderBlobs.create, list[str]()
+
+    def fail(self: FolderBlobs, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        if name.endswith(refused):
+            raise TransientError(ErrorClass.NETWORK, "no storage")
+        create(self, container, name, content, media_type=media_type)
+
+    def send(self: FolderEvents, text: str) -> None:
+        events.append(BuildEventMessage.from_wire(text).kind)
+
+    monkeypatch.setattr(FolderBlobs, "create", fail)
+    monkeypatch.setattr(FolderEvents, "send", send)
+    with pytest.raises(TransientError, match="no storage"):  # the program ends with UNREPORTED
+        run(samples.root_job(), samples.GOOD_BUILD)
+    assert events == sent
 
 
 def test_findings_of_the_guard_fail_the_build_before_packer_runs(run: Run) -> None:
@@ -151,7 +186,7 @@ def test_findings_of_the_guard_fail_the_build_before_packer_runs(run: Run) -> No
 
     left = run(samples.root_job(bundle=samples.digest_of(content)), samples.GOOD_BUILD, bundle=content)
 
-    assert left.exit is BuilderExit.FAILED
+    assert left.exit is BuilderExit.DONE
     assert left.report.error_class is ErrorClass.POLICY
     assert "bundle: a.sh" in left.report.message
     assert "../b.sh" in left.report.message
@@ -187,7 +222,7 @@ def test_a_failed_build_reports_its_class_and_its_last_lines(
 ) -> None:
     left = run(samples.root_job(), build)
 
-    assert left.exit is BuilderExit.FAILED
+    assert left.exit is BuilderExit.DONE
     assert not left.report.succeeded
     assert left.report.error_class is expected
     assert [event["kind"] for event in left.events.sent] == ["completed"]

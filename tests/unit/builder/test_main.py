@@ -51,7 +51,8 @@ def test_a_container_leaves_its_report_and_one_event_and_says_when_it_was_restar
         first = _builder(environ)
         second = _builder(environ)
 
-        assert (first.returncode, second.returncode) == (0, 3), first.stdout + second.stdout
+        assert (first.returncode, second.returncode) == (0, 0), first.stdout + second.stdout
+        assert "this attempt has run before" in second.stdout
         folder = f"{job.build}/build-1"
         found = {
             blob.name for blob in service.get_container_client("builds").list_blobs(name_starts_with=folder)
@@ -71,6 +72,23 @@ def test_an_unusable_environment_ends_with_2_and_names_what_is_missing() -> None
     ended = _builder({"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)})
     assert ended.returncode == 2
     assert "IF_BUILD_ID" in ended.stdout
+
+
+def test_a_container_that_can_report_nothing_ends_with_1(
+    storage_identity: Mapping[str, str], tmp_path: Path
+) -> None:
+    environ = {
+        **samples.environment_for(samples.root_job(), samples.write_packer(tmp_path, samples.GOOD_BUILD)),
+        **storage_identity,
+        "IF_BLOB_ENDPOINT": "https://127.0.0.1:1/devstoreaccount1",
+        "IF_QUEUE_ENDPOINT": "https://127.0.0.1:1/devstoreaccount1",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(CHECKOUT),
+        "TMPDIR": str(tmp_path),
+    }
+    ended = _builder(environ)
+    assert ended.returncode == 1, ended.stdout
+    assert "nothing could be reported" in ended.stdout
 
 
 def _prepare(service: BlobServiceClient, queue: QueueClient, folder: Path, job: BuildJob) -> None:
