@@ -232,7 +232,11 @@ class GroupState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerGroup:
-    """A container group as the platform shows it."""
+    """A container group as the platform shows it.
+
+    `detail` is one line, the cause first: why the group failed, or what keeps it from starting. It may be empty.
+    A container that the platform is about to start again has ended, with the exit code of its first run.
+    """
 
     name: str
     state: GroupState
@@ -264,7 +268,7 @@ class Containers(Protocol):
         ...
 
     def delete_group(self, name: str) -> None:
-        """Start the deletion and return. A group that is gone is not an error."""
+        """Start the deletion and return. A group that is gone is not an error. Each call counts against a limit."""
         ...
 
 

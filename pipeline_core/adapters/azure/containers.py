@@ -1,6 +1,11 @@
-"""Azure Container Instances: the builder's container groups in the build resource group."""
+"""Azure Container Instances: the builder's container groups in the build resource group.
 
-from collections.abc import Mapping
+What a group's states and events mean is in these pages of learn: container-state (group, container, provisioning;
+failures are explained in `events`), container-instances-troubleshooting (images that cannot be pulled, `previousState`)
+and container-instances-restart-policy (restarts in spite of the policy `Never`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -14,7 +19,14 @@ from pipeline_core.ports import ContainerGroup, GroupState, NewContainerGroup
 CONTAINER = "builder"
 _COMMAND = ["imagefactory-builder"]
 _AZURE_DNS = "168.63.129.16"  # a group in a network does not inherit the network's DNS
-_EVENTS = 3  # the newest ones of a container, which explain a failure
+_LIMIT = 1000  # characters of the explanation of a state
+_EVENTS = 3  # the newest ones that say something
+_PLAIN = frozenset({"", "Completed", "Error"})  # a detailStatus that says no more than the exit code
+_BAD = frozenset(
+    {"Failed", "FailedMount", "BackOff", "Unhealthy"}
+)  # events that are bad, whatever their type
+_EXPLAINED = (GroupState.FAILED, GroupState.STARTING)
+_UNEXPLAINED = "the group ended before its container was started"
 
 
 class AzureContainers:
@@ -90,26 +102,32 @@ def _shown(name: str, group: shapes.ContainerGroup) -> ContainerGroup:
     properties = body.get("properties") or {}
     containers = properties.get("containers") or [{}]
     view = (containers[0].get("properties") or {}).get("instanceView") or {}
-    current = view.get("currentState") or {}
-    exit_code = current.get("exitCode") if current.get("state") == "Terminated" else None
+    whole = properties.get("instanceView") or {}
+    exit_code, restarts = ended(view)
     state = group_state(
         provisioning=str(properties.get("provisioningState") or ""),
-        group=str((properties.get("instanceView") or {}).get("state") or ""),
-        container=str(current.get("state") or ""),
+        group=str(whole.get("state") or ""),
+        container=str((view.get("currentState") or {}).get("state") or ""),
         exit_code=exit_code,
+        restarts=restarts,
     )
+    detail = explain(view, whole) if state in _EXPLAINED else ""
+    if state is GroupState.FAILED and not detail:
+        detail = _UNEXPLAINED
     return ContainerGroup(
-        name=name,
-        state=state,
-        tags=dict(body.get("tags") or {}),
-        exit_code=exit_code,
-        detail=_detail(view) if state is GroupState.FAILED else "",
+        name=name, state=state, tags=dict(body.get("tags") or {}), exit_code=exit_code, detail=detail
     )
 
 
-def group_state(*, provisioning: str, group: str, container: str, exit_code: int | None) -> GroupState:
-    """The state, from ARM's facts about the provisioning, the group and its one container."""
-    if container == "Terminated":
+def group_state(
+    *, provisioning: str, group: str, container: str, exit_code: int | None, restarts: bool = False
+) -> GroupState:
+    """The state, from ARM's facts about the provisioning, the group and its one container.
+
+    `restarts` is true where a container is waiting again after it has ended. Its first run is over, and an attempt has
+    only one.
+    """
+    if container == "Terminated" or restarts:
         return GroupState.SUCCEEDED if exit_code == 0 else GroupState.FAILED
     if provisioning == "Failed" or group in ("Failed", "Stopped", "Succeeded"):
         # Ended without an exit code of our container: it was stopped from outside, or never started.
@@ -117,11 +135,34 @@ def group_state(*, provisioning: str, group: str, container: str, exit_code: int
     return GroupState.RUNNING if container == "Running" else GroupState.STARTING
 
 
-def _detail(view: Mapping[str, Any]) -> str:
-    if not view:
-        return "the group ended before its container was started"
-    status = str((view.get("currentState") or {}).get("detailStatus") or "")
-    events = [
-        f"{event.get('name')}: {event.get('message')}" for event in (view.get("events") or [])[-_EVENTS:]
+def ended(view: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """The exit code of a container's instance view, and whether Azure is about to start it again."""
+    current, previous = view.get("currentState") or {}, view.get("previousState") or {}
+    if current.get("state") == "Terminated":
+        return current.get("exitCode"), False
+    restarts = current.get("state") == "Waiting" and previous.get("state") == "Terminated"
+    return (previous.get("exitCode"), True) if restarts else (None, False)
+
+
+def explain(container: Mapping[str, Any], group: Mapping[str, Any]) -> str:
+    """Why a group failed or does not start, from the two instance views; empty where Azure says nothing.
+
+    First the exit code, or else the cause that the newest bad events name; then what a state says.
+    """
+    code, _ = ended(container)
+    warnings = [*_bad_events(container.get("events") or ()), *_bad_events(group.get("events") or ())]
+    statuses = [
+        str((container.get(name) or {}).get("detailStatus") or "")
+        for name in ("currentState", "previousState")
     ]
-    return " | ".join(part for part in (status, *events) if part)[:1000]
+    parts = [] if code is None else [f"exit code {code}"]
+    parts += [*warnings[:_EVENTS], *(status for status in statuses if status not in _PLAIN)]
+    return " | ".join(dict.fromkeys(parts))[:_LIMIT]
+
+
+def _bad_events(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The newest first. An event that Azure repeats is one event with a count."""
+    for event in sorted(events, key=lambda event: str(event.get("lastTimestamp") or ""), reverse=True):
+        name, message = str(event.get("name") or ""), " ".join(str(event.get("message") or "").split())
+        if (event.get("type") == "Warning" or name in _BAD) and (name or message):
+            yield f"{name}: {message}" if message else name

@@ -41,6 +41,13 @@ _FRESH = timedelta(seconds=30)
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
+# Codes in the events of a group that never began.
+_CODES = {
+    "SubnetIsFull": ErrorClass.QUOTA,
+    "FailedToRetrieveManagedIdentityToken": ErrorClass.TOKEN,
+    "InaccessibleImage": ErrorClass.NETWORK,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStage:
@@ -110,7 +117,8 @@ class ContainerStage:
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             error_class = ErrorClass.EVICTION
         cause = self.attempts.find_text(build, attempts.GIVEN_UP)
-        return error_class, f"{cause}: {text}" if cause else text
+        named = next((each for code, each in _CODES.items() if code in cause), error_class)
+        return named, f"{cause}: {text}" if cause else text
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()

@@ -1,9 +1,11 @@
 """Truth tables: what ARM's words about groups and versions mean."""
 
+from typing import Any
+
 import pytest
 
 from pipeline_core.adapters.azure import gallery_bodies as bodies
-from pipeline_core.adapters.azure.containers import group_state
+from pipeline_core.adapters.azure.containers import ended, explain, group_state
 from pipeline_core.adapters.azure.galleries import version_state
 from pipeline_core.ports import GroupState, VersionState
 
@@ -42,6 +44,96 @@ def test_the_state_of_a_group(
 ) -> None:
     found = group_state(provisioning=provisioning, group=group, container=container, exit_code=exit_code)
     assert found is wanted
+
+
+EXITED = {"state": "Terminated", "exitCode": 1, "detailStatus": "Error"}
+LOOP = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: Back-off restarting failed"}
+
+
+@pytest.mark.parametrize(
+    ("view", "code", "restarts", "wanted"),
+    [
+        pytest.param({}, None, False, S, id="nothing yet"),
+        pytest.param({"currentState": {"state": "Waiting"}}, None, False, S, id="not begun"),
+        pytest.param({"currentState": EXITED}, 1, False, F, id="ended"),
+        pytest.param({"currentState": LOOP, "previousState": EXITED}, 1, True, F, id="starts again"),
+        pytest.param(
+            {"currentState": LOOP, "previousState": {**EXITED, "exitCode": 0}}, 0, True, OK, id="moved"
+        ),
+        pytest.param(
+            {"currentState": {"state": "Running"}, "previousState": EXITED}, None, False, R, id="runs again"
+        ),
+        pytest.param(
+            {"currentState": {**EXITED, "exitCode": 0}, "previousState": EXITED},
+            0,
+            False,
+            OK,
+            id="second run",
+        ),
+    ],
+)
+def test_a_container_that_azure_starts_again_has_ended(
+    view: dict[str, Any], code: int | None, restarts: bool, wanted: GroupState
+) -> None:
+    assert ended(view) == (code, restarts)
+    container = (view.get("currentState") or {}).get("state", "")
+    found = group_state(
+        provisioning="Succeeded", group="Running", container=container, exit_code=code, restarts=restarts
+    )
+    assert found is wanted
+
+
+def _event(name: str, message: str, second: int, kind: str = "Warning") -> dict[str, Any]:
+    stamp = f"2026-11-21T12:00:{second:02}Z"
+    return {"name": name, "message": message, "type": kind, "count": 3, "lastTimestamp": stamp}
+
+
+PULLING = _event("Pulling", 'pulling image "a/b"', 19, "Normal")
+NO_IMAGE = _event("Failed", 'Failed to pull image "a/b": image not found', 30)
+BACK_OFF = _event("BackOff", 'Back-off pulling image "a/b"', 16, "Normal")
+NO_ADDRESS = _event("Failed", "SubnetIsFull: Subnet snet does not have enough capacity", 40)
+
+
+@pytest.mark.parametrize(
+    ("container", "group", "wanted"),
+    [
+        pytest.param({}, {}, "", id="nothing is said"),
+        pytest.param({"currentState": {**EXITED, "exitCode": 137}}, {}, "exit code 137", id="an exit code"),
+        pytest.param(
+            {"currentState": {**EXITED, "exitCode": 137, "detailStatus": "OOMKilled"}},
+            {},
+            "exit code 137 | OOMKilled",
+            id="and what it means",
+        ),
+        pytest.param(
+            {"currentState": LOOP, "previousState": EXITED},
+            {},
+            "exit code 1 | CrashLoopBackOff: Back-off restarting failed",
+            id="starts again",
+        ),
+        pytest.param(
+            {"currentState": {"state": "Waiting"}, "events": [PULLING, NO_IMAGE, BACK_OFF]},
+            {},
+            'Failed: Failed to pull image "a/b": image not found | BackOff: Back-off pulling image "a/b"',
+            id="an image",
+        ),
+        pytest.param({}, {"events": [NO_ADDRESS]}, f"Failed: {NO_ADDRESS['message']}", id="a subnet"),
+        pytest.param({"events": [PULLING]}, {"state": "Pending"}, "", id="all is well"),
+        pytest.param({"events": [_event("Failed", "a\n  b", 1)]}, {}, "Failed: a b", id="one line"),
+        pytest.param({"events": [_event("Failed", "", 1)]}, {}, "Failed", id="no message"),
+    ],
+)
+def test_why_a_group_failed_or_does_not_start(
+    container: dict[str, Any], group: dict[str, Any], wanted: str
+) -> None:
+    assert explain(container, group) == wanted
+
+
+def test_the_explanation_is_bounded_and_names_the_newest_events() -> None:
+    events = [_event("Failed", f"{number} " + "x" * 400, number) for number in range(9)]
+    told = explain({"events": events}, {})
+    assert told.startswith("Failed: 8 x")
+    assert len(told) == 1000
 
 
 @pytest.mark.parametrize(
