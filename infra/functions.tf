@@ -32,6 +32,8 @@ locals {
     FACTORY_SLOTS                  = tostring(var.slots)
     FACTORY_CREATES_PER_HOUR       = tostring(var.creates_per_hour)
     FACTORY_CREATES_PER_5_MINUTES  = tostring(var.creates_per_5_minutes)
+    FACTORY_DELETES_PER_HOUR       = tostring(var.deletes_per_hour)
+    FACTORY_DELETES_PER_5_MINUTES  = tostring(var.deletes_per_5_minutes)
     FACTORY_CONTAINER_GROUPS       = tostring(var.container_groups)
     FACTORY_CONTAINER_CORES        = tostring(var.container_cores)
     FACTORY_TEAM_SLOTS             = tostring(var.team_slots)

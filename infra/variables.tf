@@ -104,6 +104,18 @@ variable "creates_per_5_minutes" {
   default     = 80
 }
 
+variable "deletes_per_hour" {
+  description = "Number of container groups that may be deleted in an hour. Azure's default limit is 300."
+  type        = number
+  default     = 250
+}
+
+variable "deletes_per_5_minutes" {
+  description = "Number of container groups that may be deleted in five minutes. Azure's default limit is 100."
+  type        = number
+  default     = 80
+}
+
 variable "container_groups" {
   description = "The subscription's quota of container groups in the region. A running build may have two for a short time."
   type        = number

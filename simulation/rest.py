@@ -15,7 +15,7 @@ _JOURNAL = 5000
 
 
 def violations(world: SimulatedWorld) -> list[str]:
-    """Violations of the invariants (1), (7), (8) and (9), and those that safety and the host found before."""
+    """Violations of the invariants (1), (7) to (9) and (11), and those that safety and the host found before."""
     heads = _heads(world)
     return [
         *world.safety.broken,
@@ -26,7 +26,14 @@ def violations(world: SimulatedWorld) -> list[str]:
         *_messages(world),
         *_journal(world, heads),
         *_repairs(world),
+        *_refusals(world),
     ]
+
+
+def _refusals(world: SimulatedWorld) -> list[str]:
+    """(11) The factory never asks for more deletions than the region allows in any hour and in any five minutes."""
+    refused = world.ports.containers.refused
+    return [f"(11) the region refused {refused} deletions: they were too many"] if refused else []
 
 
 def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.domain import attempts, leases
+from pipeline_core.domain import attempts, deletions, leases
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
@@ -25,6 +25,7 @@ from pipeline_core.services.builds import containers
 from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.reconcile import Reconciler
+from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.wire import messages
 from simulation.faults import Killed
 from simulation.world import SimulatedWorld
@@ -348,6 +349,28 @@ def _includes_anything() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _asks_at_each_look() -> Iterator[None]:
+    """Each look at a group that is being deleted asks for its deletion again."""
+
+    def always(asked: object, now: object) -> bool:
+        return True
+
+    with _replaced(deletions, "is_due", always):
+        yield
+
+
+@contextlib.contextmanager
+def _deletes_without_budget() -> Iterator[None]:
+    """Deletions are not counted."""
+
+    def free(self: CapacityStore, now: object) -> None:
+        return None
+
+    with _replaced(CapacityStore, "buy_deletion", free):
+        yield
+
+
 NOTHING = Sabotage(rule="", patience=2500)
 ALL: Mapping[str, Sabotage] = {
     each.rule: each
@@ -374,5 +397,7 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="rule-8-always-dispatch", change=_flagged),
         Sabotage(rule="rule-9-own-image", change=_deaf, faults="none"),
         Sabotage(rule="rule-10-transient-is-sent-again", change=_raising),
+        Sabotage(rule="rule-21-asked-once", patch=_asks_at_each_look),
+        Sabotage(rule="rule-21-budget", patch=_deletes_without_budget),
     )
 }

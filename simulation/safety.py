@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
@@ -27,6 +28,9 @@ from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
 from simulation.platform import SimulatedContainers
 
 Version = tuple[str, str]  # image, version
+_PATIENCE = timedelta(
+    minutes=3
+)  # of two requests to delete one group, by clocks that differ by up to 45 s each way
 _STAGES = {"building": "build", "verifying": "verify"}  # the stage that runs in a phase
 
 
@@ -78,6 +82,8 @@ class Safety:
                 self._look_at_slots(given[1])
             case "containers.create_group":
                 self._look_at_group(given[0])
+            case "containers.delete_group":
+                self._look_at_deletion(str(given[0]))
             case "galleries.set_excluded":
                 if not named["excluded"] and str(given[0]) in self.live:
                     self._look_at_inclusion(given[0], given[1], given[2])
@@ -154,6 +160,13 @@ class Safety:
             self._demand_published(
                 (job.source.image, job.source.version), f"build {job.build} starts from", job.source.gallery
             )
+
+    def _look_at_deletion(self, group: str) -> None:
+        """A group that is being deleted is looked at, and not deleted again for minutes."""
+        moments = self.twins.containers.asked.get(group, [])
+        if len(moments) > 1 and moments[-1] - moments[-2] < _PATIENCE:
+            took = (moments[-1] - moments[-2]).total_seconds()
+            self._blame(f"(11) {group} was deleted again after {took:.0f} s")
 
     def _look_at_inclusion(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         found = self.twins.galleries.find_version(gallery, image, version)

@@ -18,6 +18,7 @@ _WAITS = (
     timedelta(seconds=90),
 )  # between two looks at a running build
 _BUDGETS = (10_000, 10_000, 40)  # creations per hour: mostly plenty, sometimes the limit
+_DELETIONS = (24, 10_000, 48)  # deletions per hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
         faults=LEVELS[plan.faults],
         broken=0.02 if stormy else 0.0,
         creates_per_hour=chance.choice(_BUDGETS) if stormy else _BUDGETS[0],
+        deletes_per_hour=_DELETIONS[plan.seed % len(_DELETIONS)] if stormy else _BUDGETS[0],
         wait=_WAITS[plan.seed % len(_WAITS)] if stormy else _WAITS[0],
         only=None if plan.only is None else frozenset(plan.only),
         wrap=rule.wrap,

@@ -184,6 +184,7 @@ def make(
     failing: Mapping[tuple[str, str], str] | None = None,
     broken: float = 0.0,
     creates_per_hour: int = 10_000,
+    deletes_per_hour: int = 10_000,
     wait: timedelta = timedelta(seconds=30),
     only: frozenset[str] | None = None,
     wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
@@ -197,7 +198,15 @@ def make(
     """
     injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
-    containers = BudgetedContainers(clock=bare.clock, injector=injector)
+    burst = max(1, deletes_per_hour // 3)  # as Azure's defaults: 300 in an hour, 100 in five minutes
+    containers = BudgetedContainers(
+        clock=bare.clock,
+        injector=injector,
+        # Clocks that differ count an edge of a window apart: the rule still has to hold with that much less.
+        skew=2 * injector.faults.skew if injector.faults.skewed else timedelta(0),
+        deletes_per_hour=deletes_per_hour,
+        deletes_per_burst=burst,
+    )
     bare = replace(bare, containers=containers)
     bare.galleries.replication = timedelta(minutes=3)
     bare = bare if wrap is None else wrap(bare)
@@ -214,7 +223,14 @@ def make(
     safety = Safety(twins=bare, platform=platform, live=frozenset({str(LIVE)}), slots=slots)
     calls = Calls(injector=injector, watch=safety.watch)
     ports = between.behind(bare, calls)
-    limits = Limits(slots=slots, creates_per_hour=creates_per_hour, team_slots=slots, wait=wait)
+    limits = Limits(
+        slots=slots,
+        creates_per_hour=creates_per_hour,
+        team_slots=slots,
+        wait=wait,
+        deletes_per_hour=deletes_per_hour,
+        deletes_per_burst=burst,
+    )
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)

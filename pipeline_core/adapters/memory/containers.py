@@ -30,7 +30,7 @@ class MemoryContainers:
     `limit` is the quota of groups. `deletion` is the time that a deletion takes. `created` counts creations,
     and `newest` names the group of the last one. `asked` holds the moments of all requests to delete a group, and
     `refused` counts those that the region did not allow: it allows `deletes_per_hour` in any hour, and
-    `deletes_per_burst` in any five minutes. As on Azure, a request for a group that is being deleted counts too.
+    `deletes_per_burst` in any five minutes, each shorter by `skew`. A request for a group that is being deleted counts.
     """
 
     clock: Clock
@@ -38,6 +38,7 @@ class MemoryContainers:
     deletion: timedelta = timedelta(0)
     deletes_per_hour: int = UNLIMITED
     deletes_per_burst: int = UNLIMITED
+    skew: timedelta = timedelta(0)
     created: int = 0
     newest: str = ""
     refused: int = 0
@@ -91,7 +92,7 @@ class MemoryContainers:
         while self._deleted and self._deleted[0] <= now - HOUR:
             self._deleted.popleft()
         for limit, span in ((self.deletes_per_hour, HOUR), (self.deletes_per_burst, BURST)):
-            recent = [at for at in self._deleted if at > now - span]
+            recent = [at for at in self._deleted if at > now - span + self.skew]
             if len(recent) >= limit:
                 self.refused += 1
                 text = f"delete {name}: the region allows {limit} deletions in {span}"

@@ -246,7 +246,7 @@ class ContainerStage:
         return seen is not None and now > seen.changed_at + _BEGINNING
 
     def _later(self, left: timedelta) -> Wait:
-        """Look again at groups that are being deleted; `left` where the budget of deletions delays a request."""
+        """Look again at groups that are being deleted, soon or after `left`, as `Deletions.clear` says."""
         if left:
             return self._spread(left)
         return Wait(delay=min(_DELETION, self.wait))

@@ -16,6 +16,7 @@ from pipeline_core.ports import Blobs, Containers
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.capacity import CapacityStore
 
+_SOON = timedelta(minutes=1)  # most deletions have ended by then
 _NOTES = 100  # of one group: enough for days in which its deletion fails
 
 
@@ -35,7 +36,7 @@ class Deletions:
     def clear(self, build: Build) -> timedelta | None:
         """Look for the build's groups, and ask for the deletion of those that exist.
 
-        None where a look finds no group, else how long the budget makes the next look useless; usually zero.
+        None where a look finds no group, else how long the next look is useless: zero just after a request.
         """
         waits = [self._ask(build, group) for group in attempts.groups_of(build) if self._exists(group)]
         return max(waits, default=None)
@@ -51,7 +52,8 @@ class Deletions:
         now = self.effects.clock.now()
         asked = self._asked(group)
         if not deletions.is_due(asked, now):
-            return timedelta(0)
+            # A deletion that takes long is looked at less often.
+            return timedelta(0) if now < max(asked) + _SOON else _SOON / 2
         wait = self.capacity.buy_deletion(now)
         if wait is not None:
             self.effects.logs.note(

@@ -39,7 +39,7 @@ class Leftovers:
     def clear(self, build: Build) -> timedelta | None:
         """Ask for the removal of all leftovers; None when a look finds nothing left.
 
-        Else how long the budget of deletions makes the next look useless; usually zero.
+        Else how long the next look is useless, as `Deletions.clear` says.
 
         Only for a build whose row says that it stops. Otherwise a handler with an old row could delete a
         version that the build has published since. An error about a container group is raised, because the

@@ -235,6 +235,12 @@ def test_what_must_hold_at_rest_is_named(name: str) -> None:
     assert any(re.fullmatch(named, line) for line in found), found
 
 
+def test_a_deletion_that_the_region_refused_is_named() -> None:
+    made = rested()
+    made.ports.containers.refused = 2
+    assert rest.violations(made) == ["(11) the region refused 2 deletions: they were too many"]
+
+
 def test_safety_host_and_story_are_heard() -> None:
     made = rested()
     made.safety.broken.append("(3) one")

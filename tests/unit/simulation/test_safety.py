@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -128,6 +129,14 @@ def _include_with_parent_gone(made: SimulatedWorld) -> None:
     made.faulty.galleries.set_excluded(LIVE, JAVA, FIRST, excluded=False)
 
 
+def _delete_again(made: SimulatedWorld) -> None:
+    made.ports.containers.deletion = timedelta(minutes=9)
+    made.ports.containers.create_group(NewContainerGroup(name="if-slow", environment={}, tags={}))
+    for _ in range(2):
+        made.faulty.containers.delete_group("if-slow")
+        made.ports.clock.advance(timedelta(seconds=30))
+
+
 CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
     "a root goes back to an older release": (_go_back, r"\(2\) rhel9-base went back to .* 9\.5\.2025112113"),
     "an input is published twice": (_publish_again, r"\(2\) rhel9-base published the input .* again"),
@@ -137,6 +146,7 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
         _run_too_many_groups,
         r"\(4\) again is one too many: groups of 3 builds, 2 may",
     ),
+    "a group is deleted again": (_delete_again, r"\(11\) if-slow was deleted again after 30 s"),
     "a version of nobody is live": (
         _include_what_nobody_built,
         r"\(5\) rhel9-base@9\.20261121\.2 is live without a build of its own",
