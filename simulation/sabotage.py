@@ -353,10 +353,7 @@ def _includes_anything() -> Iterator[None]:
 def _asks_at_each_look() -> Iterator[None]:
     """Each look at a group that is being deleted asks for its deletion again."""
 
-    def always(asked: object, now: object) -> bool:
-        return True
-
-    with _replaced(deletions, "is_due", always):
+    with _replaced(deletions, "is_due", lambda asked, now: True):
         yield
 
 
@@ -364,10 +361,7 @@ def _asks_at_each_look() -> Iterator[None]:
 def _deletes_without_budget() -> Iterator[None]:
     """Deletions are not counted."""
 
-    def free(self: CapacityStore, now: object) -> None:
-        return None
-
-    with _replaced(CapacityStore, "buy_deletion", free):
+    with _replaced(CapacityStore, "buy_deletion", lambda store, now: None):
         yield
 
 

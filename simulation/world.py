@@ -198,15 +198,8 @@ def make(
     """
     injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
-    burst = max(1, deletes_per_hour // 3)  # as Azure's defaults: 300 in an hour, 100 in five minutes
-    containers = BudgetedContainers(
-        clock=bare.clock,
-        injector=injector,
-        # Clocks that differ count an edge of a window apart: the rule still has to hold with that much less.
-        skew=2 * injector.faults.skew if injector.faults.skewed else timedelta(0),
-        deletes_per_hour=deletes_per_hour,
-        deletes_per_burst=burst,
-    )
+    limits = _limits_of(slots, creates_per_hour, deletes_per_hour, wait)
+    containers = _containers_of(bare, injector, limits)
     bare = replace(bare, containers=containers)
     bare.galleries.replication = timedelta(minutes=3)
     bare = bare if wrap is None else wrap(bare)
@@ -223,14 +216,6 @@ def make(
     safety = Safety(twins=bare, platform=platform, live=frozenset({str(LIVE)}), slots=slots)
     calls = Calls(injector=injector, watch=safety.watch)
     ports = between.behind(bare, calls)
-    limits = Limits(
-        slots=slots,
-        creates_per_hour=creates_per_hour,
-        team_slots=slots,
-        wait=wait,
-        deletes_per_hour=deletes_per_hour,
-        deletes_per_burst=burst,
-    )
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
@@ -249,6 +234,31 @@ def make(
     set_platform(world, upload(world, "platform"))
     injector.enabled = True
     return world
+
+
+def _limits_of(slots: int, creates_per_hour: int, deletes_per_hour: int, wait: timedelta) -> Limits:
+    return Limits(
+        slots=slots,
+        creates_per_hour=creates_per_hour,
+        team_slots=slots,
+        wait=wait,
+        deletes_per_hour=deletes_per_hour,
+        deletes_per_burst=max(1, deletes_per_hour // 3),  # as Azure's: 300 in an hour, 100 in five minutes
+    )
+
+
+def _containers_of(bare: MemoryPorts, injector: Injector, limits: Limits) -> BudgetedContainers:
+    """A region that allows as many deletions as the factory asks for at most.
+
+    Clocks that differ count a call at the edge of a window elsewhere, so then the region's windows are shorter.
+    """
+    return BudgetedContainers(
+        clock=bare.clock,
+        injector=injector,
+        skew=2 * injector.faults.skew if injector.faults.skewed else timedelta(0),
+        deletes_per_hour=limits.deletes_per_hour,
+        deletes_per_burst=limits.deletes_per_burst,
+    )
 
 
 def deployment_of(quarantine: GalleryName, live: GalleryName) -> Deployment:

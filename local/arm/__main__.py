@@ -72,8 +72,20 @@ def _add_pace_and_limits(add: Callable[..., Any]) -> None:
     )
     add("--start-seconds", type=float, default=0.05, help="seconds of a container group from PUT to running")
     add("--grace-seconds", type=float, default=30.0, help="seconds from SIGTERM to SIGKILL of a container")
+    add("--delete-seconds", type=float, default=0.05, help="seconds from a group's last process to its 404")
+    add(
+        "--restarts",
+        type=int,
+        default=1,
+        help="how often a container is started again that ended with another code than 0 (Azure: may do so)",
+    )
+    add("--restart-seconds", type=float, default=1.0, help="how long it waits for that")
+    add("--missing-image", action="append", default=[], metavar="TEXT", help="cannot be pulled (repeatable)")
     add("--group-limit", type=int, default=100)
-    add("--creates-per-hour", type=int, default=300)
+    add("--core-limit", type=float, default=100)
+    for what in ("creates", "deletes"):
+        add(f"--{what}-per-hour", type=int, default=300)
+        add(f"--{what}-per-5-minutes", type=int, default=100)
 
 
 def _add_programs(add: Callable[..., Any]) -> None:
@@ -111,7 +123,15 @@ def _options(given: argparse.Namespace) -> server.Options:
         retry_after=given.retry_after,
         limits=RegionLimits(
             groups=given.group_limit,
+            cores=given.core_limit,
             creates_per_hour=given.creates_per_hour,
+            creates_per_burst=given.creates_per_5_minutes,
+            deletes_per_hour=given.deletes_per_hour,
+            deletes_per_burst=given.deletes_per_5_minutes,
+            delete_seconds=given.delete_seconds * given.time_scale,
+            restarts=given.restarts,
+            restart_seconds=given.restart_seconds,
+            missing_images=tuple(given.missing_image),
             start_seconds=given.start_seconds * given.time_scale,
             grace_seconds=given.grace_seconds,
         ),

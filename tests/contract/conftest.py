@@ -45,6 +45,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.RunningArm]
         options=[
             f"--program=imagefactory-builder={sys.executable} -S {PROGRAM}",
             "--grace-seconds=2",
+            "--restart-seconds=0.5",
             "--retry-after=0",
             "--patience-seconds=0",
             "--group-limit=8",

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +109,24 @@ def test_any_other_exit_code_is_failure_with_a_reason(yard: Yard) -> None:
     assert group.detail
 
 
+def test_a_container_that_azure_will_start_again_has_ended(azure: Azure, yard: Yard) -> None:
+    """The emulator starts it again after a moment, as Azure may. Until then only `previousState` has the code."""
+    containers = AzureContainers(azure.clients.containers, azure.configuration)
+    new = yard.new("exit:137")
+    containers.create_group(new)
+    deadline = time.monotonic() + 15
+    while True:
+        view: Any = (
+            azure.clients.containers.container_groups.get(BUILD_GROUP, new.name).containers[0].instance_view
+        )
+        found = containers.find_group(new.name)
+        if found is not None and view is not None and view.previous_state is not None:
+            break
+        assert time.monotonic() < deadline, found
+    assert (found.state, found.exit_code) == (GroupState.FAILED, 137)
+    assert found.detail.startswith("exit code 137")
+
+
 def test_a_group_runs_until_its_container_ends(yard: Yard) -> None:
     name = yard.create("sleep")
     group = yard.wait(name, GroupState.RUNNING)
@@ -190,6 +209,46 @@ def test_azures_refusal_of_a_group_is_classified(
         containers.create_group(new)
     assert refused.value.error_class is wanted
     assert containers.find_group(new.name) is None
+
+
+@pytest.mark.usefixtures("no_faults")
+def test_a_deletion_too_many_is_throttled_and_says_for_how_long(azure: Azure, yard: Yard) -> None:
+    containers = AzureContainers(azure.clients.containers, azure.configuration)
+    new = yard.new("sleep")
+    containers.create_group(new)
+    fault = {"method": "DELETE", "path_regex": "containerGroups", "status": 429, "code": "TooManyRequests"}
+    azure.arm.ask("POST", "faults", {**fault, "retry_after": 120})
+    with pytest.raises(TransientError, match=new.name) as refused:
+        containers.delete_group(new.name)
+    assert (refused.value.error_class, refused.value.retry_after) == (
+        ErrorClass.THROTTLED,
+        timedelta(minutes=2),
+    )
+    assert containers.find_group(new.name) is not None
+
+
+def test_the_twin_counts_deletions_as_the_region_does() -> None:
+    clock = ManualClock()
+    twin = MemoryContainers(
+        clock=clock, deletion=timedelta(minutes=1), deletes_per_hour=3, deletes_per_burst=2
+    )
+    for number in range(4):
+        twin.create_group(NewContainerGroup(name=f"if-{number}", environment={}, tags=TAGS))
+    twin.delete_group("if-absent")  # does not count
+    twin.delete_group("if-0")
+    twin.delete_group("if-0")  # it is being deleted, and that counts
+    with pytest.raises(TransientError) as refused:
+        twin.delete_group("if-1")
+    assert (refused.value.error_class, refused.value.retry_after) == (
+        ErrorClass.THROTTLED,
+        timedelta(minutes=5),
+    )
+    clock.advance(timedelta(minutes=5))
+    twin.delete_group("if-1")
+    with pytest.raises(TransientError) as refused:
+        twin.delete_group("if-2")
+    assert refused.value.retry_after == timedelta(minutes=55)
+    assert (twin.refused, len(twin.asked["if-0"])) == (2, 2)
 
 
 @pytest.mark.usefixtures("no_faults")

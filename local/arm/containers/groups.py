@@ -9,8 +9,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from local.arm.containers import rules
 from local.arm.containers.environment import ContainerPlatform, new_identity_header
 from local.arm.containers.quota import Quota, RegionLimits
 from local.arm.containers.run import Container, ContainerRun, group_state, parse_containers
@@ -114,6 +115,9 @@ class ContainerGroupService:
             raise ArmError(
                 400, "InvalidRequestContent", "The location and at least one container are needed."
             )
+        rules.demand_group(call.names["name"], body)
+        header = new_identity_header()
+        self._attach(header, tuple((body.get("identity") or {}).get("userAssignedIdentities") or ()))
         before = self._store.find(call.path)
         if before is None:
             location = short_region(body["location"])
@@ -127,19 +131,16 @@ class ContainerGroupService:
                 **{key: body[key] for key in ("identity", "zones") if key in body},
                 "location": body["location"],
                 "tags": body.get("tags") or {},
-                "properties": {**_without_secrets(properties), "provisioningState": "Pending"},
+                "properties": {**rules.without_secrets(properties), "provisioningState": "Pending"},
             },
             delete=lambda: self._end(call.path),
         )
         group = self._groups.get(resource.id.lower())
         if group is None:
             policy = str(properties.get("restartPolicy") or "Always")
-            group = _Group(containers=wanted, identity_header=new_identity_header(), restart_policy=policy)
+            group = _Group(containers=wanted, identity_header=header, restart_policy=policy)
             self._groups[resource.id.lower()] = group
-        group.containers = wanted
-        self._attach(
-            group.identity_header, tuple((body.get("identity") or {}).get("userAssignedIdentities") or ())
-        )
+        group.containers, group.identity_header = wanted, header
         headers = self._operations.begin(call, PROVIDER, resource.location, self._launch(resource.id, group))
         return ArmAnswer(status=200 if before else 201, body=self._shown(resource), headers=headers)
 
@@ -157,23 +158,37 @@ class ContainerGroupService:
             return
         for run in list(group.runs):
             self._operations.run(self._follow(group, run, life))
-        self._store.change(group_id, provisioningState="Succeeded")
+        # Azure tries to pull an image for a while, and gives up after 30 minutes (learn, container-state).
+        is_stuck = any(self._is_missing(container) for container in group.containers)
+        self._store.change(group_id, provisioningState="Creating" if is_stuck else "Succeeded")
+
+    def _is_missing(self, container: Container) -> bool:
+        return any(text in container.image for text in self._limits.missing_images)
 
     async def _follow(self, group: _Group, run: ContainerRun, life: int) -> None:
         if life != group.life:
             return
-        await run.start(self._platform, group.identity_header)
-        again = group.restart_policy == "Always" or (
-            group.restart_policy == "OnFailure" and run.exit_code != 0
-        )
-        if not again or group.stopped or life != group.life:
+        if self._is_missing(run.container):
+            run.wait_for_image()
             return
-        await asyncio.sleep(1)
+        await run.start(self._platform, group.identity_header)
+        if not self._starts_again(group, run) or group.stopped or life != group.life:
+            return
+        following = self._new_run(run.container, run)  # it waits, and shows how the run before it ended
+        group.runs[group.runs.index(run)] = following
+        await asyncio.sleep(self._limits.restart_seconds)
         if group.stopped or life != group.life:
             return
-        following = self._new_run(run.container, run)
-        group.runs[group.runs.index(run)] = following
         await self._follow(group, following, life)
+
+    def _starts_again(self, group: _Group, run: ContainerRun) -> bool:
+        """The policy `Never` holds only for exit code 0.
+
+        Source: learn container-instances-restart-policy, Restart behavior with nonzero exit codes.
+        """
+        if group.restart_policy == "Always" or run.exit_code == 0:
+            return group.restart_policy == "Always"
+        return group.restart_policy == "OnFailure" or run.restarts < self._limits.restarts
 
     def _new_run(self, container: Container, previous: ContainerRun | None) -> ContainerRun:
         self._count += 1
@@ -206,6 +221,7 @@ class ContainerGroupService:
         resource = self._store.find(call.path)
         if resource is None:
             return ArmAnswer(status=204)
+        self._quota.take_deletion(resource.location)
         resource = self._store.change(resource.id, provisioningState="Deleting")
         headers = self._operations.begin(call, PROVIDER, resource.location, self._remove(resource.id))
         return ArmAnswer(status=202, body=self._shown(resource), headers=headers)
@@ -220,6 +236,7 @@ class ContainerGroupService:
             group.life += 1
             group.stopped = True
             await self._halt(group)
+            await asyncio.sleep(self._limits.delete_seconds)
         if (
             self._groups.get(group_id.lower()) is group
         ):  # a second deletion must not end the next group of this name
@@ -303,15 +320,3 @@ def _listed(resource: Resource) -> Json:
 
 def _instance_view(view: Json | None) -> Json:
     return {} if view is None else {"instanceView": view}
-
-
-def _without_secrets(properties: Json) -> Json:
-    shown: list[Any] = []
-    for container in properties["containers"]:
-        inner = dict(container["properties"])
-        given = inner.get("environmentVariables") or ()
-        inner["environmentVariables"] = [
-            {key: value for key, value in each.items() if key != "secureValue"} for each in given
-        ]
-        shown.append({**container, "properties": inner})
-    return {**properties, "containers": shown}

@@ -16,6 +16,8 @@ from local.arm.containers.processes import Process
 from local.arm.wire import Json
 
 _NOT_FOUND: Final = 127  # a shell's exit code for a program that does not exist
+_LINES: Final = 1000  # of a stopped container's log; learn container-instances-resource-and-quota-limits
+_BACK_OFF: Final = "CrashLoopBackOff: Back-off restarting failed"  # as in Praqma/Network-MultiTool#25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,10 @@ class ContainerRun:
         self.previous = previous
         self._folder = folder
         self._events: list[Json] = []
-        self._state: Json = {"state": "Waiting", "detailStatus": ""}
+        self._state: Json = {
+            "state": "Waiting",
+            "detailStatus": _BACK_OFF if previous and is_crashed(previous) else "",
+        }
         self._process: Process | None = None
         self._lost = ""  # log of a container that never had a process
         self.ended = asyncio.Event()
@@ -61,7 +66,18 @@ class ContainerRun:
 
     def log(self) -> str:
         """The part of the output that the platform keeps."""
-        return self._process.log() if self._process else self._lost
+        text = self._process.log() if self._process else self._lost
+        return "".join(text.splitlines(keepends=True)[-_LINES:]) if self.ended.is_set() else text
+
+    def wait_for_image(self) -> None:
+        """The image cannot be pulled: these events repeat, and the container waits.
+
+        Source: learn container-instances-troubleshooting, Unable to pull image.
+        """
+        image = self.container.image
+        self._event("Pulling", f'pulling image "{image}"')
+        self._event("Failed", f'Failed to pull image "{image}": image not found', kind="Warning")
+        self._event("BackOff", f'Back-off pulling image "{image}"')
 
     async def start(self, platform: ContainerPlatform, identity_header: str) -> None:
         """Start the container and follow it to its end."""
@@ -122,6 +138,11 @@ class ContainerRun:
         now = _now()
         event = {"count": 1, "firstTimestamp": now, "lastTimestamp": now, "name": name, "message": message}
         self._events.append({**event, "type": kind})
+
+
+def is_crashed(state: Mapping[str, Any]) -> bool:
+    """True for a state of a container that ended with another code than 0."""
+    return state.get("state") == "Terminated" and state.get("exitCode") != 0
 
 
 def parse_containers(properties: Mapping[str, Any]) -> tuple[Container, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from local.arm.identity.tokens import LIFE_SECONDS, TokenIssuer
-from local.arm.wire import ArmAnswer, ArmRoute, Call, Json
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 WORKLOAD_PATH: Final = "/workload/token"
 
@@ -16,8 +16,8 @@ WORKLOAD_PATH: Final = "/workload/token"
 class Identities:
     """Identity secrets and their identities.
 
-    `known` maps resource ids of user-assigned identities to client ids. An unknown identity is the builder's, if one
-    is given: a container of the factory can have no other identity.
+    `known` maps resource ids of user-assigned identities to client ids. Where it is empty, every identity is the
+    builder's, if one is given: a container of the factory can have no other identity.
     """
 
     def __init__(
@@ -29,7 +29,19 @@ class Identities:
         self._attached: dict[str, frozenset[str] | None] = {host_header: None}  # None: every identity
 
     def attach(self, header: str, identities: tuple[str, ...]) -> None:
-        """From now on a caller with `header` gets tokens of these identities (resource ids)."""
+        """From now on a caller with `header` gets tokens of these identities (resource ids).
+
+        Raises FailedIdentityOperation where the identities are known and this one is not among them. The code is that
+        of virtual machines and of other services; no page names it for container groups.
+        """
+        unknown = [each for each in identities if self._known and each.lower() not in self._known]
+        if unknown:
+            raise ArmError(
+                400,
+                "FailedIdentityOperation",
+                "Identity operation failed with error 'Failed to perform resource identity operation. Status: "
+                f"'BadRequest'. Response: Resource '{unknown[0]}' was not found.'.",
+            )
         if identities and not self._builder and not self._known:
             self._attached[header] = None
             return

@@ -51,6 +51,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.RunningArm]
         options=[
             f"--program=sample={sys.executable} {SAMPLE}",
             "--grace-seconds=2",
+            "--restarts=0",
             "--retry-after=0",
             "--group-limit=6",
         ],

@@ -105,6 +105,7 @@ def test_what_an_answer_proves(answer: CloudAnswer, absent: bool, definite: bool
     [
         ("QuotaExceeded", "", ErrorClass.QUOTA),
         ("ContainerGroupQuotaReached", "", ErrorClass.QUOTA),
+        ("ServiceUnavailable", "container group quota 'ContainerGroups' exceeded", ErrorClass.QUOTA),
         ("ServiceUnavailable", "There is no CAPACITY in this region", ErrorClass.CAPACITY),
         ("ServiceUnavailable", "try later", ErrorClass.NETWORK),
     ],
