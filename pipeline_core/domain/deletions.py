@@ -18,5 +18,5 @@ def is_due(asked: Sequence[datetime], now: datetime) -> bool:
     """
     if not asked:
         return True
-    wait = min(_FIRST * 2 ** min(len(asked) - 1, 8), _LONGEST)
+    wait = min(_FIRST * (1 << min(len(asked) - 1, 8)), _LONGEST)
     return now > max(asked) + wait
