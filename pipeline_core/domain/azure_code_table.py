@@ -301,6 +301,12 @@ _OF_CONTAINERS = (
         "SpotPriorityContainerGroupNotSupportedForInboundConnectivity SpotPriorityContainerGroupNotSupportedInSku"
         " SpotPriorityContainerGroupWithGPUResourcesNotSupported PriorityNotSpecified",
     ),
+    *_rows(
+        _CONTAINERS,
+        f"{_SUPPORT}/azure-container-instances/management/acr-image-pull-failures-managed-identity.md",
+        _E.TEMPLATE,
+        "AmbiguousImageResitryCredentialType InvalidImageRegistryIdentity",
+    ),
     *_rows(_CONTAINERS, _UNCONFIRMED, _E.TEMPLATE, "InvalidContainerGroupUpdate"),
     *_rows(
         _CONTAINERS,

@@ -16,6 +16,7 @@ from local.arm.wire import ArmError, Json
 
 _HOUR: Final = 3600.0
 _BURST: Final = 300.0
+_CODES: Final = {"ContainerGroups": "ServiceUnavailable", "StandardCores": "ContainerGroupQuotaReached"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +82,14 @@ class Quota:
 
     def take(self, location: str, groups: int, cores: float, more_cores: float) -> None:
         """Count one creation. Raises ArmError if a limit forbids it: of groups, of cores, of creations in a while."""
-        for name, code, limit, usage, more in (
-            ("ContainerGroups", "ServiceUnavailable", self._limits.groups, groups, 1),
-            ("StandardCores", "ContainerGroupQuotaReached", self._limits.cores, cores, more_cores),
+        for name, limit, usage, more in (
+            ("ContainerGroups", self._limits.groups, groups, 1),
+            ("StandardCores", self._limits.cores, cores, more_cores),
         ):
             if usage + more > limit:
                 raise ArmError(
                     409,
-                    code,
+                    _CODES[name],
                     f"Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '{name}' "
                     f"exceeded in region '{location}'. Limit: '{limit:g}', Usage: '{usage:g}' Requested: '{more:g}'.",
                 )

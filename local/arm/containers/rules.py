@@ -32,13 +32,11 @@ def demand_group(name: str, body: Json) -> None:
 
 def _demand_names(name: str, containers: Sequence[Json]) -> None:
     # resource-name-rules, Microsoft.ContainerInstance: 1-63 lower-case letters, digits and hyphens, none at an end and
-    # no two in a row. The code is in no page of Microsoft's; users of the service report it.
+    # no two in a row.
     if not _NAME.fullmatch(name) or "--" in name:
-        raise ArmError(
-            400,
-            "InvalidContainerGroupName",
+        raise _refusal(
             f"The container group name '{name}' is invalid. It must have 1 to 63 lower-case letters, digits and "
-            "single hyphens, and begin and end with a letter or digit.",
+            "single hyphens, and begin and end with a letter or digit."
         )
     for container in containers:
         # learn container-instances-troubleshooting, Naming conventions.

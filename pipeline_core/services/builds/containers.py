@@ -8,7 +8,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, builds, gates, retry
+from pipeline_core.domain import attempts, azure_codes, builds, gates, retry
+from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -41,12 +42,7 @@ _FRESH = timedelta(seconds=30)
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
 
-# Codes in the events of a group that never began.
-_CODES = {
-    "SubnetIsFull": ErrorClass.QUOTA,
-    "FailedToRetrieveManagedIdentityToken": ErrorClass.TOKEN,
-    "InaccessibleImage": ErrorClass.NETWORK,
-}
+_NO_IMAGE = "Failed to pull image"  # an event without a code; learn container-instances-troubleshooting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +113,12 @@ class ContainerStage:
             text = "the container ended, fell silent or ran out of time without a report; its log is kept"
             error_class = ErrorClass.EVICTION
         cause = self.attempts.find_text(build, attempts.GIVEN_UP)
-        named = next((each for code, each in _CODES.items() if code in cause), error_class)
-        return named, f"{cause}: {text}" if cause else text
+        named = azure_codes.find_in_text(cause, Occasion.CALL)
+        if named is not None and named.error_class is not None:
+            error_class = named.error_class
+        elif _NO_IMAGE in cause:
+            error_class = ErrorClass.REGISTRY
+        return error_class, f"{cause}: {text}" if cause else text
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()

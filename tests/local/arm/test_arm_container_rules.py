@@ -61,7 +61,7 @@ def _refused(azure: Azure, name: str, wanted: Body) -> tuple[int | None, str]:
 def test_a_group_has_a_name_of_lower_case_letters_digits_and_single_hyphens(
     azure: Azure, chosen: str
 ) -> None:
-    assert _refused(azure, chosen, body("sample", "exit", "0")) == (400, "InvalidContainerGroupName")
+    assert _refused(azure, chosen, body("sample", "exit", "0")) == (400, "InvalidRequestContent")
 
 
 def _renamed(wanted: Body) -> None:

@@ -61,7 +61,8 @@ def test_a_reason_that_the_builder_may_have_written_does_no_harm(content: bytes)
     ("detail", "error_class"),
     [
         ("", ErrorClass.CAPACITY),
-        ('Failed: Failed to pull image "builder": not found', ErrorClass.CAPACITY),
+        ('Failed: Failed to pull image "builder": not found', ErrorClass.REGISTRY),
+        ("Failed: InaccessibleImage: The image 'builder' is not accessible", ErrorClass.REGISTRY),
         ("Failed: SubnetIsFull: Subnet snet does not have enough capacity", ErrorClass.QUOTA),
         ("Failed: FailedToRetrieveManagedIdentityToken: no token", ErrorClass.TOKEN),
     ],
