@@ -1,9 +1,12 @@
 """The limits of the storage services, checked before anything is sent. Azure and memory share these refusals.
 
-The limits are Azure's (Table service data model; Queue service: 64 KiB of base64). It knows no client.
+The limits are Azure's (Table service data model; Queue service: 64 KiB of base64; "Performing entity group
+transactions": 100 writes and 4 MiB in all). It knows no client.
 """
 
+import json
 import re
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -13,6 +16,9 @@ from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 MESSAGE_BYTES = 48 * 1024  # 64 KiB in base64
 LONGEST_DELAY = timedelta(days=7)
 WRITES = 100  # in one transaction
+TRANSACTION_BYTES = 4 * 1024 * 1024  # of the request: the JSON of every row, and the headers of every write
+_ENVELOPE_BYTES = 768  # of one write: its part of the request, without its keys and cells
+_TYPE_BYTES = 40  # of one cell: quotes, commas and the name of its type
 _TEXT_UNITS = 32 * 1024  # UTF-16 units of one cell
 _ROW_BYTES = 1024 * 1024
 _KEY_UNITS = 512
@@ -33,6 +39,7 @@ def check_writes(table: str, writes: Sequence[TableWrite]) -> None:
         raise _refused(f"two writes to one row of {table} in {writes[0].row.partition}: give one per row")
     for write in writes:
         _check_row(table, write)
+    _check_size(table, writes)
 
 
 def check_message(queue: str, text: str, delay: timedelta) -> None:
@@ -42,6 +49,40 @@ def check_message(queue: str, text: str, delay: timedelta) -> None:
         raise _refused(f"a message to {queue} has {size} bytes, at most {MESSAGE_BYTES} fit: send a pointer")
     if not timedelta(0) <= delay <= LONGEST_DELAY:
         raise _refused(f"a delay of {delay} on {queue}: give 0 to {LONGEST_DELAY.days} days")
+
+
+def _check_size(table: str, writes: Sequence[TableWrite]) -> None:
+    """The whole request counts, so texts count as they are sent: a character beyond ASCII is 6 bytes or more in JSON.
+
+    The size is never below that of the request. A transaction just below the limit may be refused.
+    """
+    if len(writes) == 1:
+        return  # one row of at most 1 MiB is below 4 MiB in any form
+    size = sum(_write_bytes(write) for write in writes)
+    if size > TRANSACTION_BYTES:
+        raise _refused(
+            f"{len(writes)} writes to {table} in {writes[0].row.partition} have {size} bytes, at most "
+            f"{TRANSACTION_BYTES} fit into one transaction: split it"
+        )
+
+
+def _write_bytes(write: TableWrite) -> int:
+    """Bytes of one write in the request of a transaction, at most a few hundred above what is sent."""
+    keys = (write.row.partition, write.row.key)
+    size = _ENVELOPE_BYTES
+    if write.verb is not WriteKind.INSERT:  # an insert goes to the table's own address
+        size += sum(len(urllib.parse.quote(key, safe="", errors="surrogatepass")) for key in keys)
+    if write.verb is WriteKind.DELETE:
+        return size
+    size += sum(_text_bytes(key) for key in keys)
+    for name, value in write.row.cells.items():
+        size += 2 * len(name) + _TYPE_BYTES + (_text_bytes(value) if isinstance(value, str) else 20)
+    return size
+
+
+def _text_bytes(text: str) -> int:
+    """The SDK sends JSON in ASCII."""
+    return len(json.dumps(text))
 
 
 def _check_row(table: str, write: TableWrite) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
+from pipeline_core.adapters import limits
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.system import SystemChance
@@ -233,6 +234,8 @@ def test_a_scan_goes_on_beyond_one_page_of_the_service(store: Store) -> None:
     assert len(store.keys()) == 1000
 
 
+SIXTY_KIB = {"a": "x" * 30 * 1024, "b": "y" * 30 * 1024}
+ACCENTS = {f"c{number}": "\u00e9" * 30 * 1024 for number in range(3)}  # 180 KiB of UTF-16, 540 KiB of JSON
 REFUSED: Mapping[str, list[TableWrite]] = {
     "nothing": [],
     "101 writes": [insert(f"k{number}") for number in range(101)],
@@ -252,6 +255,8 @@ REFUSED: Mapping[str, list[TableWrite]] = {
     "an integer above 64 bits": [insert("a", n=2**63)],
     "an integer below 64 bits": [insert("a", n=-(2**63) - 1)],
     "a row above 1 MiB": [insert("a", **{f"c{n}": "x" * 32 * 1024 for n in range(17)})],
+    "90 rows of 60 KiB": [insert(f"k{number}", **SIXTY_KIB) for number in range(90)],
+    "8 rows that JSON makes longer than 4 MiB": [insert(f"k{number}", **ACCENTS) for number in range(8)],
     "the nonce's cell": [insert("a", _nonce="mine")],
     "a system cell": [insert("a", RowKey="b")],
     "a replacement without an ETag": [replace("a", "")],
@@ -266,6 +271,33 @@ def test_what_the_service_would_refuse_is_refused_with_nothing_written(
     with pytest.raises(PermanentError):
         store.write(*writes)
     assert store.keys() == []
+
+
+def test_a_transaction_that_is_too_large_names_its_table_and_its_size(store: Store) -> None:
+    with pytest.raises(
+        PermanentError, match=rf"90 writes to {store.name} in p have \d+ bytes, at most 4194304"
+    ):
+        store.write(*(insert(f"k{number}", **SIXTY_KIB) for number in range(90)))
+
+
+def test_a_transaction_just_below_four_mebibytes_is_written(store: Store) -> None:
+    store.write(*(insert(f"k{number}", **SIXTY_KIB) for number in range(67)))
+    assert len(store.keys()) == 67
+
+
+def test_the_service_itself_refuses_more_than_four_mebibytes(
+    azurite: AzuriteForTests, unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the check spares: Azurite's answer is Azure's. Without it the class would be the team's."""
+    monkeypatch.setattr(limits, "TRANSACTION_BYTES", 2**40)
+    name = unique_name("t").replace("-", "")
+    with TableServiceClient(azurite.table, **azurite.client_options()) as service:
+        service.create_table(name)
+        with pytest.raises(PermanentError, match="413 RequestBodyTooLarge"):
+            AzureTables(service, SystemChance()).write(
+                name, [insert(f"k{number}", **SIXTY_KIB) for number in range(90)]
+            )
+        service.delete_table(name)
 
 
 def test_of_many_inserts_at_once_one_wins(store: Store) -> None:
