@@ -154,6 +154,10 @@ class VersionState(Enum):
 
     CREATING = "creating"  # being created, or replicating
     READY = "ready"  # created and replicated to every region
+    UPDATING = "updating"  # a later change of it has not ended: what it shows may not come to pass
+    UPDATE_FAILED = (
+        "update-failed"  # replicated to every region, but its last change failed: it may show that change
+    )
     FAILED = "failed"  # creation or replication failed
     DELETING = "deleting"  # being deleted
 
@@ -167,8 +171,22 @@ class GalleryImageVersion:
     version: GalleryVersion
     state: VersionState
     excluded_from_latest: bool
+    is_divided: bool = (
+        False  # its own mark about latest and those of its regions differ; nobody says which one wins
+    )
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
+
+    @property
+    def may_be_latest(self) -> bool:
+        """True where at least one mark does not keep it out of `latest`."""
+        return self.is_divided or not self.excluded_from_latest
+
+    def is_settled(self, *, excluded: bool) -> bool:
+        """True where every mark says `excluded` and the platform has finished with it."""
+        return (
+            self.state is VersionState.READY and not self.is_divided and self.excluded_from_latest is excluded
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +230,7 @@ class Galleries(Protocol):
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out. Raises NotFound."""
+        """Begin to put a version into `latest`, or to take it out. Raises NotFound. Read it back: it may fail later."""
         ...
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:

@@ -1,16 +1,20 @@
-"""Faults on demand. The next answers to a request become errors, come late, or get lost after the request's effect."""
+"""Faults on demand. The next answers to a request become errors, come late, or get lost after the request's effect.
+
+Or the request is accepted, and its operation takes longer or fails at its end.
+"""
 
 import re
 from dataclasses import dataclass, replace
 
-from local.arm.wire import ArmAnswer, ArmError
+from local.arm.wire import ArmAnswer, ArmError, OperationOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
     """One fault, for `times` requests. With `after_effect` the request is carried out and its answer is lost.
 
-    Without a `status` the answer is only late, by `delay` seconds.
+    Without a `status` the answer is only late, by `delay` seconds. With `in_operation` the request is accepted, and
+    its operation takes `operation_seconds` more and ends with this error, or well without a `status`.
     """
 
     method: str = "*"
@@ -22,6 +26,13 @@ class InjectedFault:
     times: int = 1
     after_effect: bool = False
     delay: float = 0.0
+    in_operation: bool = False
+    operation_seconds: float = 0.0
+
+    def outcome(self) -> OperationOutcome:
+        """What becomes of the operation."""
+        error = ArmError(self.status, self.code, self.message) if self.status else None
+        return OperationOutcome(seconds=self.operation_seconds, error=error)
 
     def answer(self) -> ArmAnswer:
         """The error in Azure's body."""

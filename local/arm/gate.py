@@ -55,7 +55,9 @@ class FrontDoor:
         fault = self._faults.take(call.method, call.path)
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
-        is_lost = fault is not None and fault.status != 0
+        if fault is not None and fault.in_operation:
+            call = replace(call, outcome=fault.outcome())
+        is_lost = fault is not None and fault.status != 0 and not fault.in_operation
         if fault is not None and is_lost and not fault.after_effect:
             self._answer_route(call, only_count=True)
             return fault.answer()

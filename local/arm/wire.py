@@ -56,9 +56,18 @@ class ArmAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationOutcome:
+    """An outcome that an operation must take: `seconds` more than usual, then `error`, if there is one."""
+
+    seconds: float = 0.0
+    error: ArmError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request. Query names are lower case. `base` is scheme and host as the caller wrote them. A
-    service that does more for the caller calls `allows(method, path)`, which raises if the caller may not do it."""
+    service that does more for the caller calls `allows(method, path)`, which raises if the caller may not do it.
+    `outcome` is a fault for the operation that the request begins."""
 
     method: str
     path: str
@@ -68,6 +77,7 @@ class Call:
     content: bytes
     names: Mapping[str, str]
     allows: Callable[[str, str], None] = lambda _method, _path: None
+    outcome: OperationOutcome = OperationOutcome()
 
     @property
     def api_version(self) -> str:

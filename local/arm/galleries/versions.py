@@ -13,7 +13,7 @@ from typing import Any, Final
 from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
-from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
 
 INT32_MAX: Final = 2_147_483_647
 _NAME: Final = re.compile(r"(\d{1,10})\.(\d{1,10})\.(\d{1,10})", re.ASCII)
@@ -101,7 +101,8 @@ class GalleryVersions:
             },
         )
         self._plan_copies(resource.id, regions)
-        headers = self._operations.begin(call, PROVIDER, location, self._finish(resource.id))
+        work = self._finish(resource.id, call.outcome)
+        headers = self._operations.begin(call, PROVIDER, location, work)
         return ArmAnswer(status=201, body=resource.shown(), headers=headers)
 
     def _patch(self, call: Call) -> ArmAnswer:
@@ -116,6 +117,7 @@ class GalleryVersions:
                 "https://aka.ms/activitylog to get more details on the conflicting requests.",
             )
         wanted: Json = body.get("properties") or {}
+        _demand_storage_profile(wanted)
         _demand_same_source(before, wanted)
         publishing = {**before.properties["publishingProfile"], **(wanted.get("publishingProfile") or {})}
         publishing["targetRegions"] = _regions({"publishingProfile": publishing}, before.location)
@@ -125,7 +127,8 @@ class GalleryVersions:
             before.id, VERSION, {**before.body, "tags": tags, "properties": properties}
         )
         self._plan_copies(resource.id, publishing["targetRegions"])
-        headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
+        work = self._finish(resource.id, call.outcome)
+        headers = self._operations.begin(call, PROVIDER, resource.location, work)
         return ArmAnswer(status=200, body=resource.shown(), headers=headers)
 
     def _delete(self, call: Call) -> ArmAnswer:
@@ -136,12 +139,16 @@ class GalleryVersions:
         headers = self._operations.begin(call, PROVIDER, version.location, self._remove(version.id))
         return ArmAnswer(status=202, headers=headers)
 
-    async def _finish(self, version_id: str) -> None:
+    async def _finish(self, version_id: str, outcome: OperationOutcome) -> None:
         ready = max(self._replicas[version_id.lower()].values())
-        await asyncio.sleep(max(0.0, (ready - datetime.now(UTC)).total_seconds()))
+        await asyncio.sleep(max(0.0, (ready - datetime.now(UTC)).total_seconds()) + outcome.seconds)
         found = self._store.find(version_id)
         if found is None or found.state == "Deleting":
             raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
+        if outcome.error is not None:
+            # What a version shows after a failed change is not documented. The harder case: it shows the change.
+            self._store.change(version_id, provisioningState="Failed")
+            raise outcome.error
         self._store.change(version_id, provisioningState="Succeeded")
         self._announce("Write", found.id)
 
@@ -239,6 +246,21 @@ def _regions(properties: Mapping[str, Any], location: str) -> list[Json]:
         )
     defaults = {"regionalReplicaCount": 1, "storageAccountType": "Standard_LRS", "excludeFromLatest": False}
     return [{**defaults, **region} for region in regions]
+
+
+def _demand_storage_profile(wanted: Json) -> None:
+    """Refuse a change without `storageProfile`. It is required in every change, and may be empty.
+
+    Source: `GalleryImageVersionProperties` in the schema of Microsoft.Compute 2025-12-03
+    (Azure/azure-resource-manager-schemas), the model of the SDK's PATCH (azure-mgmt-compute 39,
+    `GalleryImageVersionUpdate`), and Microsoft's example GalleryImageVersion_Update_WithoutSourceId, which sends it
+    empty. The words are those of Azure's refusal of another missing parameter.
+    """
+    if wanted.get("storageProfile") is None:
+        name = "galleryImageVersion.properties.storageProfile"
+        raise ArmError(
+            400, "InvalidParameter", f"Required parameter '{name}' is missing (null).", target=name
+        )
 
 
 def _demand_same_source(before: Resource, wanted: Json) -> None:

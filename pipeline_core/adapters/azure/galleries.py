@@ -115,15 +115,18 @@ class AzureGalleries:
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out.
+        """Begin to put a version into `latest`, or to take it out. Look at its marks and its state afterwards.
 
-        Raises NotFound. CONFLICT while the version is being made.
+        Raises NotFound. CONFLICT while the version is being made or changed. A version whose last change failed may
+        show marks that nobody obeys, so it is written again.
         """
         found = self._find(gallery, image, version)
         if found is None:
             raise NotFound(f"{image}@{version} is not in {gallery}")
-        profile = (found.as_dict().get("properties") or {}).get("publishingProfile") or {}
-        if bodies.is_marked(profile, excluded=excluded):
+        properties = found.as_dict().get("properties") or {}
+        profile = properties.get("publishingProfile") or {}
+        has_failed = str(properties.get("provisioningState") or "") in _FAILED
+        if bodies.is_marked(profile, excluded=excluded) and not has_failed:
             return
         place, client = self._as_publisher(gallery)
         body = bodies.render_exclusion(profile, excluded=excluded)
@@ -175,11 +178,18 @@ class AzureGalleries:
 
 
 def version_state(provisioning: str, replication: str | None) -> VersionState:
-    """The state from ARM's two words. `replication` is None if it was not requested."""
+    """The state from ARM's two words. `replication` is None if it was not requested.
+
+    A version that has failed with all its copies complete was made well: a later change of it failed.
+    """
     if provisioning == "Deleting":
         return VersionState.DELETING
+    if provisioning in _FAILED and replication == "Completed":
+        return VersionState.UPDATE_FAILED
     if provisioning in _FAILED or replication == "Failed":
         return VersionState.FAILED
+    if provisioning == "Updating":
+        return VersionState.UPDATING
     is_ready = provisioning == "Succeeded" and replication in (None, "Completed")
     return VersionState.READY if is_ready else VersionState.CREATING
 
@@ -190,13 +200,15 @@ def _shown(
     body: dict[str, Any] = found.as_dict()
     properties = body.get("properties") or {}
     replication = properties.get("replicationStatus")
+    profile = properties.get("publishingProfile") or {}
     aggregated = None if replication is None else str(replication.get("aggregatedState") or "Unknown")
     return GalleryImageVersion(
         gallery=gallery,
         image=image,
         version=version,
         state=version_state(str(properties.get("provisioningState") or ""), aggregated),
-        excluded_from_latest=bodies.is_excluded(properties.get("publishingProfile") or {}),
+        excluded_from_latest=bodies.is_excluded(profile),
+        is_divided=bodies.is_divided(profile),
         tags=body.get("tags") or {},
         detail=bodies.failed_regions(replication or {}),
     )

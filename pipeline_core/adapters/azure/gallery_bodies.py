@@ -95,7 +95,12 @@ def version_id(new: NewGalleryVersion, source: GalleryPlace) -> str:
 
 
 def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str, Any]:
-    """The body of the PATCH: the whole profile as it was, with only the exclusion changed."""
+    """The body of the PATCH: the whole profile as it was, with only the exclusion changed.
+
+    The profile and every region get the mark: no document says which one wins where they differ
+    (hashicorp/packer-plugin-azure issue 433 shows a region without a mark below a profile with one). `storageProfile`
+    is required, and empty where the source stays (azure-rest-api-specs, GalleryImageVersion_Update_WithoutSourceId).
+    """
     regions = [
         {
             **{name: region[name] for name in _REGION_FIELDS if region.get(name) is not None},
@@ -105,7 +110,10 @@ def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str,
     ]
     kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
     return {
-        "properties": {"publishingProfile": {**kept, "targetRegions": regions, "excludeFromLatest": excluded}}
+        "properties": {
+            "publishingProfile": {**kept, "targetRegions": regions, "excludeFromLatest": excluded},
+            "storageProfile": {},
+        }
     }
 
 
@@ -120,6 +128,11 @@ def is_marked(profile: Mapping[str, Any], *, excluded: bool) -> bool:
     """True if the version and each of its regions say `excluded` already."""
     marks = [profile, *(profile.get("targetRegions") or [])]
     return all(bool(mark.get("excludeFromLatest")) is excluded for mark in marks)
+
+
+def is_divided(profile: Mapping[str, Any]) -> bool:
+    """True if some marks say that the version is out of `latest`, and others do not."""
+    return not (is_marked(profile, excluded=True) or is_marked(profile, excluded=False))
 
 
 def failed_regions(replication: Mapping[str, Any]) -> str:

@@ -12,12 +12,17 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Clock, GalleryImageVersion, NewGalleryVersion, VersionState
 
 _Place = tuple[str, str, GalleryVersion]
+_OFFERED = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
+_BUSY = frozenset({VersionState.CREATING, VersionState.UPDATING, VersionState.DELETING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Version:
     shown: GalleryImageVersion
     ready_at: datetime
+    settled_at: datetime | None = None  # the end of its last change
+    update_fails: str = ""  # why that change does not come to pass
+    was_excluded: bool = True  # what machines go by until that change has come to pass
     gone_at: datetime | None = None
     fails: str = ""
 
@@ -26,7 +31,8 @@ class _Version:
 class MemoryGalleries:
     """`replication` and `deletion` are the times that the next copies and deletions take.
 
-    `fails_with` is the reason with which the next copies fail, if it is not empty.
+    `fails_with` is the reason with which the next copies fail, if it is not empty. `updating` is the time that a
+    change of a mark takes, and each of `update_failures` is the reason with which one of the next changes fails.
     """
 
     clock: Clock
@@ -34,6 +40,8 @@ class MemoryGalleries:
     replication: timedelta = timedelta(0)
     deletion: timedelta = timedelta(0)
     fails_with: str = ""
+    updating: timedelta = timedelta(0)
+    update_failures: list[str] = field(default_factory=list)
     _images: dict[tuple[str, str], OsTraits] = field(default_factory=dict)
     _versions: dict[_Place, _Version] = field(default_factory=dict)
     _of_image: dict[tuple[str, str], set[GalleryVersion]] = field(default_factory=dict)
@@ -102,22 +110,28 @@ class MemoryGalleries:
     def set_excluded(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
-        """Put a version into `latest`, or take it out.
+        """Begin to put a version into `latest`, or to take it out. Look at its marks and its state afterwards.
 
-        Raises NotFound. CONFLICT while the version is being made.
+        Raises NotFound. CONFLICT while the version is being made or changed.
         """
         with self._lock:
             found = self.find_version(gallery, image, version)
             if found is None:
                 raise NotFound(f"{image}@{version} is not in {gallery}")
-            if found.excluded_from_latest is excluded:
+            is_marked = found.excluded_from_latest is excluded and not found.is_divided
+            if is_marked and found.state is not VersionState.UPDATE_FAILED:
                 return
-            if found.state in (VersionState.CREATING, VersionState.DELETING):
+            if found.state in _BUSY:
                 raise TransientError(ErrorClass.CONFLICT, f"{image}@{version} is {found.state.value}")
             place = (_key(gallery), str(image), version)
             stored = self._versions[place]
-            shown = replace(stored.shown, excluded_from_latest=excluded)
-            self._versions[place] = replace(stored, shown=shown)
+            self._versions[place] = replace(
+                stored,
+                was_excluded=self._is_kept_out(stored),
+                shown=replace(stored.shown, excluded_from_latest=excluded, is_divided=False),
+                settled_at=self.clock.now() + self.updating,
+                update_fails=self.update_failures.pop(0) if self.update_failures else "",
+            )
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         """Start the deletion and return. A version that is gone is not an error."""
@@ -140,11 +154,13 @@ class MemoryGalleries:
 
     def latest(self, gallery: GalleryName, image: ImageName) -> GalleryVersion | None:
         """The version that a new machine gets if it asks for the newest one."""
-        offered = [
-            found.version
-            for found in self.list_versions(gallery, image)
-            if not found.excluded_from_latest and found.state is VersionState.READY
-        ]
+        with self._lock:
+            offered = [
+                found.version
+                for found in self.list_versions(gallery, image)
+                if found.state in _OFFERED
+                and not self._is_kept_out(self._versions[_key(gallery), str(image), found.version])
+            ]
         return max(offered, default=None)
 
     def everything(self, gallery: GalleryName) -> list[GalleryImageVersion]:
@@ -158,6 +174,10 @@ class MemoryGalleries:
         place = (_key(shown.gallery), str(shown.image), shown.version)
         self._versions[place] = _Version(shown=shown, ready_at=ready_at, fails=fails)
         self._of_image.setdefault(place[:2], set()).add(shown.version)
+
+    def _is_kept_out(self, stored: _Version) -> bool:
+        is_pending = stored.settled_at is not None and self.clock.now() < stored.settled_at
+        return stored.was_excluded if is_pending or stored.update_fails else stored.shown.excluded_from_latest
 
     def _look(self, place: _Place) -> GalleryImageVersion | None:
         found, now = self._versions.get(place), self.clock.now()
@@ -173,6 +193,10 @@ class MemoryGalleries:
             return replace(found.shown, state=VersionState.CREATING)
         if found.fails:
             return replace(found.shown, state=VersionState.FAILED, detail=found.fails)
+        if found.settled_at is not None and now < found.settled_at:
+            return replace(found.shown, state=VersionState.UPDATING)
+        if found.update_fails:
+            return replace(found.shown, state=VersionState.UPDATE_FAILED, detail=found.update_fails)
         if found.shown.state is VersionState.READY:
             return found.shown
         # This state is final: the copy is over.

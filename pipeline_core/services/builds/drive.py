@@ -60,14 +60,17 @@ class Driver:
             self.effects.outbox.step(here.value)
 
     def _after_end(self, stored: Stored[Build]) -> None:
-        """Announce the end where that is still to do. Take back a version that a late step has let into `latest`."""
+        """Announce the end where that is still to do. Take back a version that a late step has let into `latest`.
+
+        Raises TransientError until the gallery shows that it is out: the message comes again.
+        """
         build = stored.value
-        if build.result is Result.SUCCEEDED:
-            self.publishing.take_back(build)
         if build.announce:
             self.completion.announce(stored)
         else:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
+        if build.result is Result.SUCCEEDED:
+            self.publishing.take_back(build)
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message continues it or it has ended."""

@@ -91,10 +91,13 @@ class Leftovers:
         return not quarantined
 
     def _remove_live(self, live: GalleryImageVersion) -> None:
-        """Take it out of `latest` first; the next look deletes it. So nobody starts a machine from it in between."""
-        if live.state is VersionState.DELETING:
+        """Take it out of `latest` first; the next look deletes it. So nobody starts a machine from it in between.
+
+        A failed change does not keep it from being deleted.
+        """
+        if live.state in (VersionState.DELETING, VersionState.UPDATING):
             return
-        if live.excluded_from_latest:
+        if not live.may_be_latest or live.state is VersionState.UPDATE_FAILED:
             self.galleries.begin_delete(live.gallery, live.image, live.version)
             return
         with contextlib.suppress(NotFound):

@@ -13,6 +13,7 @@ from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
@@ -52,11 +53,11 @@ class PublishingStage:
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
             )
         match live.state:
-            case VersionState.CREATING | VersionState.DELETING:
+            case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
                 return Wait(delay=self.wait)
             case VersionState.FAILED:
                 return self._copy_again(build, live)
-            case VersionState.READY:
+            case VersionState.READY | VersionState.UPDATE_FAILED:
                 return self._include(build, live)
 
     def _copy(self, build: Build) -> None:
@@ -94,8 +95,7 @@ class PublishingStage:
         head = self._demand_turn(build.value, live)
         # Prove it again: replication may have taken hours, and the key or the tags may have changed.
         self.provenance.examine(live)
-        if live.excluded_from_latest:
-            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=False)
+        latest.settle(self.galleries, live, excluded=False)
         try:
             self.completion.end(build, Result.SUCCEEDED, head=head)
         except StaleWrite:
@@ -109,15 +109,15 @@ class PublishingStage:
         """Take the version of an ended build out of `latest`, if the image has gone back since.
 
         A slow handler may let a version in too late: another handler has ended the build, and a person has gone
-        back to an older version.
+        back to an older version. Raises TransientError until the gallery shows it.
         """
         head, version = self.records.images.find_head(ended.image), ended.version
         current = None if head is None else head.value.current
         if version is None or current is None or current.version >= version:
             return
         live = self.galleries.find_version(ended.gallery, ended.image, version)
-        if live is not None and not live.excluded_from_latest and _is_ours(live, ended):
-            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        if live is not None and _is_ours(live, ended):
+            latest.settle(self.galleries, live, excluded=True)
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
         """Demand that the build is the active one and its version is above the current one (rule 7)."""

@@ -7,14 +7,15 @@ from pipeline_core.domain import breaker, builds, chains, claims, dispatch, floo
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import StaleWrite
+from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, TableWrite, VersionState
+from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observation, Observer
 from pipeline_core.services.provenance.alarm import Unproven
@@ -191,9 +192,16 @@ class Reconciler:
         self.effects.outbox.published(image, decision.version, campaign)
 
     def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
-        """True where the version still exists and its signed statement still proves it."""
+        """True where the version still exists and its signed statement still proves it.
+
+        Raises TransientError while a change of it has not ended: nothing can be said about it then.
+        """
         live = self.galleries.find_version(head.registration.gallery, head.name, version)
-        return live is not None and live.state is VersionState.READY and self.unproven.check(live)
+        if live is not None and live.state is VersionState.UPDATING:
+            text = f"{head.name}@{version} is being changed; it is looked at again"
+            raise TransientError(ErrorClass.CONFLICT, text, retry_after=_SOON)
+        is_whole = live is not None and live.state in (VersionState.READY, VersionState.UPDATE_FAILED)
+        return live is not None and is_whole and self.unproven.check(live)
 
     def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
         """Record that the claim's version is gone. The next look builds its inputs again."""
@@ -202,12 +210,14 @@ class Reconciler:
         self.records.images.commit([records.put_claim(gone, etag=claim.etag)])
 
     def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
-        """Make `latest` mean the reused version: include this version, and exclude the versions above it."""
-        gallery = head.registration.gallery
-        for found in self.galleries.list_versions(gallery, head.name):
-            is_above = found.version > version
-            if found.excluded_from_latest is not is_above and (is_above or found.version == version):
-                self.galleries.set_excluded(gallery, head.name, found.version, excluded=is_above)
+        """Make `latest` mean the reused version: exclude the versions above it, highest first, then include it.
+
+        The pointer falls only when the gallery shows all of this. Until then this raises TransientError.
+        """
+        listed = self.galleries.list_versions(head.registration.gallery, head.name)
+        for found in sorted(listed, key=_number, reverse=True):
+            if found.version >= version:
+                latest.settle(self.galleries, found, excluded=found.version > version)
 
     def _join(self, head: ImageHead) -> None:
         """Make sure that a build that waits for a slot can be found by the dispatcher."""
@@ -227,6 +237,10 @@ class Reconciler:
         why = decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
         reasons = ", ".join(str(reason) for reason in decision.reasons)
         self.effects.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
+
+
+def _number(found: GalleryImageVersion) -> GalleryVersion:
+    return found.version
 
 
 def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime) -> Build:

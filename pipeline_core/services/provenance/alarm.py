@@ -16,6 +16,8 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state.unproven import UnprovenStore
 
+# A version in one of these states takes no change now. The next look finds it again.
+_BUSY = frozenset({VersionState.CREATING, VersionState.UPDATING, VersionState.DELETING})
 _DEPTH = 5  # versions of one image that one look reads at most, until it finds a proven one
 
 
@@ -49,7 +51,7 @@ class Unproven:
         bare = [each for each in here if not proofs.provenance_of(each.tags)]
         for each in bare:
             self.check(each)
-        offered = [each for each in here if not each.excluded_from_latest and each not in bare]
+        offered = [each for each in here if each.may_be_latest and each not in bare]
         for each in sorted(offered, key=_number, reverse=True)[:_DEPTH]:
             if self.check(each):
                 return
@@ -60,7 +62,7 @@ class Unproven:
         if unsent is not None:
             self.effects.outbox.notify(live.image, unsent.value.entry)
             self.store.note_sent(unsent)
-        if self.excludes and not live.excluded_from_latest and live.state is not VersionState.CREATING:
+        if self.excludes and live.may_be_latest and live.state not in _BUSY:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
         self.effects.logs.note(
             "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]

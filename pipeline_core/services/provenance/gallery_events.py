@@ -10,6 +10,7 @@ from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state.images import ImageStore
@@ -54,12 +55,12 @@ class GalleryEvents:
             )
             return
         live = self.galleries.find_version(place, image, version)
-        if live is not None:
-            if live.state is not VersionState.DELETING:
-                self.unproven.check(live)
-            self._check_turn(live)
+        if live is not None and live.state is not VersionState.DELETING:
+            self.unproven.check(live)
         if live is None or not self._wake(live):
             self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
+        if live is not None:
+            self._check_turn(live)
 
     def _wake(self, live: GalleryImageVersion) -> bool:
         """Let the build that waits for this copy look at it at once, and not only at its next step.
@@ -78,14 +79,17 @@ class GalleryEvents:
     def _check_turn(self, live: GalleryImageVersion) -> None:
         """Take a version that is above the current one out of `latest`, if its build has ended.
 
-        A slow handler that died may have put the version into `latest` after the image had gone back.
+        A slow handler that died may have put the version into `latest` after the image had gone back. Raises
+        TransientError until the gallery shows it: Event Grid sends the event again.
         """
         identity = find_build_id(live.tags)
         head = self.images.find_head(live.image)
-        if live.excluded_from_latest or identity is None or head is None or head.value.current is None:
+        if identity is None or head is None or head.value.current is None:
             return
         build = self.images.find_build(identity)
         if live.version <= head.value.current.version or build is None or not build.value.is_finished:
             return
-        self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+        if live.is_settled(excluded=True) or live.state in (VersionState.CREATING, VersionState.DELETING):
+            return
+        latest.settle(self.galleries, live, excluded=True)
         self.effects.logs.note("version-taken-back", image=str(live.image), version=str(live.version))

@@ -21,6 +21,8 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.provenance import Provenance
 
+_WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -48,7 +50,7 @@ class LiveVersions:
         definition: Digest | None = None
         for found in sorted(listed, key=lambda each: each.version):
             # A version that replicates or failed was never current. One that is being deleted is not current now.
-            if found.state is not VersionState.READY or not found.tags.get(attempts.PROVENANCE_TAG):
+            if self._state(found) not in _WHOLE or not found.tags.get(attempts.PROVENANCE_TAG):
                 continue
             try:
                 published = self._published(found)
@@ -65,6 +67,13 @@ class LiveVersions:
             doubted=doubted,
             definition=definition,
         )
+
+    def _state(self, listed: GalleryImageVersion) -> VersionState:
+        """A list does not distinguish a copy that failed from a later change that failed."""
+        if listed.state is not VersionState.FAILED:
+            return listed.state
+        found = self.galleries.find_version(listed.gallery, listed.image, listed.version)
+        return listed.state if found is None else found.state
 
     def _published(self, found: GalleryImageVersion) -> PublishedVersion:
         tags = found.tags

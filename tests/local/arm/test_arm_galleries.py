@@ -102,12 +102,27 @@ def test_including_a_version_keeps_its_regions_and_tags(azure: Azure, image: str
     versions = azure.compute.gallery_image_versions
     body = version_of(source_id(azure, image), excluded=True, build="b.2")
     versions.begin_create_or_update(GROUP, "live", image, "9.20261121.2", body).result()
-    change: Body = {"properties": {"publishingProfile": {"excludeFromLatest": False}}}
+    change: Body = {"properties": {"publishingProfile": {"excludeFromLatest": False}, "storageProfile": {}}}
     versions.begin_update(GROUP, "live", image, "9.20261121.2", change).result()
     found = versions.get(GROUP, "live", image, "9.20261121.2")
     assert found.publishing_profile.exclude_from_latest is False
     assert [region.name for region in found.publishing_profile.target_regions] == ["westeurope"]
     assert found.tags == {"build": "b.2"}
+
+
+def test_a_change_without_a_storage_profile_is_refused(azure: Azure, image: str) -> None:
+    versions = azure.compute.gallery_image_versions
+    versions.begin_create_or_update(
+        GROUP, "live", image, "5.0.0", version_of(source_id(azure, image))
+    ).result()
+    change: Body = {"properties": {"publishingProfile": {"excludeFromLatest": True}}}
+    with pytest.raises(HttpResponseError, match=r"storageProfile' is missing") as refused:
+        versions.begin_update(GROUP, "live", image, "5.0.0", change)
+    assert (refused.value.status_code, refused.value.error and refused.value.error.code) == (
+        400,
+        "InvalidParameter",
+    )
+    assert versions.get(GROUP, "live", image, "5.0.0").publishing_profile.exclude_from_latest is False
 
 
 @pytest.mark.parametrize(

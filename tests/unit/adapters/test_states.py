@@ -142,7 +142,10 @@ def test_the_explanation_is_bounded_and_names_the_newest_events() -> None:
         ("Creating", "Unknown", VersionState.CREATING),
         ("Creating", "InProgress", VersionState.CREATING),
         ("Creating", "Completed", VersionState.CREATING),
-        ("Updating", "Completed", VersionState.CREATING),
+        ("Updating", "Completed", VersionState.UPDATING),
+        ("Updating", "InProgress", VersionState.UPDATING),
+        ("Updating", None, VersionState.UPDATING),
+        ("Updating", "Failed", VersionState.FAILED),
         ("Migrating", "Completed", VersionState.CREATING),
         ("Succeeded", "InProgress", VersionState.CREATING),
         ("Succeeded", "Unknown", VersionState.CREATING),
@@ -150,7 +153,9 @@ def test_the_explanation_is_bounded_and_names_the_newest_events() -> None:
         ("Succeeded", None, VersionState.READY),
         ("Creating", None, VersionState.CREATING),
         ("", None, VersionState.CREATING),
-        ("Failed", "Completed", VersionState.FAILED),
+        ("Failed", "Completed", VersionState.UPDATE_FAILED),
+        ("Canceled", "Completed", VersionState.UPDATE_FAILED),
+        ("Failed", "InProgress", VersionState.FAILED),
         ("Failed", None, VersionState.FAILED),
         ("Canceled", None, VersionState.FAILED),
         ("Succeeded", "Failed", VersionState.FAILED),
@@ -177,6 +182,7 @@ def _profile(whole: bool | None, *regions: bool | None) -> dict[str, object]:
         (_profile(True, True, True), True, False, True),
         (_profile(False, False, False), False, True, False),
         (_profile(None, None), False, True, False),
+        (_profile(True, None), True, False, False),
         (_profile(True, False), True, False, False),
         (_profile(False, True, True), True, False, False),
         (_profile(False, True, False), False, False, False),
@@ -188,6 +194,7 @@ def test_what_is_out_of_latest(
     assert bodies.is_excluded(profile) is excluded
     assert bodies.is_marked(profile, excluded=False) is all_in
     assert bodies.is_marked(profile, excluded=True) is all_out
+    assert bodies.is_divided(profile) is not (all_in or all_out)
 
 
 def test_a_failure_names_its_regions_and_reasons() -> None:

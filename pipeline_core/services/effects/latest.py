@@ -1,0 +1,43 @@
+"""What `latest` of a gallery means: a mark is written, read back, and believed when the platform has finished.
+
+This module decides about no version. It waits for nothing: who calls comes again.
+"""
+
+from datetime import timedelta
+
+from pipeline_core.domain.errors import ErrorClass, NotFound, TransientError
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+
+_SOON = timedelta(seconds=10)
+
+
+def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -> None:
+    """Make sure that a version is in `latest`, or out of it. `live` is what the last look has shown.
+
+    At most one change and one look. Raises TransientError (CONFLICT) until a look shows the mark on the version and
+    on each region, and the end of the change; then the caller repeats its work. A change that failed is made again.
+    """
+    if live.state is VersionState.FAILED:
+        # A list does not distinguish a copy that failed from a change that failed.
+        live = galleries.find_version(live.gallery, live.image, live.version) or live
+    if live.is_settled(excluded=excluded) or (excluded and _was_never_in(live)):
+        return
+    if live.state is not VersionState.UPDATING:
+        galleries.set_excluded(live.gallery, live.image, live.version, excluded=excluded)
+    place, where = f"{live.image}@{live.version}", "out of" if excluded else "in"
+    found = galleries.find_version(live.gallery, live.image, live.version)
+    if found is None:
+        raise NotFound(f"{place} is not in {live.gallery}")
+    if found.is_settled(excluded=excluded):
+        return
+    if found.state is VersionState.UPDATE_FAILED:
+        text = f"the platform could not put {place} {where} latest of {live.gallery}; it is tried again: {found.detail}"
+    else:
+        text = f"{place} is not {where} latest of {live.gallery} yet ({found.state.value}); it is looked at again"
+    raise TransientError(ErrorClass.CONFLICT, text, retry_after=_SOON)
+
+
+def _was_never_in(live: GalleryImageVersion) -> bool:
+    """True for a version that was made out of `latest` and is not whole, or is being deleted."""
+    is_partial = live.state in (VersionState.CREATING, VersionState.FAILED, VersionState.DELETING)
+    return is_partial and not live.may_be_latest
