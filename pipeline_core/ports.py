@@ -177,17 +177,6 @@ class GalleryImageVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
 
-    @property
-    def may_be_latest(self) -> bool:
-        """True where at least one mark does not keep it out of `latest`."""
-        return self.is_divided or not self.excluded_from_latest
-
-    def is_settled(self, *, excluded: bool) -> bool:
-        """True where every mark says `excluded` and the platform has finished with it."""
-        return (
-            self.state is VersionState.READY and not self.is_divided and self.excluded_from_latest is excluded
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGalleryVersion:

@@ -15,6 +15,7 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import NotFound, PermanentError
 from pipeline_core.ports import Galleries, GalleryImageVersion, Logs, VersionState
 from pipeline_core.services.builds.deletions import Deletions
+from pipeline_core.services.effects import latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class Leftovers:
         """
         if live.state in (VersionState.DELETING, VersionState.UPDATING):
             return
-        if not live.may_be_latest or live.state is VersionState.UPDATE_FAILED:
+        if not latest.may_be_in(live) or live.state is VersionState.UPDATE_FAILED:
             self.galleries.begin_delete(live.gallery, live.image, live.version)
             return
         with contextlib.suppress(NotFound):

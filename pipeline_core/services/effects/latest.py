@@ -11,6 +11,16 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 _SOON = timedelta(seconds=10)
 
 
+def may_be_in(live: GalleryImageVersion) -> bool:
+    """True where at least one mark does not keep the version out of `latest`."""
+    return live.is_divided or not live.excluded_from_latest
+
+
+def is_settled(live: GalleryImageVersion, *, excluded: bool) -> bool:
+    """True where every mark says `excluded` and the platform has finished with the version."""
+    return live.state is VersionState.READY and not live.is_divided and live.excluded_from_latest is excluded
+
+
 def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -> None:
     """Make sure that a version is in `latest`, or out of it. `live` is what the last look has shown.
 
@@ -20,7 +30,7 @@ def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -
     if live.state is VersionState.FAILED:
         # A list does not distinguish a copy that failed from a change that failed.
         live = galleries.find_version(live.gallery, live.image, live.version) or live
-    if live.is_settled(excluded=excluded) or (excluded and _was_never_in(live)):
+    if is_settled(live, excluded=excluded) or (excluded and _was_never_in(live)):
         return
     if live.state is not VersionState.UPDATING:
         galleries.set_excluded(live.gallery, live.image, live.version, excluded=excluded)
@@ -28,10 +38,14 @@ def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -
     found = galleries.find_version(live.gallery, live.image, live.version)
     if found is None:
         raise NotFound(f"{place} is not in {live.gallery}")
-    if found.is_settled(excluded=excluded):
+    if is_settled(found, excluded=excluded):
         return
-    if found.state is VersionState.UPDATE_FAILED:
-        text = f"the platform could not put {place} {where} latest of {live.gallery}; it is tried again: {found.detail}"
+    failed = next((each for each in (found, live) if each.state is VersionState.UPDATE_FAILED), None)
+    if failed is not None:
+        why = failed.detail or "no reason was given"
+        text = (
+            f"the platform could not put {place} {where} latest of {live.gallery}; it is tried again: {why}"
+        )
     else:
         text = f"{place} is not {where} latest of {live.gallery} yet ({found.state.value}); it is looked at again"
     raise TransientError(ErrorClass.CONFLICT, text, retry_after=_SOON)
@@ -40,4 +54,4 @@ def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -
 def _was_never_in(live: GalleryImageVersion) -> bool:
     """True for a version that was made out of `latest` and is not whole, or is being deleted."""
     is_partial = live.state in (VersionState.CREATING, VersionState.FAILED, VersionState.DELETING)
-    return is_partial and not live.may_be_latest
+    return is_partial and not may_be_in(live)

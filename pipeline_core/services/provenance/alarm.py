@@ -12,6 +12,7 @@ from pipeline_core.domain.errors import NotProven
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state.unproven import UnprovenStore
@@ -51,7 +52,7 @@ class Unproven:
         bare = [each for each in here if not proofs.provenance_of(each.tags)]
         for each in bare:
             self.check(each)
-        offered = [each for each in here if each.may_be_latest and each not in bare]
+        offered = [each for each in here if latest.may_be_in(each) and each not in bare]
         for each in sorted(offered, key=_number, reverse=True)[:_DEPTH]:
             if self.check(each):
                 return
@@ -62,7 +63,7 @@ class Unproven:
         if unsent is not None:
             self.effects.outbox.notify(live.image, unsent.value.entry)
             self.store.note_sent(unsent)
-        if self.excludes and live.may_be_latest and live.state not in _BUSY:
+        if self.excludes and latest.may_be_in(live) and live.state not in _BUSY:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
         self.effects.logs.note(
             "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]

@@ -89,7 +89,10 @@ class GalleryEvents:
         build = self.images.find_build(identity)
         if live.version <= head.value.current.version or build is None or not build.value.is_finished:
             return
-        if live.is_settled(excluded=True) or live.state in (VersionState.CREATING, VersionState.DELETING):
+        if latest.is_settled(live, excluded=True) or live.state in (
+            VersionState.CREATING,
+            VersionState.DELETING,
+        ):
             return
         latest.settle(self.galleries, live, excluded=True)
         self.effects.logs.note("version-taken-back", image=str(live.image), version=str(live.version))
