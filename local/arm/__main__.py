@@ -93,6 +93,7 @@ def _add_programs(add: Callable[..., Any]) -> None:
     add("--scenario", type=Path, help="JSON file: the outcomes of builds of the recorded Packer")
     add("--packer", type=Path, help="a real Packer for PACKER_PATH (default: the recorded one)")
     add("--packer-plugins", type=Path, help="the folder of its plugins, for PACKER_PLUGIN_PATH")
+    add("--record-bodies", type=Path, metavar="FILE", help="append each body sent to ARM, as a line of JSON")
     add("--workload-identity", action="store_true", help="containers sign in to Azure as a workload identity")
     add(
         "--program",
@@ -139,6 +140,7 @@ def _options(given: argparse.Namespace) -> server.Options:
         packer=given.packer.resolve() if given.packer else None,
         plugin_folder=given.packer_plugins.resolve() if given.packer_plugins else None,
         workload_identity=given.workload_identity,
+        record_bodies=given.record_bodies.resolve() if given.record_bodies else None,
         subnets=tuple(given.subnet),
         programs={
             name: tuple(shlex.split(command)) for name, command in (_pair(each) for each in given.program)

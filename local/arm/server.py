@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from local import ca, proxy
-from local.arm import gate, http
+from local.arm import gate, http, recorder
 from local.arm.compute.deployments import Deployments
 from local.arm.compute.machines import Machines
 from local.arm.compute.networks import NETWORK, Networks
@@ -78,6 +78,7 @@ class Options:
     workload_identity: bool = False
     subnets: tuple[str, ...] = ()
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    record_bodies: Path | None = None
 
 
 class _Server(uvicorn.Server):
@@ -295,7 +296,9 @@ def _assemble(
         events=events,
         guests=guests,
     )
-    return http.as_app(door.answer), _Plain(answer=side_door.answer, app=control.app()), groups
+    file = options.record_bodies
+    answering = door.answer if file is None else recorder.recording(door.answer, file)
+    return http.as_app(answering), _Plain(answer=side_door.answer, app=control.app()), groups
 
 
 def _seed(

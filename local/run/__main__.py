@@ -72,7 +72,8 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
         file = folder / "scenario.json"
         file.write_text("{}", encoding="utf-8")
         packer = _packer(progress)
-        with stack.running(folder, scenario=file, packer=packer) as running:
+        bodies = options.record_bodies and options.record_bodies.resolve()
+        with stack.running(folder, scenario=file, packer=packer, record_bodies=bodies) as running:
             story = Story(
                 stack=running,
                 watch=progress.show,
@@ -146,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
         help="which story (see --list-scenarios; default release)",
     )
     parser.add_argument("--list-scenarios", action="store_true", help="list the stories and run none of them")
+    parser.add_argument(
+        "--record-bodies", type=Path, metavar="FILE", help="append each body sent to ARM, as a line of JSON"
+    )
     parser.add_argument("--keep-folder", action="store_true", help="keep the run's folder with its logs")
     return parser
 

@@ -52,17 +52,22 @@ class Stack:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, *, scenario: Path | None = None, poll_seconds: int = 2, packer: RealPacker | None = None
+    folder: Path,
+    *,
+    scenario: Path | None = None,
+    poll_seconds: int = 2,
+    packer: RealPacker | None = None,
+    record_bodies: Path | None = None,
 ) -> Iterator[Stack]:
     """All programs, ready for use. They are stopped in any case, in the opposite order.
 
-    Builders run `packer`, or the recorded Packer if it is None.
+    Builders run `packer`, or the recorded Packer if it is None. Bodies sent to ARM are appended to `record_bodies`.
     """
     authority = ca.make_authority(folder / "ca")
     certificate = ca.issue_certificate(authority, ["127.0.0.1", "localhost"])
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
         # Only ARM is started in this thread. The kernel kills a child of `processes` with the thread that started it.
-        starting_arm = pool.submit(_start_arm, folder, scenario, packer)
+        starting_arm = pool.submit(_start_arm, folder, scenario, packer, record_bodies)
         try:
             store = azurite.start(
                 folder / "azurite", certificate=certificate.certificate, key=certificate.key
@@ -80,9 +85,12 @@ def running(
         yield made
 
 
-def _start_arm(folder: Path, scenario: Path | None, packer: RealPacker | None) -> launch.RunningArm:
+def _start_arm(
+    folder: Path, scenario: Path | None, packer: RealPacker | None, record_bodies: Path | None
+) -> launch.RunningArm:
     # As on Azure: the builder may not create public addresses, so its machines use an existing subnet.
     options = ["--machine-seconds=0.02", "--grace-seconds=30", f"--subnet={'/'.join(_SUBNET)}"]
+    options += [] if record_bodies is None else [f"--record-bodies={record_bodies}"]
     if packer is not None:
         options += [f"--packer={packer.program}", f"--packer-plugins={packer.plugin_folder}"]
         options += [] if packer.has_managed_identity else ["--workload-identity"]

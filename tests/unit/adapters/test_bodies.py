@@ -16,6 +16,8 @@ from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType,
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import NewContainerGroup, NewGalleryVersion
+from tests import arm_schemas
+from tests.fixtures.golden import FOLDER
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 PLACES = {
@@ -133,10 +135,35 @@ def test_a_source_may_lie_in_another_subscription() -> None:
     )
 
 
-def test_an_inclusion_changes_nothing_else(golden: Golden) -> None:
+@pytest.mark.parametrize(("name", "excluded"), [("inclusion", False), ("exclusion", True)])
+def test_a_change_of_the_mark_changes_nothing_else(golden: Golden, name: str, excluded: bool) -> None:
     version = bodies.render_version(COPY, PLACES["quarantine"], Region("westeurope"))
     profile = {**version["properties"]["publishingProfile"], "publishedDate": "read only"}
-    golden("azure/inclusion.json", text(bodies.render_exclusion(profile, excluded=False)))
+    golden(f"azure/{name}.json", text(bodies.render_exclusion(profile, excluded=excluded)))
+
+
+TYPES = {
+    "container_group": "Microsoft.ContainerInstance/containerGroups",
+    "definition": "Microsoft.Compute/galleries/images",
+    "exclusion": "Microsoft.Compute/galleries/images/versions",
+    "inclusion": "Microsoft.Compute/galleries/images/versions",
+    "version": "Microsoft.Compute/galleries/images/versions",
+}
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (FOLDER / "azure").glob("*.json")))
+def test_a_golden_body_fits_the_official_schema(name: str) -> None:
+    body = json.loads((FOLDER / "azure" / f"{name}.json").read_text("utf-8"))
+    (kind,) = [kind for prefix, kind in TYPES.items() if name.startswith(prefix)]
+    assert arm_schemas.errors(kind, "payments-api", body) == []
+
+
+@pytest.mark.parametrize("name", ["inclusion", "exclusion"])
+def test_the_official_schema_demands_the_storage_profile_of_a_change(name: str) -> None:
+    body = json.loads((FOLDER / "azure" / f"{name}.json").read_text("utf-8"))
+    del body["properties"]["storageProfile"]
+    (found,) = arm_schemas.errors(TYPES[name], "1.0.0", body)
+    assert "'storageProfile' is a required property" in found
 
 
 def test_an_encrypted_region_stays_encrypted() -> None:
