@@ -2,12 +2,12 @@
 # event is lost here, the sweep finds the version.
 
 resource "azurerm_eventgrid_system_topic" "galleries" {
-  name                   = "evgt-${var.name}-galleries"
-  resource_group_name    = azurerm_resource_group.galleries.name
-  location               = "Global"
-  source_arm_resource_id = azurerm_resource_group.galleries.id
-  topic_type             = "Microsoft.Resources.ResourceGroups"
-  tags                   = local.tags
+  name                = "evgt-${var.name}-galleries"
+  resource_group_name = azurerm_resource_group.galleries.name
+  location            = "Global"
+  source_resource_id  = azurerm_resource_group.galleries.id
+  topic_type          = "Microsoft.Resources.ResourceGroups"
+  tags                = local.tags
 }
 
 resource "azurerm_eventgrid_system_topic_event_subscription" "versions" {

@@ -10,13 +10,13 @@ resource "azurerm_log_analytics_workspace" "factory" {
 }
 
 resource "azurerm_application_insights" "factory" {
-  name                          = "appi-${var.name}"
-  resource_group_name           = azurerm_resource_group.core.name
-  location                      = var.location
-  application_type              = "web"
-  workspace_id                  = azurerm_log_analytics_workspace.factory.id
-  local_authentication_disabled = true
-  tags                          = local.tags
+  name                         = "appi-${var.name}"
+  resource_group_name          = azurerm_resource_group.core.name
+  location                     = var.location
+  application_type             = "web"
+  workspace_id                 = azurerm_log_analytics_workspace.factory.id
+  local_authentication_enabled = false
+  tags                         = local.tags
 }
 
 # Logs of each read and write of bundles, evidence and secrets, with the caller.

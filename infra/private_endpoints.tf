@@ -19,14 +19,22 @@ resource "azurerm_private_dns_zone" "service" {
   tags                = local.tags
 }
 
-resource "azurerm_private_dns_zone_virtual_network_link" "service" {
+# By azapi: azurerm's resource names the zone in one way in 4.x and in another in 5.x.
+resource "azapi_resource" "zone_link" {
   for_each = local.private_services
 
-  name                  = each.key
-  resource_group_name   = azurerm_resource_group.core.name
-  private_dns_zone_name = azurerm_private_dns_zone.service[each.key].name
-  virtual_network_id    = azurerm_virtual_network.factory.id
-  tags                  = local.tags
+  type      = "Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01"
+  name      = each.key
+  parent_id = azurerm_private_dns_zone.service[each.key].id
+  location  = "global"
+  tags      = local.tags
+
+  body = {
+    properties = {
+      registrationEnabled = false
+      virtualNetwork      = { id = azurerm_virtual_network.factory.id }
+    }
+  }
 }
 
 resource "azurerm_private_endpoint" "service" {

@@ -34,12 +34,40 @@ PRIVATE: dict[str, dict[str, Any]] = {
         "public_network_access_enabled": False,
     },
     "azurerm_key_vault": {
-        "enable_rbac_authorization": True,
+        "rbac_authorization_enabled": True,
         "purge_protection_enabled": True,
         "public_network_access_enabled": False,
     },
-    "azurerm_application_insights": {"local_authentication_disabled": True},
+    "azurerm_application_insights": {"local_authentication_enabled": False},
 }
+# What azurerm 5.0 removes of the kinds used here (its 5.0 upgrade guide). None means the whole kind: no version takes
+# both its old and its new names.
+REMOVED: dict[str, set[str] | None] = {
+    "azurerm_application_insights": {
+        "daily_data_cap_notifications_disabled",
+        "disable_ip_masking",
+        "local_authentication_disabled",
+    },
+    "azurerm_container_registry": {"trust_policy_enabled", "regional_endpoint_enabled"},
+    "azurerm_eventgrid_system_topic": {"metric_arm_resource_id", "source_arm_resource_id"},
+    "azurerm_eventgrid_system_topic_event_subscription": {
+        "eventhub_endpoint_id",
+        "hybrid_connection_endpoint_id",
+        "service_bus_queue_endpoint_id",
+        "service_bus_topic_endpoint_id",
+    },
+    "azurerm_key_vault": {"contact", "enable_rbac_authorization"},
+    "azurerm_log_analytics_workspace": {
+        "internet_ingestion_enabled",
+        "internet_query_enabled",
+        "local_authentication_disabled",
+    },
+    "azurerm_monitor_diagnostic_setting": {"metric", "retention_policy"},
+    "azurerm_private_dns_zone_virtual_network_link": None,
+    "azurerm_storage_account": {"queue_properties", "static_website"},
+    "azurerm_subnet": {"service_endpoints"},
+}
+FIRST_VERSION = (4, 78)  # the first that knows every name used here
 
 
 def roles() -> dict[str, list[str]]:
@@ -56,6 +84,49 @@ def grants() -> list[tuple[str, str, str]]:
 
 def test_every_file_has_valid_syntax() -> None:
     assert len(terraform.files()) >= 12
+
+
+def _providers() -> dict[str, dict[str, Any]]:
+    (settings,) = terraform.files()["versions.tf"]["terraform"]
+    (required,) = settings["required_providers"]
+    return {name: each for name, each in required.items() if isinstance(each, dict)}
+
+
+def test_the_provider_does_not_wait_for_a_storage_account_that_it_cannot_reach() -> None:
+    (azurerm,) = [
+        each["azurerm"] for each in terraform.files()["versions.tf"]["provider"] if "azurerm" in each
+    ]
+    (features,) = azurerm["features"]
+    (storage_features,) = features["storage"]
+    assert storage_features == {"data_plane_available": False}
+
+
+def test_the_lower_bound_of_the_provider_knows_every_name() -> None:
+    """`data_plane_available` alone came with 4.9 (its changelog), `local_authentication_enabled` with 4.78."""
+    found = re.fullmatch(r">= (\d+)\.(\d+), < (\d+)\.0", _providers()["azurerm"]["version"])
+    assert found is not None
+    assert (int(found[1]), int(found[2])) >= FIRST_VERSION
+
+
+@pytest.mark.parametrize("kind", REMOVED)
+def test_no_name_is_one_that_the_next_major_version_removes(kind: str) -> None:
+    removed, found = REMOVED[kind], terraform.resources(kind)
+    if removed is None:
+        assert not found
+    assert [name for name, each in found.items() if _names(each) & (removed or set())] == []
+
+
+def _names(block: dict[str, Any]) -> set[str]:
+    """Every argument of a block, and of the blocks inside it."""
+    inner = [each for value in block.values() for each in (value if isinstance(value, list) else [value])]
+    return set(block).union(*(_names(each) for each in inner if isinstance(each, dict)))
+
+
+def test_every_zone_is_linked_to_the_network() -> None:
+    link = terraform.resources("azapi_resource")["zone_link"]
+    assert link["for_each"] == "${local.private_services}"
+    assert "azurerm_private_dns_zone.service[each.key].id" in link["parent_id"]
+    assert "azurerm_virtual_network.factory.id" in link["body"]["properties"]["virtualNetwork"]["id"]
 
 
 def test_the_settings_of_the_app_are_those_of_the_sample() -> None:
