@@ -25,10 +25,10 @@ PARENTS = {
     "ml-worker": "rhel9-python",
 }
 
-# Types that only Packer writes; the library has no schema of them.
+# Types that Packer alone writes; there is no schema of them beside the project.
 OF_PACKER = {
-    "Microsoft.Compute/virtualMachines/deallocate",
-    "Microsoft.Compute/virtualMachines/generalize",
+    "Microsoft.Compute/virtualMachines",
+    "Microsoft.Network/networkInterfaces",
     "Microsoft.Resources/deployments",
 }
 
