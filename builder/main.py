@@ -2,19 +2,23 @@
 
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from builder import azure_client
 from builder.attempt import Attempt, BuilderExit
+from builder.patience import PatientBlobs, PatientEvents, RefusalWait
 from builder.settings import BuilderSettings, BuilderSettingsError
 from builder.stop import StopRequest
 from builder.work import AttemptContext
 from pipeline_core.domain.errors import FactoryError
 from pipeline_core.wire.messages import BUILD_EVENTS
 
-_TOKEN_SECONDS = 60.0
+# The identity may be ready later than the container ("sometimes delayed", MicrosoftDocs/azure-docs issue 71206, without
+# a time). A broken answer is kept for a minute by MSAL, so one minute would be one question.
+_TOKEN_SECONDS = 180.0
 
 
 def run(environ: Mapping[str, str]) -> BuilderExit:
@@ -30,9 +34,12 @@ def run(environ: Mapping[str, str]) -> BuilderExit:
         credential = azure_client.credential_of(settings.credential, settings.client_id)
         azure_client.await_token(credential, seconds=_TOKEN_SECONDS, is_stopped=lambda: stop.requested)
         with tempfile.TemporaryDirectory(prefix="imagefactory-") as folder:
+            blobs = azure_client.AzureBlobs(settings.blob_endpoint, credential)
+            events = azure_client.AzureEvents(settings.queue_endpoint, BUILD_EVENTS, credential)
+            wait = RefusalWait(began=time.monotonic(), is_stopped=lambda: stop.requested)
             context = AttemptContext(
-                blobs=azure_client.AzureBlobs(settings.blob_endpoint, credential),
-                events=azure_client.AzureEvents(settings.queue_endpoint, BUILD_EVENTS, credential),
+                blobs=PatientBlobs(blobs, wait),
+                events=PatientEvents(events, wait),
                 stop=stop,
                 now=now,
                 echo=echo,

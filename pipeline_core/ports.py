@@ -195,7 +195,7 @@ class Galleries(Protocol):
     """Azure Compute Galleries."""
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition if it is missing. Safe to repeat."""
+        """Create the image definition if it is missing. Safe to repeat. Raises TransientError until it is ready."""
         ...
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:

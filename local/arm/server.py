@@ -296,8 +296,7 @@ def _assemble(
         events=events,
         guests=guests,
     )
-    file = options.record_bodies
-    answering = door.answer if file is None else recorder.recording(door.answer, file)
+    answering = recorder.recording(door.answer, options.record_bodies)
     return http.as_app(answering), _Plain(answer=side_door.answer, app=control.app()), groups
 
 

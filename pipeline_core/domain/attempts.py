@@ -36,6 +36,7 @@ GIVEN_UP = "given-up.json"  # why the group was given up, in the platform's word
 DELETION = "deletion-"  # and a number: the first writer asks for the deletion of the group
 LOG = "log.txt"  # the builder appends to it as long as it runs
 REPORT = "result.json"  # how the attempt ended
+REFUSED = "refused.json"  # Azure refused a step of this attempt; its time is that of the first refusal
 
 # How long the creation of a container group may take, counted from LAUNCHED: the one call to Azure gives up after
 # 5 s to connect and 30 s to read, and is not repeated. Two rules depend on it. After this time another handler may
@@ -60,6 +61,11 @@ def folder(build: BuildId | str, stage: str, attempt: int) -> str:
 def folder_of(build: Build) -> str:
     """The folder of the attempt that runs now; only in a phase with a container."""
     return folder(build.id, build.phase.stage, build.attempt)
+
+
+def refusal_of(build: Build) -> str:
+    """The name of the note about the first refusal of the attempt, in any phase."""
+    return f"{folder(build.id, build.phase.value, build.attempt)}/{REFUSED}"
 
 
 def group_of(build: Build) -> str:

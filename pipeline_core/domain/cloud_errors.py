@@ -15,7 +15,9 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    NotAllowed,
     NotFound,
+    ParentNotFound,
     PermanentError,
     StaleWrite,
     TransientError,
@@ -42,6 +44,7 @@ _STATUSES = {
     429: ErrorClass.THROTTLED,
     501: ErrorClass.TEMPLATE,
 }
+_NO_PARENT = "ParentResourceNotFound"
 _LONGEST_WAIT = timedelta(hours=1)
 _TEXT_LIMIT = 600  # characters of the platform's own message
 
@@ -90,9 +93,12 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
     if error_class.is_transient:
         return TransientError(error_class, text, retry_after=_retry_after(answer.headers))
     if status == 404:
-        return NotFound(text)
+        return ParentNotFound(text) if code == _NO_PARENT else NotFound(text)
     remedy = azure_codes.remedy_of(error_class)
-    return PermanentError(error_class, f"{text}; {remedy}" if remedy else text)
+    text = f"{text}; {remedy}" if remedy else text
+    if status == 403 and error_class is ErrorClass.PERMISSION:
+        return NotAllowed(text)
+    return PermanentError(error_class, text)
 
 
 def _class_of(answer: CloudAnswer, status: int) -> ErrorClass:

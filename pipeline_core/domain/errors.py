@@ -111,6 +111,17 @@ class NotFound(PermanentError):
         super().__init__(ErrorClass.NOT_FOUND, message)
 
 
+class ParentNotFound(NotFound):
+    """What the thing would belong to does not exist, or was made so recently that it is not known everywhere."""
+
+
+class NotAllowed(PermanentError):
+    """The identity may not do this, or it was allowed so recently that this is not known everywhere."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorClass.PERMISSION, message)
+
+
 class NotProven(PermanentError):
     """The proof of a version is missing, is not signed by a trusted key, or is about another version."""
 

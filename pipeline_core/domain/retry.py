@@ -40,6 +40,8 @@ RULES = {
     # Azure/azure-cli#18596: a registry can be out of reach for hours.
     ErrorClass.REGISTRY: _LONG,
 }
+# A right that was granted just now may take ten minutes to count (`domain.propagation`). Packer does not wait for it.
+_GRANT = RetryRule(tries=4, first=timedelta(minutes=4), most=timedelta(minutes=8))
 
 
 def next_try(
@@ -50,7 +52,18 @@ def next_try(
     `chance` in [0, 1) spreads the delay over its upper half, so that stages that failed together do not
     come back together. The platform's `retry_after` is a lower bound and is never shortened.
     """
-    rule = RULES.get(error_class)
+    return _next(RULES.get(error_class), attempt, chance, retry_after)
+
+
+def next_attempt(error_class: ErrorClass, attempt: int, chance: float) -> TryAgain | GiveUp:
+    """The same for an attempt of the builder, whose calls nobody repeats: also after a right was missing."""
+    rule = _GRANT if error_class is ErrorClass.PERMISSION else RULES.get(error_class)
+    return _next(rule, attempt, chance, None)
+
+
+def _next(
+    rule: RetryRule | None, attempt: int, chance: float, retry_after: timedelta | None
+) -> TryAgain | GiveUp:
     if rule is None or attempt >= rule.tries:
         return GiveUp()
     full = min(rule.first * 2 ** (attempt - 1), rule.most)

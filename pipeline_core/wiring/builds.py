@@ -14,6 +14,7 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
+from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
@@ -49,6 +50,7 @@ def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts
         containers=containers,
         publishing=publishing,
         stopping=stopping,
+        refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock),
         completion=completion,
     )
     return BuildParts(

@@ -1,143 +1,25 @@
 """The contract of Galleries: copies that take their time, what is in `latest`, deletions, fixed traits."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
-from pipeline_core.adapters.memory.clock import ManualClock
-from pipeline_core.adapters.memory.galleries import MemoryGalleries
 from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName, Region
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
-from pipeline_core.services.effects import latest
-from tests.contract import machines
+from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
+from tests.contract import gallery_world, machines
 from tests.contract.conftest import GALLERY_GROUP, Azure
+from tests.contract.gallery_world import LIVE, QUARANTINE, TAGS, TRAITS, V1, V2, SimulatedWorld
 
-QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
-V1, V2 = GalleryVersion(9, 20261121, 1), GalleryVersion(9, 20261121, 2)
-TAGS = {"imagefactory-build": "b.1", "imagefactory-origin": "RedHat:RHEL:9-lvm-gen2:9.6.2025112113"}
-TRAITS = OsTraits()
-_AT_REST = (VersionState.READY, VersionState.FAILED, VersionState.UPDATE_FAILED)
 READER = "d0d0d0d0-0000-4000-8000-000000000004"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedWorld:
-    """The port, an image that is in both galleries, and the ways of others."""
-
-    galleries: Galleries
-    image: ImageName
-    add_source: Callable[
-        [GalleryVersion, bool], None
-    ]  # what Packer made in quarantine; False: being made still
-    let_time_pass: Callable[[], None]
-    change_slowly: Callable[[], None]  # the next change takes its time
-    fail_a_change: Callable[[], None]  # the next change is accepted, and fails at its end
-
-    def find(self, version: GalleryVersion, gallery: GalleryName = LIVE) -> GalleryImageVersion | None:
-        return self.galleries.find_version(gallery, self.image, version)
-
-    def get(self, version: GalleryVersion) -> GalleryImageVersion:
-        found = self.find(version)
-        assert found is not None
-        return found
-
-    def copy(self, version: GalleryVersion, **tags: str) -> None:
-        self.galleries.begin_copy(
-            NewGalleryVersion(
-                gallery=LIVE,
-                source_gallery=QUARANTINE,
-                image=self.image,
-                version=version,
-                regions=(TargetRegion(name=Region("westeurope")), TargetRegion(name=Region("northeurope"))),
-                tags=tags or TAGS,
-                end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
-            )
-        )
-
-    def settle(self, version: GalleryVersion) -> GalleryImageVersion | None:
-        """The version once nothing more happens to it."""
-        deadline = time.monotonic() + 15
-        while True:
-            found = self.find(version)
-            if found is None or found.state in _AT_REST:
-                return found
-            assert time.monotonic() < deadline, found
-            self.let_time_pass()
-
-    def publish(self, version: GalleryVersion) -> None:
-        self.add_source(version, True)
-        self.copy(version)
-        self.settle(version)
-
-    def include(self, version: GalleryVersion, *, excluded: bool = False) -> None:
-        self.galleries.set_excluded(LIVE, self.image, version, excluded=excluded)
 
 
 @pytest.fixture(params=["memory", "azure"])
 def world(request: pytest.FixtureRequest, image: ImageName) -> SimulatedWorld:
-    if request.param == "memory":
-        clock = ManualClock()
-        twin = MemoryGalleries(
-            clock=clock,
-            names=[QUARANTINE, LIVE],
-            replication=timedelta(minutes=4),
-            deletion=timedelta(seconds=30),
-        )
-
-        def add(version: GalleryVersion, ready: bool) -> None:
-            state = VersionState.READY if ready else VersionState.CREATING
-            twin.add_version(
-                GalleryImageVersion(
-                    gallery=QUARANTINE, image=image, version=version, state=state, excluded_from_latest=True
-                )
-            )
-
-        made = SimulatedWorld(
-            galleries=twin,
-            image=image,
-            add_source=add,
-            let_time_pass=lambda: clock.advance(timedelta(minutes=1)),
-            change_slowly=lambda: setattr(twin, "updating", timedelta(minutes=2)),
-            fail_a_change=lambda: twin.update_failures.append("InternalError: the region was lost"),
-        )
-    else:
-        azure: Azure = request.getfixturevalue("azure")
-        request.getfixturevalue("no_faults")
-        made = SimulatedWorld(
-            galleries=AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration),
-            image=image,
-            add_source=lambda version, ready: machines.capture(azure, str(image), str(version), wait=ready),
-            let_time_pass=lambda: time.sleep(0.05),
-            change_slowly=lambda: _fault_of_change(azure, operation_seconds=0.4),
-            fail_a_change=lambda: _fault_of_change(
-                azure, status=500, code="InternalError", message="the region was lost"
-            ),
-        )
-    for gallery in (QUARANTINE, LIVE):
-        made.galleries.ensure_image(gallery, image, TRAITS)
-    return made
-
-
-_ALONE: dict[str, Any] = {
-    "add_source": lambda *_: None,
-    "let_time_pass": lambda: time.sleep(0.05),
-    "change_slowly": lambda: None,
-    "fail_a_change": lambda: None,
-}
-
-
-def _fault_of_change(azure: Azure, **fault: object) -> None:
-    at = {"method": "PATCH", "path_regex": "/versions/", "in_operation": True}
-    azure.arm.ask("POST", "faults", {**at, **fault})
+    return gallery_world.make(request.param, request, image)
 
 
 def test_a_gallery_tells_its_images_by_name(world: SimulatedWorld) -> None:
@@ -256,37 +138,6 @@ def test_a_version_goes_into_latest_and_out_again_with_its_tags(world: Simulated
     assert (excluded.excluded_from_latest, dict(excluded.tags)) == (True, TAGS)
 
 
-def test_a_change_that_has_not_ended_is_not_believed_and_takes_no_other(world: SimulatedWorld) -> None:
-    world.publish(V1)
-    world.change_slowly()
-    world.include(V1)
-    early = world.get(V1)
-    assert early.state is VersionState.UPDATING
-    assert not latest.is_settled(early, excluded=False)
-    assert not latest.is_settled(early, excluded=True)
-    with pytest.raises(TransientError) as refused:
-        world.include(V1, excluded=True)
-    assert refused.value.error_class is ErrorClass.CONFLICT
-    late = world.settle(V1)
-    assert late is not None
-    assert latest.is_settled(late, excluded=False)
-
-
-def test_a_change_that_fails_after_it_was_accepted_is_found_and_made_again(world: SimulatedWorld) -> None:
-    world.publish(V1)
-    world.fail_a_change()
-    world.include(V1)
-    failed = world.settle(V1)
-    assert failed is not None
-    assert failed.state is VersionState.UPDATE_FAILED
-    assert not latest.is_settled(failed, excluded=False)
-    world.include(V1)
-    again = world.settle(V1)
-    assert again is not None
-    assert latest.is_settled(again, excluded=False)
-    assert dict(again.tags) == TAGS
-
-
 def test_a_version_that_is_being_made_cannot_go_into_latest_yet(world: SimulatedWorld) -> None:
     world.add_source(V1, True)
     world.copy(V1)
@@ -331,7 +182,7 @@ def test_a_copy_on_azure_goes_to_every_region_with_its_end_of_life(azure: Azure,
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
-    world = SimulatedWorld(galleries=galleries, image=image, **_ALONE)
+    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
     world.copy(V1)
     world.settle(V1)
     world.include(V1)
@@ -364,7 +215,7 @@ def test_only_the_publishers_identity_writes_versions(azure: Azure, image: Image
     for gallery in (QUARANTINE, LIVE):
         galleries.ensure_image(gallery, image, TRAITS)
     machines.capture(azure, str(image), str(V1), wait=True)
-    world = SimulatedWorld(galleries=galleries, image=image, **_ALONE)
+    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
     world.copy(V1)
     assert world.settle(V1) is not None
     alone = AzureGalleries(clients.compute, clients.compute, configuration)

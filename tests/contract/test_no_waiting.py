@@ -32,7 +32,7 @@ def requests_of(azure: Azure, act: Callable[[], Any]) -> list[str]:
 def test_galleries_begin_and_return(azure: Azure, image: ImageName) -> None:
     galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
     made = requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits()))
-    assert made == ["GET", "PUT"]
+    assert made == ["GET", "GET", "PUT"]  # the second look sees a definition that is ready at once
     assert requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits())) == ["GET"]
     galleries.ensure_image(LIVE, image, OsTraits())
     machines.capture(azure, str(image), str(VERSION), wait=True)

@@ -1,10 +1,11 @@
 """Compute Galleries and their image definitions. Their versions are in `versions`."""
 
+import asyncio
 from typing import Final
 
 from local.arm.operations import Operations
-from local.arm.store import Store, demand_group
-from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
+from local.arm.store import Resource, Store, demand_group
+from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
 
 PROVIDER: Final = "Microsoft.Compute"
 GALLERY: Final = "Microsoft.Compute/galleries"
@@ -62,7 +63,7 @@ class GalleryService:
         return self._put(call, GALLERY, {"identifier": {"uniqueName": f"local-{call.names['gallery']}"}})
 
     def _put_definition(self, call: Call) -> ArmAnswer:
-        gallery = self._store.get(call.path.split("/images/")[0])
+        gallery = parent_of(self._store, call.path.split("/images/")[0])
         wanted: Json = call.json().get("properties") or {}
         for required in ("osType", "osState", "identifier"):
             if not wanted.get(required):
@@ -111,11 +112,15 @@ class GalleryService:
             resource_type,
             {"location": location, "tags": body.get("tags") or {}, "properties": properties},
         )
-        headers = self._operations.begin(call, PROVIDER, resource.location, self._finish(resource.id))
+        work = self._finish(resource.id, call.outcome)
+        headers = self._operations.begin(call, PROVIDER, resource.location, work)
         return ArmAnswer(status=200 if existed else 201, body=resource.shown(), headers=headers)
 
-    async def _finish(self, resource_id: str) -> None:
-        self._store.change(resource_id, provisioningState="Succeeded")
+    async def _finish(self, resource_id: str, outcome: OperationOutcome) -> None:
+        await asyncio.sleep(outcome.seconds)
+        self._store.change(resource_id, provisioningState="Failed" if outcome.error else "Succeeded")
+        if outcome.error:
+            raise outcome.error
 
     def _delete(self, call: Call, child_type: str) -> ArmAnswer:
         resource = self._store.find(call.path)
@@ -136,6 +141,21 @@ class GalleryService:
 
     async def _remove(self, resource_id: str) -> None:
         self._store.remove(resource_id)
+
+
+def parent_of(store: Store, resource_id: str) -> Resource:
+    """What a new child belongs to. A parent that does not exist, or is still being made, is not found.
+
+    Source: "Resolve errors for parent resources" (learn.microsoft.com); Azure has answered it about a gallery right
+    after its creation (openshift/installer pull request 6304). That it holds while the parent is being made is the
+    harder reading of both.
+    """
+    found = store.find(resource_id)
+    if found is None or found.state == "Creating":
+        name = resource_id.rstrip("/").rsplit("/", 1)[-1]
+        text = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+        raise ArmError(404, "ParentResourceNotFound", text)
+    return found
 
 
 def _invalid(message: str, name: str) -> ArmError:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION
+from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION, parent_of
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
@@ -61,7 +61,7 @@ class GalleryVersions:
         return ArmAnswer(body=shown)
 
     def _put(self, call: Call) -> ArmAnswer:
-        definition = self._store.get(call.path.split("/versions/")[0])
+        definition = parent_of(self._store, call.path.split("/versions/")[0])
         _demand_name(call.names["version"])
         body = call.json()
         before = self._store.find(call.path)

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import IO, Any
 
 from azure.core.exceptions import AzureError
@@ -13,12 +14,19 @@ from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure import gallery_bodies as bodies
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.domain.definitions import OsTraits
-from pipeline_core.domain.errors import ErrorClass, InvalidValue, NotFound, PermanentError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    InvalidValue,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
 
 _FAILED = frozenset({"Failed", "Canceled"})
+_SOON = timedelta(seconds=5)
 
 
 class AzureGalleries:
@@ -35,20 +43,20 @@ class AzureGalleries:
         self._configuration = configuration
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition if it is missing. PermanentError if it has other traits."""
-        place, client = self._at(gallery)
+        """Create the image definition if it is missing. PermanentError if it has other traits.
+
+        Raises TransientError (CONFLICT) until the platform has made it: a version of it is refused before.
+        """
         body = bodies.render_definition(image, os, self._configuration.location)
-        try:
-            found = client.gallery_images.get(place.resource_group, str(place.name), str(image))
-        except AzureError as error:
-            if not errors.is_absent(error):
-                raise errors.translate(error, f"look at image {image} in {gallery}") from error
-            with errors.translated(f"create image {image} in {gallery}"):
-                client.gallery_images.begin_create_or_update(
-                    place.resource_group, str(place.name), str(image), _content(body), polling=False
-                )
-            return
-        if bodies.traits_of(found.as_dict()) != bodies.traits_of(body):
+        found = self._find_definition(gallery, image)
+        if found is None or _state_of(found) in _FAILED:
+            self._write_definition(gallery, image, body)
+            found = self._find_definition(gallery, image)
+        if found is None or _state_of(found) != "Succeeded":
+            raise TransientError(
+                ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
+            )
+        if bodies.traits_of(found) != bodies.traits_of(body):
             raise PermanentError(
                 ErrorClass.TEMPLATE,
                 f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
@@ -151,6 +159,24 @@ class AzureGalleries:
             if not errors.is_absent(error):
                 raise errors.translate(error, f"delete {image}@{version} in {gallery}") from error
 
+    def _find_definition(self, gallery: GalleryName, image: ImageName) -> dict[str, Any] | None:
+        place, client = self._at(gallery)
+        try:
+            found = client.gallery_images.get(place.resource_group, str(place.name), str(image))
+        except AzureError as error:
+            if errors.is_absent(error):
+                return None
+            raise errors.translate(error, f"look at image {image} in {gallery}") from error
+        shown: dict[str, Any] = found.as_dict()
+        return shown
+
+    def _write_definition(self, gallery: GalleryName, image: ImageName, body: dict[str, Any]) -> None:
+        place, client = self._at(gallery)
+        with errors.translated(f"create image {image} in {gallery}"):
+            client.gallery_images.begin_create_or_update(
+                place.resource_group, str(place.name), str(image), _content(body), polling=False
+            )
+
     def _find(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion
     ) -> shapes.GalleryImageVersion | None:
@@ -175,6 +201,10 @@ class AzureGalleries:
     def _at(self, gallery: GalleryName) -> tuple[GalleryPlace, ComputeManagementClient]:
         place = self._configuration.place(gallery)
         return place, self._compute(place.subscription_id)
+
+
+def _state_of(shown: Mapping[str, Any]) -> str:
+    return str((shown.get("properties") or {}).get("provisioningState") or "")
 
 
 def version_state(provisioning: str, replication: str | None) -> VersionState:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.definitions import OsTraits
-from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
+from pipeline_core.domain.errors import ErrorClass, NotFound, ParentNotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Clock, GalleryImageVersion, NewGalleryVersion, VersionState
@@ -29,7 +29,7 @@ class _Version:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryGalleries:
-    """`replication` and `deletion` are the times that the next copies and deletions take.
+    """`replication`, `deletion` and `defining` are the times that the next copies, deletions and definitions take.
 
     `fails_with` is the reason with which the next copies fail, if it is not empty. `updating` is the time that a
     change of a mark takes, and each of `update_failures` is the reason with which one of the next changes fails.
@@ -42,16 +42,26 @@ class MemoryGalleries:
     fails_with: str = ""
     updating: timedelta = timedelta(0)
     update_failures: list[str] = field(default_factory=list)
+    defining: timedelta = timedelta(0)
+    _made_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _images: dict[tuple[str, str], OsTraits] = field(default_factory=dict)
     _versions: dict[_Place, _Version] = field(default_factory=dict)
     _of_image: dict[tuple[str, str], set[GalleryVersion]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Create the image definition if it is missing. PermanentError if it has other traits."""
+        """Create the image definition if it is missing. PermanentError if it has other traits.
+
+        Raises TransientError until it is made.
+        """
         self._demand(gallery)
         with self._lock:
-            found = self._images.setdefault((_key(gallery), str(image)), os)
+            place = (_key(gallery), str(image))
+            if place not in self._images and self.defining:
+                self._made_at[place] = self.clock.now() + self.defining
+            found = self._images.setdefault(place, os)
+            if not self._is_made(place):
+                raise TransientError(ErrorClass.CONFLICT, f"image {image} in {gallery} is being made")
         if found != os:
             raise PermanentError(
                 ErrorClass.TEMPLATE,
@@ -86,8 +96,8 @@ class MemoryGalleries:
         with self._lock:
             if self.find_version(new.gallery, new.image, new.version) is not None:
                 return
-            if (_key(new.gallery), str(new.image)) not in self._images:
-                raise NotFound(f"{new.gallery} has no image definition {new.image}; create it first")
+            if not self._is_made((_key(new.gallery), str(new.image))):
+                raise ParentNotFound(f"{new.gallery} has no image definition {new.image}; create it first")
             source = self.find_version(new.source_gallery, new.image, new.version)
             if source is None:
                 raise NotFound(f"{new.image}@{new.version} is not in {new.source_gallery}: nothing to copy")
@@ -169,6 +179,10 @@ class MemoryGalleries:
         with self._lock:
             places = sorted(place for place in self._versions if place[0] == _key(gallery))
             return [found for place in places if (found := self._look(place)) is not None]
+
+    def _is_made(self, place: tuple[str, str]) -> bool:
+        made_at = self._made_at.get(place)
+        return place in self._images and (made_at is None or self.clock.now() >= made_at)
 
     def _put(self, shown: GalleryImageVersion, *, ready_at: datetime, fails: str) -> None:
         place = (_key(shown.gallery), str(shown.image), shown.version)

@@ -200,7 +200,7 @@ class ContainerStage:
 
     def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
         """Start the next attempt of the same stage, or fail. The group of the old attempt is already gone."""
-        decision = retry.next_try(error_class, build.value.attempt, self.effects.chance.fraction())
+        decision = retry.next_attempt(error_class, build.value.attempt, self.effects.chance.fraction())
         failure = Failure(error_class=error_class, message=message[:4000])
         if not isinstance(decision, TryAgain):
             return Failed(failure=failure)

@@ -9,6 +9,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, 
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
 from pipeline_core.services.builds.completion import Completion
+from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publisher, Stage, Stopper, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
@@ -26,6 +27,7 @@ class Driver:
     containers: Stage
     publishing: Publisher
     stopping: Stopper
+    refusals: Refusals
     completion: Completion
     effects: Effects
 
@@ -109,7 +111,11 @@ class Driver:
         try:
             progress = self._stage_of(stored.value).advance(stored)
         except PermanentError as error:
-            progress = Failed(failure=Failure(error_class=error.error_class, message=str(error)))
+            judged_error = self.refusals.judge(stored.value, error)
+            if isinstance(judged_error, TransientError):
+                raise judged_error from error
+            failure = Failure(error_class=judged_error.error_class, message=str(judged_error))
+            progress = Failed(failure=failure)
         if not isinstance(progress, Failed):
             return progress
         judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)

@@ -19,6 +19,7 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    NotAllowed,
     NotFound,
     PermanentError,
     StaleWrite,
@@ -63,7 +64,9 @@ def _raised(kind: type[HttpResponseError], status: int, code: str = "") -> HttpR
             ErrorClass.TOKEN,
             id="at storage",
         ),
-        pytest.param(_raised(HttpResponseError, 403), P, ErrorClass.PERMISSION, id="a right is missing"),
+        pytest.param(
+            _raised(HttpResponseError, 403), NotAllowed, ErrorClass.PERMISSION, id="a right is missing"
+        ),
         pytest.param(_raised(ResourceNotFoundError, 404), NotFound, ErrorClass.NOT_FOUND, id="not there"),
         pytest.param(_raised(HttpResponseError, 408), T, ErrorClass.NETWORK, id="too slow"),
         pytest.param(

@@ -10,7 +10,9 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    NotAllowed,
     NotFound,
+    ParentNotFound,
     PermanentError,
     StaleWrite,
     TransientError,
@@ -43,12 +45,18 @@ T, P = TransientError, PermanentError
         pytest.param(
             CloudAnswer(status=403, code="AuthenticationFailed"), T, ErrorClass.TOKEN, id="at storage"
         ),
-        pytest.param(CloudAnswer(status=403), P, ErrorClass.PERMISSION, id="a right is missing"),
+        pytest.param(CloudAnswer(status=403), NotAllowed, ErrorClass.PERMISSION, id="a right is missing"),
         pytest.param(CloudAnswer(status=409, code="ScopeLocked"), P, ErrorClass.PERMISSION, id="a lock"),
         pytest.param(
             CloudAnswer(status=403, code="PolicyViolation"), P, ErrorClass.AZURE_POLICY, id="Azure Policy"
         ),
         pytest.param(CloudAnswer(status=404), NotFound, ErrorClass.NOT_FOUND, id="not there"),
+        pytest.param(
+            CloudAnswer(status=404, code="ParentResourceNotFound"),
+            ParentNotFound,
+            ErrorClass.NOT_FOUND,
+            id="its parent is not there",
+        ),
         pytest.param(CloudAnswer(status=408), T, ErrorClass.NETWORK, id="a request that took too long"),
         pytest.param(CloudAnswer(status=500), T, ErrorClass.NETWORK, id="a broken server"),
         pytest.param(CloudAnswer(status=501), P, ErrorClass.TEMPLATE, id="what the service cannot do"),
