@@ -155,9 +155,7 @@ class VersionState(Enum):
     CREATING = "creating"  # being created, or replicating
     READY = "ready"  # created and replicated to every region
     UPDATING = "updating"  # a later change of it has not ended: what it shows may not come to pass
-    UPDATE_FAILED = (
-        "update-failed"  # replicated to every region, but its last change failed: it may show that change
-    )
+    UPDATE_FAILED = "update-failed"  # replicated; its last change failed, and it may show it
     FAILED = "failed"  # creation or replication failed
     DELETING = "deleting"  # being deleted
 
@@ -171,9 +169,7 @@ class GalleryImageVersion:
     version: GalleryVersion
     state: VersionState
     excluded_from_latest: bool
-    is_divided: bool = (
-        False  # its own mark about latest and those of its regions differ; nobody says which one wins
-    )
+    is_divided: bool = False  # its mark about latest and its regions' differ: nobody says which wins
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
 
@@ -376,10 +372,7 @@ class Signer(Protocol):
         ...
 
     def find_signer(self, message: bytes, signatures: Sequence[Signature]) -> PublicKey | None:
-        """The trusted key that made one of the signatures, or None. Other signatures are skipped.
-
-        The keeper of the keys decides which keys are trusted, never the signed message.
-        """
+        """The trusted key that made one of the signatures, or None. The keys' keeper trusts, never the message."""
         ...
 
     def trusted_keys(self) -> Sequence[PublicKey]:

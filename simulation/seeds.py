@@ -73,7 +73,10 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
     )
     made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
     made.ports.galleries.deletion = timedelta(seconds=40)
-    made.ports.galleries.updating, made.ports.galleries.defining = timedelta(seconds=15), timedelta(seconds=20)
+    made.ports.galleries.updating, made.ports.galleries.defining = (
+        timedelta(seconds=15),
+        timedelta(seconds=20),
+    )
     made.ports.resources.lag = timedelta(minutes=2) if stormy else timedelta(0)
     rule.change(made)
     lines: list[str] = []
