@@ -32,12 +32,20 @@ def test_stored_names_are_what_they_always_were() -> None:
     assert (attempts.STARTED, attempts.NEVER_BEGAN) == ("started.json", "never-began.json")
     assert (attempts.GIVEN_UP, attempts.DELETION) == ("given-up.json", "deletion-")
     assert (attempts.LOG, attempts.REPORT) == ("log.txt", "result.json")
+    assert attempts.REFUSED == "refused.json"
 
 
 def test_each_attempt_of_each_stage_has_a_folder_of_its_own() -> None:
     folders = {attempts.folder(BUILD, stage, number) for stage in ("build", "verify") for number in (1, 2)}
     assert len(folders) == 4
     assert attempts.folder(BUILD, "build", 1) == "payments-api.3fa9c1d20b77.1/build-1"
+
+
+def test_each_attempt_of_each_phase_has_a_note_of_its_own_about_a_refusal() -> None:
+    published = replace(make.build(), id=BUILD, phase=Phase.PUBLISHING, attempt=2)
+    assert attempts.refusal_of(published) == "payments-api.3fa9c1d20b77.1/publishing-2/refused.json"
+    building = replace(published, phase=Phase.BUILDING, attempt=1)
+    assert attempts.refusal_of(building) == "payments-api.3fa9c1d20b77.1/building-1/refused.json"
 
 
 def test_a_group_is_named_by_the_digest_of_build_stage_and_attempt() -> None:
