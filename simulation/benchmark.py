@@ -16,6 +16,7 @@ from pipeline_core.domain.images import ImageHead, PublishedVersion, Registratio
 from pipeline_core.domain.names import LIVE, Digest, GalleryName, ImageName, TeamName, build_id
 from pipeline_core.domain.plan import plan
 from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import take_snapshot
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.staleness import Platform, World, desired_inputs
@@ -31,7 +32,11 @@ def settled(count: int) -> World:
     parents = fleet.forest(count, random.Random(7))  # noqa: S311 - the same in each run
     digest = Digest("a" * 64)
     heads: dict[ImageName, ImageHead] = {}
-    old = World(heads=heads, sources={world.SOURCE.key: OLD}, platform=Platform(digest=digest))
+    old = World(
+        heads=heads,
+        sources={world.SOURCE.key: FollowedSource(source=world.SOURCE, newest=OLD)},
+        platform=Platform(digest=digest),
+    )
     for name, parent in parents.items():
         image = ImageName(name)
         registration = Registration(
@@ -49,7 +54,7 @@ def settled(count: int) -> World:
         inputs = desired_inputs(head, old)
         if isinstance(inputs, BuildInputs):
             heads[image] = replace(head, current=_current(image, inputs))
-    return replace(old, sources={world.SOURCE.key: NEW})
+    return replace(old, sources={world.SOURCE.key: FollowedSource(source=world.SOURCE, newest=NEW)})
 
 
 def _current(image: ImageName, inputs: BuildInputs) -> PublishedVersion:

@@ -16,8 +16,9 @@ from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
-from pipeline_core.domain.names import BuildId, GalleryName, ImageName
-from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.domain.names import BuildId, GalleryName, ImageName, Region
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import (
     GalleryImageVersion,
     GroupState,
@@ -26,7 +27,7 @@ from pipeline_core.ports import (
     VersionState,
 )
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, ReportedCheck
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, MarketplaceImage, ReportedCheck
 from simulation import scans
 from simulation.faults import Injector, Kind
 
@@ -251,11 +252,13 @@ class SimulatedContainers:
         checks = tuple(
             ReportedCheck(name=name, passed=name != failed_check, simulated=True) for name in _CHECKS
         )
-        error_class = failed_check
-        if job.stage == "build" and self.is_broken(job.build):
+        error_class, gone = failed_check, not stopped and self._is_gone(job)
+        if gone:
+            error_class = ErrorClass.NOT_FOUND.value
+        elif job.stage == "build" and self.is_broken(job.build):
             error_class = ErrorClass.PROVISIONER.value
         broken = stopped or (job.stage == "build" and bool(error_class))
-        if not stopped and (broken or failed_check):
+        if not stopped and not gone and (broken or failed_check):
             self.failed_inputs.add(job.build.rpartition(".")[0])
         return BuildReport.model_validate(
             {
@@ -276,10 +279,25 @@ class SimulatedContainers:
                 "error_class": (ErrorClass.EVICTION.value if stopped else error_class) if broken else None,
                 "message": "the simulated builder was stopped"
                 if stopped
+                else "PlatformImageNotFound: the platform image is not available"
+                if gone
                 else "the simulated provisioner failed",
             }
             | ({} if broken else {"message": ""})
         )
+
+    def _is_gone(self, job: BuildJob) -> bool:
+        """True where the machine was to be made from a release that the Marketplace does not offer."""
+        if job.stage != "build" or not isinstance(job.source, MarketplaceImage):
+            return False
+        source = job.source
+        followed = MarketplaceSource(
+            publisher=source.publisher,
+            offer=source.offer,
+            sku=source.sku,
+            location=Region(job.placement.location),
+        )
+        return not self.ports.marketplace.is_offered(followed, MarketplaceVersion.parse(source.version))
 
     def _job(self, name: str) -> BuildJob:
         digest = self.ports.containers.wanted(name).environment["IF_JOB"]

@@ -44,7 +44,7 @@ def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:
 
 def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
     """(1) Every image is current, unless its input, or an ancestor's, fails permanently."""
-    sources = SourceStore(world.ports.tables).newest()
+    sources = SourceStore(world.ports.tables).followed()
     platform = SourceStore(world.ports.tables).find_platform()
     excused = _excused(world, heads)
     found: list[str] = [
@@ -62,8 +62,8 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
             continue
         inputs, origin = current.inputs, current.inputs.origin
         if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
-            wanted = sources.get(head.registration.origin.key)
-            if origin.version != wanted:
+            wanted = sources[head.registration.origin.key].newest
+            if wanted is not None and origin.version < wanted:
                 found.append(
                     f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen"
                 )

@@ -14,6 +14,7 @@ from pipeline_core.domain.images import ImageHead, PublishedVersion, Registratio
 from pipeline_core.domain.names import LIVE, Digest, GalleryName, ImageName, Region, TeamName, build_id
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import (
     MarketplaceSource,
     Origin,
@@ -26,7 +27,7 @@ from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
-from pipeline_core.state.sources import FollowedSource, SourceStore
+from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.image_yaml import read as image_yaml
 from simulation import fleet as documents
 

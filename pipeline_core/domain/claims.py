@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain import releases
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
+from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
 
 _BY_FLOOR = frozenset({"compliance", "severities", "waivers", "ratchet"})  # gates that look at SecOps' floor
@@ -21,7 +23,9 @@ class Outcome(Enum):
     SUCCEEDED = "succeeded"  # its version is live: make that one current, build nothing
     PRUNED = "pruned"  # it succeeded, but retention removed the version: build again
     SUPERSEDED = "superseded"  # a newer input replaced it before it ran: build again
-    EXHAUSTED = "exhausted"  # a transient failure used up its tries: cool down, then build again
+    EXHAUSTED = (
+        "exhausted"  # a failure that time can end, as a withdrawn release: cool down, then build again
+    )
     FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
     CANCELLED = "cancelled"  # a person stopped it: also blocked
     WITHHELD = "revoked"  # recovery found its version out of `latest`, without a reason: also blocked
@@ -105,6 +109,22 @@ def describe(claim: Claim | None) -> str:
     return f"build {claim.build} {_WORDS[claim.outcome]}{f': {claim.detail}' if claim.detail else ''}"
 
 
+def _may_pass(build: Build) -> bool:
+    """True where time can end the failure. A release that is not offered now says nothing about the input."""
+    failure = build.failure
+    if failure is None:
+        return False
+    return failure.error_class.is_transient or lost_release(build) is not None
+
+
+def lost_release(build: Build) -> SourceVersion | None:
+    """The release that a failed build could not find in the Marketplace; None where it failed by something else."""
+    failure, origin = build.failure, build.inputs.origin
+    if build.result is not Result.FAILED or failure is None or not isinstance(origin, SourceVersion):
+        return None
+    return origin if releases.speaks_of_release(failure.error_class, failure.message) else None
+
+
 _OUTCOMES = {
     Result.SUCCEEDED: Outcome.SUCCEEDED,
     Result.CANCELLED: Outcome.CANCELLED,
@@ -117,8 +137,7 @@ def settle(claim: Claim, build: Build) -> Claim:
     if build.id != claim.build or build.phase is not Phase.FINISHED or build.result is None:
         raise ValueError(f"claim of {claim.build} cannot be settled by {build.id} in {build.phase.value}")
     if build.result is Result.FAILED:
-        transient = build.failure is not None and build.failure.error_class.is_transient
-        outcome = Outcome.EXHAUSTED if transient else Outcome.FAILED
+        outcome = Outcome.EXHAUSTED if _may_pass(build) else Outcome.FAILED
     else:
         outcome = _OUTCOMES[build.result]
     refused = {verdict.gate for verdict in build.verdicts if not verdict.passed}

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker, claims
+from pipeline_core.domain import breaker, claims, releases
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.staleness import Current, Stale, Staleness
+from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.staleness import Current, Stale, Staleness, World, find_step_down
 
 
 @unique
@@ -24,6 +26,9 @@ class ConditionType(Enum):
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
     HELD_BACK = "HeldBack"  # an ancestor stays on an older version, so the image has an older base
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
+    SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
+    SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
+    SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -84,6 +89,60 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
+    """The conditions of a root that come from its Marketplace source: what SecOps has to know, or to decide."""
+    origin = head.registration.origin
+    followed = world.sources.get(origin.key) if isinstance(origin, MarketplaceSource) else None
+    if followed is None:
+        return ()
+    found: list[Condition] = []
+    left = find_step_down(head, world)
+    if left is not None:
+        gone = followed.find_withdrawn(left.version)
+        found.append(
+            Condition(
+                type=ConditionType.SOURCE_WITHDRAWN,
+                since=None if gone is None else gone.since,
+                reason="ReleaseWithdrawn" if gone is None else f"Release{gone.by.name.title()}",
+                message=f"{left} {'is no longer offered' if gone is None else gone.by}; the version that was built"
+                f" from it stays; {_next_step(followed)}",
+            )
+        )
+    if followed.is_silent and followed.silence is not None:
+        found.append(
+            Condition(
+                type=ConditionType.SOURCE_SILENT,
+                since=followed.silence.looks.since,
+                reason="NothingOffered",
+                message=f"{followed.silence.why}; no new release is seen: SecOps checks publisher, offer, SKU and"
+                " region, and the factory's right to read them",
+            )
+        )
+    if followed.ends_at is not None and followed.newest is not None:
+        found.append(
+            Condition(
+                type=ConditionType.SOURCE_ENDS,
+                since=followed.examined_at,
+                reason="ScheduledForDeprecation",
+                message=f"its publisher offers {followed.source.urn(followed.newest)} until"
+                f" {followed.ends_at:%Y-%m-%d}; SecOps follows a newer release or another source before that day",
+            )
+        )
+    return tuple(found)
+
+
+def _next_step(followed: FollowedSource) -> str:
+    if followed.newest is None:
+        return "no other release is offered: SecOps follows another source, or waits for a release"
+    instead = followed.source.urn(followed.newest)
+    if releases.is_accepted(followed) and followed.accepted is not None:
+        return f"its next build takes {instead}, as {followed.accepted.actor} accepted"
+    return (
+        f"SecOps may accept {instead} for its next build (`imagefactory sources accept`); a change in the security"
+        " lane takes it at once"
+    )
 
 
 def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Condition | None:

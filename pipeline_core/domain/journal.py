@@ -32,6 +32,11 @@ class Event(Enum):
     LATE = "build.late"  # its phase takes longer than expected; the build goes on
     CAMPAIGN_STALLED = "campaign.stalled"  # no build of the campaign has moved for hours
     UNPROVEN = "image.unproven"  # a live version appeared that the factory did not publish
+    RELEASE_WITHDRAWN = "source.release-withdrawn"  # the Marketplace no longer offers a release of its source
+    RELEASE_RETURNED = "source.release-returned"  # a withdrawn release is offered again
+    RELEASE_ACCEPTED = (
+        "source.release-accepted"  # SecOps lets the image step down to the newest that is offered
+    )
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again

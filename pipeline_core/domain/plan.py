@@ -1,10 +1,10 @@
 """What to do about one image. Pure: a snapshot and the time go in, one decision with its reasons comes out."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker, claims, windows
+from pipeline_core.domain import breaker, claims, releases, windows
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
 from pipeline_core.domain.definitions import RebuildOn
@@ -13,7 +13,8 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
 from pipeline_core.domain.snapshot import Snapshot
-from pipeline_core.domain.staleness import Current, Stale, Unknown
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.staleness import Current, Stale, Unknown, find_step_down
 from pipeline_core.domain.versions import GalleryVersion
 
 
@@ -30,6 +31,9 @@ class RestReason(Enum):
     BLOCKED = "blocked"  # this input failed for good, was cancelled, or its version is withheld
     COOLING_DOWN = "cooling-down"  # a transient failure used up its tries a short while ago
     BREAKER_OPEN = "breaker-open"  # failures in a row, and the same inputs: a person has to look
+    RELEASE_WITHDRAWN = (
+        "release-withdrawn"  # it was built from a newer release than is offered: SecOps may decide
+    )
     SUSPENDED = "suspended"  # the definition says so
     NOT_WANTED = "not-wanted"  # the definition does not rebuild on this kind of change
     OUTSIDE_WINDOW = "outside-window"  # the rebuild window is closed
@@ -150,6 +154,9 @@ def _obstacle(
     if breaker.is_open(head, staleness.desired):
         detail = f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild"
         return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
+    withdrawn = _waits_for_decision(snapshot, head, staleness, now)
+    if withdrawn:
+        return DoNothing(why=RestReason.RELEASE_WITHDRAWN, detail=withdrawn, reasons=reasons)
     kinds = frozenset(reason.kind for reason in reasons)
     if ReasonKind.REBUILD_REQUESTED in kinds:
         return None  # a person or an advisory asked: rules that hold back automatic rebuilds do not apply
@@ -169,14 +176,45 @@ def _obstacle(
 _BY_PARENT = frozenset({ReasonKind.SOURCE_CHANGED, ReasonKind.PARENT_CHANGED})
 _BY_DEFINITION = frozenset({ReasonKind.DEFINITION_CHANGED, ReasonKind.BUNDLE_CHANGED})
 
+_BESIDE = frozenset({ReasonKind.SOURCE_WITHDRAWN})  # it decides nothing by itself
+
 
 def _is_wanted(on: frozenset[RebuildOn], kinds: frozenset[ReasonKind]) -> bool:
     """One wanted change is enough; platform, catalog and refresh are SecOps' and cannot be declined."""
-    if kinds - _BY_PARENT - _BY_DEFINITION:
+    if kinds - _BY_PARENT - _BY_DEFINITION - _BESIDE:
         return True
     by_parent = RebuildOn.PARENT in on and bool(kinds & _BY_PARENT)
     by_definition = RebuildOn.DEFINITION in on and bool(kinds & _BY_DEFINITION)
     return by_parent or by_definition
+
+
+def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> str:
+    """Why a step down to an older release waits for SecOps; empty where nothing waits.
+
+    The security lane never waits: a change in it is worth more than the newer release. Otherwise SecOps may decide
+    at once, and after `releases.PATIENCE`, or the image's shorter `maxAge`, the step is taken.
+    """
+    left, origin = find_step_down(head, snapshot.world), head.registration.origin
+    if left is None or head.current is None or not isinstance(origin, MarketplaceSource):
+        return ""
+    followed = snapshot.world.sources[origin.key]
+    if releases.is_accepted(followed) or _lane(snapshot, head, staleness) is Lane.SECURITY:
+        return ""
+    gone = followed.find_withdrawn(left.version)
+    since = head.current.published_at if gone is None else gone.since
+    until = since + _patience(head)
+    if until <= now:
+        return ""
+    by = releases.WithdrawnBy.ABSENT if gone is None else gone.by
+    return (
+        f"{left} {by} since {since:%Y-%m-%d}, and the image was built from it; SecOps may accept the step down to"
+        f" {followed.newest} (`imagefactory sources accept`), else it is taken on {until:%Y-%m-%d}"
+    )
+
+
+def _patience(head: ImageHead) -> timedelta:
+    longest = head.registration.max_age
+    return releases.PATIENCE if longest is None else min(longest, releases.PATIENCE)
 
 
 def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> ImageName | None:

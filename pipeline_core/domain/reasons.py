@@ -11,6 +11,7 @@ class ReasonKind(Enum):
 
     NEVER_BUILT = "never-built"  # no version was ever published
     SOURCE_CHANGED = "source-changed"  # the Marketplace has another version
+    SOURCE_WITHDRAWN = "source-withdrawn"  # a step down: the release it was built from is no longer offered
     PARENT_CHANGED = "parent-changed"  # the parent's channel points at another version
     DEFINITION_CHANGED = "definition-changed"  # the shaping part of the document changed
     BUNDLE_CHANGED = "bundle-changed"  # the folder's content changed
@@ -45,6 +46,7 @@ class RebuildReason:
 _LANE = {
     ReasonKind.NEVER_BUILT: Lane.HUMAN,
     ReasonKind.SOURCE_CHANGED: Lane.SECURITY,
+    ReasonKind.SOURCE_WITHDRAWN: Lane.BACKGROUND,  # it only comes with another change, and that one has the lane
     ReasonKind.DEFINITION_CHANGED: Lane.HUMAN,
     ReasonKind.BUNDLE_CHANGED: Lane.HUMAN,
     ReasonKind.CATALOG_CHANGED: Lane.SECURITY,

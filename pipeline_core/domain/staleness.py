@@ -7,8 +7,8 @@ from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import Digest, Fingerprint, ImageName
 from pipeline_core.domain.reasons import ReasonKind, RebuildReason
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
-from pipeline_core.domain.versions import MarketplaceVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,10 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What desired inputs are derived from: heads of images, newest source versions by key, the platform."""
+    """What desired inputs are derived from: heads of images, followed sources by key, the platform."""
 
     heads: Mapping[ImageName, ImageHead]
-    sources: Mapping[str, MarketplaceVersion]
+    sources: Mapping[str, FollowedSource]
     platform: Platform | None
 
 
@@ -60,6 +60,8 @@ Staleness = Current | Stale | Unknown
 def detect_staleness(image: ImageName, world: World) -> Staleness:
     """Compare desired and current inputs of a registered image."""
     head = world.heads[image]
+    if _stays(head, world):
+        return Current()
     desired = desired_inputs(head, world)
     if isinstance(desired, Unknown):
         return desired
@@ -67,14 +69,51 @@ def detect_staleness(image: ImageName, world: World) -> Staleness:
     if head.current is not None and head.current.fingerprint == wanted:
         return Current()
     reasons = _differences(None if head.current is None else head.current.inputs, desired)
-    return Stale(desired=desired, fingerprint=wanted, reasons=reasons)
+    return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_told_instead(head, world)))
+
+
+def find_step_down(head: ImageHead, world: World) -> SourceVersion | None:
+    """The release that the image's current version was built from, where it is newer than all that are offered."""
+    origin, current = head.registration.origin, head.current
+    if not isinstance(origin, MarketplaceSource) or current is None:
+        return None
+    built, followed = current.inputs.origin, world.sources.get(origin.key)
+    if not isinstance(built, SourceVersion) or built.source.key != origin.key or followed is None:
+        return None
+    if followed.newest is None:
+        return built if followed.withdrawn else None
+    return built if built.version > followed.newest else None
+
+
+def _stays(head: ImageHead, world: World) -> bool:
+    """True where only the withdrawal of its release makes the image differ: what was built from it stays."""
+    kept = find_step_down(head, world)
+    if kept is None or head.current is None:
+        return False
+    inputs = _inputs(head, world, kept)
+    return isinstance(inputs, BuildInputs) and fingerprint(inputs) == head.current.fingerprint
+
+
+def _told_instead(head: ImageHead, world: World) -> tuple[RebuildReason, ...]:
+    """A first build takes an older release than the newest known one: that is a step down too, and is told."""
+    origin = head.registration.origin
+    if head.current is not None or not isinstance(origin, MarketplaceSource):
+        return ()
+    followed = world.sources.get(origin.key)
+    last = None if followed is None else followed.last_withdrawn
+    if followed is None or last is None or followed.newest is None:
+        return ()
+    old, new = origin.urn(last.version), origin.urn(followed.newest)
+    return (RebuildReason(kind=ReasonKind.SOURCE_WITHDRAWN, old=old, new=new),)
 
 
 def desired_inputs(head: ImageHead, world: World) -> BuildInputs | Unknown:
     """What the image should be built from in this world."""
     origin = _origin_version(head, world)
-    if isinstance(origin, Unknown):
-        return origin
+    return origin if isinstance(origin, Unknown) else _inputs(head, world, origin)
+
+
+def _inputs(head: ImageHead, world: World, origin: OriginVersion) -> BuildInputs | Unknown:
     if world.platform is None:
         return Unknown(missing="no platform steps are registered yet")
     absent = [tool for tool in head.registration.catalog if tool not in world.platform.catalog]
@@ -95,10 +134,7 @@ def desired_inputs(head: ImageHead, world: World) -> BuildInputs | Unknown:
 def _origin_version(head: ImageHead, world: World) -> OriginVersion | Unknown:
     origin = head.registration.origin
     if isinstance(origin, MarketplaceSource):
-        newest = world.sources.get(origin.key)
-        if newest is None:
-            return Unknown(missing=f"no version of {origin.key} has been seen yet")
-        return SourceVersion(source=origin, version=newest)
+        return _release_of(origin, world.sources.get(origin.key))
     parent = world.heads.get(origin.image)
     if parent is None:
         return Unknown(missing=f"the parent {origin.image} is not registered")
@@ -107,14 +143,26 @@ def _origin_version(head: ImageHead, world: World) -> OriginVersion | Unknown:
     return ParentVersion(image=origin.image, version=parent.current.version)
 
 
+def _release_of(source: MarketplaceSource, followed: FollowedSource | None) -> SourceVersion | Unknown:
+    if followed is None:
+        return Unknown(missing=f"no version of {source.key} has been seen yet")
+    if followed.newest is not None:
+        return SourceVersion(source=source, version=followed.newest)
+    last = followed.last_withdrawn
+    if last is not None:
+        gone = f"{source.urn(last.version)} {last.by} since {last.since:%Y-%m-%d}"
+        return Unknown(
+            missing=f"{gone}, and no other release is offered; follow another source, or wait for one"
+        )
+    why = "" if followed.silence is None else f": {followed.silence.why}"
+    return Unknown(missing=f"no version of {source.key} has been seen yet{why}")
+
+
 def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReason, ...]:
     if old is None:
         return (RebuildReason(kind=ReasonKind.NEVER_BUILT, new=str(new.origin)),)
-    origin_kind = (
-        ReasonKind.SOURCE_CHANGED if isinstance(new.origin, SourceVersion) else ReasonKind.PARENT_CHANGED
-    )
     pairs = (
-        (origin_kind, str(old.origin), str(new.origin)),
+        (_origin_kind(old.origin, new.origin), str(old.origin), str(new.origin)),
         (ReasonKind.DEFINITION_CHANGED, _short(old.recipe), _short(new.recipe)),
         (ReasonKind.BUNDLE_CHANGED, _short(old.bundle), _short(new.bundle)),
         (ReasonKind.CATALOG_CHANGED, _tools(old), _tools(new)),
@@ -125,6 +173,14 @@ def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReas
     return tuple(
         RebuildReason(kind=kind, old=before, new=after) for kind, before, after in pairs if before != after
     )
+
+
+def _origin_kind(old: OriginVersion, new: OriginVersion) -> ReasonKind:
+    if not isinstance(new, SourceVersion):
+        return ReasonKind.PARENT_CHANGED
+    if isinstance(old, SourceVersion) and old.source.key == new.source.key and old.version > new.version:
+        return ReasonKind.SOURCE_WITHDRAWN
+    return ReasonKind.SOURCE_CHANGED
 
 
 def _short(digest: Digest) -> str:

@@ -1,12 +1,11 @@
-"""Things that are followed from outside: Marketplace sources with their newest version, and the platform steps."""
+"""Things that are followed from outside: Marketplace sources with their releases, and the platform steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
-from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.records import Codec, Stored
 
@@ -14,21 +13,12 @@ TABLE = "index"
 _LIMIT = 1000  # distinct sources a factory follows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowedSource:
-    """A source that some root is built from. `announce` is true until its roots were notified of `newest`."""
-
-    source: MarketplaceSource
-    newest: MarketplaceVersion | None = None
-    announce: bool = False
-
-
 _SOURCES = Codec(FollowedSource)
 _PLATFORM = Codec(Platform)
 
 
 class SourceStore:
-    """Followed sources and the platform. Both only move forward."""
+    """Followed sources and the platform. The revision of both only rises; a source's newest release may fall."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -38,14 +28,17 @@ class SourceStore:
         rows = self._tables.scan(TABLE, "sources", limit=_LIMIT)
         return [_SOURCES.read(row) for row in rows]
 
-    def newest(self) -> dict[str, MarketplaceVersion]:
-        """The newest release of each followed source, by the source's key. A source without a release is left out."""
-        followed = (stored.value for stored in self.list())
-        return {each.source.key: each.newest for each in followed if each.newest is not None}
+    def followed(self) -> dict[str, FollowedSource]:
+        """Every followed source, by the source's key: what images are to be built from."""
+        return {stored.value.source.key: stored.value for stored in self.list()}
 
     def find(self, source: MarketplaceSource) -> Stored[FollowedSource] | None:
         """One followed source, or None."""
-        row = self._tables.find(TABLE, "sources", source.key)
+        return self.find_by_key(source.key)
+
+    def find_by_key(self, key: str) -> Stored[FollowedSource] | None:
+        """The followed source of this key, or None."""
+        row = self._tables.find(TABLE, "sources", key)
         return None if row is None else _SOURCES.read(row)
 
     def follow(self, source: MarketplaceSource) -> bool:

@@ -16,6 +16,7 @@ from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
+from pipeline_core.services.images.poll import Poller
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -36,10 +37,12 @@ class BuildParts:
     canceller: Canceller
 
 
-def builds_of(base: Foundation, policy: PolicyParts, provenance: ProvenanceParts) -> BuildParts:
-    """All build services, around one ending."""
+def builds_of(
+    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, poller: Poller
+) -> BuildParts:
+    """All build services, around one ending. The `poller` looks where a build did not find its release."""
     records, effects = base.records, base.effects
-    completion = Completion(records=records, effects=effects)
+    completion = Completion(records=records, effects=effects, poller=poller)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)
     containers = _containers_of(base, policy, provenance, judge)
     publishing = _publishing_of(base, provenance, completion)

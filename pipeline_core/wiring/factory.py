@@ -25,6 +25,7 @@ from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.images.requests import Requests
+from pipeline_core.services.images.sources import Sources
 from pipeline_core.services.notify import Notifier
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
@@ -65,6 +66,7 @@ class Factory:
     tokens: Tokens
     registrar: Registrar
     platforms: Platforms
+    sources: Sources
     recovery: Recovery
     policy: Policies
     requests: Requests
@@ -121,6 +123,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         tokens=ports.tokens,
         registrar=images.registrar,
         platforms=images.platforms,
+        sources=images.sources,
         recovery=parts.recovery,
         policy=parts.policy.policies,
         requests=images.requests,

@@ -12,6 +12,7 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.images.rules import RegistrationRules
+from pipeline_core.services.images.sources import Sources
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -26,6 +27,7 @@ class ImageParts:
     cascade: Cascade
     requests: Requests
     poller: Poller
+    sources: Sources
     platforms: Platforms
     registrar: Registrar
 
@@ -50,6 +52,7 @@ def images_of(
         cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
         requests=Requests(effects=effects, images=records.images, reconciler=reconciler),
         poller=poller,
+        sources=Sources(records=records, effects=effects, poller=poller),
         platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),
         registrar=_registrar_of(base, policy, poller, forms),
     )

@@ -34,7 +34,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     """All parts on this foundation. `forms` are the guard's forms of secrets."""
     policy, provenance = policies_of(base), provenance_of(base)
     images = images_of(base, policy, provenance, forms)
-    builds = builds_of(base, policy, provenance)
+    builds = builds_of(base, policy, provenance, images.poller)
     return Parts(
         policy=policy,
         provenance=provenance,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import Region
-from pipeline_core.domain.source_images import SourceImage
+from pipeline_core.domain.source_images import OfferState, SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 
@@ -12,13 +12,15 @@ from pipeline_core.domain.versions import MarketplaceVersion
 class MemoryMarketplaceOffers:
     """`asked` holds the key of each list call, in order: a poll may cost one call per source.
 
-    `described` holds the URN of each version that was asked for.
+    `described` holds the URN of each version that was asked for. `unlisted` holds versions, with the key of their
+    source, that a list leaves out although a GET finds them.
     """
 
     def __init__(self) -> None:
         self._offered: dict[str, set[MarketplaceVersion]] = {}
         self._sources: dict[str, MarketplaceSource] = {}
         self._images: dict[tuple[str, MarketplaceVersion], SourceImage] = {}
+        self.unlisted: set[tuple[str, MarketplaceVersion]] = set()
         self.asked: list[str] = []
         self.described: list[str] = []
 
@@ -27,7 +29,8 @@ class MemoryMarketplaceOffers:
         self.asked.append(source.key)
         if source.key not in self._offered:
             raise NotFound(f"the Marketplace has no {source.key}; check publisher, offer, SKU and region")
-        return sorted(self._offered[source.key], key=str)  # as text, like Azure, and not as numbers
+        listed = {each for each in self._offered[source.key] if (source.key, each) not in self.unlisted}
+        return sorted(listed, key=str)  # as text, like Azure, and not as numbers
 
     def get_image(self, source: MarketplaceSource, version: MarketplaceVersion) -> SourceImage:
         """What the Marketplace says about one version. Raises NotFound for a version that is not offered (now)."""
@@ -55,6 +58,12 @@ class MemoryMarketplaceOffers:
         """Offer a version with facts of its own. A version without them is V2, x64, active and without a plan."""
         self.publish(source, image.version)
         self._images[source.key, image.version] = image
+
+    def is_offered(self, source: MarketplaceSource, version: MarketplaceVersion) -> bool:
+        """True where a machine can be made from the version now."""
+        image = self._images.get((source.key, version))
+        is_deprecated = image is not None and image.deprecation.state is OfferState.DEPRECATED
+        return version in self._offered.get(source.key, set()) and not is_deprecated
 
     def withdraw(self, source: MarketplaceSource, version: MarketplaceVersion) -> None:
         """Stop offering a version."""

@@ -13,6 +13,7 @@ from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.images.poll import Poller
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
@@ -33,6 +34,7 @@ class Completion:
 
     records: Records
     effects: Effects
+    poller: Poller
 
     def end(
         self,
@@ -75,6 +77,9 @@ class Completion:
         self.effects.logs.note(
             "build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value
         )
+        lost = claims.lost_release(ended)
+        if lost is not None:  # before any message: the next look at the image then knows what to build from
+            self.poller.doubt(lost.source, lost.version)
         self._announce(
             Stored(value=ended, etag=etags[0]),
             functools.partial(self.effects.projection.project, ended.image)

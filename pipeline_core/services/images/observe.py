@@ -9,10 +9,10 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import Fingerprint, ImageName
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import World
-from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -52,7 +52,7 @@ class Observer:
         root = heads[next(reversed(heads))] if heads else None
         if image in heads and root is not None:
             heads[image] = _in_period(heads[image], root.name, now)
-        world = World(heads=heads, sources=self._newest(root), platform=self._sources.find_platform())
+        world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
         taken = take_snapshot(image, world)
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
@@ -79,13 +79,11 @@ class Observer:
             name = stored.value.registration.parent
         return chain
 
-    def _newest(self, root: ImageHead | None) -> dict[str, MarketplaceVersion]:
+    def _followed(self, root: ImageHead | None) -> dict[str, FollowedSource]:
         if root is None or not isinstance(root.registration.origin, MarketplaceSource):
             return {}
         followed = self._sources.find(root.registration.origin)
-        if followed is None or followed.value.newest is None:
-            return {}
-        return {root.registration.origin.key: followed.value.newest}
+        return {} if followed is None else {root.registration.origin.key: followed.value}
 
     def _claims(self, taken: Snapshot) -> dict[tuple[ImageName, Fingerprint], Stored[Claim]]:
         found: dict[tuple[ImageName, Fingerprint], Stored[Claim]] = {}

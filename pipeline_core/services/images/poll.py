@@ -1,28 +1,56 @@
-"""Ask the Marketplace for new versions: one list call per distinct source, however many images use it."""
+"""Ask the Marketplace for releases: one list call per distinct source, however many images use it.
 
+A GET of one release comes only where something suggests it: the newest is new or was missed, a day is over, a
+withdrawn release is listed again, or a build says that its release does not exist. `domain.releases` decides.
+"""
+
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain.errors import FactoryError, NotFound, StaleWrite
-from pipeline_core.domain.names import CampaignId
+from pipeline_core.domain import releases
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    FactoryError,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+)
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Entry, standing_key
+from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.domain.releases import FollowedSource, SourceNews
+from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.versions import newest
+from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import MarketplaceOffers
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
-from pipeline_core.state.sources import FollowedSource
 from pipeline_core.state.stores import Records
+
+_EXAMINED = 5  # releases that one look asks for: a publisher may take back several at once
+_TEXT = 300  # characters of a refusal that are kept
+
+
+class _ReleaseGone(Exception):
+    """A GET of a release was answered: it is not offered."""
+
+    def __init__(self, by: releases.WithdrawnBy) -> None:
+        super().__init__(by.value)
+        self.by = by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poller:
-    """Records the newest version before any message, and marks it as not announced yet (rule 4)."""
+    """Records what it saw before any message, and marks a change as not announced yet (rule 4)."""
 
     marketplace: MarketplaceOffers
     records: Records
     effects: Effects
 
     def poll(self) -> int:
-        """Look at every followed source; the number of sources that changed.
+        """Look at every source that an image follows; the number of sources that changed.
 
         A source that fails does not stop the look at the others. Its error is raised at the end, so that the
         failure is visible.
@@ -30,6 +58,8 @@ class Poller:
         changed = 0
         failed: FactoryError | None = None
         for followed in self.records.sources.list():
+            if not self._has_roots(followed.value.source):
+                continue
             try:
                 changed += self._look(followed)
             except FactoryError as error:
@@ -41,35 +71,132 @@ class Poller:
 
     def poll_one(self, source: MarketplaceSource) -> bool:
         """Look at one source; True where it changed. Raises NotFound where no image follows it."""
+        return self._look(self._get(source))
+
+    def doubt(self, source: MarketplaceSource, release: MarketplaceVersion) -> None:
+        """A build says that its release is not offered: ask for it at once. An error is only noted: polls go on."""
         followed = self.records.sources.find(source)
-        if followed is None:
-            raise NotFound(f"no image follows {source.key}; register an image that is built from it")
-        return self._look(followed)
-
-    def _look(self, followed: Stored[FollowedSource]) -> bool:
-        known = followed.value
-        latest = newest(self.marketplace.list_versions(known.source))
-        if latest is None or (known.newest is not None and latest <= known.newest):
-            if known.announce:
-                self._announce(followed)
-            return False
-        updated = replace(known, newest=latest, announce=True)
+        if followed is None or followed.value.newest != release:
+            return  # images are built from another release already
         try:
-            etag = self.records.sources.save(updated, etag=followed.etag)
-        except StaleWrite:
-            return False  # another poll has just recorded this version, and announces it
-        self.effects.logs.note(
-            "source-changed", source=known.source.key, old=str(known.newest), new=str(latest)
-        )
-        self._announce(Stored(value=updated, etag=etag))
-        return True
+            self._look(Stored(value=replace(followed.value, examined_at=None), etag=followed.etag))
+        except FactoryError as error:
+            self.effects.logs.note("poll-failed", source=source.key, error=str(error))
 
-    def _announce(self, followed: Stored[FollowedSource]) -> None:
-        source = followed.value.source
-        campaign = CampaignId(f"source-{source.sku.lower().replace('_', '-')}-{followed.value.newest}")
+    def announce(self, followed: Stored[FollowedSource]) -> None:
+        """Tell every root of the source about its last change, in its journal and by a message. Safe to repeat."""
+        source, news = followed.value.source, followed.value.news
         for image in self.records.index.roots(source):
-            self.effects.outbox.rebuild(image, "source-changed", campaign)
+            if news is not None:
+                self._tell(image, followed.value, news)
+            self.effects.outbox.rebuild(image, "source-changed", _campaign(followed.value))
         try:
             self.records.sources.save(replace(followed.value, announce=False), etag=followed.etag)
         except StaleWrite:
             self.effects.logs.note("announced-twice", source=source.key)
+
+    def _get(self, source: MarketplaceSource) -> Stored[FollowedSource]:
+        followed = self.records.sources.find(source)
+        if followed is None:
+            raise NotFound(f"no image follows {source.key}; register an image that is built from it")
+        return followed
+
+    def _has_roots(self, source: MarketplaceSource) -> bool:
+        return next(self.records.index.roots(source), None) is not None
+
+    def _look(self, followed: Stored[FollowedSource]) -> bool:
+        known, now = followed.value, self.effects.clock.now()
+        try:
+            listed = frozenset(self.marketplace.list_versions(known.source))
+        except FactoryError as error:
+            self._save(followed, releases.after_silence(known, str(error)[:_TEXT], now))
+            raise
+        seen = releases.after_list(known, listed, now)
+        if listed:
+            seen = self._examine(seen, listed)
+        etag = self._save(followed, seen)
+        if etag is None:
+            return False  # another poll has just looked, and announces what it saw
+        has_changed = seen.revision != known.revision
+        if has_changed:
+            self.effects.logs.note(
+                "source-changed", source=known.source.key, old=str(known.newest), new=str(seen.newest)
+            )
+        if seen.announce:
+            self.announce(Stored(value=seen, etag=etag))
+        return has_changed
+
+    def _save(self, followed: Stored[FollowedSource], seen: FollowedSource) -> str | None:
+        try:
+            return self.records.sources.save(seen, etag=followed.etag)
+        except StaleWrite:
+            return None
+
+    def _examine(self, seen: FollowedSource, listed: AbstractSet[MarketplaceVersion]) -> FollowedSource:
+        """The source after the GETs that something suggests. A GET without an answer is made again by the next poll."""
+        now = self.effects.clock.now()
+        try:
+            seen = self._look_at_returning(seen)
+            for _ in range(_EXAMINED):
+                if seen.newest is None or not releases.needs_examination(seen, now):
+                    break
+                try:
+                    image = self._ask(seen.source, seen.newest)
+                except _ReleaseGone as gone:
+                    seen = releases.withdraw(seen, seen.newest, gone.by, listed, now)
+                else:
+                    seen = releases.after_examination(seen, image.deprecation, listed, now)
+        except FactoryError as error:
+            self.effects.logs.note("poll-failed", source=seen.source.key, error=str(error))
+        return seen
+
+    def _look_at_returning(self, seen: FollowedSource) -> FollowedSource:
+        now = self.effects.clock.now()
+        back = releases.find_returning(seen, now)
+        if back is None:
+            return seen
+        try:
+            image = self._ask(seen.source, back.version)
+        except _ReleaseGone:
+            return releases.stay_withdrawn(seen, back.version)
+        return releases.give_back(seen, back.version, image.deprecation, now)
+
+    def _ask(self, source: MarketplaceSource, release: MarketplaceVersion) -> SourceImage:
+        try:
+            return self.marketplace.get_image(source, release)
+        except PermanentError as error:
+            by = releases.refusal_of(str(error))
+            if error.error_class is ErrorClass.NOT_FOUND or by is releases.WithdrawnBy.DEPRECATED:
+                raise _ReleaseGone(by) from error
+            raise
+
+    def _tell(self, image: ImageName, followed: FollowedSource, news: SourceNews) -> None:
+        """One journal line for one change, however often it is announced; then the webhooks that want it."""
+        key = standing_key(news.at, f"{followed.source.key}/{news.event.value}/{followed.revision}")
+        entry = Entry(
+            key=key,
+            image=image,
+            at=news.at,
+            event=news.event,
+            actor=news.actor,
+            detail=news.detail,
+            campaign=str(_campaign(followed)),
+        )
+        try:
+            self.records.images.commit([records.add_entry(entry)])
+        except AlreadyExists:
+            return
+        head = self.records.images.find_head(image)
+        if head is not None and _wants(head.value, news):
+            self.effects.outbox.notify(image, key)
+
+
+def _wants(head: ImageHead, news: SourceNews) -> bool:
+    return news.event.value in head.registration.notify
+
+
+def _campaign(followed: FollowedSource) -> CampaignId:
+    """One for each change. Its name has the revision where the same release may have had one before."""
+    sku = followed.source.sku.lower().replace("_", "-")
+    again = "" if followed.news is None else f"-{followed.revision}"
+    return CampaignId(f"source-{sku}-{followed.newest or 'none'}{again}")

@@ -34,6 +34,7 @@ _PASSES_ON = frozenset(
         RestReason.BLOCKED,
         RestReason.COOLING_DOWN,
         RestReason.BREAKER_OPEN,
+        RestReason.RELEASE_WITHDRAWN,
         RestReason.SUSPENDED,
         RestReason.NOT_WANTED,
         RestReason.OUTSIDE_WINDOW,

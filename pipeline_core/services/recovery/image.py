@@ -27,6 +27,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recovery import LiveVersion
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
 from pipeline_core.ports import Galleries, Principal
@@ -37,7 +38,6 @@ from pipeline_core.services.recovery.lost_builds import LostBuilds
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
-from pipeline_core.state.sources import FollowedSource
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.recovery_log import ImageEntry
 

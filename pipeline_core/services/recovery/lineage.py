@@ -50,7 +50,7 @@ class LineageRecovery:
             heads=heads,
             heights=heights,
             roots={name: [name, *lineage.ancestors(name)][-1] for name in heights},
-            world=World(heads=heads, sources=self.records.sources.newest(), platform=platform),
+            world=World(heads=heads, sources=self.records.sources.followed(), platform=platform),
         )
 
     def recover(self, name: ImageName, fleet: RecoveredFleet) -> None:

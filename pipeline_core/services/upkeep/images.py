@@ -55,7 +55,7 @@ class FleetSweep:
         """Ask for a look at every image without an active build that is stale or in a new refresh period."""
         world = World(
             heads=fleet.heads,
-            sources=self.records.sources.newest(),
+            sources=self.records.sources.followed(),
             platform=self.records.sources.find_platform(),
         )
         suspects = [

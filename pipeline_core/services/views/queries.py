@@ -71,6 +71,7 @@ class Queries:
                 detail=rests or ("" if hold is None else hold.message),
                 conditions=(
                     *held,
+                    *conditions.of_source(head, observation.snapshot.world),
                     *self._below(head, observation.snapshot.world, self.policies.seen()),
                 ),
             ),
@@ -134,7 +135,9 @@ class Queries:
                 if stored is not None:
                     known[parent] = stored.value
         return World(
-            heads=known, sources=self.records.sources.newest(), platform=self.records.sources.find_platform()
+            heads=known,
+            sources=self.records.sources.followed(),
+            platform=self.records.sources.find_platform(),
         )
 
     def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
@@ -143,7 +146,11 @@ class Queries:
 
     def _listed(self, head: ImageHead, world: World, policy: Policy) -> ImageView:
         staleness = detect_staleness(head.name, world)
-        held = (*conditions.of_image(head, staleness), *self._below(head, world, policy))
+        held = (
+            *conditions.of_image(head, staleness),
+            *conditions.of_source(head, world),
+            *self._below(head, world, policy),
+        )
         match staleness:
             case Stale(reasons=reasons):
                 return image_view(head, state="stale", reasons=tuple(map(str, reasons)), conditions=held)

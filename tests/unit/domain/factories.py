@@ -18,6 +18,7 @@ from pipeline_core.domain.names import (
     build_id,
 )
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import Platform, World, desired_inputs
@@ -63,7 +64,7 @@ def world(*heads: ImageHead, newest: MarketplaceVersion | None = NEW) -> World:
     """A world of these heads, whose source is at `newest`."""
     return World(
         heads={one.name: one for one in heads},
-        sources={} if newest is None else {SOURCE.key: newest},
+        sources={} if newest is None else {SOURCE.key: FollowedSource(source=SOURCE, newest=newest)},
         platform=PLATFORM,
     )
 

@@ -54,7 +54,11 @@ REQUEST = RebuildRequest(token=RebuildToken("t1"), actor="me", at=NOW)
 
 CLOSED_BY: dict[str, Change] = {
     "another source version": lambda around: replace(
-        around, sources=dict.fromkeys(around.sources, MarketplaceVersion(9, 11, 2026112113))
+        around,
+        sources={
+            key: replace(followed, newest=MarketplaceVersion(9, 11, 2026112113))
+            for key, followed in around.sources.items()
+        },
     ),
     "other platform steps": _of_platform,
     "an edited recipe": _registered(recipe=make.digest("8")),

@@ -137,7 +137,8 @@ def test_every_difference_is_kept_as_a_reason() -> None:
         platform=replace(make.PLATFORM, digest=make.digest("e")),
     )
     kinds = {reason.kind for reason in _start(BASE, around).reasons}
-    assert kinds == set(ReasonKind) - {ReasonKind.NEVER_BUILT, ReasonKind.PARENT_CHANGED}
+    others = {ReasonKind.NEVER_BUILT, ReasonKind.PARENT_CHANGED, ReasonKind.SOURCE_WITHDRAWN}
+    assert kinds == set(ReasonKind) - others
 
 
 STALE = make.settled_chain()[0]

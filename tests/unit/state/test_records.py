@@ -16,11 +16,11 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import Digest, RebuildToken
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import Row, WriteKind
 from pipeline_core.state.records import SCHEMA, Codec
-from pipeline_core.state.sources import FollowedSource
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
 

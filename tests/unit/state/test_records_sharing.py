@@ -11,10 +11,10 @@ from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import Digest, RebuildToken
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.state import records
 from pipeline_core.state.records import Codec, _can_change
-from pipeline_core.state.sources import FollowedSource
 from tests.unit.domain import factories as make
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
-from pipeline_core.domain.names import Region
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
-from pipeline_core.state.sources import FollowedSource
 from pipeline_core.wiring.factory import Factory
 from simulation.world import SOURCE, SimulatedWorld
 from tests.unit.services import scenes
@@ -34,7 +34,7 @@ def test_a_poll_makes_one_list_call_per_source_whatever_the_number_of_roots() ->
 def test_every_distinct_source_is_asked_once() -> None:
     made = scenes.registered(ROOTS)
     made.ports.marketplace.publish(OTHER)
-    scenes.sources(made).follow(OTHER)
+    _follow(made, OTHER)
     made.ports.marketplace.asked.clear()
     assert made.factory.poller.poll() == 0
     assert sorted(made.ports.marketplace.asked) == sorted([SOURCE.key, OTHER.key])
@@ -45,7 +45,7 @@ def test_a_change_wakes_every_root_of_the_source_once() -> None:
     made.publish_release(scenes.NEXT_RELEASE)
     assert made.factory.poller.poll() == 1
     assert sorted(scenes.asked(made)) == sorted(ROOTS)
-    assert _newest(made) == FollowedSource(source=SOURCE, newest=NEXT, announce=False)
+    assert (_newest(made).newest, _newest(made).announce) == (NEXT, False)
 
 
 def test_a_poll_without_a_change_tells_nobody() -> None:
@@ -70,7 +70,7 @@ def test_a_crash_between_record_and_message_is_repaired_by_the_next_poll() -> No
     scenes.rewired(made, queues=scenes.Failing(inner=made.ports.queues, name="send", errors=[error]))
     with pytest.raises(TransientError):
         made.factory.poller.poll()
-    assert _newest(made) == FollowedSource(source=SOURCE, newest=NEXT, announce=True)
+    assert (_newest(made).newest, _newest(made).announce) == (NEXT, True)
     assert scenes.asked(made) == []
     scenes.rewired(made)
     assert made.factory.poller.poll() == 0
@@ -78,20 +78,18 @@ def test_a_crash_between_record_and_message_is_repaired_by_the_next_poll() -> No
     assert not _newest(made).announce
 
 
-def test_a_version_that_was_withdrawn_never_goes_back() -> None:
-    made = scenes.settled({"rhel9-base": None})
-    scenes.released(made)
-    made.drain()
-    made.ports.marketplace.withdraw(SOURCE, NEXT)
-    assert made.factory.poller.poll() == 0
-    assert _newest(made).newest == NEXT
-    made.settle()
-    assert len(scenes.builds(made, scenes.BASE)) == 2
+def test_a_source_that_no_image_follows_is_not_polled() -> None:
+    made = scenes.registered(ROOTS)
+    made.ports.marketplace.publish(OTHER)
+    scenes.sources(made).follow(OTHER)
+    made.ports.marketplace.asked.clear()
+    made.factory.poller.poll()
+    assert made.ports.marketplace.asked == [SOURCE.key]
 
 
 def test_a_source_that_fails_does_not_keep_others_from_being_looked_at_and_is_seen() -> None:
     made = scenes.settled(ROOTS)
-    scenes.sources(made).follow(OTHER)  # sorts before RedHat, and the Marketplace does not know it
+    _follow(made, OTHER)  # sorts before RedHat, and the Marketplace does not know it
     made.publish_release(scenes.NEXT_RELEASE)
     with pytest.raises(PermanentError, match="acme:os:x"):
         made.factory.poller.poll()
@@ -103,7 +101,7 @@ def test_a_source_that_fails_does_not_keep_others_from_being_looked_at_and_is_se
 def test_a_source_that_offers_nothing_changes_nothing() -> None:
     made = scenes.registered({})
     made.ports.marketplace.publish(OTHER)
-    scenes.sources(made).follow(OTHER)
+    _follow(made, OTHER)
     assert made.factory.poller.poll() == 0
     assert _newest(made, OTHER).newest is None
 
@@ -136,6 +134,11 @@ def test_the_campaign_is_named_after_the_source_and_its_version() -> None:
     made.ports.clock.advance(timedelta(seconds=1))
     made.drain()
     assert str(scenes.builds(made, scenes.BASE)[1].campaign) == f"source-9-lvm-gen2-{scenes.NEXT_RELEASE}"
+
+
+def _follow(made: SimulatedWorld, source: MarketplaceSource) -> None:
+    """Follow a source as the registration of a root does."""
+    made.base.records.index_origin(ImageName("other-root"), source)
 
 
 def _poll(factory: Factory) -> None:
