@@ -179,6 +179,15 @@ class Client:
                 return
             before = following
 
+    def list_sources(self) -> list[Json]:
+        """Every source that was ever followed in the Marketplace."""
+        return list(self._ask("GET", "/api/sources").body["sources"])
+
+    def accept_release(self, source: str, release: str, reason: str) -> Json:
+        """Let images of a source step down to this release; returns the source after that."""
+        body = {"release": release, "reason": reason}
+        return self._ask("POST", f"/api/sources/{_segment(source)}/accept", body=body).body
+
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
         return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body

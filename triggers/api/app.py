@@ -19,6 +19,7 @@ from triggers.api.routes import (
     poison,
     policy,
     provenance,
+    sources,
     state,
 )
 from triggers.provider import Provider
@@ -58,6 +59,7 @@ def create_app(factory: Provider) -> FastAPI:
         poison,
         policy,
         provenance,
+        sources,
         state,
         pages,
     ):

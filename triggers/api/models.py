@@ -75,6 +75,8 @@ class Condition(Answer):
     """What stops an image or a build until a person acts: Stalled, BreakerOpen or Blocked.
 
     An image is HeldBack where it stays on an older base because an ancestor rests (shown for one image, not in lists).
+    A root is SourceWithdrawn where it was built from a release that the Marketplace no longer offers, SourceSilent
+    where its source gives nothing, and SourceEnds where the publisher has named the last day of its release.
     It is BelowFloor where SecOps raised the floor above it. `since` is null until the policy's date.
     A build that was cancelled or given up is Stopping until everything that it made is removed.
     `reason` is for programs, `message` for people.

@@ -42,6 +42,7 @@ READING: dict[str, Row] = {
         {},
         200,
     ),
+    "sources": ("GET", "/api/sources", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -70,6 +71,12 @@ GOVERNING: dict[str, Row] = {
         "PUT",
         "/api/policy",
         {"json": {"document": {"spec": {}}}, "headers": {"If-Match": quoted("2")}},
+        200,
+    ),
+    "accept release": (
+        "POST",
+        "/api/sources/redhat:rhel:9-lvm-gen2:westeurope/accept",
+        {"json": {"release": "9.6.2025112113"}},
         200,
     ),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
@@ -192,4 +199,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.poison_review.closed
         or factory.poison_review.asked
         or factory.recovery.cursors
+        or factory.sources.accepted
     )

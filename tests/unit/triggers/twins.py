@@ -31,9 +31,12 @@ from pipeline_core.domain.names import (
 )
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
+from pipeline_core.domain.releases import AcceptedRelease, Looks, Silence, WithdrawnBy, WithdrawnRelease
 from pipeline_core.domain.sources import ParentReference
+from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
+from pipeline_core.services.images.sources import SourceView
 from pipeline_core.services.policies.policy import PolicyShown
 from pipeline_core.services.recovery.recover import RecoveryProblem as Unrecovered
 from pipeline_core.services.recovery.recover import RecoveryReport
@@ -310,6 +313,45 @@ class Receiver:
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = take
 
 
+SOURCE = SourceView(
+    key="redhat:rhel:9-lvm-gen2:westeurope",
+    urn="RedHat:RHEL:9-lvm-gen2",
+    location="westeurope",
+    newest=MarketplaceVersion.parse("9.6.2025112113"),
+    revision=3,
+    looked_at=views.NOW,
+    ends_at=None,
+    images=(ImageName("rhel9-base"),),
+    withdrawn=(
+        WithdrawnRelease(
+            version=MarketplaceVersion.parse("9.8.2026062323"), since=views.NOW, by=WithdrawnBy.ABSENT
+        ),
+    ),
+    accepted=None,
+    silence=Silence(looks=Looks(count=3, since=views.NOW), why="the Marketplace lists no version of it"),
+)
+
+
+@dataclass
+class Sources:
+    """One source is followed, whose newest release was withdrawn."""
+
+    accepted: list[tuple[str, str]] = field(default_factory=list)
+
+    def list(self) -> tuple[SourceView, ...]:
+        return (SOURCE,)
+
+    def accept(self, key: str, release: MarketplaceVersion, principal: Principal, reason: str) -> SourceView:
+        access.demand_admin(principal.roles, "accepts an older release of a source")
+        if key != SOURCE.key:
+            raise NotFound(f"no image follows {key}")
+        if release != SOURCE.newest:
+            raise AlreadyExists(f"{key}: {release} is not the newest release that is offered")
+        self.accepted.append((str(release), reason))
+        accepted = AcceptedRelease(version=release, actor=principal.name, at=views.NOW, reason=reason)
+        return replace(SOURCE, accepted=accepted, silence=None)
+
+
 class TwinFactory:
     """What `wiring.factory.factory()` gives, of twins."""
 
@@ -320,6 +362,7 @@ class TwinFactory:
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
+        self.sources = Sources()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries = Queries()
