@@ -32,7 +32,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
     "tables": {"find": _READ, "scan": _READ, "write": _WRITE},
     "queues": {"send": _CHANGE},
     "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ},
-    "marketplace": {"list_versions": _LIST},
+    "marketplace": {"list_versions": _LIST, "get_image": _READ},
     "galleries": {
         "ensure_image": _CHANGE,
         "find_version": _READ,

@@ -94,6 +94,7 @@ class SimulatedContainers:
     made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # its build and attempt
     proved: set[tuple[str, str]] = field(default_factory=set)  # versions that passed every check on a machine
     failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed permanently
+    found_nothing: set[str] = field(default_factory=set)  # builds that did not find their release
     _runs: dict[str, _Run] = field(default_factory=dict)
     _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     _seen: int = 0
@@ -255,6 +256,7 @@ class SimulatedContainers:
         error_class, gone = failed_check, not stopped and self._is_gone(job)
         if gone:
             error_class = ErrorClass.NOT_FOUND.value
+            self.found_nothing.add(job.build)
         elif job.stage == "build" and self.is_broken(job.build):
             error_class = ErrorClass.PROVISIONER.value
         broken = stopped or (job.stage == "build" and bool(error_class))

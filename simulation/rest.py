@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.state.images import ImageStore
@@ -51,6 +52,7 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
         f"(1) {name} is registered and not in the fleet" for name in world.registered if name not in heads
     ]
     found += [f"(1) {name} was deleted and is in the fleet" for name in heads if name not in world.registered]
+    found += _releases(world, sources)
     for name, head in heads.items():
         if head.active is not None:
             found.append(f"(1) {name} has the active build {head.active.build} at rest")
@@ -62,11 +64,14 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
             continue
         inputs, origin = current.inputs, current.inputs.origin
         if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
-            wanted = sources[head.registration.origin.key].newest
+            source = head.registration.origin
+            wanted, market = sources[source.key].newest, world.ports.marketplace
             if wanted is not None and origin.version < wanted:
                 found.append(
                     f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen"
                 )
+            elif origin.version != wanted and (source.key, origin.version) not in market.taken_back:
+                found.append(f"(1) {name} is built from {origin.version}, which was never offered")
         elif isinstance(origin, ParentVersion):
             parent = heads.get(origin.image)
             if head.registration.parent != origin.image or parent is None or parent.current is None:
@@ -86,6 +91,19 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
         latest = world.ports.galleries.latest(head.registration.gallery, name)
         if latest != current.version:
             found.append(f"(1) latest of {name} is {latest}, its current version {current.version}")
+    return found
+
+
+def _releases(world: SimulatedWorld, sources: Mapping[str, FollowedSource]) -> list[str]:
+    """(1) Every source that images are built from is at the newest release that the Marketplace really offers."""
+    index = Index(world.ports.tables)
+    found: list[str] = []
+    for followed in sources.values():
+        offered = world.ports.marketplace.newest_offered(followed.source)
+        if next(index.roots(followed.source), None) is not None and followed.newest != offered:
+            found.append(
+                f"(1) {followed.source.key} is at {followed.newest}, the Marketplace offers {offered}"
+            )
     return found
 
 
@@ -116,6 +134,12 @@ def last_failed(world: SimulatedWorld, image: ImageName) -> bool:
     """True if the last tried input fails permanently."""
     tried = [build for build in world.safety.builds.values() if build.image == str(image)]
     return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
+
+
+def found_nothing(world: SimulatedWorld, image: ImageName) -> bool:
+    """True if the last build did not find its release in the Marketplace."""
+    tried = [build for build in world.safety.builds.values() if build.image == str(image)]
+    return bool(tried) and tried[-1].id in world.platform.found_nothing
 
 
 def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:
@@ -192,8 +216,17 @@ def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> lis
 
 
 def _repairs(world: SimulatedWorld) -> list[str]:
-    """(10) Without faults, events are enough: the sweep finds no build to start."""
+    """(10) Without faults, events are enough: the sweep finds no build to start.
+
+    One that failed because its release was gone rests for a while. Only time ends that, so the sweep may start it.
+    """
     if world.injector.faults.any:
         return []
-    swept = [build.id for build in world.safety.builds.values() if build.campaign.startswith("sweep-")]
+    builds = world.safety.builds
+    rested = {builds[each].image for each in world.platform.found_nothing if each in builds}
+    swept = [
+        build.id
+        for build in builds.values()
+        if build.campaign.startswith("sweep-") and build.image not in rested
+    ]
     return [f"(10) the build {build} was started by the sweep, although no fault struck" for build in swept]

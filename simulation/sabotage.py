@@ -16,9 +16,10 @@ from typing import Any, cast
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.adapters.memory.tables import MemoryTables
-from pipeline_core.domain import attempts, deletions, leases
+from pipeline_core.domain import attempts, claims, deletions, leases, plan, releases, staleness
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.leases import Judgement
+from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import ContainerGroup, Row, TableWrite, TaggedResource, WriteKind
 from pipeline_core.services.builds import containers
@@ -83,34 +84,6 @@ class _NoEtags(MemoryTables):
         if write.verb is WriteKind.INSERT or there is None:
             return write
         return replace(write, row=replace(write.row, etag=there.etag))
-
-
-class _Backwards(MemoryTables):
-    """Desired inputs come from the present list, which may have lost versions that were seen before."""
-
-    def __init__(self, newest: Callable[[], Mapping[str, int]]) -> None:
-        super().__init__()
-        self._newest = newest
-
-    def find(self, table: str, partition: str, key: str) -> Row | None:
-        row = super().find(table, partition, key)
-        return row if row is None or partition != "sources" else self._now(row)
-
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
-        rows = super().scan(table, partition, first=first, last=last, limit=limit)
-        return rows if partition != "sources" else [self._now(row) for row in rows]
-
-    def _now(self, row: Row) -> Row:
-        text = str(row.cells.get("value", ""))
-        parts = self._newest()
-        changed = re.sub(
-            r'"newest":\{"major":\d+,"minor":\d+,"release":\d+\}',
-            f'"newest":{{"major":{parts["major"]},"minor":{parts["minor"]},"release":{parts["release"]}}}',
-            text,
-        )
-        return replace(row, cells={**row.cells, "value": changed})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -297,14 +270,6 @@ def _unproven_conflicts(world: SimulatedWorld) -> None:
     world.faulty.calls.retries_blindly = True
 
 
-def _backwards(ports: MemoryPorts) -> MemoryPorts:
-    def newest() -> Mapping[str, int]:
-        offered = max(version for versions in ports.marketplace._offered.values() for version in versions)
-        return {"major": offered.major, "minor": offered.minor, "release": offered.release}
-
-    return replace(ports, tables=_Backwards(newest))
-
-
 @contextlib.contextmanager
 def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
     """Replace an attribute of `owner` for a while, then put its own back."""
@@ -358,10 +323,47 @@ def _asks_at_each_look() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _follows_the_last_list() -> Iterator[None]:
+    """Desired inputs come from the last list, which may lag behind: what it does not name is gone."""
+
+    def stays(head: object, world: object) -> None:
+        return None
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_replaced(releases, "LOOKS", 1))
+        stack.enter_context(_replaced(releases, "SPAN", timedelta(0)))
+        stack.enter_context(_replaced(staleness, "find_step_down", stays))
+        stack.enter_context(_replaced(plan, "find_step_down", stays))
+        yield
+
+
+@contextlib.contextmanager
 def _deletes_without_budget() -> Iterator[None]:
     """Deletions are not counted."""
 
     with _replaced(CapacityStore, "buy_deletion", lambda store, now: None):
+        yield
+
+
+@contextlib.contextmanager
+def _withdraws_nothing() -> Iterator[None]:
+    """A release that was seen once stays the one to build from, whatever the Marketplace says."""
+
+    def withdraw(known: FollowedSource, *given: object) -> FollowedSource:
+        return replace(known, missed=None, examined_at=known.looked_at)
+
+    with _replaced(releases, "withdraw", withdraw):
+        yield
+
+
+@contextlib.contextmanager
+def _blames_the_input() -> Iterator[None]:
+    """A build that did not find its release blocks its input, as one with a broken step does."""
+
+    def lost_release(build: object) -> None:
+        return None
+
+    with _replaced(claims, "lost_release", lost_release):
         yield
 
 
@@ -379,7 +381,7 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="rule-1-one-transaction", change=_torn),
         Sabotage(rule="rule-2-deletion-confirmed", change=_unconfirmed, slots=2),
         Sabotage(rule="rule-3-read-back", change=_unproven_conflicts, faults="answers", images=5, slots=2),
-        Sabotage(rule="rule-4-forward-only", wrap=_backwards),
+        Sabotage(rule="rule-4-forward-only", patch=_follows_the_last_list),
         Sabotage(rule="rule-5-own-version", patch=_same_version, faults="containers", images=6, slots=3),
         Sabotage(rule="rule-6-seq", change=_wordless, faults="races"),
         Sabotage(
@@ -391,6 +393,12 @@ ALL: Mapping[str, Sabotage] = {
         Sabotage(rule="rule-8-always-dispatch", change=_flagged),
         Sabotage(rule="rule-9-own-image", change=_deaf, faults="none"),
         Sabotage(rule="rule-10-transient-is-sent-again", change=_raising),
+        Sabotage(rule="rule-16-withdrawn-release", patch=_withdraws_nothing, faults="none"),
+        Sabotage(
+            rule="rule-16-blames-no-input",
+            patch=_blames_the_input,
+            directed="it needs a release that comes back after a build has failed without it: one seed in thirty",
+        ),
         Sabotage(rule="rule-21-asked-once", patch=_asks_at_each_look),
         Sabotage(rule="rule-21-budget", patch=_deletes_without_budget),
     )

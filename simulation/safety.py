@@ -118,15 +118,20 @@ class Safety:
             self._blame(f"(3) {image} has {len(active)} active builds: {', '.join(sorted(active))}")
 
     def _look_at_head(self, head: Mapping[str, Any]) -> None:
-        """A root's source version only moves forward."""
+        """A root's source version only moves forward, unless it leaves a release that its publisher took back."""
         current = head["current"]
         if current is None or "source" not in current["inputs"]["origin"]:
             return
         image, version = head["registration"]["name"]["value"], current["inputs"]["origin"]["version"]
-        source = tuple(version.values())
-        if source < self._sources.get(image, ()):
+        source, left = tuple(version.values()), self._sources.get(image, ())
+        if source < left and not self._was_taken_back(left):
             self._blame(f"(2) {image} went back to the source version {'.'.join(map(str, source))}")
         self._sources[image] = source
+
+    def _was_taken_back(self, release: tuple[int, ...]) -> bool:
+        """True by the Marketplace's own record."""
+        taken = self.twins.marketplace.taken_back
+        return any((each.major, each.minor, each.release) == release for _, each in taken)
 
     def _look_at_end(self, build: SeenBuild) -> None:
         self.ended += 1

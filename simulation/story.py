@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pipeline_core.domain import attempts, plan
+from pipeline_core.domain import attempts, plan, releases
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -21,6 +21,7 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.plan import DoNothing, RestReason
+from pipeline_core.domain.source_images import Deprecation, OfferState, SourceImage
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
 from pipeline_core.wire import messages
@@ -66,20 +67,29 @@ class SeedStory:
     def _come_to_rest(self) -> None:
         limit = self.patience * self.images
         try:
-            for _ in range(_ROUNDS):
-                self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=40))
-                self.world.settle(limit=limit, sweeps=4)
-                if not self._people_look():
-                    break
+            self._settle_with_people(limit)
+            # A release that is deprecated and still listed is found within a day.
+            self.world.ports.clock.advance(releases.EXAMINED)
+            self._settle_with_people(limit)
             self.world.ports.clock.advance(_LEASES)
             self.world.settle(limit=limit, sweeps=3)
         except world.RestlessError as error:
             self.world.findings.append(f"(1) {error}")
 
+    def _settle_with_people(self, limit: int) -> None:
+        for _ in range(_ROUNDS):
+            self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=40))
+            self.world.settle(limit=limit, sweeps=4)
+            if not self._people_look():
+                return
+
     def _something_happens(self) -> None:
         happenings: list[tuple[float, Callable[[], None]]] = [
             (4, self._release),
-            (1, self._withdraw),
+            (2, self._withdraw),
+            (1, self._deprecate),
+            (1, self._give_back),
+            (1, self._hide),
             (4, self._edit),
             (3, self._ask),
             (3, self._cancel),
@@ -96,10 +106,38 @@ class SeedStory:
         self.world.publish_release(f"9.{7 + self.releases}.20260{600 + self.releases:03d}11")
 
     def _withdraw(self) -> None:
-        offered = self.world.ports.marketplace.list_versions(world.SOURCE)
-        newest = max(offered)
-        if newest != MarketplaceVersion.parse("9.6.2025112113"):
+        newest = self._newest()
+        if newest is not None:
             self.world.ports.marketplace.withdraw(world.SOURCE, newest)
+
+    def _deprecate(self) -> None:
+        """The publisher deprecates its newest release, which stays in the list."""
+        newest = self._newest()
+        if newest is not None:
+            deprecated = SourceImage(
+                version=newest, deprecation=Deprecation(state=OfferState.DEPRECATED, at=None)
+            )
+            self.world.ports.marketplace.describe(world.SOURCE, deprecated)
+
+    def _give_back(self) -> None:
+        """A release that was taken back is offered again."""
+        market = self.world.ports.marketplace
+        gone = sorted(each for _, each in market.taken_back if not market.is_offered(world.SOURCE, each))
+        if gone:
+            market.describe(world.SOURCE, SourceImage(version=self.chance.choice(gone)))
+
+    def _hide(self) -> None:
+        """For a poll or two, the list leaves out the newest release, which is offered all the same."""
+        newest, unlisted = self._newest(), self.world.ports.marketplace.unlisted
+        if newest is not None:
+            unlisted.add((world.SOURCE.key, newest))
+            self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=7))
+            unlisted.clear()
+
+    def _newest(self) -> MarketplaceVersion | None:
+        """The newest release that is offered; None where it is the first one, which always stays."""
+        newest = self.world.ports.marketplace.newest_offered(world.SOURCE)
+        return None if newest == MarketplaceVersion.parse("9.6.2025112113") else newest
 
     def _register(self, name: str, parent: str | None) -> None:
         text = self.texts.get(name, "content")
@@ -185,14 +223,26 @@ class SeedStory:
             now = self.world.ports.clock.now()
             snapshot = self.world.parts.images.observer.observe(name, now).snapshot
             decision = plan.plan(snapshot, now)
+            if isinstance(decision, DoNothing) and decision.why is RestReason.RELEASE_WITHDRAWN:
+                self._accept()
+                asked += 1
             if not isinstance(decision, DoNothing) or decision.why not in _BY_PERSON:
                 continue
+            if decision.why is RestReason.BLOCKED and rest.found_nothing(self.world, name):
+                self.world.findings.append(f"(1) {name} is blocked because its release was withdrawn")
             if rest.last_failed(self.world, name):
                 continue  # its input fails permanently until a person changes it
             key = f"look-{self.chance.randrange(10**9)}"
             self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
             asked += 1
         return asked
+
+    def _accept(self) -> None:
+        """SecOps decides for the newest release that is offered."""
+        followed = self.world.base.records.sources.find(world.SOURCE)
+        if followed is not None and followed.value.newest is not None:
+            release, accept = followed.value.newest, self.world.factory.sources.accept
+            self._insist(lambda: accept(world.SOURCE.key, release, world.ADMIN, "it will not come back"))
 
     def _invite_stranger(self) -> None:
         """Add another factory's machine to the same group. No row of this factory names it, and its lease is long."""

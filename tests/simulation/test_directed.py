@@ -9,9 +9,9 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import GalleryName
-from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.services.builds.publishing import PublishingStage
-from simulation import world
+from simulation import rest, sabotage, world
 from simulation.faults import Killed
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
@@ -175,3 +175,22 @@ def test_a_build_that_starts_while_it_is_being_replaced_is_not_superseded() -> N
     scenes.rewired(made)
     made.settle()
     assert [build.result for build in scenes.builds(made, BASE)] == [Result.SUCCEEDED, Result.SUCCEEDED]
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_an_input_whose_release_was_gone_is_built_when_the_release_is_back(is_missing: bool) -> None:
+    rule = sabotage.ALL["rule-16-blames-no-input"] if is_missing else sabotage.NOTHING
+    made = world.make()
+    with rule.patch():
+        made.register("rhel9-base", None)
+        made.drain()
+        made.publish_release(scenes.NEXT_RELEASE)
+        made.factory.poller.poll()
+        scenes.in_phase(made, BASE, Phase.BUILDING)
+        made.ports.marketplace.withdraw(world.SOURCE, MarketplaceVersion.parse(scenes.NEXT_RELEASE))
+        made.run_until(made.ports.clock.now() + timedelta(minutes=40))
+        made.publish_release(scenes.NEXT_RELEASE)
+        made.run_until(made.ports.clock.now() + timedelta(minutes=90))
+        made.settle()
+        assert scenes.rest_of(made, BASE) == ("blocked" if is_missing else "current")
+    assert bool(rest.violations(made)) is is_missing

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipeline_core.domain.names import BuildId, ImageName
-from pipeline_core.domain.versions import MarketplaceVersion
 from simulation import rest, world
 from simulation.faults import LEVELS, Injector, Kind, StruckFault
 from simulation.story import SeedStory
@@ -124,9 +123,22 @@ class Factory(RuleBasedStateMachine):
     @rule()
     def withdraw(self) -> None:
         """Upstream takes its newest version back."""
-        offered = self.world.ports.marketplace.list_versions(world.SOURCE)
-        if max(offered) != MarketplaceVersion.parse(_FIRST):
-            self.world.ports.marketplace.withdraw(world.SOURCE, max(offered))
+        self.story._withdraw()
+
+    @rule()
+    def deprecate(self) -> None:
+        """The publisher deprecates its newest version."""
+        self.story._deprecate()
+
+    @rule()
+    def give_back(self) -> None:
+        """A version that was taken back is offered again."""
+        self.story._give_back()
+
+    @rule()
+    def hide(self) -> None:
+        """The list leaves out the newest version for a while."""
+        self.story._hide()
 
     @rule(which=st.integers(0, 5))
     def ask(self, which: int) -> None:

@@ -6,14 +6,15 @@ from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import Region
 from pipeline_core.domain.source_images import OfferState, SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.domain.versions import MarketplaceVersion, newest
 
 
 class MemoryMarketplaceOffers:
     """`asked` holds the key of each list call, in order: a poll may cost one call per source.
 
     `described` holds the URN of each version that was asked for. `unlisted` holds versions, with the key of their
-    source, that a list leaves out although a GET finds them.
+    source, that a list leaves out although a GET finds them. `taken_back` holds those that were ever withdrawn or
+    deprecated.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,7 @@ class MemoryMarketplaceOffers:
         self._sources: dict[str, MarketplaceSource] = {}
         self._images: dict[tuple[str, MarketplaceVersion], SourceImage] = {}
         self.unlisted: set[tuple[str, MarketplaceVersion]] = set()
+        self.taken_back: set[tuple[str, MarketplaceVersion]] = set()
         self.asked: list[str] = []
         self.described: list[str] = []
 
@@ -58,6 +60,8 @@ class MemoryMarketplaceOffers:
         """Offer a version with facts of its own. A version without them is V2, x64, active and without a plan."""
         self.publish(source, image.version)
         self._images[source.key, image.version] = image
+        if image.deprecation.state is OfferState.DEPRECATED:
+            self.taken_back.add((source.key, image.version))
 
     def is_offered(self, source: MarketplaceSource, version: MarketplaceVersion) -> bool:
         """True where a machine can be made from the version now."""
@@ -65,6 +69,11 @@ class MemoryMarketplaceOffers:
         is_deprecated = image is not None and image.deprecation.state is OfferState.DEPRECATED
         return version in self._offered.get(source.key, set()) and not is_deprecated
 
+    def newest_offered(self, source: MarketplaceSource) -> MarketplaceVersion | None:
+        """The newest version that a machine can be made from now, whatever a list says."""
+        return newest(each for each in self._offered.get(source.key, ()) if self.is_offered(source, each))
+
     def withdraw(self, source: MarketplaceSource, version: MarketplaceVersion) -> None:
         """Stop offering a version."""
         self._offered[source.key].discard(version)
+        self.taken_back.add((source.key, version))
