@@ -59,6 +59,7 @@ class Control:
                 route("POST", "tokens", self._mint),
                 route("POST", "marketplace", self._publish),
                 route("DELETE", "marketplace", self._withdraw),
+                route("POST", "marketplace/deprecate", self._deprecate),
                 route("POST", "faults", self._add_faults),
                 route("DELETE", "faults", self._clear_faults),
                 route("POST", "rights", self._grant),
@@ -98,6 +99,12 @@ class Control:
     async def _withdraw(self, request: Request) -> Response:
         body = await _body(request)
         self._marketplace.withdraw(body["publisher"], body["offer"], body["sku"], body["version"])
+        return Response(status_code=204)
+
+    async def _deprecate(self, request: Request) -> Response:
+        body = await _body(request)
+        names = (body["publisher"], body["offer"], body["sku"], body["version"])
+        self._marketplace.deprecate(*names, str(body.get("at", "")))
         return Response(status_code=204)
 
     async def _add_faults(self, request: Request) -> Response:

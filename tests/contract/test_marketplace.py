@@ -56,6 +56,19 @@ def marketplace(request: pytest.FixtureRequest) -> MarketplaceOffers:
     return AzureMarketplaceOffers(azure.clients.compute(azure.arm.subscription_id))
 
 
+@pytest.fixture
+def deprecated(marketplace: MarketplaceOffers, request: pytest.FixtureRequest) -> MarketplaceOffers:
+    """The first of `NUMBERS` is deprecated."""
+    if isinstance(marketplace, MemoryMarketplaceOffers):
+        gone = Deprecation(state=OfferState.DEPRECATED)
+        marketplace.describe(RHEL, SourceImage(version=NUMBERS[0], deprecation=gone))
+        return marketplace
+    names = {"publisher": RHEL.publisher, "offer": RHEL.offer, "sku": RHEL.sku, "version": str(NUMBERS[0])}
+    azure: Azure = request.getfixturevalue("azure")
+    azure.arm.ask("POST", "marketplace/deprecate", names)
+    return marketplace
+
+
 def test_versions_are_numbers(marketplace: MarketplaceOffers) -> None:
     found = marketplace.list_versions(RHEL)
     assert set(NUMBERS) <= set(found)
@@ -106,6 +119,16 @@ def test_a_version_that_is_not_offered_is_not_found(marketplace: MarketplaceOffe
         marketplace.get_image(RHEL, MarketplaceVersion.parse("9.1.1"))
     with pytest.raises(NotFound):
         marketplace.get_image(replace(RHEL, sku="nonesuch"), NUMBERS[0])
+
+
+def test_a_deprecated_version_is_not_found_and_says_why(deprecated: MarketplaceOffers) -> None:
+    with pytest.raises(NotFound, match="ImageVersionDeprecated"):
+        deprecated.get_image(RHEL, NUMBERS[0])
+    assert deprecated.get_image(RHEL, NUMBERS[1]).deprecation == Deprecation()
+
+
+def test_a_list_may_still_hold_a_deprecated_version(deprecated: MarketplaceOffers) -> None:
+    assert NUMBERS[0] in deprecated.list_versions(RHEL)
 
 
 def test_publishers_offers_and_skus_have_names(marketplace: MarketplaceOffers) -> None:

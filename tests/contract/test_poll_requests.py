@@ -1,6 +1,7 @@
 """What a poll costs at Azure: one list call per distinct source, however many images are built from it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.domain.names import ImageName, Region
@@ -29,3 +30,18 @@ def test_one_list_call_per_distinct_source_whatever_the_number_of_images(azure: 
     assert made.factory.poller.poll() == 2
     assert _lists(azure) - before == 2
     assert len(made.ports.queues.messages("rebuild-requests")) == 50
+
+
+def test_polls_without_news_cost_one_list_call_each_and_nothing_else(azure: Azure) -> None:
+    made = world.make()
+    scenes.rewired(
+        made, marketplace=AzureMarketplaceOffers(azure.clients.compute(azure.configuration.subscription_id))
+    )
+    source = MarketplaceSource(publisher="RedHat", offer="RHEL", sku="9-lvm", location=Region("westeurope"))
+    made.base.records.index_origin(ImageName("root"), source)
+    made.factory.poller.poll()  # the GET of a release that is new
+    azure.arm.ask("POST", "reset-counts")
+    for _ in range(5):
+        made.ports.clock.advance(timedelta(minutes=5))
+        made.factory.poller.poll()
+    assert (azure.arm.ask("GET", "requests")["total"], _lists(azure)) == (5, 5)

@@ -83,9 +83,34 @@ class MarketplaceService:
             raise _not_found()
         del versions[version]
 
+    def deprecate(self, publisher: str, offer: str, sku: str, version: str, at: str) -> None:
+        """Deprecate a version now, or announce it for the moment `at` (ISO 8601). Raises NotFound.
+
+        A deprecated version stays in the list: Microsoft's FAQ on deprecated images calls the list the one of valid
+        versions, but no document says that a deprecated one leaves it, so the factory must not depend on that.
+        """
+        versions = self._versions.get(_key(publisher, offer, sku), {})
+        if version not in versions:
+            raise _not_found()
+        status: Json = {"imageState": "Deprecated"}
+        if at:
+            status = {"imageState": "ScheduledForDeprecation", "scheduledDeprecationTime": at}
+        versions[version]["imageDeprecationStatus"] = status
+
+    def _is_deprecated(self, key: tuple[str, str, str], version: str) -> bool:
+        status = self._versions.get(key, {}).get(version, {}).get("imageDeprecationStatus") or _ACTIVE
+        return bool(status["imageState"] == "Deprecated")
+
     def demand(self, location: str, reference: Mapping[str, Any]) -> None:
-        """Raise PlatformImageNotFound if the image reference of a virtual machine is not offered."""
+        """Raise PlatformImageNotFound if the image reference of a virtual machine is not offered.
+
+        A deprecated version is refused by a code of its own, with the same status and target: Azure's answer to a
+        creation is in Orange-Cyberdefense/GOAD#248, that for a version that is gone in hashicorp/packer#10600.
+        """
         names = [str(reference.get(part, "")) for part in ("publisher", "offer", "sku", "version")]
+        if self._is_deprecated(_key(*names[:3]), names[3]):
+            text = f"The platform image '{':'.join(names)}' is deprecated."
+            raise ArmError(404, "ImageVersionDeprecated", text, target="imageReference")
         versions = self._versions.get(_key(*names[:3]), {})
         known = short_region(location) in self._locations and (
             names[3] in versions or (names[3] == "latest" and bool(versions))
@@ -146,6 +171,11 @@ class MarketplaceService:
         sku, version = self._sku(call), call.names["version"]
         if version not in self._versions[sku.key]:
             raise _not_found()
+        if self._is_deprecated(sku.key, version):
+            # Microsoft's FAQ on deprecated images shows this answer to a GET; the status is that of a creation.
+            names = f"Offer: {sku.offer}, Sku: {sku.sku}, Version: {version}"
+            text = f"VM Image from publisher: {sku.publisher} with - {names} is deprecated."
+            raise ArmError(404, "ImageVersionDeprecated", text)
         shown = self._shown(call.path.rsplit("/", 1)[0], location, version)
         return ArmAnswer(body={**shown, "properties": self._properties(sku, version)})
 

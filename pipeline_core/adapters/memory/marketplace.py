@@ -39,7 +39,10 @@ class MemoryMarketplaceOffers:
         self.described.append(source.urn(version))
         if version not in self._offered.get(source.key, set()):
             raise NotFound(f"the Marketplace has no {source.urn(version)} in {source.location}")
-        return self._images.get((source.key, version), SourceImage(version=version))
+        image = self._images.get((source.key, version), SourceImage(version=version))
+        if image.deprecation.state is OfferState.DEPRECATED:
+            raise NotFound(f"ImageVersionDeprecated: {source.urn(version)} is deprecated")  # as Azure answers
+        return image
 
     def list_names(self, location: Region, *parents: str) -> Sequence[str]:
         """Names of every publisher, of a publisher's offers, or of an offer's SKUs. Empty for an unknown parent."""

@@ -193,6 +193,23 @@ def test_what_azure_refuses_is_refused_before_anything_is_made(
     assert ask("GET", path_of(name))[0] == 404
 
 
+@pytest.mark.parametrize("verb", ["POST", "PUT"])
+def test_a_deprecated_version_is_refused_by_a_code_of_its_own(
+    ask: Ask, arm: launch.RunningArm, name: str, verb: str
+) -> None:
+    old = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.3.2023110101"}
+    arm.ask("POST", "marketplace", old)
+    arm.ask("POST", "marketplace/deprecate", old)
+    path = path_of(name) + ("/validate" if verb == "POST" else "")
+    status, refused = ask(verb, path, deployment(name, version=old["version"]))
+    assert (status, refused["error"]["code"]) == (400, "InvalidTemplateDeployment")
+    (detail,) = refused["error"]["details"]
+    assert (detail["code"], detail["target"]) == ("ImageVersionDeprecated", "imageReference")
+    assert f"RedHat:RHEL:9-lvm-gen2:{old['version']}' is deprecated" in detail["message"]
+    with pytest.raises(ValueError, match="404"):
+        arm.ask("POST", "marketplace/deprecate", {**old, "version": "9.3.1"})
+
+
 def test_a_template_that_cannot_be_read_is_refused(ask: Ask, name: str) -> None:
     unreadable: tuple[object, ...] = (
         None,

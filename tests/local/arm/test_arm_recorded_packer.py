@@ -11,6 +11,8 @@ import pytest
 
 from local.arm import launch
 from local.recorded import packer as recorded_packer
+from pipeline_core.domain import releases
+from pipeline_core.domain.errors import ErrorClass
 from tests.local.arm.conftest import Azure, Body
 from tests.local.arm.recorded import GROUP, environment, image, left_over, packer, template
 
@@ -72,6 +74,20 @@ def test_what_azure_refuses_fails_the_build(
     code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path, **change))
     assert code == (1 if text else 0), output
     assert text in output
+    assert left_over(azure) == []
+
+
+def test_a_deprecated_source_fails_the_build_as_one_that_is_gone(
+    azure: Azure, image: str, tmp_path: Path
+) -> None:
+    old = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.2.2023050505"}
+    azure.arm.ask("POST", "marketplace", old)
+    azure.arm.ask("POST", "marketplace/deprecate", old)
+    code, output = packer(
+        azure.arm, tmp_path, template(azure.arm, image, tmp_path, image_version=old["version"])
+    )
+    assert code == 1
+    assert releases.speaks_of_release(ErrorClass.NOT_FOUND, output), output
     assert left_over(azure) == []
 
 
