@@ -66,7 +66,7 @@ def accept(
 
 
 def _withdrawn(release: Json) -> str:
-    return f"{release['version']} {release['by']} since {release['since']}"
+    return f"{release['version']} {release['message']} since {release['since']}"
 
 
 def _next_step(source: Json) -> str:

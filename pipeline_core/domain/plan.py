@@ -205,7 +205,7 @@ def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, n
     until = since + _patience(head)
     if until <= now:
         return ""
-    by = releases.WithdrawnBy.ABSENT if gone is None else gone.by
+    by = releases.WithdrawalReason.ABSENT if gone is None else gone.by
     return (
         f"{left} {by} since {since:%Y-%m-%d}, and the image was built from it; SecOps may accept the step down to"
         f" {followed.newest} (`imagefactory sources accept`), else it is taken on {until:%Y-%m-%d}"

@@ -32,15 +32,22 @@ _DEPRECATED = "ImageVersionDeprecated"
 
 
 @unique
-class WithdrawnBy(Enum):
-    """How the factory knows that a release is withdrawn; the text is for a person, after the version."""
+class WithdrawalReason(Enum):
+    """How the factory knows that a release is withdrawn. As text, it is for a person, after the version."""
 
-    UNLISTED = "is no longer listed"  # several polls in a row did not list it
-    DEPRECATED = "is deprecated by its publisher"
-    ABSENT = "is no longer offered"  # a GET of it answered 404
+    UNLISTED = "unlisted"  # several polls in a row did not list it
+    DEPRECATED = "deprecated"  # its publisher says so
+    ABSENT = "absent"  # a GET of it answered 404
 
     def __str__(self) -> str:
-        return self.value
+        return _WORDS[self]
+
+
+_WORDS = {
+    WithdrawalReason.UNLISTED: "is no longer listed",
+    WithdrawalReason.DEPRECATED: "is deprecated by its publisher",
+    WithdrawalReason.ABSENT: "is no longer offered",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +68,13 @@ class WithdrawnRelease:
 
     version: MarketplaceVersion
     since: datetime
-    by: WithdrawnBy
+    by: WithdrawalReason
     listed: Looks | None = None
+
+    @property
+    def message(self) -> str:
+        """Why it is withdrawn, for a person, after the version."""
+        return str(self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +96,8 @@ class AcceptedRelease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceNews:
-    """What the journal of each image of the source is still to be told."""
+class SourceChange:
+    """A change of the source that the journal of each of its images has to name."""
 
     event: Event
     at: datetime
@@ -113,7 +125,7 @@ class FollowedSource:
     examined_at: datetime | None = None
     ends_at: datetime | None = None
     accepted: AcceptedRelease | None = None
-    news: SourceNews | None = None
+    news: SourceChange | None = None
 
     def find_withdrawn(self, version: MarketplaceVersion) -> WithdrawnRelease | None:
         """The record of a withdrawn release, or None."""
@@ -148,7 +160,7 @@ def after_list(
     seen = replace(seen, missed=missed)
     if not missed.are_enough(now):
         return seen
-    return withdraw(seen, known.newest, WithdrawnBy.UNLISTED, listed, now)
+    return withdraw(seen, known.newest, WithdrawalReason.UNLISTED, listed, now)
 
 
 def after_silence(known: FollowedSource, why: str, now: datetime) -> FollowedSource:
@@ -162,7 +174,7 @@ def after_examination(
 ) -> FollowedSource:
     """The source after a GET of `newest` that found it."""
     if known.newest is not None and deprecation.state is OfferState.DEPRECATED:
-        return withdraw(known, known.newest, WithdrawnBy.DEPRECATED, listed, now)
+        return withdraw(known, known.newest, WithdrawalReason.DEPRECATED, listed, now)
     ends_at = deprecation.at if deprecation.state is OfferState.SCHEDULED else None
     return replace(known, examined_at=now, ends_at=ends_at)
 
@@ -187,7 +199,7 @@ def find_returning(known: FollowedSource, now: datetime) -> WithdrawnRelease | N
 def withdraw(
     known: FollowedSource,
     version: MarketplaceVersion,
-    by: WithdrawnBy,
+    by: WithdrawalReason,
     listed: AbstractSet[MarketplaceVersion],
     now: datetime,
 ) -> FollowedSource:
@@ -202,7 +214,7 @@ def withdraw(
     detail = (
         f"{known.source.urn(version)} {by} since {since:%Y-%m-%d %H:%M} UTC; {_instead(known.source, top)}"
     )
-    news = SourceNews(event=Event.RELEASE_WITHDRAWN, at=now, actor="factory", detail=detail)
+    news = SourceChange(event=Event.RELEASE_WITHDRAWN, at=now, actor="factory", detail=detail)
     return replace(fallen, announce=True, news=news)
 
 
@@ -215,7 +227,7 @@ def give_back(
     kept = tuple(each for each in known.withdrawn if each.version != version)
     top = newest(each for each in (version, known.newest) if each is not None)
     detail = f"{known.source.urn(version)} is offered again since {now:%Y-%m-%d %H:%M} UTC"
-    news = SourceNews(event=Event.RELEASE_RETURNED, at=now, actor="factory", detail=detail)
+    news = SourceChange(event=Event.RELEASE_RETURNED, at=now, actor="factory", detail=detail)
     risen = _at(replace(known, withdrawn=kept), top)
     ends_at = deprecation.at if deprecation.state is OfferState.SCHEDULED else None
     return replace(risen, examined_at=now, ends_at=ends_at, announce=True, news=news)
@@ -247,7 +259,7 @@ def accept(
     detail = (
         f"{known.source.urn(last.version)} {last.by}; {actor} accepts {known.source.urn(version)} instead"
     )
-    news = SourceNews(
+    news = SourceChange(
         event=Event.RELEASE_ACCEPTED,
         at=now,
         actor=actor,
@@ -267,9 +279,9 @@ def speaks_of_release(error_class: ErrorClass, message: str) -> bool:
     return is_cause and any(words in message for words in GONE)
 
 
-def refusal_of(message: str) -> WithdrawnBy:
+def refusal_of(message: str) -> WithdrawalReason:
     """What a refused GET of a release says about it."""
-    return WithdrawnBy.DEPRECATED if _DEPRECATED in message else WithdrawnBy.ABSENT
+    return WithdrawalReason.DEPRECATED if _DEPRECATED in message else WithdrawalReason.ABSENT
 
 
 def _at(known: FollowedSource, top: MarketplaceVersion | None) -> FollowedSource:

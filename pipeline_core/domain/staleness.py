@@ -69,7 +69,7 @@ def detect_staleness(image: ImageName, world: World) -> Staleness:
     if head.current is not None and head.current.fingerprint == wanted:
         return Current()
     reasons = _differences(None if head.current is None else head.current.inputs, desired)
-    return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_told_instead(head, world)))
+    return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_step_down_of_first(head, world)))
 
 
 def find_step_down(head: ImageHead, world: World) -> SourceVersion | None:
@@ -94,8 +94,8 @@ def _stays(head: ImageHead, world: World) -> bool:
     return isinstance(inputs, BuildInputs) and fingerprint(inputs) == head.current.fingerprint
 
 
-def _told_instead(head: ImageHead, world: World) -> tuple[RebuildReason, ...]:
-    """A first build takes an older release than the newest known one: that is a step down too, and is told."""
+def _step_down_of_first(head: ImageHead, world: World) -> tuple[RebuildReason, ...]:
+    """A first build from an older release than the newest known one is a step down too."""
     origin = head.registration.origin
     if head.current is not None or not isinstance(origin, MarketplaceSource):
         return ()

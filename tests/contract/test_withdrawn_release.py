@@ -10,7 +10,7 @@ import pytest
 
 from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.releases import WithdrawnBy
+from pipeline_core.domain.releases import WithdrawalReason
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from simulation import fleet, world
@@ -95,7 +95,7 @@ def test_nothing_was_published_from_it(
     followed = scenes.sources(story.made).find(story.source)
     assert followed is not None
     assert (followed.value.newest, followed.value.withdrawn[0].version) == (FIRST, NEXT)
-    wanted = WithdrawnBy.ABSENT if leave is Story.withdraw else WithdrawnBy.DEPRECATED
+    wanted = WithdrawalReason.ABSENT if leave is Story.withdraw else WithdrawalReason.DEPRECATED
     assert followed.value.withdrawn[0].by is wanted
 
 

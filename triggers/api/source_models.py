@@ -16,11 +16,12 @@ class AcceptRequest(Request):
 
 
 class WithdrawnRelease(Answer):
-    """A release that no build is started from, since when, and how the factory knows."""
+    """A release that no build is started from, and since when. `reason` is for programs, `message` for people."""
 
     version: Text
     since: datetime
-    by: Text
+    reason: Text = Field(validation_alias="by")
+    message: str
 
 
 class AcceptedRelease(Answer):
@@ -39,7 +40,7 @@ class Silence(Answer):
     why: str
 
 
-class Source(Answer):
+class FollowedSource(Answer):
     """One followed source. It is polled as long as `images` are built from it.
 
     `newest` is the newest release that is offered; `ends_at` the day from which its publisher no longer offers it.
@@ -61,4 +62,4 @@ class Source(Answer):
 class FollowedSources(Answer):
     """Every source that was ever followed, by its key."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[FollowedSource, ...]

@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, standing_key
 from pipeline_core.domain.names import CampaignId, ImageName
-from pipeline_core.domain.releases import FollowedSource, SourceNews
+from pipeline_core.domain.releases import FollowedSource, SourceChange
 from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
@@ -36,7 +36,7 @@ _TEXT = 300  # characters of a refusal that are kept
 class _ReleaseGone(Exception):
     """A GET of a release was answered: it is not offered."""
 
-    def __init__(self, by: releases.WithdrawnBy) -> None:
+    def __init__(self, by: releases.WithdrawalReason) -> None:
         super().__init__(by.value)
         self.by = by
 
@@ -166,11 +166,11 @@ class Poller:
             return self.marketplace.get_image(source, release)
         except PermanentError as error:
             by = releases.refusal_of(str(error))
-            if error.error_class is ErrorClass.NOT_FOUND or by is releases.WithdrawnBy.DEPRECATED:
+            if error.error_class is ErrorClass.NOT_FOUND or by is releases.WithdrawalReason.DEPRECATED:
                 raise _ReleaseGone(by) from error
             raise
 
-    def _tell(self, image: ImageName, followed: FollowedSource, news: SourceNews) -> None:
+    def _tell(self, image: ImageName, followed: FollowedSource, news: SourceChange) -> None:
         """One journal line for one change, however often it is announced; then the webhooks that want it."""
         key = standing_key(news.at, f"{followed.source.key}/{news.event.value}/{followed.revision}")
         entry = Entry(
@@ -191,7 +191,7 @@ class Poller:
             self.effects.outbox.notify(image, key)
 
 
-def _wants(head: ImageHead, news: SourceNews) -> bool:
+def _wants(head: ImageHead, news: SourceChange) -> bool:
     return news.event.value in head.registration.notify
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from pipeline_core.domain import releases
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.releases import FollowedSource, Looks, Silence, WithdrawnBy, WithdrawnRelease
+from pipeline_core.domain.releases import FollowedSource, Looks, Silence, WithdrawalReason, WithdrawnRelease
 from pipeline_core.domain.source_images import Deprecation, OfferState
 from pipeline_core.domain.versions import MarketplaceVersion
 from tests.unit.domain.factories import NOW, SOURCE
@@ -25,7 +25,7 @@ MISSED = replace(AT, missed=Looks(count=2, since=NOW - 2 * POLL))
 FALLEN = replace(
     AT,
     newest=MID,
-    withdrawn=(WithdrawnRelease(version=NEW, since=NOW - timedelta(days=1), by=WithdrawnBy.ABSENT),),
+    withdrawn=(WithdrawnRelease(version=NEW, since=NOW - timedelta(days=1), by=WithdrawalReason.ABSENT),),
 )
 LISTED_AGAIN = replace(
     FALLEN, withdrawn=(replace(FALLEN.withdrawn[0], listed=Looks(count=2, since=NOW - 2 * POLL)),)
@@ -85,7 +85,7 @@ def test_a_list_that_has_it_again_ends_the_count() -> None:
 
 def test_since_when_it_is_gone_is_the_first_look_that_missed_it() -> None:
     (gone,) = releases.after_list(MISSED, ALL - {NEW}, NOW).withdrawn
-    assert (gone.since, gone.by) == (NOW - 2 * POLL, WithdrawnBy.UNLISTED)
+    assert (gone.since, gone.by) == (NOW - 2 * POLL, WithdrawalReason.UNLISTED)
 
 
 def test_a_withdrawn_one_is_counted_again_from_its_first_list() -> None:
@@ -107,14 +107,14 @@ def test_silence_counts_and_ends_with_a_list() -> None:
 def test_a_deprecated_one_is_withdrawn_at_once() -> None:
     seen = releases.after_examination(AT, DEPRECATED, ALL, NOW)
     assert _facts(seen) == (MID, 8, (NEW,))
-    assert seen.withdrawn[0].by is WithdrawnBy.DEPRECATED
+    assert seen.withdrawn[0].by is WithdrawalReason.DEPRECATED
     assert seen.news is not None
     assert seen.news.event is Event.RELEASE_WITHDRAWN
     assert f"the newest that is offered is {SOURCE.urn(MID)}" in seen.news.detail
 
 
 def test_the_last_one_leaves_nothing() -> None:
-    seen = releases.withdraw(AT, NEW, WithdrawnBy.ABSENT, frozenset({NEW}), NOW)
+    seen = releases.withdraw(AT, NEW, WithdrawalReason.ABSENT, frozenset({NEW}), NOW)
     assert _facts(seen) == (None, 8, (NEW,))
     assert seen.news is not None
     assert "no other release is offered" in seen.news.detail
@@ -220,8 +220,8 @@ def test_a_failure_speaks_of_the_release(error_class: ErrorClass, message: str, 
 
 
 def test_a_refused_get_says_whether_it_is_deprecated() -> None:
-    assert releases.refusal_of("404 ImageVersionDeprecated: it is deprecated") is WithdrawnBy.DEPRECATED
-    assert releases.refusal_of("404 NotFound: VMImage was not found") is WithdrawnBy.ABSENT
+    assert releases.refusal_of("404 ImageVersionDeprecated: it is deprecated") is WithdrawalReason.DEPRECATED
+    assert releases.refusal_of("404 NotFound: VMImage was not found") is WithdrawalReason.ABSENT
 
 
 # Any sequence of looks.

@@ -19,7 +19,7 @@ from pipeline_core.domain.releases import (
     FollowedSource,
     Looks,
     Silence,
-    WithdrawnBy,
+    WithdrawalReason,
     WithdrawnRelease,
 )
 from pipeline_core.domain.sources import SourceVersion
@@ -29,7 +29,7 @@ from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE
 
 DAY = timedelta(days=1)
-GONE = WithdrawnRelease(version=NEW, since=NOW - DAY, by=WithdrawnBy.ABSENT)
+GONE = WithdrawnRelease(version=NEW, since=NOW - DAY, by=WithdrawalReason.ABSENT)
 FALLEN = FollowedSource(source=SOURCE, newest=OLD, revision=2, withdrawn=(GONE,), looked_at=NOW)
 EMPTY = replace(FALLEN, newest=None)
 ACCEPTED = replace(FALLEN, accepted=AcceptedRelease(version=OLD, actor="Admin", at=NOW))

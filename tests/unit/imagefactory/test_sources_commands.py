@@ -11,7 +11,7 @@ from tests.unit.imagefactory.fake_factory import FakeFactory
 pytestmark = pytest.mark.process
 
 SINCE = "2026-11-21T12:00:00Z"
-GONE = {"version": "9.8.2026062323", "since": SINCE, "by": "is no longer offered"}
+GONE = {"version": "9.8.2026062323", "since": SINCE, "reason": "absent", "message": "is no longer offered"}
 ACCEPTED = {"version": "9.6.2025112113", "actor": "Admin", "at": SINCE, "reason": ""}
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from pipeline_core.domain import releases
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
@@ -78,6 +79,24 @@ VALUES: list[Any] = [
     PendingBuild(key="0-99-x", build=make.build().id, team=TEAM),
     FollowedSource(source=SOURCE),
     FollowedSource(source=SOURCE, newest=NEW, announce=True),
+    releases.accept(
+        replace(
+            releases.withdraw(
+                FollowedSource(source=SOURCE, newest=NEW, looked_at=NOW, examined_at=NOW),
+                NEW,
+                releases.WithdrawalReason.ABSENT,
+                frozenset({OLD, NEW}),
+                NOW,
+            ),
+            missed=releases.Looks(count=1, since=NOW),
+            silence=releases.Silence(looks=releases.Looks(count=2, since=NOW), why="nothing"),
+            ends_at=NOW,
+        ),
+        OLD,
+        "Admin",
+        "why",
+        NOW,
+    ),
     make.PLATFORM,
     Platform(digest=Digest("f" * 64), catalog={}, urls={}),
 ]

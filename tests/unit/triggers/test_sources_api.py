@@ -12,7 +12,8 @@ def test_a_source_names_what_is_offered_what_was_withdrawn_and_its_images(client
     assert (shown["key"], shown["urn"], shown["location"]) == (SOURCE.key, SOURCE.urn, "westeurope")
     assert (shown["newest"], shown["revision"], shown["images"]) == ("9.6.2025112113", 3, ["rhel9-base"])
     (gone,) = shown["withdrawn"]
-    assert (gone["version"], gone["by"]) == ("9.8.2026062323", "is no longer offered")
+    assert (gone["version"], gone["reason"]) == ("9.8.2026062323", "absent")
+    assert gone["message"] == "is no longer offered"
     assert gone["since"] == shown["looked_at"] == shown["silence"]["since"]
     assert shown["silence"]["why"] == "the Marketplace lists no version of it"
     assert shown["accepted"] is None

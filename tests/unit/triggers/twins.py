@@ -31,7 +31,7 @@ from pipeline_core.domain.names import (
 )
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
-from pipeline_core.domain.releases import AcceptedRelease, Looks, Silence, WithdrawnBy, WithdrawnRelease
+from pipeline_core.domain.releases import AcceptedRelease, Looks, Silence, WithdrawalReason, WithdrawnRelease
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
@@ -324,7 +324,7 @@ SOURCE = SourceView(
     images=(ImageName("rhel9-base"),),
     withdrawn=(
         WithdrawnRelease(
-            version=MarketplaceVersion.parse("9.8.2026062323"), since=views.NOW, by=WithdrawnBy.ABSENT
+            version=MarketplaceVersion.parse("9.8.2026062323"), since=views.NOW, by=WithdrawalReason.ABSENT
         ),
     ),
     accepted=None,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
-from triggers.api.source_models import AcceptRequest, FollowedSources, Source
+from triggers.api.source_models import AcceptRequest, FollowedSource, FollowedSources
 from triggers.provider import Provider
 
 Key = Annotated[
@@ -31,9 +31,9 @@ def router(factory: Provider) -> APIRouter:
     @routes.post("/{key}/accept")
     def accept_release(
         key: Key, body: AcceptRequest, caller: Annotated[Principal, Depends(caller_of)]
-    ) -> Source:
+    ) -> FollowedSource:
         """Let images step down to the newest release that is offered. SecOps only; 409 where none was withdrawn."""
         release = MarketplaceVersion.parse(body.release)
-        return Source.model_validate(factory().sources.accept(key, release, caller, body.reason))
+        return FollowedSource.model_validate(factory().sources.accept(key, release, caller, body.reason))
 
     return routes

@@ -10,7 +10,7 @@ from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.releases import FollowedSource, WithdrawnBy
+from pipeline_core.domain.releases import FollowedSource, WithdrawalReason
 from pipeline_core.domain.source_images import Deprecation, OfferState, SourceImage
 from pipeline_core.domain.versions import MarketplaceVersion
 from simulation.world import SOURCE, SimulatedWorld
@@ -179,7 +179,7 @@ def test_one_list_without_the_release_withdraws_nothing_and_three_in_a_row_do() 
     _poll(made)
     assert _followed(made).newest == FIRST
     (gone,) = _followed(made).withdrawn
-    assert (gone.version, gone.by) == (NEXT, WithdrawnBy.UNLISTED)
+    assert (gone.version, gone.by) == (NEXT, WithdrawalReason.UNLISTED)
 
 
 def test_a_flapping_list_withdraws_nothing() -> None:
@@ -241,7 +241,7 @@ def test_a_deprecated_release_is_withdrawn_and_one_that_is_only_scheduled_is_a_w
     made.ports.clock.advance(timedelta(days=1))
     _poll(made)
     assert _followed(made).newest == FIRST
-    assert _followed(made).withdrawn[0].by is WithdrawnBy.DEPRECATED
+    assert _followed(made).withdrawn[0].by is WithdrawalReason.DEPRECATED
 
 
 def test_a_release_is_asked_for_on_the_day_that_its_publisher_named() -> None:
