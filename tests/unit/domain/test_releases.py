@@ -111,6 +111,7 @@ def test_a_deprecated_one_is_withdrawn_at_once() -> None:
     assert seen.news is not None
     assert seen.news.event is Event.RELEASE_WITHDRAWN
     assert f"the newest that is offered is {SOURCE.urn(MID)}" in seen.news.detail
+    assert seen.withdrawn[0].message == "is deprecated by its publisher"
 
 
 def test_the_last_one_leaves_nothing() -> None:

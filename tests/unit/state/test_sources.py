@@ -27,7 +27,10 @@ def test_a_row_of_an_older_release_of_the_factory_is_read() -> None:
     tables = MemoryTables()
     source = '{"publisher":"RedHat","offer":"RHEL","sku":"9-lvm-gen2","location":{"value":"westeurope"}}'
     newest = '{"major":9,"minor":6,"release":2025112113}'
-    cells = {"schema": 1, "value": f'{{"source":{source},"newest":{newest},"announce":true}}'}
+    cells: dict[str, str | int | bool] = {
+        "schema": 1,
+        "value": f'{{"source":{source},"newest":{newest},"announce":true}}',
+    }
     row = Row(partition="sources", key=RHEL.key, cells=cells)
     tables.write("index", [TableWrite(verb=WriteKind.INSERT, row=row)])
     found = SourceStore(tables).find(RHEL)
