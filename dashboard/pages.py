@@ -26,7 +26,18 @@ _FOLDER = Path(__file__).parent
 _DASH = "-"  # as the command prints an absent value
 _GOOD = frozenset({"current", "succeeded", "passed"})
 _BAD = frozenset(
-    {"failed", "blocked", "breaker-open", "unknown", "Stalled", "BreakerOpen", "Blocked", "BelowFloor"}
+    {
+        "failed",
+        "blocked",
+        "breaker-open",
+        "unknown",
+        "Stalled",
+        "BreakerOpen",
+        "Blocked",
+        "BelowFloor",
+        "SourceWithdrawn",
+        "SourceSilent",
+    }
 )
 
 

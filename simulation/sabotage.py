@@ -326,14 +326,11 @@ def _asks_at_each_look() -> Iterator[None]:
 def _follows_the_last_list() -> Iterator[None]:
     """Desired inputs come from the last list, which may lag behind: what it does not name is gone."""
 
-    def stays(head: object, world: object) -> None:
-        return None
-
     with contextlib.ExitStack() as stack:
         stack.enter_context(_replaced(releases, "LOOKS", 1))
         stack.enter_context(_replaced(releases, "SPAN", timedelta(0)))
-        stack.enter_context(_replaced(staleness, "find_step_down", stays))
-        stack.enter_context(_replaced(plan, "find_step_down", stays))
+        for module in (staleness, plan):
+            stack.enter_context(_replaced(module, "find_step_down", lambda head, world: None))
         yield
 
 
@@ -360,10 +357,7 @@ def _withdraws_nothing() -> Iterator[None]:
 def _blames_the_input() -> Iterator[None]:
     """A build that did not find its release blocks its input, as one with a broken step does."""
 
-    def lost_release(build: object) -> None:
-        return None
-
-    with _replaced(claims, "lost_release", lost_release):
+    with _replaced(claims, "lost_release", lambda build: None):
         yield
 
 
