@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from local.arm.containers.starts import PlainStarter, Program, Started, Starter, end_with_parent
 
-# macOS: system libraries may refuse to work in a process that was forked and is no new program.
+# macOS: system libraries may refuse to work in a process that was forked and did not start a new program.
 CAN_FORK: Final = sys.platform == "linux"
 _PROGRAM: Final = Path(__file__).with_name("zygote.py")
 _MESSAGE: Final = 64 * 1024
