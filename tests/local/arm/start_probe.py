@@ -98,6 +98,8 @@ def main(verb: str, *rest: str) -> int | str:
     elif verb == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _wait()
+    elif verb == "silent":
+        time.sleep(600)
     elif verb == "family":
         other = [sys.executable, "-c", "import time; time.sleep(600)"]
         print(subprocess.Popen(other, process_group=0).pid, flush=True)

@@ -12,6 +12,7 @@ import pytest
 
 from local.arm import launch
 from local.arm.containers import environment, fork_server
+from local.arm.containers.starts import Program
 from tests.local.arm.conftest import is_alive, wait_gone
 from tests.local.arm.test_container_starts import Bench, act, forks, mentioning, needs_forks, until
 
@@ -155,12 +156,18 @@ def test_the_end_of_the_server_ends_its_processes_and_another_begins(tmp_path: P
 def test_a_caller_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
     async def cancel(bench: Bench) -> None:
         assert (await bench.run("exit", "0"))[0] == 0  # the server runs
-        for turns in range(1, 12):  # some of them come between the request and its answer
-            running = asyncio.create_task(bench.run("wait"))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        program = Program(
+            command=(sys.executable, "-m", "start_probe", "silent"),
+            environment={"LANG": "C.UTF-8"},
+            folder=bench.container().folder,
+        )
+        with Path(os.devnull).open("wb") as output:
+            for turns in range(1, 6):  # all of them come between the request and its answer
+                starting = asyncio.create_task(bench.starter.start(program, output.fileno()))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
         await until(lambda: len(mentioning(bench.root)) == 1)  # the server
 
     act(tmp_path, cancel)
