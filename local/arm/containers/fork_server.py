@@ -193,7 +193,8 @@ class _Fork:
 class ForkServer:
     """A starter for commands `PYTHON -m MODULE ...` of the given modules.
 
-    `modules` maps each of them to what the server imports for it. The server begins with the first such command.
+    `modules` maps each of them to what the server imports for it. The server begins with the first such command. A
+    server that cannot serve from its beginning would only cost time at each start, so it is tried once.
     """
 
     def __init__(self, folder: Path, modules: Mapping[str, str], *, otherwise: Starter | None = None) -> None:
@@ -203,11 +204,12 @@ class ForkServer:
         self._server: _Server | None = None
         self._retired: list[_Server] = []  # their processes may still run
         self._beginning = asyncio.Lock()
+        self._is_useless = False
 
     async def start(self, program: Program, output: int) -> Started:
         """As `Starter`."""
         try:
-            if CAN_FORK and self._knows(program.command):
+            if CAN_FORK and not self._is_useless and self._knows(program.command):
                 return await self._fork(program, output)
         except _Refused as error:
             _log.warning("a container is started plainly: %s", error)
@@ -233,7 +235,13 @@ class ForkServer:
         except _Changed as error:
             _log.warning("the fork server begins again: %s", error)
             self._retire(server)
-        return await (await self._serving(early)).fork(program, output)
+        server = await self._serving(early)
+        try:
+            return await server.fork(program, output)
+        except _Changed:  # at once: the times of the files cannot be trusted here
+            self._is_useless = True
+            self._retire(server)
+            raise
 
     async def _serving(self, early: Mapping[str, str]) -> _Server:
         """The server, ready to fork. Raises _Refused."""
@@ -253,6 +261,7 @@ class ForkServer:
             server = _Server(early)
             await server.begin(self._folder, tuple(self._modules.values()))
         except (OSError, _Refused) as error:
+            self._is_useless = True
             if server is not None:
                 await server.close()
             raise _Refused(f"no fork server: {error}") from error
