@@ -99,7 +99,8 @@ class _Zygote:
             return None
         message = json.loads(content)
         if "reap" in message:
-            os.waitpid(message["reap"], 0)
+            os.waitpid(message["reap"], 0)  # has ended, or was killed just before
+            self._alive.discard(message["reap"])
             return None
         output = descriptors[0]
         try:

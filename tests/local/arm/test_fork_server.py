@@ -178,6 +178,7 @@ def test_a_caller_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
                     await asyncio.sleep(0)
                 starting.cancel()
                 await asyncio.gather(starting, return_exceptions=True)
+        assert (await bench.run("exit", "0"))[0] == 0  # the requests are answered in turn
         await until(lambda: len(mentioning(bench.root)) == 1)  # the server
 
     act(tmp_path, cancel)
