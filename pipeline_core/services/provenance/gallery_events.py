@@ -63,12 +63,12 @@ class GalleryEvents:
             self._check_turn(live)
 
     def _wake(self, live: GalleryImageVersion) -> bool:
-        """Let the build that waits for this copy look at it at once, and not only at its next step.
+        """Let the build that waits for this copy, or for its way into `latest`, look at once and not at its next step.
 
-        A waiting build looks every half a minute, and each level of a lineage waits once. True if a build was waiting.
+        A waiting build looks every half a minute, and each level of a lineage waits. True if a build was waiting.
         """
         identity = find_build_id(live.tags)
-        if identity is None or live.state is not VersionState.READY or not live.excluded_from_latest:
+        if identity is None or live.state is not VersionState.READY:
             return False
         build = self.images.find_build(identity)
         if build is None or build.value.phase is not Phase.PUBLISHING or build.value.version != live.version:

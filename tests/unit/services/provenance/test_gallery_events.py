@@ -164,3 +164,14 @@ def test_an_event_that_comes_before_the_end_of_the_copy_starts_no_second_chain()
     made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
     assert _steps(made) == before
     assert scenes.asked(made) == ["rhel9-base"]
+
+
+def test_a_build_that_waits_for_its_way_into_latest_looks_at_once() -> None:
+    made, build = _copying()
+    made.ports.clock.advance(timedelta(seconds=40))
+    assert build.version is not None
+    made.ports.galleries.set_excluded(LIVE, BASE, build.version, excluded=False)
+    before = _steps(made)
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(build.version)), WRITE)
+    (step,) = (each for each in _steps(made) if each not in before)
+    assert (step.build, step.once) == (str(build.id), True)
