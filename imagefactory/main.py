@@ -144,6 +144,8 @@ def register(
         screen.write_json({**done.image, "created": done.created, "etag": done.etag})
         return
     screen.say(f"{'registered' if done.created else 'updated'} {loaded.definition.name}, version {done.etag}")
+    for note in done.image.get("notes", ()):  # a factory of an older release sends none
+        screen.note(f"note: {note}")
 
 
 @app.command("list")

@@ -70,6 +70,7 @@ def _source(job: BuildJob) -> dict[str, object]:
         "custom_resource_build_prefix": _prefix(job),
     }
     source |= _origin(job)
+    source |= _plan(job)
     source |= _network(place)
     if place.security_type == "TrustedLaunch":
         source |= {"security_type": "TrustedLaunch", "secure_boot_enabled": True, "vtpm_enabled": True}
@@ -101,6 +102,23 @@ def _origin(job: BuildJob) -> dict[str, object]:
             }
         case GalleryImage() as image:
             return {"shared_image_gallery": _gallery(image)}
+
+
+def _plan(job: BuildJob) -> dict[str, object]:
+    """Both stages name the plan: also a machine that is made from a version of ours needs it.
+
+    The plugin adds four tags of its own for it. One of them is always empty.
+    """
+    plan = job.plan
+    if plan is None:
+        return {}
+    return {
+        "plan_info": {
+            "plan_name": _plain("plan", plan.name),
+            "plan_product": _plain("product of the plan", plan.product),
+            "plan_publisher": _plain("publisher of the plan", plan.publisher),
+        }
+    }
 
 
 def _destination(job: BuildJob) -> dict[str, object]:

@@ -60,6 +60,7 @@ class Control:
                 route("POST", "marketplace", self._publish),
                 route("DELETE", "marketplace", self._withdraw),
                 route("POST", "marketplace/deprecate", self._deprecate),
+                route("POST", "marketplace-terms", self._set_terms),
                 route("POST", "faults", self._add_faults),
                 route("DELETE", "faults", self._clear_faults),
                 route("POST", "rights", self._grant),
@@ -105,6 +106,12 @@ class Control:
         body = await _body(request)
         names = (body["publisher"], body["offer"], body["sku"], body["version"])
         self._marketplace.deprecate(*names, str(body.get("at", "")))
+        return Response(status_code=204)
+
+    async def _set_terms(self, request: Request) -> Response:
+        body = await _body(request)
+        plan = (body["publisher"], body["product"], body["name"])
+        self._marketplace.set_terms(*plan, accepted=bool(body["accepted"]))
         return Response(status_code=204)
 
     async def _add_faults(self, request: Request) -> Response:

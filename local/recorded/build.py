@@ -139,7 +139,7 @@ class RecordedBuild:
     def _create(self, location: str) -> str:
         suffix = secrets.token_hex(5)
         prefix = str(self._source.get("custom_resource_build_prefix") or "pkr")
-        tags = dict(self._source.get("azure_tags") or {})
+        tags = _tags(self._source)
         folder = f"{self._home}/resourceGroups/{self._group}/providers"
         interface = f"{folder}/Microsoft.Network/networkInterfaces/{prefix}ni{suffix}"
         machine = f"{folder}/Microsoft.Compute/virtualMachines/{prefix}vm{suffix}"
@@ -162,18 +162,27 @@ class RecordedBuild:
             },
             "networkProfile": {"networkInterfaces": [{"id": interface, "properties": {"primary": True}}]},
         }
+        if self._source.get("os_disk_size_gb"):
+            properties["storageProfile"]["osDisk"]["diskSizeGB"] = int(self._source["os_disk_size_gb"])
         if self._source.get("security_type"):
             properties["securityProfile"] = {"securityType": self._source["security_type"]}
-        self._make(machine, _COMPUTE, location, tags, properties)
+        self._make(machine, _COMPUTE, location, tags, properties, plan=_plan(self._source))
         self._output.say("Waiting for SSH to become available... (recorded)")
         self._output.say("Connected to SSH! (recorded)")
         return machine
 
     def _make(
-        self, path: str, version: str, location: str, tags: dict[str, str], properties: dict[str, Any]
+        self,
+        path: str,
+        version: str,
+        location: str,
+        tags: dict[str, str],
+        properties: dict[str, Any],
+        plan: dict[str, str] | None = None,
     ) -> None:
         self._made.append((path, version))
-        self._cloud.call("PUT", path, version, {"location": location, "tags": tags, "properties": properties})
+        body: dict[str, Any] = {"location": location, "tags": tags, "properties": properties}
+        self._cloud.call("PUT", path, version, body | ({"plan": plan} if plan else {}))
 
     def _provision(self) -> None:
         for step in self._template.provisioners:
@@ -242,7 +251,7 @@ class RecordedBuild:
             profile["endOfLifeDate"] = self._source["shared_gallery_image_version_end_of_life_date"]
         body = {
             "location": location,
-            "tags": dict(self._source.get("azure_tags") or {}),
+            "tags": _tags(self._source),
             "properties": {
                 "publishingProfile": profile,
                 "storageProfile": {"source": {"virtualMachineId": machine}},
@@ -274,6 +283,27 @@ class RecordedBuild:
         subscription = values.get("subscription") or self._source["subscription_id"]
         folder = f"/subscriptions/{subscription}/resourceGroups/{values['resource_group']}/providers"
         return f"{folder}/Microsoft.Compute/galleries/{values['gallery_name']}/images/{values['image_name']}"
+
+
+def _plan(source: dict[str, Any]) -> dict[str, str] | None:
+    found = block(source.get("plan_info"))
+    if not found:
+        return None
+    return {key: str(found[f"plan_{key}"]) for key in ("name", "product", "publisher")}
+
+
+def _tags(source: dict[str, Any]) -> dict[str, str]:
+    """The template's tags. The plugin adds four for a plan, of which one is empty (its `config.go`)."""
+    tags = dict(source.get("azure_tags") or {})
+    plan = block(source.get("plan_info"))
+    if plan:
+        tags |= {
+            "PlanInfo": plan["plan_name"],
+            "PlanProduct": plan["plan_product"],
+            "PlanPublisher": plan["plan_publisher"],
+            "PlanPromotionCode": "",
+        }
+    return tags
 
 
 def _regions(destination: dict[str, Any], location: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from enum import Enum, unique
 
 from pipeline_core.domain.names import Digest, ImageName, Region, TeamName
-from pipeline_core.domain.sources import Origin
+from pipeline_core.domain.sources import Origin, PurchasePlan
 
 
 @unique
@@ -47,6 +47,8 @@ class OsTraits:
     generation: Generation = Generation.V2
     architecture: Architecture = Architecture.X64
     security_type: SecurityType = SecurityType.TRUSTED_LAUNCH
+    # The Marketplace's, or the parent's. A document never decides it, so it is None in a definition.
+    plan: PurchasePlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class ImageDefinition:
     retention: Retention
     bundle: Digest
     major: int = 1
+    plan: PurchasePlan | None = None  # the plan that the document expects; the Marketplace's own is used
     description: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     notify: tuple[Webhook, ...] = field(default=())

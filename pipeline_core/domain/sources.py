@@ -38,17 +38,13 @@ class MarketplaceSource:
 class PurchasePlan:
     """The plan under which a publisher sells an image. A machine that is made from the image must name it.
 
-    `product` is the Marketplace's word for the offer. Compared without case, as Azure compares these names.
+    `product` is the Marketplace's word for the offer. Spelled and compared as the Marketplace spells it: Azure
+    refuses another case (VMMarketplaceInvalidInput says so itself).
     """
 
     publisher: str
     name: str
     product: str
-
-    @property
-    def key(self) -> str:
-        """Stable key in lower case."""
-        return f"{self.publisher}:{self.product}:{self.name}".lower()
 
     def __str__(self) -> str:
         return f"{self.publisher}:{self.product}:{self.name}"

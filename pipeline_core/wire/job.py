@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
 from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.verdicts import Check
 
 JOB_LIMIT = 256 * 1024  # bytes
@@ -40,6 +41,19 @@ class MarketplaceImage(_Wire):
     offer: str
     sku: str
     version: str
+
+
+class Plan(_Wire):
+    """The plan that the machine must name, because its image is sold under it."""
+
+    publisher: str
+    name: str
+    product: str
+
+    @classmethod
+    def of(cls, plan: PurchasePlan) -> "Plan":
+        """The domain's plan."""
+        return cls(publisher=plan.publisher, name=plan.name, product=plan.product)
 
 
 class GalleryImage(_Wire):
@@ -96,7 +110,8 @@ class Tests(_Wire):
 class BuildJob(_Wire):
     """One stage of one build. `bundle` and `platform` are the digests of the team's folder and the platform steps.
 
-    `destination` is the quarantine version that the build stage makes and the verify stage boots.
+    `destination` is the quarantine version that the build stage makes and the verify stage boots. `plan` is the
+    same in both stages.
     """
 
     schema_version: Literal[1] = 1
@@ -108,6 +123,7 @@ class BuildJob(_Wire):
     source: MarketplaceImage | GalleryImage
     destination: GalleryImage
     placement: Placement
+    plan: Plan | None = None
     steps: tuple[Step, ...] = ()
     catalog: tuple[StagedTool, ...] = ()
     tests: Tests = Tests()

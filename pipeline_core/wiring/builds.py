@@ -14,6 +14,7 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
+from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.services.images.poll import Poller
@@ -44,8 +45,13 @@ def builds_of(
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects, poller=poller)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)
-    containers = _containers_of(base, policy, provenance, judge)
-    publishing = _publishing_of(base, provenance, completion)
+    purchases = Purchases(
+        marketplace=base.ports.marketplace,
+        galleries=base.ports.galleries,
+        quarantine=base.deployment.quarantine,
+    )
+    containers = _containers_of(base, policy, provenance, judge, purchases)
+    publishing = _publishing_of(base, provenance, completion, purchases)
     stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
@@ -70,16 +76,20 @@ def builds_of(
 
 
 def _containers_of(
-    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge
+    base: Foundation,
+    policy: PolicyParts,
+    provenance: ProvenanceParts,
+    judge: Judge,
+    purchases: Purchases,
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     launcher = Launcher(
         records=records,
         documents=effects.documents,
         blobs=ports.blobs,
-        galleries=ports.galleries,
         containers=ports.containers,
         floors=policy.policies,
+        purchases=purchases,
         deployment=base.deployment,
     )
     return ContainerStage(
@@ -100,7 +110,9 @@ def _deletions_of(base: Foundation) -> Deletions:
     )
 
 
-def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Completion) -> PublishingStage:
+def _publishing_of(
+    base: Foundation, provenance: ProvenanceParts, completion: Completion, purchases: Purchases
+) -> PublishingStage:
     records, effects = base.records, base.effects
     return PublishingStage(
         records=records,
@@ -108,7 +120,7 @@ def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Co
         galleries=base.ports.galleries,
         provenance=provenance.provenance,
         completion=completion,
-        deployment=base.deployment,
+        purchases=purchases,
         wait=base.limits.wait,
     )
 

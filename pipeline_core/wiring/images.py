@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
 from pipeline_core.services.images.cascade import Cascade
+from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.images.platform import Platforms
 from pipeline_core.services.images.poll import Poller
@@ -67,6 +68,12 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         floors=policy.rules,
         secops=base.deployment.secops,
         forms=forms,
+        sources=SourceRules(
+            marketplace=base.ports.marketplace,
+            galleries=base.ports.galleries,
+            quarantine=base.deployment.quarantine,
+            logs=effects.logs,
+        ),
     )
     return Registrar(
         records=records,

@@ -107,6 +107,12 @@ class Image(Answer):
     conditions: tuple[Condition, ...] = ()
 
 
+class RegisteredImage(Image):
+    """The image after its registration. `notes` say, one line each, what a person should know or do about it."""
+
+    notes: tuple[str, ...] = ()
+
+
 class Gate(Answer):
     """The decision of one gate, and its evidence. `score` is 0 to 100, or null where the gate compares no scores.
 

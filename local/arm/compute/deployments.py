@@ -31,6 +31,8 @@ _ORDER: Final = (
     INTERFACE,
     MACHINE,
 )  # each type needs only types before it
+# A deployment answers with this refusal itself, and not around it (hashicorp/packer#6009).
+_UNWRAPPED: Final = frozenset({"MarketplacePurchaseEligibilityFailed"})
 _FAILED: Final = (
     "At least one resource deployment operation failed. Please list deployment operations for details. Please see "
     "https://aka.ms/arm-deployment-operations for usage details."
@@ -153,6 +155,9 @@ class Deployments:
             for subnet in (each.get("properties") or {}).get("subnets") or ()
         )
         problems = [problem for each in wanted for problem in self._problems(call, each, ids | subnets)]
+        unwrapped = next((each for each in problems if each.code in _UNWRAPPED), None)
+        if unwrapped is not None:
+            raise unwrapped
         if problems:
             raise ArmError(
                 400,

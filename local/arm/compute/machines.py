@@ -7,11 +7,12 @@ import re
 import uuid
 from typing import Any, Final
 
+from local.arm.compute.boot_images import BootImages
 from local.arm.compute.networks import INTERFACE, MACHINE
-from local.arm.galleries.galleries import PROVIDER, VERSION
+from local.arm.galleries.galleries import PROVIDER
 from local.arm.galleries.marketplace import MarketplaceService
 from local.arm.operations import Operations
-from local.arm.store import Resource, Store, demand_group, not_found
+from local.arm.store import Resource, Store, demand_group
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 from local.guest.guests import Guests
 
@@ -36,7 +37,7 @@ class Machines:
     ) -> None:
         self._store = store
         self._operations = operations
-        self._marketplace = marketplace
+        self._images = BootImages(store, marketplace)
         self._guests = guests
         self._seconds = seconds
 
@@ -71,12 +72,12 @@ class Machines:
         if size and _SIZE.fullmatch(size) is None:
             text = f"The value {size} provided for the VM size is not valid."
             raise ArmError(400, "InvalidParameter", text, target="vmSize")
-        reference: Json = (properties.get("storageProfile") or {}).get("imageReference") or {}
-        self._demand_image(str(body.get("location") or ""), reference)
+        self._images.demand(body)
 
     async def create(self, machine_id: str, body: Json) -> None:
         """Create a machine and wait for its end. Raises Azure's errors."""
         self.check(body)
+        self._images.demand_plan(machine_id, body)
         await self._create(self._record(machine_id, body).id)
 
     def _list(self, call: Call, kind: str) -> ArmAnswer:
@@ -96,6 +97,7 @@ class Machines:
         existed = self._store.find(call.path) is not None
         if not existed:
             self.check(body)
+            self._images.demand_plan(call.path, body)
         machine = self._record(call.path, body)
         headers = self._operations.begin(call, PROVIDER, machine.location, self._create(machine.id))
         return ArmAnswer(status=200 if existed else 201, body=machine.shown(), headers=headers)
@@ -119,7 +121,8 @@ class Machines:
             delete=lambda: self._remove_now(machine_id),
         )
         if not existed:
-            self._store.note(machine.id, power="starting", generalized=False)
+            facts = self._images.facts_of(body)
+            self._store.note(machine.id, power="starting", generalized=False, **facts)
         return machine
 
     async def _create(self, machine_id: str) -> None:
@@ -155,21 +158,6 @@ class Machines:
         if keys:
             user = str(profile.get("adminUsername") or "")
             self._guests.boot(machine.id, user=user, keys=keys, tags=machine.tags)
-
-    def _demand_image(self, location: str, reference: Json) -> None:
-        image = reference.get("id")
-        if image is None:
-            self._marketplace.demand(location, reference)
-            return
-        version = self._store.find(str(image))
-        if version is None:
-            raise not_found(str(image))
-        if version.type != VERSION or version.state != "Succeeded":
-            raise ArmError(
-                409,
-                "OperationNotAllowed",
-                f"The image '{image}' is not a version that is ready to boot from.",
-            )
 
     def _power(self, state: str) -> Any:
         def endpoint(call: Call) -> ArmAnswer:

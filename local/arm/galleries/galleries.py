@@ -1,7 +1,8 @@
 """Compute Galleries and their image definitions. Their versions are in `versions`."""
 
 import asyncio
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group
@@ -17,6 +18,7 @@ GALLERIES_PATH: Final = (
 )
 DEFINITIONS_PATH: Final = GALLERIES_PATH + "/{gallery}/images"
 _FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
+_PLAN: Final = ("name", "publisher", "product")
 
 
 class GalleryService:
@@ -82,6 +84,7 @@ class GalleryService:
                         f"Changing property 'galleryImage.properties.{name}' is not allowed.",
                         target=f"galleryImage.properties.{name}",
                     )
+            _demand_same_plan(before.properties, wanted)
         # From API version 2025-03-03 an unset generation means V2.
         return self._put(call, DEFINITION, {"hyperVGeneration": "V2", "architecture": "x64"})
 
@@ -156,6 +159,16 @@ def parent_of(store: Store, resource_id: str) -> Resource:
         text = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
         raise ArmError(404, "ParentResourceNotFound", text)
     return found
+
+
+def _demand_same_plan(before: Mapping[str, Any], wanted: Json) -> None:
+    """A definition keeps its plan, or keeps having none (hashicorp/terraform-provider-azurerm#8124)."""
+    kept, asked = before.get("purchasePlan") or {}, wanted.get("purchasePlan") or {}
+    for name in _PLAN:
+        if kept.get(name) != asked.get(name):
+            target = f"galleryImage.properties.purchasePlan.{name}"
+            text = f"Changing property '{target}' is not allowed."
+            raise ArmError(409, "PropertyChangeNotAllowed", text, target=target)
 
 
 def _invalid(message: str, name: str) -> ArmError:

@@ -3,6 +3,9 @@
 The first list comes from `marketplace.json`. Control publishes, describes and withdraws versions. Names are compared
 without case, as on Azure. The order of a list of versions is not promised.
 
+An image that is sold with a plan is bought by the machine that is made from it: the terms of the plan must have been
+accepted (control says whether they have), and the machine must name the plan. Sources: `terms_problem`, `plan_problem`.
+
 One version is shown as `VirtualMachineImage` of Azure's Compute API shows it (REST reference, Virtual Machine Images -
 Get; a real answer for a RHEL image is in Azure/azure-cli#16863, with the size of the disk).
 """
@@ -23,6 +26,11 @@ _DISK_GB = 64  # of Red Hat's images (Azure/azure-cli#16863)
 _ACTIVE: Json = {"imageState": "Active"}
 
 
+_PLAN = ("publisher", "product", "name")
+
+Plan = Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sku:
     """One SKU with its spelling, and the facts that all its versions share."""
@@ -32,7 +40,7 @@ class Sku:
     sku: str
     generation: str = "V2"
     architecture: str = "x64"
-    plan: Mapping[str, str] | None = None
+    plan: Plan | None = None
     disk_gb: int = _DISK_GB
 
     @property
@@ -56,6 +64,7 @@ class MarketplaceService:
         self._locations = {short_region(name) for name in offered["locations"]}
         self._skus: dict[tuple[str, str, str], Sku] = {}
         self._versions: dict[tuple[str, str, str], dict[str, Json]] = {}  # SKU -> version -> its own facts
+        self._refused: set[tuple[str, str, str]] = set()  # plans without accepted terms
         for publisher, offers in offered["publishers"].items():
             for offer, skus in offers.items():
                 for name, facts in skus.items():
@@ -100,6 +109,26 @@ class MarketplaceService:
     def _is_deprecated(self, key: tuple[str, str, str], version: str) -> bool:
         status = self._versions.get(key, {}).get(version, {}).get("imageDeprecationStatus") or _ACTIVE
         return bool(status["imageState"] == "Deprecated")
+
+    def set_terms(self, publisher: str, product: str, name: str, *, accepted: bool) -> None:
+        """Accept the terms of a plan, or take that back. All terms are accepted at the start."""
+        change = self._refused.discard if accepted else self._refused.add
+        change(_key(publisher, product, name))
+
+    def plan_of(self, reference: Mapping[str, Any]) -> Plan | None:
+        """The plan of an image reference with publisher, offer and SKU."""
+        sku = self._skus.get(_key(*(str(reference.get(part, "")) for part in ("publisher", "offer", "sku"))))
+        return None if sku is None else sku.plan
+
+    def disk_gb_of(self, reference: Mapping[str, Any]) -> int:
+        """The size of the OS disk of an image reference with publisher, offer and SKU; 0 for an unknown one."""
+        sku = self._skus.get(_key(*(str(reference.get(part, "")) for part in ("publisher", "offer", "sku"))))
+        return 0 if sku is None else sku.disk_gb
+
+    def demand_terms(self, plan: Plan | None) -> None:
+        """Raise what Azure answers, already to the validation, where the terms of a named plan are not accepted."""
+        if plan is not None and _key(*(str(plan.get(each, "")) for each in _PLAN)) in self._refused:
+            raise terms_problem(plan)
 
     def demand(self, location: str, reference: Mapping[str, Any]) -> None:
         """Raise PlatformImageNotFound if the image reference of a virtual machine is not offered.
@@ -230,3 +259,46 @@ def _key(publisher: str, offer: str, sku: str) -> tuple[str, str, str]:
 
 def _not_found() -> ArmError:
     return ArmError(404, "NotFound", "Artifact: VMImage was not found.")
+
+
+def terms_problem(plan: Plan) -> ArmError:
+    """The refusal of a plan without accepted terms: hashicorp/packer#6009, Azure/azure-cli#10361."""
+    publisher, offer = plan.get("publisher"), plan.get("product")
+    inner = ArmError(
+        400,
+        "BadRequest",
+        f"Offer with PublisherId: {publisher}, OfferId: {offer} cannot be purchased due to validation errors. See "
+        'details for more information.[{"Legal terms have not been accepted for this item on this subscription. To '
+        "accept legal terms using PowerShell, please use Get-AzureRmMarketplaceTerms and "
+        "Set-AzureRmMarketplaceTerms API(https://go.microsoft.com/fwlink/?linkid=862451) or deploy via the Azure "
+        'portal to accept the terms":"StoreApi"}]',
+    )
+    return ArmError(
+        400,
+        "MarketplacePurchaseEligibilityFailed",
+        "Marketplace purchase eligibilty check returned errors. See inner errors for details. ",
+        details=[inner],
+    )
+
+
+def plan_problem(machine: str, named: Plan | None, sold: Plan | None) -> ArmError | None:
+    """The refusal of a machine that does not name the plan of its image, in Azure's spelling; None where it may run.
+
+    Also for an image that was made from one with a plan (Azure/azure-rest-api-specs#22133, openshift/installer#7721).
+    The text for a plan with another spelling was found in scripts that quote it. No document says what Azure does
+    with a plan for an image without one, so it passes.
+    """
+    if sold is None or (named is not None and all(named.get(each) == sold.get(each) for each in _PLAN)):
+        return None
+    if not named:
+        text = (
+            "Creating a virtual machine from Marketplace image or a custom image sourced from a Marketplace image "
+            f"requires Plan information in the request. VM: '{machine}'."
+        )
+    else:
+        text = (
+            "Unable to deploy from the Marketplace image or a custom image sourced from Marketplace image. The part "
+            f"number in the purchase information for VM '{machine}' is not as expected. Beware that the Plan "
+            "object's properties are case-sensitive."
+        )
+    return ArmError(400, "VMMarketplaceInvalidInput", text)

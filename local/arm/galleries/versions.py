@@ -72,7 +72,8 @@ class GalleryVersions:
         if not location:
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
         regions = _regions(properties, location)
-        source = self._source(properties, definition)
+        source, made_from = self._source(properties, definition)
+        plan = _demand_plan(definition, made_from)
         publishing = {
             "replicaCount": 1,
             "excludeFromLatest": False,
@@ -84,7 +85,7 @@ class GalleryVersions:
         }
         storage = {
             "source": source,
-            "osDiskImage": {"hostCaching": "ReadWrite", "sizeInGB": 64, "source": {}},
+            "osDiskImage": {"hostCaching": "ReadWrite", "sizeInGB": _disk_gb(made_from), "source": {}},
         }
         resource = self._store.put(
             call.path,
@@ -100,6 +101,7 @@ class GalleryVersions:
                 },
             },
         )
+        self._store.note(resource.id, plan=plan)
         self._plan_copies(resource.id, regions)
         work = self._finish(resource.id, call.outcome)
         headers = self._operations.begin(call, PROVIDER, location, work)
@@ -177,7 +179,7 @@ class GalleryVersions:
         whole = "Completed" if all(each["progress"] == 100 for each in summary) else "InProgress"
         return {"aggregatedState": whole, "summary": summary}
 
-    def _source(self, properties: Json, definition: Resource) -> Json:
+    def _source(self, properties: Json, definition: Resource) -> tuple[Json, Resource]:
         source: Json = (properties.get("storageProfile") or {}).get("source") or {}
         source_id = source.get("virtualMachineId") or source.get("id")
         if not source_id:
@@ -208,7 +210,27 @@ class GalleryVersions:
                 "OperationNotAllowed",
                 f"The source '{found.id}' is in provisioning state '{found.state}'; it must be 'Succeeded'.",
             )
-        return dict(source)
+        return dict(source), found
+
+
+def _demand_plan(definition: Resource, source: Resource) -> Any:
+    """The plan that the version's machines must name: its source's.
+
+    A definition without a plan takes such a version, and machines then fail (hashicorp/packer#12616). No document
+    says what Azure does with a definition of another plan: refused here, because no machine could name both.
+    """
+    sold, kept = source.hidden.get("plan"), definition.properties.get("purchasePlan")
+    if kept and any((sold or {}).get(each) != value for each, value in kept.items()):
+        text = f"The plan of the source '{source.id}' is not the purchase plan of the gallery image '{definition.id}'."
+        raise ArmError(400, "InvalidParameter", text, target="galleryImage.properties.purchasePlan")
+    return sold
+
+
+def _disk_gb(source: Resource) -> int:
+    """The size of the disk that was captured or copied."""
+    if source.type.lower() == VERSION.lower():
+        return int(source.properties["storageProfile"]["osDiskImage"]["sizeInGB"])
+    return int(source.hidden.get("disk_gb") or 0)
 
 
 def _os_state(source: Resource) -> str:

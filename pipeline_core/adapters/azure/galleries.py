@@ -22,6 +22,7 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.source_images import PlanChange
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
 
@@ -42,6 +43,19 @@ class AzureGalleries:
         self._publisher = publisher
         self._configuration = configuration
 
+    def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
+        """The traits of the image definition, or None. PermanentError for traits that no image here has."""
+        found = self._find_definition(gallery, image)
+        if found is None:
+            return None
+        try:
+            return bodies.os_of(found)
+        except ValueError as error:
+            text = (
+                f"{image} in {gallery} is not of this factory: {error}; delete it, or use another image name"
+            )
+            raise PermanentError(ErrorClass.TEMPLATE, text) from error
+
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
 
@@ -55,6 +69,11 @@ class AzureGalleries:
         if found is None or _state_of(found) != "Succeeded":
             raise TransientError(
                 ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
+            )
+        if bodies.plan_of(found) != os.plan:
+            change = PlanChange(kept=bodies.plan_of(found), sold=os.plan)
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"the source of {image} in {gallery} {change.message}: {change.remedy}"
             )
         if bodies.traits_of(found) != bodies.traits_of(body):
             raise PermanentError(

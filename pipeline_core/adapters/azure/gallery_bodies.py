@@ -5,8 +5,9 @@ from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
 from pipeline_core.domain.attempts import IMAGE_TAG
-from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
 from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.ports import NewGalleryVersion
 
 _PUBLISHER = "ImageFactory"
@@ -21,7 +22,13 @@ _REGION_FIELDS = ("name", "regionalReplicaCount", "storageAccountType", "encrypt
 
 
 def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[str, Any]:
-    """The body that creates an image definition."""
+    """The body that creates an image definition.
+
+    An image without a plan has no `purchasePlan` at all: with an empty one, no machine can be made from it
+    (Azure/bicep-registry-modules#2359).
+    """
+    plan = os.plan
+    sold = {} if plan is None else {"purchasePlan": _plan_body(plan)}
     return {
         "location": str(location),
         "tags": {IMAGE_TAG: str(image)},
@@ -36,8 +43,13 @@ def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[
                 "sku": f"golden-{os.generation.value}",
             },
             "features": [{"name": _SECURITY, "value": _FEATURES[os.security_type]}],
+            **sold,
         },
     }
+
+
+def _plan_body(plan: PurchasePlan) -> dict[str, str]:
+    return {"name": plan.name, "product": plan.product, "publisher": plan.publisher}
 
 
 def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -49,6 +61,27 @@ def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
         str(properties.get("architecture") or "x64"),
         str(features.get(_SECURITY) or "Standard"),
     )
+
+
+def os_of(body: Mapping[str, Any]) -> OsTraits:
+    """The same as domain values, with the plan. Raises ValueError for a value that this factory does not know."""
+    generation, architecture, security = traits_of(body)
+    types = {value: security_type for security_type, value in _FEATURES.items()}
+    if security not in types:
+        raise ValueError(f"the security type {security!r} is not known here")
+    return OsTraits(
+        generation=Generation(generation),
+        architecture=Architecture(architecture),
+        security_type=types[security],
+        plan=plan_of(body),
+    )
+
+
+def plan_of(body: Mapping[str, Any]) -> PurchasePlan | None:
+    """The purchase plan of an image definition, or None."""
+    plan = (body.get("properties") or {}).get("purchasePlan") or {}
+    parts = [str(plan.get(key) or "") for key in ("publisher", "name", "product")]
+    return PurchasePlan(publisher=parts[0], name=parts[1], product=parts[2]) if any(parts) else None
 
 
 def render_version(new: NewGalleryVersion, source: GalleryPlace, location: Region) -> dict[str, Any]:

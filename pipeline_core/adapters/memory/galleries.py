@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import ErrorClass, NotFound, ParentNotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.source_images import PlanChange
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Clock, GalleryImageVersion, NewGalleryVersion, VersionState
 
@@ -49,6 +50,12 @@ class MemoryGalleries:
     _of_image: dict[tuple[str, str], set[GalleryVersion]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
+        """The traits of the image definition, or None."""
+        self._demand(gallery)
+        with self._lock:
+            return self._images.get((_key(gallery), str(image)))
+
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
 
@@ -62,6 +69,11 @@ class MemoryGalleries:
             found = self._images.setdefault(place, os)
             if not self._is_made(place):
                 raise TransientError(ErrorClass.CONFLICT, f"image {image} in {gallery} is being made")
+        if found.plan != os.plan:
+            change = PlanChange(kept=found.plan, sold=os.plan)
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"the source of {image} in {gallery} {change.message}: {change.remedy}"
+            )
         if found != os:
             raise PermanentError(
                 ErrorClass.TEMPLATE,

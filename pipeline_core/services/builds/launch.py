@@ -9,14 +9,22 @@ from typing import assert_never
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, gates
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.definitions import (
+    AnsibleStep,
+    FileStep,
+    ImageDefinition,
+    OsTraits,
+    Provisioner,
+    ShellStep,
+)
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
+from pipeline_core.ports import Blobs, Containers, NewContainerGroup
+from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
@@ -31,18 +39,20 @@ class Launcher:
 
     records: Records
     blobs: Blobs
-    galleries: Galleries
     containers: Containers
     documents: Documents
     floors: Floors
+    purchases: Purchases
     deployment: Deployment
 
     def launch(self, build: Build, group: str, now: datetime) -> None:
         """Create the group `group`. The caller has just looked for it and not found it."""
         definition = self.documents.definition(build.definition)
         if build.phase is Phase.BUILDING:
-            self.galleries.ensure_image(self.deployment.quarantine, build.image, definition.os)
-        job = self._job(build, definition, now)
+            os = self.purchases.settle_quarantine(build, definition, self._gallery_of_parent(build))
+        else:
+            os = self.purchases.traits_as_built(build, definition)
+        job = self._job(build, definition, os, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
@@ -62,7 +72,7 @@ class Launcher:
             "IF_STAGE": job.stage,
         }
 
-    def _job(self, build: Build, definition: ImageDefinition, now: datetime) -> wire.BuildJob:
+    def _job(self, build: Build, definition: ImageDefinition, os: OsTraits, now: datetime) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + _LEASE_MARGIN
@@ -78,6 +88,7 @@ class Launcher:
             source=source,
             destination=quarantined,
             placement=self._placement(definition),
+            plan=None if os.plan is None else wire.Plan.of(os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
@@ -98,6 +109,10 @@ class Launcher:
                 version=str(origin.version),
             )
         return self._gallery_image(self._placed(origin), origin.image, origin.version)
+
+    def _gallery_of_parent(self, build: Build) -> GalleryName:
+        origin = build.inputs.origin
+        return self._placed(origin) if isinstance(origin, ParentVersion) else build.gallery
 
     def _placed(self, origin: ParentVersion) -> GalleryName:
         return self.records.images.get_head(origin.image).value.registration.gallery

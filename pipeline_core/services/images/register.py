@@ -39,11 +39,12 @@ class _HeadMovedError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """The stored head; `created` is false where the definition replaced an older one."""
+    """The stored head; `created` is false where the definition replaced an older one. `notes` are for people."""
 
     head: ImageHead
     etag: str
     created: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +123,9 @@ class Registrar:
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
-        if problems:
-            raise InvalidDocument(problems)
+        look = self.rules.sources.look(definition, None if old is None else old.value)
+        if problems or look.problems:
+            raise InvalidDocument([*problems, *look.problems])
         digest = self.effects.documents.store(image_yaml.definition_blob(document, definition.bundle))
         former = None if old is not None else self.records.images.find_former(name)
         if old is None and former is None:
@@ -150,7 +152,7 @@ class Registrar:
         self._after(head, old)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
-        return Registered(head=head, etag=head.document_etag, created=old is None)
+        return Registered(head=head, etag=head.document_etag, created=old is None, notes=look.notes)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""

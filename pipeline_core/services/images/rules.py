@@ -16,6 +16,7 @@ from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -34,6 +35,7 @@ class RegistrationRules:
     floors: PolicyRules
     secops: TeamName
     forms: Sequence[Form]  # of secrets
+    sources: SourceRules
 
     def problems(
         self, name: ImageName, definition: ImageDefinition, old: ImageHead | None, policy: Policy

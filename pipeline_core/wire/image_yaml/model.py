@@ -43,12 +43,24 @@ class Parent(Part):
     channel: values.ChannelText = "live"
 
 
+class ExpectedPlan(Part):
+    """The plan under which the source is expected to be sold."""
+
+    publisher: values.SourceText
+    name: values.SourceText
+    product: values.SourceText
+
+
 class Marketplace(Part):
-    """The Marketplace image that this one is built from; the factory follows its newest version."""
+    """The Marketplace image that this one is built from; the factory follows its newest version.
+
+    `plan` may be left out: the factory reads it from the Marketplace. A plan that is given must be the same.
+    """
 
     publisher: values.SourceText
     offer: values.SourceText
     sku: values.SourceText
+    plan: ExpectedPlan | None = None
 
 
 class Os(Part):

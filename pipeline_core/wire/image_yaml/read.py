@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline_core.domain import canonical, definitions
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
 from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, TeamName
-from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference
+from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference, PurchasePlan
 from pipeline_core.wire.document.problems import problems_of
 from pipeline_core.wire.document.values import seconds_of
 from pipeline_core.wire.image_yaml import model, rules
@@ -82,6 +82,7 @@ def _definition(parsed: model.Document, bundle: Digest, location: Region) -> Ima
         description=metadata.description,
         labels=tuple(sorted(metadata.labels.items())),
         major=spec.version.major,
+        plan=_plan(spec.marketplace),
         origin=_origin(spec, location),
         os=definitions.OsTraits(
             generation=spec.os.generation,
@@ -124,6 +125,12 @@ def _origin(spec: model.Spec, location: Region) -> Origin:
     return MarketplaceSource(
         publisher=source.publisher, offer=source.offer, sku=source.sku, location=location
     )
+
+
+def _plan(source: model.Marketplace | None) -> PurchasePlan | None:
+    if source is None or source.plan is None:
+        return None
+    return PurchasePlan(publisher=source.plan.publisher, name=source.plan.name, product=source.plan.product)
 
 
 def _step(step: model.Provisioner) -> Provisioner:

@@ -122,7 +122,7 @@ class Registrar:
             ]
             raise InvalidDocument(problems)
         self.documents[str(name)] = document
-        return SimpleNamespace(head=_head(name, bundle), etag="next", created=create_only)
+        return SimpleNamespace(head=_head(name, bundle), etag="next", created=create_only, notes=("look",))
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         _demand(principal)

@@ -45,7 +45,7 @@ def router(factory: Provider) -> APIRouter:
         "/{name}",
         responses={
             200: {"headers": {"ETag": _ETAG}},
-            201: {"model": models.Image, "description": "Created", "headers": {"ETag": _ETAG}},
+            201: {"model": models.RegisteredImage, "description": "Created", "headers": {"ETag": _ETAG}},
         },
     )
     def register_image(
@@ -54,7 +54,7 @@ def router(factory: Provider) -> APIRouter:
         condition: Annotated[Precondition, Depends(precondition_of)],
         caller: Caller,
         response: Response,
-    ) -> models.Image:
+    ) -> models.RegisteredImage:
         """Create an image (`If-None-Match: *`) or replace its definition (`If-Match`)."""
         registered = factory().registrar.register(
             parse("name", ImageName, name),
@@ -66,7 +66,8 @@ def router(factory: Provider) -> APIRouter:
         )
         response.status_code = 201 if registered.created else 200
         response.headers.update({"ETag": quoted(registered.etag), "Location": f"/api/images/{name}"})
-        return models.Image.model_validate(image_view(registered.head, state="registered"))
+        image = models.Image.model_validate(image_view(registered.head, state="registered"))
+        return models.RegisteredImage(**dict(image), notes=registered.notes)
 
     @routes.delete("/{name}", status_code=204)
     def unregister_image(name: str, expected: Annotated[str, Depends(expected_of)], caller: Caller) -> None:

@@ -352,9 +352,11 @@ def test_labels_and_owners_change_without_a_build() -> None:
 def test_a_marketplace_that_does_not_answer_keeps_no_registration_from_standing() -> None:
     made = scenes.registered({})
     error = TransientError(ErrorClass.NETWORK, "no answer")
-    market = scenes.Failing(inner=made.ports.marketplace, name="list_versions", errors=[error])
+    market = scenes.Failing(inner=made.ports.marketplace, name="list_versions", errors=[error, error])
     scenes.rewired(made, marketplace=market)
-    _put(made, fleet.document("rhel9-base", None))
+    answer = _put(made, fleet.document("rhel9-base", None))
+    assert "was not checked" in answer.notes[0]
+    assert scenes.logged(made, "source-not-checked", image="rhel9-base")
     assert scenes.logged(made, "poll-failed", source=SOURCE.key)
     assert scenes.rest_of(made, BASE) == "unknown"
     made.factory.poller.poll()

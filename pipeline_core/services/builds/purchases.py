@@ -1,0 +1,56 @@
+"""The plan under which the source of a build is sold, as Azure says it at the moment of the build.
+
+A root asks the Marketplace about the exact version, and a definition that does not fit it is refused before a
+machine is started. A child has the plan of its parent's image definition, and a machine that proves a version the
+plan of its own. Nothing is stored: a gallery never changes the plan of an image definition.
+"""
+
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain import source_images
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.sources import PurchasePlan, SourceVersion
+from pipeline_core.ports import Galleries, MarketplaceOffers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchases:
+    """One request to Azure per look."""
+
+    marketplace: MarketplaceOffers
+    galleries: Galleries
+    quarantine: GalleryName
+
+    def settle_quarantine(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
+        """Make the quarantined image definition where it is missing, with the plan of its source.
+
+        `gallery` holds the parent of a child. Raises PermanentError (TEMPLATE) where the definition does not fit
+        its source or the image definition that exists, NotFound for a version that is not offered (now).
+        """
+        os = self._traits(build, definition, gallery)
+        self.galleries.ensure_image(self.quarantine, build.image, os)
+        return os
+
+    def _traits(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
+        origin = build.inputs.origin
+        if not isinstance(origin, SourceVersion):
+            return replace(definition.os, plan=self._plan_of(gallery, origin.image))
+        image = self.marketplace.get_image(origin.source, origin.version)
+        found = [*source_images.misfits(origin.source, image, definition.os, definition.plan)]
+        if found:
+            text = "; ".join(str(each) for each in found)
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"{build.image} does not fit its source {origin}: {text}"
+            )
+        return replace(definition.os, plan=image.plan)
+
+    def traits_as_built(self, build: Build, definition: ImageDefinition) -> OsTraits:
+        """The definition's traits with the plan of the quarantined image definition."""
+        return replace(definition.os, plan=self._plan_of(self.quarantine, build.image))
+
+    def _plan_of(self, gallery: GalleryName, image: ImageName) -> PurchasePlan | None:
+        found = self.galleries.find_image(gallery, image)
+        return None if found is None else found.plan
