@@ -9,11 +9,13 @@ from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName, Region
+from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
 from tests.contract import gallery_world, machines
 from tests.contract.conftest import GALLERY_GROUP, Azure
 from tests.contract.gallery_world import LIVE, QUARANTINE, TAGS, TRAITS, V1, V2, SimulatedWorld
 
+PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
 READER = "d0d0d0d0-0000-4000-8000-000000000004"
 
 
@@ -42,6 +44,23 @@ def test_a_definition_is_made_once(world: SimulatedWorld) -> None:
 def test_a_definition_with_other_traits_is_refused(world: SimulatedWorld, other: OsTraits) -> None:
     with pytest.raises(PermanentError, match="traits"):
         world.galleries.ensure_image(LIVE, world.image, other)
+
+
+def test_an_image_definition_tells_its_traits(world: SimulatedWorld) -> None:
+    assert world.galleries.find_image(LIVE, world.image) == TRAITS
+    assert world.galleries.find_image(LIVE, ImageName("nonesuch")) is None
+
+
+def test_a_definition_has_the_plan_of_its_source_and_keeps_it(world: SimulatedWorld) -> None:
+    sold = ImageName(f"sold-{world.image}")
+    traits = replace(TRAITS, plan=PLAN)
+    world.galleries.ensure_image(LIVE, sold, traits)
+    world.galleries.ensure_image(LIVE, sold, traits)
+    assert world.galleries.find_image(LIVE, sold) == traits
+    with pytest.raises(PermanentError, match="register the image under a new name"):
+        world.galleries.ensure_image(LIVE, sold, TRAITS)
+    with pytest.raises(PermanentError, match="was made without a plan"):
+        world.galleries.ensure_image(LIVE, world.image, traits)
 
 
 def test_what_is_not_there_is_none_and_empty(world: SimulatedWorld) -> None:

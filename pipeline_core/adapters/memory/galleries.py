@@ -167,7 +167,8 @@ class MemoryGalleries:
 
     def add_version(self, shown: GalleryImageVersion, *, os: OsTraits | None = None) -> None:
         """A version that another tool made, such as Packer. It exists at once, in its given state."""
-        self.ensure_image(shown.gallery, shown.image, os or OsTraits())
+        made = self.find_image(shown.gallery, shown.image)
+        self.ensure_image(shown.gallery, shown.image, os or made or OsTraits())
         failed = shown.detail or "failed" if shown.state is VersionState.FAILED else ""
         never = datetime.max.replace(tzinfo=self.clock.now().tzinfo)
         ready_at = never if shown.state is VersionState.CREATING else self.clock.now()

@@ -75,7 +75,13 @@ def asking(arm: launch.RunningArm) -> Ask:
 
 
 def deployment(
-    name: str, *, size: str = "Standard_D2s_v5", version: str = "9.6.2025112113", subnet: str = "snet"
+    name: str,
+    *,
+    size: str = "Standard_D2s_v5",
+    version: str = "9.6.2025112113",
+    subnet: str = "snet",
+    offer: tuple[str, str] = ("RHEL", "9-lvm-gen2"),
+    plan: dict[str, str] | None = None,
 ) -> Any:
     """A short form of azure-arm's request."""
     home = "[resourceId('rg-net', 'Microsoft.Network/virtualNetworks', 'vnet')]"
@@ -93,13 +99,14 @@ def deployment(
             ]
         },
     }
-    reference = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": version}
+    reference = {"publisher": "RedHat", "offer": offer[0], "sku": offer[1], "version": version}
     ssh = {"publicKeys": [{"path": "authorized_keys", "keyData": KEY}]}
     machine = {
         "type": "Microsoft.Compute/virtualMachines",
         "name": f"{name}-vm",
         "location": "[resourceGroup().location]",
         "tags": {"imagefactory-build": name},
+        **({"plan": plan} if plan else {}),
         "properties": {
             "hardwareProfile": {"vmSize": size},
             "storageProfile": {"imageReference": reference, "osDisk": {"name": f"{name}-os"}},
@@ -184,7 +191,7 @@ def test_a_deployment_makes_its_resources_and_tells_which(
 )
 @pytest.mark.parametrize("verb", ["POST", "PUT"])
 def test_what_azure_refuses_is_refused_before_anything_is_made(
-    ask: Ask, name: str, change: dict[str, str], code: str, verb: str
+    ask: Ask, name: str, change: dict[str, Any], code: str, verb: str
 ) -> None:
     path = path_of(name) + ("/validate" if verb == "POST" else "")
     status, refused = ask(verb, path, deployment(name, **change))
@@ -208,6 +215,37 @@ def test_a_deprecated_version_is_refused_by_a_code_of_its_own(
     assert f"RedHat:RHEL:9-lvm-gen2:{old['version']}' is deprecated" in detail["message"]
     with pytest.raises(ValueError, match="404"):
         arm.ask("POST", "marketplace/deprecate", {**old, "version": "9.3.1"})
+
+
+BYOS = ("rhel-byos", "rhel-lvm9-gen2")
+PLAN = {"publisher": "redhat", "name": "rhel-lvm9-gen2", "product": "rhel-byos"}
+
+
+def test_a_missing_plan_fails_the_machine_and_not_the_validation(ask: Ask, name: str) -> None:
+    """As in Azure/azure-rest-api-specs#22133: the code is in the details of the failed deployment."""
+    assert ask("POST", f"{path_of(name)}/validate", deployment(name, offer=BYOS))[0] == 200
+    assert ask("PUT", path_of(name), deployment(name, offer=BYOS))[0] == 201
+    ended = await_end(ask, name)
+    assert ended["provisioningState"] == "Failed"
+    assert [each["code"] for each in ended["error"]["details"]] == ["VMMarketplaceInvalidInput"]
+
+
+def test_a_plan_that_is_named_is_bought(ask: Ask, name: str) -> None:
+    ask("PUT", path_of(name), deployment(name, offer=BYOS, plan=PLAN))
+    assert await_end(ask, name)["provisioningState"] == "Succeeded"
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT"])
+def test_terms_that_nobody_has_accepted_are_the_answer_itself(
+    arm: launch.RunningArm, ask: Ask, name: str, verb: str
+) -> None:
+    """As in hashicorp/packer#6009."""
+    arm.ask("POST", "marketplace-terms", {**PLAN, "accepted": False})
+    path = path_of(name) + ("/validate" if verb == "POST" else "")
+    status, refused = ask(verb, path, deployment(name, offer=BYOS, plan=PLAN))
+    arm.ask("POST", "marketplace-terms", {**PLAN, "accepted": True})
+    assert (status, refused["error"]["code"]) == (400, "MarketplacePurchaseEligibilityFailed")
+    assert "Legal terms" in refused["error"]["details"][0]["message"]
 
 
 def test_a_template_that_cannot_be_read_is_refused(ask: Ask, name: str) -> None:

@@ -14,6 +14,7 @@ from pipeline_core.adapters.azure.configuration import Configuration, GalleryPla
 from pipeline_core.adapters.azure.containers import render_group
 from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.names import GalleryName, ImageName, Region
+from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import NewContainerGroup, NewGalleryVersion
 from tests import arm_schemas
@@ -66,6 +67,7 @@ COPY = NewGalleryVersion(
     tags={"imagefactory-build": "payments-api.3fa9c1d20b77.1"},
     end_of_life=datetime(2027, 2, 19, 9, 30, tzinfo=UTC),
 )
+PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
 Golden = Callable[[str, str], None]
 
 
@@ -106,6 +108,7 @@ def test_nothing_of_a_container_group_is_open_to_the_network() -> None:
     [
         ("trusted", OsTraits()),
         ("standard", OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)),
+        ("with_plan", OsTraits(plan=PLAN)),
     ],
 )
 def test_an_image_definition(golden: Golden, name: str, traits: OsTraits) -> None:
@@ -172,6 +175,21 @@ def test_an_encrypted_region_stays_encrypted() -> None:
     body = bodies.render_exclusion({"targetRegions": [region]}, excluded=False)
     (sent,) = body["properties"]["publishingProfile"]["targetRegions"]
     assert sent == {"name": "westeurope", "encryption": encryption, "excludeFromLatest": False}
+
+
+@pytest.mark.parametrize("plan", [None, PLAN])
+def test_an_image_definition_is_read_as_it_was_written(plan: PurchasePlan | None) -> None:
+    traits = OsTraits(plan=plan)
+    body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
+    assert ("purchasePlan" in body["properties"]) is (plan is not None)
+    assert bodies.os_of(body) == traits
+
+
+def test_an_image_definition_of_strangers_is_not_guessed_at() -> None:
+    body = bodies.render_definition(ImageName("a"), OsTraits(), Region("westeurope"))
+    body["properties"]["features"] = [{"name": "SecurityType", "value": "ConfidentialVM"}]
+    with pytest.raises(ValueError, match="ConfidentialVM"):
+        bodies.os_of(body)
 
 
 def test_what_is_rendered_is_what_is_compared() -> None:

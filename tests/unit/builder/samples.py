@@ -59,6 +59,9 @@ PLATFORM_CONTENT = pack(PLATFORM)
 BUNDLE_CONTENT = pack(BUNDLE)
 
 
+PLAN = wire.Plan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
+
+
 def digest_of(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -73,6 +73,25 @@ def test_a_value_that_packer_could_evaluate_is_refused_in_the_template(field: st
     assert caught.value.error_class is ErrorClass.TEMPLATE
 
 
+@pytest.mark.parametrize("job", [samples.root_job(), samples.child_job(), samples.verify_job()])
+def test_a_plan_adds_the_plugins_block_and_nothing_else(job: wire.BuildJob) -> None:
+    sold = job.model_copy(update={"plan": samples.PLAN})
+    plain, named = (template.render(each, ())["source"]["azure-arm"]["image"] for each in (job, sold))  # type: ignore[index] # of a template
+    assert named.pop("plan_info") == {
+        "plan_name": "rhel-lvm9-gen2",
+        "plan_product": "rhel-byos",
+        "plan_publisher": "redhat",
+    }
+    assert named == plain
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("field", ["publisher", "name", "product"])
+def test_a_hostile_plan_is_refused(field: str, value: str) -> None:
+    with pytest.raises(PermanentError):
+        template.render(samples.root_job(plan=samples.PLAN.model_copy(update={field: value})), ())
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_tag_is_refused(value: str) -> None:
     with pytest.raises(PermanentError):
