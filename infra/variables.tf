@@ -167,7 +167,7 @@ variable "build_record_days" {
 }
 
 variable "tags" {
-  description = "Tags of everything made here."
+  description = "Tags of everything made here, and of everything that a build makes. At most 29, without braces: see docs/operations.md."
   type        = map(string)
   default     = {}
 }

@@ -12,7 +12,8 @@ class Deployment:
 
     The builder reports to `blob_endpoint` and `queue_endpoint`. `secops` owns bases and policy. `elsewhere`
     gives subscription and resource group of each gallery that is not in the usual ones. With
-    `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm.
+    `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm. `tags` are SecOps' own, for
+    what Packer makes; the adapters give them to the rest.
     """
 
     subscription_id: str
@@ -29,6 +30,7 @@ class Deployment:
     secops: TeamName
     elsewhere: Mapping[GalleryName, tuple[str, str]] = field(default_factory=dict)
     excludes_unproven: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, gallery: GalleryName) -> tuple[str, str]:
         """Subscription and resource group of a gallery."""

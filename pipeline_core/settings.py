@@ -3,6 +3,7 @@
 It does not read the environment and holds no secret: the managed identity reaches every service.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from pydantic import (
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import dispatch
+from pipeline_core.domain import dispatch, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
@@ -86,6 +87,22 @@ def _existing_file(text: str) -> str:
     return text
 
 
+def _tags(text: object) -> object:
+    """A JSON object of texts. Raises ValueError with the first tag that Azure or Packer would refuse."""
+    if not isinstance(text, str):
+        return text
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f'give a JSON object like {{"cost-centre": "4711"}}: {error}') from error
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise ValueError('give a JSON object of texts, like {"cost-centre": "4711"}')
+    problem = resource_tags.problem_of(given)
+    if problem:
+        raise ValueError(problem)
+    return given
+
+
 Guid = Annotated[str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000")]
 MaybeGuid = Annotated[
     str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000, or nothing", empty=True)
@@ -96,6 +113,7 @@ Endpoint = Annotated[
 Group = Annotated[str, _matching(_GROUP, "the name of a resource group")]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 MaybeSubnet = Annotated[str, _matching(_SUBNET, "the resource id of a subnet, or nothing", empty=True)]
+ResourceTags = Annotated[Mapping[str, str], BeforeValidator(_tags)]
 Location = Annotated[Region, BeforeValidator(Region)]
 Team = Annotated[TeamName, BeforeValidator(TeamName)]
 Gallery = Annotated[GalleryName, BeforeValidator(GalleryName)]
@@ -149,6 +167,7 @@ class Settings(BaseModel):
         "", alias="FACTORY_SIGNING_KEY_FILE"
     )
     unproven: Literal["alert", "exclude"] = Field("alert", alias="FACTORY_UNPROVEN")
+    resource_tags: ResourceTags = Field(default_factory=dict, alias="FACTORY_RESOURCE_TAGS")
     audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
     authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
@@ -216,6 +235,7 @@ class Settings(BaseModel):
             queue_endpoint=self.queue_endpoint,
             secops=self.secops_team,
             excludes_unproven=self.unproven == "exclude",
+            tags=self.resource_tags,
             elsewhere={place.name: (place.subscription_id, place.resource_group) for place in places},
         )
 
@@ -254,6 +274,7 @@ class Settings(BaseModel):
             ca_file=self.ca_file,
             signing_key=self.signing_key,
             signing_key_file=self.signing_key_file,
+            tags=self.resource_tags,
         )
 
     def _place(self, entry: str) -> GalleryPlace:

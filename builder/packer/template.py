@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 
 from builder.credential import PACKER_VARIABLE, Credential, ManagedIdentity, WorkloadIdentity
 from builder.packer.provisioners import Block
+from pipeline_core.domain.attempts import TAG_PREFIX
 from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.resource_tags import EVALUATED
 from pipeline_core.wire.job import BuildJob, GalleryImage, MarketplaceImage, Placement
 
 _PLAIN = re.compile(r"[A-Za-z0-9(_.][A-Za-z0-9 ._:/@+()=,-]{0,255}", re.ASCII)
@@ -66,7 +68,7 @@ def _source(job: BuildJob) -> dict[str, object]:
         "shared_image_gallery_timeout": "120m",
         "shared_gallery_image_version_exclude_from_latest": True,
         "shared_image_gallery_destination": _destination(job),
-        "azure_tags": {_plain("tag", name): _plain(f"tag {name}", value) for name, value in job.tags.items()},
+        "azure_tags": {_tag(name): _tag_value(name, value) for name, value in job.tags.items()},
         "custom_resource_build_prefix": _prefix(job),
     }
     source |= _origin(job)
@@ -164,6 +166,25 @@ def _prefix(job: BuildJob) -> str:
     """At most ten characters, which distinguish this attempt's resources from all others."""
     attempt = f"{job.build}/{job.stage}-{job.attempt}"
     return "if" + hashlib.sha256(attempt.encode()).hexdigest()[:8]
+
+
+def _tag(name: str) -> str:
+    return _plain("tag", name) if name.startswith(TAG_PREFIX) else _unevaluated("the name of a tag", name)
+
+
+def _tag_value(name: str, value: str) -> str:
+    if name.startswith(TAG_PREFIX):
+        return _plain(f"tag {name}", value)
+    return _unevaluated(f"tag {name}", value)
+
+
+def _unevaluated(what: str, text: str) -> str:
+    """SecOps' own tags hold what Azure permits. Without braces, Packer finds nothing in them to evaluate."""
+    if not text.isprintable() or any(each in EVALUATED for each in text):
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"{what} {text[:120]!r} cannot be in a template: remove {{ and }}"
+        )
+    return text
 
 
 def _plain(what: str, value: str) -> str:

@@ -44,7 +44,7 @@ class Control:
         guests: Guests,
     ) -> None:
         self._tokens, self._rights = checks.tokens, checks.rights
-        self._faults, self._counts = checks.faults, checks.counts
+        self._faults, self._counts, self._policy = checks.faults, checks.counts, checks.policy
         self._store, self._marketplace, self._containers = store, marketplace, containers
         self._vault, self._events, self._guests = vault, events, guests
 
@@ -61,6 +61,7 @@ class Control:
                 route("DELETE", "marketplace", self._withdraw),
                 route("POST", "marketplace/deprecate", self._deprecate),
                 route("POST", "marketplace-terms", self._set_terms),
+                route("POST", "tag-policy", self._demand_tag),
                 route("POST", "faults", self._add_faults),
                 route("DELETE", "faults", self._clear_faults),
                 route("POST", "rights", self._grant),
@@ -112,6 +113,10 @@ class Control:
         body = await _body(request)
         plan = (body["publisher"], body["product"], body["name"])
         self._marketplace.set_terms(*plan, accepted=bool(body["accepted"]))
+        return Response(status_code=204)
+
+    async def _demand_tag(self, request: Request) -> Response:
+        self._policy.demand(str((await _body(request))["tag"]))
         return Response(status_code=204)
 
     async def _add_faults(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from local.arm.faults import InjectedFaults
 from local.arm.identity.rights import Rights
 from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, InvalidToken, TokenIssuer
 from local.arm.request_counts import RequestCounts
+from local.arm.tag_policy import TagPolicy
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Routes, not_emulated
 
 _LOGIN: Final = "https://login.microsoftonline.com"
@@ -35,6 +36,7 @@ class Checks:
     rights: Rights
     faults: InjectedFaults
     counts: RequestCounts
+    policy: TagPolicy
 
 
 class FrontDoor:
@@ -47,7 +49,7 @@ class FrontDoor:
             Routes(services.arm),
         )
         self._tokens, self._rights = checks.tokens, checks.rights
-        self._faults, self._counts = checks.faults, checks.counts
+        self._faults, self._counts, self._policy = checks.faults, checks.counts, checks.policy
         self._subscriptions = frozenset(each.lower() for each in subscriptions)
 
     async def answer(self, call: Call) -> ArmAnswer:
@@ -109,6 +111,7 @@ class FrontDoor:
                 404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
             )
         self._rights.check(caller, call.method, call.path)
+        self._policy.check(call)
         return caller
 
     def _authenticate(self, call: Call, audiences: frozenset[str]) -> Caller:

@@ -39,6 +39,7 @@ from local.arm.operations import Operations
 from local.arm.request_counts import RequestCounts
 from local.arm.resources import ResourceService
 from local.arm.store import Store
+from local.arm.tag_policy import TagPolicy
 from local.arm.vault import Vault
 from local.arm.wire import Json
 from local.guest import door
@@ -247,15 +248,14 @@ def _assemble(
     counts: RequestCounts,
     guests: Guests,
 ) -> tuple[ASGIApp, _Plain, container_service.ContainerGroupService]:
-    store, faults, rights, vault = Store(), InjectedFaults(), Rights(), Vault()
+    store, faults, rights, vault, policy = Store(), InjectedFaults(), Rights(), Vault(), TagPolicy()
     tokens = TokenIssuer(tenant=options.tenant, authority=arm)
     if options.builder_client_id:
         rights.add(builder_grant(options.builder_client_id, options.live_galleries))
     identities = Identities(
         tokens, host_header=header, builder_client_id=options.builder_client_id, known=options.identities
     )
-    events = EventGrid(operations, tenant=options.tenant)
-    offered = marketplace.load(_OFFERED)
+    events, offered = EventGrid(operations, tenant=options.tenant), marketplace.load(_OFFERED)
     galleries = GalleryService(store, operations)
     seconds = options.replication_seconds * options.time_scale
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
@@ -263,7 +263,9 @@ def _assemble(
         store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
     )
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
-    deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
+    deployments = Deployments(
+        store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
+    )
     groups = container_service.ContainerGroupService(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
@@ -284,7 +286,7 @@ def _assemble(
             *operations.routes(),
         ),
     )
-    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, counts=counts)
+    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, counts=counts, policy=policy)
     door = gate.FrontDoor(services, checks, subscriptions=options.subscriptions)
     side_door = gate.FrontDoor(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(

@@ -142,6 +142,7 @@ WRONG = [
     ("FACTORY_SIGNING_KEY", "https://example.vault.azure.net/secrets/provenance"),
     ("FACTORY_SIGNING_KEY_FILE", "/does/not/exist.pem"),
     ("FACTORY_UNPROVEN", "delete"),
+    ("FACTORY_RESOURCE_TAGS", "cost-centre=4711"),
 ]
 
 
@@ -211,6 +212,25 @@ def test_what_signs_is_a_key_in_the_vault_or_a_file_and_never_both(tmp_path: Pat
     assert "is not set" in problems(FACTORY_SIGNING_KEY=None)["FACTORY_SIGNING_KEY"]
     for wrong in (f"{key}/latest", key.replace("https", "http"), "provenance"):
         assert "https://VAULT/keys/NAME" in problems(FACTORY_SIGNING_KEY=wrong)["FACTORY_SIGNING_KEY"]
+
+
+def test_the_tags_of_resources_reach_the_services_and_the_adapters() -> None:
+    settings = read(FACTORY_RESOURCE_TAGS='{"cost-centre": "4711", "owner": "a@example.com"}')
+    wanted = {"cost-centre": "4711", "owner": "a@example.com"}
+    assert settings.deployment().tags == settings.azure().tags == wanted
+    assert read().azure().tags == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "JSON object of texts"),
+        ('{"a": 1}', "JSON object of texts"),
+        ('{"azure-x": "1"}', "Azure's own tags"),
+    ],
+)
+def test_tags_that_cannot_be_given_are_refused_with_the_reason(text: str, said: str) -> None:
+    assert said in problems(FACTORY_RESOURCE_TAGS=text)["FACTORY_RESOURCE_TAGS"]
 
 
 def test_what_is_not_proven_stays_in_latest_unless_a_setting_excludes_it() -> None:

@@ -13,6 +13,7 @@ from local.arm.compute.machines import Machines
 from local.arm.compute.networks import ADDRESS, INTERFACE, MACHINE, NETWORK, SECURITY_GROUP, Networks
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group, group_id
+from local.arm.tag_policy import TagPolicy
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 from local.scenario import PackerScenario
 
@@ -50,12 +51,14 @@ class Deployments:
         networks: Networks,
         *,
         scenario_for: Callable[[Any], PackerScenario],
+        policy: TagPolicy,
     ) -> None:
         self._store = store
         self._operations = operations
         self._machines = machines
         self._networks = networks
         self._scenario_for = scenario_for
+        self._policy = policy
 
     def routes(self) -> list[ArmRoute]:
         """The service's routes."""
@@ -174,7 +177,7 @@ class Deployments:
             text = f"the resource type '{kind}' is not emulated in a deployment; add it to local/arm"
             return [ArmError(400, "NotEmulated", text)]
         found = []
-        for ask in (self._demand_right, self._demand_join, self._demand_sense):
+        for ask in (self._demand_right, self._demand_join, self._demand_tags, self._demand_sense):
             try:
                 ask(call, wanted, planned)
             except ArmError as error:
@@ -183,6 +186,9 @@ class Deployments:
 
     def _demand_right(self, call: Call, wanted: Json, _planned: frozenset[str]) -> None:
         call.allows("PUT", _id_of(call, wanted))
+
+    def _demand_tags(self, _call: Call, wanted: Json, _planned: frozenset[str]) -> None:
+        self._policy.check_resource(wanted["type"], str(wanted.get("name")), wanted.get("tags"))
 
     def _demand_sense(self, _call: Call, wanted: Json, planned: frozenset[str]) -> None:
         if wanted["type"] == MACHINE:

@@ -1,7 +1,7 @@
 """The adapters' facts about the place where they work, as plain values. It must not load an SDK."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline_core.domain.errors import NotFound
@@ -24,7 +24,7 @@ class Configuration:
     `client_id` is the application's own identity. `publisher_client_id` is the only one that writes versions
     into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is
     empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
-    that signs provenance.
+    that signs provenance. `tags` are SecOps' own, on every resource that the adapters create.
     """
 
     subscription_id: str
@@ -47,6 +47,7 @@ class Configuration:
     ca_file: str = ""
     signing_key: str = ""
     signing_key_file: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
         """The place of a gallery. Raises NotFound if the settings do not name it."""

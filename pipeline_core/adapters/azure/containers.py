@@ -90,7 +90,7 @@ def render_group(new: NewContainerGroup, configuration: Configuration) -> dict[s
         properties["dnsConfig"] = {"nameServers": [_AZURE_DNS]}
     return {
         "location": str(configuration.location),
-        "tags": dict(sorted(new.tags.items())),
+        "tags": dict(sorted({**configuration.tags, **new.tags}.items())),
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}},
         "properties": properties,
     }

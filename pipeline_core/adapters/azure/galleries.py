@@ -61,7 +61,7 @@ class AzureGalleries:
 
         Raises TransientError (CONFLICT) until the platform has made it: a version of it is refused before.
         """
-        body = bodies.render_definition(image, os, self._configuration.location)
+        body = bodies.render_definition(image, os, self._configuration.location, self._configuration.tags)
         found = self._find_definition(gallery, image)
         if found is None or _state_of(found) in _FAILED:
             self._write_definition(gallery, image, body)
@@ -128,7 +128,7 @@ class AzureGalleries:
             return
         place, client = self._as_publisher(new.gallery)
         source = self._configuration.place(new.source_gallery)
-        body = bodies.render_version(new, source, self._configuration.location)
+        body = bodies.render_version(new, source, self._configuration.location, self._configuration.tags)
         with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
             client.gallery_image_versions.begin_create_or_update(
                 place.resource_group,

@@ -1,6 +1,7 @@
 """ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
@@ -21,8 +22,10 @@ _WRITABLE = ("replicaCount", "endOfLifeDate", "replicationMode", "storageAccount
 _REGION_FIELDS = ("name", "regionalReplicaCount", "storageAccountType", "encryption")
 
 
-def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[str, Any]:
-    """The body that creates an image definition.
+def render_definition(
+    image: ImageName, os: OsTraits, location: Region, tags: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The body that creates an image definition. `tags` are beside our own.
 
     An image without a plan has no `purchasePlan` at all: with an empty one, no machine can be made from it
     (Azure/bicep-registry-modules#2359).
@@ -31,7 +34,7 @@ def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[
     sold = {} if plan is None else {"purchasePlan": _plan_body(plan)}
     return {
         "location": str(location),
-        "tags": {IMAGE_TAG: str(image)},
+        "tags": {**tags, IMAGE_TAG: str(image)},
         "properties": {
             "osType": "Linux",
             "osState": "Generalized",
@@ -84,8 +87,16 @@ def plan_of(body: Mapping[str, Any]) -> PurchasePlan | None:
     return PurchasePlan(publisher=parts[0], name=parts[1], product=parts[2]) if any(parts) else None
 
 
-def render_version(new: NewGalleryVersion, source: GalleryPlace, location: Region) -> dict[str, Any]:
-    """The body that copies a version from another gallery, excluded from latest everywhere."""
+def render_version(
+    new: NewGalleryVersion,
+    source: GalleryPlace,
+    location: Region,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The body that copies a version from another gallery, excluded from latest everywhere.
+
+    `tags` are beside those of the version.
+    """
     replicas = {str(region.name): region.replicas for region in new.regions}
     replicas.setdefault(str(location), 1)  # ARM demands that the regions include the version's own location
     profile: dict[str, Any] = {
@@ -107,7 +118,7 @@ def render_version(new: NewGalleryVersion, source: GalleryPlace, location: Regio
         profile["endOfLifeDate"] = f"{new.end_of_life:%Y-%m-%dT%H:%M:%SZ}"
     return {
         "location": str(location),
-        "tags": dict(sorted(new.tags.items())),
+        "tags": dict(sorted({**tags, **new.tags}.items())),
         "properties": {
             "publishingProfile": profile,
             "storageProfile": {"source": {"id": version_id(new, source)}},

@@ -96,7 +96,7 @@ class Launcher:
             platform=str(build.inputs.platform),
             timeout_seconds=int(definition.build.timeout.total_seconds()),
             lease_until=lease,
-            tags=_tags(build, lease),
+            tags={**self.deployment.tags, **_tags(build, lease)},
         )
 
     def _source(self, build: Build) -> wire.MarketplaceImage | wire.GalleryImage:

@@ -91,6 +91,20 @@ def test_a_deprecated_source_fails_the_build_as_one_that_is_gone(
     assert left_over(azure) == []
 
 
+def test_a_build_needs_the_tag_that_a_policy_demands(azure: Azure, image: str, tmp_path: Path) -> None:
+    azure.arm.ask("POST", "tag-policy", {"tag": "cost-centre"})
+    try:
+        code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path))
+        assert (code, "RequestDisallowedByPolicy" in output) == (1, True), output
+        assert left_over(azure) == []
+        tags = {"imagefactory-build": "b.1", "Cost-Centre": "4711"}  # names have no case
+        code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path, azure_tags=tags))
+        assert code == 0, output
+    finally:
+        azure.arm.ask("POST", "tag-policy", {"tag": ""})
+    assert left_over(azure) == []
+
+
 def test_an_existing_version_fails_fast(azure: Azure, image: str, tmp_path: Path) -> None:
     wanted = template(azure.arm, image, tmp_path)
     assert packer(azure.arm, tmp_path, wanted)[0] == 0

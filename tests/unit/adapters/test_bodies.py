@@ -68,6 +68,7 @@ COPY = NewGalleryVersion(
     end_of_life=datetime(2027, 2, 19, 9, 30, tzinfo=UTC),
 )
 PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
+TAGS = {"cost-centre": "4711"}
 Golden = Callable[[str, str], None]
 
 
@@ -97,6 +98,17 @@ def test_the_sdk_sends_every_word_of_a_container_group(subnet: str) -> None:
 def test_an_image_without_a_registry_of_its_own_needs_no_registry_credentials(image: str) -> None:
     properties = render_group(GROUP, replace(CONFIGURATION, builder_image=image))["properties"]
     assert "imageRegistryCredentials" not in properties
+
+
+def test_everything_that_is_made_has_the_tags_of_the_settings_beside_ours() -> None:
+    here = Region("westeurope")
+    made = (
+        render_group(GROUP, replace(CONFIGURATION, tags=TAGS)),
+        bodies.render_definition(ImageName("payments-api"), OsTraits(), here, TAGS),
+        bodies.render_version(COPY, PLACES["quarantine"], here, TAGS),
+    )
+    ours = (GROUP.tags, {"imagefactory-image": "payments-api"}, COPY.tags)
+    assert [body["tags"] for body in made] == [{**TAGS, **each} for each in ours]
 
 
 def test_nothing_of_a_container_group_is_open_to_the_network() -> None:

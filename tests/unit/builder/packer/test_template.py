@@ -92,6 +92,17 @@ def test_a_hostile_plan_is_refused(field: str, value: str) -> None:
         template.render(samples.root_job(plan=samples.PLAN.model_copy(update={field: value})), ())
 
 
+def test_a_tag_of_secops_may_hold_what_azure_permits_and_is_never_evaluated() -> None:
+    own = samples.root_job().tags
+    given = {"cost-centre": "4711 & Söhne, 100% $5", "Owner e-mail": "a@example.com"}
+    rendered = template.render(samples.root_job(tags=own | given), ())
+    assert rendered["source"]["azure-arm"]["image"]["azure_tags"] == own | given  # type: ignore[index] # of a template
+    for value in ("${x}", "%{x}", "{{x}}", "a\nb"):
+        for tags in ({"cost-centre": value}, {value: "x"}):
+            with pytest.raises(PermanentError):
+                template.render(samples.root_job(tags=tags), ())
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_tag_is_refused(value: str) -> None:
     with pytest.raises(PermanentError):
