@@ -141,10 +141,7 @@ class MarketplaceOffers(Protocol):
         ...
 
     def list_names(self, location: Region, *parents: str) -> Sequence[str]:
-        """Names of every publisher, of a publisher's offers, or of an offer's SKUs: `parents` are 0 to 2 names above.
-
-        In no order. Empty, or NotFound, where the Marketplace does not know a parent.
-        """
+        """Names of publishers, or below 1 or 2 `parents` of offers and SKUs. Empty, or NotFound, if one is unknown."""
         ...
 
 
@@ -162,7 +159,7 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it."""
+    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size."""
 
     gallery: GalleryName
     image: ImageName
@@ -172,6 +169,7 @@ class GalleryImageVersion:
     is_divided: bool = False  # its mark about latest and its regions' differ: nobody says which wins
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
+    disk_gb: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

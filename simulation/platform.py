@@ -211,6 +211,7 @@ class SimulatedContainers:
                 state=VersionState.READY,
                 excluded_from_latest=True,
                 tags=job.tags,
+                disk_gb=job.placement.os_disk_gb,
             )
         )
 

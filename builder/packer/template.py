@@ -76,6 +76,8 @@ def _source(job: BuildJob) -> dict[str, object]:
     source |= _network(place)
     if place.security_type == "TrustedLaunch":
         source |= {"security_type": "TrustedLaunch", "secure_boot_enabled": True, "vtpm_enabled": True}
+    if place.os_disk_gb is not None:
+        source["os_disk_size_gb"] = place.os_disk_gb
     if job.stage == "verify":
         source["skip_create_image"] = True
     return source

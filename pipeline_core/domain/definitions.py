@@ -7,6 +7,8 @@ from enum import Enum, unique
 from pipeline_core.domain.names import Digest, ImageName, Region, TeamName
 from pipeline_core.domain.sources import Origin, PurchasePlan
 
+LARGEST_OS_DISK = 4095  # GiB (learn.microsoft.com, Introduction to Azure managed disks)
+
 
 @unique
 class Generation(Enum):
@@ -83,6 +85,7 @@ class BuildRecipe:
 
     vm_size: str
     timeout: timedelta
+    os_disk_gb: int | None = None  # at least so large; None: as large as the source's
     catalog: tuple[str, ...] = ()
     provisioners: tuple[Provisioner, ...] = ()
 

@@ -28,6 +28,7 @@ class Promises:
     min_score: int = 0
     waivers: tuple[tuple[str, date], ...] = ()
     regions: tuple[Region, ...] = ()
+    os_disk_gb: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ def promises_of(definition: ImageDefinition) -> Promises:
         min_score=0 if target is None else target.min_score,
         waivers=() if target is None else tuple((each.owner, each.expires) for each in target.waivers),
         regions=tuple(region.name for region in definition.publish.regions),
+        os_disk_gb=definition.build.os_disk_gb,
     )
 
 
@@ -93,6 +95,7 @@ def breaches(
     yield from _of_compliance(promises, policy, root)
     yield from _of_waivers(promises.waivers, policy, today)
     yield from _of_lists(promises, origin, catalog, policy)
+    yield from _of_disk(promises, policy)
     longest = policy.longest_max_age
     if longest is not None and (max_age is None or max_age > longest):
         yield Breach(
@@ -197,6 +200,16 @@ def _of_lists(
                 message=f"is {tool!r}, which {_policy(policy)} does not allow in an image",
                 remedy=f"use one of: {_some(policy.catalog)}",
             )
+
+
+def _of_disk(promises: Promises, policy: Policy) -> Iterator[Breach]:
+    size, largest = promises.os_disk_gb, policy.largest_os_disk
+    if size is not None and largest is not None and size > largest:
+        yield Breach(
+            path="spec.build.osDiskSizeGb",
+            message=f"is {size}, and {_policy(policy)} allows {largest} at most",
+            remedy=f"give {largest} or less, or leave it out",
+        )
 
 
 def _policy(policy: Policy) -> str:

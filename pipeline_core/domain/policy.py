@@ -65,6 +65,7 @@ class Policy:
     regions: frozenset[Region] = frozenset()
     catalog: frozenset[str] = frozenset()
     longest_max_age: timedelta | None = None
+    largest_os_disk: int | None = None  # GB
     enforced_from: datetime | None = None
 
     def floor(self, root: ImageName) -> ComplianceFloor:

@@ -9,16 +9,20 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
     """Digest of the operating system traits, the provisioners in order and the major version.
 
     Owners, labels, targets of notification, regions, retention, rebuild rules, machine size, timeout and
-    what is verified stay outside: they change how an image is run or judged, not what it contains.
+    what is verified stay outside: they change how an image is run or judged, not what it contains. The size of
+    the disk is inside: it is a property of the version (`storageProfile.osDiskImage.sizeInGB`), every machine
+    gets it (ADR 21). A definition that names no size has the digest of the time before this key.
     """
     os = definition.os
-    shape = {
+    shape: dict[str, object] = {
         "architecture": os.architecture.value,
         "generation": os.generation.value,
         "major": definition.major,
         "provisioners": [_step(step) for step in definition.build.provisioners],
         "security_type": os.security_type.value,
     }
+    if definition.build.os_disk_gb is not None:
+        shape["os_disk_gb"] = definition.build.os_disk_gb
     return Digest(sha256_of(shape))
 
 

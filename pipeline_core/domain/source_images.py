@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
+from pipeline_core.domain.definitions import (
+    Architecture,
+    Generation,
+    ImageDefinition,
+    OsTraits,
+    SecurityType,
+)
 from pipeline_core.domain.sources import MarketplaceSource, PurchasePlan
 from pipeline_core.domain.versions import MarketplaceVersion
 
@@ -39,7 +45,8 @@ class SourceImage:
     """What decides whether a definition can be built from this version.
 
     `generation` and `architecture` are None where Azure names one that this factory does not know. `features`
-    holds (name, value), as Azure writes them. `plan` is None where the image is sold without one.
+    holds (name, value), as Azure writes them. `plan` is None where the image is sold without one, `disk_gb` where
+    the Marketplace does not say how large its disk is.
     """
 
     version: MarketplaceVersion
@@ -48,6 +55,7 @@ class SourceImage:
     plan: PurchasePlan | None = None
     features: tuple[tuple[str, str], ...] = ()
     deprecation: Deprecation = Deprecation()
+    disk_gb: int | None = None
 
     @property
     def says_trusted_launch(self) -> bool:
@@ -70,12 +78,13 @@ class SourceMisfit:
 
 
 def misfits(
-    source: MarketplaceSource, image: SourceImage, os: OsTraits, plan: PurchasePlan | None, fitting: str = ""
+    source: MarketplaceSource, image: SourceImage, definition: ImageDefinition, fitting: str = ""
 ) -> Iterator[SourceMisfit]:
-    """Everything that would fail in the build. `plan` is the one that the document names.
+    """Everything that would fail in the build.
 
     `fitting` is a SKU of the same offer that does fit, empty where none is known.
     """
+    os, plan = definition.os, definition.plan
     for what, key, ours, theirs in (
         ("generation", "spec.os.generation", os.generation, image.generation),
         ("architecture", "spec.os.architecture", os.architecture, image.architecture),
@@ -94,6 +103,18 @@ def misfits(
             path="spec.marketplace.plan",
             message=f"is {plan}, but {source.urn(image.version)} is sold {sold}",
             remedy="remove the key, because the factory reads the plan from the Marketplace, or correct it",
+        )
+
+    yield from disk_misfits(definition.build.os_disk_gb, image.disk_gb, str(source.urn(image.version)))
+
+
+def disk_misfits(wanted: int | None, disk_gb: int | None, source: str) -> Iterator[SourceMisfit]:
+    """The refusal of a disk below that of its source: Azure never shrinks a disk (hitachienergy/epiphany#1049)."""
+    if wanted is not None and disk_gb is not None and wanted < disk_gb:
+        yield SourceMisfit(
+            path="spec.build.osDiskSizeGb",
+            message=f"is {wanted}, but the disk of {source} has {disk_gb} GB, and Azure makes no smaller one",
+            remedy=f"give {disk_gb} or more, or leave it out",
         )
 
 

@@ -68,7 +68,10 @@ class GalleryImage(_Wire):
 
 
 class Placement(_Wire):
-    """Where Packer's machine runs. `vm_subnet_id` is empty where Packer may make its own network."""
+    """Where Packer's machine runs. `vm_subnet_id` is empty where Packer may make its own network.
+
+    `os_disk_gb` is None where the disk is as large as the image's.
+    """
 
     subscription_id: str
     client_id: str
@@ -78,6 +81,7 @@ class Placement(_Wire):
     vm_size: str
     generation: Literal["V1", "V2"]
     security_type: Literal["Standard", "TrustedLaunch"]
+    os_disk_gb: Annotated[int, Field(ge=1)] | None = None
 
 
 class Step(_Wire):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from pipeline_core.domain import canonical
 from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.definitions import LARGEST_OS_DISK
 from pipeline_core.domain.errors import MalformedMessage
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.policy import ComplianceFloor, Policy, WaiverRules
@@ -85,6 +86,7 @@ class PolicySpec(Part):
     regions: Annotated[list[values.RegionText], Field(max_length=100)] = Field(default_factory=list)
     catalog: Annotated[list[values.ToolText], Field(max_length=200)] = Field(default_factory=list)
     max_age: _Duration | None = None
+    max_os_disk_size_gb: Annotated[int, Field(ge=1, le=LARGEST_OS_DISK)] | None = None
     enforced_from: values.DayText | None = None
 
 
@@ -143,6 +145,7 @@ def _policy(spec: PolicySpec, revision: int) -> Policy:
         regions=frozenset(map(Region, spec.regions)),
         catalog=frozenset(spec.catalog),
         longest_max_age=None if spec.max_age is None else seconds_of(spec.max_age),
+        largest_os_disk=spec.max_os_disk_size_gb,
         enforced_from=None if spec.enforced_from is None else _midnight(spec.enforced_from),
     )
 

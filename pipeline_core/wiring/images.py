@@ -71,6 +71,7 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         sources=SourceRules(
             marketplace=base.ports.marketplace,
             galleries=base.ports.galleries,
+            heads=records.images,
             quarantine=base.deployment.quarantine,
             logs=effects.logs,
         ),

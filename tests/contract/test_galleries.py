@@ -63,6 +63,14 @@ def test_a_definition_has_the_plan_of_its_source_and_keeps_it(world: SimulatedWo
         world.galleries.ensure_image(LIVE, world.image, traits)
 
 
+def test_a_version_tells_the_size_of_its_disk_also_after_a_copy(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    for gallery in (QUARANTINE, LIVE):
+        found = world.galleries.find_version(gallery, world.image, V1)
+        assert found is not None
+        assert found.disk_gb == 64
+
+
 def test_what_is_not_there_is_none_and_empty(world: SimulatedWorld) -> None:
     assert world.find(V1) is None
     unknown = ImageName("never-registered")
@@ -83,6 +91,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         state=VersionState.READY,
         excluded_from_latest=True,
         tags=TAGS,
+        disk_gb=64,
     )
 
 

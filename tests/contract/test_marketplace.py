@@ -27,6 +27,7 @@ BYOS = MarketplaceSource(
 OLD = SourceImage(
     version=MarketplaceVersion.parse("9.4.2024061212"),
     generation=Generation.V1,
+    disk_gb=64,
     plan=PurchasePlan(publisher="redhat", name="rhel-lvm9", product="rhel-byos"),
     deprecation=Deprecation(
         state=OfferState.SCHEDULED, at=datetime(2027, 3, 1, tzinfo=UTC), alternative="plan rhel-lvm9-gen2"

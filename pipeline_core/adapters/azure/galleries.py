@@ -260,6 +260,7 @@ def _shown(
         is_divided=bodies.is_divided(profile),
         tags=body.get("tags") or {},
         detail=bodies.failed_regions(replication or {}),
+        disk_gb=bodies.disk_gb_of(properties),
     )
 
 

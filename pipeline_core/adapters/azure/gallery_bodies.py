@@ -179,6 +179,13 @@ def is_divided(profile: Mapping[str, Any]) -> bool:
     return not (is_marked(profile, excluded=True) or is_marked(profile, excluded=False))
 
 
+def disk_gb_of(properties: Mapping[str, Any]) -> int | None:
+    """The size of a version's OS disk, or None where the answer does not say it."""
+    disk = (properties.get("storageProfile") or {}).get("osDiskImage") or {}
+    size = disk.get("sizeInGB")
+    return size if isinstance(size, int) and size > 0 else None
+
+
 def failed_regions(replication: Mapping[str, Any]) -> str:
     """The failed regions with their reasons. Empty if no region failed."""
     failed = [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]

@@ -73,7 +73,14 @@ def _described(version: MarketplaceVersion, said: shapes.VirtualMachineImageProp
         plan=None if plan is None else _plan(plan),
         features=tuple((str(each.name), str(each.value)) for each in said.features or []),
         deprecation=_deprecation(said.image_deprecation_status),
+        disk_gb=_disk_gb(said.os_disk_image),
     )
+
+
+def _disk_gb(said: shapes.OSDiskImage | None) -> int | None:
+    """Azure sends it, and no version of the SDK's models names it (Azure/azure-cli#16863 shows it)."""
+    size = None if said is None else said.get("sizeInGb")
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def _plan(said: shapes.PurchasePlan) -> PurchasePlan:

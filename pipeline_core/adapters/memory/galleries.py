@@ -124,6 +124,7 @@ class MemoryGalleries:
                     state=VersionState.CREATING,
                     excluded_from_latest=True,
                     tags=dict(new.tags),
+                    disk_gb=source.disk_gb,
                 ),
                 ready_at=self.clock.now() + self.replication,
                 fails=self.fails_with,

@@ -49,10 +49,12 @@ class Launcher:
         """Create the group `group`. The caller has just looked for it and not found it."""
         definition = self.documents.definition(build.definition)
         if build.phase is Phase.BUILDING:
-            os = self.purchases.settle_quarantine(build, definition, self._gallery_of_parent(build))
+            gallery = self._gallery_of_parent(build)
+            os = self.purchases.settle_quarantine(build, definition, gallery)
+            disk_gb = self.purchases.disk_to_build(build, definition, gallery)
         else:
-            os = self.purchases.traits_as_built(build, definition)
-        job = self._job(build, definition, os, now)
+            os, disk_gb = self.purchases.traits_as_built(build, definition), None  # the version's own disk
+        job = self._job(build, definition, os, disk_gb, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
@@ -72,7 +74,9 @@ class Launcher:
             "IF_STAGE": job.stage,
         }
 
-    def _job(self, build: Build, definition: ImageDefinition, os: OsTraits, now: datetime) -> wire.BuildJob:
+    def _job(
+        self, build: Build, definition: ImageDefinition, os: OsTraits, disk_gb: int | None, now: datetime
+    ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + _LEASE_MARGIN
@@ -87,7 +91,7 @@ class Launcher:
             is_root=isinstance(build.inputs.origin, SourceVersion),
             source=source,
             destination=quarantined,
-            placement=self._placement(definition),
+            placement=self._placement(definition, disk_gb),
             plan=None if os.plan is None else wire.Plan.of(os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
@@ -129,7 +133,7 @@ class Launcher:
             version=str(version),
         )
 
-    def _placement(self, definition: ImageDefinition) -> wire.Placement:
+    def _placement(self, definition: ImageDefinition, disk_gb: int | None) -> wire.Placement:
         return wire.Placement(
             subscription_id=self.deployment.subscription_id,
             client_id=self.deployment.builder_client_id,
@@ -139,6 +143,7 @@ class Launcher:
             vm_size=definition.build.vm_size,
             generation=definition.os.generation.value,
             security_type=definition.os.security_type.value,
+            os_disk_gb=disk_gb,
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:

@@ -1,4 +1,4 @@
-"""The plan under which the source of a build is sold, as Azure says it at the moment of the build.
+"""What the source of a build decides, as Azure says it at the moment of the build: its plan, and the least disk.
 
 A root asks the Marketplace about the exact version, and a definition that does not fit it is refused before a
 machine is started. A child has the plan of its parent's image definition, and a machine that proves a version the
@@ -39,13 +39,25 @@ class Purchases:
         if not isinstance(origin, SourceVersion):
             return replace(definition.os, plan=self._plan_of(gallery, origin.image))
         image = self.marketplace.get_image(origin.source, origin.version)
-        found = [*source_images.misfits(origin.source, image, definition.os, definition.plan)]
+        found = [*source_images.misfits(origin.source, image, definition)]
         if found:
             text = "; ".join(str(each) for each in found)
             raise PermanentError(
                 ErrorClass.TEMPLATE, f"{build.image} does not fit its source {origin}: {text}"
             )
         return replace(definition.os, plan=image.plan)
+
+    def disk_to_build(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> int | None:
+        """The size of the build machine's disk in GB; None where it is the source's.
+
+        A definition asks for at least so much. A parent that has grown beyond that since decides for its child.
+        """
+        wanted, origin = definition.build.os_disk_gb, build.inputs.origin
+        if wanted is None or isinstance(origin, SourceVersion):
+            return wanted
+        parent = self.galleries.find_version(gallery, origin.image, origin.version)
+        size = None if parent is None else parent.disk_gb
+        return None if size is not None and size >= wanted else wanted
 
     def traits_as_built(self, build: Build, definition: ImageDefinition) -> OsTraits:
         """The definition's traits with the plan of the quarantined image definition."""

@@ -11,11 +11,12 @@ from pipeline_core.domain import source_images
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import FactoryError, NotFound
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import GalleryName
+from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource, PurchasePlan
 from pipeline_core.domain.versions import newest
 from pipeline_core.ports import Galleries, Logs, MarketplaceOffers
+from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.problems import Problem
 
 _SISTERS = 3  # SKUs that are looked at for a fitting one
@@ -41,6 +42,7 @@ class SourceRules:
 
     marketplace: MarketplaceOffers
     galleries: Galleries
+    heads: ImageStore
     quarantine: GalleryName
     logs: Logs
 
@@ -55,6 +57,8 @@ class SourceRules:
                 parent = self.galleries.find_image(self.quarantine, origin.image)
                 if parent is not None:
                     self._compare(definition, parent.plan, "spec.parent.image", found)
+            if not isinstance(origin, MarketplaceSource) and definition.build.os_disk_gb is not None:
+                self._look_at_disk(definition, origin.image, found)
         except FactoryError as error:
             self.logs.note("source-not-checked", image=str(definition.name), error=str(error))
             found.notes.append(
@@ -75,7 +79,7 @@ class SourceRules:
             return
         image = self.marketplace.get_image(source, top)
         fitting = self._fitting(source, image, definition.os)
-        for each in source_images.misfits(source, image, definition.os, definition.plan, fitting):
+        for each in source_images.misfits(source, image, definition, fitting):
             found.problems.append(Problem(path=each.path, message=each.message, remedy=each.remedy))
         found.notes.extend(source_images.doubts(source, image, definition.os))
         if image.plan is not None:
@@ -94,6 +98,17 @@ class SourceRules:
         if made is not None and made.plan != plan:
             refused = source_images.PlanChange(kept=made.plan, sold=plan)
             found.problems.append(Problem(path=path, message=refused.message, remedy=refused.remedy))
+
+    def _look_at_disk(self, definition: ImageDefinition, parent: ImageName, found: _Found) -> None:
+        """Refuse a disk below that of the parent's current version. A parent may grow later: then the larger counts."""
+        head = self.heads.find_head(parent)
+        if head is None or head.value.current is None:
+            return
+        version, gallery = head.value.current.version, head.value.registration.gallery
+        live = self.galleries.find_version(gallery, parent, version)
+        size = None if live is None else live.disk_gb
+        for each in source_images.disk_misfits(definition.build.os_disk_gb, size, f"{parent}@{version}"):
+            found.problems.append(Problem(path=each.path, message=each.message, remedy=each.remedy))
 
     def _fitting(self, source: MarketplaceSource, image: SourceImage, os: OsTraits) -> str:
         """A SKU of the same offer with the wanted generation and architecture, empty where none is known."""

@@ -4,7 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from pipeline_core.domain.definitions import Architecture, Generation, RebuildOn, SecurityType
+from pipeline_core.domain.definitions import (
+    LARGEST_OS_DISK,
+    Architecture,
+    Generation,
+    RebuildOn,
+    SecurityType,
+)
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import INT32_MAX
 from pipeline_core.wire.document import values
@@ -99,6 +105,7 @@ class Build(Part):
 
     vm_size: values.SizeText = "Standard_D2s_v5"
     timeout: _Timeout = "60m"
+    os_disk_size_gb: Annotated[int, Field(ge=1, le=LARGEST_OS_DISK)] | None = None
     catalog: Annotated[list[values.ToolText], Field(max_length=50)] = Field(default_factory=list)
     provisioners: Annotated[list[Provisioner], Field(max_length=100)] = Field(default_factory=list)
 

@@ -92,6 +92,7 @@ def _definition(parsed: model.Document, bundle: Digest, location: Region) -> Ima
         build=definitions.BuildRecipe(
             vm_size=spec.build.vm_size,
             timeout=seconds_of(spec.build.timeout),
+            os_disk_gb=spec.build.os_disk_size_gb,
             catalog=tuple(spec.build.catalog),
             provisioners=tuple(_step(step) for step in spec.build.provisioners),
         ),

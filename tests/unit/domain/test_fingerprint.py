@@ -26,7 +26,7 @@ from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint, refresh_period
 from pipeline_core.domain.names import ImageName, RebuildToken, Region
 from pipeline_core.domain.recipe import recipe_digest
-from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
+from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, PurchasePlan, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion
 from tests.unit.domain import factories as make
 
@@ -130,6 +130,7 @@ DEFINITION = ImageDefinition(
     [
         {"owners": ("b@example.com",)},
         {"labels": (("a", "b"),)},
+        {"plan": PurchasePlan(publisher="p", name="n", product="o")},
         {"retention": Retention(keep=9)},
         {"verify": Verification(compliance=ComplianceTarget(profile="x", min_score=1))},
         {"build": replace(DEFINITION.build, vm_size="Standard_D4s_v5", timeout=timedelta(hours=2))},
@@ -144,12 +145,19 @@ def test_what_does_not_shape_the_image_does_not_change_its_recipe(change: dict[s
     [
         {"major": 10},
         {"os": OsTraits(security_type=SecurityType.STANDARD)},
+        {"build": replace(DEFINITION.build, os_disk_gb=128)},
         {"build": replace(DEFINITION.build, provisioners=DEFINITION.build.provisioners[::-1])},
         {"build": replace(DEFINITION.build, provisioners=(ShellStep(script="a.sh", env=(("A", "2"),)),))},
     ],
 )
 def test_what_shapes_the_image_changes_its_recipe(change: dict[str, object]) -> None:
     assert recipe_digest(replace(DEFINITION, **change)) != recipe_digest(DEFINITION)  # type: ignore[arg-type]
+
+
+def test_a_definition_without_a_disk_size_has_the_recipe_of_the_time_before_that_key() -> None:
+    assert (
+        str(recipe_digest(DEFINITION)) == "027ec4c7b74d6ea71bfa508a4824df9b4d8378f9fa414778f84f495fa256efc3"
+    )
 
 
 def test_the_order_of_environment_variables_does_not_enter() -> None:

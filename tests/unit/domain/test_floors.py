@@ -135,6 +135,20 @@ CASES: dict[str, tuple[Promises, Policy, dict[str, Any], list[str]]] = {
         {"catalog": ("falcon", "nessus")},
         ["spec.build.catalog[1]: is 'nessus', which policy 1 does not allow in an image"],
     ),
+    "a disk of the source's size": (KEPT, Policy(revision=1, largest_os_disk=128), {}, []),
+    "as large a disk as allowed": (
+        replace(KEPT, os_disk_gb=128),
+        Policy(revision=1, largest_os_disk=128),
+        {},
+        [],
+    ),
+    "a disk without a limit": (replace(KEPT, os_disk_gb=4095), Policy(revision=1), {}, []),
+    "a larger disk than allowed": (
+        replace(KEPT, os_disk_gb=129),
+        Policy(revision=1, largest_os_disk=128),
+        {},
+        ["spec.build.osDiskSizeGb: is 129, and policy 1 allows 128 at most"],
+    ),
     "as old as allowed": (
         KEPT,
         Policy(revision=1, longest_max_age=timedelta(days=30)),

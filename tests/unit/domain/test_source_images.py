@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain import source_images
-from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
+from pipeline_core.domain.definitions import Architecture, Generation, ImageDefinition, OsTraits, SecurityType
 from pipeline_core.domain.names import Region
 from pipeline_core.domain.source_images import PlanChange, SourceImage
 from pipeline_core.domain.sources import MarketplaceSource, PurchasePlan
 from pipeline_core.domain.versions import MarketplaceVersion
+from tests.unit.domain.test_fingerprint import DEFINITION
 
 SOURCE = MarketplaceSource(publisher="RedHat", offer="RHEL", sku="9_4", location=Region("westeurope"))
 PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
@@ -19,13 +20,23 @@ OLD = replace(IMAGE, generation=Generation.V1, features=())
 STANDARD = OsTraits(security_type=SecurityType.STANDARD)
 
 
-def _misfits(image: SourceImage, os: OsTraits = OsTraits(), **given: object) -> list[str]:
-    plan = given.get("plan")
-    assert plan is None or isinstance(plan, PurchasePlan)
-    return [
-        str(each)
-        for each in source_images.misfits(SOURCE, image, os, plan, fitting=str(given.get("fitting", "")))
-    ]
+def _definition(
+    os: OsTraits = OsTraits(), plan: PurchasePlan | None = None, disk: int | None = None
+) -> ImageDefinition:
+    made = DEFINITION
+    return replace(made, os=os, plan=plan, build=replace(made.build, os_disk_gb=disk))
+
+
+def _misfits(
+    image: SourceImage,
+    os: OsTraits = OsTraits(),
+    *,
+    plan: PurchasePlan | None = None,
+    disk: int | None = None,
+    fitting: str = "",
+) -> list[str]:
+    wanted = _definition(os, plan, disk)
+    return [str(each) for each in source_images.misfits(SOURCE, image, wanted, fitting=fitting)]
 
 
 def test_an_image_that_fits_gives_no_reason() -> None:
@@ -85,6 +96,19 @@ def test_an_image_that_does_not_say_trusted_launch_is_doubtful_only_where_it_is_
     image: SourceImage, os: OsTraits, doubtful: bool
 ) -> None:
     assert bool([*source_images.doubts(SOURCE, image, os)]) is doubtful
+
+
+@pytest.mark.parametrize(("wanted", "size"), [(None, 64), (64, 64), (128, 64), (10, None)])
+def test_a_disk_as_large_as_its_source_or_larger_is_good(wanted: int | None, size: int | None) -> None:
+    assert _misfits(replace(IMAGE, disk_gb=size), disk=wanted) == []
+
+
+def test_a_disk_below_its_source_is_refused_with_the_least_size() -> None:
+    (said,) = _misfits(replace(IMAGE, disk_gb=64), disk=63)
+    assert said.startswith(
+        "spec.build.osDiskSizeGb is 63, but the disk of RedHat:RHEL:9_4:9.4.2024061212 has 64 GB"
+    )
+    assert "give 64 or more" in said
 
 
 SKUS = ("9-lvm", "9-lvm-gen2", "9_0", "90-gen2", "9_4", "94-gen2", "10-lvm-gen2")

@@ -28,6 +28,7 @@ spec:
   regions: [westeurope, northeurope]
   catalog: [falcon-sensor]
   maxAge: 30d
+  maxOsDiskSizeGb: 256
   enforcedFrom: 2027-01-31
 """
 EMPTY: dict[str, object] = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {}}
@@ -62,6 +63,7 @@ def test_every_key_reaches_the_domain_and_a_base_takes_what_it_leaves_out_from_t
         regions=frozenset({Region("westeurope"), Region("northeurope")}),
         catalog=frozenset({"falcon-sensor"}),
         longest_max_age=timedelta(days=30),
+        largest_os_disk=256,
         enforced_from=datetime(2027, 1, 31, tzinfo=UTC),
     )
 
@@ -145,6 +147,7 @@ BAD: dict[str, tuple[tuple[str, ...], object, str, str]] = {
     "regions that are no list": (("spec", "regions"), "eastus", "spec.regions", "list belongs"),
     "a tool": (("spec", "catalog"), ["Falcon@1"], "spec.catalog[0]", "not allowed here"),
     "a tool twice": (("spec", "catalog"), ["falcon", "falcon"], "spec.catalog[1]", "again"),
+    "a disk": (("spec", "maxOsDiskSizeGb"), 4096, "spec.maxOsDiskSizeGb", "4096"),
     "an age": (("spec", "maxAge"), "soon", "spec.maxAge", "is not a duration"),
     "a day": (("spec", "enforcedFrom"), "2027-02-30", "spec.enforcedFrom", "not a day of the calendar"),
 }

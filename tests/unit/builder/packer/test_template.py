@@ -85,6 +85,14 @@ def test_a_plan_adds_the_plugins_block_and_nothing_else(job: wire.BuildJob) -> N
     assert named == plain
 
 
+def test_a_disk_size_is_the_plugins_key_and_absent_without_one() -> None:
+    job = samples.root_job()
+    larger = job.model_copy(update={"placement": job.placement.model_copy(update={"os_disk_gb": 128})})
+    plain, named = (template.render(each, ())["source"]["azure-arm"]["image"] for each in (job, larger))  # type: ignore[index] # of a template
+    assert named.pop("os_disk_size_gb") == 128
+    assert named == plain
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("field", ["publisher", "name", "product"])
 def test_a_hostile_plan_is_refused(field: str, value: str) -> None:

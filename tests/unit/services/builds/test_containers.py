@@ -1,6 +1,5 @@
 """The two stages in a container: one group per attempt, evictions tried again, slots given back at the end only."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,26 +92,6 @@ def test_the_group_carries_its_job_and_no_secret() -> None:
         "imagefactory-lease": "2026-11-21T11:00:00Z",  # the timeout and an hour from now
         "imagefactory-stage": "build",
     }
-
-
-def test_the_tags_of_the_settings_are_on_every_job_and_make_no_image_stale() -> None:
-    made = scenes.settled(ONE)
-    tagged = replace(scenes.deployment_of(made), tags={"cost-centre": "4711"})
-    made.rewire(replace(made.base, deployment=tagged))
-    scenes.look(made, BASE)
-    made.drain()
-    assert scenes.rest_of(made, BASE) == "current"
-    made.register("rhel9-base", None, text="other")
-    made.drain()
-    jobs = [
-        BuildJob.from_wire(
-            made.ports.blobs.read("jobs", blob.name, limit=JOB_LIMIT), digest=blob.name.removesuffix(".json")
-        )
-        for blob in made.ports.blobs.list("jobs", "")
-    ]
-    found = [(job.stage, job.tags.get("cost-centre")) for job in jobs]
-    assert len(found) == 4
-    assert {*found} == {("build", None), ("verify", None), ("build", "4711"), ("verify", "4711")}
 
 
 def test_the_verify_stage_boots_the_quarantined_version_and_builds_nothing() -> None:

@@ -12,6 +12,7 @@ from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Plan
+from simulation import fleet, world
 from simulation.world import LIVE, QUARANTINE, SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -111,3 +112,63 @@ def test_the_plan_is_not_part_of_the_fingerprint() -> None:
     plain.drain()
     sold.drain()
     assert scenes.builds(plain, BASE)[0].fingerprint == scenes.builds(sold, BASE)[0].fingerprint
+
+
+def _disks(made: SimulatedWorld) -> dict[tuple[str, str], set[int | None]]:
+    found: dict[tuple[str, str], set[int | None]] = {}
+    for job in _jobs(made):
+        found.setdefault((job.image, job.stage), set()).add(job.placement.os_disk_gb)
+    return found
+
+
+def _register(made: SimulatedWorld, name: str, parent: str | None, size: int | None) -> None:
+    document = fleet.document(name, parent)
+    if size is not None:
+        document["spec"]["build"]["osDiskSizeGb"] = size
+    image = ImageName(name)
+    known = made.base.records.images.find_head(image)
+    made.factory.registrar.register(
+        image,
+        document,
+        world.upload(made, "content"),
+        scenes.ADMIN,
+        expected=None if known is None else known.value.document_etag,
+        create_only=known is None,
+    )
+    made.registered.add(image)
+
+
+def test_a_larger_disk_is_the_build_machines_and_the_verify_machine_takes_the_versions() -> None:
+    made = scenes.registered({})
+    _register(made, "rhel9-base", None, 128)
+    _register(made, "rhel9-java", "rhel9-base", None)
+    made.drain()
+    assert _disks(made) == {
+        ("rhel9-base", "build"): {128},
+        ("rhel9-base", "verify"): {None},
+        ("rhel9-java", "build"): {None},
+        ("rhel9-java", "verify"): {None},
+    }
+
+
+def test_another_size_builds_the_image_anew() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    before = scenes.head(made, BASE).current
+    _register(made, "rhel9-base", None, 128)
+    made.drain()
+    after = scenes.head(made, BASE).current
+    assert before is not None
+    assert after is not None
+    assert after.version > before.version
+
+
+def test_a_parent_that_grew_beyond_its_child_decides() -> None:
+    made = scenes.registered({})
+    _register(made, "rhel9-base", None, 64)
+    _register(made, "rhel9-java", "rhel9-base", 100)
+    made.drain()
+    assert _disks(made)["rhel9-java", "build"] == {100}
+    _register(made, "rhel9-base", None, 128)
+    made.drain()
+    assert all(made.versions().values())
+    assert _disks(made)["rhel9-java", "build"] == {100, None}

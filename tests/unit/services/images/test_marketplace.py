@@ -155,6 +155,36 @@ def test_a_child_cannot_move_to_a_parent_with_another_plan() -> None:
     assert f"with the plan {PLAN}" in problem.message
 
 
+@pytest.mark.parametrize(("wanted", "good"), [(63, False), (64, True), (128, True)])
+def test_a_disk_below_that_of_the_source_is_refused(wanted: int, good: bool) -> None:
+    made = _world()
+    made.ports.marketplace.describe(NEW, SourceImage(version=VERSION, disk_gb=64))
+    document = _document(NEW)
+    document["spec"]["build"]["osDiskSizeGb"] = wanted
+    if good:
+        assert _put(made, document).created
+    else:
+        problem = _refused(made, document)
+        assert problem.path == "spec.build.osDiskSizeGb"
+        assert "give 64 or more" in problem.remedy
+
+
+def test_a_child_asks_for_no_less_than_its_parent_has() -> None:
+    made = _world()
+    base = _document(NEW)
+    base["spec"]["build"]["osDiskSizeGb"] = 128
+    child = fleet.document("rhel9-java", "rhel9-base")
+    child["spec"]["build"]["osDiskSizeGb"] = 100
+    _put(made, base)
+    assert _put(made, child).created  # nothing is published yet, so nothing can be compared
+    made.drain()
+    problem = _refused(made, child)
+    assert problem.path == "spec.build.osDiskSizeGb"
+    assert "the disk of rhel9-base@" in problem.message
+    child["spec"]["build"]["osDiskSizeGb"] = 256
+    assert _put(made, child).notes == ()
+
+
 def test_a_source_without_a_version_is_accepted_with_a_note() -> None:
     made = _world()
     empty = _source("97-gen2")

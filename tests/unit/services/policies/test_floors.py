@@ -78,16 +78,19 @@ def test_a_definition_below_the_floor_is_refused_with_every_reason_among_the_oth
         regions=["northeurope"],
         catalog=["nessus"],
         maxAge="7d",
+        maxOsDiskSizeGb=128,
     )
     waiver = {"rule": "r", "reason": "x", "owner": "me@example.com", "expires": "2030-01-01"}
     document = _document("app", "rhel9-java", profile="cis", minScore=90, waivers=[waiver])
     document["spec"]["build"]["catalog"] = ["falcon"]
     document["spec"]["build"]["provisioners"] = [{"shell": "scripts/gone.sh"}]
+    document["spec"]["build"]["osDiskSizeGb"] = 256
     document["spec"]["rebuild"] = {"maxAge": "8d"}
     problems = _problems(made, document)
     assert set(problems) == {
         "spec.build.provisioners[0].shell",
         "spec.build.catalog[0]",
+        "spec.build.osDiskSizeGb",
         "spec.verify.compliance.profile",
         "spec.verify.compliance.minScore",
         "spec.verify.compliance.waivers[0].owner",
