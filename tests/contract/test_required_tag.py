@@ -43,7 +43,7 @@ def _containers(azure: Azure) -> AzureContainers:
 def _refused(action: Callable[[], None]) -> None:
     with pytest.raises(PermanentError, match="disallowed by policy") as refused:
         action()
-    assert refused.value.error_class is ErrorClass.POLICY
+    assert refused.value.error_class is ErrorClass.AZURE_POLICY
 
 
 def test_an_image_definition_is_made_only_with_the_tag(
