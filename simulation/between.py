@@ -32,8 +32,9 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
     "tables": {"find": _READ, "scan": _READ, "write": _WRITE},
     "queues": {"send": _CHANGE},
     "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ},
-    "marketplace": {"list_versions": _LIST, "get_image": _READ},
+    "marketplace": {"list_versions": _LIST, "get_image": _READ, "list_names": _LIST},
     "galleries": {
+        "find_image": _READ,
         "ensure_image": _CHANGE,
         "find_version": _READ,
         "list_versions": _LIST,
