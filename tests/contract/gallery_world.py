@@ -96,7 +96,12 @@ def make(kind: str, request: pytest.FixtureRequest, image: ImageName) -> Simulat
             state = VersionState.READY if ready else VersionState.CREATING
             twin.add_version(
                 GalleryImageVersion(
-                    gallery=QUARANTINE, image=made, version=version, state=state, excluded_from_latest=True
+                    gallery=QUARANTINE,
+                    image=made,
+                    version=version,
+                    state=state,
+                    excluded_from_latest=True,
+                    disk_gb=64,
                 )
             )
 
