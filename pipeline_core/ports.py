@@ -22,15 +22,12 @@ Cell = str | int | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One stored record. `cells` holds text under 32 Ki characters, 64-bit integers and booleans.
-
-    `etag` is empty for a row that was not read from a table.
-    """
+    """One stored record. `cells` holds text under 32 Ki characters, 64-bit integers and booleans."""
 
     partition: str
     key: str
     cells: Mapping[str, Cell]
-    etag: str = ""
+    etag: str = ""  # empty for a row that was not read from a table
 
 
 @unique

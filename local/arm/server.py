@@ -257,11 +257,10 @@ def _assemble(
     )
     events, offered = EventGrid(operations, tenant=options.tenant), marketplace.load(_OFFERED)
     galleries = GalleryService(store, operations)
-    seconds = options.replication_seconds * options.time_scale
-    versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
-    machines = Machines(
-        store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
-    )
+    scale = options.time_scale
+    replication, made = scale * options.replication_seconds, scale * options.machine_seconds
+    versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=replication)
+    machines = Machines(store, operations, offered, guests, seconds=made)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(
         store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
