@@ -12,6 +12,7 @@ from typing import Any
 
 from local.arm import server
 from local.arm.containers.quota import RegionLimits
+from local.arm.rules.throttle import DeletionLimit
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TENANT = "22222222-2222-4222-8222-222222222222"
@@ -81,6 +82,13 @@ def _add_pace_and_limits(add: Callable[..., Any]) -> None:
     )
     add("--restart-seconds", type=float, default=1.0, help="how long it waits for that")
     add("--missing-image", action="append", default=[], metavar="TEXT", help="cannot be pulled (repeatable)")
+    add(
+        "--deletion-bucket",
+        type=int,
+        default=200,
+        help="deletions at once that Resource Manager lets a caller make",
+    )
+    add("--deletion-refill", type=float, default=10.0, help="deletions that it gives back each second")
     add("--group-limit", type=int, default=100)
     add("--core-limit", type=float, default=100)
     for what in ("creates", "deletes"):
@@ -122,6 +130,7 @@ def _options(given: argparse.Namespace) -> server.Options:
         patience_seconds=given.patience_seconds,
         time_scale=given.time_scale,
         retry_after=given.retry_after,
+        deletion_limit=DeletionLimit(bucket=given.deletion_bucket, per_second=given.deletion_refill),
         limits=RegionLimits(
             groups=given.group_limit,
             cores=given.core_limit,

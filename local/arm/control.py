@@ -1,7 +1,12 @@
-"""The controls of the emulator under `/_control`, for tests and the runner. Azure has nothing like them."""
+"""The controls of the emulator under `/_control`, for tests and the runner. Azure has nothing like them.
+
+A request must show the secret of the run, which only `arm.json` holds: other users of this machine, pages in a browser
+and containers must not be able to mint tokens.
+"""
 
 import json
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -24,6 +29,7 @@ from local.arm.wire import ArmError, Json
 from local.guest.guests import Guests
 from pipeline_core.domain import azure_codes
 
+CONTROL_HEADER: Final = "X-Control-Secret"
 Endpoint = Callable[[Request], Awaitable[Response]]
 # A fault with a code that `azure_code_table` does not know says so: a mistyped code would test nothing.
 _UNKNOWN: Final = "unknown_code"
@@ -48,11 +54,11 @@ class Control:
         self._store, self._marketplace, self._containers = store, marketplace, containers
         self._vault, self._events, self._guests = vault, events, guests
 
-    def app(self) -> Starlette:
-        """The application that serves them."""
+    def app(self, secret: str) -> Starlette:
+        """The application that serves them, to a caller that shows `secret`."""
 
         def route(method: str, path: str, endpoint: Endpoint) -> Route:
-            return Route(f"/_control/{path}", _guarded(endpoint), methods=[method])
+            return Route(f"/_control/{path}", _guarded(endpoint, secret), methods=[method])
 
         return Starlette(
             routes=[
@@ -190,8 +196,11 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _guarded(endpoint: Endpoint) -> Endpoint:
+def _guarded(endpoint: Endpoint, secret: str) -> Endpoint:
     async def guarded(request: Request) -> Response:
+        if not secrets.compare_digest(request.headers.get(CONTROL_HEADER, "").encode(), secret.encode()):
+            text = f"the header {CONTROL_HEADER} must be control_secret of arm.json"
+            return JSONResponse({"error": {"code": "ControlForbidden", "message": text}}, status_code=403)
         try:
             return await endpoint(request)
         except ArmError as error:

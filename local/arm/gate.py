@@ -1,22 +1,28 @@
-"""Each request passes here: counts, faults, tokens, rights, api-version. Then the service answers.
+"""Each request passes here: counts, faults, tokens, rights, Resource Manager's rules. Then the service answers.
 
 This module decides which callers may enter and which service gets a request. It never decides a service's answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 from local.arm.faults import InjectedFaults
 from local.arm.identity.rights import Rights
-from local.arm.identity.tokens import ARM_AUDIENCES, VAULT_AUDIENCES, Caller, InvalidToken, TokenIssuer
+from local.arm.identity.tokens import (
+    ARM_AUDIENCES,
+    LOGIN,
+    VAULT_AUDIENCES,
+    Caller,
+    InvalidToken,
+    TokenIssuer,
+)
 from local.arm.request_counts import RequestCounts
+from local.arm.rules.door import ResourceManagerRules
+from local.arm.rules.versions import missing_api_version
 from local.arm.tag_policy import TagPolicy
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Routes, not_emulated
-
-_LOGIN: Final = "https://login.microsoftonline.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,7 @@ class Checks:
     faults: InjectedFaults
     counts: RequestCounts
     policy: TagPolicy
+    rules: ResourceManagerRules
 
 
 class FrontDoor:
@@ -49,7 +56,8 @@ class FrontDoor:
             Routes(services.arm),
         )
         self._tokens, self._rights = checks.tokens, checks.rights
-        self._faults, self._counts, self._policy = checks.faults, checks.counts, checks.policy
+        self._faults, self._counts = checks.faults, checks.counts
+        self._policy, self._rules = checks.policy, checks.rules
         self._subscriptions = frozenset(each.lower() for each in subscriptions)
 
     async def answer(self, call: Call) -> ArmAnswer:
@@ -85,9 +93,9 @@ class FrontDoor:
                 return ArmAnswer()
             if audiences is None:
                 return route.endpoint(replace(call, names=names))
-            caller = self._admit(call, route, audiences)
+            caller, headers = self._admit(call, route, audiences)
             allows = partial(self._rights.check, caller)
-            return route.endpoint(replace(call, names=names, allows=allows))
+            return _with_headers(route.endpoint(replace(call, names=names, allows=allows)), headers)
         self._counts.count(f"{call.method} (not emulated)", is_arm=True)
         if only_count:
             return ArmAnswer()
@@ -95,24 +103,25 @@ class FrontDoor:
             self._authenticate(call, ARM_AUDIENCES)
         raise not_emulated(call.method, call.path, call.api_version)
 
-    def _admit(self, call: Call, route: ArmRoute, audiences: frozenset[str]) -> Caller:
+    def _admit(
+        self, call: Call, route: ArmRoute, audiences: frozenset[str]
+    ) -> tuple[Caller, Mapping[str, str]]:
+        """The caller, and headers for the answer."""
         caller = self._authenticate(call, audiences)
-        if route.api_version and not call.api_version:
-            raise ArmError(
-                400,
-                "MissingApiVersionParameter",
-                "The api-version query parameter (?api-version=) is required for all requests.",
-            )
         if audiences is not ARM_AUDIENCES:
-            return caller
-        subscription = call.path.strip("/").split("/")[1].lower()
-        if subscription not in self._subscriptions:
-            raise ArmError(
-                404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
-            )
+            if route.api_version and not call.api_version:
+                raise missing_api_version()
+            return caller, {}
+        self._rules.check_version(call)
+        parts = call.path.strip("/").split("/")
+        if parts[0].lower() != "subscriptions" or len(parts) == 1:
+            return caller, {}  # lists of what the caller may see; nobody needs a right for them
+        if parts[1].lower() not in self._subscriptions:
+            raise ArmError(404, "SubscriptionNotFound", f"The subscription '{parts[1]}' could not be found.")
         self._rights.check(caller, call.method, call.path)
+        headers = self._rules.check(call, caller.client_id)
         self._policy.check(call)
-        return caller
+        return caller, headers
 
     def _authenticate(self, call: Call, audiences: frozenset[str]) -> Caller:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
@@ -126,9 +135,7 @@ class FrontDoor:
             raise self._challenge(call, audiences, "InvalidAuthenticationToken", text) from error
 
     def _challenge(self, call: Call, audiences: frozenset[str], code: str, text: str) -> ArmError:
-        # A caller through the proxy knows Azure's own names. A caller to our port knows only that port.
-        is_named = "127.0.0.1" not in call.base and "localhost" not in call.base
-        login = f"{_LOGIN if is_named else self._tokens.authority}/{self._tokens.tenant}"
+        login = f"{LOGIN if call.is_named else self._tokens.authority}/{self._tokens.tenant}"
         if audiences is VAULT_AUDIENCES:
             challenge = f'Bearer authorization="{login}", resource="https://vault.azure.net"'
         else:
@@ -137,3 +144,9 @@ class FrontDoor:
                 "failed because of missing 'Authorization' header.\""
             )
         return ArmError(401, code, text, headers={"WWW-Authenticate": challenge})
+
+
+async def _with_headers(answer: ArmAnswer | Awaitable[ArmAnswer], headers: Mapping[str, str]) -> ArmAnswer:
+    """An answer with Resource Manager's own headers added."""
+    given = answer if isinstance(answer, ArmAnswer) else await answer
+    return replace(given, headers={**headers, **given.headers}) if headers else given

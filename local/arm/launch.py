@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,6 +33,7 @@ class RunningArm:
     proxy: str
     ca_file: Path
     control: str
+    control_secret: str = field(repr=False)
     subscription_id: str
     tenant_id: str
     location: str
@@ -48,7 +49,8 @@ class RunningArm:
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
         try:
             text = None if body is None else json.dumps(body)
-            connection.request(method, f"{address.path}/{path}", text, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "X-Control-Secret": self.control_secret}
+            connection.request(method, f"{address.path}/{path}", text, headers)
             answer = connection.getresponse()
             content = answer.read()
         finally:

@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,6 +21,7 @@ _DEPLOYMENT: Final = (
     "/subscriptions/{subscription}/resourceGroups/{group}"
     "/providers/Microsoft.Resources/deployments/{deployment}"
 )
+FindRoute = Callable[[str, str], tuple[ArmRoute, Mapping[str, str]] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Operation:
 
     id: str
     started: datetime
+    call: Call
     ended: datetime | None = None
     error: ArmError | None = None
 
@@ -48,6 +50,7 @@ class Operations:
         # With 0 a client asks again at once, without end. So each of its requests waits for a moment.
         self._hold = _HOLD_SECONDS if retry_after == 0 else 0.0
         self._operations: dict[str, Operation] = {}
+        self._find_route: FindRoute = lambda _method, _path: None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(
@@ -63,7 +66,7 @@ class Operations:
 
         The address is below the provider's location or, if given, below the path `below` of a resource.
         """
-        operation = Operation(id=str(uuid.uuid4()), started=datetime.now(UTC))
+        operation = Operation(id=str(uuid.uuid4()), started=datetime.now(UTC), call=call)
         self._operations[operation.id] = operation
         self.run(self._follow(operation.id, work))
         subscription = call.names["subscription"]
@@ -91,6 +94,10 @@ class Operations:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def read_with(self, find_route: FindRoute) -> None:
+        """From now on `operationResults` of a finished PUT or PATCH show what a GET by these routes shows."""
+        self._find_route = find_route
 
     async def close(self) -> None:
         """Cancel all work that still runs."""
@@ -157,4 +164,17 @@ class Operations:
             return ArmAnswer(status=202, headers=again)
         if operation.error:
             raise operation.error
-        return ArmAnswer(status=204)
+        return await self._read_again(operation.call)
+
+    async def _read_again(self, call: Call) -> ArmAnswer:
+        """What a finished request would have answered at once.
+
+        rpc, async-api-reference.md, and *Track asynchronous Azure operations*: the resource with 200 after a PUT or a
+        PATCH, 204 after a deletion or an action without an answer.
+        """
+        found = self._find_route("GET", call.path) if call.method in ("PUT", "PATCH") else None
+        if found is None:
+            return ArmAnswer(status=204)
+        route, names = found
+        answer = route.endpoint(replace(call, method="GET", names=names, content=b""))
+        return answer if isinstance(answer, ArmAnswer) else await answer

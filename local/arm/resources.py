@@ -1,4 +1,4 @@
-"""Subscriptions, resource groups, and resources of any type: list by type or tag, delete by id."""
+"""Resource groups, and resources of any type: list by type, group, name or tag, delete by id."""
 
 import re
 from typing import Final
@@ -9,11 +9,9 @@ from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 GROUP: Final = "Microsoft.Resources/resourceGroups"
 _GROUP_PATH: Final = "/subscriptions/{subscription}/resourceGroups/{group}"
-_FILTER: Final = re.compile(
-    r"\s*tagName eq '(?P<name>(?:[^']|'')*)'(?:\s+and\s+tagValue eq '(?P<value>(?:[^']|'')*)')?\s*",
-    re.IGNORECASE,
-)
-_TYPE_FILTER: Final = re.compile(r"\s*resourceType eq '(?P<type>[^']+)'\s*", re.IGNORECASE)
+_TERM: Final = re.compile(r"\s*(?P<name>\w+)\s+(?P<sign>eq|ne)\s+'(?P<value>(?:[^']|'')*)'\s*", re.IGNORECASE)
+_AND: Final = re.compile(r"\s+and\s+(?=\w+\s+(?:eq|ne)\s+')", re.IGNORECASE)
+_FILTERS: Final = ("resourceType", "resourceGroup", "name", "location", "tagName", "tagValue")
 # A list of resources holds only types that ARM tracks. Versions and definitions of a gallery are among them.
 _UNTRACKED: Final = frozenset({GROUP.lower(), "microsoft.resources/deployments"})
 
@@ -21,10 +19,9 @@ _UNTRACKED: Final = frozenset({GROUP.lower(), "microsoft.resources/deployments"}
 class ResourceService:
     """Resource groups and generic resources."""
 
-    def __init__(self, store: Store, operations: Operations, *, tenant: str) -> None:
+    def __init__(self, store: Store, operations: Operations) -> None:
         self._store = store
         self._operations = operations
-        self._tenant = tenant
 
     def seed_group(self, resource_id: str, location: str) -> None:
         """Create a resource group at the start."""
@@ -34,7 +31,6 @@ class ResourceService:
     def routes(self) -> list[ArmRoute]:
         """The service's routes. They come last, because the deletion by id matches the path of any resource."""
         return [
-            ArmRoute("GET", "/subscriptions/{subscription}", self._subscription),
             ArmRoute("GET", "/subscriptions/{subscription}/resourceGroups", self._list_groups),
             ArmRoute("GET", "/subscriptions/{subscription}/resources", self._list),
             ArmRoute("GET", _GROUP_PATH, self._get_group),
@@ -43,18 +39,6 @@ class ResourceService:
             ArmRoute("DELETE", _GROUP_PATH, self._delete_group),
             ArmRoute("GET", f"{_GROUP_PATH}/resources", self._list),
         ]
-
-    def _subscription(self, call: Call) -> ArmAnswer:
-        name = call.names["subscription"]
-        return ArmAnswer(
-            body={
-                "id": f"/subscriptions/{name}",
-                "subscriptionId": name,
-                "tenantId": self._tenant,
-                "displayName": "Image Factory local",
-                "state": "Enabled",
-            }
-        )
 
     def _list_groups(self, call: Call) -> ArmAnswer:
         prefix = f"/subscriptions/{call.names['subscription']}/"
@@ -112,37 +96,66 @@ class ResourceService:
         scope = call.path.rstrip("/")[: -len("/resources")].lower() + "/"
         if "group" in call.names:
             self._store.get(scope.rstrip("/"))
+        wanted = _terms(call.query.get("$filter", ""))
         found = [
             each
             for each in self._store.all()
-            if each.id.lower().startswith(scope) and each.type.lower() not in _UNTRACKED and _fits(each, call)
+            if each.id.lower().startswith(scope)
+            and each.type.lower() not in _UNTRACKED
+            and _fits(each, wanted)
         ]
-        return ArmAnswer(body={"value": [_summary(resource) for resource in found]})
+        shown = [_summary(resource, with_tags="tagname" not in wanted) for resource in found]
+        return ArmAnswer(body={"value": shown})
 
 
-def _fits(resource: Resource, call: Call) -> bool:
-    wanted = call.query.get("$filter", "")
-    if not wanted:
+def _terms(text: str) -> dict[str, tuple[bool, str]]:
+    """A `$filter`: property in lower case -> (whether it must be equal, value). Raises NotEmulated, which names it."""
+    found: dict[str, tuple[bool, str]] = {}
+    for each in _AND.split(text) if text.strip() else ():
+        term = _TERM.fullmatch(each)
+        if term is None or term["name"].lower() not in {name.lower() for name in _FILTERS}:
+            raise ArmError(
+                501,
+                "NotEmulated",
+                f"the filter {text!r} is not emulated; eq and ne of {', '.join(_FILTERS)} are",
+            )
+        found[term["name"].lower()] = (term["sign"].lower() == "eq", term["value"].replace("''", "'"))
+    return found
+
+
+def _fits(resource: Resource, wanted: dict[str, tuple[bool, str]]) -> bool:
+    plain = {
+        "resourcetype": resource.type,
+        "resourcegroup": resource.id.split("/")[4],
+        "name": full_name(resource.id),
+        "location": resource.location,
+    }
+    for name, (is_equal, value) in wanted.items():
+        if name in plain and (plain[name].lower() == value.lower()) != is_equal:
+            return False
+    if "tagname" not in wanted:
         return True
-    by_type = _TYPE_FILTER.fullmatch(wanted)
-    if by_type is not None:
-        return resource.type.lower() == by_type["type"].lower()
-    found = _FILTER.fullmatch(wanted)
-    if found is None:
-        text = f"the filter {wanted!r} is not emulated; resourceType, tagName and tagValue are"
-        raise ArmError(501, "NotEmulated", text)
-    name = found["name"].replace("''", "'").lower()
-    values = {key.lower(): str(value) for key, value in resource.tags.items()}  # tag names have no case
-    if name not in values:
-        return False
-    return found["value"] is None or values[name] == found["value"].replace("''", "'")
+    tags = {key.lower(): str(value) for key, value in resource.tags.items()}  # tag names have no case
+    name = wanted["tagname"][1].lower()
+    return name in tags and ("tagvalue" not in wanted or tags[name] == wanted["tagvalue"][1])
 
 
-def _summary(resource: Resource) -> Json:
-    return {
+def full_name(resource_id: str) -> str:
+    """The name in a list of resources: with the names of the parents, as in a template (`live/rhel9-base/9.1.0`).
+
+    rpc, Addendum.md, nested resources; *Set name and type for child resources* (child-resource-name-type.md).
+    """
+    parts = resource_id.strip("/").split("/")
+    start = [part.lower() for part in parts].index("providers")
+    return "/".join(parts[start + 3 :: 2])
+
+
+def _summary(resource: Resource, *, with_tags: bool) -> Json:
+    """One row. A list that is filtered by tag has no tags (azure-mgmt-resource, Resources.list: `filter`)."""
+    shown: Json = {
         "id": resource.id,
-        "name": resource.name,
+        "name": full_name(resource.id),
         "type": resource.type,
         "location": resource.location,
-        "tags": dict(resource.tags),
     }
+    return {**shown, "tags": dict(resource.tags)} if with_tags else shown

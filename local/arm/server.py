@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -38,10 +39,14 @@ from local.arm.identity.tokens import TokenIssuer
 from local.arm.operations import Operations
 from local.arm.request_counts import RequestCounts
 from local.arm.resources import ResourceService
+from local.arm.rules import versions as api_versions
+from local.arm.rules.door import ResourceManagerRules
+from local.arm.rules.throttle import DeletionLimit, Throttle
 from local.arm.store import Store
+from local.arm.subscriptions import Subscriptions
 from local.arm.tag_policy import TagPolicy
 from local.arm.vault import Vault
-from local.arm.wire import Json
+from local.arm.wire import Json, Routes
 from local.guest import door
 from local.guest.guests import ADDRESS, Guests
 
@@ -73,6 +78,7 @@ class Options:
     time_scale: float = 1.0
     retry_after: int = 1
     limits: RegionLimits = field(default_factory=RegionLimits)
+    deletion_limit: DeletionLimit = field(default_factory=DeletionLimit)
     scenario: Path | None = None
     packer: Path | None = None
     plugin_folder: Path | None = None
@@ -143,7 +149,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     platform = _platform(options, ports, authority.ca_file, proxy_address, guest_port)
     header = environment.new_identity_header()
     app, control, groups = _assemble(options, ports.arm_url, platform, header, operations, counts, guests)
-    plain_app = http.as_app(control.answer, control.app, prefix="/_control/")
+    secret = secrets.token_urlsafe(32)
+    plain_app = http.as_app(control.answer, control.control.app(secret), prefix="/_control/")
     servers = [
         (_Server(_http_config(app, files)), ports.tls_socket),
         (_Server(_http_config(plain_app)), ports.plain_socket),
@@ -151,7 +158,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in servers]
     try:
         await _wait_started([server for server, _ in servers])
-        _announce(announced, _announcement(options, ports, platform, header, guest_port))
+        facts = _announcement(options, ports, platform, header, guest_port)
+        _announce(announced, {**facts, "control_secret": secret})
         await stop.wait()
     finally:
         announced.unlink(missing_ok=True)
@@ -162,7 +170,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
             guest_door.close()
         await operations.close()
         for server, _ in servers:
-            server.should_exit = True
+            # No answer is worth waiting for. Uvicorn's own timeout of 0 says so too, but logs an error for it.
+            server.force_exit = server.should_exit = True
         await asyncio.gather(*tasks, return_exceptions=True)
         shutil.rmtree(platform.scratch, ignore_errors=True)
         files.certificate.unlink(missing_ok=True)
@@ -201,7 +210,7 @@ def _http_config(app: ASGIApp, files: ca.CertificateFiles | None = None) -> uvic
         lifespan="off",
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=0,
+        timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         ssl_certfile=str(files.certificate) if files else None,
         ssl_keyfile=str(files.key) if files else None,
@@ -236,7 +245,7 @@ class _Plain:
     """The applications of the port without TLS."""
 
     answer: http.Answering
-    app: ASGIApp
+    control: Control
 
 
 def _assemble(
@@ -268,7 +277,13 @@ def _assemble(
     groups = container_service.ContainerGroupService(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
-    resources = ResourceService(store, operations, tenant=options.tenant)
+    resources, published = ResourceService(store, operations), api_versions.load()
+    subscriptions = Subscriptions(
+        published,
+        subscriptions=options.subscriptions,
+        tenant=options.tenant,
+        locations=sorted({options.location, *offered.locations}),
+    )
     _seed(options, resources, galleries, networks)
     services = gate.Services(
         open=tuple(Entra(tokens, arm=arm).routes()),
@@ -281,11 +296,16 @@ def _assemble(
             *deployments.routes(),
             *machines.routes(),
             *networks.routes(),
+            *subscriptions.routes(),
             *resources.routes(),
             *operations.routes(),
         ),
     )
-    checks = gate.Checks(tokens=tokens, rights=rights, faults=faults, counts=counts, policy=policy)
+    operations.read_with(Routes(services.arm).find)
+    rules = ResourceManagerRules(store, published, Throttle(options.deletion_limit))
+    checks = gate.Checks(
+        tokens=tokens, rights=rights, faults=faults, counts=counts, policy=policy, rules=rules
+    )
     door = gate.FrontDoor(services, checks, subscriptions=options.subscriptions)
     side_door = gate.FrontDoor(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(
@@ -298,7 +318,7 @@ def _assemble(
         guests=guests,
     )
     answering = recorder.recording(door.answer, options.record_bodies)
-    return http.as_app(answering), _Plain(answer=side_door.answer, app=control.app()), groups
+    return http.as_app(answering), _Plain(answer=side_door.answer, control=control), groups
 
 
 def _seed(

@@ -84,6 +84,11 @@ class Call:
         """The api-version of the request, or empty."""
         return self.query.get("api-version", "")
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the caller asks Azure's own name, through the proxy. Others ask our port, and know no other name."""
+        return "127.0.0.1" not in self.base and "localhost" not in self.base
+
     def json(self) -> Json:
         """The body as an object. Its keys and values are not checked. Raises InvalidRequestContent."""
         try:

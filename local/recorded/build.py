@@ -16,7 +16,8 @@ from local.recorded.cloud import Cloud, CloudError
 from local.recorded.template import Template, TemplateStep, block, blocks
 from local.scenario import PackerScenario
 
-_COMPUTE, _NETWORK, _GALLERY, _GROUPS = "2022-03-01", "2023-09-01", "2023-07-03", "2022-09-01"
+_COMPUTE, _DISKS, _NETWORK = "2022-03-01", "2022-03-02", "2023-09-01"
+_GALLERY, _GROUPS = "2023-07-03", "2022-09-01"
 _STEP_SECONDS = 0.01  # a pause for each provisioner, of which a build and its verification have 25
 _HANG_SECONDS = 24 * 3600.0
 
@@ -149,7 +150,7 @@ class RecordedBuild:
         addresses = [{"name": "ipconfig", "properties": {"privateIPAllocationMethod": "Dynamic"}}]
         self._make(interface, _NETWORK, location, tags, {"ipConfigurations": addresses})
         # As Packer's template says, a machine leaves its disk. A call of its own deletes the disk.
-        self._made.append((f"{folder}/Microsoft.Compute/disks/{disk}", _COMPUTE))
+        self._made.append((f"{folder}/Microsoft.Compute/disks/{disk}", _DISKS))
         properties = {
             "hardwareProfile": {"vmSize": self._source["vm_size"]},
             "storageProfile": {

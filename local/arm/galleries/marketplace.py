@@ -73,6 +73,11 @@ class MarketplaceService:
                     self._skus[sku.key] = sku
                     self._versions[sku.key] = {each: {} for each in (*facts["seen"], *facts["plausible"])}
 
+    @property
+    def locations(self) -> frozenset[str]:
+        """The regions where anything is offered."""
+        return frozenset(self._locations)
+
     def publish(
         self, publisher: str, offer: str, sku: str, version: str, *, sku_facts: Json, version_facts: Json
     ) -> None:

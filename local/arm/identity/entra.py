@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
-from local.arm.identity.tokens import InvalidToken, TokenIssuer
+from local.arm.identity.tokens import LOGIN, InvalidToken, TokenIssuer
 from local.arm.wire import ArmAnswer, ArmRoute, Call, Json
 
 _JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Entra:
-    """One tenant's endpoints; `arm` and `authority` are their addresses."""
+    """One tenant's endpoints. A caller that asks by Azure's own names finds only these names in the answers, because
+    the proxy is its only way. A caller of our port finds `arm`."""
 
     def __init__(self, tokens: TokenIssuer, *, arm: str) -> None:
         self._tokens = tokens
@@ -30,6 +31,7 @@ class Entra:
                 "GET", f"{tenant}/v2.0/.well-known/openid-configuration", self._discovery, api_version=False
             ),
             ArmRoute("GET", f"{tenant}/.well-known/openid-configuration", self._discovery, api_version=False),
+            ArmRoute("GET", f"{tenant}/discovery/instance", self._instance, api_version=False),
             ArmRoute("GET", f"{tenant}/discovery/v2.0/keys", self._keys, api_version=False),
             ArmRoute("GET", f"{tenant}/discovery/keys", self._keys, api_version=False),
             ArmRoute("POST", f"{tenant}/oauth2/v2.0/token", self._token, api_version=False),
@@ -41,21 +43,21 @@ class Entra:
             "name": "AzureCloud",
             "portal": "https://portal.azure.com",
             "authentication": {
-                "loginEndpoint": self._tokens.authority,
+                "loginEndpoint": self._authority(call),
                 "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
                 "tenant": "common",
                 "identityProvider": "AAD",
             },
-            "resourceManager": self._arm,
+            "resourceManager": "https://management.azure.com/" if call.is_named else self._arm,
             "suffixes": {"keyVaultDns": "vault.azure.net", "storage": "core.windows.net"},
         }
         is_list = call.api_version and call.api_version < "2022-09-01"
         return ArmAnswer(body=[body] if is_list else body)
 
     def _discovery(self, call: Call) -> ArmAnswer:
-        home = f"{self._tokens.authority}/{self._tokens.tenant}"
+        home = f"{self._authority(call)}/{self._tokens.tenant}"
         body: Json = {
-            "issuer": self._tokens.issuer,
+            "issuer": f"{home}/v2.0",
             "authorization_endpoint": f"{home}/oauth2/v2.0/authorize",
             "token_endpoint": f"{home}/oauth2/v2.0/token",
             "jwks_uri": f"{home}/discovery/v2.0/keys",
@@ -66,6 +68,25 @@ class Entra:
             "tenant_region_scope": "EU",
         }
         return ArmAnswer(body=body)
+
+    def _instance(self, call: Call) -> ArmAnswer:
+        """What MSAL asks first of all: the aliases of its authority (msal, authority.py)."""
+        home = f"{self._authority(call)}/{self._tokens.tenant}"
+        body: Json = {
+            "tenant_discovery_endpoint": f"{home}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
+            "metadata": [
+                {
+                    "preferred_network": LOGIN.removeprefix("https://"),
+                    "preferred_cache": "login.windows.net",
+                    "aliases": [LOGIN.removeprefix("https://"), "login.windows.net"],
+                }
+            ],
+        }
+        return ArmAnswer(body=body)
+
+    def _authority(self, call: Call) -> str:
+        return LOGIN if call.is_named else self._tokens.authority
 
     def _keys(self, call: Call) -> ArmAnswer:
         return ArmAnswer(body=self._tokens.keys())

@@ -13,6 +13,7 @@ from typing import Any, Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+LOGIN: Final = "https://login.microsoftonline.com"
 LIFE_SECONDS: Final = 24 * 3600  # managed identities get tokens for a day
 WORKLOAD_SECONDS: Final = 600
 EXCHANGE_AUDIENCE: Final = "api://AzureADTokenExchange"

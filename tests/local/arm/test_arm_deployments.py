@@ -64,7 +64,7 @@ def asking(arm: launch.RunningArm) -> Ask:
     def whole(method: str, path: str, body: Any = None, client: str = FACTORY) -> tuple[int, Any]:
         home = f"/subscriptions/{arm.subscription_id}/resourceGroups/"
         request = urllib.request.Request(
-            f"{arm.arm}{home}{path}?api-version=2023-09-01",
+            f"{arm.arm}{home}{path}?api-version=2024-03-01",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {tokens[client]}", "Content-Type": "application/json"},
