@@ -36,14 +36,15 @@ from local.arm.identity.entra import Entra
 from local.arm.identity.managed import WORKLOAD_PATH, Identities
 from local.arm.identity.rights import Rights, builder_grant
 from local.arm.identity.tokens import TokenIssuer
+from local.arm.management.resources import ResourceService
+from local.arm.management.subscriptions import Subscriptions
+from local.arm.management.tags import Tags
 from local.arm.operations import Operations
 from local.arm.request_counts import RequestCounts
-from local.arm.resources import ResourceService
 from local.arm.rules import versions as api_versions
 from local.arm.rules.door import ResourceManagerRules
 from local.arm.rules.throttle import DeletionLimit, Throttle
 from local.arm.store import Store
-from local.arm.subscriptions import Subscriptions
 from local.arm.tag_policy import TagPolicy
 from local.arm.vault import Vault
 from local.arm.wire import Json, Routes
@@ -73,6 +74,8 @@ class Options:
     live_galleries: tuple[str, ...] = ()
     identities: Mapping[str, str] = field(default_factory=dict)
     replication_seconds: float = 0.5
+    definition_seconds: float = 0.0
+    deletion_seconds: float = 0.0
     machine_seconds: float = 0.1
     patience_seconds: float = 2.0
     time_scale: float = 1.0
@@ -270,6 +273,25 @@ def _assemble(
     replication, made = scale * options.replication_seconds, scale * options.machine_seconds
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=replication)
     machines = Machines(store, operations, offered, guests, seconds=made)
+    events = EventGrid(operations, tenant=options.tenant)
+    offered = marketplace.load(_OFFERED)
+    galleries = GalleryService(
+        store,
+        operations,
+        definition_seconds=options.definition_seconds * options.time_scale,
+        deletion_seconds=options.deletion_seconds * options.time_scale,
+    )
+    seconds = options.replication_seconds * options.time_scale
+    versions = GalleryVersions(
+        store,
+        operations,
+        announce=events.announce,
+        replication_seconds=seconds,
+        deletion_seconds=options.deletion_seconds * options.time_scale,
+    )
+    machines = Machines(
+        store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
+    )
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(
         store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
@@ -296,6 +318,7 @@ def _assemble(
             *deployments.routes(),
             *machines.routes(),
             *networks.routes(),
+            *Tags(store).routes(),
             *subscriptions.routes(),
             *resources.routes(),
             *operations.routes(),

@@ -3,10 +3,11 @@
 It stores and finds resources. The service of a resource decides its changes.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from local.arm.wire import ArmError, Call, Json
 
@@ -55,6 +56,11 @@ class Resource:
         return {"id": self.id, "name": self.name, "type": self.type, **self.body}
 
 
+_GROUPS: Final = re.compile(
+    "/resourcegroups/", re.IGNORECASE
+)  # ids have its spelling, whatever the caller wrote
+
+
 class Store:
     """Resources by id."""
 
@@ -82,7 +88,7 @@ class Store:
         """Create or replace a resource. The id keeps the spelling and the time of its first write."""
         before = self.find(resource_id)
         resource = Resource(
-            id=before.id if before else resource_id,
+            id=before.id if before else _GROUPS.sub("/resourceGroups/", resource_id, count=1),
             type=resource_type,
             body=dict(body),
             created=before.created if before else datetime.now(UTC),

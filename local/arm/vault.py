@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 SIGNING_KEY: Final = "provenance"
-_PAGE: Final = 25  # versions on one page of a list, as in Key Vault
+_PAGE: Final = 25  # rows on one page of a list, as in Key Vault (azure-keyvault-keys: `maxresults`)
 _HALF: Final = 32  # bytes of a coordinate, and of each half of a signature
 _SHA256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -56,9 +56,12 @@ class Vault:
     def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [
+            ArmRoute("GET", "/secrets", self._list_secrets),
+            ArmRoute("GET", "/secrets/{name}/versions", self._list_secret_versions),
             ArmRoute("GET", "/secrets/{name}", self._get),
             ArmRoute("GET", "/secrets/{name}/{version}", self._get),
             ArmRoute("PUT", "/secrets/{name}", self._put),
+            ArmRoute("GET", "/keys", self._list_keys),
             ArmRoute("POST", "/keys/{name}/create", self._create_key),
             ArmRoute("POST", "/keys/{name}/rotate", self._rotate_key),
             ArmRoute("GET", "/keys/{name}/versions", self._list_versions),
@@ -87,14 +90,31 @@ class Vault:
                 "this secret you may be able to recover it using the correct recovery command.",
             )
         found, value, created = versions[-1]
-        attributes: Json = {
-            "enabled": True,
-            "created": created,
-            "updated": created,
-            "recoveryLevel": "Recoverable",
-        }
         identifier = f"{call.base}/secrets/{name}/{found}"
-        return ArmAnswer(body={"value": value, "id": identifier, "attributes": attributes})
+        return ArmAnswer(body={"value": value, "id": identifier, "attributes": _attributes(created)})
+
+    def _list_secrets(self, call: Call) -> ArmAnswer:
+        """Names without values, as Key Vault lists them."""
+        rows = [
+            {"id": f"{call.base}/secrets/{name}", "attributes": _attributes(versions[-1][2])}
+            for name, versions in sorted(self._secrets.items())
+        ]
+        return _page(call, "/secrets", rows)
+
+    def _list_secret_versions(self, call: Call) -> ArmAnswer:
+        name = call.names["name"]
+        rows = [
+            {"id": f"{call.base}/secrets/{name}/{version}", "attributes": _attributes(created)}
+            for version, _, created in self._secrets.get(name.lower(), [])
+        ]
+        return _page(call, f"/secrets/{name}/versions", rows)
+
+    def _list_keys(self, call: Call) -> ArmAnswer:
+        rows = [
+            {"kid": f"{call.base}/keys/{name}", "attributes": versions[-1].attributes()}
+            for name, versions in sorted(self._keys.items())
+        ]
+        return _page(call, "/keys", rows)
 
     def _create_key(self, call: Call) -> ArmAnswer:
         body = call.json()
@@ -114,18 +134,11 @@ class Vault:
     def _list_versions(self, call: Call) -> ArmAnswer:
         """The versions, oldest first and in pages. A client must read all pages to find the newest."""
         versions = self._keys.get(call.names["name"].lower(), [])
-        start, size = int(call.query.get("$skiptoken", "0")), int(call.query.get("maxresults", _PAGE))
-        page = [
+        rows = [
             {"kid": f"{_identifier(call)}/{each.version}", "attributes": each.attributes()}
-            for each in versions[start : start + size]
+            for each in versions
         ]
-        following = start + size if start + size < len(versions) else 0
-        link = (
-            f"{_identifier(call)}/versions?api-version={call.api_version}&$skiptoken={following}"
-            if following
-            else None
-        )
-        return ArmAnswer(body={"value": page, "nextLink": link})
+        return _page(call, f"/keys/{call.names['name']}/versions", rows)
 
     def _update_key(self, call: Call) -> ArmAnswer:
         found = self._find(call)
@@ -179,12 +192,7 @@ class _KeyVersion:
     enabled: bool = True
 
     def attributes(self) -> Json:
-        return {
-            "enabled": self.enabled,
-            "created": self.created,
-            "updated": self.created,
-            "recoveryLevel": "Recoverable",
-        }
+        return _attributes(self.created, enabled=self.enabled)
 
     def shown(self, identifier: str) -> Json:
         numbers = self.key.public_key().public_numbers()
@@ -197,6 +205,20 @@ class _KeyVersion:
             "y": _encoded(numbers.y.to_bytes(_HALF, "big")),
         }
         return {"key": key, "attributes": self.attributes()}
+
+
+def _attributes(created: int, *, enabled: bool = True) -> Json:
+    return {"enabled": enabled, "created": created, "updated": created, "recoveryLevel": "Recoverable"}
+
+
+def _page(call: Call, path: str, rows: list[Json]) -> ArmAnswer:
+    """One page of a list: as many rows as the caller asks for, at most 25, and a link to the next page."""
+    start, size = int(call.query.get("$skiptoken", "0")), min(_PAGE, int(call.query.get("maxresults", _PAGE)))
+    following = start + size
+    link = f"{call.base}{path}?api-version={call.api_version}&$skiptoken={following}&maxresults={size}"
+    return ArmAnswer(
+        body={"value": rows[start:following], "nextLink": link if following < len(rows) else None}
+    )
 
 
 def _identifier(call: Call) -> str:

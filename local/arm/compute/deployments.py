@@ -68,6 +68,7 @@ class Deployments:
             ArmRoute("GET", f"{_PATH}/operations", self._list_operations),
             ArmRoute("GET", _OPERATIONS, self._list_operations),
             ArmRoute("GET", _PATH, lambda call: ArmAnswer(body=self._store.get(call.path).shown())),
+            ArmRoute("GET", _PATH.removesuffix("/{deployment}"), self._list),
             ArmRoute("PUT", _PATH, self._put),
             ArmRoute("DELETE", _PATH, self._delete),
         ]
@@ -222,6 +223,10 @@ class Deployments:
             raise ArmError(409, "DeploymentCannotBeCancelled", text)
         self._store.change(deployment.id, provisioningState="Canceled")
         return ArmAnswer(status=204)
+
+    def _list(self, call: Call) -> ArmAnswer:
+        found = self._store.children(group_id(call), DEPLOYMENT)
+        return ArmAnswer(body={"value": [each.shown() for each in found]})
 
     def _list_operations(self, call: Call) -> ArmAnswer:
         name = call.names["deployment"]

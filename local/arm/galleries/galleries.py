@@ -1,6 +1,12 @@
-"""Compute Galleries and their image definitions. Their versions are in `versions`."""
+"""Compute Galleries and their image definitions. Their versions are in `versions`.
+
+Source of texts and rules, if no other is named: *Troubleshoot shared image galleries in Azure*
+(troubleshooting-shared-images.md of MicrosoftDocs/azure-docs). It shows texts and no codes: where a code comes from
+elsewhere, its source is named; the others are those that Microsoft.Compute sends for the same kind of refusal.
+"""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,17 +22,37 @@ VERSION: Final = "Microsoft.Compute/galleries/images/versions"
 GALLERIES_PATH: Final = (
     "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/galleries"
 )
+_OF_SUBSCRIPTION: Final = "/subscriptions/{subscription}/providers/Microsoft.Compute/galleries"
 DEFINITIONS_PATH: Final = GALLERIES_PATH + "/{gallery}/images"
+# GalleryImageProperties of the schema Microsoft.Compute 2025-12-03 (Azure/azure-resource-manager-schemas).
+_VALUES: Final = {
+    "osType": ("Linux", "Windows"),
+    "osState": ("Generalized", "Specialized"),
+    "hyperVGeneration": ("V1", "V2"),
+    "architecture": ("x64", "Arm64"),
+}
+_IDENTIFIER: Final = {"publisher": 128, "offer": 64, "sku": 64}  # with the most characters of each
+_ASSET: Final = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
 _PLAN: Final = ("name", "publisher", "product")
 
 
 class GalleryService:
-    """Galleries and image definitions."""
+    """Galleries and image definitions. A definition is `Creating` for `definition_seconds`, a deletion takes
+    `deletion_seconds`."""
 
-    def __init__(self, store: Store, operations: Operations) -> None:
+    def __init__(
+        self,
+        store: Store,
+        operations: Operations,
+        *,
+        definition_seconds: float = 0.0,
+        deletion_seconds: float = 0.0,
+    ) -> None:
         self._store = store
         self._operations = operations
+        self._definition_seconds = definition_seconds
+        self._deletion_seconds = deletion_seconds
 
     def seed(self, resource_id: str, location: str) -> None:
         """Create a gallery at the start."""
@@ -38,6 +64,7 @@ class GalleryService:
         gallery, definition = GALLERIES_PATH + "/{gallery}", DEFINITIONS_PATH + "/{image}"
         return [
             ArmRoute("GET", GALLERIES_PATH, lambda call: self._list(call, GALLERY)),
+            ArmRoute("GET", _OF_SUBSCRIPTION, lambda call: self._list(call, GALLERY)),
             ArmRoute("GET", gallery, self._get),
             ArmRoute("PUT", gallery, self._put_gallery),
             ArmRoute("DELETE", gallery, lambda call: self._delete(call, DEFINITION)),
@@ -67,11 +94,7 @@ class GalleryService:
     def _put_definition(self, call: Call) -> ArmAnswer:
         gallery = parent_of(self._store, call.path.split("/images/")[0])
         wanted: Json = call.json().get("properties") or {}
-        for required in ("osType", "osState", "identifier"):
-            if not wanted.get(required):
-                raise _invalid(
-                    f"Required parameter 'galleryImage.properties.{required}' is missing (null).", required
-                )
+        _demand_properties(wanted)
         before = self._store.find(call.path)
         if before is None:
             self._demand_unique(gallery.id, wanted["identifier"])
@@ -94,8 +117,9 @@ class GalleryService:
                 raise ArmError(
                     409,
                     "Conflict",
-                    f"The gallery image identifier is already used by '{other.id}'; publisher, offer and SKU "
-                    "must be unique in a gallery.",
+                    f"Gallery image: {other.name} identified by (publisher:{identifier['publisher']}, "
+                    f"offer:{identifier['offer']}, sku:{identifier['sku']}) already exists. Choose a different "
+                    "publisher, offer, sku combination.",
                     target="galleryImage.properties.identifier",
                 )
 
@@ -120,7 +144,11 @@ class GalleryService:
         return ArmAnswer(status=200 if existed else 201, body=resource.shown(), headers=headers)
 
     async def _finish(self, resource_id: str, outcome: OperationOutcome) -> None:
-        await asyncio.sleep(outcome.seconds)
+        seconds = self._definition_seconds if self._store.get(resource_id).type == DEFINITION else 0.0
+        await asyncio.sleep(seconds + outcome.seconds)
+        found = self._store.find(resource_id)
+        if found is None or found.state == "Deleting":
+            raise ArmError(409, "OperationPreempted", "Operation is preempted by a deletion.")
         self._store.change(resource_id, provisioningState="Failed" if outcome.error else "Succeeded")
         if outcome.error:
             raise outcome.error
@@ -143,19 +171,20 @@ class GalleryService:
         return ArmAnswer(status=202, headers=headers)
 
     async def _remove(self, resource_id: str) -> None:
+        await asyncio.sleep(self._deletion_seconds)
         self._store.remove(resource_id)
 
 
 def parent_of(store: Store, resource_id: str) -> Resource:
     """What a new child belongs to. A parent that does not exist, or is still being made, is not found.
 
-    Source: "Resolve errors for parent resources" (learn.microsoft.com); Azure has answered it about a gallery right
-    after its creation (openshift/installer pull request 6304). That it holds while the parent is being made is the
-    harder reading of both.
+    Source: the text is that of troubleshooting-shared-images.md, code and status of azurerm#18311. Azure has answered
+    it about a gallery right after its creation (azurerm#18287, openshift/installer#6304). That it holds while the
+    parent is being made is the harder reading of both.
     """
     found = store.find(resource_id)
     if found is None or found.state == "Creating":
-        name = resource_id.rstrip("/").rsplit("/", 1)[-1]
+        name = "/".join(resource_id.rstrip("/").split("/providers/")[1].split("/")[2::2])
         text = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
         raise ArmError(404, "ParentResourceNotFound", text)
     return found
@@ -169,6 +198,32 @@ def _demand_same_plan(before: Mapping[str, Any], wanted: Json) -> None:
             target = f"galleryImage.properties.purchasePlan.{name}"
             text = f"Changing property '{target}' is not allowed."
             raise ArmError(409, "PropertyChangeNotAllowed", text, target=target)
+
+
+def _demand_properties(wanted: Json) -> None:
+    """Raise for a property that is missing, or that has a value or characters that Azure refuses."""
+    for required in ("osType", "osState", "identifier"):
+        if not wanted.get(required):
+            raise _missing(required)
+    for name, values in _VALUES.items():
+        if wanted.get(name) and wanted[name] not in values:
+            text = f"The value of parameter galleryImage.properties.{name} is invalid: one of {', '.join(values)}."
+            raise _invalid(text, name)
+    for name, most in _IDENTIFIER.items():
+        value = str(wanted["identifier"].get(name) or "")
+        if not value:
+            raise _missing(f"identifier.{name}")
+        if len(value) > most or not _ASSET.fullmatch(value):
+            raise _invalid(
+                f"Asset name galleryImage.properties.identifier.{name} is not valid. It cannot be empty. Allowed "
+                "characters are uppercase or lowercase letters, digits, hyphen(-), period (.), underscore (_). Names "
+                f"are not allowed to end with period(.). The length of the name cannot exceed {most} characters.",
+                f"identifier.{name}",
+            )
+
+
+def _missing(name: str) -> ArmError:
+    return _invalid(f"Required parameter 'galleryImage.properties.{name}' is missing (null).", name)
 
 
 def _invalid(message: str, name: str) -> ArmError:

@@ -26,12 +26,19 @@ class GalleryVersions:
     """Versions. `replication_seconds` is the time of the first region. Each further region takes a quarter more."""
 
     def __init__(
-        self, store: Store, operations: Operations, *, announce: Announce, replication_seconds: float
+        self,
+        store: Store,
+        operations: Operations,
+        *,
+        announce: Announce,
+        replication_seconds: float,
+        deletion_seconds: float = 0.0,
     ) -> None:
         self._store = store
         self._operations = operations
         self._announce = announce
         self._seconds = replication_seconds
+        self._deletion_seconds = deletion_seconds
         self._replicas: dict[
             str, dict[str, datetime]
         ] = {}  # version id -> region -> the time when its copy is complete
@@ -155,6 +162,7 @@ class GalleryVersions:
         self._announce("Write", found.id)
 
     async def _remove(self, version_id: str) -> None:
+        await asyncio.sleep(self._deletion_seconds)
         self._store.remove(version_id)
         self._replicas.pop(version_id.lower(), None)
         self._announce("Delete", version_id)

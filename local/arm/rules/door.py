@@ -27,17 +27,19 @@ def address_of(method: str, path: str) -> Address:
     parts = path.strip("/").split("/")
     lowered = [part.lower() for part in parts]
     group = parts[3] if len(parts) > 3 and lowered[2] == "resourcegroups" else ""
-    if "providers" not in lowered or lowered.index("providers") + 1 >= len(parts):
+    if "providers" not in lowered or lowered[-1] == "providers":
         kind = _GROUP if len(parts) == 4 and group else ""
         return Address(group=group, resource_type=kind, names=(group,) if kind else (), is_action=False)
-    start = lowered.index("providers") + 1
+    # The last one: `.../virtualMachines/x/providers/Microsoft.Resources/tags/default` is of the type tags.
+    start = len(lowered) - lowered[::-1].index("providers")
     rest = parts[start + 1 :]
     kinds, given = rest[::2], rest[1::2]
     is_action = method == "POST" and len(rest) % 2 == 1
     kept = kinds[:-1] if is_action else kinds
+    # Without a type the path names a provider itself (`providers/X/register`), which Resource Manager answers.
     return Address(
         group=group,
-        resource_type="/".join([parts[start], *kept]),
+        resource_type="/".join([parts[start], *kept]) if kept else "",
         names=tuple(given),
         is_action=is_action,
     )

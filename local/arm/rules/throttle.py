@@ -2,7 +2,7 @@
 
 Source: *Understand how Azure Resource Manager throttles requests* (request-limits-and-throttling.md): per subscription,
 principal and kind of operation a bucket of 200 deletions, refilled by 10 a second; status 429 with Retry-After; the
-header with the rest. The code is in what users saw (azure-cli: SubscriptionRequestsThrottled). Reads and writes have
+header with the rest. The code: Microsoft Q&A 924666, *Error in deleting resource group*. Reads and writes have
 such buckets too. They are not emulated: a client here asks every second what it asks every half minute on Azure.
 """
 

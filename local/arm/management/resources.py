@@ -36,6 +36,7 @@ class ResourceService:
             ArmRoute("GET", _GROUP_PATH, self._get_group),
             ArmRoute("HEAD", _GROUP_PATH, self._has_group),
             ArmRoute("PUT", _GROUP_PATH, self._put_group),
+            ArmRoute("PATCH", _GROUP_PATH, self._patch_group),
             ArmRoute("DELETE", _GROUP_PATH, self._delete_group),
             ArmRoute("GET", f"{_GROUP_PATH}/resources", self._list),
         ]
@@ -70,6 +71,12 @@ class ResourceService:
             {"location": body["location"], "tags": body.get("tags") or {}, "properties": properties},
         )
         return ArmAnswer(status=200 if before else 201, body=group.shown())
+
+    def _patch_group(self, call: Call) -> ArmAnswer:
+        group = self._store.get(call.path)
+        tags = call.json().get("tags")
+        kept = group if tags is None else self._store.put(group.id, GROUP, {**group.body, "tags": tags})
+        return ArmAnswer(body=kept.shown())
 
     def _delete_group(self, call: Call) -> ArmAnswer:
         group = self._store.get(call.path)

@@ -1,0 +1,1 @@
+"""Microsoft.Resources apart from deployments: subscriptions, resource groups, resources of any type, and tags."""
