@@ -69,7 +69,7 @@ simulate: setup  ## the services under virtual time with faults; ARGS="--seeds 2
 	@$(PY) -m simulation $(ARGS)
 
 lock: setup  ## compile the requirements again, hashed and without index addresses
-	@for name in requirements requirements-dev tools/ansible-lint; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
+	@for name in requirements requirements-dev tools/ansible-lint tools/newest-sdks; do $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-strip-extras --python-version 3.11 $$name.in -o $$name.txt; done
 
 packer: setup  ## the real Packer and its azure plugin, built into .packer/ where none is on the PATH; needs Go
 	@$(PY) -m tools.build_packer

@@ -73,6 +73,14 @@ def test_everything_that_is_needed_is_locked(count: int, python: str) -> None:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
+def test_the_newest_sdks_are_locked_completely(python: str) -> None:
+    home = lock.CHECKOUT / "tools" / "newest-sdks"
+    locked, asked = home.with_suffix(".txt"), home.with_suffix(".in")
+    assert complaints((locked,), (asked,), python) == []
+    assert "://" not in locked.read_text("utf-8"), "a lock holds no address"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
 def test_no_distribution_is_locked_twice(python: str) -> None:
     seen: dict[str, lock.Entry] = {}
     for path in lock.LOCKS:

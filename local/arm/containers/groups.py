@@ -7,7 +7,7 @@ list shows no instance view, as on Azure.
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +70,8 @@ class ContainerGroupService:
             ArmRoute("PUT", group, self._put),
             ArmRoute("DELETE", group, self._delete),
             ArmRoute("POST", f"{group}/start", self._start),
-            ArmRoute("POST", f"{group}/restart", self._start),
+            # 204, not 202 as a start: the SDKs take no other (azure-mgmt-containerinstance 10.1.0, begin_restart).
+            ArmRoute("POST", f"{group}/restart", lambda call: replace(self._start(call), status=204)),
             ArmRoute("POST", f"{group}/stop", self._stop),
             ArmRoute("GET", f"{group}/containers/{{container}}/logs", self._logs),
         ]

@@ -30,11 +30,18 @@ class ResourceService:
 
     def routes(self) -> list[ArmRoute]:
         """The service's routes. They come last, because the deletion by id matches the path of any resource."""
+        one = f"{_GROUP_PATH}/providers/{{provider}}/{{kind}}/{{name}}"
+        nested = f"{one}/{{kind2}}/{{name2}}"
         return [
+            # *Resources - Check Existence By Id*: 204 or 404, without a body.
+            *(
+                ArmRoute("HEAD", path, self._exists)
+                for path in (one, nested, f"{nested}/{{kind3}}/{{name3}}")
+            ),
             ArmRoute("GET", "/subscriptions/{subscription}/resourceGroups", self._list_groups),
             ArmRoute("GET", "/subscriptions/{subscription}/resources", self._list),
             ArmRoute("GET", _GROUP_PATH, self._get_group),
-            ArmRoute("HEAD", _GROUP_PATH, self._has_group),
+            ArmRoute("HEAD", _GROUP_PATH, self._exists),
             ArmRoute("PUT", _GROUP_PATH, self._put_group),
             ArmRoute("PATCH", _GROUP_PATH, self._patch_group),
             ArmRoute("DELETE", _GROUP_PATH, self._delete_group),
@@ -49,7 +56,7 @@ class ResourceService:
     def _get_group(self, call: Call) -> ArmAnswer:
         return ArmAnswer(body=self._store.get(call.path).shown())
 
-    def _has_group(self, call: Call) -> ArmAnswer:
+    def _exists(self, call: Call) -> ArmAnswer:
         return ArmAnswer(status=404 if self._store.find(call.path) is None else 204)
 
     def _put_group(self, call: Call) -> ArmAnswer:
