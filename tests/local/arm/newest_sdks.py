@@ -7,6 +7,7 @@ sign-in.
 """
 
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import sys
@@ -22,10 +23,7 @@ from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
-from azure.mgmt.keyvault import KeyVaultManagementClient
-from azure.mgmt.resource.deployments import DeploymentsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
-from azure.mgmt.resource.subscriptions import SubscriptionClient
 
 BUILD, GALLERIES, REGION = "rg-build", "rg-gallery", "westeurope"
 Named = tuple[str, Callable[[], Any]]
@@ -39,6 +37,11 @@ class Statuses(SansIOHTTPPolicy):  # type: ignore[type-arg]
 
     def on_response(self, request: Any, response: Any) -> None:
         self.seen.append(response.http_response.status_code)
+
+
+def client_of(module: str, name: str) -> Any:
+    """A client's class."""
+    return getattr(importlib.import_module(module), name)
 
 
 class Clients:
@@ -65,9 +68,13 @@ class Clients:
         self.compute = ComputeManagementClient(*one, **common)
         self.containers = ContainerInstanceManagementClient(*one, **common)
         self.resources = ResourceManagementClient(*one, **common)
-        self.deployments = DeploymentsMgmtClient(*one, **common)
-        self.vaults = KeyVaultManagementClient(*one, **common)
-        self.subscriptions = SubscriptionClient(self.credential, **common)
+        # Not installed where the types are checked, because the factory does not use them.
+        self.deployments = client_of("azure.mgmt.resource.deployments", "DeploymentsMgmtClient")(
+            *one, **common
+        )
+        self.vaults = client_of("azure.mgmt.keyvault", "KeyVaultManagementClient")(*one, **common)
+        of_tenant = client_of("azure.mgmt.resource.subscriptions", "SubscriptionClient")
+        self.subscriptions = of_tenant(self.credential, **common)
         vault: dict[str, Any] = {
             "vault_url": facts["vault"],
             "credential": self.credential,
@@ -201,6 +208,7 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
     galleries, images, versions = compute.galleries, compute.gallery_images, compute.gallery_image_versions
     one: tuple[str, str, str] = (GALLERIES, "fresh", "base")
     place: Any = {"location": REGION}
+    tags: Any = {"tags": {"a": "b"}}
     identifier = {"publisher": "acme", "offer": "rhel", "sku": "base"}
     definition: Any = {
         "location": REGION,
@@ -230,7 +238,7 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
     yield "galleries.list", lambda: list(galleries.list())
     yield (
         "galleries.begin_update",
-        lambda: galleries.begin_update(GALLERIES, "fresh", {"tags": {"a": "b"}}).result(),
+        lambda: galleries.begin_update(GALLERIES, "fresh", tags).result(),
     )
     yield (
         "gallery_images.begin_create_or_update",
@@ -336,7 +344,7 @@ def of_vaults(clients: Clients) -> Iterator[Named]:
 def outcome(call: Callable[[], Any], statuses: Statuses) -> str:
     """The status of the call's first answer that is no challenge, with the error's code."""
     statuses.seen.clear()
-    code = ""
+    code: str | None = ""
     try:
         call()
     except HttpResponseError as error:
