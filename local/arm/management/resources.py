@@ -50,7 +50,14 @@ class ResourceService:
 
     def _list_groups(self, call: Call) -> ArmAnswer:
         prefix = f"/subscriptions/{call.names['subscription']}/"
-        groups = [each for each in self._store.all() if each.type == GROUP and each.id.startswith(prefix)]
+        wanted = _terms(call.query.get("$filter", ""))
+        if not set(wanted) <= {"tagname", "tagvalue"}:  # azure-mgmt-resource, ResourceGroups.list: filter
+            raise ArmError(501, "NotEmulated", "resource groups are listed by tagName and tagValue alone")
+        groups = [
+            each
+            for each in self._store.all()
+            if each.type == GROUP and each.id.startswith(prefix) and _has_tag(each, wanted)
+        ]
         return ArmAnswer(body={"value": [group.shown() for group in groups]})
 
     def _get_group(self, call: Call) -> ArmAnswer:
@@ -147,6 +154,10 @@ def _fits(resource: Resource, wanted: dict[str, tuple[bool, str]]) -> bool:
     for name, (is_equal, value) in wanted.items():
         if name in plain and (plain[name].lower() == value.lower()) != is_equal:
             return False
+    return _has_tag(resource, wanted)
+
+
+def _has_tag(resource: Resource, wanted: dict[str, tuple[bool, str]]) -> bool:
     if "tagname" not in wanted:
         return True
     tags = {key.lower(): str(value) for key, value in resource.tags.items()}  # tag names have no case

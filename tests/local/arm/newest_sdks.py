@@ -124,6 +124,10 @@ def of_groups(clients: Clients) -> Iterator[Named]:
     yield "resource_groups.get", lambda: groups.get("rg-new")
     yield "resource_groups.check_existence", lambda: groups.check_existence("rg-new")
     yield "resource_groups.list", lambda: list(groups.list())
+    yield (
+        "resource_groups.list by tag",
+        lambda: list(groups.list(filter="tagName eq 'a' and tagValue eq 'b'")),
+    )
     yield "resource_groups.update", lambda: groups.update("rg-new", {"tags": {"a": "b"}})
     yield "tags.get_at_scope group", lambda: tags.get_at_scope(scope)
     yield "tags.begin_update_at_scope", lambda: tags.begin_update_at_scope(scope, merged).result()

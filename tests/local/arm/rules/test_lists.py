@@ -68,6 +68,18 @@ def test_a_list_that_is_filtered_by_tag_has_no_tags(ask: Ask, arm: launch.Runnin
     assert any(each["tags"] == {"Team": "base"} for each in ask("GET", home).body["value"])
 
 
+def test_groups_are_listed_by_tag(ask: Ask, arm: launch.RunningArm) -> None:
+    home = f"/subscriptions/{arm.subscription_id}/resourceGroups"
+    assert ask("PUT", "rg-tagged", {**HERE, "tags": {"Team": "base"}}).status == 201
+    for text, found in (
+        ("tagName eq 'team' and tagValue eq 'base'", ["rg-tagged"]),
+        ("tagName eq 'none'", []),
+    ):
+        assert [each["name"] for each in ask("GET", f"{home}?$filter={text}").body["value"]] == found
+    assert ask("GET", f"{home}?$filter=name eq 'rg-tagged'").status == 501
+    ask("DELETE", "rg-tagged")
+
+
 @pytest.mark.parametrize("text", ["substringof('live', name)", "plan eq 'x'", "name gt 'a'"])
 def test_another_filter_is_a_loud_501(ask: Ask, arm: launch.RunningArm, text: str) -> None:
     seen = ask("GET", f"/subscriptions/{arm.subscription_id}/resources?$filter={text}")
