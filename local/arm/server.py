@@ -260,38 +260,16 @@ def _assemble(
     counts: RequestCounts,
     guests: Guests,
 ) -> tuple[ASGIApp, _Plain, container_service.ContainerGroupService]:
-    store, faults, rights, vault, policy = Store(), InjectedFaults(), Rights(), Vault(), TagPolicy()
+    store, faults, rights, vault = Store(), InjectedFaults(), _rights(options), Vault()
+    policy = TagPolicy()
     tokens = TokenIssuer(tenant=options.tenant, authority=arm)
-    if options.builder_client_id:
-        rights.add(builder_grant(options.builder_client_id, options.live_galleries))
     identities = Identities(
         tokens, host_header=header, builder_client_id=options.builder_client_id, known=options.identities
     )
     events, offered = EventGrid(operations, tenant=options.tenant), marketplace.load(_OFFERED)
-    galleries = GalleryService(store, operations)
-    scale = options.time_scale
-    replication, made = scale * options.replication_seconds, scale * options.machine_seconds
-    versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=replication)
+    galleries, versions = _galleries(options, store, operations, events)
+    made = options.machine_seconds * options.time_scale
     machines = Machines(store, operations, offered, guests, seconds=made)
-    events = EventGrid(operations, tenant=options.tenant)
-    offered = marketplace.load(_OFFERED)
-    galleries = GalleryService(
-        store,
-        operations,
-        definition_seconds=options.definition_seconds * options.time_scale,
-        deletion_seconds=options.deletion_seconds * options.time_scale,
-    )
-    seconds = options.replication_seconds * options.time_scale
-    versions = GalleryVersions(
-        store,
-        operations,
-        announce=events.announce,
-        replication_seconds=seconds,
-        deletion_seconds=options.deletion_seconds * options.time_scale,
-    )
-    machines = Machines(
-        store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
-    )
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(
         store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
@@ -300,12 +278,6 @@ def _assemble(
         store, operations, platform, limits=options.limits, attach=identities.attach
     )
     resources, published = ResourceService(store, operations), api_versions.load()
-    subscriptions = Subscriptions(
-        published,
-        subscriptions=options.subscriptions,
-        tenant=options.tenant,
-        locations=sorted({options.location, *offered.locations}),
-    )
     _seed(options, resources, galleries, networks)
     services = gate.Services(
         open=tuple(Entra(tokens, arm=arm).routes()),
@@ -319,7 +291,7 @@ def _assemble(
             *machines.routes(),
             *networks.routes(),
             *Tags(store).routes(),
-            *subscriptions.routes(),
+            *_subscriptions(options, published, offered).routes(),
             *resources.routes(),
             *operations.routes(),
         ),
@@ -332,16 +304,48 @@ def _assemble(
     door = gate.FrontDoor(services, checks, subscriptions=options.subscriptions)
     side_door = gate.FrontDoor(gate.Services(open=tuple(identities.routes())), checks, subscriptions=())
     control = Control(
-        checks,
-        store=store,
-        marketplace=offered,
-        containers=groups,
-        vault=vault,
-        events=events,
-        guests=guests,
+        checks, store=store, marketplace=offered, containers=groups, vault=vault, events=events, guests=guests
     )
     answering = recorder.recording(door.answer, options.record_bodies)
     return http.as_app(answering), _Plain(answer=side_door.answer, control=control), groups
+
+
+def _rights(options: Options) -> Rights:
+    rights = Rights()
+    if options.builder_client_id:
+        rights.add(builder_grant(options.builder_client_id, options.live_galleries))
+    return rights
+
+
+def _galleries(
+    options: Options, store: Store, operations: Operations, events: EventGrid
+) -> tuple[GalleryService, GalleryVersions]:
+    deletion = options.deletion_seconds * options.time_scale
+    galleries = GalleryService(
+        store,
+        operations,
+        definition_seconds=options.definition_seconds * options.time_scale,
+        deletion_seconds=deletion,
+    )
+    versions = GalleryVersions(
+        store,
+        operations,
+        announce=events.announce,
+        replication_seconds=options.replication_seconds * options.time_scale,
+        deletion_seconds=deletion,
+    )
+    return galleries, versions
+
+
+def _subscriptions(
+    options: Options, published: api_versions.ApiVersions, offered: marketplace.MarketplaceService
+) -> Subscriptions:
+    return Subscriptions(
+        published,
+        subscriptions=options.subscriptions,
+        tenant=options.tenant,
+        locations=sorted({options.location, *offered.locations}),
+    )
 
 
 def _seed(

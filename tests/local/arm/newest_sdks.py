@@ -208,8 +208,7 @@ def of_machines(clients: Clients) -> Iterator[Named]:
 
 
 def of_galleries(clients: Clients) -> Iterator[Named]:
-    compute = clients.compute
-    galleries, images, versions = compute.galleries, compute.gallery_images, compute.gallery_image_versions
+    galleries, images = clients.compute.galleries, clients.compute.gallery_images
     one: tuple[str, str, str] = (GALLERIES, "fresh", "base")
     place: Any = {"location": REGION}
     tags: Any = {"tags": {"a": "b"}}
@@ -224,15 +223,6 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
             "features": [{"name": "SecurityType", "value": "Standard"}],
         },
     }
-    source = clients.scope(BUILD, "/providers/Microsoft.Compute/virtualMachines/vm")
-    version: Any = {
-        "location": REGION,
-        "properties": {
-            "publishingProfile": {"targetRegions": [{"name": REGION}]},
-            "storageProfile": {"source": {"virtualMachineId": source}},
-        },
-    }
-    change: Any = {"properties": {"publishingProfile": {"excludeFromLatest": True}, "storageProfile": {}}}
     yield (
         "galleries.begin_create_or_update",
         lambda: galleries.begin_create_or_update(GALLERIES, "fresh", place).result(),
@@ -250,6 +240,21 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
     )
     yield "gallery_images.get", lambda: images.get(*one)
     yield "gallery_images.list_by_gallery", lambda: list(images.list_by_gallery(GALLERIES, "fresh"))
+
+
+def of_versions(clients: Clients) -> Iterator[Named]:
+    compute = clients.compute
+    galleries, images, versions = compute.galleries, compute.gallery_images, compute.gallery_image_versions
+    one: tuple[str, str, str] = (GALLERIES, "fresh", "base")
+    source = clients.scope(BUILD, "/providers/Microsoft.Compute/virtualMachines/vm")
+    version: Any = {
+        "location": REGION,
+        "properties": {
+            "publishingProfile": {"targetRegions": [{"name": REGION}]},
+            "storageProfile": {"source": {"virtualMachineId": source}},
+        },
+    }
+    change: Any = {"properties": {"publishingProfile": {"excludeFromLatest": True}, "storageProfile": {}}}
     yield (
         "gallery_image_versions.begin_create_or_update",
         lambda: versions.begin_create_or_update(*one, "1.0.0", version).result(),
@@ -370,6 +375,7 @@ def main(announced: str) -> None:
         of_marketplace,
         of_machines,
         of_galleries,
+        of_versions,
         of_containers,
         of_deployments,
         of_vaults,
