@@ -55,6 +55,16 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
         assert running.child.wait(10) == 0
 
 
+def test_its_end_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    """Not even with a connection that a client has kept open."""
+    with launch.start(tmp_path) as running:
+        running.ask("GET", "state")
+        with socket.create_connection(("127.0.0.1", int(running.arm.rsplit(":", 1)[1])), timeout=10):
+            os.kill(running.pid, signal.SIGTERM)
+            assert running.child.wait(10) == 0
+        assert running.log.read_text() == ""
+
+
 def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", _PARENT, str(tmp_path)], cwd=launch.CHECKOUT, stdout=subprocess.PIPE, text=True
