@@ -1,5 +1,6 @@
 """A request over HTTP becomes a `Call`, an `ArmAnswer` becomes a response. The module knows no service."""
 
+import asyncio
 import json
 import sys
 import uuid
@@ -28,6 +29,9 @@ def as_app(answering: Answering, fallback: ASGIApp | None = None, prefix: str = 
             answer = await answering(await _read(request))
         except ArmError as error:
             answer = error.answer()
+        except asyncio.CancelledError:
+            # The emulator ends while the request waits. Uvicorn would log the cancellation as an error.
+            answer = ArmError(503, "ServiceUnavailable", "the emulator ends").answer()
         except Exception as error:
             print(
                 f"arm emulator: {request.method} {request.url.path} broke: {error!r}",

@@ -56,10 +56,13 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
 
 
 def test_its_end_leaves_nothing_in_the_log(tmp_path: Path) -> None:
-    """Not even with a connection that a client has kept open."""
+    """Not even with a request that waits for its answer."""
     with launch.start(tmp_path) as running:
-        running.ask("GET", "state")
-        with socket.create_connection(("127.0.0.1", int(running.arm.rsplit(":", 1)[1])), timeout=10):
+        running.ask("POST", "faults", {"path_regex": "/msi/token", "delay": 30})
+        port = int(running.control.split(":")[2].split("/")[0])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as waiting:
+            waiting.sendall(b"GET /msi/token HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            running.ask("GET", "state")  # the request before it has arrived by then
             os.kill(running.pid, signal.SIGTERM)
             assert running.child.wait(10) == 0
         assert running.log.read_text() == ""

@@ -4,11 +4,8 @@ import re
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[4]
-DOCUMENTS = (
-    *sorted((CHECKOUT / "docs").glob("*.md")),
-    CHECKOUT / "README.md",
-    CHECKOUT / "infra" / "README.md",
-)
+READMES = tuple(CHECKOUT / folder / "README.md" for folder in ("", "infra", "local"))
+DOCUMENTS = (*sorted((CHECKOUT / "docs").glob("*.md")), *READMES)
 CODE = (
     *sorted((CHECKOUT / "imagefactory").rglob("*.py")),
     *sorted((CHECKOUT / "pipeline_core").rglob("*.py")),
