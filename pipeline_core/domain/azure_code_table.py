@@ -116,6 +116,9 @@ _OF_RESOURCE_MANAGER = (
     *_rows(_ARM, "Azure/azure-sdk-for-python#25506", _E.CONFLICT, "CannotDeleteResource"),
     *_rows(_ARM, "Azure/azure-cli#21156", _E.CONFLICT, "CanceledAndSupersededDueToAnotherOperation"),
     *_rows(_ARM, "Azure/azure-sdk-for-go#22571", _E.TEMPLATE, "MissingApiVersionParameter"),
+    *_rows(_ARM, "Azure/azure-cli#28038", _E.TEMPLATE, "InvalidApiVersionParameter"),
+    *_rows(_ARM, "Azure/azure-cli#14481", _E.TEMPLATE, "InvalidResourceGroup"),
+    *_rows(_ARM, "Azure/azure-cli#2635", _E.TEMPLATE, "InvalidDeployment"),
     *_rows(_ARM, "Azure/azure-cli#22242", _E.TEMPLATE, "InvalidResourceGroupLocation"),
     *_rows(_ARM, "hashicorp/packer#4928", _E.TEMPLATE, "InvalidJson"),
     *_rows(

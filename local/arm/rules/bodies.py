@@ -50,4 +50,4 @@ def demand_same_location(body: Json, *, name: str, group: str, before: str) -> N
 
 
 def _wrong_tag(reason: str) -> ArmError:
-    return ArmError(400, "InvalidTag", f"The tags are invalid: {reason}.")
+    return ArmError(400, "InvalidRequestContent", f"The tags are invalid: {reason}.")

@@ -2,7 +2,7 @@
 
 Source of lengths and characters: *name rules*. A gallery: MicrosoftDocs/azure-docs#128302 (merged in 2026: letters,
 digits, underscores, periods) and azurerm#2081 (Azure's refusal of a dash). Where a document shows Azure's code it is
-sent; where none does (marked below), the code is the one that the same service sends for other names.
+sent; where none does, the code is the one that the same service sends for other names.
 """
 
 import re
@@ -22,58 +22,55 @@ _COMPUTE_RULE: Final = r"^[^_\W][\w-._]{0,79}(?<![-.])$"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameRule:
-    """The names of one type: a pattern of the whole name, Azure's code and its text about a wrong name."""
+    """The names of one type: a pattern of the whole name, and the refusal of a wrong one."""
 
     pattern: re.Pattern[str]
-    code: str
-    text: Callable[[str], str]
+    refusal: Callable[[str], ArmError]
 
 
-def _rule(pattern: str, code: str, text: Callable[[str], str]) -> NameRule:
-    return NameRule(pattern=re.compile(pattern, re.ASCII), code=code, text=text)
+def _rule(pattern: str, refusal: Callable[[str], ArmError]) -> NameRule:
+    return NameRule(pattern=re.compile(pattern, re.ASCII), refusal=refusal)
 
 
-def _compute(name: str) -> str:
-    return f"The entity name '{name}' is invalid according to its validation rule: {_COMPUTE_RULE}."
+def _compute(name: str) -> ArmError:
+    """The text is documented, the code is not."""
+    text = f"The entity name '{name}' is invalid according to its validation rule: {_COMPUTE_RULE}."
+    return ArmError(400, "InvalidParameter", text)
 
 
-def _network(name: str) -> str:
-    return (
+def _network(name: str) -> ArmError:
+    return ArmError(
+        400,
+        "InvalidResourceName",
         f"Resource name {name} is invalid. The name can be up to 80 characters long. It must begin with a word "
         "character, and it must end with a word character or with '_'. The name may contain word characters or '.', "
-        "'-', '_'."
+        "'-', '_'.",
     )
 
 
-def _gallery(_name: str) -> str:
-    return (
+def _gallery(_name: str) -> ArmError:
+    return ArmError(
+        400,
+        "BadRequest",
         "Gallery name is invalid. Allowed characters are English alphanumeric characters, with underscores, and "
         "periods allowed in the middle, up to 80 characters total. All other special characters, including dashes, "
-        "are disallowed."
+        "are disallowed.",
     )
 
 
-_NETWORK: Final = _rule(r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", "InvalidResourceName", _network)
+_NETWORK: Final = _rule(r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", _network)
 _RULES: Final[Mapping[str, NameRule]] = {
-    "microsoft.compute/galleries": _rule(r"[A-Za-z0-9](?:[\w.]{0,78}[A-Za-z0-9])?", "BadRequest", _gallery),
-    "microsoft.compute/galleries/images": _rule(  # the code is not documented
-        r"[A-Za-z0-9](?:[\w.-]{0,78}[A-Za-z0-9])?", "InvalidParameter", _compute
-    ),
-    "microsoft.compute/disks": _rule(
-        r"[\w-]{1,80}", "InvalidParameter", _compute
-    ),  # the code is not documented
-    "microsoft.compute/images": _rule(  # the code is not documented
-        r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", "InvalidParameter", _compute
-    ),
+    "microsoft.compute/galleries": _rule(r"[A-Za-z0-9](?:[\w.]{0,78}[A-Za-z0-9])?", _gallery),
+    "microsoft.compute/galleries/images": _rule(r"[A-Za-z0-9](?:[\w.-]{0,78}[A-Za-z0-9])?", _compute),
+    "microsoft.compute/disks": _rule(r"[\w-]{1,80}", _compute),
+    "microsoft.compute/images": _rule(r"[A-Za-z0-9](?:[\w.-]{0,78}\w)?", _compute),
     "microsoft.compute/virtualmachines": _rule(  # at most 64, by the note below the table
-        r"(?!_)[^\\/\"\[\]:|<>+=;,?*@&\s]{0,63}[^\\/\"\[\]:|<>+=;,?*@&\s.-]", "InvalidParameter", _compute
+        r"(?!_)[^\\/\"\[\]:|<>+=;,?*@&\s]{0,63}[^\\/\"\[\]:|<>+=;,?*@&\s.-]", _compute
     ),
     "microsoft.network/networkinterfaces": _NETWORK,
     "microsoft.network/networksecuritygroups": _NETWORK,
     "microsoft.network/publicipaddresses": _NETWORK,
-    "microsoft.network/virtualnetworks": _rule(
-        r"[A-Za-z0-9](?:[\w.-]{0,62}\w)", "InvalidResourceName", _network
-    ),
+    "microsoft.network/virtualnetworks": _rule(r"[A-Za-z0-9](?:[\w.-]{0,62}\w)", _network),
 }
 
 
@@ -109,7 +106,7 @@ def demand(resource_type: str, name: str) -> None:
         raise ArmError(400, "InvalidResourceName", text)
     rule = _RULES.get(resource_type.lower())
     if rule is not None and not rule.pattern.fullmatch(name):
-        raise ArmError(400, rule.code, rule.text(name))
+        raise rule.refusal(name)
 
 
 def _demand_deployment(name: str) -> None:
