@@ -61,7 +61,7 @@ def _add_pace_and_limits(add: Callable[..., Any]) -> None:
     """Add the options for times and for the region's limits."""
     add("--replication-seconds", type=float, default=0.5)
     add("--definition-seconds", type=float, default=0.0, help="an image definition is Creating for so long")
-    add("--deletion-seconds", type=float, default=0.0, help="of a gallery, a definition or a version")
+    add("--gallery-deletion-seconds", type=float, default=0.0, help="of a gallery, a definition or a version")
     add("--machine-seconds", type=float, default=0.1)
     add(
         "--patience-seconds",
@@ -129,7 +129,7 @@ def _options(given: argparse.Namespace) -> server.Options:
         identities=dict(each.rsplit("=", 1) for each in given.identity),
         replication_seconds=given.replication_seconds,
         definition_seconds=given.definition_seconds,
-        deletion_seconds=given.deletion_seconds,
+        gallery_deletion_seconds=given.gallery_deletion_seconds,
         machine_seconds=given.machine_seconds,
         patience_seconds=given.patience_seconds,
         time_scale=given.time_scale,

@@ -75,7 +75,7 @@ class Options:
     identities: Mapping[str, str] = field(default_factory=dict)
     replication_seconds: float = 0.5
     definition_seconds: float = 0.0
-    deletion_seconds: float = 0.0
+    gallery_deletion_seconds: float = 0.0
     machine_seconds: float = 0.1
     patience_seconds: float = 2.0
     time_scale: float = 1.0
@@ -320,7 +320,7 @@ def _rights(options: Options) -> Rights:
 def _galleries(
     options: Options, store: Store, operations: Operations, events: EventGrid
 ) -> tuple[GalleryService, GalleryVersions]:
-    deletion = options.deletion_seconds * options.time_scale
+    deletion = options.gallery_deletion_seconds * options.time_scale
     galleries = GalleryService(
         store,
         operations,

@@ -150,7 +150,7 @@ def test_a_definition_may_be_slow_to_come_and_slow_to_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until it is there, nothing can be made below it; the two times are options."""
-    options = ["--definition-seconds=0.6", "--deletion-seconds=0.6", "--retry-after=0"]
+    options = ["--definition-seconds=0.6", "--gallery-deletion-seconds=0.6", "--retry-after=0"]
     with launch.start(tmp_path, galleries=["rg-gallery/live"], options=options) as running:
         monkeypatch.setenv("IDENTITY_ENDPOINT", running.identity_endpoint)
         monkeypatch.setenv("IDENTITY_HEADER", running.identity_header)
