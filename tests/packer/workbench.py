@@ -30,7 +30,8 @@ IDENTITY = (
 )
 SUBNET = "rg-net/vnet-factory/snet-build"
 _FACTORY = "f0f0f0f0-0000-4000-8000-000000000002"
-_COMPUTE = "2023-07-03"
+# Each type has versions of its own.
+_VERSIONS = {"/galleries/": "2023-07-03", "/disks/": "2022-03-02", "/virtualMachines/": "2022-03-01"}
 RUN_SECONDS = 150.0  # plugin 2.x waits 10 s for each of its deletions
 
 
@@ -186,7 +187,7 @@ class Workbench:
                 if f"/{prefix}" not in each:
                     continue
                 if self.real.has_managed_identity and kind == "Microsoft.Compute/disks":
-                    assert self.cloud.get(each, "2022-03-02")["tags"] == job.tags
+                    assert self.cloud.get(each)["tags"] == job.tags
                     continue
                 left.append(kind)
         return left
@@ -210,11 +211,11 @@ class Cloud:
         with self._opener.open(request, timeout=10) as answer:
             self._token = json.loads(answer.read())["access_token"]
 
-    def get(self, path: str, version: str = _COMPUTE) -> Any:
+    def get(self, path: str, version: str = "") -> Any:
         """The resource at `path`."""
         return self._call("GET", path, version)
 
-    def put(self, path: str, body: Any, version: str = _COMPUTE) -> None:
+    def put(self, path: str, body: Any, version: str = "") -> None:
         """Make the resource at `path`."""
         self._call("PUT", path, version, body)
 
@@ -231,7 +232,7 @@ class Cloud:
         identifier = {"publisher": "factory", "offer": "rhel", "sku": image.image}
         properties = {"osType": "Linux", "osState": "Generalized", "identifier": identifier}
         body = {"location": "westeurope", "properties": properties}
-        self._call("PUT", _definition(image), _COMPUTE, body)
+        self._call("PUT", _definition(image), "", body)
 
     def make_version(self, image: GalleryImage) -> None:
         """A version that was made from a machine which is gone."""
@@ -240,18 +241,16 @@ class Cloud:
         machine = f"{group}/Microsoft.Compute/virtualMachines/vm-{uuid.uuid4().hex[:8]}"
         reference = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2", "version": "9.6.2025112113"}
         storage = {"imageReference": reference, "osDisk": {"deleteOption": "Delete"}}
-        self._call(
-            "PUT", machine, _COMPUTE, {"location": "westeurope", "properties": {"storageProfile": storage}}
-        )
+        self._call("PUT", machine, "", {"location": "westeurope", "properties": {"storageProfile": storage}})
         self._wait(machine)
-        self._call("POST", f"{machine}/deallocate", _COMPUTE)
+        self._call("POST", f"{machine}/deallocate", "")
         self._until(lambda: "PowerState/deallocated" in str(self.get(f"{machine}/instanceView")))
-        self._call("POST", f"{machine}/generalize", _COMPUTE)
+        self._call("POST", f"{machine}/generalize", "")
         source = {"storageProfile": {"source": {"virtualMachineId": machine}}}
         made = f"{_definition(image)}/versions/{image.version}"
-        self._call("PUT", made, _COMPUTE, {"location": "westeurope", "properties": source})
+        self._call("PUT", made, "", {"location": "westeurope", "properties": source})
         self._wait(made)
-        self._call("DELETE", machine, _COMPUTE)
+        self._call("DELETE", machine, "")
 
     def _wait(self, path: str) -> None:
         self._until(lambda: self.get(path)["properties"]["provisioningState"] == "Succeeded")
@@ -262,6 +261,7 @@ class Cloud:
             assert time.monotonic() < end, "the emulator does not get on"
 
     def _call(self, method: str, path: str, version: str, body: Any = None) -> Any:
+        version = version or next(each for part, each in _VERSIONS.items() if part in path)
         request = urllib.request.Request(
             f"{self._arm.arm}{path}?api-version={version}",
             method=method,
