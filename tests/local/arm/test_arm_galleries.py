@@ -149,7 +149,7 @@ def test_a_wrong_version_is_refused(
 
 def test_a_version_needs_its_image_definition(azure: Azure, image: str) -> None:
     body = version_of(source_id(azure, image))
-    with pytest.raises(ResourceNotFoundError, match=r"ParentResourceNotFound.*'nowhere' not found"):
+    with pytest.raises(ResourceNotFoundError, match=r"ParentResourceNotFound.*'live/nowhere' not found"):
         azure.compute.gallery_image_versions.begin_create_or_update(GROUP, "live", "nowhere", "1.0.0", body)
 
 
