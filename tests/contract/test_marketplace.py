@@ -9,6 +9,7 @@ import pytest
 
 from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.adapters.memory.marketplace import MemoryMarketplaceOffers
+from pipeline_core.domain import releases
 from pipeline_core.domain.definitions import Architecture, Generation
 from pipeline_core.domain.errors import ErrorClass, FactoryError, NotFound, TransientError
 from pipeline_core.domain.names import Region
@@ -116,8 +117,10 @@ def test_a_version_that_is_sold_with_a_plan_names_it_and_says_when_it_leaves(
 
 
 def test_a_version_that_is_not_offered_is_not_found(marketplace: MarketplaceOffers) -> None:
-    with pytest.raises(NotFound, match=r"9\.1\.1"):
+    with pytest.raises(NotFound, match=r"9\.1\.1") as refused:
         marketplace.get_image(RHEL, MarketplaceVersion.parse("9.1.1"))
+    # A build that meets this refusal lets the base step down, and is nobody's fault.
+    assert releases.speaks_of_release(refused.value.error_class, str(refused.value))
     with pytest.raises(NotFound):
         marketplace.get_image(replace(RHEL, sku="nonesuch"), NUMBERS[0])
 

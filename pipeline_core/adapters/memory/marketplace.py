@@ -38,7 +38,8 @@ class MemoryMarketplaceOffers:
         """What the Marketplace says about one version. Raises NotFound for a version that is not offered (now)."""
         self.described.append(source.urn(version))
         if version not in self._offered.get(source.key, set()):
-            raise NotFound(f"the Marketplace has no {source.urn(version)} in {source.location}")
+            place = f"{source.urn(version)} in {source.location}"
+            raise NotFound(f"look at the Marketplace image {place}: Artifact: VMImage was not found.")
         image = self._images.get((source.key, version), SourceImage(version=version))
         if image.deprecation.state is OfferState.DEPRECATED:
             raise NotFound(f"ImageVersionDeprecated: {source.urn(version)} is deprecated")  # as Azure answers
