@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline_core.domain.captures import Capture
 from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 
@@ -12,7 +13,8 @@ class Deployment:
 
     The builder reports to `blob_endpoint` and `queue_endpoint`. `secops` owns bases and policy. `elsewhere`
     gives subscription and resource group of each gallery that is not in the usual ones. With
-    `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm.
+    `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm. `capture` is the way of new
+    images that run as Trusted Launch only.
     """
 
     subscription_id: str
@@ -29,6 +31,7 @@ class Deployment:
     secops: TeamName
     elsewhere: Mapping[GalleryName, tuple[str, str]] = field(default_factory=dict)
     excludes_unproven: bool = False
+    capture: Capture = Capture.MANAGED_IMAGE
 
     def place(self, gallery: GalleryName) -> tuple[str, str]:
         """Subscription and resource group of a gallery."""

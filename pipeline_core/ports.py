@@ -190,6 +190,10 @@ class NewGalleryVersion:
 class Galleries(Protocol):
     """Azure Compute Galleries."""
 
+    def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
+        """The traits that the image definition has, or None. PermanentError for traits that no image here has."""
+        ...
+
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. Safe to repeat. Raises TransientError until it is ready."""
         ...

@@ -34,6 +34,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
     "blobs": {"create": _CHANGE, "read": _READ, "find_facts": _READ, "list": _READ},
     "marketplace": {"list_versions": _LIST, "get_image": _READ},
     "galleries": {
+        "find_image": _READ,
         "ensure_image": _CHANGE,
         "find_version": _READ,
         "list_versions": _LIST,

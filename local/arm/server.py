@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from local import ca, proxy
 from local.arm import gate, http, recorder
 from local.arm.compute.deployments import Deployments
+from local.arm.compute.images import ManagedImages
 from local.arm.compute.machines import Machines
 from local.arm.compute.networks import NETWORK, Networks
 from local.arm.containers import environment
@@ -262,6 +263,7 @@ def _assemble(
     machines = Machines(
         store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
     )
+    images = ManagedImages(store, operations, seconds=options.machine_seconds * options.time_scale)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.ContainerGroupService(
@@ -279,6 +281,7 @@ def _assemble(
             *groups.routes(),
             *deployments.routes(),
             *machines.routes(),
+            *images.routes(),
             *networks.routes(),
             *resources.routes(),
             *operations.routes(),

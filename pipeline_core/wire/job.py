@@ -54,7 +54,11 @@ class GalleryImage(_Wire):
 
 
 class Placement(_Wire):
-    """Where Packer's machine runs. `vm_subnet_id` is empty where Packer may make its own network."""
+    """Where Packer's machine runs. `vm_subnet_id` is empty where Packer may make its own network.
+
+    `security_type` is the machine's. `managed_image` is the name of the managed image that the version is made
+    from, empty where the machine itself is the source.
+    """
 
     subscription_id: str
     client_id: str
@@ -64,6 +68,7 @@ class Placement(_Wire):
     vm_size: str
     generation: Literal["V1", "V2"]
     security_type: Literal["Standard", "TrustedLaunch"]
+    managed_image: str = ""
 
 
 class Step(_Wire):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.services.builds.deletions import Deletions
@@ -44,8 +45,14 @@ def builds_of(
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects, poller=poller)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)
-    containers = _containers_of(base, policy, provenance, judge)
-    publishing = _publishing_of(base, provenance, completion)
+    captures = Captures(
+        galleries=base.ports.galleries,
+        resources=base.ports.resources,
+        deployment=base.deployment,
+        logs=effects.logs,
+    )
+    containers = _containers_of(base, policy, provenance, judge, captures)
+    publishing = _publishing_of(base, provenance, completion, captures)
     stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
@@ -70,14 +77,14 @@ def builds_of(
 
 
 def _containers_of(
-    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge
+    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge, captures: Captures
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     launcher = Launcher(
         records=records,
         documents=effects.documents,
         blobs=ports.blobs,
-        galleries=ports.galleries,
+        captures=captures,
         containers=ports.containers,
         floors=policy.policies,
         deployment=base.deployment,
@@ -100,7 +107,9 @@ def _deletions_of(base: Foundation) -> Deletions:
     )
 
 
-def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Completion) -> PublishingStage:
+def _publishing_of(
+    base: Foundation, provenance: ProvenanceParts, completion: Completion, captures: Captures
+) -> PublishingStage:
     records, effects = base.records, base.effects
     return PublishingStage(
         records=records,
@@ -108,7 +117,7 @@ def _publishing_of(base: Foundation, provenance: ProvenanceParts, completion: Co
         galleries=base.ports.galleries,
         provenance=provenance.provenance,
         completion=completion,
-        deployment=base.deployment,
+        captures=captures,
         wait=base.limits.wait,
     )
 

@@ -65,7 +65,8 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         documents=effects.documents,
         blobs=blobs,
         floors=policy.rules,
-        secops=base.deployment.secops,
+        deployment=base.deployment,
+        galleries=base.ports.galleries,
         forms=forms,
     )
     return Registrar(

@@ -11,7 +11,6 @@ from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.resources import AzureResources
 from pipeline_core.adapters.memory.ports import twins
-from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
@@ -101,7 +100,7 @@ def _azure(azure: Azure) -> Ground:
     galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
 
     def capture(image: str, version: str, tags: dict[str, str]) -> None:
-        galleries.ensure_image(QUARANTINE, ImageName(image), OsTraits())
+        galleries.ensure_image(QUARANTINE, ImageName(image), machines.TRAITS)
         machines.capture(azure, image, version, wait=True, **tags)
 
     return Ground(

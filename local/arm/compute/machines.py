@@ -8,6 +8,7 @@ import uuid
 from typing import Any, Final
 
 from local.arm.compute.networks import INTERFACE, MACHINE
+from local.arm.galleries import features, security
 from local.arm.galleries.galleries import PROVIDER, VERSION
 from local.arm.galleries.marketplace import MarketplaceService
 from local.arm.operations import Operations
@@ -72,7 +73,7 @@ class Machines:
             text = f"The value {size} provided for the VM size is not valid."
             raise ArmError(400, "InvalidParameter", text, target="vmSize")
         reference: Json = (properties.get("storageProfile") or {}).get("imageReference") or {}
-        self._demand_image(str(body.get("location") or ""), reference)
+        self._demand_image(str(body.get("location") or ""), reference, security.machine_type(properties))
 
     async def create(self, machine_id: str, body: Json) -> None:
         """Create a machine and wait for its end. Raises Azure's errors."""
@@ -119,7 +120,10 @@ class Machines:
             delete=lambda: self._remove_now(machine_id),
         )
         if not existed:
-            self._store.note(machine.id, power="starting", generalized=False)
+            reference = (shown.get("storageProfile") or {}).get("imageReference") or {}
+            self._store.note(
+                machine.id, power="starting", generalized=False, generation=self._generation(reference)
+            )
         return machine
 
     async def _create(self, machine_id: str) -> None:
@@ -156,10 +160,12 @@ class Machines:
             user = str(profile.get("adminUsername") or "")
             self._guests.boot(machine.id, user=user, keys=keys, tags=machine.tags)
 
-    def _demand_image(self, location: str, reference: Json) -> None:
+    def _demand_image(self, location: str, reference: Json, wanted: str) -> None:
         image = reference.get("id")
         if image is None:
             self._marketplace.demand(location, reference)
+            if wanted == features.TRUSTED and self._generation(reference) == "V1":
+                raise security.refused_image()
             return
         version = self._store.find(str(image))
         if version is None:
@@ -170,6 +176,14 @@ class Machines:
                 "OperationNotAllowed",
                 f"The image '{image}' is not a version that is ready to boot from.",
             )
+        security.demand_boot(self._store, version, wanted)
+
+    def _generation(self, reference: Json) -> str:
+        """The Hypervisor generation of an image reference, which its machine and all that is made of it have."""
+        version = self._store.find(str(reference.get("id") or ""))
+        if version is not None:
+            return security.generation_of(version, self._store)
+        return self._marketplace.generation_of(reference)
 
     def _power(self, state: str) -> Any:
         def endpoint(call: Call) -> ArmAnswer:

@@ -1,8 +1,11 @@
 """Compute Galleries and their image definitions. Their versions are in `versions`."""
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Final
 
+from local.arm.galleries import features
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
@@ -17,6 +20,7 @@ GALLERIES_PATH: Final = (
 )
 DEFINITIONS_PATH: Final = GALLERIES_PATH + "/{gallery}/images"
 _FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
+_FREED: Final = "allowUpdateImage"  # frees the features alone, and is not shown again
 
 
 class GalleryService:
@@ -42,6 +46,7 @@ class GalleryService:
             ArmRoute("GET", DEFINITIONS_PATH, self._list_definitions),
             ArmRoute("GET", definition, self._get),
             ArmRoute("PUT", definition, self._put_definition),
+            ArmRoute("PATCH", definition, self._patch_definition),
             ArmRoute("DELETE", definition, lambda call: self._delete(call, VERSION)),
         ]
 
@@ -74,16 +79,25 @@ class GalleryService:
         if before is None:
             self._demand_unique(gallery.id, wanted["identifier"])
         else:
+            # Azure/azure-cli#33172: features change only for a caller that says so, from api-version 2024-03-03 on.
+            free = ("features",) if wanted.get(_FREED) is True and call.api_version >= "2024-03-03" else ()
             for name in _FIXED:
-                if name in wanted and name in before.properties and wanted[name] != before.properties[name]:
+                if (
+                    name not in free
+                    and name in wanted
+                    and name in before.properties
+                    and wanted[name] != before.properties[name]
+                ):
                     raise ArmError(
                         409,
                         "PropertyChangeNotAllowed",
                         f"Changing property 'galleryImage.properties.{name}' is not allowed.",
                         target=f"galleryImage.properties.{name}",
                     )
-        # From API version 2025-03-03 an unset generation means V2.
-        return self._put(call, DEFINITION, {"hyperVGeneration": "V2", "architecture": "x64"})
+            wanted = {**{name: before.properties.get(name) for name in _FIXED}, **wanted}
+        filled = features.with_default(wanted, call.api_version) if before is None else wanted
+        features.demand_generation(filled)
+        return self._put(call, DEFINITION, {"architecture": "x64"}, filled)
 
     def _demand_unique(self, gallery: str, identifier: Json) -> None:
         for other in self._store.children(gallery, DEFINITION):
@@ -96,7 +110,14 @@ class GalleryService:
                     target="galleryImage.properties.identifier",
                 )
 
-    def _put(self, call: Call, resource_type: str, defaults: Json) -> ArmAnswer:
+    def _patch_definition(self, call: Call) -> ArmAnswer:
+        """The same update as by PUT, with the properties that are not named as they were."""
+        before, body = self._store.get(call.path), call.json()
+        shown = {name: value for name, value in before.properties.items() if name != "provisioningState"}
+        merged = {**before.body, **body, "properties": {**shown, **(body.get("properties") or {})}}
+        return self._put_definition(replace(call, content=json.dumps(merged).encode()))
+
+    def _put(self, call: Call, resource_type: str, defaults: Json, wanted: Json | None = None) -> ArmAnswer:
         body = call.json()
         location = body.get("location")
         if not location:
@@ -104,9 +125,10 @@ class GalleryService:
         existed = self._store.find(call.path) is not None
         properties = {
             **defaults,
-            **(body.get("properties") or {}),
+            **((body.get("properties") or {}) if wanted is None else wanted),
             "provisioningState": "Updating" if existed else "Creating",
         }
+        properties.pop(_FREED, None)
         resource = self._store.put(
             call.path,
             resource_type,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from local.arm.galleries import security
 from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION, parent_of
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
@@ -72,7 +73,7 @@ class GalleryVersions:
         if not location:
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
         regions = _regions(properties, location)
-        source = self._source(properties, definition)
+        source = self._source(call, properties, definition)
         publishing = {
             "replicaCount": 1,
             "excludeFromLatest": False,
@@ -177,7 +178,7 @@ class GalleryVersions:
         whole = "Completed" if all(each["progress"] == 100 for each in summary) else "InProgress"
         return {"aggregatedState": whole, "summary": summary}
 
-    def _source(self, properties: Json, definition: Resource) -> Json:
+    def _source(self, call: Call, properties: Json, definition: Resource) -> Json:
         source: Json = (properties.get("storageProfile") or {}).get("source") or {}
         source_id = source.get("virtualMachineId") or source.get("id")
         if not source_id:
@@ -188,11 +189,12 @@ class GalleryVersions:
         found = self._store.find(str(source_id))
         if found is None:
             raise not_found(str(source_id))
-        kinds = {VERSION.lower(), "microsoft.compute/virtualmachines"}
+        kinds = {VERSION.lower(), security.MACHINE.lower(), security.MANAGED_IMAGE.lower()}
         if found.type.lower() not in kinds:
-            raise ArmError(
-                400, "InvalidParameter", f"The source '{source_id}' is neither a version nor a machine."
-            )
+            text = f"The source '{source_id}' is neither a version nor a machine nor a managed image."
+            raise ArmError(400, "InvalidParameter", text)
+        # azure-compute-docs, shared-image-galleries.md: the caller may write a machine, or read another source.
+        call.allows("PUT" if found.type.lower() == security.MACHINE.lower() else "GET", found.id)
         wanted = str(definition.properties.get("osState"))
         actual = _os_state(found)
         if actual != wanted:
@@ -202,6 +204,8 @@ class GalleryVersions:
                 f"The resource with id '{found.id}' has a different OS state ['{actual}'] than the parent gallery "
                 f"image OS state ['{wanted}'].",
             )
+        security.demand_same_generation(definition, found, self._store)
+        security.demand_source(self._store, definition, call.names["version"], found)
         if found.state != "Succeeded":
             raise ArmError(
                 409,
@@ -212,8 +216,8 @@ class GalleryVersions:
 
 
 def _os_state(source: Resource) -> str:
-    if source.type.lower() == VERSION.lower():
-        return "Generalized"  # the emulator accepts no other source
+    if source.type.lower() in (VERSION.lower(), security.MANAGED_IMAGE.lower()):
+        return "Generalized"  # the emulator makes them of generalized machines alone
     return "Generalized" if source.hidden.get("generalized") else "Specialized"
 
 

@@ -42,6 +42,24 @@ class AzureGalleries:
         self._publisher = publisher
         self._configuration = configuration
 
+    def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
+        """The traits of the image definition, or None. PermanentError for traits that no image here has.
+
+        Raises TransientError (CONFLICT) while the platform makes or changes it. One that failed counts as None.
+        """
+        found = self._find_definition(gallery, image)
+        if found is None or _state_of(found) in _FAILED:
+            return None
+        if _state_of(found) != "Succeeded":
+            raise TransientError(
+                ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
+            )
+        try:
+            return bodies.os_of(found)
+        except ValueError as error:
+            text = f"{image} in {gallery} is not of this factory: {error}; delete it, or use another image name"
+            raise PermanentError(ErrorClass.TEMPLATE, text) from error
+
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
 
@@ -59,7 +77,7 @@ class AzureGalleries:
         if bodies.traits_of(found) != bodies.traits_of(body):
             raise PermanentError(
                 ErrorClass.TEMPLATE,
-                f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
+                f"{image} in {gallery} was made with other traits at the same moment: try again",
             )
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:

@@ -5,16 +5,12 @@ from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
 from pipeline_core.domain.attempts import IMAGE_TAG
-from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.ports import NewGalleryVersion
 
 _PUBLISHER = "ImageFactory"
 _SECURITY = "SecurityType"
-_FEATURES = {
-    SecurityType.TRUSTED_LAUNCH: "TrustedLaunchSupported",
-    SecurityType.STANDARD: "Standard",
-}
 _STORAGE = "Standard_LRS"  # the one kind that every region has
 _WRITABLE = ("replicaCount", "endOfLifeDate", "replicationMode", "storageAccountType")
 _REGION_FIELDS = ("name", "regionalReplicaCount", "storageAccountType", "encryption")
@@ -35,7 +31,7 @@ def render_definition(image: ImageName, os: OsTraits, location: Region) -> dict[
                 "offer": str(image),
                 "sku": f"golden-{os.generation.value}",
             },
-            "features": [{"name": _SECURITY, "value": _FEATURES[os.security_type]}],
+            "features": [{"name": _SECURITY, "value": os.security_type.value}],
         },
     }
 
@@ -48,6 +44,16 @@ def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
         str(properties.get("hyperVGeneration") or "V1"),
         str(properties.get("architecture") or "x64"),
         str(features.get(_SECURITY) or "Standard"),
+    )
+
+
+def os_of(body: Mapping[str, Any]) -> OsTraits:
+    """The same as domain values. Raises ValueError for a value that this factory does not know."""
+    generation, architecture, security = traits_of(body)
+    return OsTraits(
+        generation=Generation(generation),
+        architecture=Architecture(architecture),
+        security_type=SecurityType(security),
     )
 
 

@@ -7,16 +7,25 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, gates
+from pipeline_core.domain import attempts, captures, gates
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import AnsibleStep, FileStep, ImageDefinition, Provisioner, ShellStep
+from pipeline_core.domain.definitions import (
+    AnsibleStep,
+    FileStep,
+    ImageDefinition,
+    OsTraits,
+    Provisioner,
+    SecurityType,
+    ShellStep,
+)
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Blobs, Containers, Galleries, NewContainerGroup
+from pipeline_core.ports import Blobs, Containers, NewContainerGroup
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
@@ -31,7 +40,7 @@ class Launcher:
 
     records: Records
     blobs: Blobs
-    galleries: Galleries
+    captures: Captures
     containers: Containers
     documents: Documents
     floors: Floors
@@ -40,9 +49,10 @@ class Launcher:
     def launch(self, build: Build, group: str, now: datetime) -> None:
         """Create the group `group`. The caller has just looked for it and not found it."""
         definition = self.documents.definition(build.definition)
+        target = definition.os
         if build.phase is Phase.BUILDING:
-            self.galleries.ensure_image(self.deployment.quarantine, build.image, definition.os)
-        job = self._job(build, definition, now)
+            target = self.captures.settle_quarantine(build.image, definition.os)
+        job = self._job(build, definition, target, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
@@ -62,7 +72,15 @@ class Launcher:
             "IF_STAGE": job.stage,
         }
 
-    def _job(self, build: Build, definition: ImageDefinition, now: datetime) -> wire.BuildJob:
+    def discard(self, build: Build) -> None:
+        """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
+        definition = self.documents.definition(build.definition)
+        if definition.os.security_type is not SecurityType.STANDARD:
+            self.captures.discard(build)
+
+    def _job(
+        self, build: Build, definition: ImageDefinition, target: OsTraits, now: datetime
+    ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + _LEASE_MARGIN
@@ -77,7 +95,7 @@ class Launcher:
             is_root=isinstance(build.inputs.origin, SourceVersion),
             source=source,
             destination=quarantined,
-            placement=self._placement(definition),
+            placement=self._placement(build, definition, target),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
@@ -114,7 +132,13 @@ class Launcher:
             version=str(version),
         )
 
-    def _placement(self, definition: ImageDefinition) -> wire.Placement:
+    def _placement(self, build: Build, definition: ImageDefinition, target: OsTraits) -> wire.Placement:
+        is_build = build.phase is Phase.BUILDING
+        machine = (
+            captures.build_machine(target.security_type)
+            if is_build
+            else captures.verify_machine(definition.os.security_type)
+        )
         return wire.Placement(
             subscription_id=self.deployment.subscription_id,
             client_id=self.deployment.builder_client_id,
@@ -123,7 +147,8 @@ class Launcher:
             vm_subnet_id=self.deployment.vm_subnet_id,
             vm_size=definition.build.vm_size,
             generation=definition.os.generation.value,
-            security_type=definition.os.security_type.value,
+            security_type="Standard" if machine is SecurityType.STANDARD else "TrustedLaunch",
+            managed_image=self.captures.managed_image_of(build, target) if is_build else "",
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
 from pipeline_core.domain.attempts import BUILD_TAG, PROVENANCE_TAG
 from pipeline_core.domain.builds import Build, Failure, Result
@@ -11,6 +10,7 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects import latest
@@ -33,7 +33,7 @@ class PublishingStage:
     provenance: Provenance
     effects: Effects
     completion: Completion
-    deployment: Deployment
+    captures: Captures
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -65,12 +65,12 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
         self.provenance.demand(build)
         definition = self.effects.documents.definition(build.definition)
-        self.galleries.ensure_image(build.gallery, build.image, definition.os)
+        self.captures.settle_live(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
         self.galleries.begin_copy(
             NewGalleryVersion(
                 gallery=build.gallery,
-                source_gallery=self.deployment.quarantine,
+                source_gallery=self.captures.deployment.quarantine,
                 image=build.image,
                 version=build.version,
                 regions=definition.publish.regions,

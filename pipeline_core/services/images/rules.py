@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline_core.deployment import Deployment
+from pipeline_core.domain import captures
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH, upwards
-from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.guard import bundles as guard
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.secrets import Form
-from pipeline_core.ports import Blobs
+from pipeline_core.ports import Blobs, Galleries
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.stores import Records
@@ -32,7 +34,8 @@ class RegistrationRules:
     blobs: Blobs
     documents: Documents
     floors: PolicyRules
-    secops: TeamName
+    deployment: Deployment
+    galleries: Galleries
     forms: Sequence[Form]  # of secrets
 
     def problems(
@@ -68,12 +71,18 @@ class RegistrationRules:
         return max((version for version in versions if version is not None), default=None)
 
     def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
-        if self.documents.definition(old.registration.definition).os != definition.os:
-            yield Problem(
-                path="spec.os",
-                message="differs from the registered value, and a gallery cannot change it",
-                remedy="register the image under a new name",
-            )
+        """Other traits are possible as long as no image definition fixes them, or where SecOps has changed it."""
+        if self.documents.definition(old.registration.definition).os == definition.os:
+            return
+        for gallery in (self.deployment.quarantine, old.registration.gallery):
+            found = self.galleries.find_image(gallery, definition.name)
+            problem = None if found is None else captures.misfit(definition.os, found)
+            if problem is not None:
+                yield Problem(
+                    path="spec.os",
+                    message=f"does not fit the image definition in {gallery}: {problem.reason}",
+                    remedy=problem.remedy,
+                )
 
     def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         try:
@@ -109,11 +118,11 @@ class RegistrationRules:
             )
             return
         team = parent.value.registration.team
-        if team not in (definition.team, self.secops):
+        if team not in (definition.team, self.deployment.secops):
             yield Problem(
                 path="spec.parent.image",
                 message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
-                remedy=f"ask SecOps to approve it, or use an image of {self.secops}",
+                remedy=f"ask SecOps to approve it, or use an image of {self.deployment.secops}",
             )
         chain = [definition.name, *self.chain(origin.image)]
         if definition.name in chain[1:]:

@@ -105,6 +105,7 @@ def test_nothing_of_a_container_group_is_open_to_the_network() -> None:
     ("name", "traits"),
     [
         ("trusted", OsTraits()),
+        ("supported", OsTraits(security_type=SecurityType.TRUSTED_LAUNCH_SUPPORTED)),
         ("standard", OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)),
     ],
 )
@@ -174,11 +175,16 @@ def test_an_encrypted_region_stays_encrypted() -> None:
     assert sent == {"name": "westeurope", "encryption": encryption, "excludeFromLatest": False}
 
 
-def test_what_is_rendered_is_what_is_compared() -> None:
-    for traits in (OsTraits(), OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)):
-        body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
-        read = bodies.traits_of(body)
-        assert read[0] == traits.generation.value
-        assert read[2] == (
-            "Standard" if traits.security_type is SecurityType.STANDARD else "TrustedLaunchSupported"
-        )
+@pytest.mark.parametrize("security", SecurityType)
+@pytest.mark.parametrize("generation", Generation)
+def test_what_is_rendered_is_what_is_read(generation: Generation, security: SecurityType) -> None:
+    traits = OsTraits(generation=generation, security_type=security)
+    body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
+    assert bodies.os_of(body) == traits
+    assert bodies.traits_of(body) == (generation.value, "x64", security.value)
+
+
+def test_a_security_type_of_others_is_no_trait_of_ours() -> None:
+    body = {"properties": {"features": [{"name": "SecurityType", "value": "ConfidentialVM"}]}}
+    with pytest.raises(ValueError, match="ConfidentialVM"):
+        bodies.os_of(body)

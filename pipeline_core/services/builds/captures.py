@@ -1,0 +1,79 @@
+"""The image definitions that a build needs, and the managed image that stands between its machine and its version.
+
+`domain.captures` decides. This module looks at the definition that exists, makes one that is missing, and removes
+the managed image when it is no longer needed. It never changes an image definition.
+"""
+
+from dataclasses import dataclass
+
+from pipeline_core.deployment import Deployment
+from pipeline_core.domain import attempts, captures
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.captures import Capture, Misfit
+from pipeline_core.domain.definitions import OsTraits
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource
+
+_MANAGED_IMAGE = "Microsoft.Compute/images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captures:
+    """A look costs one request per image definition. Azure makes a missing definition once in an image's life."""
+
+    galleries: Galleries
+    resources: Resources
+    deployment: Deployment
+    logs: Logs
+
+    def settle_quarantine(self, image: ImageName, os: OsTraits) -> OsTraits:
+        """The quarantine's image definition, made where it is missing. PermanentError where it does not fit."""
+        gallery = self.deployment.quarantine
+        found = self.galleries.find_image(gallery, image)
+        if found is None:
+            found = captures.new_definition(os, self.deployment.capture)
+            self.galleries.ensure_image(gallery, image, found)
+        _demand(gallery, image, captures.misfit(os, found))
+        return found
+
+    def settle_live(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
+        """Make the live image definition like the quarantined one where it is missing. Refuse any other."""
+        quarantined = self.galleries.find_image(self.deployment.quarantine, image)
+        live = self.galleries.find_image(gallery, image)
+        if live is None:
+            live = quarantined or captures.new_definition(os, self.deployment.capture)
+            self.galleries.ensure_image(gallery, image, live)
+        _demand(gallery, image, captures.misfit(os, live))
+        if quarantined is not None:
+            _demand(gallery, image, captures.unlike(quarantined, live))
+
+    def managed_image_of(self, build: Build, definition: OsTraits) -> str:
+        """The name of the managed image that this attempt makes, empty where its machine is captured directly."""
+        is_needed = captures.capture_into(definition.security_type) is Capture.MANAGED_IMAGE
+        return attempts.managed_image_of(build) if is_needed else ""
+
+    def discard(self, build: Build) -> None:
+        """Start the deletion of the attempt's managed image. It may not exist.
+
+        A failure costs nothing: the image carries the tags of the build, and the reaper removes it at the end.
+        """
+        name = attempts.managed_image_of(build)
+        place = self.deployment
+        folder = (
+            f"/subscriptions/{place.subscription_id}/resourceGroups/{place.build_resource_group}/providers"
+        )
+        found = TaggedResource(id=f"{folder}/{_MANAGED_IMAGE}/{name}", type=_MANAGED_IMAGE, tags={})
+        try:
+            self.resources.begin_delete(found)
+        except FactoryError as error:
+            self.logs.note(
+                "managed-image-kept", image=str(build.image), build_id=str(build.id), error=str(error)
+            )
+
+
+def _demand(gallery: GalleryName, image: ImageName, problem: Misfit | None) -> None:
+    if problem is not None:
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"the image definition {image} in {gallery} does not fit: {problem}"
+        )
