@@ -43,10 +43,11 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
         r"failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
     ),
     # Every attempt has a version of its own. So the next attempt takes another version.
-    (ErrorClass.CONFLICT, r"gallery image version .*already exists"),
+    (ErrorClass.CONFLICT, r"gallery image version .*already exists|the managed image named .* already exists"),
     (
         ErrorClass.NOT_FOUND,
-        r"failed to get image|Cannot locate the existing build resource group|status 404|StatusCode=404",
+        r"failed to get image|Cannot locate the (?:existing build|managed image) resource group|status 404"
+        r"|StatusCode=404",
     ),
     (
         ErrorClass.NETWORK,

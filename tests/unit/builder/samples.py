@@ -154,6 +154,7 @@ def verify_job(**changes: object) -> wire.BuildJob:
     job = child_job(
         stage="verify",
         source=gallery_image("payments-api", "1.20261121.1"),
+        placement=placement(subnet=False),
         steps=(),
         tests=wire.Tests(goss="goss.yaml", smoke=("tests/smoke.sh",), profile="cis_server_l1"),
         tags=tags(CHILD_BUILD, "verify"),
