@@ -144,6 +144,8 @@ def register(
         screen.write_json({**done.image, "created": done.created, "etag": done.etag})
         return
     screen.say(f"{'registered' if done.created else 'updated'} {loaded.definition.name}, version {done.etag}")
+    for each in done.image.get("fixed") or ():  # an older factory does not say it
+        screen.note(f"fixed by its first build: {each['name']} {each['value']}; change: {each['change']}")
 
 
 @app.command("list")

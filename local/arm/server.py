@@ -260,10 +260,9 @@ def _assemble(
     galleries = GalleryService(store, operations)
     seconds = options.replication_seconds * options.time_scale
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
-    machines = Machines(
-        store, operations, offered, guests, seconds=options.machine_seconds * options.time_scale
-    )
-    images = ManagedImages(store, operations, seconds=options.machine_seconds * options.time_scale)
+    seconds = options.machine_seconds * options.time_scale
+    machines = Machines(store, operations, offered, guests, seconds=seconds)
+    images = ManagedImages(store, operations, seconds=seconds)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.ContainerGroupService(

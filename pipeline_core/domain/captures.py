@@ -45,7 +45,7 @@ _REFUSED_MACHINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
+class TraitConflict:
     """Why an image definition cannot hold an image, and what to do about it."""
 
     reason: str
@@ -53,6 +53,31 @@ class Misfit:
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedTrait:
+    """A key of `spec.os` that the first build fixes, with the only way to another value afterwards."""
+
+    name: str
+    value: str
+    change: str
+
+
+_NEVER = "never: register the image under a new name"
+
+
+def fixed_traits(os: OsTraits) -> tuple[FixedTrait, ...]:
+    """What the first build fixes. Every other key of a definition may change at any time."""
+    return (
+        FixedTrait(name="generation", value=os.generation.value, change=_NEVER),
+        FixedTrait(name="architecture", value=os.architecture.value, change=_NEVER),
+        FixedTrait(
+            name="securityType",
+            value=os.security_type.value,
+            change=f"from Standard only, after SecOps has changed the image definitions ({PROCEDURE})",
+        ),
+    )
 
 
 def new_definition(wanted: OsTraits, setting: Capture) -> OsTraits:
@@ -80,14 +105,14 @@ def verify_machine(wanted: SecurityType) -> SecurityType:
     return SecurityType.STANDARD if wanted is SecurityType.STANDARD else SecurityType.TRUSTED_LAUNCH
 
 
-def misfit(wanted: OsTraits, found: OsTraits) -> Misfit | None:
+def misfit(wanted: OsTraits, found: OsTraits) -> TraitConflict | None:
     """Why the image definition `found` cannot hold this image. None where it can."""
     for what, ours, theirs in (
         ("generation", wanted.generation.value, found.generation.value),
         ("architecture", wanted.architecture.value, found.architecture.value),
     ):
         if ours != theirs:
-            return Misfit(
+            return TraitConflict(
                 reason=f"its {what} is {theirs}, the image wants {ours}, and Azure never changes the {what}",
                 remedy="register the image under a new name",
             )
@@ -99,17 +124,17 @@ def misfit(wanted: OsTraits, found: OsTraits) -> Misfit | None:
         remedy += f"the next version ({PROCEDURE}), or register the image under a new name"
     else:
         remedy = f"keep {theirs}, or register the image under a new name ({PROCEDURE})"
-    return Misfit(
+    return TraitConflict(
         reason=f"its security type is {theirs}, the image wants {ours}, and its versions were made for {theirs}",
         remedy=remedy,
     )
 
 
-def unlike(quarantined: OsTraits, live: OsTraits) -> Misfit | None:
+def unlike(quarantined: OsTraits, live: OsTraits) -> TraitConflict | None:
     """Why no version can be copied from one image definition to the other. None where it can."""
     if quarantined.security_type is live.security_type:
         return None
-    return Misfit(
+    return TraitConflict(
         reason=f"its security type is {live.security_type.value}, the quarantined one's is "
         f"{quarantined.security_type.value}, and Azure documents no copy between the two",
         remedy=f"give both the same security type ({PROCEDURE})",
@@ -117,7 +142,7 @@ def unlike(quarantined: OsTraits, live: OsTraits) -> Misfit | None:
 
 
 def remedy_of(text: str) -> str:
-    """What to do about Azure's refusal of a security type. Empty where the text is no such refusal."""
+    """What to do about Azure's refusal of a security type. Empty where the text is another refusal."""
     if _REFUSED_MANAGED_IMAGE.search(text):
         return (
             "Azure made the build machine Trusted Launch by itself, and such a machine gives no managed image: "

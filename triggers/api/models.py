@@ -107,6 +107,20 @@ class Image(Answer):
     conditions: tuple[Condition, ...] = ()
 
 
+class FixedTrait(Answer):
+    """A key of `spec.os` that the first build fixes; `change` says how it can still change."""
+
+    name: str
+    value: str
+    change: str
+
+
+class RegisteredImage(Image):
+    """The image, and which of its keys the first build fixes. Every other key may change at any time."""
+
+    fixed: tuple[FixedTrait, ...]
+
+
 class Gate(Answer):
     """The decision of one gate, and its evidence. `score` is 0 to 100, or null where the gate compares no scores.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, captures
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.captures import Capture, Misfit
+from pipeline_core.domain.captures import Capture, TraitConflict
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
@@ -72,7 +72,7 @@ class Captures:
             )
 
 
-def _demand(gallery: GalleryName, image: ImageName, problem: Misfit | None) -> None:
+def _demand(gallery: GalleryName, image: ImageName, problem: TraitConflict | None) -> None:
     if problem is not None:
         raise PermanentError(
             ErrorClass.TEMPLATE, f"the image definition {image} in {gallery} does not fit: {problem}"

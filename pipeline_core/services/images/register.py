@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access
-from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -39,9 +39,10 @@ class _HeadMovedError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """The stored head; `created` is false where the definition replaced an older one."""
+    """The stored head; `created` is false where the definition replaced an older one. `os` is what a build fixes."""
 
     head: ImageHead
+    os: OsTraits
     etag: str
     created: bool
 
@@ -150,7 +151,7 @@ class Registrar:
         self._after(head, old)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
-        return Registered(head=head, etag=head.document_etag, created=old is None)
+        return Registered(head=head, os=definition.os, etag=head.document_etag, created=old is None)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""

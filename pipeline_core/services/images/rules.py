@@ -124,6 +124,17 @@ class RegistrationRules:
                 message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
                 remedy=f"ask SecOps to approve it, or use an image of {self.deployment.secops}",
             )
+        theirs = self.documents.definition(parent.value.registration.definition).os
+        for what, own, other in (
+            ("generation", definition.os.generation.value, theirs.generation.value),
+            ("architecture", definition.os.architecture.value, theirs.architecture.value),
+        ):
+            if own != other:
+                yield Problem(
+                    path=f"spec.os.{what}",
+                    message=f"is {own}, and the parent {origin.image} is {other}; no version of it could be captured",
+                    remedy=f"use {other}, or another parent",
+                )
         chain = [definition.name, *self.chain(origin.image)]
         if definition.name in chain[1:]:
             path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import RebuildOn
@@ -122,7 +123,7 @@ class Registrar:
             ]
             raise InvalidDocument(problems)
         self.documents[str(name)] = document
-        return SimpleNamespace(head=_head(name, bundle), etag="next", created=create_only)
+        return SimpleNamespace(head=_head(name, bundle), os=OsTraits(), etag="next", created=create_only)
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         _demand(principal)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from pipeline_core.domain import captures
 from pipeline_core.domain.names import Digest, ImageName, TeamName
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.views import ImageDetail, image_view
@@ -45,7 +46,7 @@ def router(factory: Provider) -> APIRouter:
         "/{name}",
         responses={
             200: {"headers": {"ETag": _ETAG}},
-            201: {"model": models.Image, "description": "Created", "headers": {"ETag": _ETAG}},
+            201: {"model": models.RegisteredImage, "description": "Created", "headers": {"ETag": _ETAG}},
         },
     )
     def register_image(
@@ -54,7 +55,7 @@ def router(factory: Provider) -> APIRouter:
         condition: Annotated[Precondition, Depends(precondition_of)],
         caller: Caller,
         response: Response,
-    ) -> models.Image:
+    ) -> models.RegisteredImage:
         """Create an image (`If-None-Match: *`) or replace its definition (`If-Match`)."""
         registered = factory().registrar.register(
             parse("name", ImageName, name),
@@ -66,7 +67,9 @@ def router(factory: Provider) -> APIRouter:
         )
         response.status_code = 201 if registered.created else 200
         response.headers.update({"ETag": quoted(registered.etag), "Location": f"/api/images/{name}"})
-        return models.Image.model_validate(image_view(registered.head, state="registered"))
+        shown = models.Image.model_validate(image_view(registered.head, state="registered"))
+        fixed = tuple(models.FixedTrait.model_validate(each) for each in captures.fixed_traits(registered.os))
+        return models.RegisteredImage(**dict(shown), fixed=fixed)
 
     @routes.delete("/{name}", status_code=204)
     def unregister_image(name: str, expected: Annotated[str, Depends(expected_of)], caller: Caller) -> None:
