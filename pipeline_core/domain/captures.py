@@ -141,6 +141,16 @@ def unlike(quarantined: OsTraits, live: OsTraits) -> TraitConflict | None:
     )
 
 
+def remedy_of_copy(definition: SecurityType, text: str) -> str:
+    """What to do about a copy to a live gallery that Azure refused or failed. Empty where nothing is known."""
+    if definition is SecurityType.TRUSTED_LAUNCH:
+        return (
+            "whether Azure copies versions of a TrustedLaunch image definition is in no document: set "
+            f"{SETTING}=managed-image for new images, see {PROCEDURE}"
+        )
+    return remedy_of(text)
+
+
 def remedy_of(text: str) -> str:
     """What to do about Azure's refusal of a security type. Empty where the text is another refusal."""
     if _REFUSED_MANAGED_IMAGE.search(text):

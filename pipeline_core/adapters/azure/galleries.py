@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ from azure.mgmt.compute import models as shapes
 from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure import gallery_bodies as bodies
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.domain import captures
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -57,7 +59,9 @@ class AzureGalleries:
         try:
             return bodies.os_of(found)
         except ValueError as error:
-            text = f"{image} in {gallery} is not of this factory: {error}; delete it, or use another image name"
+            text = (
+                f"{image} in {gallery} is not of this factory: {error}; delete it, or use another image name"
+            )
             raise PermanentError(ErrorClass.TEMPLATE, text) from error
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
@@ -128,7 +132,7 @@ class AzureGalleries:
         place, client = self._as_publisher(new.gallery)
         source = self._configuration.place(new.source_gallery)
         body = bodies.render_version(new, source, self._configuration.location)
-        with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
+        with _refused_for_good(new):
             client.gallery_image_versions.begin_create_or_update(
                 place.resource_group,
                 str(place.name),
@@ -223,6 +227,18 @@ class AzureGalleries:
 
 def _state_of(shown: Mapping[str, Any]) -> str:
     return str((shown.get("properties") or {}).get("provisioningState") or "")
+
+
+@contextmanager
+def _refused_for_good(new: NewGalleryVersion) -> Iterator[None]:
+    """Errors of a copy. Azure calls a security type that does not fit a conflict, and no later try mends it."""
+    try:
+        with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
+            yield
+    except TransientError as error:
+        if captures.remedy_of(str(error)):
+            raise PermanentError(ErrorClass.TEMPLATE, str(error)) from error
+        raise
 
 
 def version_state(provisioning: str, replication: str | None) -> VersionState:

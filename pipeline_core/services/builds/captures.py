@@ -37,8 +37,8 @@ class Captures:
         _demand(gallery, image, captures.misfit(os, found))
         return found
 
-    def settle_live(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
-        """Make the live image definition like the quarantined one where it is missing. Refuse any other."""
+    def settle_live(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> OsTraits:
+        """The live image definition, made like the quarantined one where it is missing. Refuses any other."""
         quarantined = self.galleries.find_image(self.deployment.quarantine, image)
         live = self.galleries.find_image(gallery, image)
         if live is None:
@@ -47,6 +47,13 @@ class Captures:
         _demand(gallery, image, captures.misfit(os, live))
         if quarantined is not None:
             _demand(gallery, image, captures.unlike(quarantined, live))
+        return live
+
+    def explain(self, gallery: GalleryName, image: ImageName, text: str) -> str:
+        """`text`, Azure's word about a copy, behind what to do about it where this is known."""
+        live = self.galleries.find_image(gallery, image)
+        remedy = "" if live is None else captures.remedy_of_copy(live.security_type, text)
+        return f"{remedy}: {text}" if remedy else text
 
     def managed_image_of(self, build: Build, definition: OsTraits) -> str:
         """The name of the managed image that this attempt makes, empty where its machine is captured directly."""

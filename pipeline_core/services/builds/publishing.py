@@ -67,23 +67,27 @@ class PublishingStage:
         definition = self.effects.documents.definition(build.definition)
         self.captures.settle_live(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
-        self.galleries.begin_copy(
-            NewGalleryVersion(
-                gallery=build.gallery,
-                source_gallery=self.captures.deployment.quarantine,
-                image=build.image,
-                version=build.version,
-                regions=definition.publish.regions,
-                tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
-                end_of_life=None if life is None else self.effects.clock.now() + life,
-            )
+        new = NewGalleryVersion(
+            gallery=build.gallery,
+            source_gallery=self.captures.deployment.quarantine,
+            image=build.image,
+            version=build.version,
+            regions=definition.publish.regions,
+            tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
+            end_of_life=None if life is None else self.effects.clock.now() + life,
         )
+        try:
+            self.galleries.begin_copy(new)
+        except PermanentError as error:
+            text = self.captures.explain(build.gallery, build.image, str(error))
+            raise PermanentError(error.error_class, text) from error
 
     def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         if build.value.attempt >= _TRIES:
             text = (
                 f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
             )
+            text = self.captures.explain(live.gallery, live.image, text)
             failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
             return Failed(failure=failure)
         self.galleries.begin_delete(live.gallery, live.image, live.version)

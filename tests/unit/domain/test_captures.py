@@ -133,3 +133,9 @@ def test_azures_refusals_of_a_security_type_name_what_to_do(text: str, remedy: s
 
 def test_other_refusals_say_nothing_about_security_types() -> None:
     assert captures.remedy_of("InvalidParameter: The value of parameter imageReference.sku is invalid.") == ""
+
+
+def test_a_copy_that_no_document_promises_names_the_setting_whatever_azure_says() -> None:
+    assert captures.SETTING in captures.remedy_of_copy(TRUSTED, "Conflict: something new")
+    assert captures.remedy_of_copy(SUPPORTED, "Conflict: something new") == ""
+    assert captures.remedy_of_copy(SUPPORTED, "contains TrustedLaunch or ConfidentialVM security data")

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import OsTraits, RebuildOn
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,

@@ -1,14 +1,14 @@
 """Image definitions that fit, and the managed image between machine and version: made, looked at, removed."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.captures import Capture
 from pipeline_core.domain.definitions import SecurityType
-from pipeline_core.domain.errors import ErrorClass, TransientError
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
-from pipeline_core.ports import TaggedResource
+from pipeline_core.ports import Galleries, TaggedResource
 from pipeline_core.wire.job import BuildJob
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.platform import MANAGED_IMAGE
@@ -149,3 +149,31 @@ def test_a_managed_image_that_could_not_be_deleted_goes_with_the_build() -> None
     assert made.versions()["rhel9-base"]
     assert scenes.logged(made, "managed-image-kept", image="rhel9-base")
     assert managed_images(made) == []
+
+
+def test_the_first_refused_copy_of_the_undocumented_way_names_the_setting() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    error = PermanentError(ErrorClass.TEMPLATE, "copy rhel9-base: 400 InvalidParameter: not supported")
+    failing = scenes.Failing(inner=made.ports.galleries, name="begin_copy", errors=[error])
+    deployment = replace(scenes.deployment_of(made), capture=Capture.MACHINE)
+    made.rewire(
+        foundation_of(
+            replace(scenes.ports_of(made), galleries=cast(Galleries, failing)), deployment, scenes.LIMITS
+        )
+    )
+    made.settle()
+    failed = next(each for each in scenes.builds(made, BASE) if each.failure is not None)
+    assert failed.failure is not None
+    assert failed.failure.message.startswith("whether Azure copies versions of a TrustedLaunch")
+    assert "FACTORY_TRUSTED_LAUNCH_CAPTURE=managed-image" in failed.failure.message
+
+
+def test_a_copy_that_fails_three_times_names_it_too() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    by_machine(made)
+    made.ports.galleries.fails_with = "the source is not supported"
+    made.settle()
+    failed = next(each for each in scenes.builds(made, BASE) if each.failure is not None)
+    assert failed.failure is not None
+    assert failed.failure.message.startswith("whether Azure copies versions of a TrustedLaunch")
+    assert "the source is not supported" in failed.failure.message
