@@ -43,7 +43,10 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
         r"failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
     ),
     # Every attempt has a version of its own. So the next attempt takes another version.
-    (ErrorClass.CONFLICT, r"gallery image version .*already exists|the managed image named .* already exists"),
+    (
+        ErrorClass.CONFLICT,
+        r"gallery image version .*already exists|the managed image named .* already exists",
+    ),
     (
         ErrorClass.NOT_FOUND,
         r"failed to get image|Cannot locate the (?:existing build|managed image) resource group|status 404"
@@ -96,7 +99,9 @@ def of_build(
     if inside is not None and _STEP.search(reason or text):
         return PackerFailure(error_class=inside, message=_message(f"{step} failed in the guest", tail))
     refusal = captures.remedy_of(reason) or captures.remedy_of(_OF_GUEST.sub("", text))
-    if refusal:  # a security type that does not fit has vague codes, and the same attempt again has the same end
+    if (
+        refusal
+    ):  # a security type that does not fit has vague codes, and the same attempt again has the same end
         return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message(refusal, tail))
     found = _found(reason, text, Occasion(stage))
     if found is not None:

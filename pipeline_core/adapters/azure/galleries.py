@@ -231,7 +231,7 @@ def _state_of(shown: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _refused_for_good(new: NewGalleryVersion) -> Iterator[None]:
-    """Errors of a copy. Azure calls a security type that does not fit a conflict, and no later try mends it."""
+    """Errors of a copy. Azure calls a security type that does not fit a conflict, and no later try repairs it."""
     try:
         with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
             yield

@@ -139,3 +139,14 @@ def test_a_copy_that_no_document_promises_names_the_setting_whatever_azure_says(
     assert captures.SETTING in captures.remedy_of_copy(TRUSTED, "Conflict: something new")
     assert captures.remedy_of_copy(SUPPORTED, "Conflict: something new") == ""
     assert captures.remedy_of_copy(SUPPORTED, "contains TrustedLaunch or ConfidentialVM security data")
+
+
+def test_what_the_first_build_fixes_is_named_with_the_way_to_change_it() -> None:
+    fixed = {each.name: each for each in captures.fixed_traits(OsTraits())}
+    assert {name: each.value for name, each in fixed.items()} == {
+        "generation": "V2",
+        "architecture": "x64",
+        "securityType": "TrustedLaunch",
+    }
+    assert "new name" in fixed["generation"].change
+    assert captures.PROCEDURE in fixed["securityType"].change
