@@ -33,6 +33,25 @@ def create_pair(azure: Azure, **tags: str) -> tuple[str, str]:
     return _create(azure, name, body), interface
 
 
+def leave_managed_image(azure: Azure, **tags: str) -> str:
+    """A managed image with tags, as Packer leaves it; its resource id. Its machine is gone."""
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    machine = create(azure)
+    name = machine.rsplit("/", 1)[1]
+    compute.virtual_machines.begin_deallocate(GROUP, name, polling_interval=0.02).result()
+    compute.virtual_machines.generalize(GROUP, name)
+    body = {
+        "location": azure.arm.location,
+        "tags": tags,
+        "properties": {"sourceVirtualMachine": {"id": machine}},
+    }
+    made: Any = compute.images.begin_create_or_update(
+        GROUP, name, cast(Any, body), polling_interval=0.02
+    ).result()
+    compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
+    return str(made.id)
+
+
 def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) -> None:
     """A version in quarantine, made from a machine that is gone afterwards; without `wait` it is being made."""
     compute = azure.clients.compute(azure.arm.subscription_id)
