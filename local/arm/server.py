@@ -260,9 +260,7 @@ def _assemble(
     galleries = GalleryService(store, operations)
     seconds = options.replication_seconds * options.time_scale
     versions = GalleryVersions(store, operations, announce=events.announce, replication_seconds=seconds)
-    seconds = options.machine_seconds * options.time_scale
-    machines = Machines(store, operations, offered, guests, seconds=seconds)
-    images = ManagedImages(store, operations, seconds=seconds)
+    machines, images = _machines(options, store, operations, offered, guests)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(store, operations, machines, networks, scenario_for=guests.scenario_for)
     groups = container_service.ContainerGroupService(
@@ -300,6 +298,20 @@ def _assemble(
     )
     answering = recorder.recording(door.answer, options.record_bodies)
     return http.as_app(answering), _Plain(answer=side_door.answer, app=control.app()), groups
+
+
+def _machines(
+    options: Options,
+    store: Store,
+    operations: Operations,
+    offered: marketplace.MarketplaceService,
+    guests: Guests,
+) -> tuple[Machines, ManagedImages]:
+    seconds = options.machine_seconds * options.time_scale
+    return (
+        Machines(store, operations, offered, guests, seconds=seconds),
+        ManagedImages(store, operations, seconds=seconds),
+    )
 
 
 def _seed(

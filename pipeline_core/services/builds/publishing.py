@@ -79,6 +79,8 @@ class PublishingStage:
         try:
             self.galleries.begin_copy(new)
         except PermanentError as error:
+            if error.error_class is not ErrorClass.TEMPLATE:
+                raise  # a right or a definition, not the security type
             text = self.captures.explain(build.gallery, build.image, str(error))
             raise PermanentError(error.error_class, text) from error
 
