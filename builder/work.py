@@ -92,7 +92,7 @@ class Work:
             self._keep_sbom(job)
             results = checks.of_verify(files, job.tests, simulated=self.packer == RECORDED)
             return Finished(checks=results.checks, scan=results.scan)
-        return Finished(artifact=self._artifact())
+        return Finished(artifact=self._artifact(job))
 
     def _go_on(self) -> None:
         if self._context.stop.requested:
@@ -135,12 +135,12 @@ class Work:
             seconds=job.timeout_seconds,
         )
 
-    def _artifact(self) -> str:
+    def _artifact(self, job: BuildJob) -> str:
         """The version that Packer made, from its manifest. The manifest is kept as evidence."""
         content = self._result(Path("manifest.json"), manifest.LIMIT)
         if content is not None:
             self.evidence.keep("manifest.json", content)
-        return manifest.artifact_of(content)
+        return manifest.version_of(content, job)
 
     def _keep_sbom(self, job: BuildJob) -> None:
         packages = self._result(Path("results") / reported.PACKAGES_FILE, checks.RESULT_LIMIT)

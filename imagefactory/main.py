@@ -146,6 +146,8 @@ def register(
     screen.say(f"{'registered' if done.created else 'updated'} {loaded.definition.name}, version {done.etag}")
     for note in done.image.get("notes", ()):  # a factory of an older release sends none
         screen.note(f"note: {note}")
+    for each in done.image.get("fixed") or ():  # an older factory does not say it
+        screen.note(f"fixed by its first build: {each['name']} {each['value']}; change: {each['change']}")
 
 
 @app.command("list")

@@ -42,6 +42,7 @@ locals {
     FACTORY_SIGNING_KEY            = "${azurerm_key_vault.factory.vault_uri}keys/${azapi_resource.signing_key.name}"
     FACTORY_UNPROVEN               = var.unproven
     FACTORY_RESOURCE_TAGS          = jsonencode(local.tags)
+    FACTORY_TRUSTED_LAUNCH_CAPTURE = var.trusted_launch_capture
     FACTORY_API_AUDIENCE           = var.api_audience
     FACTORY_SECOPS_TEAM            = var.secops_team
     FACTORY_AUTHORITY              = "https://login.microsoftonline.com"

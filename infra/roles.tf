@@ -35,6 +35,8 @@ locals {
         "Microsoft.Compute/virtualMachines/delete",
         "Microsoft.Compute/disks/read",
         "Microsoft.Compute/disks/delete",
+        "Microsoft.Compute/images/read",
+        "Microsoft.Compute/images/delete",
         "Microsoft.Network/networkInterfaces/read",
         "Microsoft.Network/networkInterfaces/delete",
       ]
@@ -111,6 +113,8 @@ locals {
         "Microsoft.Compute/disks/read",
         "Microsoft.Compute/disks/write",
         "Microsoft.Compute/disks/delete",
+        "Microsoft.Compute/images/read",
+        "Microsoft.Compute/images/write",
         "Microsoft.Network/networkInterfaces/read",
         "Microsoft.Network/networkInterfaces/write",
         "Microsoft.Network/networkInterfaces/delete",

@@ -69,6 +69,17 @@ variable "unproven" {
   }
 }
 
+variable "trusted_launch_capture" {
+  description = "How new images that run as Trusted Launch only are captured: managed-image (documented by Azure) or machine; see docs/operations.md, Trusted Launch."
+  type        = string
+  default     = "managed-image"
+
+  validation {
+    condition     = contains(["managed-image", "machine"], var.trusted_launch_capture)
+    error_message = "Use managed-image or machine."
+  }
+}
+
 variable "builder_image" {
   description = "The builder's image, by digest: HOST/imagefactory-builder@sha256:... Empty until the image was pushed once."
   type        = string

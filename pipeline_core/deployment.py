@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline_core.domain.captures import Capture
 from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 
@@ -13,7 +14,8 @@ class Deployment:
     The builder reports to `blob_endpoint` and `queue_endpoint`. `secops` owns bases and policy. `elsewhere`
     gives subscription and resource group of each gallery that is not in the usual ones. With
     `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm. `tags` are SecOps' own, for
-    what Packer makes; the adapters give them to the rest.
+    what Packer makes; the adapters give them to the rest. `capture` is the way of new images that run as Trusted
+    Launch only.
     """
 
     subscription_id: str
@@ -31,6 +33,7 @@ class Deployment:
     elsewhere: Mapping[GalleryName, tuple[str, str]] = field(default_factory=dict)
     excludes_unproven: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    capture: Capture = Capture.MANAGED_IMAGE
 
     def place(self, gallery: GalleryName) -> tuple[str, str]:
         """Subscription and resource group of a gallery."""

@@ -22,7 +22,7 @@ Cell = str | int | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One stored record. `cells` holds text under 32 Ki characters, 64-bit integers and booleans."""
+    """One stored record: text under 32 Ki characters, 64-bit integers, booleans. `etag` is empty for a new one."""
 
     partition: str
     key: str
@@ -83,8 +83,7 @@ class Tables(Protocol):
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         """Apply 1 to 100 writes of one partition, all or none. Gives the new ETags in order ('' for deletions).
 
-        Raises AlreadyExists if an insert finds a row. Raises StaleWrite if a replaced or deleted row has
-        changed or gone.
+        Raises AlreadyExists if an insert finds a row, StaleWrite if a replaced or deleted row has changed or gone.
         """
         ...
 

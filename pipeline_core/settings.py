@@ -23,7 +23,7 @@ from pydantic import (
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import dispatch, resource_tags
+from pipeline_core.domain import captures, dispatch, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
@@ -168,6 +168,9 @@ class Settings(BaseModel):
     )
     unproven: Literal["alert", "exclude"] = Field("alert", alias="FACTORY_UNPROVEN")
     resource_tags: ResourceTags = Field(default_factory=dict, alias="FACTORY_RESOURCE_TAGS")
+    trusted_launch_capture: Literal["managed-image", "machine"] = Field(
+        "managed-image", alias=captures.SETTING
+    )
     audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
     authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
@@ -236,6 +239,7 @@ class Settings(BaseModel):
             secops=self.secops_team,
             excludes_unproven=self.unproven == "exclude",
             tags=self.resource_tags,
+            capture=captures.Capture(self.trusted_launch_capture),
             elsewhere={place.name: (place.subscription_id, place.resource_group) for place in places},
         )
 

@@ -35,6 +35,7 @@ _CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
 _JITTER = 0.3  # of a stage's duration, shorter or longer
 _BEAT = timedelta(minutes=4)  # between two lines of the log
+MANAGED_IMAGE = "Microsoft.Compute/images"
 _LEFT = (
     "Microsoft.Compute/virtualMachines",
     "Microsoft.Network/networkInterfaces",
@@ -214,6 +215,11 @@ class SimulatedContainers:
                 disk_gb=job.placement.os_disk_gb,
             )
         )
+        place = job.placement
+        if place.managed_image:  # Packer keeps it: the version is made from it
+            folder = f"/subscriptions/{place.subscription_id}/resourceGroups/{place.resource_group}/providers"
+            left = f"{folder}/{MANAGED_IMAGE}/{place.managed_image}"
+            self.ports.resources.add(TaggedResource(id=left, type=MANAGED_IMAGE, tags=job.tags))
 
     def _write(self, run: _Run, name: str, content: bytes) -> None:
         place = f"{_folder(run.job)}/{name}"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from builder.packer.command import RunEnd
-from pipeline_core.domain import azure_codes
+from pipeline_core.domain import azure_codes, captures
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.errors import ErrorClass
 
@@ -43,10 +43,14 @@ _RULES: tuple[tuple[ErrorClass, str], ...] = (
         r"failed to (acquire|obtain) (a )?token|unexpected status 401|StatusCode=401",
     ),
     # Every attempt has a version of its own. So the next attempt takes another version.
-    (ErrorClass.CONFLICT, r"gallery image version .*already exists"),
+    (
+        ErrorClass.CONFLICT,
+        r"gallery image version .*already exists|the managed image named .* already exists",
+    ),
     (
         ErrorClass.NOT_FOUND,
-        r"failed to get image|Cannot locate the existing build resource group|status 404|StatusCode=404",
+        r"failed to get image|Cannot locate the (?:existing build|managed image) resource group|status 404"
+        r"|StatusCode=404",
     ),
     (
         ErrorClass.NETWORK,
@@ -94,6 +98,11 @@ def of_build(
     reason = _reason(text)
     if inside is not None and _STEP.search(reason or text):
         return PackerFailure(error_class=inside, message=_message(f"{step} failed in the guest", tail))
+    refusal = captures.remedy_of(reason) or captures.remedy_of(_OF_GUEST.sub("", text))
+    if (
+        refusal
+    ):  # a security type that does not fit has vague codes, and the same attempt again has the same end
+        return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message(refusal, tail))
     found = _found(reason, text, Occasion(stage))
     if found is not None:
         return PackerFailure(error_class=found, message=_message(_summary(found), tail))

@@ -78,6 +78,12 @@ def _source(job: BuildJob) -> dict[str, object]:
         source |= {"security_type": "TrustedLaunch", "secure_boot_enabled": True, "vtpm_enabled": True}
     if place.os_disk_gb is not None:
         source["os_disk_size_gb"] = place.os_disk_gb
+    if place.managed_image:
+        # Packer leaves it behind with the tags of the build; the driver removes it when the version is there.
+        source |= {
+            "managed_image_name": _plain("managed image", place.managed_image),
+            "managed_image_resource_group_name": _plain("resource group", place.resource_group),
+        }
     if job.stage == "verify":
         source["skip_create_image"] = True
     return source

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from local import ca, proxy
 from local.arm import gate, http, recorder
 from local.arm.compute.deployments import Deployments
+from local.arm.compute.images import ManagedImages
 from local.arm.compute.machines import Machines
 from local.arm.compute.networks import NETWORK, Networks
 from local.arm.containers import environment
@@ -270,6 +271,7 @@ def _assemble(
     galleries, versions = _galleries(options, store, operations, events)
     made = options.machine_seconds * options.time_scale
     machines = Machines(store, operations, offered, guests, seconds=made)
+    images = ManagedImages(store, operations, seconds=made)
     networks = Networks(store, operations, address=ADDRESS, patience=options.patience_seconds)
     deployments = Deployments(
         store, operations, machines, networks, scenario_for=guests.scenario_for, policy=policy
@@ -289,6 +291,7 @@ def _assemble(
             *groups.routes(),
             *deployments.routes(),
             *machines.routes(),
+            *images.routes(),
             *networks.routes(),
             *Tags(store).routes(),
             *_subscriptions(options, published, offered).routes(),

@@ -82,6 +82,11 @@ class RecordedBuild:
         self._made: list[tuple[str, str]] = []  # paths and api-versions, in the order of creation
         self._cloud = Cloud(str(self._source.get("client_id") or ""))
         self._home = f"/subscriptions/{self._source['subscription_id']}"
+        self._managed_image = ""
+        if self._source.get("managed_image_name"):
+            group = self._source["managed_image_resource_group_name"]
+            folder = f"{self._home}/resourceGroups/{group}/providers/Microsoft.Compute/images"
+            self._managed_image = f"{folder}/{self._source['managed_image_name']}"
         self._is_capturing = not self._source.get("skip_create_image")
 
     def run(self) -> str:
@@ -104,6 +109,8 @@ class RecordedBuild:
         self._group = str(self._source.get("build_resource_group_name") or "")
         if not self._group:
             raise BuildFailed("the recorded Packer needs build_resource_group_name, as production does")
+        if self._managed_image and self._cloud.exists(self._managed_image, _COMPUTE):
+            raise BuildFailed(f"the managed image named {self._managed_image} already exists")
         found = self._cloud.call("GET", f"{self._home}/resourceGroups/{self._group}", _GROUPS)
         location = str(found["location"]).replace(" ", "").lower()
         say("Getting source image id for the deployment ...")
@@ -236,11 +243,22 @@ class RecordedBuild:
         self._cloud.call("POST", f"{machine}/deallocate", _COMPUTE)
         say("Generalizing machine ...")
         self._cloud.call("POST", f"{machine}/generalize", _COMPUTE)
-        say("Publishing to Shared Image Gallery ...")
         if self._scenario.name == "fail-capacity":
             raise BuildFailed(
                 "AllocationFailed: We do not have sufficient capacity for the requested VM size."
             )
+        if self._managed_image:
+            say("Capturing image ...")
+            image = {
+                "location": location,
+                "tags": dict(self._source.get("azure_tags") or {}),
+                "properties": {
+                    "sourceVirtualMachine": {"id": machine},
+                    "storageProfile": {"zoneResilient": False},
+                },
+            }
+            self._cloud.call("PUT", self._managed_image, _COMPUTE, image)
+        say("Publishing to Shared Image Gallery ...")
         definition, number = self._destination()
         destination = block(self._source["shared_image_gallery_destination"])
         version = f"{definition}/versions/{number}"
@@ -255,12 +273,16 @@ class RecordedBuild:
             "tags": _tags(self._source),
             "properties": {
                 "publishingProfile": profile,
-                "storageProfile": {"source": {"virtualMachineId": machine}},
+                "storageProfile": {
+                    "source": {"id": self._managed_image}
+                    if self._managed_image
+                    else {"virtualMachineId": machine}
+                },
             },
         }
         self._output.message(f"-> SIG image version        : '{number}'")
         self._cloud.call("PUT", version, _GALLERY, body)
-        return version
+        return self._managed_image or version  # Packer leaves the managed image, and names it as its artifact
 
     def _clean(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # all created resources are deleted in any case

@@ -89,6 +89,15 @@ def groups_of(build: Build) -> tuple[AttemptGroup, ...]:
     )
 
 
+def managed_image_of(build: Build) -> str:
+    """The name of the managed image that the attempt to build may make on its way to a version."""
+    return _name("image", build.id, Phase.BUILDING.stage, build.attempt)
+
+
 def _group(build: BuildId, stage: str, attempt: int) -> str:
+    return _name(stage, build, stage, attempt)
+
+
+def _name(kind: str, build: BuildId, stage: str, attempt: int) -> str:
     text = f"{build}/{stage}/{attempt}"
-    return f"if-{stage}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return f"if-{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

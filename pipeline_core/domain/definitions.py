@@ -28,10 +28,11 @@ class Architecture(Enum):
 
 @unique
 class SecurityType(Enum):
-    """The security type of the image definition and of its build machine."""
+    """The machines that an image is for: with Trusted Launch, without, or both."""
 
-    STANDARD = "Standard"  # no secure boot, no vTPM
-    TRUSTED_LAUNCH = "TrustedLaunch"  # secure boot and vTPM
+    STANDARD = "Standard"  # machines without secure boot and vTPM; the only one of generation V1
+    TRUSTED_LAUNCH = "TrustedLaunch"  # machines with secure boot and vTPM
+    TRUSTED_LAUNCH_SUPPORTED = "TrustedLaunchSupported"  # both kinds of machines
 
 
 @unique
@@ -44,7 +45,7 @@ class RebuildOn(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsTraits:
-    """Traits of the operating system. A gallery's image definition fixes them; they can never change."""
+    """Traits of the operating system. A gallery's image definition fixes them; see `captures.misfit`."""
 
     generation: Generation = Generation.V2
     architecture: Architecture = Architecture.X64

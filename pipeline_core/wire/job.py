@@ -70,7 +70,8 @@ class GalleryImage(_Wire):
 class Placement(_Wire):
     """Where Packer's machine runs. `vm_subnet_id` is empty where Packer may make its own network.
 
-    `os_disk_gb` is None where the disk is as large as the image's.
+    `os_disk_gb` is None where the disk is as large as the image's. `security_type` is the machine's. `managed_image` is
+    the name of the managed image that the version is made from, empty where the machine itself is the source.
     """
 
     subscription_id: str
@@ -82,6 +83,7 @@ class Placement(_Wire):
     generation: Literal["V1", "V2"]
     security_type: Literal["Standard", "TrustedLaunch"]
     os_disk_gb: Annotated[int, Field(ge=1)] | None = None
+    managed_image: str = ""
 
 
 class Step(_Wire):

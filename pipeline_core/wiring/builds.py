@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.builds.dispatch import Dispatcher
-from pipeline_core.services.builds.drive import Driver
-from pipeline_core.services.builds.events import BuildEvents
+from pipeline_core.services.builds.drive import BuildEvents, Driver
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
@@ -45,13 +45,9 @@ def builds_of(
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects, poller=poller)
     judge = Judge(effects=effects, images=records.images, floors=policy.policies)
-    purchases = Purchases(
-        marketplace=base.ports.marketplace,
-        galleries=base.ports.galleries,
-        quarantine=base.deployment.quarantine,
-    )
-    containers = _containers_of(base, policy, provenance, judge, purchases)
-    publishing = _publishing_of(base, provenance, completion, purchases)
+    captures = _captures_of(base)
+    containers = _containers_of(base, policy, provenance, judge, captures)
+    publishing = _publishing_of(base, provenance, completion, captures)
     stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
@@ -75,21 +71,31 @@ def builds_of(
     )
 
 
+def _captures_of(base: Foundation) -> Captures:
+    ports, deployment = base.ports, base.deployment
+    purchases = Purchases(
+        marketplace=ports.marketplace, galleries=ports.galleries, quarantine=deployment.quarantine
+    )
+    return Captures(
+        purchases=purchases,
+        galleries=ports.galleries,
+        resources=ports.resources,
+        deployment=deployment,
+        logs=base.effects.logs,
+    )
+
+
 def _containers_of(
-    base: Foundation,
-    policy: PolicyParts,
-    provenance: ProvenanceParts,
-    judge: Judge,
-    purchases: Purchases,
+    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge, captures: Captures
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     launcher = Launcher(
         records=records,
         documents=effects.documents,
         blobs=ports.blobs,
+        captures=captures,
         containers=ports.containers,
         floors=policy.policies,
-        purchases=purchases,
         deployment=base.deployment,
     )
     return ContainerStage(
@@ -111,7 +117,7 @@ def _deletions_of(base: Foundation) -> Deletions:
 
 
 def _publishing_of(
-    base: Foundation, provenance: ProvenanceParts, completion: Completion, purchases: Purchases
+    base: Foundation, provenance: ProvenanceParts, completion: Completion, captures: Captures
 ) -> PublishingStage:
     records, effects = base.records, base.effects
     return PublishingStage(
@@ -120,7 +126,7 @@ def _publishing_of(
         galleries=base.ports.galleries,
         provenance=provenance.provenance,
         completion=completion,
-        purchases=purchases,
+        captures=captures,
         wait=base.limits.wait,
     )
 

@@ -16,8 +16,7 @@ from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
-from pipeline_core.services.builds.drive import Driver
-from pipeline_core.services.builds.events import BuildEvents
+from pipeline_core.services.builds.drive import BuildEvents, Driver
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.platform import Platforms

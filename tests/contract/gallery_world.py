@@ -11,7 +11,7 @@ import pytest
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.galleries import MemoryGalleries
-from pipeline_core.domain.definitions import OsTraits, TargetRegion
+from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
@@ -21,7 +21,7 @@ from tests.contract.conftest import Azure
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 V1, V2 = GalleryVersion(9, 20261121, 1), GalleryVersion(9, 20261121, 2)
 TAGS = {"imagefactory-build": "b.1", "imagefactory-origin": "RedHat:RHEL:9-lvm-gen2:9.6.2025112113"}
-TRAITS = OsTraits()
+TRAITS = machines.TRAITS
 _AT_REST = (VersionState.READY, VersionState.FAILED, VersionState.UPDATE_FAILED)
 
 

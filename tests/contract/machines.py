@@ -1,11 +1,13 @@
-"""Virtual machines as Packer makes them, by the SDK: the source of a first gallery version."""
+"""Virtual machines as Packer makes them, by the SDK, and the managed image that is the source of a first version."""
 
 import uuid
 from typing import Any, cast
 
+from pipeline_core.domain.definitions import OsTraits, SecurityType
 from tests.contract.conftest import BUILD_GROUP, GALLERY_GROUP, Azure
 
 GROUP = BUILD_GROUP
+TRAITS = OsTraits(security_type=SecurityType.TRUSTED_LAUNCH_SUPPORTED)  # what `capture` makes versions for
 
 
 def create(azure: Azure, **tags: str) -> str:
@@ -31,6 +33,25 @@ def create_pair(azure: Azure, **tags: str) -> tuple[str, str]:
     return _create(azure, name, body), interface
 
 
+def leave_managed_image(azure: Azure, **tags: str) -> str:
+    """A managed image with tags, as Packer leaves it; its resource id. Its machine is gone."""
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    machine = create(azure)
+    name = machine.rsplit("/", 1)[1]
+    compute.virtual_machines.begin_deallocate(GROUP, name, polling_interval=0.02).result()
+    compute.virtual_machines.generalize(GROUP, name)
+    body = {
+        "location": azure.arm.location,
+        "tags": tags,
+        "properties": {"sourceVirtualMachine": {"id": machine}},
+    }
+    made: Any = compute.images.begin_create_or_update(
+        GROUP, name, cast(Any, body), polling_interval=0.02
+    ).result()
+    compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
+    return str(made.id)
+
+
 def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) -> None:
     """A version in quarantine, made from a machine that is gone afterwards; without `wait` it is being made."""
     compute = azure.clients.compute(azure.arm.subscription_id)
@@ -38,12 +59,19 @@ def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) 
     name = machine.rsplit("/", 1)[1]
     compute.virtual_machines.begin_deallocate(GROUP, name, polling_interval=0.02).result()
     compute.virtual_machines.generalize(GROUP, name)
+    image_of: dict[str, Any] = {
+        "location": azure.arm.location,
+        "properties": {"sourceVirtualMachine": {"id": machine}},
+    }
+    made: Any = compute.images.begin_create_or_update(
+        GROUP, name, cast(Any, image_of), polling_interval=0.02
+    ).result()
     body: dict[str, Any] = {
         "location": azure.arm.location,
         "tags": tags,
         "properties": {
             "publishingProfile": {"targetRegions": [{"name": azure.arm.location}], "excludeFromLatest": True},
-            "storageProfile": {"source": {"virtualMachineId": machine}},
+            "storageProfile": {"source": {"id": str(made.id)}},
         },
     }
     poller = compute.gallery_image_versions.begin_create_or_update(
@@ -57,6 +85,7 @@ def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) 
     if wait:
         poller.result()
         compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
+        compute.images.begin_delete(GROUP, name, polling_interval=0.02).result()
 
 
 def _body(azure: Azure, tags: dict[str, str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The contract of Galleries: copies that take their time, what is in `latest`, deletions, fixed traits."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -69,6 +70,34 @@ def test_a_version_tells_the_size_of_its_disk_also_after_a_copy(world: Simulated
         found = world.galleries.find_version(gallery, world.image, V1)
         assert found is not None
         assert found.disk_gb == 64
+
+
+def test_a_definition_says_its_traits(world: SimulatedWorld) -> None:
+    assert world.galleries.find_image(LIVE, world.image) == TRAITS
+    assert world.galleries.find_image(LIVE, ImageName("never-registered")) is None
+    plain = OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)
+    other = ImageName(f"plain-{world.image}")
+    world.galleries.ensure_image(LIVE, other, plain)
+    assert world.galleries.find_image(LIVE, other) == plain
+
+
+@pytest.mark.parametrize("security", [SecurityType.TRUSTED_LAUNCH, SecurityType.STANDARD])
+def test_a_copy_between_definitions_of_two_security_types(
+    world: SimulatedWorld, security: SecurityType
+) -> None:
+    """Guest state goes nowhere else, and a TrustedLaunch definition takes nothing without it: refused for good."""
+    other = ImageName(f"other-{world.image}")
+    world.galleries.ensure_image(QUARANTINE, other, TRAITS)
+    world.galleries.ensure_image(LIVE, other, replace(TRAITS, security_type=security))
+    there = replace(world, image=other)
+    there.add_source(V1, True)
+    if security is SecurityType.STANDARD:
+        there.copy(V1)
+        assert there.settle(V1) is not None
+        return
+    with pytest.raises(PermanentError):
+        there.copy(V1)
+    assert there.find(V1) is None
 
 
 def test_what_is_not_there_is_none_and_empty(world: SimulatedWorld) -> None:
@@ -251,3 +280,29 @@ def test_only_the_publishers_identity_writes_versions(azure: Azure, image: Image
         alone.begin_delete(LIVE, image, V1)
     assert refused.value.error_class is ErrorClass.PERMISSION
     clients.close()
+
+
+def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, image: ImageName) -> None:
+    """The procedure of docs/operations.md, Trusted Launch, against the emulator."""
+    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    standard = replace(TRAITS, security_type=SecurityType.STANDARD)
+    galleries.ensure_image(QUARANTINE, image, standard)
+    machines.capture(azure, str(image), str(V1), wait=True)
+    body = {
+        "properties": {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "identifier": {"publisher": "ImageFactory", "offer": str(image), "sku": "golden-V2"},
+            "allowUpdateImage": True,
+            "features": [
+                {"name": "SecurityType", "value": "TrustedLaunchSupported", "startsAtVersion": str(V2)}
+            ],
+        }
+    }
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    compute.gallery_images.begin_update(
+        GALLERY_GROUP, "quarantine", str(image), cast(Any, body), polling_interval=0.02
+    ).result()
+    assert galleries.find_image(QUARANTINE, image) == TRAITS
+    machines.capture(azure, str(image), str(V2), wait=True)
+    assert [each.version for each in galleries.list_versions(QUARANTINE, image)] == [V1, V2]

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.resources import AzureResources
-from pipeline_core.domain.definitions import OsTraits, TargetRegion
+from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import NewContainerGroup, NewGalleryVersion, VersionState
@@ -31,10 +31,10 @@ def requests_of(azure: Azure, act: Callable[[], Any]) -> list[str]:
 
 def test_galleries_begin_and_return(azure: Azure, image: ImageName) -> None:
     galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
-    made = requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits()))
+    made = requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, machines.TRAITS))
     assert made == ["GET", "GET", "PUT"]  # the second look sees a definition that is ready at once
-    assert requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, OsTraits())) == ["GET"]
-    galleries.ensure_image(LIVE, image, OsTraits())
+    assert requests_of(azure, lambda: galleries.ensure_image(QUARANTINE, image, machines.TRAITS)) == ["GET"]
+    galleries.ensure_image(LIVE, image, machines.TRAITS)
     machines.capture(azure, str(image), str(VERSION), wait=True)
     new = NewGalleryVersion(
         gallery=LIVE,

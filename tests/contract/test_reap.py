@@ -15,7 +15,6 @@ from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import builds
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.names import GalleryName, ImageName, Region, TeamName, build_id
 from pipeline_core.ports import NewContainerGroup, TableWrite
 from pipeline_core.services.upkeep.reap import Reaper
@@ -102,7 +101,7 @@ def test_all_of_the_dead_build_goes_and_nothing_of_the_live_one(
     images = ImageStore(MemoryTables())
     images.commit([records.put_build(each, etag=None) for each in pair])
     reaper = reaper_of(azure, images)
-    reaper.galleries.ensure_image(QUARANTINE, dead.image, OsTraits())
+    reaper.galleries.ensure_image(QUARANTINE, dead.image, machines.TRAITS)
     gone, stay = make_all(azure, dead, "9.20261121.1"), make_all(azure, live, "9.20261121.2")
 
     def left() -> set[str]:

@@ -16,7 +16,7 @@ from pipeline_core.adapters.azure.blobs import AzureBlobs
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.system import SystemChance
-from pipeline_core.domain.definitions import OsTraits, TargetRegion
+from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.ports import BlobFacts, NewGalleryVersion, Row, TableWrite, VersionState
@@ -101,7 +101,7 @@ def _bring(made: SimulatedWorld, azure: Azure, galleries: AzureGalleries, blobs:
     copied = []
     for image in losses.heads(made):
         for gallery in (QUARANTINE, LIVE):
-            galleries.ensure_image(gallery, image, OsTraits())
+            galleries.ensure_image(gallery, image, machines.TRAITS)
         for found in made.ports.galleries.list_versions(LIVE, image):
             machines.capture(azure, str(image), str(found.version), wait=True)
             galleries.begin_copy(

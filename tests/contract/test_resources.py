@@ -11,7 +11,6 @@ from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.resources import AzureResources
 from pipeline_core.adapters.memory.ports import twins
-from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
@@ -101,7 +100,7 @@ def _azure(azure: Azure) -> Ground:
     galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
 
     def capture(image: str, version: str, tags: dict[str, str]) -> None:
-        galleries.ensure_image(QUARANTINE, ImageName(image), OsTraits())
+        galleries.ensure_image(QUARANTINE, ImageName(image), machines.TRAITS)
         machines.capture(azure, image, version, wait=True, **tags)
 
     return Ground(
@@ -178,3 +177,17 @@ def test_a_gallery_of_another_subscription_is_reported_and_not_taken_for_empty(a
     configuration = replace(azure.configuration, galleries={"quarantine": away})
     with pytest.raises(PermanentError, match="own subscription"):
         AzureResources(azure.clients.resources, configuration).list_build_versions(QUARANTINE)
+
+
+def test_a_managed_image_that_packer_left_is_listed_and_deleted(azure: Azure) -> None:
+    """With the rights of the factory's role, which `tests/unit/infra` holds against Terraform's."""
+    resources = AzureResources(azure.clients.resources, azure.configuration)
+    tags = {"imagefactory-build": f"managed-{uuid.uuid4().hex[:8]}"}
+    left = machines.leave_managed_image(azure, **tags)
+    (found,) = [each for each in resources.list_build_resources() if each.tags == tags]
+    assert (found.id.lower(), found.type.lower()) == (left.lower(), "microsoft.compute/images")
+    resources.begin_delete(found)
+    resources.begin_delete(found)
+    deadline = time.monotonic() + 10
+    while any(each.tags == tags for each in resources.list_build_resources()):
+        assert time.monotonic() < deadline, "the managed image stays"

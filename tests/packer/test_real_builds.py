@@ -4,8 +4,11 @@ import hashlib
 import json
 from pathlib import Path
 
+from builder.packer import manifest
 from builder.results import checks
 from local.guest import replies
+from pipeline_core.domain import captures
+from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.wire.job import Step
 from tests.packer.workbench import Workbench
 from tests.unit.builder import samples
@@ -30,10 +33,45 @@ def test_a_root_is_built_from_the_marketplace_and_nothing_else_stays(
     assert publishing["excludeFromLatest"] is True
     assert [each["name"] for each in publishing["targetRegions"]] == ["westeurope"]
     assert publishing.get("replicationMode", "Full") == "Full"  # plugin 1.x knows no mode
-    manifest = json.loads((outcome.folder / "manifest.json").read_text())
-    assert manifest["builds"][-1]["artifact_id"].lower() == version["id"].lower()
+    content = (outcome.folder / "manifest.json").read_bytes()
+    left = bench.cloud.get(json.loads(content)["builds"][-1]["artifact_id"])
+    assert left["name"] == job.placement.managed_image
+    assert left["tags"] == job.tags  # it stays, so the reaper must find it
+    assert version["properties"]["storageProfile"]["source"]["id"].lower() == left["id"].lower()
+    assert manifest.version_of(content, job).lower() == version["id"].lower()
     assert bench.left_over(job) == []
     assert bench.arm.ask("GET", "requests")["refused"] == []
+
+
+def test_a_setting_captures_a_trusted_launch_machine_without_a_managed_image(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    job = bench.captured_job()
+    outcome = bench.run(job, tmp_path / "work")
+    assert outcome.run.succeeded, outcome.text
+    version = bench.cloud.version(job.destination)
+    source = version["properties"]["storageProfile"]["source"]
+    assert "/virtualMachines/" in (
+        source.get("virtualMachineId") or source["id"]
+    )  # 1.x has the older property
+    content = (outcome.folder / "manifest.json").read_bytes()
+    assert manifest.version_of(content, job).lower() == version["id"].lower()
+    assert bench.left_over(job) == []
+
+
+def test_azure_refuses_a_trusted_launch_machine_for_the_default_definition(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    """The defect of hashicorp/packer-plugin-azure#304: the refusal names the setting that changes the way."""
+    job = bench.captured_job()
+    supported = job.destination.model_copy(update={"image": f"{job.image}-supported"})
+    bench.cloud.make_definition(supported)
+    outcome = bench.run(job.model_copy(update={"destination": supported}), tmp_path / "work")
+    assert not outcome.run.succeeded
+    failed = outcome.failed(job)
+    assert failed.error_class is ErrorClass.TEMPLATE
+    assert f"{captures.SETTING}=managed-image" in failed.message.splitlines()[0]
+    assert bench.cloud.versions(supported) == []
 
 
 def test_the_guest_gets_every_file_as_it_is_and_every_step_in_its_order(

@@ -65,7 +65,7 @@ def test_a_guest_that_hangs_is_ended_from_outside_and_cleaned_up(bench: Workbenc
         (
             {"placement": {"resource_group": "rg-none"}},
             ErrorClass.NOT_FOUND,
-            "Cannot locate the existing build",
+            "Cannot locate the managed image resource group",
         ),
         ({"subnet": "snet-none"}, ErrorClass.NOT_FOUND, "InvalidResourceReference"),
     ],

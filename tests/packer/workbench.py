@@ -84,6 +84,12 @@ class Workbench:
         """The build stage of a base image that nobody else has."""
         return self._at_home(samples.root_job()).model_copy(update=changes)
 
+    def captured_job(self) -> BuildJob:
+        """The same for a setting that captures a Trusted Launch machine itself."""
+        captured = {"security_type": "TrustedLaunch", "managed_image": ""}
+        job = samples.root_job()
+        return self._at_home(job.model_copy(update={"placement": job.placement.model_copy(update=captured)}))
+
     def child_job(self, **changes: object) -> BuildJob:
         """The build stage of an image with a parent in the live gallery."""
         job = self._at_home(samples.child_job())
@@ -109,9 +115,19 @@ class Workbench:
             f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network"
             f"/virtualNetworks/{network}/subnets/{subnet}"
         )
-        placement = {"subscription_id": subscription, "client_id": BUILDER, "vm_subnet_id": subnet_id}
+        managed_image = job.placement.managed_image and f"if-image-{uuid.uuid4().hex[:24]}"
+        placement = {
+            "managed_image": managed_image,
+            "subscription_id": subscription,
+            "client_id": BUILDER,
+            "vm_subnet_id": subnet_id,
+        }
         destination = job.destination.model_copy(update={"subscription_id": subscription, "image": image})
-        self.cloud.make_definition(destination)
+        place = job.placement
+        is_captured = job.stage == "build" and not place.managed_image
+        self.cloud.make_definition(
+            destination, place.security_type if is_captured else "TrustedLaunchSupported"
+        )
         return job.model_copy(
             update={
                 "image": image,
@@ -227,15 +243,20 @@ class Cloud:
         """The names of the image's versions."""
         return [each["name"] for each in self.get(f"{_definition(image)}/versions")["value"]]
 
-    def make_definition(self, image: GalleryImage) -> None:
+    def make_definition(self, image: GalleryImage, security: str = "TrustedLaunchSupported") -> None:
         """An image definition without versions."""
-        identifier = {"publisher": "factory", "offer": "rhel", "sku": image.image}
-        properties = {"osType": "Linux", "osState": "Generalized", "identifier": identifier}
+        properties = {
+            "osType": "Linux",
+            "osState": "Generalized",
+            "hyperVGeneration": "V2",
+            "identifier": {"publisher": "factory", "offer": "rhel", "sku": image.image},
+            "features": [{"name": "SecurityType", "value": security}],
+        }
         body = {"location": "westeurope", "properties": properties}
         self._call("PUT", _definition(image), "", body)
 
     def make_version(self, image: GalleryImage) -> None:
-        """A version that was made from a machine which is gone."""
+        """A version that was made from a managed image of a machine. Both are gone."""
         self.make_definition(image)
         group = f"/subscriptions/{image.subscription_id}/resourceGroups/rg-build/providers"
         machine = f"{group}/Microsoft.Compute/virtualMachines/vm-{uuid.uuid4().hex[:8]}"
@@ -246,11 +267,20 @@ class Cloud:
         self._call("POST", f"{machine}/deallocate", "")
         self._until(lambda: "PowerState/deallocated" in str(self.get(f"{machine}/instanceView")))
         self._call("POST", f"{machine}/generalize", "")
-        source = {"storageProfile": {"source": {"virtualMachineId": machine}}}
+        managed_image = f"{group}/Microsoft.Compute/images/{machine.rsplit('/', 1)[1]}"
+        self._call(
+            "PUT",
+            managed_image,
+            "",
+            {"location": "westeurope", "properties": {"sourceVirtualMachine": {"id": machine}}},
+        )
+        self._wait(managed_image)
+        source = {"storageProfile": {"source": {"id": managed_image}}}
         made = f"{_definition(image)}/versions/{image.version}"
         self._call("PUT", made, "", {"location": "westeurope", "properties": source})
         self._wait(made)
         self._call("DELETE", machine, "")
+        self._call("DELETE", managed_image, "")
 
     def _wait(self, path: str) -> None:
         self._until(lambda: self.get(path)["properties"]["provisioningState"] == "Succeeded")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline_core.adapters.azure.configuration import Configured
+from pipeline_core.domain.captures import Capture
 from pipeline_core.domain.names import GalleryName, TeamName
 from pipeline_core.settings import Settings, SettingsError
 
@@ -143,6 +144,7 @@ WRONG = [
     ("FACTORY_SIGNING_KEY_FILE", "/does/not/exist.pem"),
     ("FACTORY_UNPROVEN", "delete"),
     ("FACTORY_RESOURCE_TAGS", "cost-centre=4711"),
+    ("FACTORY_TRUSTED_LAUNCH_CAPTURE", "snapshot"),
 ]
 
 
@@ -236,4 +238,9 @@ def test_tags_that_cannot_be_given_are_refused_with_the_reason(text: str, said: 
 def test_what_is_not_proven_stays_in_latest_unless_a_setting_excludes_it() -> None:
     assert not read().deployment().excludes_unproven
     assert read(FACTORY_UNPROVEN="exclude").deployment().excludes_unproven
+
+
+def test_trusted_launch_is_captured_by_documented_ways_unless_a_setting_says_otherwise() -> None:
+    assert read().deployment().capture is Capture.MANAGED_IMAGE
+    assert read(FACTORY_TRUSTED_LAUNCH_CAPTURE="machine").deployment().capture is Capture.MACHINE
     assert set(problems(FACTORY_UNPROVEN="delete")) == {"FACTORY_UNPROVEN"}

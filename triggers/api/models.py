@@ -107,9 +107,21 @@ class Image(Answer):
     conditions: tuple[Condition, ...] = ()
 
 
-class RegisteredImage(Image):
-    """The image after its registration. `notes` say, one line each, what a person should know or do about it."""
+class FixedTrait(Answer):
+    """A key of `spec.os` that the first build fixes; `change` says how it can still change."""
 
+    name: str
+    value: str
+    change: str
+
+
+class RegisteredImage(Image):
+    """The image, and which of its keys the first build fixes. Every other key may change at any time.
+
+    `notes` say, one line each, what a person should know or do about it.
+    """
+
+    fixed: tuple[FixedTrait, ...]
     notes: tuple[str, ...] = ()
 
 

@@ -5,6 +5,7 @@ plan under which it is sold. It answers for images of the Marketplace and of gal
 from collections.abc import Mapping
 from typing import Any, Final
 
+from local.arm.galleries import features, security
 from local.arm.galleries.galleries import VERSION
 from local.arm.galleries.marketplace import MarketplaceService, Plan, plan_problem
 from local.arm.store import Resource, Store, not_found
@@ -24,11 +25,13 @@ class BootImages:
         """Raise what Azure answers before any creation."""
         profile = _storage(body)
         reference: Json = profile.get("imageReference") or {}
-        image = reference.get("id")
+        image, wanted = reference.get("id"), security.machine_type(body.get("properties") or {})
         if image is None:
             self._marketplace.demand(str(body.get("location") or ""), reference)
+            if wanted == features.TRUSTED and self._generation(reference) == "V1":
+                raise security.refused_image()
         else:
-            self._demand_version(str(image))
+            security.demand_boot(self._store, self._demand_version(str(image)), wanted)
         _demand_disk((profile.get("osDisk") or {}).get("diskSizeGB"), self._disk_gb(reference))
         self._marketplace.demand_terms(body.get("plan"))
 
@@ -40,13 +43,24 @@ class BootImages:
             raise problem
 
     def facts_of(self, body: Json) -> dict[str, Any]:
-        """What is kept of the image in the machine, and in every image that is made from it: plan and disk size."""
+        """What is kept of the image in the machine, and in every image that is made from it."""
         profile = _storage(body)
         reference: Json = profile.get("imageReference") or {}
         size = (profile.get("osDisk") or {}).get("diskSizeGB") or self._disk_gb(reference)
-        return {"plan": self._plan(reference), "disk_gb": int(size)}
+        return {
+            "plan": self._plan(reference),
+            "disk_gb": int(size),
+            "generation": self._generation(reference),
+        }
 
-    def _demand_version(self, image: str) -> None:
+    def _generation(self, reference: Json) -> str:
+        """The Hypervisor generation, which a machine and all that is made of it have."""
+        version = self._version(reference)
+        if version is not None:
+            return security.generation_of(version, self._store)
+        return self._marketplace.generation_of(reference)
+
+    def _demand_version(self, image: str) -> Resource:
         version = self._store.find(image)
         if version is None:
             raise not_found(image)
@@ -56,6 +70,7 @@ class BootImages:
                 "OperationNotAllowed",
                 f"The image '{image}' is not a version that is ready to boot from.",
             )
+        return version
 
     def _plan(self, reference: Mapping[str, Any]) -> Plan | None:
         version = self._version(reference)

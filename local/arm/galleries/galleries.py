@@ -6,10 +6,13 @@ elsewhere, its source is named; the others are those that Microsoft.Compute send
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from local.arm.galleries import features
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
@@ -35,6 +38,7 @@ _IDENTIFIER: Final = {"publisher": 128, "offer": 64, "sku": 64}  # with the most
 _ASSET: Final = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _FIXED: Final = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features")
 _PLAN: Final = ("name", "publisher", "product")
+_FREED: Final = "allowUpdateImage"  # frees the features alone, and is not shown again
 
 
 class GalleryService:
@@ -71,6 +75,7 @@ class GalleryService:
             ArmRoute("GET", DEFINITIONS_PATH, self._list_definitions),
             ArmRoute("GET", definition, self._get),
             ArmRoute("PUT", definition, self._put_definition),
+            ArmRoute("PATCH", definition, self._patch_definition),
             ArmRoute("DELETE", definition, lambda call: self._delete(call, VERSION)),
         ]
 
@@ -99,8 +104,15 @@ class GalleryService:
         if before is None:
             self._demand_unique(gallery.id, wanted["identifier"])
         else:
+            # Azure/azure-cli#33172: features change only for a caller that says so, from api-version 2024-03-03 on.
+            free = ("features",) if wanted.get(_FREED) is True and call.api_version >= "2024-03-03" else ()
             for name in _FIXED:
-                if name in wanted and name in before.properties and wanted[name] != before.properties[name]:
+                if (
+                    name not in free
+                    and name in wanted
+                    and name in before.properties
+                    and wanted[name] != before.properties[name]
+                ):
                     raise ArmError(
                         409,
                         "PropertyChangeNotAllowed",
@@ -108,8 +120,10 @@ class GalleryService:
                         target=f"galleryImage.properties.{name}",
                     )
             _demand_same_plan(before.properties, wanted)
-        # From API version 2025-03-03 an unset generation means V2.
-        return self._put(call, DEFINITION, {"hyperVGeneration": "V2", "architecture": "x64"})
+            wanted = {**{name: before.properties.get(name) for name in _FIXED}, **wanted}
+        filled = features.with_default(wanted, call.api_version) if before is None else wanted
+        features.demand_generation(filled)
+        return self._put(call, DEFINITION, {"architecture": "x64"}, filled)
 
     def _demand_unique(self, gallery: str, identifier: Json) -> None:
         for other in self._store.children(gallery, DEFINITION):
@@ -123,7 +137,14 @@ class GalleryService:
                     target="galleryImage.properties.identifier",
                 )
 
-    def _put(self, call: Call, resource_type: str, defaults: Json) -> ArmAnswer:
+    def _patch_definition(self, call: Call) -> ArmAnswer:
+        """The same update as by PUT, with the properties that are not named as they were."""
+        before, body = self._store.get(call.path), call.json()
+        shown = {name: value for name, value in before.properties.items() if name != "provisioningState"}
+        merged = {**before.body, **body, "properties": {**shown, **(body.get("properties") or {})}}
+        return self._put_definition(replace(call, content=json.dumps(merged).encode()))
+
+    def _put(self, call: Call, resource_type: str, defaults: Json, wanted: Json | None = None) -> ArmAnswer:
         body = call.json()
         location = body.get("location")
         if not location:
@@ -131,9 +152,10 @@ class GalleryService:
         existed = self._store.find(call.path) is not None
         properties = {
             **defaults,
-            **(body.get("properties") or {}),
+            **((body.get("properties") or {}) if wanted is None else wanted),
             "provisioningState": "Updating" if existed else "Creating",
         }
+        properties.pop(_FREED, None)
         resource = self._store.put(
             call.path,
             resource_type,

@@ -159,6 +159,12 @@ class MarketplaceService:
                 target="imageReference",
             )
 
+    def generation_of(self, reference: Mapping[str, Any]) -> str:
+        """The Hypervisor generation of an image reference, empty where the SKU is not offered."""
+        names = [str(reference.get(part, "")) for part in ("publisher", "offer", "sku")]
+        found = self._skus.get(_key(*names))
+        return "" if found is None else found.generation
+
     def routes(self) -> list[ArmRoute]:
         """The service's routes."""
         return [

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from local.arm.galleries import security
 from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION, parent_of
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
@@ -79,7 +80,7 @@ class GalleryVersions:
         if not location:
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
         regions = _regions(properties, location)
-        source, made_from = self._source(properties, definition)
+        source, made_from = self._source(call, properties, definition)
         plan = _demand_plan(definition, made_from)
         publishing = {
             "replicaCount": 1,
@@ -187,7 +188,7 @@ class GalleryVersions:
         whole = "Completed" if all(each["progress"] == 100 for each in summary) else "InProgress"
         return {"aggregatedState": whole, "summary": summary}
 
-    def _source(self, properties: Json, definition: Resource) -> tuple[Json, Resource]:
+    def _source(self, call: Call, properties: Json, definition: Resource) -> tuple[Json, Resource]:
         source: Json = (properties.get("storageProfile") or {}).get("source") or {}
         source_id = source.get("virtualMachineId") or source.get("id")
         if not source_id:
@@ -198,11 +199,12 @@ class GalleryVersions:
         found = self._store.find(str(source_id))
         if found is None:
             raise not_found(str(source_id))
-        kinds = {VERSION.lower(), "microsoft.compute/virtualmachines"}
+        kinds = {VERSION.lower(), security.MACHINE.lower(), security.MANAGED_IMAGE.lower()}
         if found.type.lower() not in kinds:
-            raise ArmError(
-                400, "InvalidParameter", f"The source '{source_id}' is neither a version nor a machine."
-            )
+            text = f"The source '{source_id}' is neither a version nor a machine nor a managed image."
+            raise ArmError(400, "InvalidParameter", text)
+        # azure-compute-docs, shared-image-galleries.md: the caller may write a machine, or read another source.
+        call.allows("PUT" if found.type.lower() == security.MACHINE.lower() else "GET", found.id)
         wanted = str(definition.properties.get("osState"))
         actual = _os_state(found)
         if actual != wanted:
@@ -212,6 +214,8 @@ class GalleryVersions:
                 f"The resource with id '{found.id}' has a different OS state ['{actual}'] than the parent gallery "
                 f"image OS state ['{wanted}'].",
             )
+        security.demand_same_generation(definition, found, self._store)
+        security.demand_source(self._store, definition, call.names["version"], found)
         if found.state != "Succeeded":
             raise ArmError(
                 409,
@@ -242,8 +246,8 @@ def _disk_gb(source: Resource) -> int:
 
 
 def _os_state(source: Resource) -> str:
-    if source.type.lower() == VERSION.lower():
-        return "Generalized"  # the emulator accepts no other source
+    if source.type.lower() in (VERSION.lower(), security.MANAGED_IMAGE.lower()):
+        return "Generalized"  # the emulator makes them of generalized machines alone
     return "Generalized" if source.hidden.get("generalized") else "Specialized"
 
 

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ from azure.mgmt.compute import models as shapes
 from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure import gallery_bodies as bodies
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
+from pipeline_core.domain import captures
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -44,10 +46,17 @@ class AzureGalleries:
         self._configuration = configuration
 
     def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
-        """The traits of the image definition, or None. PermanentError for traits that no image here has."""
+        """The traits of the image definition, or None. PermanentError for traits that no image here has.
+
+        Raises TransientError (CONFLICT) while the platform makes or changes it. One that failed counts as None.
+        """
         found = self._find_definition(gallery, image)
-        if found is None:
+        if found is None or _state_of(found) in _FAILED:
             return None
+        if _state_of(found) != "Succeeded":
+            raise TransientError(
+                ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
+            )
         try:
             return bodies.os_of(found)
         except ValueError as error:
@@ -78,7 +87,7 @@ class AzureGalleries:
         if bodies.traits_of(found) != bodies.traits_of(body):
             raise PermanentError(
                 ErrorClass.TEMPLATE,
-                f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
+                f"{image} in {gallery} was made with other traits at the same moment: try again",
             )
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
@@ -129,7 +138,7 @@ class AzureGalleries:
         place, client = self._as_publisher(new.gallery)
         source = self._configuration.place(new.source_gallery)
         body = bodies.render_version(new, source, self._configuration.location, self._configuration.tags)
-        with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
+        with _refused_for_good(new):
             client.gallery_image_versions.begin_create_or_update(
                 place.resource_group,
                 str(place.name),
@@ -224,6 +233,18 @@ class AzureGalleries:
 
 def _state_of(shown: Mapping[str, Any]) -> str:
     return str((shown.get("properties") or {}).get("provisioningState") or "")
+
+
+@contextmanager
+def _refused_for_good(new: NewGalleryVersion) -> Iterator[None]:
+    """Errors of a copy. Azure calls a security type that does not fit a conflict, and no later try repairs it."""
+    try:
+        with errors.translated(f"copy {new.image}@{new.version} from {new.source_gallery} to {new.gallery}"):
+            yield
+    except TransientError as error:
+        if captures.remedy_of(str(error)):
+            raise PermanentError(ErrorClass.TEMPLATE, str(error)) from error
+        raise
 
 
 def version_state(provisioning: str, replication: str | None) -> VersionState:

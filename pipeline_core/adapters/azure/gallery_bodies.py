@@ -13,10 +13,6 @@ from pipeline_core.ports import NewGalleryVersion
 
 _PUBLISHER = "ImageFactory"
 _SECURITY = "SecurityType"
-_FEATURES = {
-    SecurityType.TRUSTED_LAUNCH: "TrustedLaunchSupported",
-    SecurityType.STANDARD: "Standard",
-}
 _STORAGE = "Standard_LRS"  # the one kind that every region has
 _WRITABLE = ("replicaCount", "endOfLifeDate", "replicationMode", "storageAccountType")
 _REGION_FIELDS = ("name", "regionalReplicaCount", "storageAccountType", "encryption")
@@ -45,7 +41,7 @@ def render_definition(
                 "offer": str(image),
                 "sku": f"golden-{os.generation.value}",
             },
-            "features": [{"name": _SECURITY, "value": _FEATURES[os.security_type]}],
+            "features": [{"name": _SECURITY, "value": os.security_type.value}],
             **sold,
         },
     }
@@ -69,13 +65,10 @@ def traits_of(body: Mapping[str, Any]) -> tuple[str, str, str]:
 def os_of(body: Mapping[str, Any]) -> OsTraits:
     """The same as domain values, with the plan. Raises ValueError for a value that this factory does not know."""
     generation, architecture, security = traits_of(body)
-    types = {value: security_type for security_type, value in _FEATURES.items()}
-    if security not in types:
-        raise ValueError(f"the security type {security!r} is not known here")
     return OsTraits(
         generation=Generation(generation),
         architecture=Architecture(architecture),
-        security_type=types[security],
+        security_type=SecurityType(security),
         plan=plan_of(body),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain.definitions import OsTraits
+from pipeline_core.domain.definitions import OsTraits, SecurityType
 from pipeline_core.domain.errors import ErrorClass, NotFound, ParentNotFound, PermanentError, TransientError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.source_images import PlanChange
@@ -51,10 +51,13 @@ class MemoryGalleries:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
-        """The traits of the image definition, or None."""
+        """The traits of the image definition, or None. Raises TransientError until it is made."""
         self._demand(gallery)
         with self._lock:
-            return self._images.get((_key(gallery), str(image)))
+            place = (_key(gallery), str(image))
+            if place in self._images and not self._is_made(place):
+                raise TransientError(ErrorClass.CONFLICT, f"image {image} in {gallery} is being made")
+            return self._images.get(place)
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
@@ -77,7 +80,7 @@ class MemoryGalleries:
         if found != os:
             raise PermanentError(
                 ErrorClass.TEMPLATE,
-                f"{image} in {gallery} has other traits, which are fixed for good: register under a new name",
+                f"{image} in {gallery} was made with other traits at the same moment: try again",
             )
 
     def list_images(self, gallery: GalleryName) -> Sequence[ImageName]:
@@ -116,6 +119,7 @@ class MemoryGalleries:
             if source.state is not VersionState.READY:
                 text = f"{new.image}@{new.version} in {new.source_gallery} is {source.state.value}"
                 raise TransientError(ErrorClass.CONFLICT, text)
+            self._demand_guest_state(new)
             self._put(
                 GalleryImageVersion(
                     gallery=new.gallery,
@@ -166,10 +170,17 @@ class MemoryGalleries:
             if stored.gone_at is None:
                 self._versions[place] = replace(stored, gone_at=self.clock.now() + self.deletion)
 
+    def change_security_type(self, gallery: GalleryName, image: ImageName, value: SecurityType) -> None:
+        """What an operator does with Azure's own tools: the new security type begins with the next version."""
+        place = (_key(gallery), str(image))
+        with self._lock:
+            self._images[place] = replace(self._images[place], security_type=value)
+
     def add_version(self, shown: GalleryImageVersion, *, os: OsTraits | None = None) -> None:
         """A version that another tool made, such as Packer. It exists at once, in its given state."""
-        made = self.find_image(shown.gallery, shown.image)
-        self.ensure_image(shown.gallery, shown.image, os or made or OsTraits())
+        made = self._images.get((_key(shown.gallery), str(shown.image)))
+        if os is not None or made is None:
+            self.ensure_image(shown.gallery, shown.image, os or OsTraits())
         failed = shown.detail or "failed" if shown.state is VersionState.FAILED else ""
         never = datetime.max.replace(tzinfo=self.clock.now().tzinfo)
         ready_at = never if shown.state is VersionState.CREATING else self.clock.now()
@@ -231,6 +242,18 @@ class MemoryGalleries:
         ready = replace(found.shown, state=VersionState.READY)
         self._versions[place] = replace(found, shown=ready)
         return ready
+
+    def _demand_guest_state(self, new: NewGalleryVersion) -> None:
+        """Versions with the guest state of Trusted Launch go to an image definition of that type, and no others."""
+        types = [
+            self._images[(_key(gallery), str(new.image))].security_type
+            for gallery in (new.source_gallery, new.gallery)
+        ]
+        if types[0] is not types[1] and SecurityType.TRUSTED_LAUNCH in types:
+            source, target = (each.value for each in types)
+            raise PermanentError(
+                ErrorClass.TEMPLATE, f"a {source} version of {new.image} cannot be a source for {target}"
+            )
 
     def _demand(self, gallery: GalleryName) -> None:
         if _key(gallery) not in {_key(name) for name in self.names}:

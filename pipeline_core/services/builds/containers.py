@@ -164,7 +164,9 @@ class ContainerStage:
                 build_result=digest,
                 build_attempt=build.value.attempt,
             )
-            return self._commit(build, moved)
+            progress = self._commit(build, moved)
+            self.launcher.discard(build.value)
+            return progress
         floor, verdicts = self.judge.judge(build.value, report)
         if verdicts is None:
             text = "SecOps changed the required profile while the machine was verified; it is verified again"
@@ -202,6 +204,8 @@ class ContainerStage:
         """Start the next attempt of the same stage, or fail. The group of the old attempt is already gone."""
         decision = retry.next_attempt(error_class, build.value.attempt, self.effects.chance.fraction())
         failure = Failure(error_class=error_class, message=message[:4000])
+        if build.value.phase is Phase.BUILDING:
+            self.launcher.discard(build.value)
         if not isinstance(decision, TryAgain):
             return Failed(failure=failure)
         now = self.effects.clock.now()

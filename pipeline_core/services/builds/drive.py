@@ -1,4 +1,7 @@
-"""Advance one build by one bounded step. A wait writes no row: the message comes again after a delay."""
+"""Advance one build by one bounded step. A wait writes no row: the message comes again after a delay.
+
+A builder that reports an event asks for the same step at once.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,13 +11,14 @@ from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
+from pipeline_core.ports import Logs
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publisher, Stage, Stopper, Wait
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
-from pipeline_core.wire.messages import StepMessage
+from pipeline_core.wire.messages import BuildEventMessage, StepMessage
 
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
 
@@ -140,3 +144,27 @@ def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
             ErrorClass.TEMPLATE, f"{error.error_class.value} is not a transient error"
         ) from error
     return decision.delay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildEvents:
+    """An event is only a hint. The step reads the facts from the attempt's report blob."""
+
+    images: ImageStore
+    driver: Driver
+    logs: Logs
+
+    def observe(self, message: BuildEventMessage) -> None:
+        """Look at the attempt that reported, at once. An event of an older attempt is a named no-op."""
+        stored = self.images.find_build(BuildId(message.build))
+        if stored is None:
+            self.logs.note("event-without-build", build_id=message.build)
+            return
+        build = stored.value
+        is_running = build.phase.has_container and build.phase.stage == message.stage
+        if not is_running or build.attempt != message.attempt:
+            self.logs.note(
+                "event-outdated", image=str(build.image), build_id=message.build, kind=message.kind
+            )
+            return
+        self.driver.look(stored)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, gates
+from pipeline_core.domain import attempts, captures, gates
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import (
     AnsibleStep,
@@ -15,6 +15,7 @@ from pipeline_core.domain.definitions import (
     ImageDefinition,
     OsTraits,
     Provisioner,
+    SecurityType,
     ShellStep,
 )
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
@@ -24,7 +25,7 @@ from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Blobs, Containers, NewContainerGroup
-from pipeline_core.services.builds.purchases import Purchases
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
@@ -39,10 +40,10 @@ class Launcher:
 
     records: Records
     blobs: Blobs
+    captures: Captures
     containers: Containers
     documents: Documents
     floors: Floors
-    purchases: Purchases
     deployment: Deployment
 
     def launch(self, build: Build, group: str, now: datetime) -> None:
@@ -50,11 +51,10 @@ class Launcher:
         definition = self.documents.definition(build.definition)
         if build.phase is Phase.BUILDING:
             gallery = self._gallery_of_parent(build)
-            os = self.purchases.settle_quarantine(build, definition, gallery)
-            disk_gb = self.purchases.disk_to_build(build, definition, gallery)
+            target, disk_gb = self.captures.prepare(build, definition, gallery)
         else:
-            os, disk_gb = self.purchases.traits_as_built(build, definition), None  # the version's own disk
-        job = self._job(build, definition, os, disk_gb, now)
+            target, disk_gb = self.captures.as_built(build, definition), None  # the version's own disk
+        job = self._job(build, definition, target, disk_gb, now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
@@ -74,8 +74,14 @@ class Launcher:
             "IF_STAGE": job.stage,
         }
 
+    def discard(self, build: Build) -> None:
+        """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
+        definition = self.documents.definition(build.definition)
+        if definition.os.security_type is not SecurityType.STANDARD:
+            self.captures.discard(build)
+
     def _job(
-        self, build: Build, definition: ImageDefinition, os: OsTraits, disk_gb: int | None, now: datetime
+        self, build: Build, definition: ImageDefinition, target: OsTraits, disk_gb: int | None, now: datetime
     ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
@@ -91,8 +97,8 @@ class Launcher:
             is_root=isinstance(build.inputs.origin, SourceVersion),
             source=source,
             destination=quarantined,
-            placement=self._placement(definition, disk_gb),
-            plan=None if os.plan is None else wire.Plan.of(os.plan),
+            placement=self._placement(build, definition, target, disk_gb),
+            plan=None if target.plan is None else wire.Plan.of(target.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
@@ -133,7 +139,15 @@ class Launcher:
             version=str(version),
         )
 
-    def _placement(self, definition: ImageDefinition, disk_gb: int | None) -> wire.Placement:
+    def _placement(
+        self, build: Build, definition: ImageDefinition, target: OsTraits, disk_gb: int | None
+    ) -> wire.Placement:
+        is_build = build.phase is Phase.BUILDING
+        machine = (
+            captures.build_machine(target.security_type)
+            if is_build
+            else captures.verify_machine(definition.os.security_type)
+        )
         return wire.Placement(
             subscription_id=self.deployment.subscription_id,
             client_id=self.deployment.builder_client_id,
@@ -142,8 +156,9 @@ class Launcher:
             vm_subnet_id=self.deployment.vm_subnet_id,
             vm_size=definition.build.vm_size,
             generation=definition.os.generation.value,
-            security_type=definition.os.security_type.value,
+            security_type="Standard" if machine is SecurityType.STANDARD else "TrustedLaunch",
             os_disk_gb=disk_gb,
+            managed_image=self.captures.managed_image_of(build, target) if is_build else "",
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:

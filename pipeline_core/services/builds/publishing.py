@@ -10,8 +10,8 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
-from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
@@ -33,7 +33,7 @@ class PublishingStage:
     provenance: Provenance
     effects: Effects
     completion: Completion
-    purchases: Purchases
+    captures: Captures
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -65,27 +65,31 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
         self.provenance.demand(build)
         definition = self.effects.documents.definition(build.definition)
-        self.galleries.ensure_image(
-            build.gallery, build.image, self.purchases.traits_as_built(build, definition)
-        )
+        self.captures.settle_live(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
-        self.galleries.begin_copy(
-            NewGalleryVersion(
-                gallery=build.gallery,
-                source_gallery=self.purchases.quarantine,
-                image=build.image,
-                version=build.version,
-                regions=definition.publish.regions,
-                tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
-                end_of_life=None if life is None else self.effects.clock.now() + life,
-            )
+        new = NewGalleryVersion(
+            gallery=build.gallery,
+            source_gallery=self.captures.quarantine,
+            image=build.image,
+            version=build.version,
+            regions=definition.publish.regions,
+            tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
+            end_of_life=None if life is None else self.effects.clock.now() + life,
         )
+        try:
+            self.galleries.begin_copy(new)
+        except PermanentError as error:
+            if error.error_class is not ErrorClass.TEMPLATE:
+                raise  # a right or a definition, not the security type
+            text = self.captures.explain(build.gallery, build.image, str(error))
+            raise PermanentError(error.error_class, text) from error
 
     def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         if build.value.attempt >= _TRIES:
             text = (
                 f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
             )
+            text = self.captures.explain(live.gallery, live.image, text)
             failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
             return Failed(failure=failure)
         self.galleries.begin_delete(live.gallery, live.image, live.version)

@@ -24,17 +24,12 @@ class Purchases:
     galleries: Galleries
     quarantine: GalleryName
 
-    def settle_quarantine(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
-        """Make the quarantined image definition where it is missing, with the plan of its source.
+    def traits_to_build(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
+        """The definition's traits with the plan of its source.
 
         `gallery` holds the parent of a child. Raises PermanentError (TEMPLATE) where the definition does not fit
-        its source or the image definition that exists, NotFound for a version that is not offered (now).
+        its source, NotFound for a version that is not offered (now).
         """
-        os = self._traits(build, definition, gallery)
-        self.galleries.ensure_image(self.quarantine, build.image, os)
-        return os
-
-    def _traits(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
         origin = build.inputs.origin
         if not isinstance(origin, SourceVersion):
             return replace(definition.os, plan=self._plan_of(gallery, origin.image))

@@ -4,10 +4,10 @@ A fault of the Marketplace refuses nothing. The definition is accepted, a note s
 first build asks again before it starts a machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline_core.domain import source_images
+from pipeline_core.domain import captures, source_images
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import FactoryError, NotFound
 from pipeline_core.domain.images import ImageHead
@@ -16,6 +16,7 @@ from pipeline_core.domain.source_images import SourceImage
 from pipeline_core.domain.sources import MarketplaceSource, PurchasePlan
 from pipeline_core.domain.versions import newest
 from pipeline_core.ports import Galleries, Logs, MarketplaceOffers
+from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.problems import Problem
 
@@ -43,14 +44,17 @@ class SourceRules:
     marketplace: MarketplaceOffers
     galleries: Galleries
     heads: ImageStore
+    documents: Documents
     quarantine: GalleryName
     logs: Logs
 
     def look(self, definition: ImageDefinition, old: ImageHead | None) -> SourceFindings:
-        """The source of a root, and the plan that its image or its parent's image was made for."""
+        """The source of a root, the plan and the traits that the image definitions were made for."""
         found = _Found()
         origin = definition.origin
         try:
+            if old is not None:
+                found.problems.extend(self._trait_problems(definition, old))
             if isinstance(origin, MarketplaceSource):
                 self._look_at_source(definition, origin, old, found)
             elif old is not None and old.registration.parent != origin.image:
@@ -65,6 +69,20 @@ class SourceRules:
                 f"the source was not checked, because Azure did not answer ({error}); the first build checks it"
             )
         return SourceFindings(problems=tuple(found.problems), notes=tuple(found.notes))
+
+    def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
+        """Other traits are possible as long as no image definition fixes them, or where SecOps has changed it."""
+        if self.documents.definition(old.registration.definition).os == definition.os:
+            return
+        for gallery in (self.quarantine, old.registration.gallery):
+            found = self.galleries.find_image(gallery, definition.name)
+            problem = None if found is None else captures.misfit(definition.os, found)
+            if problem is not None:
+                yield Problem(
+                    path="spec.os",
+                    message=f"does not fit the image definition in {gallery}: {problem.reason}",
+                    remedy=problem.remedy,
+                )
 
     def _look_at_source(
         self, definition: ImageDefinition, source: MarketplaceSource, old: ImageHead | None, found: _Found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access
-from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -39,9 +39,13 @@ class _HeadMovedError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """The stored head; `created` is false where the definition replaced an older one. `notes` are for people."""
+    """The stored head; `created` is false where the definition replaced an older one. `os` is what a build fixes.
+
+    `notes` are for people.
+    """
 
     head: ImageHead
+    os: OsTraits
     etag: str
     created: bool
     notes: tuple[str, ...] = ()
@@ -123,7 +127,7 @@ class Registrar:
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
-        look = self.rules.sources.look(definition, None if old is None else old.value)
+        look = self.rules.look_at_azure(definition, None if old is None else old.value)
         if problems or look.problems:
             raise InvalidDocument([*problems, *look.problems])
         digest = self.effects.documents.store(image_yaml.definition_blob(document, definition.bundle))
@@ -152,7 +156,9 @@ class Registrar:
         self._after(head, old)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
-        return Registered(head=head, etag=head.document_etag, created=old is None, notes=look.notes)
+        return Registered(
+            head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=look.notes
+        )
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH, upwards
-from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -16,7 +17,7 @@ from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.images.marketplace import SourceRules
+from pipeline_core.services.images.marketplace import SourceFindings, SourceRules
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
@@ -33,7 +34,7 @@ class RegistrationRules:
     blobs: Blobs
     documents: Documents
     floors: PolicyRules
-    secops: TeamName
+    deployment: Deployment
     forms: Sequence[Form]  # of secrets
     sources: SourceRules
 
@@ -52,9 +53,11 @@ class RegistrationRules:
         if isinstance(definition.origin, ParentReference):
             yield from self._parent_problems(definition, definition.origin)
         yield from _version_problems(definition, self.last_version(name, old))
-        if old is not None:
-            yield from self._trait_problems(definition, old)
         yield from self.floors.problems(definition, policy)
+
+    def look_at_azure(self, definition: ImageDefinition, old: ImageHead | None) -> SourceFindings:
+        """What Azure says about the source and about the image definitions that exist."""
+        return self.sources.look(definition, old)
 
     def findings(self, content: bytes) -> Sequence[Finding]:
         """The guard's findings in a bundle, for any image that is built from it."""
@@ -68,14 +71,6 @@ class RegistrationRules:
         versions = [build.version for build in self.records.images.list_builds(name, limit=_READ)]
         versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
-
-    def _trait_problems(self, definition: ImageDefinition, old: ImageHead) -> Iterator[Problem]:
-        if self.documents.definition(old.registration.definition).os != definition.os:
-            yield Problem(
-                path="spec.os",
-                message="differs from the registered value, and a gallery cannot change it",
-                remedy="register the image under a new name",
-            )
 
     def _bundle_problems(self, definition: ImageDefinition) -> Iterator[Problem]:
         try:
@@ -111,12 +106,23 @@ class RegistrationRules:
             )
             return
         team = parent.value.registration.team
-        if team not in (definition.team, self.secops):
+        if team not in (definition.team, self.deployment.secops):
             yield Problem(
                 path="spec.parent.image",
                 message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
-                remedy=f"ask SecOps to approve it, or use an image of {self.secops}",
+                remedy=f"ask SecOps to approve it, or use an image of {self.deployment.secops}",
             )
+        theirs = self.documents.definition(parent.value.registration.definition).os
+        for what, own, other in (
+            ("generation", definition.os.generation.value, theirs.generation.value),
+            ("architecture", definition.os.architecture.value, theirs.architecture.value),
+        ):
+            if own != other:
+                yield Problem(
+                    path=f"spec.os.{what}",
+                    message=f"is {own}, and the parent {origin.image} is {other}; no version of it could be captured",
+                    remedy=f"use {other}, or another parent",
+                )
         chain = [definition.name, *self.chain(origin.image)]
         if definition.name in chain[1:]:
             path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))

@@ -59,10 +59,11 @@ def _origin(spec: Mapping[str, object]) -> Iterator[Problem]:
 def _os(os: Mapping[str, object]) -> Iterator[Problem]:
     if os.get("generation") != "V1":
         return
-    if os.get("securityType", "TrustedLaunch") == "TrustedLaunch":
+    security = os.get("securityType", "TrustedLaunch")
+    if security in ("TrustedLaunch", "TrustedLaunchSupported"):
         yield Problem(
             path="spec.os.securityType",
-            message="is TrustedLaunch, which a V1 machine cannot do",
+            message=f"is {security}, which a V1 machine cannot do",
             remedy="use generation V2, or securityType Standard",
         )
     if os.get("architecture") == "Arm64":

@@ -38,6 +38,7 @@ def image(azure: Azure) -> str:
         "properties": {
             "osType": "Linux",
             "osState": "Generalized",
+            "features": [{"name": "SecurityType", "value": "TrustedLaunchSupported"}],
             "identifier": {"publisher": "factory", "offer": "rhel", "sku": name},
         },
     }
@@ -59,6 +60,8 @@ def template(arm: launch.RunningArm, image: str, folder: Path, **source: Any) ->
         "image_offer": "RHEL",
         "image_sku": "9-lvm-gen2",
         "image_version": "9.6.2025112113",
+        "managed_image_name": f"if-image-{uuid.uuid4().hex[:12]}",
+        "managed_image_resource_group_name": "rg-build",
         "azure_tags": {
             "imagefactory-image": image,
             "imagefactory-stage": "build",

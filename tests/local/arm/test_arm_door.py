@@ -333,6 +333,7 @@ def _publish(azure: Azure) -> str:
         "properties": {
             "osType": "Linux",
             "osState": "Generalized",
+            "features": [{"name": "SecurityType", "value": "Standard"}],
             "identifier": {"publisher": "factory", "offer": "rhel", "sku": "announced"},
         },
     }

@@ -18,6 +18,7 @@ def definition(name: str) -> Body:
             "osType": "Linux",
             "osState": "Generalized",
             "hyperVGeneration": "V2",
+            "features": [{"name": "SecurityType", "value": "Standard"}],
             "identifier": {"publisher": "factory", "offer": "rhel", "sku": name},
         },
     }

@@ -28,8 +28,13 @@ def test_a_build_makes_a_tagged_version_and_leaves_nothing_else(
     assert version.provisioning_state == "Succeeded"
     assert version.tags is not None
     assert version.tags["imagefactory-build"] == "b.1"
+    # As the real plugin, which names the managed image where a build makes one, and leaves it with the build's tags.
     (entry,) = json.loads((tmp_path / "manifest.json").read_text())["builds"]
-    assert entry["artifact_id"].lower() == str(version.id).lower()
+    left = azure.compute.images.get("rg-build", entry["artifact_id"].rpartition("/")[2])
+    assert entry["artifact_id"].lower() == str(left.id).lower()
+    assert (left.tags or {})["imagefactory-build"] == "b.1"
+    found = version.as_dict()["properties"]["storageProfile"]["source"]
+    assert str(found["id"]).lower() == str(left.id).lower()
     assert (entry["builder_type"], entry["custom_data"]) == ("azure-arm", {"build": "b.1"})
     assert left_over(azure) == []
     assert "recorded" in output
@@ -108,9 +113,12 @@ def test_a_build_needs_the_tag_that_a_policy_demands(azure: Azure, image: str, t
 def test_an_existing_version_fails_fast(azure: Azure, image: str, tmp_path: Path) -> None:
     wanted = template(azure.arm, image, tmp_path)
     assert packer(azure.arm, tmp_path, wanted)[0] == 0
+    code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path))
+    assert code == 1
+    assert "image version 9.20261121.1 already exists" in output
     code, output = packer(azure.arm, tmp_path, wanted)
     assert code == 1
-    assert "already exists" in output
+    assert "managed image named" in output
 
 
 def test_the_live_gallery_is_out_of_reach(azure: Azure, image: str, tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ def test_nothing_of_a_container_group_is_open_to_the_network() -> None:
     ("name", "traits"),
     [
         ("trusted", OsTraits()),
+        ("supported", OsTraits(security_type=SecurityType.TRUSTED_LAUNCH_SUPPORTED)),
         ("standard", OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)),
         ("with_plan", OsTraits(plan=PLAN)),
     ],
@@ -190,25 +191,19 @@ def test_an_encrypted_region_stays_encrypted() -> None:
 
 
 @pytest.mark.parametrize("plan", [None, PLAN])
-def test_an_image_definition_is_read_as_it_was_written(plan: PurchasePlan | None) -> None:
-    traits = OsTraits(plan=plan)
+@pytest.mark.parametrize("security", SecurityType)
+@pytest.mark.parametrize("generation", Generation)
+def test_what_is_rendered_is_what_is_read(
+    generation: Generation, security: SecurityType, plan: PurchasePlan | None
+) -> None:
+    traits = OsTraits(generation=generation, security_type=security, plan=plan)
     body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
     assert ("purchasePlan" in body["properties"]) is (plan is not None)
     assert bodies.os_of(body) == traits
+    assert bodies.traits_of(body) == (generation.value, "x64", security.value)
 
 
-def test_an_image_definition_of_strangers_is_not_guessed_at() -> None:
-    body = bodies.render_definition(ImageName("a"), OsTraits(), Region("westeurope"))
-    body["properties"]["features"] = [{"name": "SecurityType", "value": "ConfidentialVM"}]
+def test_a_security_type_of_others_is_no_trait_of_ours() -> None:
+    body = {"properties": {"features": [{"name": "SecurityType", "value": "ConfidentialVM"}]}}
     with pytest.raises(ValueError, match="ConfidentialVM"):
         bodies.os_of(body)
-
-
-def test_what_is_rendered_is_what_is_compared() -> None:
-    for traits in (OsTraits(), OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD)):
-        body = bodies.render_definition(ImageName("a"), traits, Region("westeurope"))
-        read = bodies.traits_of(body)
-        assert read[0] == traits.generation.value
-        assert read[2] == (
-            "Standard" if traits.security_type is SecurityType.STANDARD else "TrustedLaunchSupported"
-        )

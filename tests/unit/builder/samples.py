@@ -16,6 +16,7 @@ from tests.unit.builder.results import scan_files
 
 SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 CLIENT = "00000000-0000-4000-8000-000000000002"
+MANAGED_IMAGE = "if-image-0123456789abcdef01234567"
 ROOT_BUILD = "rhel9-base.3fa9c1d20b77.1"
 CHILD_BUILD = "payments-api.0123456789ab.2"
 
@@ -79,7 +80,7 @@ def gallery_image(image: str, version: str, gallery: str = "quarantine") -> wire
 
 
 def placement(*, subnet: bool = True) -> wire.Placement:
-    """Where the machine runs."""
+    """Where the machine of the verify stage runs."""
     network = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/Microsoft.Network"
     return wire.Placement(
         subscription_id=SUBSCRIPTION,
@@ -91,6 +92,11 @@ def placement(*, subnet: bool = True) -> wire.Placement:
         generation="V2",
         security_type="TrustedLaunch",
     )
+
+
+def by_managed_image() -> dict[str, str]:
+    """What a placement has for the documented way to a version of a Trusted Launch image."""
+    return {"security_type": "Standard", "managed_image": MANAGED_IMAGE}
 
 
 def tags(build: str, stage: str) -> dict[str, str]:
@@ -116,7 +122,7 @@ def root_job(**changes: object) -> wire.BuildJob:
             publisher="RedHat", offer="RHEL", sku="9-lvm-gen2", version="9.6.2025112113"
         ),
         destination=gallery_image("rhel9-base", "9.20261121.1"),
-        placement=placement(),
+        placement=placement().model_copy(update=by_managed_image()),
         steps=(wire.Step(kind="shell", path="scripts/install.sh"),),
         bundle=digest_of(BUNDLE_CONTENT),
         platform=digest_of(PLATFORM_CONTENT),
@@ -151,6 +157,7 @@ def verify_job(**changes: object) -> wire.BuildJob:
     job = child_job(
         stage="verify",
         source=gallery_image("payments-api", "1.20261121.1"),
+        placement=placement(subnet=False),
         steps=(),
         tests=wire.Tests(goss="goss.yaml", smoke=("tests/smoke.sh",), profile="cis_server_l1"),
         tags=tags(CHILD_BUILD, "verify"),
@@ -210,8 +217,10 @@ ARTIFACT = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-gallery/providers/Microsoft.Compute"
     "/galleries/quarantine/images/rhel9-base/versions/9.20261121.1"
 )
+_BUILD_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-build"
+LEFT_BEHIND = f"{_BUILD_GROUP}/providers/Microsoft.Compute/images/{MANAGED_IMAGE}"
 GOOD_BUILD = f"""echo "==> azure-arm.image: Connected to SSH!"
-echo '{{"builds": [{{"artifact_id": "{ARTIFACT}"}}], "last_run_uuid": "x"}}' > manifest.json"""
+echo '{{"builds": [{{"artifact_id": "{LEFT_BEHIND}"}}], "last_run_uuid": "x"}}' > manifest.json"""
 SCAN = base64.b64encode(
     scan_files.zipped(
         scan_files.xccdf(score="96.4", profile="xccdf_org.ssgproject.content_profile_cis_server_l1")

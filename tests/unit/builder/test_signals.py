@@ -53,7 +53,7 @@ def test_a_requested_stop_ends_packer_and_is_reported_as_an_eviction(
     try:
         _await_file(work / "up")
         builder.send_signal(number)
-        assert builder.wait(20) == 1
+        assert builder.wait(20) == 0  # the report is written: another code may start the container again
     finally:
         builder.kill()
         builder.wait()

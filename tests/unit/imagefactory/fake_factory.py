@@ -123,7 +123,8 @@ class FakeFactory:
         etag = f'"{len(self.asked)}"'
         view = image_view(name, team=body["document"]["metadata"]["team"])
         self.images[name] = {"etag": etag, "document": body["document"], "view": view}
-        return reply(200 if old else 201, view, {"ETag": etag})
+        fixed = [{"name": "generation", "value": "V2", "change": "never"}]
+        return reply(200 if old else 201, {**view, "fixed": fixed}, {"ETag": etag})
 
     def _close(self, key: str, state: str) -> tuple[int, dict[str, str], bytes]:
         found = [each for each in self.poison if each["key"] == key]

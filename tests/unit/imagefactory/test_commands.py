@@ -79,6 +79,7 @@ def test_register_uploads_and_creates_then_updates_on_the_version_it_has_seen(
     first = run("register", folder)
     assert first.exit_code == 0, first.stderr
     assert "registered payments-api" in first.stdout
+    assert "fixed by its first build: generation V2; change: never" in first.stderr
     assert factory.images["payments-api"]["document"]["metadata"]["team"] == "payments"
     (folder / "install.sh").write_text("#!/bin/bash\necho new\n")
     second = run("register", folder, "-o", "json")

@@ -37,6 +37,7 @@ VAULT, PAYMENTS, ML = ImageName("rhel9-vault"), ImageName("payments-api"), Image
 SIX = (BASE, JAVA, PYTHON, VAULT, PAYMENTS, ML)
 WAIT = timedelta(seconds=30)
 ADMIN = world.ADMIN
+LIMITS = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
 
 
 def principal(*teams: str, roles: Sequence[str] = ()) -> Principal:
@@ -78,9 +79,12 @@ def limited(
 
 def rewired(made: SimulatedWorld, **ports: Any) -> None:
     """The same factory on other implementations of some ports; the world keeps its own."""
-    limits = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
-    twins = Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
-    made.rewire(foundation_of(replace(twins, **ports), deployment_of(made), limits))
+    made.rewire(foundation_of(replace(ports_of(made), **ports), deployment_of(made), LIMITS))
+
+
+def ports_of(made: SimulatedWorld) -> Ports:
+    """The world's own twins."""
+    return Ports(**{port.name: getattr(made.ports, port.name) for port in fields(Ports)})
 
 
 @dataclass(slots=True, kw_only=True)

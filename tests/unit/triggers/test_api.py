@@ -127,6 +127,10 @@ def test_the_etag_of_get_is_good_for_put_and_delete(admin: AsgiClient, factory: 
 def test_creating_an_image_answers_201(admin: AsgiClient) -> None:
     answer = admin.put("/api/images/ml-worker", json=BODY, headers={"If-None-Match": "*"})
     assert (answer.status_code, answer.json()["name"]) == (201, "ml-worker")
+    fixed = {each["name"]: (each["value"], each["change"]) for each in answer.json()["fixed"]}
+    assert fixed["generation"] == ("V2", "never: register the image under a new name")
+    assert fixed["securityType"][0] == "TrustedLaunch"
+    assert "docs/operations.md" in fixed["securityType"][1]
 
 
 @pytest.mark.parametrize(

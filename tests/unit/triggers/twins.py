@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.definitions import OsTraits, RebuildOn
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -122,7 +122,9 @@ class Registrar:
             ]
             raise InvalidDocument(problems)
         self.documents[str(name)] = document
-        return SimpleNamespace(head=_head(name, bundle), etag="next", created=create_only, notes=("look",))
+        return SimpleNamespace(
+            head=_head(name, bundle), os=OsTraits(), etag="next", created=create_only, notes=("look",)
+        )
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         _demand(principal)

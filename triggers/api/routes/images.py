@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 
+from pipeline_core.domain import captures
 from pipeline_core.domain.names import Digest, ImageName, TeamName
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.views import ImageDetail, image_view
@@ -66,8 +67,9 @@ def router(factory: Provider) -> APIRouter:
         )
         response.status_code = 201 if registered.created else 200
         response.headers.update({"ETag": quoted(registered.etag), "Location": f"/api/images/{name}"})
-        image = models.Image.model_validate(image_view(registered.head, state="registered"))
-        return models.RegisteredImage(**dict(image), notes=registered.notes)
+        shown = models.Image.model_validate(image_view(registered.head, state="registered"))
+        fixed = tuple(models.FixedTrait.model_validate(each) for each in captures.fixed_traits(registered.os))
+        return models.RegisteredImage(**dict(shown), fixed=fixed, notes=registered.notes)
 
     @routes.delete("/{name}", status_code=204)
     def unregister_image(name: str, expected: Annotated[str, Depends(expected_of)], caller: Caller) -> None:

@@ -27,6 +27,8 @@ STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
             "a gallery image version for image name:version x:1.0.0 already exists in gallery g",
             ErrorClass.CONFLICT,
         ),
+        ("the managed image named if-image-1 already exists in the resource group g", ErrorClass.CONFLICT),
+        ("Cannot locate the managed image resource group rg-none, received error", ErrorClass.NOT_FOUND),
         ("VMMarketplaceInvalidInput: requires Plan information", ErrorClass.TEMPLATE),
         (
             'Code="InvalidTemplateDeployment" Message="The requested size for resource \'pkrvm\' is currently not'
@@ -48,6 +50,30 @@ def test_what_packer_says_before_it_is_connected_is_the_platforms(text: str, exp
     failed = _classify(text, connected=False)
     assert failed.error_class is expected
     assert text in failed.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "OperationNotAllowed : Creation of managed images are not supported for virtual machine with TrustedLaunch "
+            "security type.",
+            "unregister Microsoft.Compute/TrustedLaunchByDefaultPreview",
+        ),
+        (
+            "InvalidParameter : The security type 'TrustedLaunchSupported' is not supported for the source id '/vm'.",
+            "set FACTORY_TRUSTED_LAUNCH_CAPTURE=managed-image",
+        ),
+        (
+            "Conflict : The source '/vm' contains TrustedLaunch or ConfidentialVM security data that cannot be used in",
+            "set FACTORY_TRUSTED_LAUNCH_CAPTURE=managed-image",
+        ),
+    ],
+)
+def test_a_refused_capture_names_the_setting_first_and_is_no_fault_of_a_step(text: str, said: str) -> None:
+    failed = _classify(f"==> image: ERROR: -> {text}", connected=True)
+    assert failed.error_class is ErrorClass.TEMPLATE
+    assert said in failed.message.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.domain import captures
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -160,6 +161,22 @@ def test_the_parent_of_another_team_is_refused_and_that_of_secops_is_not() -> No
     assert "belongs to team payments and is not approved" in problems["spec.parent.image"]
     assert scenes.register_for(made, "mine", "rhel9-base", "ml").registration.parent == BASE
     assert scenes.register_for(made, "app2", "app", "payments").registration.parent == APP
+
+
+def test_a_child_has_the_generation_of_its_parent() -> None:
+    made = scenes.registered(ONE)
+    document = fleet.document("rhel9-java", "rhel9-base")
+    document["spec"]["os"] = {"generation": "V1", "architecture": "x64", "securityType": "Standard"}
+    refused = _refused(made, document)
+    assert refused == {"spec.os.generation": refused["spec.os.generation"]}
+    assert "is V1, and the parent rhel9-base is V2" in refused["spec.os.generation"]
+
+
+def test_an_answer_says_what_the_first_build_fixes() -> None:
+    made = scenes.registered(ONE)
+    done = _put(made, fleet.document("rhel9-java", "rhel9-base"))
+    fixed = {each.name: each.value for each in captures.fixed_traits(done.os)}
+    assert fixed == {"generation": "V2", "architecture": "x64", "securityType": "TrustedLaunch"}
 
 
 def test_a_major_that_goes_back_is_refused_once_a_version_was_built() -> None:

@@ -1,0 +1,113 @@
+"""The image definitions that a build needs, and the managed image that stands between its machine and its version.
+
+`domain.captures` decides. This module looks at the definition that exists, makes one that is missing, and removes
+the managed image when it is no longer needed. It never changes an image definition.
+"""
+
+from dataclasses import dataclass
+
+from pipeline_core.deployment import Deployment
+from pipeline_core.domain import attempts, captures
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.captures import Capture, TraitConflict
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
+from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource
+from pipeline_core.services.builds.purchases import Purchases
+
+_MANAGED_IMAGE = "Microsoft.Compute/images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captures:
+    """A look costs one request per image definition. Azure makes a missing definition once in an image's life."""
+
+    purchases: Purchases
+    galleries: Galleries
+    resources: Resources
+    deployment: Deployment
+    logs: Logs
+
+    @property
+    def quarantine(self) -> GalleryName:
+        """The gallery that versions are copied from."""
+        return self.deployment.quarantine
+
+    def prepare(
+        self, build: Build, definition: ImageDefinition, gallery: GalleryName
+    ) -> tuple[OsTraits, int | None]:
+        """The traits of the quarantined image definition, and the size of the build machine's disk in GB.
+
+        `gallery` holds the parent of a child. The size is None where it is the source's. Raises PermanentError
+        (TEMPLATE) where source or image definition do not fit, NotFound where the source is not offered (now).
+        """
+        os = self.purchases.traits_to_build(build, definition, gallery)
+        target = self.settle_quarantine(build.image, os)
+        return target, self.purchases.disk_to_build(build, definition, gallery)
+
+    def as_built(self, build: Build, definition: ImageDefinition) -> OsTraits:
+        """The definition's traits with the plan of the quarantined image definition."""
+        return self.purchases.traits_as_built(build, definition)
+
+    def settle_quarantine(self, image: ImageName, os: OsTraits) -> OsTraits:
+        """The quarantine's image definition, made where it is missing. PermanentError where it does not fit."""
+        gallery = self.quarantine
+        found = self.galleries.find_image(gallery, image)
+        if found is None:
+            found = captures.new_definition(os, self.deployment.capture)
+            self.galleries.ensure_image(gallery, image, found)
+        _demand(gallery, image, captures.misfit(os, found) or captures.other_plan(os, found))
+        return found
+
+    def settle_live(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> OsTraits:
+        """The live image definition, made like the quarantined one where it is missing. Refuses any other."""
+        quarantined = self.galleries.find_image(self.quarantine, image)
+        live = self.galleries.find_image(gallery, image)
+        if live is None:
+            live = quarantined or captures.new_definition(os, self.deployment.capture)
+            self.galleries.ensure_image(gallery, image, live)
+        _demand(gallery, image, captures.misfit(os, live))
+        if quarantined is not None:
+            _demand(
+                gallery,
+                image,
+                captures.unlike(quarantined, live) or captures.other_plan(quarantined, live),
+            )
+        return live
+
+    def explain(self, gallery: GalleryName, image: ImageName, text: str) -> str:
+        """`text`, Azure's word about a copy, behind what to do about it where this is known."""
+        live = self.galleries.find_image(gallery, image)
+        remedy = "" if live is None else captures.remedy_of_copy(live.security_type, text)
+        return f"{remedy}: {text}" if remedy else text
+
+    def managed_image_of(self, build: Build, definition: OsTraits) -> str:
+        """The name of the managed image that this attempt makes, empty where its machine is captured directly."""
+        is_needed = captures.capture_into(definition.security_type) is Capture.MANAGED_IMAGE
+        return attempts.managed_image_of(build) if is_needed else ""
+
+    def discard(self, build: Build) -> None:
+        """Start the deletion of the attempt's managed image. It may not exist.
+
+        A failure costs nothing: the image carries the tags of the build, and the reaper removes it at the end.
+        """
+        name = attempts.managed_image_of(build)
+        place = self.deployment
+        folder = (
+            f"/subscriptions/{place.subscription_id}/resourceGroups/{place.build_resource_group}/providers"
+        )
+        found = TaggedResource(id=f"{folder}/{_MANAGED_IMAGE}/{name}", type=_MANAGED_IMAGE, tags={})
+        try:
+            self.resources.begin_delete(found)
+        except FactoryError as error:
+            self.logs.note(
+                "managed-image-kept", image=str(build.image), build_id=str(build.id), error=str(error)
+            )
+
+
+def _demand(gallery: GalleryName, image: ImageName, problem: TraitConflict | None) -> None:
+    if problem is not None:
+        raise PermanentError(
+            ErrorClass.TEMPLATE, f"the image definition {image} in {gallery} does not fit: {problem}"
+        )
