@@ -5,10 +5,13 @@ import pytest
 from pipeline_core.domain import captures
 from pipeline_core.domain.captures import Capture
 from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
+from pipeline_core.domain.sources import PurchasePlan
 
 STANDARD = SecurityType.STANDARD
 TRUSTED = SecurityType.TRUSTED_LAUNCH
 SUPPORTED = SecurityType.TRUSTED_LAUNCH_SUPPORTED
+PLAN = PurchasePlan(publisher="redhat", name="rhel-lvm9-gen2", product="rhel-byos")
+OTHER = PurchasePlan(publisher="redhat", name="rhel-lvm10-gen2", product="rhel-byos")
 
 
 def traits(security: SecurityType) -> OsTraits:
@@ -150,3 +153,24 @@ def test_what_the_first_build_fixes_is_named_with_the_way_to_change_it() -> None
     }
     assert "new name" in fixed["generation"].change
     assert captures.PROCEDURE in fixed["securityType"].change
+
+
+@pytest.mark.parametrize(
+    ("kept", "sold", "words"),
+    [
+        (None, PLAN, "was made without a plan"),
+        (PLAN, None, "is sold without a plan"),
+        (PLAN, OTHER, "never changes that: register the image under a new name"),
+    ],
+)
+def test_an_image_definition_of_another_plan_does_not_fit(
+    kept: PurchasePlan | None, sold: PurchasePlan | None, words: str
+) -> None:
+    problem = captures.other_plan(OsTraits(plan=sold), OsTraits(plan=kept))
+    assert words in str(problem)
+
+
+@pytest.mark.parametrize("plan", [None, PLAN])
+def test_the_same_plan_fits_whatever_the_security_type(plan: PurchasePlan | None) -> None:
+    found = OsTraits(security_type=SecurityType.STANDARD, plan=plan)
+    assert captures.other_plan(OsTraits(plan=plan), found) is None
