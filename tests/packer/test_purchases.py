@@ -28,7 +28,9 @@ def _verify(bench: Workbench, built: BuildJob, **changes: object) -> BuildJob:
             "image": built.image,
             "source": built.destination,
             "destination": built.destination,
-            "placement": built.placement,
+            "placement": built.placement.model_copy(
+                update={"security_type": "TrustedLaunch", "managed_image": ""}
+            ),
             "tags": {**built.tags, "imagefactory-stage": "verify"},
         }
     )

@@ -31,7 +31,12 @@ IDENTITY = (
 SUBNET = "rg-net/vnet-factory/snet-build"
 _FACTORY = "f0f0f0f0-0000-4000-8000-000000000002"
 # Each type has versions of its own.
-_VERSIONS = {"/galleries/": "2023-07-03", "/disks/": "2022-03-02", "/virtualMachines/": "2022-03-01"}
+_VERSIONS = {
+    "/galleries/": "2023-07-03",  # first: a definition's path has `/images/` too
+    "/disks/": "2022-03-02",
+    "/images/": "2022-03-01",
+    "/virtualMachines/": "2022-03-01",
+}
 RUN_SECONDS = 150.0  # plugin 2.x waits 10 s for each of its deletions
 
 
