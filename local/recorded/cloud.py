@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,11 +20,19 @@ _IDLE_SECONDS = 2.0  # a server may close a connection that is idle for longer
 
 
 class CloudError(Exception):
-    """A refusal, with Azure's code in front of its text, as Packer prints it."""
+    """A refusal, with Azure's code in front of its text, as Packer prints it. `inner` has the errors inside it."""
 
-    def __init__(self, code: str, message: str, status: int = 0) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 0, inner: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.status = code, status
+        self.code, self.status, self.inner = code, status, tuple(inner)
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines of an error with those inside it, as the plugin prints them (its azure_error_response.go)."""
+        found = [f"{each.get('code', '')} : {each.get('message', '')}" for each in self.inner]
+        return [f"ERROR: -> {self}", *(f"ERROR:   -> {each}" for each in found)]
 
 
 class Cloud:
@@ -90,7 +99,12 @@ class Cloud:
         )
         if status >= 400:
             error = content.get("error", {}) if isinstance(content, dict) else {}
-            raise CloudError(error.get("code", str(status)), error.get("message", str(content)), status)
+            raise CloudError(
+                error.get("code", str(status)),
+                error.get("message", str(content)),
+                status,
+                error.get("details") or (),
+            )
         operation = headers.get("azure-asyncoperation")
         if operation:
             self._wait(operation)
@@ -113,7 +127,7 @@ class Cloud:
             status, _, content = self._send("GET", f"{parts.path}?{parts.query}", None, bearer)
             error = content.get("error") if isinstance(content, dict) else None
             if error:
-                raise CloudError(error["code"], error["message"], status)
+                raise CloudError(error["code"], error["message"], status, error.get("details") or ())
             if status < 400 and content.get("status") == "Succeeded":
                 return
             time.sleep(_POLL_SECONDS)

@@ -27,7 +27,8 @@ def run(template: Template, path: str, flags: set[str], version_line: str) -> in
         output.error("Cancelling build after receiving interrupt")
         return _report_failure(output, template.name, began, "build was cancelled")
     except (BuildFailed, CloudError) as error:
-        output.error(f"ERROR: -> {error}" if isinstance(error, CloudError) else str(error))
+        for line in error.lines if isinstance(error, CloudError) else [str(error)]:
+            output.error(line)
         return _report_failure(output, template.name, began, str(error))
     for step in template.post_processors:
         if step.kind == "manifest" and artifact:

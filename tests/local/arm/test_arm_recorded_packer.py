@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from builder.packer import failures
+from builder.packer.command import RunEnd
 from local.arm import launch
 from local.recorded import packer as recorded_packer
 from pipeline_core.domain import releases
@@ -107,6 +109,25 @@ def test_a_build_needs_the_tag_that_a_policy_demands(azure: Azure, image: str, t
         assert code == 0, output
     finally:
         azure.arm.ask("POST", "tag-policy", {"tag": ""})
+    assert left_over(azure) == []
+
+
+def test_a_build_without_accepted_terms_says_that_it_is_about_terms(
+    azure: Azure, image: str, tmp_path: Path
+) -> None:
+    plan = {"publisher": "redhat", "product": "rhel-byos", "name": "rhel-lvm9-gen2"}
+    info = {f"plan_{key}": value for key, value in plan.items()}
+    byos = {"image_offer": "rhel-byos", "image_sku": "rhel-lvm9-gen2", "plan_info": info}
+    azure.arm.ask("POST", "marketplace-terms", plan | {"accepted": False})
+    try:
+        code, output = packer(azure.arm, tmp_path, template(azure.arm, image, tmp_path, **byos))
+    finally:
+        azure.arm.ask("POST", "marketplace-terms", plan | {"accepted": True})
+    assert code == 1
+    failed = failures.of_build(
+        ended=RunEnd.BY_ITSELF, stage="build", connected=False, text=output, tail=output, seconds=60
+    )
+    assert failed.error_class is ErrorClass.TERMS, output
     assert left_over(azure) == []
 
 
