@@ -12,6 +12,7 @@ from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.errors import ErrorClass
 
 MESSAGE_LIMIT = 4000  # characters, the limit of the report
+_CAUSE_LIMIT = 400  # characters of the cause in the first line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ _CLEANUP = re.compile(
     r"^(?:\S+: )?==> \S+: (?:Deleting Virtual Machine deployment|Cleanup requested)", re.MULTILINE
 )
 _ERRORED = re.compile(r"^(?:\S+: )?Build '[^']*' errored after", re.MULTILINE)
+_SAYS = re.compile(r"errored after [^:\n]*: (.+)")
 
 
 def of_build(
@@ -105,7 +107,7 @@ def of_build(
         return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message(refusal, tail))
     found = _found(reason, text, Occasion(stage))
     if found is not None:
-        return PackerFailure(error_class=found, message=_message(_summary(found), tail))
+        return PackerFailure(error_class=found, message=_message(_summary(found, reason), tail))
     if inside is not None:
         return PackerFailure(error_class=inside, message=_message(f"{step} failed", tail))
     summary = f"Packer failed {_where(connected)}"
@@ -146,9 +148,12 @@ def _by_rule(text: str) -> ErrorClass | None:
     return next((error_class for error_class, pattern in _COMPILED if pattern.search(text)), None)
 
 
-def _summary(found: ErrorClass) -> str:
-    remedy = azure_codes.remedy_of(found)
-    return f"Packer could not do it: {remedy}" if remedy else "Packer could not do it"
+def _summary(found: ErrorClass, reason: str) -> str:
+    """The cause in Packer's own words, then what to do. A person sees this line first, and often alone."""
+    said = _SAYS.search(reason)
+    cause = said[1].strip()[:_CAUSE_LIMIT] if said else ""
+    parts = ("Packer could not do it", cause.rstrip("."), azure_codes.remedy_of(found))
+    return ": ".join(part for part in parts if part)
 
 
 def _where(connected: bool) -> str:

@@ -186,7 +186,16 @@ def test_the_final_error_may_be_the_vague_outer_one() -> None:
     )
     failed = _classify(text, connected=False)
     assert failed.error_class is ErrorClass.TERMS
-    assert "az vm image terms accept --urn" in failed.message.splitlines()[0]
+    first = failed.message.splitlines()[0]
+    assert first.index("MarketplacePurchaseEligibilityFailed") < first.index("az vm image terms accept --urn")
+
+
+def test_the_first_line_has_the_cause_but_not_all_of_it() -> None:
+    said = 'Code="QuotaExceeded" Message="' + "x" * 5000
+    failed = _classify(f"Build 'image' errored after 1 s: {said}", connected=False)
+    first = failed.message.splitlines()[0]
+    assert first.startswith('Packer could not do it: Code="QuotaExceeded"')
+    assert len(first) < 500
 
 
 @pytest.mark.parametrize(
