@@ -103,7 +103,8 @@ def validate(
     if output is Format.JSON:
         screen.write_json({"valid": True, "name": name, "bundle": str(bundle.digest), "problems": []})
         return
-    screen.say(f"{name} is valid: {len(bundle.names)} files, bundle {bundle.digest}")
+    count = len(bundle.names)
+    screen.say(f"{name} is valid: {count} {'file' if count == 1 else 'files'}, bundle {bundle.digest}")
 
 
 @app.command()

@@ -81,11 +81,11 @@ def as_json(problem: Problem) -> dict[str, str]:
     }
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; a cell that is a state has its colour."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: int = 0) -> None:
+    """A table; a cell that is a state has its colour. The first `whole` columns stay on one line, to be copied."""
     drawn = Table(title=Text(clean(title)), title_justify="left", header_style="bold")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", no_wrap=number < whole)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     _out().print(drawn)

@@ -9,7 +9,9 @@ from imagefactory.client import Json
 from imagefactory.failures import Misused
 from imagefactory.screen import Format
 
-commands = typer.Typer(help="Sources in the Marketplace: what is followed, and what was withdrawn.")
+commands = typer.Typer(
+    help="Sources in the Marketplace. Alone it lists what is followed, what was withdrawn, and whose turn it is."
+)
 
 _COLUMNS = ("source", "newest", "withdrawn", "what is to be done", "last look", "images")
 
@@ -34,12 +36,12 @@ def show(
             each["newest"] or "none",
             ", ".join(_withdrawn(one) for one in each["withdrawn"]),
             _next_step(each),
-            each["looked_at"],
+            _minute(each["looked_at"]),
             ", ".join(each["images"]),
         )
         for each in found
     ]
-    screen.table(f"{len(rows)} sources", _COLUMNS, rows)
+    screen.table(f"{len(rows)} {'source' if len(rows) == 1 else 'sources'}", _COLUMNS, rows, whole=2)
 
 
 @commands.command("accept")
@@ -66,7 +68,12 @@ def accept(
 
 
 def _withdrawn(release: Json) -> str:
-    return f"{release['version']} {release['message']} since {release['since']}"
+    return f"{release['version']} {release['message']} since {_minute(release['since'])}"
+
+
+def _minute(at: str | None) -> str:
+    """A time of the API to the minute; an empty text where there is none."""
+    return f"{at[:16].replace('T', ' ')} UTC" if at else ""
 
 
 def _next_step(source: Json) -> str:
@@ -74,7 +81,7 @@ def _next_step(source: Json) -> str:
     if not source["images"]:
         return "not polled: no image is built from it"
     if source["silence"]:
-        return f"SecOps checks: {source['silence']['why']} since {source['silence']['since']}"
+        return f"SecOps checks: {source['silence']['why']} since {_minute(source['silence']['since'])}"
     if source["withdrawn"] and not source["newest"]:
         return "SecOps follows another source, or waits: nothing is offered"
     if source["accepted"]:

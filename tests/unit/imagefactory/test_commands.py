@@ -22,7 +22,7 @@ BUILD = "payments-api.0123456789ab.1"
 def test_validate_says_what_a_folder_is(run: Run, folder: Path) -> None:
     done = run("validate", folder)
     assert done.exit_code == 0
-    assert "payments-api is valid: 1 files" in done.stdout
+    assert "payments-api is valid: 1 file, " in done.stdout
 
 
 def test_validate_shows_every_error_of_document_bundle_and_paths_at_once(run: Run, folder: Path) -> None:

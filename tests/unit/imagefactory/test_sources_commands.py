@@ -51,6 +51,14 @@ def test_the_table_says_whose_turn_it_is(run: Run, factory: FakeFactory, case: s
     assert words in " ".join(shown.stdout.split())
 
 
+def test_a_source_stays_on_one_line_to_be_copied(run: Run, factory: FakeFactory) -> None:
+    factory.shown["/api/sources"] = {"sources": [_source(withdrawn=[GONE])]}
+    shown = run("sources").stdout
+    assert _source()["key"] in shown
+    assert "2026-11-21 12:00" in " ".join(shown.split())
+    assert SINCE not in shown
+
+
 def test_json_is_what_the_factory_says(run: Run, factory: FakeFactory) -> None:
     factory.shown["/api/sources"] = {"sources": [_source(withdrawn=[GONE])]}
     assert json.loads(run("sources", "-o", "json").stdout) == [_source(withdrawn=[GONE])]
