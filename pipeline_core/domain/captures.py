@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum, unique
 
-from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.definitions import Generation, OsTraits, SecurityType
 from pipeline_core.domain.source_images import PlanChange
 
 SETTING = "FACTORY_TRUSTED_LAUNCH_CAPTURE"
@@ -66,17 +66,24 @@ class FixedTrait:
 
 
 _NEVER = "never: register the image under a new name"
+_WAYS = {
+    SecurityType.STANDARD: f"ask SecOps to change the image definitions first ({PROCEDURE})",
+    SecurityType.TRUSTED_LAUNCH: f"set TrustedLaunchSupported, if the image definition has it ({PROCEDURE}); "
+    "Standard needs a new image name",
+    SecurityType.TRUSTED_LAUNCH_SUPPORTED: f"set TrustedLaunch; Standard needs a new image name ({PROCEDURE})",
+}
 
 
 def fixed_traits(os: OsTraits) -> tuple[FixedTrait, ...]:
     """What the first build fixes. Every other key of a definition may change at any time."""
+    is_first = os.generation is Generation.V1  # it knows Standard alone
     return (
         FixedTrait(name="generation", value=os.generation.value, change=_NEVER),
         FixedTrait(name="architecture", value=os.architecture.value, change=_NEVER),
         FixedTrait(
             name="securityType",
             value=os.security_type.value,
-            change=f"from Standard only, after SecOps has changed the image definitions ({PROCEDURE})",
+            change=_NEVER if is_first else _WAYS[os.security_type],
         ),
     )
 

@@ -103,7 +103,8 @@ class SourceRules:
         if image.plan is not None:
             found.notes.append(
                 f"{source.urn(top)} is sold under the plan {image.plan}: builds fail until somebody has accepted its "
-                f"terms once in the subscription (`az vm image terms accept --urn {source.urn(top)}`)"
+                f"terms once in the subscription (`az vm image terms accept --urn {source.urn(top)}`), and the first "
+                "build fixes the plan for the image and all its descendants"
             )
         if old is not None:
             self._compare(definition, image.plan, "spec.marketplace", found)

@@ -156,6 +156,23 @@ def test_what_the_first_build_fixes_is_named_with_the_way_to_change_it() -> None
 
 
 @pytest.mark.parametrize(
+    ("os", "words"),
+    [
+        (OsTraits(security_type=SecurityType.STANDARD), "ask SecOps to change the image definitions first"),
+        (OsTraits(security_type=SecurityType.TRUSTED_LAUNCH), "set TrustedLaunchSupported, if"),
+        (OsTraits(security_type=SecurityType.TRUSTED_LAUNCH_SUPPORTED), "set TrustedLaunch; Standard"),
+        (
+            OsTraits(generation=Generation.V1, security_type=SecurityType.STANDARD),
+            "never: register the image under a new name",
+        ),
+    ],
+)
+def test_the_way_to_another_security_type_depends_on_the_first(os: OsTraits, words: str) -> None:
+    (found,) = (each for each in captures.fixed_traits(os) if each.name == "securityType")
+    assert found.change.startswith(words)
+
+
+@pytest.mark.parametrize(
     ("kept", "sold", "words"),
     [
         (None, PLAN, "was made without a plan"),
