@@ -126,6 +126,8 @@ def _serve(console: Console, running: stack.Stack, outcome: report.RunOutcome) -
     token = running.token("operator", roles=("Factory.Admin",))
     console.print(f"export IMAGEFACTORY_TOKEN={token}", highlight=False, soft_wrap=True)
     console.print("Then, in another terminal: .venv/bin/imagefactory list")
+    control = running.folder / "arm" / "arm.json"
+    console.print(f"To withdraw a release, deny a tag or break a call (local/README.md, Control): {control}")
     try:
         while running.host.is_alive():
             time.sleep(0.5)
