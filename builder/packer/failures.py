@@ -151,9 +151,9 @@ def _by_rule(text: str) -> ErrorClass | None:
 def _summary(found: ErrorClass, reason: str) -> str:
     """The cause in Packer's own words, then what to do. A person sees this line first, and often alone."""
     said = _SAYS.search(reason)
-    cause = said[1].strip()[:_CAUSE_LIMIT] if said else ""
-    parts = ("Packer could not do it", cause.rstrip("."), azure_codes.remedy_of(found))
-    return ": ".join(part for part in parts if part)
+    cause = f"Packer could not do it: {said[1].strip()[:_CAUSE_LIMIT]}" if said else "Packer could not do it"
+    remedy = azure_codes.remedy_of(found)
+    return f"{cause.rstrip('.')}; {remedy}" if remedy else cause.rstrip(".")
 
 
 def _where(connected: bool) -> str:
