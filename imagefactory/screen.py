@@ -161,7 +161,9 @@ def _origin(judged: Mapping[str, Any]) -> str:
 
 
 def _cell(value: object) -> Text:
-    text = clean(value)
+    """A cell may have several lines, such as the last lines of a build; what moves a cursor is replaced in each."""
+    lines = value.splitlines() if isinstance(value, str) else []
+    text = "\n".join(clean(line) for line in lines if line.strip()) or clean(value)
     return Text(text, style=_COLOURS.get(text, ""))
 
 

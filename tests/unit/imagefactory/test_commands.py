@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imagefactory import screen
 from tests.unit.imagefactory.conftest import Run
 from tests.unit.imagefactory.fake_factory import FakeFactory, build_view, image_view, problem, reply
 
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.process
 
 CHECKOUT = Path(__file__).parents[3]
 BUILD = "payments-api.0123456789ab.1"
+
+
+def test_a_text_of_several_lines_is_shown_in_lines_and_moves_no_cursor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen.facts("build", {"failure": "Packer could not do it; its last lines:\n==> one\r\x1b[2J\n==> two"})
+    shown = capsys.readouterr().out
+    assert [line.strip() for line in shown.splitlines()[1:]] == [
+        "failure  Packer could not do it; its last lines:",
+        "==> one",
+        "�[2J",
+        "==> two",
+    ]
 
 
 def test_validate_says_what_a_folder_is(run: Run, folder: Path) -> None:
