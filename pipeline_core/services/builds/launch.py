@@ -35,6 +35,16 @@ _LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadli
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What the stage runs with: the traits of the quarantined image definition, the size of the build machine's
+    disk in GB (None where it is the image's), and the gallery of a child's parent."""
+
+    os: OsTraits
+    disk_gb: int | None
+    gallery: GalleryName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launcher:
     """Turns a build's phase into a job and a container group."""
 
@@ -49,12 +59,7 @@ class Launcher:
     def launch(self, build: Build, group: str, now: datetime) -> None:
         """Create the group `group`. The caller has just looked for it and not found it."""
         definition = self.documents.definition(build.definition)
-        if build.phase is Phase.BUILDING:
-            gallery = self._gallery_of_parent(build)
-            target, disk_gb = self.captures.prepare(build, definition, gallery)
-        else:
-            target, disk_gb = self.captures.as_built(build, definition), None  # the version's own disk
-        job = self._job(build, definition, target, disk_gb, now)
+        job = self._job(build, definition, self._prepare(build, definition), now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
@@ -62,6 +67,14 @@ class Launcher:
         self.containers.create_group(
             NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
         )
+
+    def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
+        if build.phase is not Phase.BUILDING:  # the machine has the disk of the version
+            os = self.captures.as_built(build, definition)
+            return _Prepared(os=os, disk_gb=None, gallery=build.gallery)
+        gallery = self._gallery_of_parent(build)
+        os, disk_gb = self.captures.prepare(build, definition, gallery)
+        return _Prepared(os=os, disk_gb=disk_gb, gallery=gallery)
 
     def _environment(self, job: wire.BuildJob, digest: str) -> dict[str, str]:
         return {
@@ -81,14 +94,14 @@ class Launcher:
             self.captures.discard(build)
 
     def _job(
-        self, build: Build, definition: ImageDefinition, target: OsTraits, disk_gb: int | None, now: datetime
+        self, build: Build, definition: ImageDefinition, prepared: _Prepared, now: datetime
     ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + _LEASE_MARGIN
         quarantined = self._gallery_image(self.deployment.quarantine, build.image, build.version)
         is_build = build.phase is Phase.BUILDING
-        source = self._source(build) if is_build else quarantined
+        source = self._source(build, prepared.gallery) if is_build else quarantined
         return wire.BuildJob(
             build=str(build.id),
             image=str(build.image),
@@ -97,8 +110,8 @@ class Launcher:
             is_root=isinstance(build.inputs.origin, SourceVersion),
             source=source,
             destination=quarantined,
-            placement=self._placement(build, definition, target, disk_gb),
-            plan=None if target.plan is None else wire.Plan.of(target.plan),
+            placement=self._placement(build, definition, prepared),
+            plan=None if prepared.os.plan is None else wire.Plan.of(prepared.os.plan),
             steps=tuple(_step(step) for step in definition.build.provisioners) if is_build else (),
             catalog=self._catalog(build) if is_build else (),
             tests=_tests(definition, ComplianceFloor() if is_build else self.floors.floor_of(build.image)),
@@ -109,7 +122,7 @@ class Launcher:
             tags={**self.deployment.tags, **_tags(build, lease)},
         )
 
-    def _source(self, build: Build) -> wire.MarketplaceImage | wire.GalleryImage:
+    def _source(self, build: Build, gallery: GalleryName) -> wire.MarketplaceImage | wire.GalleryImage:
         origin = build.inputs.origin
         if isinstance(origin, SourceVersion):
             return wire.MarketplaceImage(
@@ -118,13 +131,12 @@ class Launcher:
                 sku=origin.source.sku,
                 version=str(origin.version),
             )
-        return self._gallery_image(self._placed(origin), origin.image, origin.version)
+        return self._gallery_image(gallery, origin.image, origin.version)
 
     def _gallery_of_parent(self, build: Build) -> GalleryName:
         origin = build.inputs.origin
-        return self._placed(origin) if isinstance(origin, ParentVersion) else build.gallery
-
-    def _placed(self, origin: ParentVersion) -> GalleryName:
+        if not isinstance(origin, ParentVersion):
+            return build.gallery
         return self.records.images.get_head(origin.image).value.registration.gallery
 
     def _gallery_image(
@@ -139,12 +151,10 @@ class Launcher:
             version=str(version),
         )
 
-    def _placement(
-        self, build: Build, definition: ImageDefinition, target: OsTraits, disk_gb: int | None
-    ) -> wire.Placement:
+    def _placement(self, build: Build, definition: ImageDefinition, prepared: _Prepared) -> wire.Placement:
         is_build = build.phase is Phase.BUILDING
         machine = (
-            captures.build_machine(target.security_type)
+            captures.build_machine(prepared.os.security_type)
             if is_build
             else captures.verify_machine(definition.os.security_type)
         )
@@ -157,8 +167,8 @@ class Launcher:
             vm_size=definition.build.vm_size,
             generation=definition.os.generation.value,
             security_type="Standard" if machine is SecurityType.STANDARD else "TrustedLaunch",
-            os_disk_gb=disk_gb,
-            managed_image=self.captures.managed_image_of(build, target) if is_build else "",
+            os_disk_gb=prepared.disk_gb,
+            managed_image=self.captures.managed_image_of(build, prepared.os) if is_build else "",
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:
