@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.releases import FollowedSource
@@ -136,10 +137,9 @@ def last_failed(world: SimulatedWorld, image: ImageName) -> bool:
     return bool(tried) and tried[-1].id.rpartition(".")[0] in world.platform.failed_inputs
 
 
-def found_nothing(world: SimulatedWorld, image: ImageName) -> bool:
-    """True if the last build did not find its release in the Marketplace."""
-    tried = [build for build in world.safety.builds.values() if build.image == str(image)]
-    return bool(tried) and tried[-1].id in world.platform.found_nothing
+def found_nothing(world: SimulatedWorld, claim: Claim | None) -> bool:
+    """True if the build of this claim did not find its release in the Marketplace."""
+    return claim is not None and str(claim.build) in world.platform.found_nothing
 
 
 def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> list[str]:

@@ -228,7 +228,10 @@ class SeedStory:
                 asked += 1
             if not isinstance(decision, DoNothing) or decision.why not in _BY_PERSON:
                 continue
-            if decision.why is RestReason.BLOCKED and rest.found_nothing(self.world, name):
+            # The claim on what is wanted now: an older release, wanted again, may have failed for its own reason.
+            if decision.why is RestReason.BLOCKED and rest.found_nothing(
+                self.world, snapshot.find_claim(name)
+            ):
                 self.world.findings.append(f"(1) {name} is blocked because its release was withdrawn")
             if rest.last_failed(self.world, name):
                 continue  # its input fails permanently until a person changes it
