@@ -1,6 +1,7 @@
 """Virtual machines as Packer makes them, by the SDK, and the managed image that is the source of a first version."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pipeline_core.domain.definitions import OsTraits, SecurityType
@@ -33,45 +34,53 @@ def create_pair(azure: Azure, **tags: str) -> tuple[str, str]:
     return _create(azure, name, body), interface
 
 
-def leave_managed_image(azure: Azure, **tags: str) -> str:
-    """A managed image with tags, as Packer leaves it; its resource id. Its machine is gone."""
+def generalized(azure: Azure) -> str:
+    """A machine that can be captured; its resource id."""
     compute = azure.clients.compute(azure.arm.subscription_id)
     machine = create(azure)
     name = machine.rsplit("/", 1)[1]
     compute.virtual_machines.begin_deallocate(GROUP, name, polling_interval=0.02).result()
     compute.virtual_machines.generalize(GROUP, name)
+    return machine
+
+
+def managed_image(azure: Azure, machine: str, tags: Mapping[str, str]) -> str:
+    """A managed image of a generalized machine, with its name; its resource id."""
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    name = machine.rsplit("/", 1)[1]
     body = {
         "location": azure.arm.location,
-        "tags": tags,
+        "tags": dict(tags),
         "properties": {"sourceVirtualMachine": {"id": machine}},
     }
     made: Any = compute.images.begin_create_or_update(
         GROUP, name, cast(Any, body), polling_interval=0.02
     ).result()
-    compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
     return str(made.id)
+
+
+def leave_managed_image(azure: Azure, **tags: str) -> str:
+    """A managed image with tags, as Packer leaves it; its resource id. Its machine is gone."""
+    machine = generalized(azure)
+    made = managed_image(azure, machine, tags)
+    compute = azure.clients.compute(azure.arm.subscription_id)
+    name = machine.rsplit("/", 1)[1]
+    compute.virtual_machines.begin_delete(GROUP, name, polling_interval=0.02).result()
+    return made
 
 
 def capture(azure: Azure, image: str, version: str, *, wait: bool, **tags: str) -> None:
     """A version in quarantine, made from a machine that is gone afterwards; without `wait` it is being made."""
     compute = azure.clients.compute(azure.arm.subscription_id)
-    machine = create(azure)
+    machine = generalized(azure)
     name = machine.rsplit("/", 1)[1]
-    compute.virtual_machines.begin_deallocate(GROUP, name, polling_interval=0.02).result()
-    compute.virtual_machines.generalize(GROUP, name)
-    image_of: dict[str, Any] = {
-        "location": azure.arm.location,
-        "properties": {"sourceVirtualMachine": {"id": machine}},
-    }
-    made: Any = compute.images.begin_create_or_update(
-        GROUP, name, cast(Any, image_of), polling_interval=0.02
-    ).result()
+    source = managed_image(azure, machine, {})
     body: dict[str, Any] = {
         "location": azure.arm.location,
         "tags": tags,
         "properties": {
             "publishingProfile": {"targetRegions": [{"name": azure.arm.location}], "excludeFromLatest": True},
-            "storageProfile": {"source": {"id": str(made.id)}},
+            "storageProfile": {"source": {"id": source}},
         },
     }
     poller = compute.gallery_image_versions.begin_create_or_update(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
@@ -73,7 +74,7 @@ def test_a_version_is_copied_only_with_the_tag_and_keeps_it_when_it_is_let_in(
     azure: Azure, policy: Callable[[], None], image: ImageName
 ) -> None:
     for gallery in (QUARANTINE, LIVE):
-        _galleries(azure).ensure_image(gallery, image, OsTraits())
+        _galleries(azure).ensure_image(gallery, image, machines.TRAITS)
     machines.capture(azure, str(image), str(VERSION), wait=True)
     policy()
     new = NewGalleryVersion(
@@ -97,3 +98,13 @@ def test_a_version_is_copied_only_with_the_tag_and_keeps_it_when_it_is_let_in(
     found = tagged.find_version(LIVE, image, VERSION)
     assert found is not None
     assert found.tags == {"imagefactory-build": "b.1", TAG: "4711"}
+
+
+def test_the_managed_image_of_a_build_is_made_only_with_the_tag(
+    azure: Azure, policy: Callable[[], None]
+) -> None:
+    machine = machines.generalized(azure)
+    policy()
+    with pytest.raises(HttpResponseError, match="disallowed by policy"):
+        machines.managed_image(azure, machine, {"imagefactory-build": "b.1"})
+    assert machines.managed_image(azure, machine, {"imagefactory-build": "b.1", TAG: "4711"})
