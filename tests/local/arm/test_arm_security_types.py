@@ -224,6 +224,10 @@ def test_a_new_definition_is_for_trusted_launch_unless_it_says_otherwise(azure: 
     """azure-compute-docs, compute-gallery-whats-new.md, July 2025."""
     found = azure.compute.gallery_images.get(GROUP, "quarantine", define(azure, "")).as_dict()["properties"]
     assert found["features"] == [{"name": "SecurityType", "value": SUPPORTED}]
+
+
+def test_a_definition_of_generation_1_is_for_no_trusted_launch(azure: Azure) -> None:
+    """azure-compute-docs, trusted-launch.md."""
     with pytest.raises(HttpResponseError, match="Hypervisor generation 'V1'"):
         define(azure, SUPPORTED, generation="V1")
 
