@@ -37,6 +37,7 @@ DELETION = "deletion-"  # and a number: the first writer asks for the deletion o
 LOG = "log.txt"  # the builder appends to it as long as it runs
 REPORT = "result.json"  # how the attempt ended
 REFUSED = "refused.json"  # Azure refused a step of this attempt; its time is that of the first refusal
+ORPHANED = "parent-not-found.json"  # the same where a parent was not found, because its bound is another one
 
 # How long the creation of a container group may take, counted from LAUNCHED: the one call to Azure gives up after
 # 5 s to connect and 30 s to read, and is not repeated. Two rules depend on it. After this time another handler may
@@ -63,9 +64,9 @@ def folder_of(build: Build) -> str:
     return folder(build.id, build.phase.stage, build.attempt)
 
 
-def refusal_of(build: Build) -> str:
-    """The name of the note about the first refusal of the attempt, in any phase."""
-    return f"{folder(build.id, build.phase.value, build.attempt)}/{REFUSED}"
+def refusal_of(build: Build, kind: str = REFUSED) -> str:
+    """The name of the note about the attempt's first refusal of a kind (REFUSED or ORPHANED), in any phase."""
+    return f"{folder(build.id, build.phase.value, build.attempt)}/{kind}"
 
 
 def group_of(build: Build) -> str:

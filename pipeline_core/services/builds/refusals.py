@@ -12,6 +12,7 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    ParentNotFound,
     PermanentError,
     TransientError,
 )
@@ -20,7 +21,7 @@ from pipeline_core.ports import Blobs, Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusals:
-    """The time counts from the first refusal of an attempt, as the blob service tells it."""
+    """The time counts from the attempt's first refusal of the same kind, as the blob service tells it."""
 
     blobs: Blobs
     clock: Clock
@@ -30,7 +31,7 @@ class Refusals:
         if propagation.bound_of(error) is None:
             return error
         try:
-            since = self._first_refusal(build)
+            since = self._first_refusal(build, error)
         except FactoryError:
             return error  # where nothing can be noted, nothing bounds the wait
         if propagation.may_end(error, since=since, now=self.clock.now()):
@@ -40,8 +41,9 @@ class Refusals:
             return TransientError(ErrorClass.CONFLICT, text)
         return propagation.believed(error)
 
-    def _first_refusal(self, build: Build) -> datetime:
-        name = attempts.refusal_of(build)
+    def _first_refusal(self, build: Build, error: PermanentError) -> datetime:
+        kind = attempts.ORPHANED if isinstance(error, ParentNotFound) else attempts.REFUSED
+        name = attempts.refusal_of(build, kind)
         try:
             self.blobs.create("builds", name, b"{}", media_type="application/json")
         except AlreadyExists:

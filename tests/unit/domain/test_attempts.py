@@ -33,6 +33,7 @@ def test_stored_names_are_what_they_always_were() -> None:
     assert (attempts.GIVEN_UP, attempts.DELETION) == ("given-up.json", "deletion-")
     assert (attempts.LOG, attempts.REPORT) == ("log.txt", "result.json")
     assert attempts.REFUSED == "refused.json"
+    assert attempts.ORPHANED == "parent-not-found.json"
 
 
 def test_each_attempt_of_each_stage_has_a_folder_of_its_own() -> None:

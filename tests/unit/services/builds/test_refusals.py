@@ -102,6 +102,19 @@ def test_a_definition_that_is_not_known_everywhere_yet_is_waited_for() -> None:
     assert (_only(made).result, port.errors) == (Result.SUCCEEDED, [])
 
 
+def test_a_definition_that_is_not_known_yet_is_waited_for_after_a_late_right_too() -> None:
+    """Each kind has its own bound, from its own first refusal."""
+    late: list[Exception] = [NotAllowed("403 AuthorizationFailed") for _ in range(9)]
+    made, port = _refused(
+        STEPS[5], [*late, *(ParentNotFound("404 ParentResourceNotFound") for _ in range(3))]
+    )
+    scenes.until(made, lambda: port.began is not None and len(port.errors) <= 3)
+    assert port.began is not None
+    assert made.ports.clock.now() - port.began > PARENT
+    made.drain()
+    assert (_only(made).result, port.errors) == (Result.SUCCEEDED, [])
+
+
 def test_a_definition_that_stays_away_ends_the_build() -> None:
     made, port = _refused(STEPS[5], [ParentNotFound("404 ParentResourceNotFound") for _ in range(500)])
     made.drain()
