@@ -240,6 +240,11 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
     )
     yield "gallery_images.get", lambda: images.get(*one)
     yield "gallery_images.list_by_gallery", lambda: list(images.list_by_gallery(GALLERIES, "fresh"))
+    # The one change of a definition that operators make (docs/operations.md, Trusted Launch).
+    feature = {"name": "SecurityType", "value": "TrustedLaunchSupported", "startsAtVersion": "2.0.0"}
+    fixed = {"osType": "Linux", "osState": "Generalized", "identifier": identifier}
+    change: Any = {"properties": {**fixed, "allowUpdateImage": True, "features": [feature]}}
+    yield "gallery_images.begin_update", lambda: images.begin_update(*one, change).result()
 
 
 def of_versions(clients: Clients) -> Iterator[Named]:
@@ -270,6 +275,14 @@ def of_versions(clients: Clients) -> Iterator[Named]:
         "gallery_applications.list_by_gallery",
         lambda: list(compute.gallery_applications.list_by_gallery(GALLERIES, "fresh")),
     )
+    managed: Any = {"location": REGION, "properties": {"sourceVirtualMachine": {"id": source}}}
+    yield (
+        "images.begin_create_or_update",
+        lambda: compute.images.begin_create_or_update(BUILD, "image", managed).result(),
+    )
+    yield "images.get", lambda: compute.images.get(BUILD, "image")
+    yield "images.list_by_resource_group", lambda: list(compute.images.list_by_resource_group(BUILD))
+    yield "images.begin_delete", lambda: compute.images.begin_delete(BUILD, "image").result()
     yield "gallery_image_versions.begin_delete", lambda: versions.begin_delete(*one, "1.0.0").result()
     yield "gallery_images.begin_delete", lambda: images.begin_delete(*one).result()
     yield "galleries.begin_delete", lambda: galleries.begin_delete(GALLERIES, "fresh").result()

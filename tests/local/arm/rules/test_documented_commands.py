@@ -13,7 +13,7 @@ CODE = (
 TABLE = CHECKOUT / "docs" / "strictness.md"
 RECORDED = CHECKOUT / "tests" / "golden" / "azure" / "newest_sdk_calls.txt"
 # A command: `az` in code or at the start of a line, and words. Options, places and the end of the line end it.
-COMMAND = re.compile(r"(?:`|\$ |\| |args 1 |^)az((?: [a-z][a-z-]+)+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:`|\$ |\| |args 1 |^ *)az((?: [a-z][a-z-]+)+)", re.MULTILINE)
 ROW = re.compile(r"\| `(az [a-z -]+)` \| (emulated|needs Azure) \| ([^|]+) \|")
 
 
@@ -62,5 +62,6 @@ def test_what_an_emulated_command_asks_for_was_recorded_and_succeeded() -> None:
 def test_a_command_is_found_in_its_sentence() -> None:
     text = (
         "Run `az sig list --query x`, then\n$ az vm\nand `jazz az-b`. An az is no command.\n$ ls | az rest|jq"
+        "\n   az acr login"
     )
-    assert given(text) == {"az sig list", "az vm", "az rest"}
+    assert given(text) == {"az sig list", "az vm", "az rest", "az acr login"}
