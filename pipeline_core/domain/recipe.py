@@ -11,7 +11,7 @@ def recipe_digest(definition: ImageDefinition) -> Digest:
     Owners, labels, targets of notification, regions, retention, rebuild rules, machine size, timeout and
     what is verified stay outside: they change how an image is run or judged, not what it contains. The size of
     the disk is inside: it is a property of the version (`storageProfile.osDiskImage.sizeInGB`), every machine
-    gets it (ADR 21). A definition that names no size has the digest of the time before this key.
+    gets it (ADR 20). A definition that names no size has the digest of the time before this key.
     """
     os = definition.os
     shape: dict[str, object] = {
