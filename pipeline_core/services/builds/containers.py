@@ -127,10 +127,11 @@ class ContainerStage:
             wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
             if wait is not None:
                 return self._spread(wait)
-        if not self._may_create(build, now):
-            return Wait(delay=self.wait)
         try:
-            self.launcher.launch(build, attempts.group_of(build), now)
+            # Before the note that `_may_create` leaves: it bounds one call, and these calls may end in a wait.
+            new = self.launcher.prepare(build, attempts.group_of(build), now)
+            if self._may_create(build, now):
+                self.launcher.create(new)
         except TransientError as error:
             if error.error_class in _REFUSED:
                 self.records.capacity.pause_creations(now, error.retry_after)

@@ -56,17 +56,19 @@ class Launcher:
     floors: Floors
     deployment: Deployment
 
-    def launch(self, build: Build, group: str, now: datetime) -> None:
-        """Create the group `group`. The caller has just looked for it and not found it."""
+    def prepare(self, build: Build, group: str, now: datetime) -> NewContainerGroup:
+        """What `create` needs. Makes the image definition and the job's blob; safe to repeat, also at the same time."""
         definition = self.documents.definition(build.definition)
         job = self._job(build, definition, self._prepare(build, definition), now)
         content = job.to_wire()
         digest = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(AlreadyExists):
             self.blobs.create("jobs", f"{digest}.json", content, media_type="application/json")
-        self.containers.create_group(
-            NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
-        )
+        return NewContainerGroup(name=group, environment=self._environment(job, digest), tags=job.tags)
+
+    def create(self, new: NewContainerGroup) -> None:
+        """Create the group, by one call. The caller has just looked for it and not found it."""
+        self.containers.create_group(new)
 
     def _prepare(self, build: Build, definition: ImageDefinition) -> _Prepared:
         if build.phase is not Phase.BUILDING:  # the machine has the disk of the version

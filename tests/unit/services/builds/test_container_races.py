@@ -135,3 +135,34 @@ def test_a_group_that_another_deleted_since_the_look_is_not_created_again() -> N
     after = scenes.stored(made, build.id).value
     assert (after.phase, after.attempt) == (Phase.BUILDING, 2)
     assert made.ports.containers.created == 1
+
+
+def test_a_group_is_created_at_once_when_a_new_definition_is_there() -> None:
+    """On Azure a definition takes seconds. The note that another handler may be creating the group lasts longer."""
+    made, _ = _about_to_build()
+    made.ports.galleries.defining = timedelta(seconds=5)
+    began = made.ports.clock.now()
+    scenes.step(made, scenes.active(made, BASE).value)
+    scenes.until(made, lambda: bool(made.ports.containers.names()))
+    assert timedelta(seconds=5) <= made.ports.clock.now() - began < attempts.CREATION
+
+
+class _Watched:
+    """Galleries that say whether somebody may be creating a group at each call."""
+
+    def __init__(self, made: SimulatedWorld, note: str) -> None:
+        self._made, self._note, self.seen = made, note, set[bool]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.seen.add(self._made.ports.blobs.find_facts("builds", self._note) is not None)
+        return getattr(self._made.ports.galleries, name)
+
+
+def test_only_the_creation_itself_follows_its_note() -> None:
+    """The bound of a creation is one call long, so what Azure is asked for a job is asked before the note."""
+    made, build = _about_to_build()
+    watched = _Watched(made, f"{attempts.folder_of(build)}/{attempts.LAUNCHED}")
+    scenes.rewired(made, galleries=watched)
+    scenes.step(made, build)
+    assert made.ports.containers.names()
+    assert watched.seen == {False}
