@@ -27,6 +27,7 @@ PARENTS = {
 
 # Types that Packer alone writes; there is no schema of them beside the project.
 OF_PACKER = {
+    "Microsoft.Compute/images",
     "Microsoft.Compute/virtualMachines",
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Resources/deployments",
