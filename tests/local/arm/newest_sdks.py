@@ -240,7 +240,6 @@ def of_galleries(clients: Clients) -> Iterator[Named]:
     )
     yield "gallery_images.get", lambda: images.get(*one)
     yield "gallery_images.list_by_gallery", lambda: list(images.list_by_gallery(GALLERIES, "fresh"))
-    # The one change of a definition that operators make (docs/operations.md, Trusted Launch).
     feature = {"name": "SecurityType", "value": "TrustedLaunchSupported", "startsAtVersion": "2.0.0"}
     fixed = {"osType": "Linux", "osState": "Generalized", "identifier": identifier}
     change: Any = {"properties": {**fixed, "allowUpdateImage": True, "features": [feature]}}
