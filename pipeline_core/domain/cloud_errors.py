@@ -45,6 +45,16 @@ _STATUSES = {
     501: ErrorClass.TEMPLATE,
 }
 _NO_PARENT = "ParentResourceNotFound"
+# A 403 with one of these codes is about the subscription, the account or the network. No role that comes later ends it.
+_NO_ROLE = frozenset(
+    {
+        "AccountIsDisabled",
+        "ForbiddenByFirewall",
+        "ReadOnlyDisabledSubscription",
+        "RegionDoesNotAllowProvisioning",
+        "SubscriptionNotRegistered",
+    }
+)
 _LONGEST_WAIT = timedelta(hours=1)
 _TEXT_LIMIT = 600  # characters of the platform's own message
 
@@ -96,7 +106,7 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
         return ParentNotFound(text) if code == _NO_PARENT else NotFound(text)
     remedy = azure_codes.remedy_of(error_class)
     text = f"{text}; {remedy}" if remedy else text
-    if status == 403 and error_class is ErrorClass.PERMISSION:
+    if status == 403 and error_class is ErrorClass.PERMISSION and code not in _NO_ROLE:
         return NotAllowed(text)
     return PermanentError(error_class, text)
 
