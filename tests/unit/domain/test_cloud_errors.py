@@ -140,7 +140,9 @@ def test_the_wait_is_read_from_any_form_of_the_header(headers: dict[str, str], w
     assert error.retry_after == (None if wanted is None else timedelta(seconds=wanted))
 
 
-@pytest.mark.parametrize("code", ["AuthorizationFailed", "AuthorizationPermissionMismatch", "Forbidden", "NewCode"])
+@pytest.mark.parametrize(
+    "code", ["AuthorizationFailed", "AuthorizationPermissionMismatch", "Forbidden", "NewCode"]
+)
 def test_a_403_may_be_about_a_role_that_comes_late(code: str) -> None:
     assert isinstance(error_of(CloudAnswer(status=403, code=code), "write it"), NotAllowed)
 
