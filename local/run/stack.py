@@ -93,6 +93,10 @@ def _start_arm(
 ) -> launch.RunningArm:
     # As on Azure: the builder may not create public addresses, so its machines use an existing subnet.
     options = ["--machine-seconds=0.02", "--grace-seconds=30", f"--subnet={'/'.join(_SUBNET)}"]
+    options += [
+        "--definition-seconds=0.2",
+        "--gallery-deletion-seconds=0.2",
+    ]  # nothing is made or deleted at once
     options += [] if record_bodies is None else [f"--record-bodies={record_bodies}"]
     if packer is not None:
         options += [f"--packer={packer.program}", f"--packer-plugins={packer.plugin_folder}"]

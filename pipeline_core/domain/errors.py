@@ -104,6 +104,13 @@ class Contended(TransientError):
         super().__init__(ErrorClass.CONFLICT, message, retry_after=retry_after)
 
 
+class BeingMade(TransientError):
+    """The platform still makes what was asked for. Nothing has failed: look again soon."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorClass.CONFLICT, message)
+
+
 class NotFound(PermanentError):
     """What was asked for does not exist."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.galleries import AzureGalleries
-from pipeline_core.domain.errors import ErrorClass, NotAllowed, ParentNotFound, TransientError
+from pipeline_core.domain.errors import BeingMade, ErrorClass, NotAllowed, ParentNotFound, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import VersionState
 from pipeline_core.services.effects import latest
@@ -27,7 +27,7 @@ def test_a_definition_that_takes_its_time_is_waited_for(world: SimulatedWorld) -
     world.galleries.ensure_image(QUARANTINE, slow.image, TRAITS)
     slow.add_source(V1, True)
     world.define_slowly()
-    with pytest.raises(TransientError, match="is being made") as early:
+    with pytest.raises(BeingMade, match="is being made") as early:
         world.galleries.ensure_image(LIVE, slow.image, TRAITS)
     assert early.value.error_class is ErrorClass.CONFLICT
     with pytest.raises(ParentNotFound):
@@ -52,7 +52,7 @@ def _is_ensured(world: SimulatedWorld) -> bool:
 def test_a_definition_whose_creation_failed_is_made_again(azure: Azure, image: ImageName) -> None:
     galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
     gallery_world.fault_of_definition(azure, status=500, code="InternalError", message="the region was lost")
-    with pytest.raises(TransientError, match="is being made"):
+    with pytest.raises(BeingMade, match="is being made"):
         galleries.ensure_image(LIVE, image, TRAITS)
     galleries.ensure_image(LIVE, image, TRAITS)
     compute = azure.clients.compute(azure.arm.subscription_id)

@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import IO, Any
 
 from azure.core.exceptions import AzureError
@@ -17,6 +16,7 @@ from pipeline_core.adapters.azure.configuration import Configuration, GalleryPla
 from pipeline_core.domain import captures
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
+    BeingMade,
     ErrorClass,
     InvalidValue,
     NotFound,
@@ -29,7 +29,6 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
 
 _FAILED = frozenset({"Failed", "Canceled"})
-_SOON = timedelta(seconds=5)
 
 
 class AzureGalleries:
@@ -48,15 +47,13 @@ class AzureGalleries:
     def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
         """The traits of the image definition, or None. PermanentError for traits that no image here has.
 
-        Raises TransientError (CONFLICT) while the platform makes or changes it. One that failed counts as None.
+        Raises BeingMade while the platform makes or changes it. One that failed counts as None.
         """
         found = self._find_definition(gallery, image)
         if found is None or _state_of(found) in _FAILED:
             return None
         if _state_of(found) != "Succeeded":
-            raise TransientError(
-                ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
-            )
+            raise BeingMade(f"image {image} in {gallery} is being made")
         try:
             return bodies.os_of(found)
         except ValueError as error:
@@ -68,7 +65,7 @@ class AzureGalleries:
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
 
-        Raises TransientError (CONFLICT) until the platform has made it: a version of it is refused before.
+        Raises BeingMade until the platform has made it: a version of it is refused before.
         """
         body = bodies.render_definition(image, os, self._configuration.location, self._configuration.tags)
         found = self._find_definition(gallery, image)
@@ -76,9 +73,7 @@ class AzureGalleries:
             self._write_definition(gallery, image, body)
             found = self._find_definition(gallery, image)
         if found is None or _state_of(found) != "Succeeded":
-            raise TransientError(
-                ErrorClass.CONFLICT, f"image {image} in {gallery} is being made", retry_after=_SOON
-            )
+            raise BeingMade(f"image {image} in {gallery} is being made")
         if bodies.plan_of(found) != os.plan:
             change = PlanChange(kept=bodies.plan_of(found), sold=os.plan)
             raise PermanentError(

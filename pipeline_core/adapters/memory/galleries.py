@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.definitions import OsTraits, SecurityType
-from pipeline_core.domain.errors import ErrorClass, NotFound, ParentNotFound, PermanentError, TransientError
+from pipeline_core.domain.errors import (
+    BeingMade,
+    ErrorClass,
+    NotFound,
+    ParentNotFound,
+    PermanentError,
+    TransientError,
+)
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.source_images import PlanChange
 from pipeline_core.domain.versions import GalleryVersion
@@ -51,18 +58,18 @@ class MemoryGalleries:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def find_image(self, gallery: GalleryName, image: ImageName) -> OsTraits | None:
-        """The traits of the image definition, or None. Raises TransientError until it is made."""
+        """The traits of the image definition, or None. Raises BeingMade until it is made."""
         self._demand(gallery)
         with self._lock:
             place = (_key(gallery), str(image))
             if place in self._images and not self._is_made(place):
-                raise TransientError(ErrorClass.CONFLICT, f"image {image} in {gallery} is being made")
+                raise BeingMade(f"image {image} in {gallery} is being made")
             return self._images.get(place)
 
     def ensure_image(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> None:
         """Create the image definition if it is missing. PermanentError if it has other traits.
 
-        Raises TransientError until it is made.
+        Raises BeingMade until it is made.
         """
         self._demand(gallery)
         with self._lock:
@@ -71,7 +78,7 @@ class MemoryGalleries:
                 self._made_at[place] = self.clock.now() + self.defining
             found = self._images.setdefault(place, os)
             if not self._is_made(place):
-                raise TransientError(ErrorClass.CONFLICT, f"image {image} in {gallery} is being made")
+                raise BeingMade(f"image {image} in {gallery} is being made")
         if found.plan != os.plan:
             change = PlanChange(kept=found.plan, sold=os.plan)
             raise PermanentError(

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pipeline_core.domain import retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.errors import BeingMade, ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
 from pipeline_core.ports import Logs
@@ -20,6 +20,7 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import BuildEventMessage, StepMessage
 
+_MADE = timedelta(seconds=1)  # the first look at what the platform makes; each later look waits twice as long
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
 
 
@@ -138,6 +139,8 @@ def _tries_of(error: TransientError) -> int:
 
 
 def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
+    if isinstance(error, BeingMade):
+        return _MADE * (1 << (tries - 1))
     decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(

@@ -10,6 +10,7 @@ from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.ports import ContainerGroup, GroupState
 from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.messages import StepMessage
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.meanwhile import slow_step
@@ -145,6 +146,21 @@ def test_a_group_is_created_at_once_when_a_new_definition_is_there() -> None:
     scenes.step(made, scenes.active(made, BASE).value)
     scenes.until(made, lambda: bool(made.ports.containers.names()))
     assert timedelta(seconds=5) <= made.ports.clock.now() - began < attempts.CREATION
+
+
+def test_a_definition_that_is_being_made_is_looked_at_soon_and_then_less_often() -> None:
+    """Nothing has failed, so the backoff of failures, 15 seconds at first, does not count."""
+    made, _ = _about_to_build()
+    made.ports.galleries.defining = timedelta(seconds=20)
+    build, waits = scenes.active(made, BASE).value, []
+    message = StepMessage(build=str(build.id), seq=build.seq)
+    for _ in range(3):
+        scenes.lose(made)
+        made.factory.driver.step(message, redelivered=False)
+        (sent,) = made.ports.queues.messages("build-steps")
+        message = StepMessage.from_wire(sent.text)
+        waits.append(sent.visible_at - made.ports.clock.now())
+    assert waits == [timedelta(seconds=each) for each in (1, 2, 4)]
 
 
 class _Watched:
