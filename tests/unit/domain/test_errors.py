@@ -2,7 +2,14 @@
 
 from datetime import timedelta
 
-from pipeline_core.domain.errors import Contended, ErrorClass, NotFound, PermanentError, TransientError
+from pipeline_core.domain.errors import (
+    BeingMade,
+    Contended,
+    ErrorClass,
+    NotFound,
+    PermanentError,
+    TransientError,
+)
 
 
 def test_a_transient_error_says_when_to_come_again() -> None:
@@ -24,3 +31,9 @@ def test_a_contended_change_is_a_conflict_that_time_helps() -> None:
     error = Contended("app is being changed by others: try again", retry_after=timedelta(seconds=3))
     assert isinstance(error, TransientError)
     assert (error.error_class, error.retry_after) == (ErrorClass.CONFLICT, timedelta(seconds=3))
+
+
+def test_what_is_being_made_is_a_conflict_that_names_no_time() -> None:
+    error = BeingMade("image x in live is being made")
+    assert isinstance(error, TransientError)
+    assert (error.error_class, error.retry_after) == (ErrorClass.CONFLICT, None)
