@@ -126,7 +126,7 @@ class Work:
         built = packer.build(_TEMPLATE, seconds=job.timeout_seconds)
         if built.succeeded:
             return None
-        return failures.of_build(
+        failure = failures.of_build(
             ended=built.ended,
             stage=job.stage,
             connected=self._transcript.connected,
@@ -134,6 +134,7 @@ class Work:
             tail=self._transcript.tail(_TAIL),
             seconds=job.timeout_seconds,
         )
+        return failures.naming_plan(failure, job.plan)
 
     def _artifact(self, job: BuildJob) -> str:
         """The version that Packer made, from its manifest. The manifest is kept as evidence."""

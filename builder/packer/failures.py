@@ -4,12 +4,13 @@ A text that no rule knows is permanent: a person then looks at it, and no loop t
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.packer.command import RunEnd
 from pipeline_core.domain import azure_codes, captures
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.wire.job import Plan
 
 MESSAGE_LIMIT = 4000  # characters, the limit of the report
 _CAUSE_LIMIT = 400  # characters of the cause in the first line
@@ -112,6 +113,17 @@ def of_build(
         return PackerFailure(error_class=inside, message=_message(f"{step} failed", tail))
     summary = f"Packer failed {_where(connected)}"
     return PackerFailure(error_class=ErrorClass.TEMPLATE, message=_message(summary, tail))
+
+
+def naming_plan(failure: PackerFailure, plan: Plan | None) -> PackerFailure:
+    """The failure with a remedy that can be copied: terms belong to the plan that the job names.
+
+    `az vm image terms accept` takes a URN or these three (learn, az vm image), and a child knows no URN.
+    """
+    if plan is None or failure.error_class is not ErrorClass.TERMS:
+        return failure
+    names = f"--publisher {plan.publisher} --offer {plan.product} --plan {plan.name}"
+    return replace(failure, message=failure.message.replace(azure_codes.ANY_PLAN, names, 1))
 
 
 def of_validate(*, ended: RunEnd, tail: str) -> PackerFailure:

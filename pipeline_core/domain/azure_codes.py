@@ -32,9 +32,10 @@ def _by_code(rows: Iterable[AzureCode]) -> Mapping[str, tuple[AzureCode, ...]]:
 
 _EXACT = _by_code(row for row in ROWS if "*" not in row.code)
 _PATTERNS = tuple(row for row in ROWS if "*" in row.code)
+ANY_PLAN = "--urn PUBLISHER:OFFER:SKU:VERSION"  # a caller that knows the plan puts its names here
 _REMEDIES = {
     ErrorClass.TERMS: "accept the terms of the plan in the subscription of the builds:"
-    " az vm image terms accept --urn PUBLISHER:OFFER:SKU:VERSION",
+    f" az vm image terms accept {ANY_PLAN}",
     ErrorClass.AZURE_POLICY: "give the tags that the policy demands in FACTORY_RESOURCE_TAGS,"
     " or exempt the groups of the factory from the policy",
 }

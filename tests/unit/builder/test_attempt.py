@@ -228,6 +228,13 @@ def test_a_failed_build_reports_its_class_and_its_last_lines(
     assert [event["kind"] for event in left.events.sent] == ["completed"]
 
 
+def test_terms_that_nobody_accepted_are_reported_with_the_plan_of_the_job(run: Run) -> None:
+    said = "BadRequest: Legal terms have not been accepted for this item."
+    left = run(samples.root_job(plan=samples.PLAN), f"echo '{said}'; exit 1")
+    assert left.report.error_class is ErrorClass.TERMS
+    assert "--publisher redhat --offer rhel-byos --plan rhel-lvm9-gen2" in left.report.message
+
+
 def test_a_template_that_packer_refuses_is_never_built(run: Run) -> None:
     left = run(samples.root_job(), "touch built", validate="{ echo 'Error: no such key'; exit 1; }")
 

@@ -5,6 +5,7 @@ import pytest
 from builder.packer import failures
 from builder.packer.command import RunEnd
 from pipeline_core.domain.errors import ErrorClass
+from tests.unit.builder import samples
 
 STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
 
@@ -188,6 +189,20 @@ def test_the_final_error_may_be_the_vague_outer_one() -> None:
     assert failed.error_class is ErrorClass.TERMS
     first = failed.message.splitlines()[0]
     assert first.index("MarketplacePurchaseEligibilityFailed") < first.index("az vm image terms accept --urn")
+
+
+def test_the_remedy_of_terms_names_the_plan_of_the_job() -> None:
+    failed = _classify("BadRequest: Legal terms have not been accepted for this item.", connected=False)
+    named = failures.naming_plan(failed, samples.PLAN).message
+    names = f"--publisher {samples.PLAN.publisher} --offer {samples.PLAN.product} --plan {samples.PLAN.name}"
+    assert f"az vm image terms accept {names}" in named
+    assert "PUBLISHER:OFFER" not in named
+    assert failures.naming_plan(failed, None) == failed
+
+
+def test_a_failure_of_another_class_is_left_as_it_is() -> None:
+    failed = _classify("az vm image terms accept --urn PUBLISHER:OFFER:SKU:VERSION", connected=False)
+    assert failures.naming_plan(failed, samples.PLAN) == failed
 
 
 def test_the_first_line_has_the_cause_but_not_all_of_it() -> None:
