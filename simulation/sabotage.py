@@ -318,7 +318,7 @@ def _includes_anything() -> Iterator[None]:
 def _asks_at_each_look() -> Iterator[None]:
     """Each look at a group that is being deleted asks for its deletion again."""
 
-    with _replaced(deletions, "is_due", lambda asked, now: True):
+    with _replaced(deletions, "is_due", lambda asked, now, look: True):
         yield
 
 

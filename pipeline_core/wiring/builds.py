@@ -112,7 +112,11 @@ def _containers_of(
 def _deletions_of(base: Foundation) -> Deletions:
     ports = base.ports
     return Deletions(
-        capacity=base.records.capacity, blobs=ports.blobs, containers=ports.containers, effects=base.effects
+        capacity=base.records.capacity,
+        blobs=ports.blobs,
+        containers=ports.containers,
+        effects=base.effects,
+        look=base.limits.wait,
     )
 
 

@@ -28,6 +28,7 @@ class Deletions:
     blobs: Blobs
     containers: Containers
     effects: Effects
+    look: timedelta
 
     def remain(self, build: Build) -> bool:
         """True where a group of the build exists. Changes nothing."""
@@ -51,7 +52,7 @@ class Deletions:
     def _ask(self, build: Build, group: AttemptGroup) -> timedelta:
         now = self.effects.clock.now()
         asked = self._asked(group)
-        if not deletions.is_due(asked, now):
+        if not deletions.is_due(asked, now, self.look):
             # A deletion that takes long is looked at less often.
             return timedelta(0) if now < max(asked) + _SOON else _SOON / 2
         wait = self.capacity.buy_deletion(now)
