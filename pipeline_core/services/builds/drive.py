@@ -20,7 +20,9 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import BuildEventMessage, StepMessage
 
-_MADE = timedelta(seconds=1)  # the first look at what the platform makes; each later look waits twice as long
+_MADE = timedelta(
+    seconds=1
+)  # the first look at what the platform makes; each later look waits four times as long
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
 
 
@@ -140,7 +142,7 @@ def _tries_of(error: TransientError) -> int:
 
 def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
     if isinstance(error, BeingMade):
-        return _MADE * (1 << (tries - 1))
+        return _MADE * 4 ** (tries - 1)
     decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(

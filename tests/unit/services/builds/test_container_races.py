@@ -160,7 +160,7 @@ def test_a_definition_that_is_being_made_is_looked_at_soon_and_then_less_often()
         (sent,) = made.ports.queues.messages("build-steps")
         message = StepMessage.from_wire(sent.text)
         waits.append(sent.visible_at - made.ports.clock.now())
-    assert waits == [timedelta(seconds=each) for each in (1, 2, 4)]
+    assert waits == [timedelta(seconds=each) for each in (1, 4, 16)]
 
 
 class _Watched:
