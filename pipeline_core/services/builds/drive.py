@@ -142,7 +142,7 @@ def _tries_of(error: TransientError) -> int:
 
 def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
     if isinstance(error, BeingMade):
-        return _MADE * 4 ** (tries - 1)
+        return _MADE * (1 << 2 * (tries - 1))
     decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(
