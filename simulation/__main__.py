@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from simulation import sabotage, seeds
+from simulation.chapters import contents
 from simulation.faults import LEVELS
 from simulation.seeds import SeedOutcome, SeedPlan
 
@@ -72,8 +73,21 @@ def _plan(options: argparse.Namespace, seed: int) -> SeedPlan:
         slots=options.slots,
         faults=options.faults,
         without=options.without,
+        chapters=_chapters(options.chapters),
+        days=options.days,
         only=None if only is None else tuple(each for each in only.split(",") if each != "none"),
     )
+
+
+def _chapters(words: str) -> tuple[str, ...]:
+    """The chapters that the words name; `all` names every one."""
+    if words == "all":
+        return tuple(contents.ALL)
+    named = tuple(word for word in words.split(",") if word)
+    unknown = [name for name in named if name not in contents.ALL]
+    if unknown:
+        raise SystemExit(f"no chapter is named {', '.join(unknown)}: there are {', '.join(contents.ALL)}")
+    return named
 
 
 def _report(plan: SeedPlan, outcome: SeedOutcome, *, small: bool) -> None:
@@ -105,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only-faults", help="ids of the faults that may strike, as a replay names them")
     parser.add_argument(
         "--without", choices=["", *sabotage.ALL], default="", help="switch a rule off: seeds must then fail"
+    )
+    parser.add_argument(
+        "--chapters", default="", help=f"of the story: all, or some of {', '.join(contents.ALL)}"
+    )
+    parser.add_argument(
+        "--days", type=int, default=0, help="spread the story over so many days of virtual time"
     )
     parser.add_argument("--quick", action="store_true", help="do not make the first failing seed small")
     parser.add_argument("--progress", action="store_true", help="print the progress, every 100 seeds")

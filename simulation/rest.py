@@ -17,7 +17,7 @@ _JOURNAL = 5000
 
 
 def violations(world: SimulatedWorld) -> list[str]:
-    """Violations of the invariants (1), (7) to (9) and (11), and those that safety and the host found before."""
+    """Violations of the invariants (1), (7) to (9) and (11), those found before, and the chapters' own."""
     heads = _heads(world)
     return [
         *world.safety.broken,
@@ -29,6 +29,7 @@ def violations(world: SimulatedWorld) -> list[str]:
         *_journal(world, heads),
         *_repairs(world),
         *_refusals(world),
+        *(line for chapter in world.chapters for line in chapter.violations()),
     ]
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from simulation import rest, sabotage, world
+from simulation.chapters import contents
 from simulation.faults import LEVELS, STRUCK
 from simulation.story import SeedStory
+from simulation.world import SimulatedWorld
 
 _RUNS = 60  # runs of a failing seed at most, to make it small
 _LINES = 60  # lines of the trace that are shown
@@ -25,7 +27,8 @@ _DELETIONS = (24, 10_000, 48)  # deletions per hour
 class SeedPlan:
     """Everything that decides a run. `only` are the ids of the faults that may strike. None means all.
 
-    `without` names a rule of `simulation.sabotage` that is switched off.
+    `without` names a rule of `simulation.sabotage` that is switched off. `chapters` are names of
+    `simulation.chapters.contents.ALL`. `days` spreads the story over so many days; 0 keeps it within hours.
     """
 
     seed: int
@@ -34,12 +37,16 @@ class SeedPlan:
     faults: str = "light"
     only: tuple[str, ...] | None = None
     without: str = ""
+    chapters: tuple[str, ...] = ()
+    days: int = 0
 
     def command(self) -> str:
         """The command that repeats this run."""
         words = f"python -m simulation --first-seed {self.seed} --seeds 1 --images {self.images}"
         words += f" --slots {self.slots} --faults {self.faults}"
         words += f" --without {self.without}" if self.without else ""
+        words += f" --chapters {','.join(self.chapters)}" if self.chapters else ""
+        words += f" --days {self.days}" if self.days else ""
         return words if self.only is None else f"{words} --only-faults {','.join(self.only) or 'none'}"
 
 
@@ -83,7 +90,7 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
     if trace:
         made.host.trace = made.faulty.calls.trace = made.injector.trace = lines.append
     with rule.patch():
-        SeedStory(world=made, chance=chance, images=plan.images, patience=rule.patience).run()
+        _story(plan, made, chance, rule.patience).run()
     return SeedOutcome(
         deliveries=made.deliveries,
         faults=made.injected,
@@ -92,6 +99,15 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
         struck=tuple(fault.id for fault in made.injector.struck),
         trace=tuple(lines),
     )
+
+
+def _story(plan: SeedPlan, made: SimulatedWorld, chance: random.Random, patience: int) -> SeedStory:
+    made.dozes = bool(plan.days)
+    told = SeedStory(world=made, chance=chance, images=plan.images, patience=patience, days=plan.days)
+    for name in plan.chapters:
+        own = random.Random(f"{name} {plan.seed}")  # noqa: S311 - the same in each run
+        told.chapters.append(contents.ALL[name](told, own))
+    return told
 
 
 def shrink(plan: SeedPlan, struck: Sequence[str]) -> tuple[SeedPlan, SeedOutcome]:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from pipeline_core.domain import attempts, plan, releases
 from pipeline_core.domain.errors import (
@@ -26,12 +27,14 @@ from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TaggedResource
 from pipeline_core.wire import messages
 from simulation import fleet, rest, world
+from simulation.chapters.chapter import Chapter
 from simulation.faults import Killed
 from simulation.world import SimulatedWorld
 
 _TRIES = 40  # tries of a person, who does not give up sooner
 _PATIENCE = timedelta(minutes=1)
 _BETWEEN = timedelta(minutes=25)  # between two events, on average
+_PER_DAY = 6  # events a day of a long story
 _LEASES = timedelta(hours=4)  # longer than any lease of a build's resources
 _ROUNDS = 6  # in which people look at everything that waits for a person
 _BY_PERSON = frozenset({RestReason.BREAKER_OPEN, RestReason.BLOCKED})
@@ -40,12 +43,17 @@ FAR = timedelta(days=400)
 
 @dataclass(slots=True, kw_only=True)
 class SeedStory:
-    """The events of one seed. All are drawn from `chance`."""
+    """The events of one seed. The base story draws all from `chance`; each chapter draws from its own.
+
+    With `days`, the events are spread over so many days of virtual time. Otherwise they fill some hours.
+    """
 
     world: SimulatedWorld
     chance: random.Random
     images: int
     patience: int = 2500  # deliveries per image until rest; a working world needs about a tenth of them
+    days: int = 0
+    chapters: list[Chapter] = field(default_factory=list)
     parents: dict[str, str | None] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     releases: int = 0
@@ -53,16 +61,32 @@ class SeedStory:
     def run(self) -> None:
         """Run the whole story. A world that does not come to rest is a finding."""
         self._invite_stranger()
+        for chapter in self.chapters:
+            self.world.chapters.append(chapter)
+            chapter.begin()
         self.parents = dict(fleet.forest(self.images, self.chance))
         for name, parent in self.parents.items():
             self._register(name, parent)
-        for _ in range(max(6, self.images // 5)):
-            pause = _BETWEEN * (2 * self.chance.random())
+        events, between = self._pace()
+        for _ in range(events):
+            pause = between * (2 * self.chance.random())
             self.world.run_until(self.world.ports.clock.now() + pause)
             self._something_happens()
+            for chapter in self.chapters:
+                chapter.act()
         self.world.run_until(self.world.ports.clock.now() + timedelta(hours=1))
         self.world.injector.enabled = False
+        for chapter in self.chapters:
+            chapter.end()
         self._come_to_rest()
+
+    def _pace(self) -> tuple[int, timedelta]:
+        """How many events there are, and how much time is between two of them on average."""
+        events = max(6, self.images // 5)
+        if not self.days:
+            return events, _BETWEEN
+        events = max(events, self.days * _PER_DAY)
+        return events, timedelta(days=self.days) / events
 
     def _come_to_rest(self) -> None:
         limit = self.patience * self.images
@@ -139,18 +163,28 @@ class SeedStory:
         newest = self.world.ports.marketplace.newest_offered(world.SOURCE)
         return None if newest == MarketplaceVersion.parse("9.6.2025112113") else newest
 
+    def register(self, name: str) -> None:
+        """Register an image as it is meant now: its parent, its content and what the chapters say of it."""
+        self._register(name, self.parents[name])
+
     def _register(self, name: str, parent: str | None) -> None:
-        text = self.texts.get(name, "content")
-        self._insist(lambda: self.world.register(name, parent, text=text))
+        text, changes = self.texts.get(name, "content"), self._document(name)
+        self.insist(lambda: self.world.register(name, parent, text=text, **changes))
+
+    def _document(self, name: str) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        for chapter in self.chapters:
+            changes |= chapter.document(name)
+        return changes
 
     def _edit(self) -> None:
-        name = self._some_image()
+        name = self.some_image()
         self.texts[name] = f"edit-{self.chance.randrange(3)}"  # sometimes the content that it had before
         self._register(name, self.parents[name])
 
     def _move(self) -> None:
         """An image gets another parent that is not below it."""
-        name = self._some_image()
+        name = self.some_image()
         below = self._below(name)
         others = [each for each in self.parents if each not in below]
         if not others or self.parents[name] is None:
@@ -166,8 +200,8 @@ class SeedStory:
         return found
 
     def _ask(self) -> None:
-        name, key = ImageName(self._some_image()), f"key-{self.chance.randrange(10**9)}"
-        self._insist(lambda: self.world.factory.requests.request(name, world.ADMIN, "asked", key))
+        name, key = ImageName(self.some_image()), f"key-{self.chance.randrange(10**9)}"
+        self.insist(lambda: self.world.factory.requests.request(name, world.ADMIN, "asked", key))
 
     def _cancel(self) -> None:
         active = [build.id for build in self.world.safety.builds.values() if build.phase != "finished"]
@@ -175,7 +209,7 @@ class SeedStory:
             return
         build = BuildId(self.chance.choice(sorted(active)))
         cancel = self.world.factory.canceller.cancel
-        self._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
+        self.insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
 
     def _delete(self) -> None:
         """A leaf is deleted, and sometimes registered again unchanged."""
@@ -208,7 +242,7 @@ class SeedStory:
 
     def _platform(self) -> None:
         text = f"platform-{self.chance.randrange(3)}"
-        self._insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
+        self.insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
 
     def _garbage(self) -> None:
         """A message that no factory wrote, or one of a later version of the factory."""
@@ -238,14 +272,14 @@ class SeedStory:
             key = f"look-{self.chance.randrange(10**9)}"
             self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
             asked += 1
-        return asked
+        return asked + sum(chapter.people_look() for chapter in self.chapters)
 
     def _accept(self) -> None:
         """SecOps decides for the newest release that is offered."""
         followed = self.world.base.records.sources.find(world.SOURCE)
         if followed is not None and followed.value.newest is not None:
             release, accept = followed.value.newest, self.world.factory.sources.accept
-            self._insist(lambda: accept(world.SOURCE.key, release, world.ADMIN, "it will not come back"))
+            self.insist(lambda: accept(world.SOURCE.key, release, world.ADMIN, "it will not come back"))
 
     def _invite_stranger(self) -> None:
         """Add another factory's machine to the same group. No row of this factory names it, and its lease is long."""
@@ -263,10 +297,11 @@ class SeedStory:
         self.world.ports.resources.add(stranger)
         self.world.strangers.add(stranger.id)
 
-    def _some_image(self) -> str:
+    def some_image(self) -> str:
+        """The name of an image of the story, drawn by the base story."""
         return self.chance.choice(sorted(self.parents))
 
-    def _insist(self, act: Callable[[], object]) -> None:
+    def insist(self, act: Callable[[], object]) -> None:
         """A person repeats an action after each error until it is done."""
         for _ in range(_TRIES):
             try:

@@ -19,6 +19,7 @@ from pipeline_core.wiring.foundation import Foundation, foundation_of
 from pipeline_core.wiring.parts import Parts, parts_of
 from simulation import between, fleet
 from simulation.between import Calls, FaultyPorts
+from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
 from simulation.platform import BudgetedContainers, SimulatedContainers
@@ -30,6 +31,7 @@ ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin
 FAULTS = LEVELS
 SWEEP = timedelta(minutes=10)
 POLL = timedelta(minutes=5)
+_LONGEST = 6  # an hour between two sweeps of a world in which nothing happens
 
 
 class RestlessError(RuntimeError):
@@ -52,10 +54,16 @@ class SimulatedWorld:
     strangers: set[str] = field(default_factory=set)  # resources of another factory, whose lease is not over
     findings: list[str] = field(default_factory=list)
     sweeps: bool = True
+    chapters: list[Chapter] = field(
+        default_factory=list
+    )  # of the story that runs, for their watches and checks
+    dozes: bool = False  # while nothing happens, the timers fire less often, so that idle weeks cost little
     quarantine: GalleryName = QUARANTINE
     live: tuple[GalleryName, ...] = (LIVE,)
     _next_poll: datetime | None = None
     _next_sweep: datetime | None = None
+    _stretch: int = 1  # how much longer than on Azure the pause to the next timers is
+    _seen: tuple[int, int] = (0, 0)  # changes and deliveries at the last sweep
 
     @property
     def factory(self) -> Factory:
@@ -164,11 +172,30 @@ class SimulatedWorld:
     def _fire_timers(self) -> None:
         now = self.ports.clock.now()
         if self._next_poll is None or now >= self._next_poll:
-            self._next_poll = now + POLL
+            self._next_poll = now + POLL * self._stretch
             self.host.fire("poll", self.factory.poller.poll)
         if self.sweeps and (self._next_sweep is None or now >= self._next_sweep):
-            self._next_sweep = now + SWEEP
             self._sweep()
+            self._stretch = self._pause()
+            self._next_sweep = now + SWEEP * self._stretch
+
+    def _pause(self) -> int:
+        """1 where something has moved since the last sweep; up to `_LONGEST` where nothing did, again and again."""
+        seen = (self.faulty.calls.moves, self.deliveries)
+        quiet, self._seen = seen == self._seen, seen
+        return min(2 * self._stretch, _LONGEST) if self.dozes and quiet else 1
+
+    def wake(self) -> None:
+        """Something happens outside the factory: the timers fire as often as on Azure again."""
+        now = self.ports.clock.now()
+        self._stretch = 1
+        self._next_poll = min(self._next_poll or now, now + POLL)
+        self._next_sweep = min(self._next_sweep or now, now + SWEEP)
+
+    def _watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self.safety.watch(name, given, named)
+        for chapter in self.chapters:
+            chapter.watch(name, given, named)
 
     def _sweep(self) -> None:
         self.host.count_steps()
@@ -230,6 +257,7 @@ def make(
         base=base,
         parts=parts,
     )
+    calls.watch = world._watch
     injector.enabled = False  # the platform is set up before anything goes wrong
     set_platform(world, upload(world, "platform"))
     injector.enabled = True

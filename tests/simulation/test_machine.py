@@ -146,7 +146,7 @@ class Factory(RuleBasedStateMachine):
         self.requests += 1
         name, key = ImageName(self._one_of(which)), f"key-{self.requests}"
         request = self.world.factory.requests.request
-        self.story._insist(lambda: request(name, world.ADMIN, "asked", key))
+        self.story.insist(lambda: request(name, world.ADMIN, "asked", key))
 
     @precondition(lambda self: self._active())
     @rule(which=st.integers(0, 5))
@@ -155,12 +155,12 @@ class Factory(RuleBasedStateMachine):
         active = self._active()
         build = BuildId(active[which % len(active)])
         cancel = self.world.factory.canceller.cancel
-        self.story._insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
+        self.story.insist(lambda: cancel(build, world.ADMIN, "no longer wanted"))
 
     @rule(text=st.sampled_from(("platform", "platform-1")))
     def platform(self, text: str) -> None:
         """Other platform steps come into force, or those of before."""
-        self.story._insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
+        self.story.insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
 
     @rule()
     def garbage(self) -> None:

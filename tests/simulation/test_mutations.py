@@ -9,11 +9,21 @@ from simulation.seeds import SeedPlan
 SEEDS = 50  # within so many the lack of a rule must be found
 HEALTHY = 6  # of each kind of world in which a rule is missed
 MUTATIONS = {rule: each for rule, each in sabotage.ALL.items() if not each.directed}
-WORLDS = sorted({(each.faults, each.images, each.slots) for each in MUTATIONS.values()})
+WORLDS = sorted(
+    {(each.faults, each.images, each.slots, each.chapters, each.days) for each in MUTATIONS.values()}
+)
 
 
 def _plan(seed: int, rule: Sabotage, *, without: str) -> SeedPlan:
-    return SeedPlan(seed=seed, images=rule.images, slots=rule.slots, faults=rule.faults, without=without)
+    return SeedPlan(
+        seed=seed,
+        images=rule.images,
+        slots=rule.slots,
+        faults=rule.faults,
+        without=without,
+        chapters=rule.chapters,
+        days=rule.days,
+    )
 
 
 @pytest.mark.timeout(300)
@@ -29,10 +39,12 @@ def test_a_rule_that_is_taken_away_is_missed(rule: str) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "world", WORLDS, ids=[f"{faults}-{images}-{slots}" for faults, images, slots in WORLDS]
+    "world",
+    WORLDS,
+    ids=["-".join(["+".join(e) if isinstance(e, tuple) else str(e) for e in each]) for each in WORLDS],
 )
-def test_healthy(world: tuple[str, int, int]) -> None:
-    faults, images, slots = world
+def test_healthy(world: tuple[str, int, int, tuple[str, ...], int]) -> None:
+    faults, images, slots, chapters, days = world
     for seed in range(1, HEALTHY + 1):
-        plan = SeedPlan(seed=seed, images=images, slots=slots, faults=faults)
+        plan = SeedPlan(seed=seed, images=images, slots=slots, faults=faults, chapters=chapters, days=days)
         assert seeds.run(plan).violations == (), plan.command()

@@ -1,0 +1,15 @@
+"""Switches off one rule at a time. Within some seeds, the invariants must then find a violation.
+
+If no seed finds one, the rule is either not needed or not watched. A normal run uses nothing of this package. A new
+rule goes into the module of its subject, or into a new one, whose RULES are added here.
+"""
+
+from collections.abc import Mapping
+
+from simulation.sabotage import deletions, engine, releases
+from simulation.sabotage.shape import NOTHING, Sabotage
+
+__all__ = ["ALL", "NOTHING", "Sabotage"]
+
+_MODULES = (engine, releases, deletions)
+ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

@@ -1,0 +1,93 @@
+"""Chapters are told beside the base story: each draws from its own chance, watches every call and is asked at rest."""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from simulation import __main__ as command
+from simulation import rest, seeds, world
+from simulation.chapters import contents
+from simulation.chapters.chapter import Chapter, Happening
+from simulation.seeds import SeedPlan
+from simulation.story import SeedStory
+
+pytestmark = pytest.mark.slow  # whole runs of the simulated factory
+
+
+class _Diary(Chapter):
+    """Writes down what it is asked."""
+
+    name = "diary"
+    rate = 1.0
+
+    def __init__(self, story: SeedStory, chance: random.Random) -> None:
+        super().__init__(story, chance)
+        self.lines: list[str] = []
+        self.calls = 0
+
+    def document(self, image: str) -> Mapping[str, Any]:
+        return {"maxAge": "300d"}
+
+    def begin(self) -> None:
+        self.lines.append("begin")
+
+    def happenings(self) -> list[Happening]:
+        return [(1, lambda: self.lines.append("act"))]
+
+    def end(self) -> None:
+        self.lines.append("end")
+
+    def people_look(self) -> int:
+        self.lines.append("people")
+        return 0
+
+    def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self.calls += 1
+
+    def violations(self) -> list[str]:
+        return ["(0) the diary is full"]
+
+
+def _told(*, days: int = 0) -> tuple[world.SimulatedWorld, _Diary]:
+    made = world.make(seed=3, slots=4)
+    made.dozes = bool(days)
+    story = SeedStory(world=made, chance=random.Random("story 3"), images=4, days=days)
+    diary = _Diary(story, random.Random("diary 3"))
+    story.chapters.append(diary)
+    story.run()
+    return made, diary
+
+
+def test_a_chapter_is_told_from_its_beginning_to_its_end() -> None:
+    made, diary = _told()
+    assert diary.lines[0] == "begin"
+    assert diary.lines[1:7] == ["act"] * 6
+    assert diary.lines[7] == "end"
+    assert set(diary.lines[8:]) == {"people"}
+    assert diary.calls > 100
+    assert rest.violations(made) == ["(0) the diary is full"]
+    heads = [made.base.records.images.get_head(name).value for name in made.registered]
+    assert {head.registration.max_age for head in heads} == {timedelta(days=300)}
+
+
+def test_a_long_story_takes_its_days_and_sleeps_while_nothing_happens() -> None:
+    made, diary = _told(days=7)
+    began = world.make(seed=3).ports.clock.now()
+    assert made.ports.clock.now() - began > timedelta(days=6)
+    assert diary.lines.count("act") == 42
+
+
+@pytest.mark.parametrize("name", contents.ALL)
+def test_each_chapter_holds_alone_and_is_named_by_its_command(name: str) -> None:
+    assert contents.ALL[name].name == name
+    plan = SeedPlan(seed=2, images=6, slots=3, faults="light", chapters=(name,), days=3)
+    assert seeds.run(plan).violations == (), plan.command()
+    assert plan.command().endswith(f"--chapters {name} --days 3")
+
+
+def test_a_chapter_that_nobody_wrote_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="no chapter is named nothing: there are "):
+        command.main(["--chapters", "nothing"])
