@@ -14,7 +14,7 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
 endif
-.PHONY: help setup run up test test-unit campaigns matrix check format simulate lock packer packer-test clean
+.PHONY: help setup run up test test-unit campaign campaigns matrix check format simulate lock packer packer-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -52,8 +52,11 @@ test: setup  ## every test but the campaigns
 test-unit: setup  ## the quick tests: no process, no port
 	@$(PY) -m pytest -q -n 2 $(UNIT_TESTS)
 
-campaigns: setup  ## the long campaigns: many seeds of the simulation, with what each took
+campaigns: setup  ## the long tests: more seeds of the base story, with what each took
 	@$(PY) -m pytest -n 2 -m campaign --durations=0 $(TESTS)
+
+campaign: setup  ## 2,000 seeds of the whole simulated story; stopped, it goes on where it was; ARGS="--seeds 100"
+	@$(PY) -m simulation.campaign $(ARGS)
 
 matrix: local/node_modules/.installed  ## set-up and the unit tests on each Python 3.11 to 3.13 of this machine, each in .matrix/
 	@tools/matrix.sh $(UNIT_TESTS)

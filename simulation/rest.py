@@ -220,8 +220,9 @@ def _repairs(world: SimulatedWorld) -> list[str]:
     """(10) Without faults, events are enough: the sweep finds no build to start.
 
     One that failed because its release was gone rests for a while. Only time ends that, so the sweep may start it.
+    The same holds where a chapter brings rests that only the sweep ends.
     """
-    if world.injector.faults.any:
+    if world.injector.faults.any or any(chapter.needs_sweep for chapter in world.chapters):
         return []
     builds = world.safety.builds
     rested = {builds[each].image for each in world.platform.found_nothing if each in builds}

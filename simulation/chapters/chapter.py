@@ -21,6 +21,8 @@ class Chapter:
     rate: ClassVar[float] = (
         0.5  # the share of the base story's events beside which something of this chapter happens
     )
+    # True where the factory finds some of it by its sweep alone, faults or not: a time that comes, a floor that falls.
+    needs_sweep: ClassVar[bool] = False
 
     def __init__(self, story: "SeedStory", chance: random.Random) -> None:
         self.story = story
