@@ -5,18 +5,20 @@ folder asks, and everybody else only looks. `domain.deletions` decides when the 
 the budget writes nothing. The build holds its slot until its groups are gone.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, deletions
 from pipeline_core.domain.attempts import AttemptGroup
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.ports import Blobs, Containers
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.capacity import CapacityStore
 
 _SOON = timedelta(minutes=1)  # most deletions have ended by then
+_NOTE_LIMIT = 1024  # bytes
 _NOTES = 100  # of one group: enough for days in which its deletion fails
 
 
@@ -53,8 +55,7 @@ class Deletions:
         now = self.effects.clock.now()
         asked = self._asked(group)
         if not deletions.is_due(asked, now, self.look):
-            # A deletion that takes long is looked at less often.
-            return timedelta(0) if now < max(asked) + _SOON else _SOON / 2
+            return _pause(now - min(asked))
         wait = self.capacity.buy_deletion(now)
         if wait is not None:
             self.effects.logs.note(
@@ -86,14 +87,26 @@ class Deletions:
         return [facts.changed_at for facts in listed]
 
     def _is_first(self, group: AttemptGroup, number: int) -> bool:
-        """True for the one handler that may ask now. A handler that dies before it asks costs a wait."""
+        """True for the one handler that may ask now. A handler that dies before it asks costs a wait.
+
+        The note may be our own although its answer was lost, so it is read before another handler is believed in.
+        """
+        name, own = f"{group.folder}/{attempts.DELETION}{number}.json", self._own_note()
         try:
-            self.blobs.create(
-                "builds",
-                f"{group.folder}/{attempts.DELETION}{number}.json",
-                b"{}",
-                media_type="application/json",
-            )
-        except AlreadyExists:
-            return False
+            self.blobs.create("builds", name, own, media_type="application/json")
+        except (AlreadyExists, TransientError) as error:
+            try:
+                return self.blobs.read("builds", name, limit=_NOTE_LIMIT) == own
+            except NotFound:
+                raise error from None  # it was not written: the next look tries again
         return True
+
+    def _own_note(self) -> bytes:
+        """What no other handler writes."""
+        at, drawn = self.effects.clock.now(), self.effects.chance.fraction()
+        return json.dumps({"at": at.isoformat(), "by": f"{drawn:.17f}"}).encode()
+
+
+def _pause(elapsed: timedelta) -> timedelta:
+    """How long the next look at a deletion is useless. One that takes long is looked at less and less often."""
+    return timedelta(0) if elapsed < _SOON else max(_SOON / 2, elapsed / 4)

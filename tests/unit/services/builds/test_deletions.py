@@ -87,6 +87,47 @@ def test_a_group_that_does_not_go_is_asked_for_again_after_minutes() -> None:
     ]
 
 
+@pytest.mark.parametrize("is_written", [True, False], ids=["written", "not written"])
+def test_a_note_whose_answer_was_lost_delays_no_deletion(is_written: bool) -> None:
+    made, build = _reported()
+    blobs = made.ports.blobs
+
+    class _Unanswered:
+        """The first note gets no answer, and may have been written all the same."""
+
+        lost = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(blobs, name)
+
+        def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+            if attempts.DELETION not in name or self.lost:
+                blobs.create(container, name, content, media_type=media_type)
+                return
+            self.lost += 1
+            if is_written:
+                blobs.create(container, name, content, media_type=media_type)
+            raise scenes.transient()
+
+    scenes.rewired(made, blobs=_Unanswered())
+    scenes.step(made, build)
+    assert _asked(made, build) == is_written  # where nothing was written, the next look asks
+    made.drain()
+    assert _asked(made, build) == 1
+    assert _now(made, build).result is Result.FAILED
+
+
+def test_a_deletion_that_takes_long_is_looked_at_less_and_less_often() -> None:
+    made, build = _reported()
+    made.ports.containers.deletion = timedelta(minutes=20)
+    scenes.step(made, build)
+    made.run_until(made.ports.clock.now() + timedelta(minutes=2))
+    before = made.deliveries
+    made.run_until(made.ports.clock.now() + timedelta(minutes=16))
+    assert not _now(made, build).is_finished
+    assert made.deliveries - before < 16  # every half minute would be more than 32
+
+
 def test_two_handlers_of_one_moment_ask_once() -> None:
     made, build = _reported()
     blobs = made.ports.blobs
