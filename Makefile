@@ -6,6 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do if $$each -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$each; break; fi; done)
 TESTS ?= tests
+MARKS ?= not campaign
 # The unit tier: no process, no port, fewer examples of each property. `make matrix` runs it on each Python.
 UNIT_TESTS := --hypothesis-profile=quick -m "not process and not slow and not campaign" tests/unit tests/setup/test_lock_is_complete.py
 SCENARIO ?= release
@@ -14,7 +15,7 @@ ifneq ($(shell test -w "$${HOME:-/nonexistent}" && echo yes),yes)
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 export npm_config_cache ?= $(XDG_CACHE_HOME)/npm
 endif
-.PHONY: help setup run up test test-unit campaign campaigns matrix check format simulate lock packer packer-test clean
+.PHONY: help setup run up test test-unit campaign matrix check format simulate lock packer packer-test clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,14 +47,11 @@ run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child let
 up: setup  ## the main job, then keep serving until Ctrl-C
 	@$(PY) -m local.run --keep --scenario "$(SCENARIO)"
 
-test: setup  ## every test but the campaigns
-	@$(PY) -m pytest -n 2 --dist loadgroup -m "not campaign" $(TESTS)
+test: setup  ## every test but the long ones; MARKS=campaign runs the long ones
+	@$(PY) -m pytest -n 2 --dist loadgroup -m "$(MARKS)" $(TESTS)
 
 test-unit: setup  ## the quick tests: no process, no port
 	@$(PY) -m pytest -q -n 2 $(UNIT_TESTS)
-
-campaigns: setup  ## the long tests: more seeds of the base story, with what each took
-	@$(PY) -m pytest -n 2 -m campaign --durations=0 $(TESTS)
 
 campaign: setup  ## 2,000 seeds of the whole simulated story; stopped, it goes on where it was; ARGS="--seeds 100"
 	@$(PY) -m simulation.campaign $(ARGS)

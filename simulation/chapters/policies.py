@@ -18,7 +18,7 @@ class PolicyChanges(Chapter):
 
     name: ClassVar[str] = "policies"
     rate: ClassVar[float] = 0.2
-    needs_sweep: ClassVar[bool] = True  # nobody is told that a floor has fallen
+    needs_sweep: ClassVar[bool] = True  # no event says that a floor has fallen
 
     def happenings(self) -> list[Happening]:
         """Mostly floors that everything reaches."""

@@ -1,7 +1,7 @@
 """Whole fleets through every fault: nothing is lost, nothing doubled, nothing stuck, and nothing left behind.
 
 A seed that fails prints what is violated and the command that shows it again, made small. Every run of the tests has
-forty seeds of heavy faults and twenty-five of races; the others are a campaign (`make campaigns`).
+forty seeds of heavy faults and twenty-five of races; the others are a campaign (`make test MARKS=campaign`).
 """
 
 import pytest
