@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from simulation import rest, sabotage, world
 from simulation.chapters import contents
+from simulation.chapters.teams import TeamLimits
 from simulation.faults import LEVELS, STRUCK
 from simulation.story import SeedStory
 from simulation.world import SimulatedWorld
@@ -77,6 +78,7 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
         wait=_WAITS[plan.seed % len(_WAITS)] if stormy else _WAITS[0],
         only=None if plan.only is None else frozenset(plan.only),
         wrap=rule.wrap,
+        team_slots=max(1, plan.slots // 2) if TeamLimits.name in plan.chapters else None,
     )
     made.ports.containers.deletion = made.ports.resources.deletion = timedelta(seconds=20)
     made.ports.galleries.deletion = timedelta(seconds=40)

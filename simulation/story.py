@@ -186,11 +186,14 @@ class SeedStory:
         """An image gets another parent that is not below it."""
         name = self.some_image()
         below = self._below(name)
-        others = [each for each in self.parents if each not in below]
+        others = [each for each in self.parents if each not in below and self._may_be_parent(each)]
         if not others or self.parents[name] is None:
             return
         self.parents[name] = self.chance.choice(others)
         self._register(name, self.parents[name])
+
+    def _may_be_parent(self, name: str) -> bool:
+        return all(chapter.may_be_parent(name) for chapter in self.chapters)
 
     def _below(self, name: str) -> set[str]:
         found, grown = {name}, {name}

@@ -185,6 +185,11 @@ class SimulatedWorld:
         quiet, self._seen = seen == self._seen, seen
         return min(2 * self._stretch, _LONGEST) if self.dozes and quiet else 1
 
+    def blame(self, text: str) -> None:
+        """Note a violation that was seen, once."""
+        if text not in self.findings:
+            self.findings.append(text)
+
     def wake(self) -> None:
         """Something happens outside the factory: the timers fire as often as on Azure again."""
         now = self.ports.clock.now()
@@ -216,16 +221,19 @@ def make(
     only: frozenset[str] | None = None,
     wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
     injector: Injector | None = None,
+    team_slots: int | None = None,
 ) -> SimulatedWorld:
     """A world with the platform steps in force and one RHEL version on offer, but no image.
 
     `broken` is the share of inputs whose build fails permanently. With `only`, no faults strike except those with
     these ids. `wrap` may replace twins by others, such as one without a rule. A given `injector` decides the faults
-    instead of `faults` and `only`.
+    instead of `faults` and `only`. `team_slots` is how many slots one team may hold, all where it is None.
     """
     injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
-    limits = _limits_of(slots, creates_per_hour, deletes_per_hour, wait)
+    limits = replace(
+        _limits_of(slots, creates_per_hour, deletes_per_hour, wait), team_slots=team_slots or slots
+    )
     containers = _containers_of(bare, injector, limits)
     bare = replace(bare, containers=containers)
     bare.galleries.replication = timedelta(minutes=3)

@@ -33,6 +33,10 @@ class Chapter:
         """Keys for `simulation.fleet.document` of this image, at each of its registrations, such as `maxAge`."""
         return {}
 
+    def may_be_parent(self, image: str) -> bool:
+        """False where other images may not move below this one."""
+        return True
+
     def begin(self) -> None:
         """Before the first registration."""
 

@@ -7,5 +7,6 @@ from collections.abc import Mapping
 
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.policies import PolicyChanges
+from simulation.chapters.teams import TeamLimits
 
-ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges,)}
+ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges, TeamLimits)}

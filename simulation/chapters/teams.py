@@ -1,0 +1,55 @@
+"""Several teams, each with a limit of slots: what a team builds is on SecOps' images, and it never takes all slots."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipeline_core.ports import TableWrite, WriteKind
+from simulation.chapters.chapter import Chapter
+
+if TYPE_CHECKING:
+    from simulation.story import SeedStory
+
+SECOPS = "secops"
+_TEAMS = ("payments", "search", "risk")
+
+
+class TeamLimits(Chapter):
+    """Images without children belong to teams, all others to SecOps, so that nobody builds on another team's image."""
+
+    name: ClassVar[str] = "teams"
+
+    def __init__(self, story: "SeedStory", chance: random.Random) -> None:
+        super().__init__(story, chance)
+        self._owned: dict[str, str] = {}
+        self._held: dict[str, str] = {}  # the team that holds a slot, by the slot's row
+
+    def document(self, image: str) -> Mapping[str, Any]:
+        """The team of an image never changes, although its place in the lineage may."""
+        if image not in self._owned:
+            is_parent = image in self.story.parents.values() or self.story.parents[image] is None
+            self._owned[image] = SECOPS if is_parent else self.chance.choice(_TEAMS)
+        return {"team": self._owned[image]}
+
+    def may_be_parent(self, image: str) -> bool:
+        """SecOps' images are approved for everybody, a team's for itself alone."""
+        return self._owned.get(image, SECOPS) == SECOPS
+
+    def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """(4) A team never holds more slots than its limit."""
+        if name == "tables.write" and given[0] == "capacity":
+            self._look_at(given[1])
+
+    def _look_at(self, writes: Sequence[TableWrite]) -> None:
+        for write in writes:
+            if not write.row.key.startswith("slot:"):
+                continue
+            if write.verb is WriteKind.DELETE:
+                self._held.pop(write.row.key, None)
+            else:
+                self._held[write.row.key] = str(write.row.cells["team"])
+        limit = self.world.base.records.capacity.team_slots
+        for team, count in Counter(self._held.values()).items():
+            if count > limit:
+                self.world.blame(f"(4) the team {team} holds {count} slots, {limit} are its limit")
