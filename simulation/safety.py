@@ -66,6 +66,8 @@ class Safety:
     published: set[Version] = field(default_factory=set)  # ever included in latest
     publishes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by image and fingerprint
     pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
+    explained: set[Version] = field(default_factory=set)  # published before the tables were lost
+    lost: set[str] = field(default_factory=set)  # builds that ran when the tables were lost
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
@@ -91,6 +93,18 @@ class Safety:
                 self._demand_not_in_use((str(given[1]), str(given[2])))
             case "resources.begin_delete":
                 self._look_at_removal(given[0])
+
+    def forget(self) -> None:
+        """The tables are gone. Slots, active builds and claims begin anew; versions and what was built stay known.
+
+        A group of a build that ran then takes no slot, and may go at any time: nobody knows its build any more.
+        """
+        self._held.clear()
+        self._active.clear()
+        self.explained = set(self.published)
+        self.pruned |= {(build.image, build.fingerprint) for build in self.builds.values()}
+        self.lost |= {build.id for build in self.builds.values() if build.phase != "finished"}
+        self.builds = {name: build for name, build in self.builds.items() if name not in self.lost}
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
@@ -154,7 +168,8 @@ class Safety:
             self._blame(f"(4) {len(self._held)} slots are held, {self.slots} are there")
 
     def _look_at_group(self, new: NewContainerGroup) -> None:
-        running = {group.tags.get(BUILD_TAG, "") for group in self.twins.containers.list_groups()}
+        groups = self.twins.containers.list_groups()
+        running = {group.tags.get(BUILD_TAG, "") for group in groups} - self.lost
         if len(running) > self.slots:
             text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
             self._blame(f"{text}: {', '.join(sorted(running))}")

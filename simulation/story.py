@@ -235,7 +235,7 @@ class SeedStory:
                 if head is not None:
                     self.world.factory.registrar.unregister(image, world.ADMIN, head.value.document_etag)
             except (TransientError, StaleWrite, Killed):
-                self._wait()
+                self.wait()
                 continue
             except AlreadyExists:
                 return False
@@ -310,7 +310,7 @@ class SeedStory:
             try:
                 act()
             except (TransientError, StaleWrite, Killed):
-                self._wait()
+                self.wait()
             except AlreadyExists as error:
                 self.world.findings.append(f"a person's own work was reported as another person's: {error}")
                 return
@@ -327,5 +327,6 @@ class SeedStory:
                 return
         raise RuntimeError(f"a person gave up after {_TRIES} tries")
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """A person pauses before the next try."""
         self.world.run_until(self.world.ports.clock.now() + _PATIENCE)

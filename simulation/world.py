@@ -185,6 +185,12 @@ class SimulatedWorld:
         quiet, self._seen = seen == self._seen, seen
         return min(2 * self._stretch, _LONGEST) if self.dozes and quiet else 1
 
+    def forget(self) -> None:
+        """The tables and messages are gone: what only they knew is not demanded of what comes after."""
+        self.safety.forget()
+        self.host.poisoned.clear()
+        self.rewire(self.base)
+
     def blame(self, text: str) -> None:
         """Note a violation that was seen, once."""
         if text not in self.findings:
@@ -231,9 +237,7 @@ def make(
     """
     injector = injector or Injector(seed=seed, faults=faults, only=only)
     bare = twins([QUARANTINE, LIVE], seed=seed)
-    limits = replace(
-        _limits_of(slots, creates_per_hour, deletes_per_hour, wait), team_slots=team_slots or slots
-    )
+    limits = _limits_of(slots, team_slots or slots, creates_per_hour, deletes_per_hour, wait)
     containers = _containers_of(bare, injector, limits)
     bare = replace(bare, containers=containers)
     bare.galleries.replication = timedelta(minutes=3)
@@ -272,11 +276,13 @@ def make(
     return world
 
 
-def _limits_of(slots: int, creates_per_hour: int, deletes_per_hour: int, wait: timedelta) -> Limits:
+def _limits_of(
+    slots: int, team_slots: int, creates_per_hour: int, deletes_per_hour: int, wait: timedelta
+) -> Limits:
     return Limits(
         slots=slots,
         creates_per_hour=creates_per_hour,
-        team_slots=slots,
+        team_slots=team_slots,
         wait=wait,
         deletes_per_hour=deletes_per_hour,
         deletes_per_burst=max(1, deletes_per_hour // 3),  # as Azure's: 300 in an hour, 100 in five minutes
