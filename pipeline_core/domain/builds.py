@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.reasons import Lane, RebuildReason
+from pipeline_core.domain.reasons import ChangeCount, Lane, RebuildReason
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -92,7 +92,7 @@ class Build:
     gallery: GalleryName
     # Why it was started. Shown and signed; no rule reads it.
     reasons: tuple[RebuildReason, ...]
-    # The first part of the order of pending builds; a build of a child may take its lane from it.
+    # The first part of the order of pending builds; counted in the image's head when the version becomes current.
     lane: Lane
     # The change that started this build and those of its relatives. The sweep reports a campaign that does not move.
     campaign: CampaignId
@@ -141,6 +141,8 @@ class Build:
     floor: ComplianceFloor | None = None
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
+    # How often the parent's current version had changed when the inputs were fixed. Kept with the published version.
+    followed: ChangeCount = ChangeCount()
 
     @property
     def is_finished(self) -> bool:

@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.reasons import ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -85,7 +85,11 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
-    """A live version and the inputs it was built from; `scan` is None where none was made or kept."""
+    """A live version and the inputs it was built from; `scan` is None where none was made or kept.
+
+    `lane` is that of the change which made it current. `changes` counts the changes of the image's current version
+    up to this one. `followed` is its parent's count at the moment when the inputs were fixed.
+    """
 
     version: GalleryVersion
     fingerprint: Fingerprint
@@ -94,6 +98,8 @@ class PublishedVersion:
     lane: Lane
     published_at: datetime
     scan: LiveScan | None = None
+    changes: ChangeCount = ChangeCount()
+    followed: ChangeCount = ChangeCount()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +185,11 @@ class ImageHead:
     def name(self) -> ImageName:
         """The image's name."""
         return self.registration.name
+
+    def changes_with(self, lane: Lane, at: datetime) -> ChangeCount:
+        """The count of the changes of its current version, with one more at this moment."""
+        before = ChangeCount() if self.current is None else self.current.changes
+        return before.after(lane, at)
 
     @property
     def document_etag(self) -> str:

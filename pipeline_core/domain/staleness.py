@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
@@ -167,7 +168,7 @@ def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReas
         (ReasonKind.BUNDLE_CHANGED, _short(old.bundle), _short(new.bundle)),
         (ReasonKind.CATALOG_CHANGED, _tools(old), _tools(new)),
         (ReasonKind.PLATFORM_CHANGED, _short(old.platform), _short(new.platform)),
-        (ReasonKind.REFRESH_DUE, str(old.period), str(new.period)),
+        (ReasonKind.REFRESH_DUE, _moment(old.period), _moment(new.period)),
         (ReasonKind.REBUILD_REQUESTED, str(old.token or "none"), str(new.token or "none")),
     )
     return tuple(
@@ -185,6 +186,11 @@ def _origin_kind(old: OriginVersion, new: OriginVersion) -> ReasonKind:
 
 def _short(digest: Digest) -> str:
     return str(digest)[:12]
+
+
+def _moment(period: int) -> str:
+    """When an interval of `maxAge` began."""
+    return f"{datetime.fromtimestamp(period, UTC):%Y-%m-%d %H:%M:%S} UTC" if period else "none"
 
 
 def _tools(inputs: BuildInputs) -> str:

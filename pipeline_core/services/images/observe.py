@@ -50,8 +50,8 @@ class Observer:
         chain = self._chain(image, known)
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
-        if image in heads and root is not None:
-            heads[image] = _in_period(heads[image], root.name, now)
+        if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
+            heads = {name: _in_period(head, root.name, now) for name, head in heads.items()}
         world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
         taken = take_snapshot(image, world)
         claims = self._claims(taken)

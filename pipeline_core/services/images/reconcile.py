@@ -12,7 +12,6 @@ from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
-from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.services.effects import latest
@@ -179,9 +178,11 @@ class Reconciler:
             fingerprint=decision.fingerprint,
             inputs=decision.inputs,
             build=decision.build,
-            lane=Lane.BACKGROUND if built is None else built.value.lane,
+            lane=decision.lane,
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
+            changes=observed.changes_with(decision.lane, now),
+            followed=decision.followed,
         )
         self._offer(head.value, decision.version)
         entry = self.effects.journal.of_image(
@@ -257,6 +258,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         gallery=head.registration.gallery,
         reasons=decision.reasons,
         lane=decision.lane,
+        followed=decision.followed,
         campaign=campaign,
         phase=Phase.PENDING,
         seq=0,
