@@ -87,8 +87,8 @@ class Registration:
 class PublishedVersion:
     """A live version and the inputs it was built from; `scan` is None where none was made or kept.
 
-    `lane` is that of the change which made it current. `changes` counts the changes of the image's current version
-    up to this one. `followed` is its parent's count at the moment when the inputs were fixed.
+    `lane` is that of the change which made it current. `followed` is how often the parent's current version had
+    changed when the inputs were fixed.
     """
 
     version: GalleryVersion
@@ -98,7 +98,6 @@ class PublishedVersion:
     lane: Lane
     published_at: datetime
     scan: LiveScan | None = None
-    changes: ChangeCount = ChangeCount()
     followed: ChangeCount = ChangeCount()
 
 
@@ -180,16 +179,14 @@ class ImageHead:
     # The newest open poison records about the image, newest first. Written by the services of poison messages;
     # `conditions` shows them as Stalled.
     poison: tuple[PoisonMark, ...] = ()
+    # How often `current` has changed, by the lane of the change. Written with each change of it, and only rises: so a
+    # child knows which changes of its parent it has not seen.
+    changes: ChangeCount = ChangeCount()
 
     @property
     def name(self) -> ImageName:
         """The image's name."""
         return self.registration.name
-
-    def changes_with(self, lane: Lane, at: datetime) -> ChangeCount:
-        """The count of the changes of its current version, with one more at this moment."""
-        before = ChangeCount() if self.current is None else self.current.changes
-        return before.after(lane, at)
 
     @property
     def document_etag(self) -> str:

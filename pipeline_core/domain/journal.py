@@ -37,6 +37,7 @@ class Event(Enum):
     RELEASE_ACCEPTED = (
         "source.release-accepted"  # SecOps lets the image step down to the newest that is offered
     )
+    SOURCE_SILENT = "source.silent"  # the Marketplace has given nothing for its source for some time
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again

@@ -4,7 +4,7 @@ A lane belongs to a change, not to the last build. So a child asks for every cha
 version it was built from and the version it would be built from now.
 """
 
-from pipeline_core.domain.images import ImageHead, PublishedVersion
+from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.reasons import ChangeCount, Lane, lane_of
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.staleness import Stale, World
@@ -12,30 +12,29 @@ from pipeline_core.domain.staleness import Stale, World
 
 def next_lane(head: ImageHead, staleness: Stale, world: World) -> Lane:
     """The lane of the image's next build, or of the reuse of a version."""
-    parent = _parent_version(head, world)
+    parent = _parent_of(head, world)
     return lane_of(staleness.reasons, None if parent is None else _lane_of_parent(head, parent))
 
 
 def followed(head: ImageHead, world: World) -> ChangeCount:
     """The count of the parent's changes that belongs to the inputs of this world; zero for a root."""
-    parent = _parent_version(head, world)
+    parent = _parent_of(head, world)
     return ChangeCount() if parent is None else parent.changes
 
 
-def _parent_version(head: ImageHead, world: World) -> PublishedVersion | None:
-    parent = None if head.registration.parent is None else world.heads.get(head.registration.parent)
-    return None if parent is None else parent.current
+def _parent_of(head: ImageHead, world: World) -> ImageHead | None:
+    return None if head.registration.parent is None else world.heads.get(head.registration.parent)
 
 
-def _lane_of_parent(head: ImageHead, parent: PublishedVersion) -> Lane:
+def _lane_of_parent(head: ImageHead, parent: ImageHead) -> Lane | None:
     """The lane of the parent's changes. The last one counts in any case: rows of older releases have no counts."""
-    current = head.current
-    if current is None:
-        return parent.lane
+    current, theirs = head.current, parent.current
+    if current is None or theirs is None:
+        return None
     origin = current.inputs.origin
-    if isinstance(origin, ParentVersion) and origin.image == head.registration.parent:
-        return min(parent.lane, parent.changes.lane_since(current.followed))
+    if isinstance(origin, ParentVersion) and origin.image == parent.name:
+        return min(theirs.lane, parent.changes.lane_since(current.followed))
     # A person has moved the image below this parent: the counts of two parents cannot be compared, times can.
-    moments = [parent.changes.security_at, parent.published_at if parent.lane is Lane.SECURITY else None]
+    moments = [parent.changes.security_at, theirs.published_at if theirs.lane is Lane.SECURITY else None]
     is_fix = any(moment is not None and moment > current.published_at for moment in moments)
     return Lane.SECURITY if is_fix else Lane.HUMAN

@@ -139,11 +139,16 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 lane=ended.lane,
                 published_at=ended.phase_since,
                 scan=floors.scan_of(ended.verdicts),
-                changes=head.changes_with(ended.lane, ended.phase_since),
                 followed=ended.followed,
             )
             seconds = chains.measured(head, ended)
-            return replace(breaker.after_success(head), current=current, active=active, build_seconds=seconds)
+            return replace(
+                breaker.after_success(head),
+                current=current,
+                active=active,
+                build_seconds=seconds,
+                changes=head.changes.after(ended.lane, ended.phase_since),
+            )
         case Result.FAILED:
             return replace(breaker.after_failure(head, ended), active=active)
         case _:

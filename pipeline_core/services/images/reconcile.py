@@ -181,14 +181,16 @@ class Reconciler:
             lane=decision.lane,
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
-            changes=observed.changes_with(decision.lane, now),
             followed=decision.followed,
         )
         self._offer(head.value, decision.version)
         entry = self.effects.journal.of_image(
             image, Event.REUSED, detail=f"{decision.version} has the desired input"
         )
-        copy, changed = self.effects.projection.find(image), replace(observed, current=current)
+        copy, changed = (
+            self.effects.projection.find(image),
+            replace(observed, current=current, changes=observed.changes.after(decision.lane, now)),
+        )
         self.records.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
         self.effects.projection.follow(changed, copy)
         self.effects.outbox.published(image, decision.version, campaign)

@@ -8,7 +8,7 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH, upwards
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import LIVE, ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -97,6 +97,12 @@ class RegistrationRules:
                 )
 
     def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
+        if origin.channel != LIVE:
+            yield Problem(
+                path="spec.parent.channel",
+                message=f"is {str(origin.channel)!r}, and this factory has no channel but {LIVE}",
+                remedy=f"use {LIVE}, or leave the key out",
+            )
         parent = self.records.images.find_head(origin.image)
         if parent is None:
             yield Problem(
@@ -109,8 +115,8 @@ class RegistrationRules:
         if team not in (definition.team, self.deployment.secops):
             yield Problem(
                 path="spec.parent.image",
-                message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
-                remedy=f"ask SecOps to approve it, or use an image of {self.deployment.secops}",
+                message=f"{origin.image} belongs to team {team}, and only that team builds on it",
+                remedy=f"use an image of {self.deployment.secops} or of team {definition.team}",
             )
         theirs = self.documents.definition(parent.value.registration.definition).os
         for what, own, other in (
