@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.reasons import ChangeCount, Lane, RebuildReason
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, RebuildReason
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -142,7 +142,7 @@ class Build:
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
     # How often the parent's current version had changed when the inputs were fixed. Kept with the published version.
-    followed: ChangeCount = ChangeCount()
+    followed: ChangeCount = NO_CHANGES
 
     @property
     def is_finished(self) -> bool:

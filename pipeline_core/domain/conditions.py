@@ -1,6 +1,6 @@
 """What keeps an image or a build from going on by itself: derived from stored facts, never stored. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
@@ -11,9 +11,10 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
-from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, World, find_step_down
 
 
@@ -29,6 +30,11 @@ class ConditionType(Enum):
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
+    LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
+    TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
+    CHANNEL_NOT_FOLLOWED = (
+        "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
+    )
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -131,6 +137,52 @@ def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
             )
         )
     return tuple(found)
+
+
+def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
+    """The conditions that come from what is registered: its place, its tools, its channel."""
+    found: list[Condition] = []
+    fault, origin = world.broken.get(head.name), head.registration.origin
+    if fault is not None:
+        found.append(
+            Condition(
+                type=ConditionType.LINEAGE_BROKEN,
+                since=fault.since,
+                reason=fault.problem.reason.title(),
+                message=f"it {fault.problem.message}; until then it is not rebuilt",
+            )
+        )
+    found.extend(_of_tools(head, world))
+    if isinstance(origin, ParentReference) and origin.channel != LIVE:
+        found.append(
+            Condition(
+                type=ConditionType.CHANNEL_NOT_FOLLOWED,
+                since=None,
+                reason="NoSuchChannel",
+                message=f"spec.parent.channel is {origin.channel}, and this factory has no channel but {LIVE}, which"
+                f" the image follows; its team registers it with {LIVE} or without the key",
+            )
+        )
+    return tuple(found)
+
+
+def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:
+    platform = world.platform
+    absent = (
+        []
+        if platform is None
+        else [each for each in head.registration.catalog if each not in platform.catalog]
+    )
+    if platform is None or not absent:
+        return
+    moments = [platform.dropped[each] for each in absent if each in platform.dropped]
+    yield Condition(
+        type=ConditionType.TOOL_DROPPED,
+        since=min(moments, default=None),
+        reason="NotInCatalog",
+        message=f"the catalog no longer has {', '.join(sorted(absent))}: no change reaches the image, and no new RHEL"
+        " release; its team takes it out of spec.build.catalog, or SecOps puts it back",
+    )
 
 
 def _next_step(followed: FollowedSource) -> str:

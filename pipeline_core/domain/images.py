@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.reasons import ChangeCount, Lane
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -98,7 +98,7 @@ class PublishedVersion:
     lane: Lane
     published_at: datetime
     scan: LiveScan | None = None
-    followed: ChangeCount = ChangeCount()
+    followed: ChangeCount = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class ImageHead:
     poison: tuple[PoisonMark, ...] = ()
     # How often `current` has changed, by the lane of the change. Written with each change of it, and only rises: so a
     # child knows which changes of its parent it has not seen.
-    changes: ChangeCount = ChangeCount()
+    changes: ChangeCount = NO_CHANGES
 
     @property
     def name(self) -> ImageName:

@@ -5,7 +5,7 @@ version it was built from and the version it would be built from now.
 """
 
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.reasons import ChangeCount, Lane, lane_of
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, lane_of
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.staleness import Stale, World
 
@@ -19,7 +19,7 @@ def next_lane(head: ImageHead, staleness: Stale, world: World) -> Lane:
 def followed(head: ImageHead, world: World) -> ChangeCount:
     """The count of the parent's changes that belongs to the inputs of this world; zero for a root."""
     parent = _parent_of(head, world)
-    return ChangeCount() if parent is None else parent.changes
+    return NO_CHANGES if parent is None else parent.changes
 
 
 def _parent_of(head: ImageHead, world: World) -> ImageHead | None:

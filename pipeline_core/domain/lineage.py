@@ -76,12 +76,16 @@ class MoveLedger:
         return next((each for each in self.moves if each.image == image), None)
 
     def begin(
-        self, image: ImageName, before: Origin | None, after: Origin | None, now: datetime
+        self, image: ImageName, before: Origin | None, after: Origin | None, now: datetime, *, last: int = 0
     ) -> "MoveLedger":
-        """The ledger with one more move. A new image counts from now on."""
-        move = Move(image=image, number=self.number + 1, before=before, after=after, begun_at=now)
+        """The ledger with one more move. A new image counts from now on.
+
+        `last` is the number of the image's own last move: a ledger that was lost must not give it again.
+        """
+        number = max(self.number, last) + 1
+        move = Move(image=image, number=number, before=before, after=after, begun_at=now)
         count = None if self.count is None else self.count + (before is None)
-        return replace(self, number=move.number, count=count, moves=(*self.moves, move))
+        return replace(self, number=number, count=count, moves=(*self.moves, move))
 
     def end(self, move: Move, *, is_done: bool) -> "MoveLedger":
         """The ledger without the move. A deletion that was done and a new image that never came count no longer."""
@@ -90,6 +94,9 @@ class MoveLedger:
         left = move.after is None if is_done else move.before is None
         count = None if self.count is None else self.count - left
         return replace(self, count=count, moves=tuple(each for each in self.moves if each != move))
+
+
+NO_MOVES = MoveLedger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +144,14 @@ def lineage_of(parents: Mapping[ImageName, ImageName | None]) -> Lineage:
     )
 
 
+def chain_problem(image: ImageName, parents: Mapping[ImageName, ImageName | None]) -> LineageProblem | None:
+    """Why the image cannot be looked at, or None. `parents` has the image and what was read of its ancestors."""
+    if image not in parents:
+        return None
+    found = faults_of(parents).get(image)
+    return _deep(image) if found is None and len(parents) > MAX_DEPTH else found
+
+
 def faults_of(parents: Mapping[ImageName, ImageName | None]) -> dict[ImageName, LineageProblem]:
     """The images that cannot be looked at as they are stored: on or below a cycle, too deep, or without their parent.
 
@@ -176,11 +191,15 @@ def _place(
     for member in reversed(chain):
         level += 1
         if level >= MAX_DEPTH:
-            broken[member] = LineageProblem(
-                image=member, reason="depth", message=f"is deeper than {MAX_DEPTH} levels; flatten the chain"
-            )
+            broken[member] = _deep(member)
         else:
             levels[member] = level
+
+
+def _deep(image: ImageName) -> LineageProblem:
+    return LineageProblem(
+        image=image, reason="depth", message=f"is deeper than {MAX_DEPTH} levels; flatten the chain"
+    )
 
 
 def _break(

@@ -12,7 +12,7 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
-from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, ReasonKind, RebuildReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Current, Stale, Unknown, find_step_down
@@ -53,7 +53,7 @@ class StartBuild:
     reasons: tuple[RebuildReason, ...]
     lane: Lane
     replaces: BuildId | None
-    followed: ChangeCount = ChangeCount()
+    followed: ChangeCount = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class ReuseVersion:
     inputs: BuildInputs
     reasons: tuple[RebuildReason, ...]
     lane: Lane
-    followed: ChangeCount = ChangeCount()
+    followed: ChangeCount = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,9 @@ class ChangeCount:
         return Lane.BACKGROUND if self.human == seen.human else Lane.HUMAN
 
 
+NO_CHANGES = ChangeCount()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildReason:
     """One reason; `old` and `new` are short texts for a person, empty where there is nothing to show."""

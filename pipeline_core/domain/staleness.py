@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import LineageFault
 from pipeline_core.domain.names import Digest, Fingerprint, ImageName
 from pipeline_core.domain.reasons import ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource
@@ -17,21 +18,28 @@ class Platform:
     """What SecOps adds to every build: the digest of the platform steps and the catalog of staged tools.
 
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
-    mirror may move without a rebuild, since the digest decides what is staged.
+    mirror may move without a rebuild, since the digest decides what is staged. `dropped` has the tools that left the
+    catalog while images named them, and since when. `announce` is true until those images were told of it.
     """
 
     digest: Digest
     catalog: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, datetime] = field(default_factory=dict)
+    announce: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What desired inputs are derived from: heads of images, followed sources by key, the platform."""
+    """What desired inputs are derived from: heads of images, followed sources by key, the platform.
+
+    `broken` has the images that have no place in the forest: nothing is derived for them.
+    """
 
     heads: Mapping[ImageName, ImageHead]
     sources: Mapping[str, FollowedSource]
     platform: Platform | None
+    broken: Mapping[ImageName, LineageFault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,9 @@ Staleness = Current | Stale | Unknown
 
 def detect_staleness(image: ImageName, world: World) -> Staleness:
     """Compare desired and current inputs of a registered image."""
-    head = world.heads[image]
+    head, fault = world.heads[image], world.broken.get(image)
+    if fault is not None:
+        return Unknown(missing=f"it {fault.problem.message}")
     if _stays(head, world):
         return Current()
     desired = desired_inputs(head, world)

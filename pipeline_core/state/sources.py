@@ -1,6 +1,8 @@
 """Things that are followed from outside: Marketplace sources with their releases, and the platform steps."""
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.releases import FollowedSource
@@ -76,6 +78,15 @@ class SourceStore:
             self._tables.write(TABLE, writes)
         except AlreadyExists as error:
             raise StaleWrite("the platform steps were changed by another request: read them again") from error
+
+    def settle_platform(self, platform: Platform) -> None:
+        """Record that the images of dropped tools were told. Where other steps are in force by now, nothing changes."""
+        row = self._tables.find(TABLE, "platform", "current")
+        if row is None or _PLATFORM.read(row).value != platform:
+            return
+        told = replace(platform, announce=False)
+        with contextlib.suppress(StaleWrite):
+            self._tables.write(TABLE, [_PLATFORM.write("platform", "current", told, etag=row.etag)])
 
     def recover_platform(self, platform: Platform, revision: int) -> bool:
         """Put lost platform steps back. If there are platform steps, it changes nothing and gives False."""

@@ -8,6 +8,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
@@ -21,6 +22,7 @@ class Records:
 
     images: ImageStore
     index: Index
+    lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
     fleet: FleetStore

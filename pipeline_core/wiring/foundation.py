@@ -16,6 +16,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
@@ -47,6 +48,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
     return Records(
         images=ImageStore(tables),
         index=Index(tables),
+        lineage=LineageStore(tables),
         sources=SourceStore(tables),
         capacity=CapacityStore(
             tables,

@@ -71,6 +71,7 @@ class Queries:
                 detail=rests or ("" if hold is None else hold.message),
                 conditions=(
                     *held,
+                    *conditions.of_registration(head, observation.snapshot.world),
                     *conditions.of_source(head, observation.snapshot.world),
                     *self._below(head, observation.snapshot.world, self.policies.seen()),
                 ),
@@ -138,6 +139,7 @@ class Queries:
             heads=known,
             sources=self.records.sources.followed(),
             platform=self.records.sources.find_platform(),
+            broken=self.records.lineage.faults(),
         )
 
     def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
@@ -148,6 +150,7 @@ class Queries:
         staleness = detect_staleness(head.name, world)
         held = (
             *conditions.of_image(head, staleness),
+            *conditions.of_registration(head, world),
             *conditions.of_source(head, world),
             *self._below(head, world, policy),
         )
