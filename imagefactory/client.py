@@ -144,9 +144,14 @@ class Client:
         """The lineage: all images by level."""
         return self._ask("GET", "/api/lineage").body
 
-    def put_platform(self, catalog: Mapping[str, object], bundle: PackedBundle) -> Json:
-        """Put platform steps and a catalog in force."""
-        return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
+    def put_platform(
+        self, catalog: Mapping[str, object], bundle: PackedBundle, *, drop_used: bool = False
+    ) -> Json:
+        """Put platform steps and a catalog in force. `drop_used` drops tools that images name, too."""
+        body: dict[str, object] = {"bundle": str(bundle.digest), "catalog": catalog}
+        if drop_used:  # left out otherwise: a factory of an older release refuses keys that it does not know
+            body["drop_used"] = True
+        return self._ask("PUT", "/api/platform", body=body).body
 
     def get_policy(self, revision: int | None = None) -> Json:
         """The policy in force, or one version of it, with its ETag where it is in force."""

@@ -279,11 +279,21 @@ def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABL
 
 @platform.command("register")
 def register_platform(
-    folder: _Folder, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE
+    folder: _Folder,
+    drop_used: Annotated[
+        bool, typer.Option("--drop-used", help="Take tools out of the catalog that images still name.")
+    ] = False,
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    output: _Output = Format.TABLE,
 ) -> None:
-    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale."""
+    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale.
+
+    A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change reaches those
+    images, and they say so.
+    """
     loaded = folders.load_platform(folder)
-    answer = registration.register_platform(_client(url, ca_file), loaded)
+    answer = registration.register_platform(_client(url, ca_file), loaded, drop_used=drop_used)
     if output is Format.JSON:
         screen.write_json(answer)
         return

@@ -65,10 +65,14 @@ class CancelRequest(Request):
 
 
 class PlatformRequest(Request):
-    """The bundle of the platform steps, and the catalog of staged tools."""
+    """The bundle of the platform steps, and the catalog of staged tools.
+
+    `drop_used` accepts a catalog without a tool that images name. No change reaches these images from then on.
+    """
 
     bundle: str
     catalog: Document
+    drop_used: bool = False
 
 
 class Condition(Answer):
@@ -77,6 +81,8 @@ class Condition(Answer):
     An image is HeldBack where it stays on an older base because an ancestor rests (shown for one image, not in lists).
     A root is SourceWithdrawn where it was built from a release that the Marketplace no longer offers, SourceSilent
     where its source gives nothing, and SourceEnds where the publisher has named the last day of its release.
+    An image is LineageBroken where its parents do not end at a root, ToolDropped where the catalog no longer has a tool
+    that it names, and ChannelNotFollowed where it names a channel of its parent that does not exist.
     It is BelowFloor where SecOps raised the floor above it. `since` is null until the policy's date.
     A build that was cancelled or given up is Stopping until everything that it made is removed.
     `reason` is for programs, `message` for people.

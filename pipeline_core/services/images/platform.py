@@ -161,5 +161,5 @@ def _still_used(used: Mapping[str, list[ImageName]]) -> Iterator[Problem]:
             path="catalog.entries",
             message=f"has no {tool!r}, which {', '.join(map(str, images[:_NAMED]))}{more} name",
             remedy="keep the tool until their teams have taken it out of spec.build.catalog; or send the catalog with "
-            "dropUsed=true (`--drop-used`): then no change reaches these images, and they say so",
+            "`drop_used` (the option `--drop-used`): then no change reaches these images, and they say so",
         )

@@ -201,10 +201,12 @@ class Platforms:
     """SecOps only."""
 
     bundles: list[str] = field(default_factory=list)
+    dropped: list[bool] = field(default_factory=list)
 
-    def put(self, bundle: Digest, catalog: Any, principal: Principal) -> Any:
+    def put(self, bundle: Digest, catalog: Any, principal: Principal, *, drop_used: bool = False) -> Any:
         if not access.is_admin(principal.roles):
             raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the platform steps")
+        self.dropped.append(drop_used)
         self.bundles.append(str(bundle))
         return SimpleNamespace(digest=bundle, catalog=catalog)
 
