@@ -11,7 +11,9 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
-from pipeline_core.domain.names import build_id
+from pipeline_core.domain.lineage import LineageFault, LineageProblem
+from pipeline_core.domain.names import ChannelName, build_id
+from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NEW, NOW
@@ -165,3 +167,39 @@ def test_several_conditions_are_all_shown() -> None:
         ConditionType.BREAKER_OPEN,
         ConditionType.BLOCKED,
     ]
+
+
+def test_an_image_in_its_place_with_its_tools_has_no_condition_of_its_registration() -> None:
+    assert conditions.of_registration(STALE_HEAD, WORLD) == ()
+    with_tool = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon",)))
+    assert conditions.of_registration(with_tool, WORLD) == ()
+    assert conditions.of_registration(with_tool, replace(WORLD, platform=None)) == ()
+
+
+def test_a_lineage_that_is_broken_says_why_and_since_when() -> None:
+    problem = LineageProblem(image=BASE, reason="cycle", message="descends from itself: a -> b -> a")
+    around = replace(WORLD, broken={BASE: LineageFault(problem=problem, since=NOW)})
+    (shown,) = conditions.of_registration(STALE_HEAD, around)
+    assert (shown.type, shown.reason, shown.since) == (ConditionType.LINEAGE_BROKEN, "Cycle", NOW)
+    assert shown.message.startswith("it descends from itself: a -> b -> a")
+    assert detect_staleness(BASE, around) == Unknown(missing=f"it {problem.message}")
+
+
+@pytest.mark.parametrize("dropped", [{"agent": NOW}, {}])
+def test_a_tool_that_left_the_catalog_says_since_when_where_that_is_known(
+    dropped: dict[str, datetime],
+) -> None:
+    names_it = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon", "agent")))
+    around = replace(WORLD, platform=replace(make.PLATFORM, dropped=dropped))
+    (shown,) = conditions.of_registration(names_it, around)
+    assert (shown.type, shown.since) == (ConditionType.TOOL_DROPPED, dropped.get("agent"))
+    assert "no longer has agent:" in shown.message
+
+
+def test_a_channel_that_does_not_exist_says_what_the_image_follows() -> None:
+    child = make.settled_chain()[1]
+    origin = ParentReference(image=BASE, channel=ChannelName("canary"))
+    named = replace(child, registration=replace(child.registration, origin=origin))
+    (shown,) = conditions.of_registration(named, WORLD)
+    assert (shown.type, shown.reason) == (ConditionType.CHANNEL_NOT_FOLLOWED, "NoSuchChannel")
+    assert conditions.of_registration(child, WORLD) == ()

@@ -85,8 +85,16 @@ TODAY = date(2026, 11, 21)
         (9, "9.20261121.1", "9.20261121.2"),
         (10, "9.20261121.4", "10.20261121.1"),
         (9, "9.20261201.3", "9.20261201.4"),
+        (10, "9.20261201.3", "10.20261201.1"),
     ],
-    ids=["first", "a new day", "same day", "a new major", "the clock went back"],
+    ids=[
+        "first",
+        "a new day",
+        "same day",
+        "a new major",
+        "the clock went back",
+        "a new major when the clock went back",
+    ],
 )
 def test_the_next_version_is_above_the_last(major: int, last: str | None, expected: str) -> None:
     known = None if last is None else GalleryVersion.parse(last)

@@ -299,3 +299,9 @@ def test_an_own_change_beside_a_refresh_waits_for_no_window_of_an_ancestor() -> 
     edited = _due(child, registration=replace(child.registration, bundle=make.digest("9")))
     kinds = [reason.kind for reason in _start(CHILD, make.world(base, edited, newest=OLD)).reasons]
     assert kinds == [ReasonKind.BUNDLE_CHANGED, ReasonKind.REFRESH_DUE]
+
+
+def test_a_child_whose_base_is_not_due_refreshes_without_a_word_about_it() -> None:
+    base, child, _ = make.settled_chain()
+    (reason,) = _start(CHILD, make.world(base, _due(child), newest=OLD)).reasons
+    assert (reason.kind, reason.new) == (ReasonKind.REFRESH_DUE, "1970-01-01 00:00:07 UTC")
