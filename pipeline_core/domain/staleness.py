@@ -19,7 +19,7 @@ class Platform:
 
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
     mirror may move without a rebuild, since the digest decides what is staged. `dropped` has the tools that left the
-    catalog while images named them, and since when. `announce` is true until those images were told of it.
+    catalog while images named them, and since when. `announce` is true until that was reported to those images.
     """
 
     digest: Digest

@@ -80,7 +80,7 @@ class SourceStore:
             raise StaleWrite("the platform steps were changed by another request: read them again") from error
 
     def settle_platform(self, platform: Platform) -> None:
-        """Record that the images of dropped tools were told. Where other steps are in force by now, nothing changes."""
+        """Record that dropped tools were reported to their images. Nothing changes where others are in force."""
         row = self._tables.find(TABLE, "platform", "current")
         if row is None or _PLATFORM.read(row).value != platform:
             return

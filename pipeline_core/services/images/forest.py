@@ -15,7 +15,7 @@ from pipeline_core.wire.problems import Problem
 class Forest:
     """Costs one read for each ancestor, and one for each image below; `ledger` has the moves that are under way.
 
-    An image whose move is under way may stand in two places. Whoever depends on it has to come again.
+    An image whose move is under way may stand in two places. Others that depend on it are refused for that moment.
     """
 
     records: Records

@@ -2,7 +2,7 @@
 
 All moves pass one ledger. A move is written there first, on the ledger's ETag, when everything around the image allows
 it. Then the image is written, in one transaction with the row that decides the move. Then the ledger is cleared. The
-sweep completes a move whose process died: whoever writes the deciding row first has decided it.
+sweep completes a move whose process died: of the two, the one that writes the deciding row first has decided it.
 """
 
 from collections.abc import Sequence

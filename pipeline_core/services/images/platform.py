@@ -33,7 +33,7 @@ class Platforms:
     def put(
         self, bundle: Digest, catalog: Mapping[str, object], principal: Principal, *, drop_used: bool = False
     ) -> Platform:
-        """Refuse a catalog without a tool that images name, unless `drop_used`: they are told, and say so from then on.
+        """Refuse a catalog without a tool that images name, unless `drop_used`: then they say so.
 
         Raises InvalidDocument with every problem, and PermanentError (PERMISSION). Cost: the fleet's copies once where
         a tool leaves the catalog.
@@ -75,9 +75,9 @@ class Platforms:
         return platform
 
     def announce(self) -> int:
-        """Tell the images that name a dropped tool, in their journals and by their webhooks; the number told.
+        """Report a dropped tool to the images that name it, in journals and by webhooks; the number of new lines.
 
-        Safe to repeat, and done by the sweep where a process died. Costs one read where nothing is to be told.
+        Safe to repeat, and done by the sweep where a process died. Costs one read where nothing is to be reported.
         """
         platform = self.records.sources.find_platform()
         if platform is None or not platform.announce:

@@ -24,6 +24,7 @@ from pipeline_core.services.images import places
 from pipeline_core.state import images as records
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.wire.problems import InvalidDocument
+from simulation import fleet, world
 from simulation.world import ADMIN, SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 
@@ -332,7 +333,7 @@ def _register(
     made: SimulatedWorld, name: str, parent: str, *, text: str = "content", expected: str | None = None
 ) -> Callable[[Any], object]:
     """The registration of an image by another worker, on the services that it is called with."""
-    digest = scenes.world.upload(made, text)
+    digest = world.upload(made, text)
 
     def register(factory: Any) -> object:
         image = ImageName(name)
@@ -340,7 +341,7 @@ def _register(
         etag = expected or (None if known is None else known.value.document_etag)
         return factory.registrar.register(
             image,
-            scenes.fleet.document(name, parent),
+            fleet.document(name, parent),
             digest,
             ADMIN,
             expected=etag,

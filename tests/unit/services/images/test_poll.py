@@ -16,6 +16,7 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.wire.messages import RebuildMessage
 from pipeline_core.wiring.factory import Factory
+from simulation import fleet, world
 from simulation.world import SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 
@@ -193,9 +194,9 @@ def test_a_retired_source_says_so_on_its_images_and_hides_no_other_failure() -> 
 def test_a_source_is_not_polled_any_more_when_its_last_root_leaves() -> None:
     made = scenes.registered({})
     made.ports.marketplace.publish(OTHER, NEXT)
-    document = scenes.fleet.document("rhel9-base", None)
+    document = fleet.document("rhel9-base", None)
     document["spec"]["marketplace"] = {"publisher": "Acme", "offer": "os", "sku": "x"}
-    bundle = scenes.world.upload(made, "content")
+    bundle = world.upload(made, "content")
     made.factory.registrar.register(
         scenes.BASE, document, bundle, scenes.ADMIN, expected=None, create_only=True
     )

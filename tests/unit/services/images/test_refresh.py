@@ -1,6 +1,7 @@
 """A refresh moves a whole chain: each image is built once in a period, and a child never goes first."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ NAMES = tuple(map(ImageName, CHAIN))
 BASE, MIDDLE, LEAF = NAMES
 
 
-def _chain(**base: object) -> SimulatedWorld:
+def _chain(**base: Any) -> SimulatedWorld:
     made = scenes.registered({})
     for name, parent in CHAIN.items():
         made.register(name, parent, maxAge="7d", **(base if parent is None else {}))

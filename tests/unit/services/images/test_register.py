@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,12 +17,10 @@ from pipeline_core.domain.errors import (
     TransientError,
 )
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import ChannelName, Digest, ImageName
-from pipeline_core.domain.sources import ParentReference
+from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.services.images.register import Registered
-from pipeline_core.state import images as records
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
 from simulation.world import ADMIN, SOURCE, SimulatedWorld
@@ -164,31 +161,6 @@ def test_the_parent_of_another_team_is_refused_and_that_of_secops_is_not() -> No
     assert "belongs to team payments, and only that team builds on it" in problems["spec.parent.image"]
     assert scenes.register_for(made, "mine", "rhel9-base", "ml").registration.parent == BASE
     assert scenes.register_for(made, "app2", "app", "payments").registration.parent == APP
-
-
-def test_a_channel_that_does_not_exist_is_refused() -> None:
-    made = scenes.registered(ONE)
-    document = fleet.document("rhel9-java", "rhel9-base")
-    document["spec"]["parent"]["channel"] = "canary"
-    refused = _refused(made, document)
-    assert refused == {"spec.parent.channel": "is 'canary', and this factory has no channel but live"}
-
-
-def test_a_definition_that_was_accepted_with_a_channel_says_what_it_follows() -> None:
-    made = scenes.settled(TWO)
-    found = scenes.images(made).get_head(JAVA)
-    origin = ParentReference(image=BASE, channel=ChannelName("canary"))
-    stored = replace(found.value, registration=replace(found.value.registration, origin=origin))
-    scenes.images(made).commit([records.put_head(stored, etag=found.etag)])
-    made.settle()
-    shown = made.factory.queries.image(JAVA).image
-    assert (shown.state, [each.type.value for each in shown.conditions]) == (
-        "current",
-        ["ChannelNotFollowed"],
-    )
-    assert "spec.parent.channel is canary" in shown.conditions[0].message
-    made.register("rhel9-java", "rhel9-base")
-    assert made.factory.queries.image(JAVA).image.conditions == ()
 
 
 def test_a_child_has_the_generation_of_its_parent() -> None:
