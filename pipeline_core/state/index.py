@@ -5,6 +5,7 @@ An index row is a hint. It is repaired when it lags behind. The truth is in the 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build
@@ -14,6 +15,8 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.etags import Etag
+from pipeline_core.state.readable import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
@@ -25,17 +28,22 @@ _HEADS = Codec(ImageHead)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name. `after` is the cursor of the next page, None at the end."""
+    """One page of heads by name. `after` is the cursor of the next page, None at the end.
+
+    `unreadable` has the keys of the page's rows that cannot be read: names of images.
+    """
 
     heads: tuple[ImageHead, ...]
     after: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Index:
     """Point writes and one-partition ranges. Only the cost of `fleet` and `heads` grows with the size of the fleet."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def children(self, parent: ImageName) -> Iterator[ImageName]:
         """Names of the images that declare `parent`, a page at a time."""
@@ -143,8 +151,9 @@ class Index:
             return
 
     def _waiting(self, first: str, last: str, limit: int) -> Sequence[Stored[PendingBuild]]:
-        rows = self._tables.scan(TABLE, "pending", first=first, last=last, limit=limit)
-        return [_PENDING.read(row) for row in rows]
+        """The first `limit` rows that can be read. Others are passed over, and do not hide what is behind them."""
+        rows = scan(self._tables, TABLE, "pending", first=first, last=last, page=limit)
+        return list(islice(self._reader.many(TABLE, rows, _PENDING), limit))
 
     def find_copy(self, image: ImageName) -> Row | None:
         """The fleet's row of an image. Read it before the head, so that an older head never replaces a newer one."""
@@ -164,7 +173,7 @@ class Index:
                 if over is not None:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
-                etag = None if over is None else over.etag
+                etag = None if over is None else Etag(over.etag, over.cells)
                 self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
         except (AlreadyExists, StaleWrite):
             return False
@@ -173,12 +182,16 @@ class Index:
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
-        heads = tuple(_HEADS.read(row).value for row in rows)
-        return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)
+        read = [(row.key, self._reader.try_one(TABLE, row, _HEADS)) for row in rows]
+        return FleetPage(
+            heads=tuple(stored.value for _, stored in read if stored is not None),
+            unreadable=tuple(key for key, stored in read if stored is None),
+            after=rows[-1].key if len(rows) == min(limit, PAGE) else None,
+        )
 
     def heads(self) -> Iterator[ImageHead]:
         """Every head of the fleet as last projected, by name, a page at a time."""
-        return (_HEADS.read(row).value for row in self._all("fleet"))
+        return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), _HEADS))
 
     def _all(self, partition: str) -> Iterator[Row]:
         return scan(self._tables, TABLE, partition)

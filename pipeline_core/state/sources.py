@@ -7,6 +7,8 @@ from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.etags import written
+from pipeline_core.state.readable import Reader
 from pipeline_core.state.records import Codec, Stored
 
 TABLE = "index"
@@ -20,13 +22,14 @@ _PLATFORM = Codec(Platform)
 class SourceStore:
     """Followed sources and the platform. The revision of both only rises; a source's newest release may fall."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def list(self) -> Sequence[Stored[FollowedSource]]:
         """Every followed source."""
         rows = self._tables.scan(TABLE, "sources", limit=_LIMIT)
-        return [_SOURCES.read(row) for row in rows]
+        return list(self._reader.many(TABLE, rows, _SOURCES))
 
     def followed(self) -> dict[str, FollowedSource]:
         """Every followed source, by the source's key: what images are to be built from."""
@@ -38,8 +41,7 @@ class SourceStore:
 
     def find_by_key(self, key: str) -> Stored[FollowedSource] | None:
         """The followed source of this key, or None."""
-        row = self._tables.find(TABLE, "sources", key)
-        return None if row is None else _SOURCES.read(row)
+        return self._reader.found(TABLE, self._tables.find(TABLE, "sources", key), _SOURCES)
 
     def follow(self, source: MarketplaceSource) -> bool:
         """Begin to follow a source. True if it is new. Safe to repeat."""
@@ -52,12 +54,12 @@ class SourceStore:
     def save(self, followed: FollowedSource, *, etag: str | None) -> str:
         """Insert or replace. Gives the new ETag. Raises AlreadyExists or StaleWrite."""
         write = _SOURCES.write("sources", followed.source.key, followed, etag=etag)
-        return self._tables.write(TABLE, [write])[0]
+        return written([write], self._tables.write(TABLE, [write]))[0]
 
     def find_platform(self) -> Platform | None:
         """The platform steps in force, or None before SecOps has registered any."""
         row = self._tables.find(TABLE, "platform", "current")
-        return None if row is None else _PLATFORM.read(row).value
+        return None if row is None else self._reader.one(TABLE, row, _PLATFORM).value
 
     def platform_revision(self) -> int:
         """How often platform steps were put in force. 0 before the first time."""

@@ -8,6 +8,8 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Tables
 from pipeline_core.state import images
+from pipeline_core.state.etags import written
+from pipeline_core.state.readable import Reader
 from pipeline_core.state.records import Codec, Stored
 
 
@@ -27,8 +29,9 @@ _CODEC = Codec(UnprovenVersion)
 class UnprovenStore:
     """A row beside the image's other ones, whether the image is registered or not."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def raise_once(
         self, image: ImageName, version: GalleryVersion, entry: Entry
@@ -45,7 +48,7 @@ class UnprovenStore:
                 images.add_entry(entry),
             ]
             try:
-                etags = self._tables.write(images.TABLE, writes)
+                etags = written(writes, self._tables.write(images.TABLE, writes))
                 return Stored(value=record, etag=etags[0])
             except AlreadyExists:
                 known = self._find(image, version)
@@ -64,7 +67,7 @@ class UnprovenStore:
 
     def _find(self, image: ImageName, version: GalleryVersion) -> Stored[UnprovenVersion] | None:
         row = self._tables.find(images.TABLE, str(image), _key(version))
-        return None if row is None else _CODEC.read(row)
+        return self._reader.found(images.TABLE, row, _CODEC)
 
 
 def _key(version: GalleryVersion) -> str:

@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
+    UnreadableRow,
 )
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, standing_key
@@ -186,7 +187,10 @@ class Poller:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return
-        head = self.records.images.find_head(image)
+        try:
+            head = self.records.images.find_head(image)
+        except UnreadableRow:
+            return  # nobody knows which webhooks want it; the source's other images are told all the same
         if head is not None and _wants(head.value, news):
             self.effects.outbox.notify(image, key)
 

@@ -18,13 +18,15 @@ from pipeline_core.ports import Row
 from pipeline_core.state.unproven import UnprovenVersion
 
 # Rows without a value of a type: their cells are plain, or the key says everything.
-_PLAIN = ("children:", "roots:", "active", "unchronicled", "platform/revision", "slots/")
+_PLAIN = ("children:", "made:", "roots:", "active", "unchronicled", "platform/revision", "slots/")
 _TYPES: Mapping[str, type[Any]] = {
     "images/head": ImageHead,
     "images/former": FormerImage,
     "images/build:": Build,
     "images/claim:": Claim,
+    "images/entry:": Entry,
     "images/journal:": Entry,
+    "images/past:": Build,
     "images/request:": RebuildRequest,
     "images/unproven:": UnprovenVersion,
     "index/pending/": PendingBuild,
