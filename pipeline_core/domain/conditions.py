@@ -172,7 +172,7 @@ def unreadable(places: Sequence[str], since: datetime | None) -> Condition | Non
         since=since,
         reason="RowUnreadable",
         message=f"this release cannot read the rows {', '.join(places[:_NAMED])}{more}: run the newer release again,"
-        " or repair the rows (`imagefactory unreadable` lists them)",
+        " or repair the rows (`imagefactory state unreadable` lists them)",
     )
 
 

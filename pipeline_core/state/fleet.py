@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import Tables
 from pipeline_core.state import index, rows
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec
 
 _HEADS = Codec(ImageHead)

@@ -13,7 +13,7 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.journal import Entry, entry_key
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Row, Tables, TableWrite
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec
 from pipeline_core.state.rows import behind, scan
 
@@ -21,7 +21,7 @@ TABLE = "images"
 _NEW, _OLD = "entry:", "journal:"  # keys of the journal: newest first, and as older releases wrote it
 _PAST, _BUILD = "past:", "build:"
 _UNCOPIED = "old-"  # begins a cursor among the builds of which there is no copy
-_JOURNAL = Codec(Entry)
+ENTRIES = Codec(Entry)
 BUILDS = Codec(Build)
 _INVERTED = str.maketrans("0123456789abcdef", "fedcba9876543210")
 
@@ -78,7 +78,7 @@ class HistoryStore:
         for place in (f"{_NEW}{_inverted(key)}", f"{_OLD}{key}"):
             row = self._tables.find(TABLE, str(image), place)
             if row is not None:
-                return _as_it_was(self._reader.one(TABLE, row, _JOURNAL).value)
+                return _as_it_was(self._reader.one(TABLE, row, ENTRIES).value)
         return None
 
     def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildPage:
@@ -97,7 +97,7 @@ class HistoryStore:
         return BuildPage(builds=(*builds, *more.builds), after=more.after)
 
     def _entries(self, rows: Sequence[Row]) -> Iterator[Entry]:
-        return (_as_it_was(stored.value) for stored in self._reader.many(TABLE, rows, _JOURNAL))
+        return (_as_it_was(stored.value) for stored in self._reader.many(TABLE, rows, ENTRIES))
 
     def _older(self, image: ImageName, oldest: str, after: str, limit: int) -> Iterator[Entry]:
         """The newest entries of older releases, one more than `limit`: from `oldest` on and before `after`."""
@@ -124,7 +124,7 @@ def add_entry(entry: Entry) -> TableWrite:
     """Append to the image's journal."""
     # A row holds "" for a None of the entry. Older releases write this too, and they must read our rows.
     stored = replace(entry, version=entry.version or "", campaign=entry.campaign or "")
-    return _JOURNAL.write(str(entry.image), f"{_NEW}{_inverted(entry.key)}", stored, etag=None)
+    return ENTRIES.write(str(entry.image), f"{_NEW}{_inverted(entry.key)}", stored, etag=None)
 
 
 def add_past(ended: Build) -> TableWrite:

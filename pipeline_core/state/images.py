@@ -12,9 +12,9 @@ from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
-from pipeline_core.state.etags import written
 from pipeline_core.state.history import BUILDS, TABLE, HistoryStore, add_entry, add_past
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import scan
 
@@ -22,12 +22,12 @@ from pipeline_core.state.rows import scan
 __all__ = ["TABLE", "ImageStore", "add_entry", "add_past"]
 
 _HEAD = "head"
-_HEADS = Codec(ImageHead)
-_CLAIMS = Codec(Claim)
-_REQUESTS = Codec(RebuildRequest)
+HEADS = Codec(ImageHead)
+CLAIMS = Codec(Claim)
+REQUESTS = Codec(RebuildRequest)
 _FORMER = "former"
 _VERSION = "made:"  # a row for each published version: which build made it
-_FORMERS = Codec(FormerImage)
+FORMERS = Codec(FormerImage)
 
 Value = TypeVar("Value")
 
@@ -42,7 +42,7 @@ class ImageStore:
 
     def find_head(self, image: ImageName) -> Stored[ImageHead] | None:
         """The image's head, or None if it is not registered."""
-        return self._found(image, _HEAD, _HEADS)
+        return self._found(image, _HEAD, HEADS)
 
     def get_head(self, image: ImageName) -> Stored[ImageHead]:
         """The image's head. Raises NotFound."""
@@ -53,7 +53,7 @@ class ImageStore:
 
     def find_former(self, image: ImageName) -> Stored[FormerImage] | None:
         """The kept record of a deleted image, or None."""
-        return self._found(image, _FORMER, _FORMERS)
+        return self._found(image, _FORMER, FORMERS)
 
     def find_build(self, build: BuildId) -> Stored[Build] | None:
         """One build, or None."""
@@ -61,7 +61,7 @@ class ImageStore:
 
     def find_claim(self, image: ImageName, fingerprint: Fingerprint) -> Stored[Claim] | None:
         """The claim on one input, or None."""
-        return self._found(image, f"claim:{fingerprint}", _CLAIMS)
+        return self._found(image, f"claim:{fingerprint}", CLAIMS)
 
     def find_build_of(self, image: ImageName, version: GalleryVersion) -> Stored[Build] | None:
         """The build that made a published version, or None where no record says so.
@@ -108,7 +108,7 @@ class ImageStore:
 
 def put_head(head: ImageHead, *, etag: str | None) -> TableWrite:
     """Insert (`etag` None) or replace a head."""
-    return _HEADS.write(str(head.name), _HEAD, head, etag=etag)
+    return HEADS.write(str(head.name), _HEAD, head, etag=etag)
 
 
 def delete_head(image: ImageName, *, etag: str) -> TableWrite:
@@ -118,7 +118,7 @@ def delete_head(image: ImageName, *, etag: str) -> TableWrite:
 
 def add_former(former: FormerImage) -> TableWrite:
     """Keep the known facts of a deleted image."""
-    return _FORMERS.write(str(former.name), _FORMER, former, etag=None)
+    return FORMERS.write(str(former.name), _FORMER, former, etag=None)
 
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:
@@ -133,7 +133,7 @@ def put_build(build: Build, *, etag: str | None) -> TableWrite:
 
 def put_claim(claim: Claim, *, etag: str | None) -> TableWrite:
     """Insert (`etag` None) or replace a claim."""
-    return _CLAIMS.write(str(claim.image), f"claim:{claim.fingerprint}", claim, etag=etag)
+    return CLAIMS.write(str(claim.image), f"claim:{claim.fingerprint}", claim, etag=etag)
 
 
 def add_version(ended: Build) -> TableWrite:
@@ -144,4 +144,4 @@ def add_version(ended: Build) -> TableWrite:
 
 def add_request(image: ImageName, request: RebuildRequest) -> TableWrite:
     """Note a request under its token, so that the same request is recorded once."""
-    return _REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)
+    return REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)

@@ -15,15 +15,15 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
-from pipeline_core.state.etags import Etag
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.etags import Etag
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
 _MOVES = 45  # of two writes each: a transaction holds 100
-_PENDING = Codec(PendingBuild)
-_HEADS = Codec(ImageHead)
+PENDING = Codec(PendingBuild)
+HEADS = Codec(ImageHead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class Index:
         if again and self._tables.find(TABLE, "pending", pending.parked().key) is not None:
             return
         try:
-            self._tables.write(TABLE, [_PENDING.write("pending", pending.key, pending, etag=None)])
+            self._tables.write(TABLE, [PENDING.write("pending", pending.key, pending, etag=None)])
         except AlreadyExists:
             return
 
@@ -153,7 +153,7 @@ class Index:
     def _waiting(self, first: str, last: str, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` rows that can be read. Others are passed over, and do not hide what is behind them."""
         rows = scan(self._tables, TABLE, "pending", first=first, last=last, page=limit)
-        return list(islice(self._reader.many(TABLE, rows, _PENDING), limit))
+        return list(islice(self._reader.many(TABLE, rows, PENDING), limit))
 
     def find_copy(self, image: ImageName) -> Row | None:
         """The fleet's row of an image. Read it before the head, so that an older head never replaces a newer one."""
@@ -174,7 +174,7 @@ class Index:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
                 etag = None if over is None else Etag(over.etag, over.cells)
-                self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
+                self._tables.write(TABLE, [HEADS.write("fleet", str(image), head, etag=etag)])
         except (AlreadyExists, StaleWrite):
             return False
         return True
@@ -182,7 +182,7 @@ class Index:
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
-        read = [(row.key, self._reader.try_one(TABLE, row, _HEADS)) for row in rows]
+        read = [(row.key, self._reader.try_one(TABLE, row, HEADS)) for row in rows]
         return FleetPage(
             heads=tuple(stored.value for _, stored in read if stored is not None),
             unreadable=tuple(key for key, stored in read if stored is None),
@@ -191,7 +191,7 @@ class Index:
 
     def heads(self) -> Iterator[ImageHead]:
         """Every head of the fleet as last projected, by name, a page at a time."""
-        return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), _HEADS))
+        return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), HEADS))
 
     def _all(self, partition: str) -> Iterator[Row]:
         return scan(self._tables, TABLE, partition)
@@ -220,6 +220,6 @@ def _move(row: Stored[PendingBuild]) -> list[TableWrite]:
     parked = row.value.parked()
     old = Row(partition="pending", key=row.value.key, cells={}, etag=row.etag)
     return [
-        _PENDING.write("pending", parked.key, parked, etag=None),
+        PENDING.write("pending", parked.key, parked, etag=None),
         TableWrite(verb=WriteKind.DELETE, row=old),
     ]

@@ -8,13 +8,13 @@ from pipeline_core.domain.errors import AlreadyExists, NotFound, UnreadableRow
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.ports import Row, Tables, TableWrite
 from pipeline_core.state import index
-from pipeline_core.state.etags import written
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import behind
 
 PARTITION = "poison"
-_RECORDS = Codec(PoisonRecord)
+RECORDS = Codec(PoisonRecord)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,7 +66,7 @@ class PoisonStore:
         # The text is hostile and long. It is not part of the encoded value, so that no escape makes it longer.
         # A row holds "" for a None of the record. Older releases write this too, and they must read our rows.
         stored = replace(record, text="", error=record.error or "", closed_by=record.closed_by or "")
-        write = _RECORDS.write(PARTITION, record.key, stored, etag=etag)
+        write = RECORDS.write(PARTITION, record.key, stored, etag=etag)
         cells = {**write.row.cells, "queue": record.queue, "text": record.text}
         whole = TableWrite(verb=write.verb, row=replace(write.row, cells=cells))
         (made,) = written([whole], self._tables.write(index.TABLE, [whole]))
@@ -82,7 +82,7 @@ class PoisonStore:
         text = str(row.cells.get("text", ""))
         if "value" not in row.cells:
             return Stored(value=_of_older_release(row, text), etag=row.etag)
-        stored = self._reader.one(index.TABLE, row, _RECORDS)
+        stored = self._reader.one(index.TABLE, row, RECORDS)
         value = stored.value
         record = replace(value, text=text, error=value.error or None, closed_by=value.closed_by or None)
         return Stored(value=record, etag=stored.etag)

@@ -1,7 +1,7 @@
 """Frozen domain values to table rows and back, by Pydantic's adapter. A row names the schema that wrote it.
 
-Fields that a reader does not know are ignored, and kept when it writes the row again (`state.etags`). A row of an
-older schema is raised by the upcasters of its type. A row of a newer one cannot be read, and is never rewritten.
+Fields that a reader does not know are ignored, and kept when it writes the row again (`state.reading.etags`). A row of
+an older schema is raised by the upcasters of its type. A row of a newer one cannot be read, and is never rewritten.
 
 A text whose value is known is not decoded again: values are frozen, so writer and readers may share one value.
 For each type, a test with one codec at either end proves that decoding gives the written value.
@@ -18,8 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError, UnreadableRow
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
-from pipeline_core.state import cells as texts
-from pipeline_core.state.etags import Etag, with_unknown
+from pipeline_core.state.reading import cells as texts
+from pipeline_core.state.reading.etags import Etag, with_unknown
 
 SCHEMA = 1  # of a type without upcasters
 _KEPT = 2048  # values of one type: a few KB each
@@ -75,7 +75,7 @@ class Codec(Generic[Value]):
     def read(self, row: Row) -> Stored[Value]:
         """The stored value. Raises UnreadableRow if this release cannot read the row.
 
-        Stores read through `state.readable.Reader`, which also records the row.
+        Stores read through `state.reading.Reader`, which also records the row.
         """
         text = self._text_of(row)
         value = self._known.get(text)

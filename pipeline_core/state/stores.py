@@ -11,10 +11,10 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
-from pipeline_core.state.unreadable import UnreadableStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Tables
 from pipeline_core.state import images
-from pipeline_core.state.etags import written
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
 
@@ -23,7 +23,7 @@ class UnprovenVersion:
     told: bool = False  # the stored name
 
 
-_CODEC = Codec(UnprovenVersion)
+UNPROVEN = Codec(UnprovenVersion)
 
 
 class UnprovenStore:
@@ -44,7 +44,7 @@ class UnprovenStore:
         if known is None:
             record = UnprovenVersion(image=image, version=version, entry=entry.key)
             writes = [
-                _CODEC.write(str(image), _key(version), record, etag=None),
+                UNPROVEN.write(str(image), _key(version), record, etag=None),
                 images.add_entry(entry),
             ]
             try:
@@ -60,14 +60,14 @@ class UnprovenStore:
         try:
             self._tables.write(
                 images.TABLE,
-                [_CODEC.write(str(sent.image), _key(sent.version), sent, etag=record.etag)],
+                [UNPROVEN.write(str(sent.image), _key(sent.version), sent, etag=record.etag)],
             )
         except StaleWrite:
             return
 
     def _find(self, image: ImageName, version: GalleryVersion) -> Stored[UnprovenVersion] | None:
         row = self._tables.find(images.TABLE, str(image), _key(version))
-        return self._reader.found(images.TABLE, row, _CODEC)
+        return self._reader.found(images.TABLE, row, UNPROVEN)
 
 
 def _key(version: GalleryVersion) -> str:

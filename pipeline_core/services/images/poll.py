@@ -190,7 +190,7 @@ class Poller:
         try:
             head = self.records.images.find_head(image)
         except UnreadableRow:
-            return  # nobody knows which webhooks want it; the source's other images are told all the same
+            return  # which webhooks want it is unknown; the source's other images get their news
         if head is not None and _wants(head.value, news):
             self.effects.outbox.notify(image, key)
 

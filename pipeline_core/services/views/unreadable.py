@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pipeline_core.domain import conditions
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.names import ImageName
-from pipeline_core.state.unreadable import UnreadablePage, UnreadableRecord, UnreadableStore
+from pipeline_core.state.reading.unreadable import UnreadablePage, UnreadableRecord, UnreadableStore
 
 PAGE_LIMIT = 200  # records that a page holds at most
 _MOST = 1000  # records that a list of images looks at

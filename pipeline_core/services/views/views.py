@@ -64,8 +64,19 @@ class BuildView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildHistory:
+    """A page of builds, newest first. `next` is the cursor of the following page, None at the end."""
+
+    builds: tuple[BuildView, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDetail:
-    """One image with its builds (newest first) and its journal (newest first)."""
+    """One image with the first page of its builds and of its journal, both newest first.
+
+    `next_builds` and `next_journal` are the cursors of what follows, None at the end.
+    """
 
     image: ImageView
     etag: str | None
@@ -73,6 +84,8 @@ class ImageDetail:
     bundle: str | None
     builds: tuple[BuildView, ...] = ()
     journal: tuple[Entry, ...] = ()
+    next_builds: str | None = None
+    next_journal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

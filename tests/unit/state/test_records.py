@@ -22,7 +22,7 @@ from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import Row, TableWrite, WriteKind
-from pipeline_core.state.cells import TEXT_LIMIT
+from pipeline_core.state.reading.cells import TEXT_LIMIT
 from pipeline_core.state.records import SCHEMA, Codec
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM

@@ -13,7 +13,7 @@ from pipeline_core.domain.errors import AlreadyExists, StaleWrite, UnreadableRow
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import index
-from pipeline_core.state.readable import Reader
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec
 from pipeline_core.state.rows import behind
 
@@ -53,7 +53,7 @@ _RECORDS = Codec(UnreadableRecord)
 
 
 class UnreadableStore:
-    """Written by whoever meets such a row, read by people and by the sweep."""
+    """Written by the reader that meets such a row, read by people and by the sweep."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -1,4 +1,4 @@
-"""What a row said when it was read, carried by its ETag, so that whoever replaces the row keeps what it does not know.
+"""What a row said when it was read, carried by its ETag, so that a writer keeps what it does not know.
 
 A release that is rolled back, or that runs beside a newer one, reads rows with fields that it does not know. Its
 readers ignore them. A write on the row's ETag puts them back, without a word of the writer about it.
