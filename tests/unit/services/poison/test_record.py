@@ -126,7 +126,7 @@ def test_a_well_formed_message_has_no_error_of_its_own() -> None:
     made.factory.poison.record("strange", LOOK)
     assert {record.error for record in _kept(made)} == {
         None,
-        "the text is not a RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
+        "the text is not a RebuildMessage: image: Field required",
         "strange is not a queue of this factory",
     }
 
