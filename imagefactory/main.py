@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, poison, policy, sources, state
+from imagefactory.commands import evidence, history, poison, policy, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -197,6 +197,10 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
         for entry in image["journal"]
     ]
     screen.table("journal, newest first", ("at", "event", "who", "version", "detail"), lines)
+
+
+app.command("history")(history.history)
+builds.command("list")(history.list_builds)
 
 
 @app.command()

@@ -35,6 +35,7 @@ class ConditionType(Enum):
     CHANNEL_NOT_FOLLOWED = (
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )
+    UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -210,6 +211,20 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
         since=start if is_enforced else None,
         reason="FloorEnforced" if is_enforced else "FloorAnnounced",
         message=f"{when}{'; '.join(map(str, breaches[:_NAMED]))}{more}",
+    )
+
+
+def unreadable(places: Sequence[str], since: datetime | None) -> Condition | None:
+    """Names the rows that this release cannot read, by their keys; None where there is none."""
+    if not places:
+        return None
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return Condition(
+        type=ConditionType.UNREADABLE,
+        since=since,
+        reason="RowUnreadable",
+        message=f"this release cannot read the rows {', '.join(places[:_NAMED])}{more}: run the newer release again,"
+        " or repair the rows (`imagefactory state unreadable` lists them)",
     )
 
 

@@ -29,6 +29,7 @@ class ErrorClass(Enum):
     PERMISSION = "permission"  # the identity may not do this
     TERMS = "terms"  # nobody has accepted the terms of the Marketplace plan in the subscription
     AZURE_POLICY = "azure-policy"  # a policy of the subscription or above it denies what the factory makes
+    INTERNAL = "internal"  # the factory itself: a defect, or a record that this release cannot read
 
     @property
     def is_transient(self) -> bool:
@@ -134,6 +135,18 @@ class NotProven(PermanentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
+
+
+class UnreadableRow(PermanentError):
+    """This release cannot read a stored row: a newer one wrote it, or somebody changed it by hand.
+
+    What the row is about is unknown until the row can be read. It is never rewritten.
+    """
+
+    def __init__(self, message: str, *, partition: str, key: str) -> None:
+        super().__init__(ErrorClass.INTERNAL, message)
+        self.partition = partition
+        self.key = key
 
 
 class AlreadyExists(FactoryError):

@@ -13,6 +13,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Tables, TableWrite, WriteKind
 from pipeline_core.state.images import TABLE as IMAGES
 from pipeline_core.state.index import TABLE
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import scan
 
@@ -29,43 +30,45 @@ class DecidedMove:
     at: datetime
 
 
-_LEDGERS = Codec(MoveLedger)
-_FAULTS = Codec(LineageFault)
-_DECIDED = Codec(DecidedMove)
+LEDGERS = Codec(MoveLedger)
+FAULTS = Codec(LineageFault)
+DECIDED = Codec(DecidedMove)
 
 
 class LineageStore:
     """The ledger has one row, so that one move at a time is added, on that row's ETag."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def find_ledger(self) -> Stored[MoveLedger] | None:
         """The ledger, or None before the first move."""
         row = self._tables.find(TABLE, _PARTITION, _LEDGER)
-        return None if row is None else _LEDGERS.read(row)
+        return self._reader.found(TABLE, row, LEDGERS)
 
     def save_ledger(self, ledger: MoveLedger, *, etag: str | None) -> None:
         """Insert (`etag` None) or replace. Raises StaleWrite where another move was faster."""
         try:
-            self._tables.write(TABLE, [_LEDGERS.write(_PARTITION, _LEDGER, ledger, etag=etag)])
+            self._tables.write(TABLE, [LEDGERS.write(_PARTITION, _LEDGER, ledger, etag=etag)])
         except AlreadyExists as error:
             raise StaleWrite("another move has just begun: read the ledger again") from error
 
     def find_decided(self, image: ImageName) -> Stored[DecidedMove] | None:
         """The image's last decided move, or None."""
         row = self._tables.find(IMAGES, str(image), _MOVE)
-        return None if row is None else _DECIDED.read(row)
+        return self._reader.found(IMAGES, row, DECIDED)
 
     def read(self) -> tuple[MoveLedger, dict[ImageName, LineageFault]]:
         """The ledger and the faults, by one read."""
         ledger, faults = NO_MOVES, {}
         for row in scan(self._tables, TABLE, _PARTITION):
             if row.key == _LEDGER:
-                ledger = _LEDGERS.read(row).value
+                ledger = self._reader.one(TABLE, row, LEDGERS).value
             else:
-                fault = _FAULTS.read(row).value
-                faults[fault.problem.image] = fault
+                fault = self._reader.try_one(TABLE, row, FAULTS)
+                if fault is not None:
+                    faults[fault.value.problem.image] = fault.value
         return ledger, faults
 
     def faults(self) -> dict[ImageName, LineageFault]:
@@ -75,13 +78,14 @@ class LineageStore:
     def find_fault(self, image: ImageName) -> LineageFault | None:
         """What is recorded about one image, or None."""
         row = self._tables.find(TABLE, _PARTITION, f"{_FAULT}{image}")
-        return None if row is None else _FAULTS.read(row).value
+        fault = self._reader.found(TABLE, row, FAULTS)
+        return None if fault is None else fault.value
 
     def add_fault(self, fault: LineageFault) -> bool:
         """Record a fault; False where the image has one already."""
         key = f"{_FAULT}{fault.problem.image}"
         try:
-            self._tables.write(TABLE, [_FAULTS.write(_PARTITION, key, fault, etag=None)])
+            self._tables.write(TABLE, [FAULTS.write(_PARTITION, key, fault, etag=None)])
         except AlreadyExists:
             return False
         return True
@@ -100,4 +104,4 @@ class LineageStore:
 def put_decided(move: Move, last: Stored[DecidedMove] | None, *, is_done: bool, at: datetime) -> TableWrite:
     """Decide a move in the image's partition. Only one of two writers that read the same `last` succeeds."""
     decided = DecidedMove(number=move.number, is_done=is_done, at=at)
-    return _DECIDED.write(str(move.image), _MOVE, decided, etag=None if last is None else last.etag)
+    return DECIDED.write(str(move.image), _MOVE, decided, etag=None if last is None else last.etag)

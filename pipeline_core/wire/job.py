@@ -1,10 +1,15 @@
-"""The build job, which the builder reads by its digest, and the report of the builder. Facts only, no secret."""
+"""The build job, which the builder reads by its digest, and the report of the builder. Facts only, no secret.
 
+Readers ignore fields that they do not know: the builder's image and the factory are updated one after the other. A
+field whose meaning changes raises the schema.
+"""
+
+import functools
 import hashlib
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
@@ -30,7 +35,7 @@ _Count = Literal[
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class MarketplaceImage(_Wire):
@@ -164,7 +169,7 @@ class BuildJob(_Wire):
 class ReportedCheck(_Wire):
     """A check as the builder reports it; see `domain.verdicts.Check`."""
 
-    name: Literal["boot", "goss", "smoke", "compliance", "hygiene"]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]  # a gate asks for the names that it knows
     passed: bool
     detail: str = ""
     score: float | None = None
@@ -228,6 +233,12 @@ class ReportedEvidence(_Wire):
     media_type: str
 
 
+def _known_class(text: object) -> object:
+    """A class that only a newer builder knows is the factory's to explain, never the team's."""
+    is_known = not isinstance(text, str) or text in {each.value for each in ErrorClass}
+    return text if is_known else ErrorClass.INTERNAL
+
+
 class BuildReport(_Wire):
     """The result of one attempt of one stage: `result.json` under the attempt's folder.
 
@@ -247,7 +258,7 @@ class BuildReport(_Wire):
     checks: tuple[ReportedCheck, ...] = ()
     scan: ReportedScan | None = None
     evidence: Annotated[tuple[ReportedEvidence, ...], Field(max_length=50)] = ()
-    error_class: ErrorClass | None = None
+    error_class: Annotated[ErrorClass | None, BeforeValidator(_known_class)] = None
     message: Annotated[str, Field(max_length=4000)] = ""
 
     def to_wire(self) -> bytes:
@@ -258,13 +269,20 @@ class BuildReport(_Wire):
     def from_wire(cls, content: bytes) -> "BuildReport":
         """Raise MalformedMessage where the content is not a report."""
         try:
-            return cls.model_validate_json(content)
+            report = cls.model_validate_json(content)
         except ValidationError as error:
             raise MalformedMessage(
                 f"the content is not a BuildReport: {error.error_count()} fields are wrong"
             ) from error
+        report.__dict__["digest"] = hashlib.sha256(content).hexdigest()  # of these bytes, before anybody asks
+        return report
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the bytes that were read, with the fields of a newer builder; else of `to_wire`."""
+        return hashlib.sha256(self.to_wire()).hexdigest()
 
 
 def digests_of(report: BuildReport, content: bytes) -> tuple[str, str]:
-    """Of the bytes as stored, and as the driver writes them again: a report of an older builder has fewer fields."""
+    """Of the bytes as stored, and as older releases noted it: of the report with the fields that they knew."""
     return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()

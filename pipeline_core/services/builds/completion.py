@@ -69,6 +69,9 @@ class Completion:
                 if opened.event.value in after.registration.notify:
                     ended = replace(ended, alarm=opened.key)
         writes.insert(0, records.put_build(ended, etag=build.etag))
+        writes.append(records.add_past(ended))
+        if ended.result is Result.SUCCEEDED:
+            writes.append(records.add_version(ended))
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))

@@ -4,7 +4,6 @@ The stage derives its state from the report, the markers and the group, never fr
 first. It creates a group only where none exists, and never again for an attempt that has run.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -152,7 +151,7 @@ class ContainerStage:
         if not report.succeeded:
             error_class = report.error_class or ErrorClass.TEMPLATE
             return self._retry(build, error_class, report.message or "the builder gave no reason")
-        digest = Digest(hashlib.sha256(report.to_wire()).hexdigest())
+        digest = Digest(report.digest)
         now = self.effects.clock.now()
         if build.value.phase is Phase.BUILDING:
             if report.artifact.rpartition("/")[2] != str(build.value.version):

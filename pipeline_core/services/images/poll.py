@@ -18,6 +18,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, standing_key
@@ -201,7 +202,10 @@ class Poller:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return
-        head = self.records.images.find_head(image)
+        try:
+            head = self.records.images.find_head(image)
+        except UnreadableRow:
+            return  # which webhooks want it is unknown; the source's other images get their news
         if head is not None and _wants(head.value, news):
             self.effects.outbox.notify(image, key)
 

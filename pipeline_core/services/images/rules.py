@@ -23,8 +23,6 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import Problem
 
-_READ = 1000  # builds of an image that are searched for its highest version
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationRules:
@@ -68,7 +66,7 @@ class RegistrationRules:
         if old is not None:
             return old.last_version
         former = self.records.images.find_former(name)
-        versions = [build.version for build in self.records.images.list_builds(name, limit=_READ)]
+        versions = [build.version for build in self.records.images.builds(name)]
         versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
 

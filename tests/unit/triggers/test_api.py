@@ -19,7 +19,7 @@ from triggers.api.preconditions import quoted
 
 DIGEST = hashlib.sha256(b"a bundle").hexdigest()
 BODY = {"document": {"spec": {"build": {}}}, "bundle": DIGEST}
-ETAG = quoted(views.DETAIL.etag)
+ETAG = quoted(views.ETAG)
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ def test_a_head_that_moves_during_the_write_is_not_a_conflict_either() -> None:
     race = scenes.once(lambda: scenes.look(made, BASE))
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
-        if any(write.row.key.startswith("journal:") for write in writes):
+        if any(write.row.key.startswith("entry:") for write in writes):
             race()
 
     other = made.factory
