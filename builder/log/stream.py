@@ -43,7 +43,9 @@ class LogStream:
         self._wake = threading.Event()
         self._closing = False
         self._pending = bytearray()
-        self._block = b""  # sent, and not known to be there: the same bytes are sent until an answer settles it
+        self._block = (
+            b""  # sent, and not known to be there: the same bytes are sent until an answer settles it
+        )
         self._accepted = 0
         self._lost = 0
         self._offset = 0

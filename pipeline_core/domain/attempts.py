@@ -44,6 +44,10 @@ ORPHANED = "parent-not-found.json"  # the same where a parent was not found, bec
 # create the group: before, two creations would restart the container. After this time a cancelled build may end:
 # before, its group might still appear.
 CREATION = timedelta(seconds=45)
+# What Packer may need after a definition's last step: 45 minutes to capture the machine, and 120 minutes until the
+# version is replicated (`polling_duration_timeout`, `shared_image_gallery_timeout` in the builder's template). The
+# definition's `timeout` is for its steps. Builder, deadline and lease of an attempt all add this.
+AFTER_STEPS = timedelta(minutes=165)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
-from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    InvalidValue,
+    MalformedMessage,
+    Owner,
+    ScopeKind,
+)
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.verdicts import Check
@@ -228,11 +236,29 @@ class ReportedEvidence(_Wire):
     media_type: str
 
 
+class ReportedScope(_Wire):
+    """Where a failure holds; see `domain.errors.ErrorScope`."""
+
+    kind: ScopeKind
+    name: Annotated[str, Field(max_length=300)]
+
+    @classmethod
+    def of(cls, scope: ErrorScope) -> "ReportedScope":
+        """The domain's scope."""
+        return cls(kind=scope.kind, name=scope.name[:300])
+
+    def to_domain(self) -> ErrorScope:
+        """The domain's scope."""
+        return ErrorScope(kind=self.kind, name=self.name)
+
+
 class BuildReport(_Wire):
     """The result of one attempt of one stage: `result.json` under the attempt's folder.
 
     `artifact` is the ARM id of the version that Packer made (build stage). `evidence` lists the files that were kept.
-    `error_class` is set where `succeeded` is false. `packer` is Packer's version, or `recorded`.
+    `error_class` is set where `succeeded` is false. `packer` is Packer's version, or `recorded`. `owner`, `permanent`
+    and `scope` are set where the builder knows more than the class says. `after_steps` says that every step had
+    ended when the run failed: Azure may still finish the version.
     """
 
     schema_version: Literal[1] = 1
@@ -249,6 +275,21 @@ class BuildReport(_Wire):
     evidence: Annotated[tuple[ReportedEvidence, ...], Field(max_length=50)] = ()
     error_class: ErrorClass | None = None
     message: Annotated[str, Field(max_length=4000)] = ""
+    owner: Owner | None = None
+    permanent: bool | None = None
+    scope: ReportedScope | None = None
+    after_steps: bool = False
+
+    def failure(self) -> Failure:
+        """Why the attempt failed; only where it did. A report without a class is a fault of the builder."""
+        owner = Owner.PLATFORM if self.error_class is None else self.owner
+        return Failure(
+            error_class=self.error_class or ErrorClass.TEMPLATE,
+            message=self.message or "the builder gave no reason",
+            owner=owner,
+            permanent=self.permanent,
+            scope=None if self.scope is None else self.scope.to_domain(),
+        )
 
     def to_wire(self) -> bytes:
         """Bytes of the result blob."""
