@@ -207,7 +207,8 @@ class ReportedRule(_Wire):
 class ReportedScan(_Wire):
     """A compliance scan as the builder read it from the scanner's results; see `domain.compliance.Scan`.
 
-    `counts` are named as the fields of `domain.compliance.RuleCounts`; a count that is not named is 0.
+    `counts` are named as the fields of `domain.compliance.RuleCounts`; a count that is not named is 0. `benchmark`
+    and `passed` are empty in reports of an older builder.
     """
 
     profile: str
@@ -215,6 +216,8 @@ class ReportedScan(_Wire):
     counts: dict[_Count, Annotated[int, Field(ge=0)]]
     findings: Annotated[tuple[ReportedRule, ...], Field(max_length=3000)] = ()
     simulated: bool = False
+    benchmark: Annotated[str, Field(max_length=200)] = ""
+    passed: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=3000)] = ()
 
     def to_domain(self) -> Scan:
         """The domain's scan."""
@@ -224,6 +227,8 @@ class ReportedScan(_Wire):
             counts=RuleCounts(**self.counts),
             findings=tuple(finding.to_domain() for finding in self.findings),
             simulated=self.simulated,
+            benchmark=self.benchmark,
+            passed=frozenset(self.passed),
         )
 
 

@@ -13,6 +13,7 @@ from pipeline_core.services.builds.drive import BuildEvents, Driver
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
+from pipeline_core.services.builds.parent_scores import ParentScores
 from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.refusals import Refusals
@@ -44,7 +45,8 @@ def builds_of(
     """All build services, around one ending. The `poller` looks where a build did not find its release."""
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects, poller=poller)
-    judge = Judge(effects=effects, images=records.images, floors=policy.policies)
+    parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
+    judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures)
     publishing = _publishing_of(base, provenance, completion, captures)

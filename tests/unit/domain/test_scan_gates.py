@@ -108,6 +108,20 @@ def test_a_score_too_low_without_a_failed_rule_is_a_question_for_secops() -> Non
     )
 
 
+@pytest.mark.parametrize(("failed", "end"), [(8, "r7 (medium)"), (9, "and 1 more"), (20, "and 12 more")])
+def test_the_text_says_how_many_it_does_not_name(failed: int, end: str) -> None:
+    text = _judge(_scan(10, *(_finding(f"r{number}") for number in range(failed))))["compliance"].evidence
+    assert f"{end}; repair them" in text
+
+
+def test_severities_that_always_fail_are_named_from_the_worst() -> None:
+    floor = ComplianceFloor(always_fail=frozenset(Severity))
+    text = _judge(_scan(95, _finding("a", LOW)), floor=floor)["severities"].evidence
+    assert text.startswith(
+        "no rule of severity high, medium, low, info, unknown may fail without a waiver: a (low)"
+    )
+
+
 def test_a_hundred_failed_rules_are_counted_and_some_named() -> None:
     findings = [_finding(f"{'r' * 180}{number:03}") for number in range(100)]
     text = _judge(_scan(10, *findings))["compliance"].evidence
@@ -395,3 +409,89 @@ def test_a_stricter_floor_never_lets_more_pass(
 def test_texts_are_bounded_and_never_empty(scan: Scan, waivers: list[Waiver], floor: ComplianceFloor) -> None:
     for verdict in _judge(scan, *waivers, floor=floor, parent=BASE).values():
         assert 0 < len(verdict.evidence) <= EVIDENCE_LIMIT
+
+
+def _parent(score: float | None = 95, **fields: object) -> ParentScore:
+    return dataclasses.replace(ParentScore(parent="base@9.20261121.1", profile="cis", score=score), **fields)  # type: ignore[arg-type]
+
+
+_OLD, _NEW = "RHEL-9 0.1.76", "RHEL-9 0.1.80"
+_SHARED = frozenset(f"rule_{number}" for number in range(19))
+
+
+def test_case_04_two_benchmarks_are_compared_over_the_rules_of_both() -> None:
+    """One machine state, scanned twice: the newer content has a rule more, and no step has made it fail."""
+    child = dataclasses.replace(
+        _scan(90.47, _finding("sudo"), _finding("crypto", HIGH), passed=19), benchmark=_NEW, passed=_SHARED
+    )
+    parent = _parent(95, benchmark=_OLD, passed=_SHARED, failed=frozenset({"sudo"}))
+    verdict = _judge(child, parent=parent)["ratchet"]
+    assert verdict.passed
+    assert verdict.score == 95
+    assert verdict.benchmark == _NEW
+    assert (
+        "95 against 95 of the parent base@9.20261121.1 over the 20 rules of both benchmarks"
+        in verdict.evidence
+    )
+    assert _OLD in verdict.evidence
+    assert _NEW in verdict.evidence
+
+
+def test_a_rule_of_both_benchmarks_that_the_child_broke_is_named() -> None:
+    child = dataclasses.replace(
+        _scan(90.47, _finding("sudo"), _finding("rule_3")), benchmark=_NEW, passed=_SHARED - {"rule_3"}
+    )
+    parent = _parent(95, benchmark=_OLD, passed=_SHARED, failed=frozenset({"sudo"}))
+    verdict = _judge(child, parent=parent)["ratchet"]
+    assert not verdict.passed
+    assert "90 against 95" in verdict.evidence
+    assert "waive it by name: rule_3 (medium)" in verdict.evidence
+    assert _judge(child, _waiver("rule_3"), parent=parent)["ratchet"].passed
+    tolerant = ComplianceFloor(ratchet=5)
+    assert _judge(child, parent=parent, floor=tolerant)["ratchet"].passed
+
+
+@pytest.mark.parametrize(
+    ("child", "passed", "why"),
+    [
+        ({"benchmark": _NEW}, _SHARED, "no rules of both are known"),
+        ({"benchmark": _NEW, "passed": frozenset({"other"})}, _SHARED, "no rules of both are known"),
+        ({"benchmark": _NEW, "passed": _SHARED}, frozenset(), "no rules of both are known"),
+    ],
+    ids=["a scan without rules", "no rule of both", "a parent without rules"],
+)
+def test_other_benchmarks_without_common_rules_have_nothing_to_compare(
+    child: dict[str, object], passed: frozenset[str], why: str
+) -> None:
+    scan = dataclasses.replace(_scan(90), **child)  # type: ignore[arg-type]
+    verdict = _judge(scan, parent=_parent(95, benchmark=_OLD, passed=passed))["ratchet"]
+    assert verdict.passed
+    assert why in verdict.evidence
+
+
+def test_the_same_benchmark_is_compared_by_its_scores() -> None:
+    scan = dataclasses.replace(_scan(94, _finding("a")), benchmark=_OLD, passed=_SHARED)
+    parent = _parent(95, benchmark=_OLD, passed=_SHARED)
+    verdict = _judge(scan, parent=parent)["ratchet"]
+    assert (verdict.passed, verdict.score) == (False, 94)
+    assert "rebuild the parent" not in verdict.evidence
+
+
+def test_a_parent_of_an_unknown_benchmark_is_compared_and_the_text_says_what_may_be_wrong() -> None:
+    scan = dataclasses.replace(_scan(94, _finding("a")), benchmark=_NEW)
+    verdict = _judge(scan, parent=_parent(95))["ratchet"]
+    assert not verdict.passed
+    assert f"newer now ({_NEW}), rebuild the parent first" in verdict.evidence
+
+
+def test_a_lost_score_holds_the_version_back() -> None:
+    verdict = _judge(_scan(99), parent=_parent(None, lost="build b has no report"))["ratchet"]
+    assert (verdict.passed, verdict.held) == (False, True)
+    assert "cannot be found (build b has no report), so this version waits" in verdict.evidence
+
+
+def test_the_content_of_the_scanner_is_named() -> None:
+    scan = dataclasses.replace(_scan(95, _finding("a")), benchmark=_NEW)
+    verdict = _judge(scan)["compliance"]
+    assert f"scored 95 of at least 90 with the content {_NEW}; of 21 rules" in verdict.evidence
+    assert verdict.benchmark == _NEW
