@@ -28,6 +28,7 @@ TOKEN_TAG = "imagefactory-token"  # noqa: S105 - the rebuild token, empty where 
 PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the only tag that it cannot cover
 
 # Blobs in the attempt's folder of the container `builds`.
+LAUNCH = "launched"  # begins the names of LAUNCHED and of the notes after it
 LAUNCHED = "launched.json"  # its first writer creates the container group
 WAITS = "waits-for-container.json"  # the group is there, and its container did not run at the first look
 STARTED = "started.json"  # the builder writes it first: this attempt runs, and runs only once
@@ -56,6 +57,11 @@ class AttemptGroup:
 
     name: str
     folder: str
+
+
+def launched(number: int) -> str:
+    """The name of the note of a creation, from 1. The first writer of a number may create."""
+    return LAUNCHED if number == 1 else f"{LAUNCH}-{number}.json"
 
 
 def folder(build: BuildId | str, stage: str, attempt: int) -> str:

@@ -24,7 +24,7 @@ from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Blobs, Containers, NewContainerGroup
+from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
@@ -88,6 +88,10 @@ class Launcher:
             "IF_QUEUE_ENDPOINT": self.deployment.queue_endpoint,
             "IF_STAGE": job.stage,
         }
+
+    def find_made(self, build: Build) -> VersionState | None:
+        """How far the quarantined version is that this attempt's Packer made; None where it has made none."""
+        return self.captures.find_made(build)
 
     def discard(self, build: Build) -> None:
         """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
