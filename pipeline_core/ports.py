@@ -155,7 +155,11 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size."""
+    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size.
+
+    `regions` are those that it is, or will be, in. `failed_regions` are those whose last replication failed. Lists do
+    not show them.
+    """
 
     gallery: GalleryName
     image: ImageName
@@ -166,6 +170,8 @@ class GalleryImageVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     disk_gb: int | None = None
+    regions: tuple[str, ...] = ()
+    failed_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

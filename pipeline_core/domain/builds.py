@@ -164,6 +164,10 @@ class Build:
     floor: ComplianceFloor | None = None
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
+    # Regions that failed, so the live version is copied without them; they get it later.
+    left_out: tuple[str, ...] = ()
+    # When the copy to the live gallery may be begun again; None where it has not failed.
+    copy_after: datetime | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -1,12 +1,12 @@
 """What keeps an image or a build from going on by itself: derived from stored facts, never stored. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.domain import breaker, claims, releases
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
@@ -29,6 +29,10 @@ class ConditionType(Enum):
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
+    COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
+    REGIONS_MISSING = (
+        "RegionsMissing"  # the live version is not in every region, because its replication failed there
+    )
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -165,7 +169,7 @@ def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
-    found = [_stopping(build)] if build.is_stopping else []
+    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build)]
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
@@ -177,6 +181,17 @@ def _stopping(build: Build) -> Condition:
         return Condition(type=ConditionType.STOPPING, since=build.cancel.at, reason="Cancelled", message=text)
     text = "" if build.failure is None else build.failure.message
     return Condition(type=ConditionType.STOPPING, since=None, reason="Failed", message=text)
+
+
+def _copy_fails(build: Build) -> Iterator[Condition]:
+    if build.phase is Phase.PUBLISHING and build.copy_after is not None and build.failure is not None:
+        text = f"{build.failure.message}; nothing is built again, the copy is tried from {build.copy_after:%Y-%m-%d %H:%M}"
+        yield Condition(
+            type=ConditionType.COPY_FAILS,
+            since=build.phase_since,
+            reason="Copying",
+            message=f"{text} UTC on, for a week at most",
+        )
 
 
 def _stalled(marks: Sequence[PoisonMark]) -> Condition:

@@ -7,6 +7,7 @@ from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
+from pipeline_core.services.builds.copies import Copies
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
@@ -132,7 +133,13 @@ def _publishing_of(
         galleries=base.ports.galleries,
         provenance=provenance.provenance,
         completion=completion,
-        captures=captures,
+        copies=Copies(
+            images=records.images,
+            galleries=base.ports.galleries,
+            captures=captures,
+            effects=effects,
+            wait=base.limits.wait,
+        ),
         wait=base.limits.wait,
     )
 

@@ -275,7 +275,9 @@ def _shown(
         excluded_from_latest=bodies.is_excluded(profile),
         is_divided=bodies.is_divided(profile),
         tags=body.get("tags") or {},
-        detail=bodies.failed_regions(replication or {}),
+        detail=bodies.failures_of(replication or {}),
+        regions=bodies.regions_of(profile),
+        failed_regions=bodies.failed_regions(replication or {}),
         disk_gb=bodies.disk_gb_of(properties),
     )
 

@@ -8,6 +8,7 @@ from pipeline_core.adapters.azure.configuration import GalleryPlace
 from pipeline_core.domain.attempts import IMAGE_TAG
 from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
 from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.replication import region_key
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.ports import NewGalleryVersion
 
@@ -179,9 +180,23 @@ def disk_gb_of(properties: Mapping[str, Any]) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def failed_regions(replication: Mapping[str, Any]) -> str:
+def regions_of(profile: Mapping[str, Any]) -> tuple[str, ...]:
+    """The regions that the version is, or will be, in; in the form of ids (`westeurope`)."""
+    return tuple(region_key(str(each.get("name") or "")) for each in profile.get("targetRegions") or [])
+
+
+def failed_regions(replication: Mapping[str, Any]) -> tuple[str, ...]:
+    """The regions whose replication failed, in the form of ids: Azure answers with `West Europe`."""
+    return tuple(region_key(str(each.get("region") or "")) for each in _failed(replication))
+
+
+def failures_of(replication: Mapping[str, Any]) -> str:
     """The failed regions with their reasons. Empty if no region failed."""
-    failed = [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]
+    failed = _failed(replication)
     return "; ".join(
         f"{each.get('region')}: {each.get('details') or 'no reason was given'}" for each in failed
     )
+
+
+def _failed(replication: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]

@@ -34,6 +34,11 @@ class Captures:
         """The gallery that versions are copied from."""
         return self.deployment.quarantine
 
+    @property
+    def home(self) -> str:
+        """The region of the galleries: every version has a copy there."""
+        return str(self.deployment.location)
+
     def prepare(
         self, build: Build, definition: ImageDefinition, gallery: GalleryName
     ) -> tuple[OsTraits, int | None]:

@@ -203,6 +203,8 @@ def test_a_failure_names_its_regions_and_reasons() -> None:
         {"region": "North Europe", "state": "Failed", "details": "no room"},
         {"region": "East US", "state": "Failed"},
     ]
-    told = bodies.failed_regions({"aggregatedState": "Failed", "summary": summary})
-    assert told == "North Europe: no room; East US: no reason was given"
-    assert bodies.failed_regions({"summary": summary[:1]}) == ""
+    failed = {"aggregatedState": "Failed", "summary": summary}
+    assert bodies.failures_of(failed) == "North Europe: no room; East US: no reason was given"
+    assert bodies.failed_regions(failed) == ("northeurope", "eastus")
+    assert bodies.failures_of({"summary": summary[:1]}) == ""
+    assert bodies.failed_regions({"summary": summary[:1]}) == ()
