@@ -19,7 +19,7 @@ from builder.log.transcript import Transcript
 from builder.packer import failures, manifest, provisioners, template
 from builder.packer.command import RECORDED, Packer
 from builder.packer.failures import PackerFailure
-from builder.packer.progress import Progress
+from builder.packer.progress import StepProgress
 from builder.ports import Blobs, Events
 from builder.results import checks, sbom
 from builder.results.evidence import EvidenceFolder
@@ -82,7 +82,7 @@ class Work:
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
         self._go_on()
-        progress = Progress(plan.steps)
+        progress = StepProgress(plan.steps)
         packer = self._make_packer(progress)
         self.packer = packer.version()
         self._log.say(f"{job.build}, {job.stage} {job.attempt}, by Packer {self.packer}")
@@ -114,7 +114,7 @@ class Work:
         (folder / "catalog.json").write_text(json.dumps(catalog, indent=1), encoding="utf-8")
         (folder / _TEMPLATE).write_text(rendered, encoding="utf-8")
 
-    def _make_packer(self, progress: Progress) -> Packer:
+    def _make_packer(self, progress: StepProgress) -> Packer:
         def take(lines: Sequence[str]) -> None:
             progress.take(lines)
             self._transcript.add(lines)
@@ -128,7 +128,7 @@ class Work:
             about_to_end=progress.stop,
         )
 
-    def _run(self, packer: Packer, job: BuildJob, progress: Progress) -> PackerFailure | None:
+    def _run(self, packer: Packer, job: BuildJob, progress: StepProgress) -> PackerFailure | None:
         validated = packer.validate(_TEMPLATE)
         if not validated.succeeded:
             return failures.of_validate(
@@ -137,7 +137,7 @@ class Work:
 
         def limit() -> float:
             # The definition's time is for its steps. Azure's time for what follows is not the team's.
-            more = attempts.AFTER_STEPS.total_seconds() if progress.has_ended else 0.0
+            more = attempts.AFTER_STEPS[job.stage].total_seconds() if progress.has_ended else 0.0
             return job.timeout_seconds + more
 
         built = packer.build(_TEMPLATE, limit=limit)

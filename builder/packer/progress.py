@@ -47,7 +47,7 @@ def of_title(title: str) -> PlannedStep:
     )
 
 
-class Progress:
+class StepProgress:
     """Follows one run. `stop` keeps the state of a moment: what Packer prints later is about its clean-up."""
 
     def __init__(self, steps: Sequence[PlannedStep]) -> None:

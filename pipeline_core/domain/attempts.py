@@ -5,6 +5,7 @@ the factory no longer knows the things that carry the old name. This module must
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -45,10 +46,10 @@ ORPHANED = "parent-not-found.json"  # the same where a parent was not found, bec
 # create the group: before, two creations would restart the container. After this time a cancelled build may end:
 # before, its group might still appear.
 CREATION = timedelta(seconds=45)
-# What Packer may need after a definition's last step: 45 minutes to capture the machine, and 120 minutes until the
-# version is replicated (`polling_duration_timeout`, `shared_image_gallery_timeout` in the builder's template). The
-# definition's `timeout` is for its steps. Builder, deadline and lease of an attempt all add this.
-AFTER_STEPS = timedelta(minutes=165)
+# What Packer may need after a definition's last step: 45 minutes to capture or to remove the machine, and where it
+# makes a version 120 minutes until that is replicated (`polling_duration_timeout`, `shared_image_gallery_timeout` in
+# the builder's template). The definition's `timeout` is for its steps. Builder, deadline and lease all add this.
+AFTER_STEPS: Mapping[str, timedelta] = {"build": timedelta(minutes=165), "verify": timedelta(minutes=45)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

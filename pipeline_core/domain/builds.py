@@ -166,6 +166,8 @@ class Build:
     verify_attempt: int = 0
     # Regions that failed, so the live version is copied without them; they get it later.
     left_out: tuple[str, ...] = ()
+    # The platform's word about them; empty where none is left out.
+    left_out_why: str = ""
     # When the copy to the live gallery may be begun again; None where it has not failed.
     copy_after: datetime | None = None
 

@@ -72,6 +72,7 @@ def of_image(
         found.append(
             Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
         )
+    found += _regions_missing(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -93,6 +94,19 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def _regions_missing(head: ImageHead) -> Iterator[Condition]:
+    current = head.current
+    if current is not None and current.missing is not None:
+        missing = current.missing
+        yield Condition(
+            type=ConditionType.REGIONS_MISSING,
+            since=current.published_at,
+            reason="ReplicationFailed",
+            message=f"{current.version} is not in {', '.join(missing.names)}: {missing.why or 'replication failed'};"
+            f" the factory tries it again from {missing.after:%Y-%m-%d %H:%M} UTC on",
+        )
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
@@ -185,12 +199,12 @@ def _stopping(build: Build) -> Condition:
 
 def _copy_fails(build: Build) -> Iterator[Condition]:
     if build.phase is Phase.PUBLISHING and build.copy_after is not None and build.failure is not None:
-        text = f"{build.failure.message}; nothing is built again, the copy is tried from {build.copy_after:%Y-%m-%d %H:%M}"
         yield Condition(
             type=ConditionType.COPY_FAILS,
             since=build.phase_since,
             reason="Copying",
-            message=f"{text} UTC on, for a week at most",
+            message=f"{build.failure.message}; nothing is built again, the copy is tried from"
+            f" {build.copy_after:%Y-%m-%d %H:%M} UTC on, for a week at most",
         )
 
 

@@ -84,8 +84,24 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRegions:
+    """Regions of the definition that a live version is not in, because its replication failed there.
+
+    They are tried again after the moment `after`. `why` is the platform's word.
+    """
+
+    names: tuple[str, ...]
+    tries: int
+    after: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
-    """A live version and the inputs it was built from; `scan` is None where none was made or kept."""
+    """A live version and the inputs it was built from; `scan` is None where none was made or kept.
+
+    `missing` is None where it is in every region that its definition names.
+    """
 
     version: GalleryVersion
     fingerprint: Fingerprint
@@ -94,6 +110,7 @@ class PublishedVersion:
     lane: Lane
     published_at: datetime
     scan: LiveScan | None = None
+    missing: MissingRegions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

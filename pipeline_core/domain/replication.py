@@ -18,6 +18,11 @@ def wait_after(tries: int) -> timedelta:
     return min(_FIRST * (1 << min(tries - 1, 10)), _LONGEST)
 
 
+def turn_after(tries: int) -> timedelta:
+    """The wait before a region of a live version that has failed so often gets its next turn: 1 hour up to 4."""
+    return wait_after(tries + 5)
+
+
 def is_over(tries: int) -> bool:
     """True where the waits before this many failed copies are a week."""
     return sum((wait_after(number) for number in range(1, tries)), timedelta(0)) >= _DEADLINE

@@ -14,12 +14,13 @@ from pipeline_core.services.builds.drive import BuildEvents, Driver
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
-from pipeline_core.services.builds.parent_scores import ParentScores
 from pipeline_core.services.builds.publishing import PublishingStage
-from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.versions.late_regions import LateRegions
+from pipeline_core.services.versions.parent_scores import ParentScores
+from pipeline_core.services.versions.purchases import Purchases
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -138,6 +139,7 @@ def _publishing_of(
             galleries=base.ports.galleries,
             captures=captures,
             effects=effects,
+            late=LateRegions(images=records.images, galleries=base.ports.galleries, effects=effects),
             wait=base.limits.wait,
         ),
         wait=base.limits.wait,

@@ -1,12 +1,18 @@
 """ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
 from pipeline_core.domain.attempts import IMAGE_TAG
-from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
+from pipeline_core.domain.definitions import (
+    Architecture,
+    Generation,
+    OsTraits,
+    SecurityType,
+    TargetRegion,
+)
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.replication import region_key
 from pipeline_core.domain.sources import PurchasePlan
@@ -150,6 +156,36 @@ def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str,
     return {
         "properties": {
             "publishingProfile": {**kept, "targetRegions": regions, "excludeFromLatest": excluded},
+            "storageProfile": {},
+        }
+    }
+
+
+def render_regions(
+    profile: Mapping[str, Any], regions: Sequence[TargetRegion], location: Region
+) -> dict[str, Any]:
+    """The body of the PATCH that changes the regions alone; the others of `profile` and every mark stay.
+
+    Regions are added and removed by a list of all (azure-compute-docs, update-image-resources.md). The version's own
+    location must be in it.
+    """
+    replicas = {str(region.name): region.replicas for region in regions}
+    replicas.setdefault(str(location), 1)
+    known = {region_key(str(each.get("name") or "")): each for each in profile.get("targetRegions") or []}
+    excluded = bool(profile.get("excludeFromLatest"))
+    listed = []
+    for name, count in replicas.items():
+        before = known.get(region_key(name)) or {
+            "name": name,
+            "regionalReplicaCount": count,
+            "storageAccountType": _STORAGE,
+        }
+        kept = {field: before[field] for field in _REGION_FIELDS if before.get(field) is not None}
+        listed.append({**kept, "excludeFromLatest": bool(before.get("excludeFromLatest", excluded))})
+    kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
+    return {
+        "properties": {
+            "publishingProfile": {**kept, "targetRegions": listed, "excludeFromLatest": excluded},
             "storageProfile": {},
         }
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.definitions import OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import (
     BeingMade,
     ErrorClass,
@@ -172,6 +172,37 @@ class MemoryGalleries:
                 shown=replace(stored.shown, excluded_from_latest=excluded, is_divided=False),
                 settled_at=self.clock.now() + self.updating,
                 update_fails=self.update_failures.pop(0) if self.update_failures else "",
+            )
+
+    def set_regions(
+        self,
+        gallery: GalleryName,
+        image: ImageName,
+        version: GalleryVersion,
+        regions: Sequence[TargetRegion],
+    ) -> None:
+        """Begin to have a version in these regions, and its own, alone. Look at its state afterwards.
+
+        Raises NotFound. CONFLICT while the version is being made or changed.
+        """
+        with self._lock:
+            found = self.find_version(gallery, image, version)
+            if found is None:
+                raise NotFound(f"{image}@{version} is not in {gallery}")
+            if found.state in _BUSY:
+                raise TransientError(ErrorClass.CONFLICT, f"{image}@{version} is {found.state.value}")
+            names = tuple(dict.fromkeys([*(str(region.name) for region in regions), self.home]))
+            added = set(names) - set(found.regions)
+            failed = tuple(name for name in names if name in added and name in self.fails_in)
+            words = [f"{name}: {self.fails_in[name]}" for name in failed]
+            place = (_key(gallery), str(image), version)
+            stored = self._versions[place]
+            self._versions[place] = replace(
+                stored,
+                was_excluded=self._is_kept_out(stored),
+                shown=replace(stored.shown, regions=names, failed_regions=failed),
+                settled_at=self.clock.now() + (self.replication if added else self.updating),
+                update_fails=self.update_failures.pop(0) if self.update_failures else "; ".join(words),
             )
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:

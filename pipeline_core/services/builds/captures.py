@@ -14,7 +14,7 @@ from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource, VersionState
-from pipeline_core.services.builds.purchases import Purchases
+from pipeline_core.services.versions.purchases import Purchases
 
 _MANAGED_IMAGE = "Microsoft.Compute/images"
 

@@ -266,7 +266,7 @@ class ContainerStage:
         if log is not None and now > log.changed_at + _SILENCE:
             return True
         timeout = self.effects.documents.definition(build.definition).build.timeout
-        return now > started.changed_at + timeout + attempts.AFTER_STEPS + _MARGIN
+        return now > started.changed_at + timeout + attempts.AFTER_STEPS[build.phase.stage] + _MARGIN
 
     def _waits_in_vain(self, build: Build, now: datetime) -> bool:
         """True where a group has existed for too long and its container has not begun to run.

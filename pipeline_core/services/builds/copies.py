@@ -6,7 +6,7 @@ The quarantined version is kept as long as the build is in this phase. It decide
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pipeline_core.domain import builds, replication
+from pipeline_core.domain import azure_codes, builds, replication
 from pipeline_core.domain.attempts import PROVENANCE_TAG
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.definitions import TargetRegion
@@ -17,22 +17,27 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersio
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.versions.late_regions import LateRegions
 from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 
 # Refusals that somebody ends from outside. They say nothing about the version, which has passed its gates.
-_PASSING = frozenset({ErrorClass.PERMISSION, ErrorClass.AZURE_POLICY})
+_REMEDIES = {
+    ErrorClass.PERMISSION: "if it stays, give the identity this right (infra/roles.tf)",
+    ErrorClass.AZURE_POLICY: azure_codes.remedy_of(ErrorClass.AZURE_POLICY),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """Begins copies, and looks at those that failed."""
+    """Begins copies, and looks at those that failed. `late` brings a live version to further regions."""
 
     images: ImageStore
     galleries: Galleries
     captures: Captures
     effects: Effects
+    late: LateRegions
     wait: timedelta
 
     def begin(self, build: Stored[Build]) -> Progress:
@@ -58,13 +63,23 @@ class Copies:
                 )
             )
         except PermanentError as error:
-            if error.error_class in _PASSING:
-                return self._later(build, Failure(error_class=error.error_class, message=str(error)))
             if error.error_class is not ErrorClass.TEMPLATE:
-                raise  # the version or its gallery is gone
+                return self.sit_out(build, error)
             text = self.captures.explain(value.gallery, value.image, str(error))
             raise PermanentError(error.error_class, text) from error
         return Wait(delay=self.wait)
+
+    def bring_to_regions(self, ended: Build) -> None:
+        """Go on with the regions that the live version of an ended build is not in yet. Raises TransientError."""
+        self.late.bring(ended)
+
+    def sit_out(self, build: Stored[Build], error: PermanentError) -> Progress:
+        """Wait for the end of a refusal that says nothing about the version. Raises it again where it does."""
+        if error.error_class not in _REMEDIES:
+            raise error
+        remedy = _REMEDIES[error.error_class]
+        text = f"{error}; {remedy}" if remedy not in str(error) else str(error)
+        return self._later(build, Failure(error_class=error.error_class, message=text))
 
     def again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         """Remove a copy that failed, and try again: at once without the regions that failed, else later."""
@@ -94,6 +109,7 @@ class Copies:
             builds.move(build.value, build.value.phase, now),
             failure=failure,
             left_out=left_out,
+            left_out_why=failure.message if left_out else "",
             copy_after=now + delay,
         )
         entry = self.effects.journal.of_build(moved, Event.RETRIED, detail=failure.message)

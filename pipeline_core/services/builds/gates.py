@@ -11,9 +11,9 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
-from pipeline_core.services.builds.parent_scores import ParentScores
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.wire.job import BuildReport
 
 

@@ -53,7 +53,10 @@ class PublishingStage:
             case VersionState.FAILED:
                 return self.copies.again(build, live)
             case VersionState.READY | VersionState.UPDATE_FAILED:
-                return self._include(build, live)
+                try:
+                    return self._include(build, live)
+                except PermanentError as error:
+                    return self.copies.sit_out(build, error)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         head = self._demand_turn(build.value, live)
@@ -82,6 +85,10 @@ class PublishingStage:
         live = self.galleries.find_version(ended.gallery, ended.image, version)
         if live is not None and _is_ours(live, ended):
             latest.settle(self.galleries, live, excluded=True)
+
+    def bring_to_regions(self, ended: Build) -> None:
+        """Go on with the regions that the version of an ended build is not in yet."""
+        self.copies.bring_to_regions(ended)
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
         """Demand that the build is the active one and its version is above the current one (rule 7)."""

@@ -293,7 +293,7 @@ def test_azures_time_after_the_last_step_is_not_the_teams(run: Run, monkeypatch:
         f'echo "Connected to SSH!"\n{steps}\necho "==> image: Powering off machine ..."\nexit 1',
     )
 
-    assert limits == [3600, 3600 + attempts.AFTER_STEPS.total_seconds()]
+    assert limits == [3600, 3600 + attempts.AFTER_STEPS["build"].total_seconds()]
     assert left.report.error_class is ErrorClass.NETWORK
     assert left.report.after_steps
     assert "after the last step" in left.report.message.splitlines()[0]

@@ -98,10 +98,6 @@ def test_every_other_error_passes_at_once(tmp_path: Path) -> None:
     assert moments.slept == []
 
 
-def _outage() -> TransientError:
-    return TransientError(ErrorClass.NETWORK, "blob: no answer: connection refused")
-
-
 def test_a_report_waits_for_storage_through_an_outage_of_minutes(tmp_path: Path) -> None:
     port, moments, blobs, _ = begun(tmp_path, times=100)
     blobs.create("builds", "b/build-1/result.json", b"{}", media_type="application/json")

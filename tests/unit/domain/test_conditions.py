@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Re
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
+from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark
 from pipeline_core.domain.names import build_id
 from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
 from tests.unit.domain import factories as make
@@ -165,3 +165,25 @@ def test_several_conditions_are_all_shown() -> None:
         ConditionType.BREAKER_OPEN,
         ConditionType.BLOCKED,
     ]
+
+
+def test_a_copy_that_fails_is_shown_with_its_next_try() -> None:
+    failure = Failure(error_class=ErrorClass.CAPACITY, message="northeurope: no room")
+    publishing = replace(BUILD, phase=Phase.PUBLISHING, failure=failure, copy_after=NOW + HOUR)
+    (shown,) = conditions.of_build(publishing, None)
+    assert (shown.type, shown.since) == (ConditionType.COPY_FAILS, BUILD.phase_since)
+    assert shown.message.startswith(
+        "northeurope: no room; nothing is built again, the copy is tried from 2026-"
+    )
+    for other in ({"phase": Phase.VERIFYING}, {"copy_after": None}, {"failure": None}):
+        assert conditions.of_build(replace(publishing, **other), None) == ()
+
+
+@pytest.mark.parametrize(("why", "said"), [("no room", "no room"), ("", "replication failed")])
+def test_a_live_version_that_is_not_in_every_region_says_so(why: str, said: str) -> None:
+    missing = MissingRegions(names=("northeurope", "eastus"), tries=1, after=NOW, why=why)
+    assert STALE_HEAD.current is not None
+    head = replace(STALE_HEAD, current=replace(STALE_HEAD.current, missing=missing))
+    (shown,) = conditions.of_image(head, Current())
+    assert shown.type is ConditionType.REGIONS_MISSING
+    assert f"is not in northeurope, eastus: {said}; the factory tries it again from" in shown.message

@@ -36,3 +36,7 @@ def test_regions_that_fail_are_left_out_but_never_its_own(
 ) -> None:
     wanted = ("westeurope", "northeurope", "eastus")
     assert replication.to_leave_out(wanted, failed, "westeurope") == left_out
+
+
+def test_a_region_of_a_live_version_has_a_turn_after_an_hour_and_later_after_four() -> None:
+    assert [replication.turn_after(tries) / timedelta(minutes=1) for tries in (1, 2, 3)] == [64, 128, 240]

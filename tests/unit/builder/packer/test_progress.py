@@ -1,7 +1,7 @@
 """Which step runs: by titles that only the step itself can print, and up to the moment that counts."""
 
 from builder.packer import progress, provisioners
-from builder.packer.progress import Progress
+from builder.packer.progress import StepProgress
 from tests.unit.builder import samples
 
 PLAN = provisioners.plan(
@@ -30,14 +30,14 @@ def test_the_steps_of_the_platform_are_ours_and_the_others_are_the_teams() -> No
 
 
 def test_a_title_without_its_mark_counts_for_nothing() -> None:
-    followed = Progress(PLAN.steps)
+    followed = StepProgress(PLAN.steps)
     followed.take([_line(PLAN.steps[4].printed)])
     followed.take([_line(PLAN.steps[-1].title), _line(f"{PLAN.steps[-1].title} [00000000]")])
     assert followed.step is PLAN.steps[4]
 
 
 def test_the_steps_have_ended_when_packer_goes_on_after_the_last() -> None:
-    followed = Progress(PLAN.steps)
+    followed = StepProgress(PLAN.steps)
     for step in PLAN.steps:
         followed.take([OFF, _line(step.printed)])  # what a script of the team prints on stderr
         assert not followed.has_ended
@@ -47,10 +47,13 @@ def test_the_steps_have_ended_when_packer_goes_on_after_the_last() -> None:
 
 
 def test_a_clean_up_after_an_error_or_an_interrupt_is_not_the_end_of_the_steps() -> None:
-    for stop in (lambda run: run.take([ERRORS]), lambda run: run.stop()):
-        followed = Progress(PLAN.steps)
+    for is_error in (True, False):
+        followed = StepProgress(PLAN.steps)
         followed.take([_line(PLAN.steps[-1].printed)])
-        stop(followed)
+        if is_error:
+            followed.take([ERRORS])
+        else:
+            followed.stop()
         followed.take([DELETING])
         assert not followed.has_ended
 

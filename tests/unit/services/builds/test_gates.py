@@ -18,8 +18,8 @@ from pipeline_core.state import images as records
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
 from simulation.world import SimulatedWorld
-from tests.unit.services import policy_documents as policies
 from tests.unit.services import losses, scenes
+from tests.unit.services import policy_documents as policies
 from tests.unit.services.scenes import BASE, JAVA
 
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
