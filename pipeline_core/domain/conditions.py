@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.domain import breaker, claims, releases
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
@@ -36,6 +36,10 @@ class ConditionType(Enum):
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )
     UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
+    COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
+    REGIONS_MISSING = (
+        "RegionsMissing"  # the live version is not in every region, because its replication failed there
+    )
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -75,6 +79,7 @@ def of_image(
         found.append(
             Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
         )
+    found += _regions_missing(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -96,6 +101,19 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def _regions_missing(head: ImageHead) -> Iterator[Condition]:
+    current = head.current
+    if current is not None and current.missing is not None:
+        missing = current.missing
+        yield Condition(
+            type=ConditionType.REGIONS_MISSING,
+            since=current.published_at,
+            reason="ReplicationFailed",
+            message=f"{current.version} is not in {', '.join(missing.names)}: {missing.why or 'replication failed'};"
+            f" the factory tries it again from {missing.after:%Y-%m-%d %H:%M} UTC on",
+        )
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
@@ -232,7 +250,7 @@ def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
-    found = [_stopping(build)] if build.is_stopping else []
+    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build)]
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
@@ -244,6 +262,17 @@ def _stopping(build: Build) -> Condition:
         return Condition(type=ConditionType.STOPPING, since=build.cancel.at, reason="Cancelled", message=text)
     text = "" if build.failure is None else build.failure.message
     return Condition(type=ConditionType.STOPPING, since=None, reason="Failed", message=text)
+
+
+def _copy_fails(build: Build) -> Iterator[Condition]:
+    if build.phase is Phase.PUBLISHING and build.copy_after is not None and build.failure is not None:
+        yield Condition(
+            type=ConditionType.COPY_FAILS,
+            since=build.phase_since,
+            reason="Copying",
+            message=f"{build.failure.message}; nothing is built again, the copy is tried from"
+            f" {build.copy_after:%Y-%m-%d %H:%M} UTC on, for a week at most",
+        )
 
 
 def _stalled(marks: Sequence[PoisonMark]) -> Condition:

@@ -84,11 +84,25 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRegions:
+    """Regions of the definition that a live version is not in, because its replication failed there.
+
+    They are tried again after the moment `after`. `why` is the platform's word.
+    """
+
+    names: tuple[str, ...]
+    tries: int
+    after: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
     """A live version and the inputs it was built from; `scan` is None where none was made or kept.
 
     `lane` is that of the change which made it current. `followed` is how often the parent's current version had
     changed when the inputs were fixed.
+    `missing` is None where it is in every region that its definition names.
     """
 
     version: GalleryVersion
@@ -99,6 +113,7 @@ class PublishedVersion:
     published_at: datetime
     scan: LiveScan | None = None
     followed: ChangeCount = NO_CHANGES
+    missing: MissingRegions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import breaker, builds, chains, claims, floors
+from pipeline_core.domain import breaker, builds, chains, claims, floors, replication
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ImageHead, PublishedVersion
+from pipeline_core.domain.images import ImageHead, MissingRegions, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.names import ImageName
@@ -143,6 +143,7 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 published_at=ended.phase_since,
                 scan=floors.scan_of(ended.verdicts),
                 followed=ended.followed,
+                missing=_missing(ended),
             )
             seconds = chains.measured(head, ended)
             return replace(
@@ -156,3 +157,11 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
             return replace(breaker.after_failure(head, ended), active=active)
         case _:
             return replace(head, active=active)
+
+
+def _missing(ended: Build) -> MissingRegions | None:
+    """The regions that the copy was made without."""
+    if not ended.left_out:
+        return None
+    after = ended.phase_since + replication.turn_after(1)
+    return MissingRegions(names=ended.left_out, tries=1, after=after, why=ended.left_out_why)

@@ -87,6 +87,7 @@ class Driver:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
         if build.result is Result.SUCCEEDED:
             self.publishing.take_back(build)
+            self.publishing.bring_to_regions(build)
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message continues it or it has ended."""

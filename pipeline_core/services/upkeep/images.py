@@ -73,7 +73,17 @@ class FleetSweep:
         for name in suspects:
             for each in (name, _parent_of(name, world)):
                 bulkhead.run(str(each), partial(self._compare, fleet, each))
+        for name, head in fleet.heads.items():
+            if _has_region_due(head, now):
+                bulkhead.run(str(name), partial(self._bring_to_regions, head))
         return sum(bulkhead.run(str(name), partial(self._wake, name, world, now)) for name in suspects)
+
+    def _bring_to_regions(self, head: ImageHead) -> bool:
+        """Ask for a look at a live version that is not in every region."""
+        made = None if head.current is None else self.records.images.find_build(head.current.build)
+        if made is not None:
+            self.effects.outbox.step(made.value, reason="regions-missing", once=True)
+        return made is not None
 
     def _wake(self, name: ImageName, world: World, now: datetime) -> bool:
         if name not in world.heads or not _needs_look(name, world, now):
@@ -116,6 +126,11 @@ def _turn_of(names: list[ImageName], now: datetime) -> Iterator[ImageName]:
 def _parent_of(name: ImageName, world: World) -> ImageName | None:
     parent = world.heads[name].registration.parent if name in world.heads else None
     return parent if parent in world.heads else None
+
+
+def _has_region_due(head: ImageHead, now: datetime) -> bool:
+    missing = None if head.current is None else head.current.missing
+    return missing is not None and missing.after <= now
 
 
 def _needs_look(name: ImageName, world: World, now: datetime) -> bool:

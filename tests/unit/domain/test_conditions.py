@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Re
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
+from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark
 from pipeline_core.domain.lineage import LineageFault, LineageProblem
 from pipeline_core.domain.names import ChannelName, build_id
 from pipeline_core.domain.sources import ParentReference
@@ -203,3 +203,25 @@ def test_a_channel_that_does_not_exist_says_what_the_image_follows() -> None:
     (shown,) = conditions.of_registration(named, WORLD)
     assert (shown.type, shown.reason) == (ConditionType.CHANNEL_NOT_FOLLOWED, "NoSuchChannel")
     assert conditions.of_registration(child, WORLD) == ()
+
+
+def test_a_copy_that_fails_is_shown_with_its_next_try() -> None:
+    failure = Failure(error_class=ErrorClass.CAPACITY, message="northeurope: no room")
+    publishing = replace(BUILD, phase=Phase.PUBLISHING, failure=failure, copy_after=NOW + HOUR)
+    (shown,) = conditions.of_build(publishing, None)
+    assert (shown.type, shown.since) == (ConditionType.COPY_FAILS, BUILD.phase_since)
+    assert shown.message.startswith(
+        "northeurope: no room; nothing is built again, the copy is tried from 2026-"
+    )
+    for other in ({"phase": Phase.VERIFYING}, {"copy_after": None}, {"failure": None}):
+        assert conditions.of_build(replace(publishing, **other), None) == ()
+
+
+@pytest.mark.parametrize(("why", "said"), [("no room", "no room"), ("", "replication failed")])
+def test_a_live_version_that_is_not_in_every_region_says_so(why: str, said: str) -> None:
+    missing = MissingRegions(names=("northeurope", "eastus"), tries=1, after=NOW, why=why)
+    assert STALE_HEAD.current is not None
+    head = replace(STALE_HEAD, current=replace(STALE_HEAD.current, missing=missing))
+    (shown,) = conditions.of_image(head, Current())
+    assert shown.type is ConditionType.REGIONS_MISSING
+    assert f"is not in northeurope, eastus: {said}; the factory tries it again from" in shown.message

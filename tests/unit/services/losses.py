@@ -27,6 +27,11 @@ def lose_tables(made: SimulatedWorld, *tables: str, only: Callable[[Row], bool] 
     scenes.lose(made)
 
 
+def lose_blob(made: SimulatedWorld, container: str, name: str) -> None:
+    """Delete one blob, which nobody else may."""
+    del made.ports.blobs._blobs[container][name]
+
+
 def recover(made: SimulatedWorld, *, force: bool = False) -> list[RecoveryReport]:
     """Every step to the end, as the command takes them; a step that failed for a while is taken again."""
     reports: list[RecoveryReport] = []

@@ -1,5 +1,6 @@
 """Rows: what is stored comes back as it went, and what this factory did not write is refused."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,14 @@ from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass, PermanentError, UnreadableRow
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    Owner,
+    PermanentError,
+    ScopeKind,
+    UnreadableRow,
+)
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import Digest, RebuildToken
@@ -59,6 +67,17 @@ VALUES: list[Any] = [
         verify_result=Digest("b" * 64),
         provenance=Digest("c" * 64),
         announce=True,
+    ),
+    make.build(
+        Phase.FINISHED,
+        result=Result.FAILED,
+        failure=Failure(
+            error_class=ErrorClass.MIRROR,
+            message="m",
+            owner=Owner.UPSTREAM,
+            permanent=False,
+            scope=ErrorScope(kind=ScopeKind.ENDPOINT, name="rhui.example.com"),
+        ),
     ),
     make.claim_on(WANTED, Outcome.IN_FLIGHT),
     make.claim_on(
@@ -118,6 +137,17 @@ def test_every_stored_type_is_one_cell_of_text_and_its_schema(value: Any) -> Non
     cells = Codec(type(value)).row("p", "k", value).cells
     assert set(cells) == {"schema", "value"}
     assert cells["schema"] == SCHEMA
+
+
+def test_a_failure_of_a_row_without_owner_goes_by_its_class() -> None:
+    build = make.build(Phase.FINISHED, failure=Failure(error_class=ErrorClass.SMOKE, message="m"))
+    row = WRITER_OF_BUILDS.row("p", "k", build)
+    value = json.loads(str(row.cells["value"]))
+    value["failure"] = {"error_class": "smoke", "message": "m"}
+    old = replace(row, cells={**row.cells, "value": json.dumps(value)})
+    failure = READER_OF_BUILDS.read(old).value.failure
+    assert failure is not None
+    assert (failure.who, failure.stays, failure.scope) == (Owner.TEAM, True, None)
 
 
 @settings(deadline=None)

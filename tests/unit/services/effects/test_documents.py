@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.builds import Phase, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire.image_yaml import accepted, read, rules
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from simulation import fleet, world
@@ -67,7 +67,7 @@ def test_a_definition_that_nobody_can_read_ends_the_build_by_the_factorys_fault(
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert ended.failure.error_class is ErrorClass.INTERNAL
-    assert ended.failure.error_class.owner == "platform"
+    assert ended.failure.error_class.owner == Owner.PLATFORM
     assert "this release cannot read the registered definition" in ended.failure.message
     assert made.base.records.capacity.holders() == ()
     assert made.poisoned == []

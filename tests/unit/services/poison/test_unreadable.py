@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.poison import PoisonState
 from pipeline_core.wire.messages import RebuildMessage, StepMessage
 from simulation.world import SimulatedWorld
@@ -72,7 +72,10 @@ def test_a_build_whose_steps_are_poisoned_again_and_again_ends_and_frees_its_slo
     ended = scenes.stored(made, build.id).value
     assert ended.result is Result.FAILED
     assert ended.failure is not None
-    assert (ended.failure.error_class, ended.failure.error_class.owner) == (ErrorClass.INTERNAL, "platform")
+    assert (ended.failure.error_class, ended.failure.error_class.owner) == (
+        ErrorClass.INTERNAL,
+        Owner.PLATFORM,
+    )
     assert "see the poison record" in ended.failure.message
     assert made.base.records.capacity.holders() == ()
 
