@@ -18,6 +18,7 @@ from pipeline_core.domain.images import (
     Breaker,
     FormerImage,
     ImageHead,
+    MissingRegions,
     PoisonMark,
     PublishedVersion,
     RebuildRequest,
@@ -86,10 +87,15 @@ def builds() -> Sequence[Build]:
                 score=91.5,
                 profile="cis_server_l1",
                 scanned=90.5,
+                benchmark="RHEL-9 0.1.76",
             ),
+            Verdict(gate="ratchet", passed=False, evidence="the parent's score is lost", held=True),
         ),
         floor=FLOOR,
         verify_attempt=3,
+        left_out=("northeurope",),
+        left_out_why="northeurope: no room",
+        copy_after=NOW,
     )
     return (_ROOT, full)
 
@@ -138,7 +144,8 @@ def heads() -> Sequence[ImageHead]:
         build=build.id,
         lane=Lane.SECURITY,
         published_at=NOW,
-        scan=LiveScan(profile="cis_server_l1", score=91.5),
+        scan=LiveScan(profile="cis_server_l1", score=91.5, benchmark="RHEL-9 0.1.76"),
+        missing=MissingRegions(names=("northeurope",), tries=2, after=NOW, why="no room"),
     )
     full = ImageHead(
         registration=registration,
