@@ -58,6 +58,10 @@ RULES = (
         days=7,
     ),
     Sabotage(
-        rule="rule-20-order-of-moves", patch=_moves_without_an_order, faults="light", chapters=("editors",)
+        rule="rule-20-order-of-moves",
+        patch=_moves_without_an_order,
+        faults="light",
+        chapters=("editors",),
+        directed="without an order, index rows form a circle in which messages never end, so a seed never ends",
     ),
 )
