@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from pipeline_core.domain.errors import FactoryError, TransientError
 from pipeline_core.domain.lineage import faults_of
 from pipeline_core.domain.names import ImageName
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.faults import Killed
@@ -71,14 +73,14 @@ class Editors(Chapter):
     def _settle_parents(self, *names: str) -> None:
         """The story follows what is stored."""
         for name in names:
-            head = self.world.base.records.images.find_head(ImageName(name))
+            head = ImageStore(self.world.ports.tables).find_head(ImageName(name))
             parent = None if head is None else head.value.registration.parent
             if parent is not None:
                 self.story.parents[name] = str(parent)
 
     def violations(self) -> Sequence[str]:
         """(16) The stored forest has a place for each image, no move is left, and the index says what is stored."""
-        images, index = self.world.base.records.images, self.world.base.records.index
+        images, index = ImageStore(self.world.ports.tables), Index(self.world.ports.tables)
         heads = [images.find_head(head.name) for head in index.heads()]
         parents = {each.value.name: each.value.registration.parent for each in heads if each is not None}
         found = [f"(16) {name} {problem.message}" for name, problem in faults_of(parents).items()]
