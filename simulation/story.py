@@ -109,7 +109,7 @@ class SeedStory:
 
     def _something_happens(self) -> None:
         happenings: list[tuple[float, Callable[[], None]]] = [
-            (4, self._release),
+            (4, self.release),
             (2, self._withdraw),
             (1, self._deprecate),
             (1, self._give_back),
@@ -125,7 +125,8 @@ class SeedStory:
         chosen = self.chance.choices([each for _, each in happenings], [weight for weight, _ in happenings])
         chosen[0]()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """The publisher offers a newer release."""
         self.releases += 1
         self.world.publish_release(f"9.{7 + self.releases}.20260{600 + self.releases:03d}11")
 

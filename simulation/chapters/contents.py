@@ -7,10 +7,20 @@ from collections.abc import Mapping
 
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
+from simulation.chapters.editors import Editors
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
+from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.windows import Windows
 
-ALL: Mapping[str, type[Chapter]] = {
-    each.name: each for each in (PolicyChanges, TeamLimits, LostTables, FailingCopies)
-}
+_CHAPTERS: tuple[type[Chapter], ...] = (
+    PolicyChanges,
+    TeamLimits,
+    LostTables,
+    FailingCopies,
+    Windows,
+    Refreshes,
+    Editors,
+)
+ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}
