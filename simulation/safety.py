@@ -23,6 +23,7 @@ from pipeline_core.ports import (
     VersionState,
     WriteKind,
 )
+from pipeline_core.state.reading import cells
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
 from simulation.platform import SimulatedContainers
@@ -108,14 +109,14 @@ class Safety:
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
-            claim = json.loads(str(write.row.cells["value"]))
+            claim = _said_by(write)
             if claim["outcome"] == "pruned":
                 self.pruned.add((claim["image"]["value"], claim["fingerprint"]["value"]))
         if write.row.key == "head" and write.verb is not WriteKind.DELETE:
-            self._look_at_head(json.loads(str(write.row.cells["value"])))
+            self._look_at_head(_said_by(write))
         if not write.row.key.startswith("build:"):
             return
-        seen = _seen(json.loads(str(write.row.cells["value"])))
+        seen = _seen(_said_by(write))
         before = self.builds.get(seen.id)
         self.builds[seen.id] = seen
         active = self._active.setdefault(seen.image, set())
@@ -251,6 +252,11 @@ class Safety:
     def _blame(self, text: str) -> None:
         if text not in self.broken:
             self.broken.append(text)
+
+
+def _said_by(write: TableWrite) -> Any:
+    """The JSON of the value, which may take several cells."""
+    return json.loads(cells.joined(write.row.cells) or "{}")
 
 
 def _seen(row: Mapping[str, Any]) -> SeenBuild:

@@ -19,6 +19,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.plan import DoNothing, RestReason
@@ -235,7 +236,7 @@ class SeedStory:
                 head = self.world.base.records.images.find_head(image)
                 if head is not None:
                     self.world.factory.registrar.unregister(image, world.ADMIN, head.value.document_etag)
-            except (TransientError, StaleWrite, Killed):
+            except (TransientError, StaleWrite, UnreadableRow, Killed):
                 self.wait()
                 continue
             except AlreadyExists:
@@ -310,7 +311,7 @@ class SeedStory:
         for _ in range(_TRIES):
             try:
                 act()
-            except (TransientError, StaleWrite, Killed):
+            except (TransientError, StaleWrite, UnreadableRow, Killed):
                 self.wait()
             except AlreadyExists as error:
                 self.world.findings.append(f"a person's own work was reported as another person's: {error}")

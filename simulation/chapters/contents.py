@@ -12,6 +12,7 @@ from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.windows import Windows
 
 _CHAPTERS: tuple[type[Chapter], ...] = (
@@ -22,5 +23,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Windows,
     Refreshes,
     Editors,
+    FactoryReleases,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}
