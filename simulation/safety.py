@@ -68,7 +68,7 @@ class Safety:
     publishes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by image and fingerprint
     pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
     explained: set[Version] = field(default_factory=set)  # published before the tables were lost
-    lost: set[str] = field(default_factory=set)  # builds that ran when the tables were lost
+    lost: dict[str, SeenBuild] = field(default_factory=dict)  # builds that ran when the tables were lost
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
@@ -104,7 +104,7 @@ class Safety:
         self._active.clear()
         self.explained = set(self.published)
         self.pruned |= {(build.image, build.fingerprint) for build in self.builds.values()}
-        self.lost |= {build.id for build in self.builds.values() if build.phase != "finished"}
+        self.lost |= {name: build for name, build in self.builds.items() if build.phase != "finished"}
         self.builds = {name: build for name, build in self.builds.items() if name not in self.lost}
 
     def _look_at_row(self, write: TableWrite) -> None:
@@ -170,7 +170,7 @@ class Safety:
 
     def _look_at_group(self, new: NewContainerGroup) -> None:
         groups = self.twins.containers.list_groups()
-        running = {group.tags.get(BUILD_TAG, "") for group in groups} - self.lost
+        running = {group.tags.get(BUILD_TAG, "") for group in groups} - self.lost.keys()
         if len(running) > self.slots:
             text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
             self._blame(f"{text}: {', '.join(sorted(running))}")
@@ -215,8 +215,11 @@ class Safety:
                 self._blame(f"{text} while {build.id} is {build.phase}")
 
     def _demand_gates(self, found: GalleryImageVersion, key: Version) -> None:
-        build = self.builds.get(found.tags.get(BUILD_TAG, ""))
-        text = f"{key[0]}@{key[1]}"
+        tag, text = found.tags.get(BUILD_TAG, ""), f"{key[0]}@{key[1]}"
+        build = self.builds.get(tag)
+        if build is None and tag in self.lost:  # recovery found it proven and whole
+            build = self.lost[tag]
+            self.explained.add(key)
         if build is None or build.version != key[1]:
             self._blame(f"(5) {text} is live without a build of its own")
             return
