@@ -22,6 +22,7 @@ from pipeline_core.ports.galleries import (
 )
 from pipeline_core.ports.outside import (
     Principal,
+    Secret,
     Secrets,
     Signer,
     Tokens,
@@ -64,6 +65,7 @@ __all__ = [
     "Queues",
     "Resources",
     "Row",
+    "Secret",
     "Secrets",
     "Signer",
     "TableWrite",

@@ -1,17 +1,29 @@
 """Secrets, keys, callers and the web: what must be proven, signed, or reached outside of Azure Resource Manager."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline_core.domain.signatures import PublicKey, Signature
 
 
-class Secrets(Protocol):
-    """Key Vault."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """One version of a secret. No text of it shows the value."""
 
-    def get(self, name: str) -> str:
-        """The newest value. Raises NotFound."""
+    version: str
+    value: str = field(repr=False)
+
+
+class Secrets(Protocol):
+    """The vault of the receivers' signing secrets. Names have no case."""
+
+    def get(self, name: str, version: str = "") -> Secret:
+        """The newest version, or this one. Raises NotFound."""
+        ...
+
+    def set(self, name: str, value: str) -> str:
+        """Store a new version beside the older ones, which stay; its id."""
         ...
 
 
@@ -24,14 +36,14 @@ class WebAnswer:
 
 
 class Web(Protocol):
-    """Plain HTTPS to the outside, for signing keys and webhooks."""
+    """Plain HTTPS to the outside, for signing keys and webhooks. An exchange ends within 20 s, whatever it meets."""
 
     def get(self, url: str, *, limit: int) -> WebAnswer:
         """One GET. It refuses other schemes than https, redirects, and bodies over `limit` bytes."""
         ...
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
-        """One POST under the same rules."""
+        """One POST under the same rules, to public addresses only (PermanentError, POLICY)."""
         ...
 
 

@@ -9,6 +9,7 @@ from pipeline_core.services.views.history import History
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.notify import NotifyParts
 from pipeline_core.wiring.policies import PolicyParts
 
 
@@ -23,7 +24,7 @@ class ViewParts:
     version_diff: VersionDiff
 
 
-def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
+def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observer: Observer) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
@@ -37,6 +38,7 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             floors=policy.rules,
             history=history,
             unreadable=unreadable,
+            receivers=notify.receivers,
         ),
         history=history,
         unreadable=unreadable,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import TransientError, UnreadableRow
 from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Chance, Logs, Queues
 from pipeline_core.wire import messages
@@ -58,9 +59,14 @@ class Outbox:
         self._queues.send(messages.IMAGE_PUBLISHED, message.to_wire())
 
     def notify(self, image: ImageName, entry: str) -> None:
-        """Ask for the delivery of the journal entry with this key to the image's webhooks."""
+        """Ask for a look at the journal: this entry, and others that wait, go to the feeds of those who want them."""
         message = messages.NotificationMessage(image=str(image), entry=entry)
         self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire())
+
+    def deliver(self, receiver: ReceiverId, *, delay: timedelta = timedelta(0)) -> None:
+        """Ask for the delivery of what the feed of a receiver holds."""
+        message = messages.NotificationMessage(receiver=str(receiver))
+        self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire(), delay=delay)
 
 
 class Redelivery:

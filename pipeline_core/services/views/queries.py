@@ -14,6 +14,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.notify.receivers import Receivers
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.views.history import History
@@ -45,6 +46,7 @@ class Queries:
     floors: PolicyRules
     history: History
     unreadable: UnreadableRows
+    receivers: Receivers
     clock: Clock
 
     def image(self, name: ImageName) -> ImageDetail:
@@ -74,6 +76,7 @@ class Queries:
                 *conditions.of_registration(head, snapshot.world),
                 *conditions.of_source(head, snapshot.world),
                 *self._below(head, snapshot.world, self._policy()),
+                *self.receivers.conditions_of(head),
             ),
         )
         return self._with_history(name, view, head)
