@@ -215,6 +215,35 @@ class Client:
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{_segment(source)}/accept", body=body).body
 
+    def list_receivers(self, image: str) -> list[Json]:
+        """Receivers of notifications, of one image or all."""
+        asked = f"?image={_segment(image)}" if image else ""
+        return list(self._ask("GET", f"/api/receivers{asked}").body["receivers"])
+
+    def get_receiver(self, receiver: str) -> Json:
+        """One receiver with its dead letters."""
+        return self._ask("GET", f"/api/receivers/{_segment(receiver)}").body
+
+    def rotate_secret(self, receiver: str) -> Json:
+        """A new signing secret, which no other answer shows."""
+        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/secret").body
+
+    def change_receiver(self, receiver: str, deed: str, body: Json) -> Json:
+        """`disable`, `enable` or `replay` a receiver; returns it after that."""
+        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/{deed}", body=body).body
+
+    def test_receiver(self, receiver: str) -> Json:
+        """Whether a receiver accepts a trial, and what it says."""
+        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/test").body
+
+    def add_receiver(self, body: Json) -> Json:
+        """Add a receiver for the whole fleet, or change what it wants."""
+        return self._ask("POST", "/api/receivers", body=body).body
+
+    def remove_receiver(self, receiver: str) -> None:
+        """Send a receiver of the whole fleet nothing new."""
+        self._ask("DELETE", f"/api/receivers/{_segment(receiver)}")
+
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
         return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body

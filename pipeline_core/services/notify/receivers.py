@@ -2,16 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from threading import BoundedSemaphore
+from urllib.parse import urlsplit
 
 from pipeline_core.domain import access, conditions, feeds
 from pipeline_core.domain.conditions import Condition
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, StaleWrite
+from pipeline_core.domain.definitions import Webhook
+from pipeline_core.domain.errors import (
+    AlreadyExists,
+    ErrorClass,
+    NotFound,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+)
 from pipeline_core.domain.feeds import Feed, Outcome
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId, place_of
+from pipeline_core.guard import steps
 from pipeline_core.ports import Principal, Secrets, Web
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.notify.exchange import exchange
@@ -24,6 +35,9 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire import events
 
 _DEAD = 100  # dead letters that are shown
+_TRIALS = BoundedSemaphore(
+    4
+)  # at once in a process, so that slow receivers never hold every thread of the API
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +75,7 @@ class ReceiverView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receivers:
-    """A team's receivers are its members' and SecOps'; SecOps' own are for SecOps. Readers see them all."""
+    """Everybody who may read sees every receiver. A team's are changed by its members and SecOps, SecOps' by SecOps."""
 
     records: Records
     effects: Effects
@@ -70,15 +84,15 @@ class Receivers:
     secrets: Secrets
     web: Web
 
-    def list(self, principal: Principal, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        """Receivers that the caller may see: of one image, else all that have a feed."""
+    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
+        """The receivers of one image, else all that have a feed."""
         wanted = self.records.feeds.known() if image is None else self._of_image(image)
-        found = (self.records.feeds.find(each) for each in wanted if _may_see(each, principal))
+        found = (self.records.feeds.find(each) for each in wanted)
         return tuple(self._view(each.value) for each in found if each is not None)
 
-    def show(self, receiver: ReceiverId, principal: Principal) -> ReceiverView:
-        """One receiver with its dead letters. Raises NotFound, PermanentError (PERMISSION)."""
-        feed = self._get(receiver, principal, may_see=True).value
+    def show(self, receiver: ReceiverId) -> ReceiverView:
+        """One receiver with its dead letters. Raises NotFound."""
+        feed = self.records.feeds.get(receiver).value
         items = self.records.feeds.list_items(receiver, first=feed.oldest)
         dead = [
             DeadLetter(
@@ -149,6 +163,15 @@ class Receivers:
     def test(self, receiver: ReceiverId, principal: Principal) -> tuple[bool, str]:
         """Send a trial now: whether the receiver accepted it, and what it said. It changes nothing."""
         feed = self._get(receiver, principal).value
+        if not _TRIALS.acquire(blocking=False):
+            text = "other trials run: each may take 20 s; try again"
+            raise TransientError(ErrorClass.THROTTLED, text, retry_after=timedelta(seconds=20))
+        try:
+            return self._try(receiver, feed)
+        finally:
+            _TRIALS.release()
+
+    def _try(self, receiver: ReceiverId, feed: Feed) -> tuple[bool, str]:
         now = self.effects.clock.now()
         identity, body = events.trial_of(str(receiver), self.effects.chance.nonce(), now)
         try:
@@ -163,6 +186,7 @@ class Receivers:
         access.demand_admin(principal.roles, "adds receivers for the whole fleet")
         if not receiver.events and not receiver.bases:
             raise PermanentError(ErrorClass.POLICY, "the receiver wants nothing: name events, or bases")
+        _demand_address(receiver.url)
         try:
             self.records.feeds.put_fleet_receiver(receiver)
         except (AlreadyExists, StaleWrite) as error:
@@ -196,10 +220,9 @@ class Receivers:
         document = self.effects.documents.definition(registration.definition)
         return [ReceiverId.of(hook.url, document.team) for hook in document.notify]
 
-    def _get(self, receiver: ReceiverId, principal: Principal, *, may_see: bool = False) -> Stored[Feed]:
+    def _get(self, receiver: ReceiverId, principal: Principal) -> Stored[Feed]:
         team = receiver.team
-        allowed = _may_see(receiver, principal) if may_see else _may_change(receiver, principal)
-        if not allowed:
+        if not _may_change(receiver, principal):
             owner = "SecOps" if team is None else f"team {team}"
             raise PermanentError(ErrorClass.PERMISSION, f"{receiver} belongs to {owner}: only they change it")
         return self.records.feeds.get(receiver)
@@ -272,12 +295,24 @@ def _state_of(feed: Feed, *, has_secret: bool, allows_unsigned: bool) -> str:
     return "working" if has_secret else "unsigned"
 
 
+def _demand_address(url: str) -> None:
+    """The rules of a definition's webhooks. Raises PermanentError (POLICY)."""
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme == "https" and parts.hostname and parts.username is None
+        findings = list(steps.check_webhooks([Webhook(url=url, events=())])) if is_plain else []
+    except ValueError:
+        is_plain, findings = False, []
+    if not is_plain:
+        raise PermanentError(
+            ErrorClass.POLICY, "the address is not https, or holds credentials: give another one"
+        )
+    for finding in findings:
+        raise PermanentError(ErrorClass.POLICY, f"the address {finding.message}: {finding.remedy}")
+
+
 def _may_change(receiver: ReceiverId, principal: Principal) -> bool:
     team = receiver.team
     if team is None:
         return access.is_admin(principal.roles)
     return access.may_change(team, principal.roles, principal.groups)
-
-
-def _may_see(receiver: ReceiverId, principal: Principal) -> bool:
-    return access.may_read_all(principal.roles) or _may_change(receiver, principal)

@@ -76,7 +76,6 @@ def test_entries_of_journals_are_committed_by_the_store_that_announces_them() ->
 
 def test_an_image_without_receivers_costs_no_operation_and_no_message() -> None:
     made = scenes.settled({"rhel9-base": None})
-    made.factory.receivers.list(ADMIN)
     store = made.base.records.images
     head = scenes.images(made).get_head(BASE).value
     entry = made.base.effects.journal.of_image(BASE, Event.LATE)
