@@ -10,11 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-<<<<<<< HEAD
-from imagefactory.commands import evidence, history, poison, policy, sources, state
-=======
-from imagefactory.commands import evidence, notify, poison, policy, sources, state
->>>>>>> a2dcea3 (Let owners rotate, switch and replay receivers)
+from imagefactory.commands import evidence, history, notify, poison, policy, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
