@@ -26,7 +26,7 @@ _RECENT = 32  # facts that the head remembers, so that one that is announced aga
 
 
 @unique
-class Outcome(Enum):
+class DeliveryOutcome(Enum):
     """What one exchange says."""
 
     ACCEPTED = "accepted"  # 2xx
@@ -140,13 +140,17 @@ def is_expired(item: FeedItem, feed: Feed, now: datetime) -> bool:
     return now >= begun + MAX_AGE
 
 
-def outcome_of(status: int) -> Outcome:
+def outcome_of(status: int) -> DeliveryOutcome:
     """What the status of an answer says. 408, 425 and 429 ask for another time."""
     if 200 <= status < 300:
-        return Outcome.ACCEPTED
+        return DeliveryOutcome.ACCEPTED
     if status == 410:
-        return Outcome.GONE
-    return Outcome.REFUSED if 400 <= status < 500 and status not in (408, 425, 429) else Outcome.FAILED
+        return DeliveryOutcome.GONE
+    return (
+        DeliveryOutcome.REFUSED
+        if 400 <= status < 500 and status not in (408, 425, 429)
+        else DeliveryOutcome.FAILED
+    )
 
 
 def accepted(feed: Feed, now: datetime) -> Feed:
@@ -159,21 +163,21 @@ def expired(feed: Feed) -> Feed:
     return replace(_moved(feed), given_up=feed.given_up + 1)
 
 
-def failed(feed: Feed, outcome: Outcome, why: str, now: datetime, chance: float) -> tuple[Feed, str]:
+def failed(feed: Feed, outcome: DeliveryOutcome, why: str, now: datetime, chance: float) -> tuple[Feed, str]:
     """After an exchange that did not accept; with the reason where the fact at the cursor is given up, else empty.
 
     `chance` in [0, 1) spreads the wait over its upper half.
     """
     since = feed.failing_since or now
     after = replace(feed, tries=feed.tries + 1, failing_since=since, trouble=why[:300], busy_until=None)
-    if outcome is Outcome.GONE or (now >= since + OFF_AFTER and after.tries >= _PERSISTENT):
+    if outcome is DeliveryOutcome.GONE or (now >= since + OFF_AFTER and after.tries >= _PERSISTENT):
         text = (
             "it answered 410 Gone"
-            if outcome is Outcome.GONE
+            if outcome is DeliveryOutcome.GONE
             else f"it failed for {OFF_AFTER.days} days: {why}"
         )
         return switched_off(after, text[:300], "factory", now), ""
-    if outcome is Outcome.REFUSED and after.tries >= _REFUSALS:
+    if outcome is DeliveryOutcome.REFUSED and after.tries >= _REFUSALS:
         moved = replace(_moved(after), given_up=after.given_up + 1, busy_until=None)
         return moved, f"refused {_REFUSALS} times: {why}"[:300]
     return replace(after, due=now + wait(after.tries) * (0.5 + chance / 2)), ""

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pipeline_core.domain import feeds
 from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
-from pipeline_core.domain.feeds import Feed, FeedItem, Outcome, Turn
+from pipeline_core.domain.feeds import DeliveryOutcome, Feed, FeedItem, Turn
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.receivers import ReceiverId, place_of
 from pipeline_core.ports import Web
@@ -85,7 +85,7 @@ class Delivery:
             return self._stop(held, lambda feed: feeds.postponed(feed, cause, now, wait))
         identity, body = events.event_id(str(entry.image), entry.key), events.event_of(entry)
         outcome, why = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
-        if outcome is Outcome.ACCEPTED:
+        if outcome is DeliveryOutcome.ACCEPTED:
             return self._accept(held, item)
         return self._fail(held, item, outcome, why)
 
@@ -100,7 +100,7 @@ class Delivery:
         return self._write(held, replace(item, value=replace(item.value, dead=why)), feeds.expired)
 
     def _fail(
-        self, held: Stored[Feed], item: Stored[FeedItem], outcome: Outcome, why: str
+        self, held: Stored[Feed], item: Stored[FeedItem], outcome: DeliveryOutcome, why: str
     ) -> Stored[Feed] | None:
         now, chance = self.effects.clock.now(), self.effects.chance.fraction()
         after, dead = feeds.failed(held.value, outcome, why, now, chance)

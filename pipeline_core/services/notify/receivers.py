@@ -17,7 +17,7 @@ from pipeline_core.domain.errors import (
     StaleWrite,
     TransientError,
 )
-from pipeline_core.domain.feeds import Feed, Outcome
+from pipeline_core.domain.feeds import DeliveryOutcome, Feed
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
@@ -179,7 +179,7 @@ class Receivers:
         except NotFound as error:
             raise PermanentError(ErrorClass.CONFLICT, f"nothing was sent to {receiver}: {error}") from error
         outcome, why = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
-        return outcome is Outcome.ACCEPTED, why or "it accepted the trial"
+        return outcome is DeliveryOutcome.ACCEPTED, why or "it accepted the trial"
 
     def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
         """Add one of SecOps' own receivers, or change what it wants. SecOps only."""

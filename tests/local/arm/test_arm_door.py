@@ -279,11 +279,13 @@ def test_a_right_can_be_taken_by_control(azure: Azure, as_builder: Azure) -> Non
 def test_a_secret_that_key_vault_would_refuse_is_refused(
     arm: launch.RunningArm, credential: ManagedIdentityCredential, name: str, value: str
 ) -> None:
-    with SecretClient(
-        arm.vault, credential, verify_challenge_resource=False, connection_verify=str(arm.ca_file)
-    ) as client:
-        with pytest.raises(HttpResponseError) as refused:
-            client.set_secret(name, value)
+    with (
+        SecretClient(
+            arm.vault, credential, verify_challenge_resource=False, connection_verify=str(arm.ca_file)
+        ) as client,
+        pytest.raises(HttpResponseError) as refused,
+    ):
+        client.set_secret(name, value)
     assert refused.value.status_code == 400
 
 

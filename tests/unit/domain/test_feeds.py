@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.domain import conditions, feeds
-from pipeline_core.domain.feeds import Fact, Feed, FeedItem, Outcome, Turn
+from pipeline_core.domain.feeds import DeliveryOutcome, Fact, Feed, FeedItem, Turn
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ReceiverId
 
@@ -63,21 +63,21 @@ def test_whose_turn_it_is(feed: Feed, turn: Turn) -> None:
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (200, Outcome.ACCEPTED),
-        (204, Outcome.ACCEPTED),
-        (299, Outcome.ACCEPTED),
-        (302, Outcome.FAILED),
-        (400, Outcome.REFUSED),
-        (404, Outcome.REFUSED),
-        (408, Outcome.FAILED),
-        (410, Outcome.GONE),
-        (425, Outcome.FAILED),
-        (429, Outcome.FAILED),
-        (500, Outcome.FAILED),
-        (100, Outcome.FAILED),
+        (200, DeliveryOutcome.ACCEPTED),
+        (204, DeliveryOutcome.ACCEPTED),
+        (299, DeliveryOutcome.ACCEPTED),
+        (302, DeliveryOutcome.FAILED),
+        (400, DeliveryOutcome.REFUSED),
+        (404, DeliveryOutcome.REFUSED),
+        (408, DeliveryOutcome.FAILED),
+        (410, DeliveryOutcome.GONE),
+        (425, DeliveryOutcome.FAILED),
+        (429, DeliveryOutcome.FAILED),
+        (500, DeliveryOutcome.FAILED),
+        (100, DeliveryOutcome.FAILED),
     ],
 )
-def test_what_a_status_says(status: int, outcome: Outcome) -> None:
+def test_what_a_status_says(status: int, outcome: DeliveryOutcome) -> None:
     assert feeds.outcome_of(status) is outcome
 
 
@@ -115,7 +115,7 @@ def test_failures_wait_longer_each_time_up_to_an_hour() -> None:
 def test_a_wait_is_never_longer_than_an_hour_and_never_shorter_than_half_a_minute(
     tries: int, chance: float
 ) -> None:
-    after, dead = feeds.failed(replace(_with(1), tries=tries), Outcome.FAILED, "why", NOW, chance)
+    after, dead = feeds.failed(replace(_with(1), tries=tries), DeliveryOutcome.FAILED, "why", NOW, chance)
     assert after.due is not None
     assert MINUTE / 2 <= after.due - NOW <= HOUR
     assert dead == ""
@@ -124,28 +124,28 @@ def test_a_wait_is_never_longer_than_an_hour_and_never_shorter_than_half_a_minut
 def test_a_refused_fact_has_eight_tries() -> None:
     feed = feeds.lease(_with(2), NOW)
     for _ in range(7):
-        feed, dead = feeds.failed(feed, Outcome.REFUSED, "it answered 404", NOW, 0)
+        feed, dead = feeds.failed(feed, DeliveryOutcome.REFUSED, "it answered 404", NOW, 0)
         assert (feed.cursor, dead, feed.busy_until) == (1, "", None)
-    feed, dead = feeds.failed(feed, Outcome.REFUSED, "it answered 404", NOW, 0)
+    feed, dead = feeds.failed(feed, DeliveryOutcome.REFUSED, "it answered 404", NOW, 0)
     assert (feed.cursor, feed.given_up, dead) == (2, 1, "refused 8 times: it answered 404")
 
 
 def test_a_receiver_that_is_gone_is_switched_off() -> None:
-    after, dead = feeds.failed(_with(1), Outcome.GONE, "it answered 410", NOW, 0)
+    after, dead = feeds.failed(_with(1), DeliveryOutcome.GONE, "it answered 410", NOW, 0)
     assert after.off is not None
     assert (after.off.why, after.cursor, dead) == ("it answered 410 Gone", 1, "")
 
 
 def test_a_receiver_that_fails_for_days_is_switched_off() -> None:
     failing = replace(_with(1), failing_since=NOW - feeds.OFF_AFTER, tries=4)
-    after, _ = feeds.failed(failing, Outcome.FAILED, "no answer", NOW, 0)
+    after, _ = feeds.failed(failing, DeliveryOutcome.FAILED, "no answer", NOW, 0)
     assert after.off is not None
     assert after.off.why == "it failed for 3 days: no answer"
 
 
 def test_one_failure_long_after_another_switches_nothing_off() -> None:
     failing = replace(_with(1), failing_since=NOW - 2 * feeds.OFF_AFTER)
-    assert feeds.failed(failing, Outcome.FAILED, "no answer", NOW, 0)[0].off is None
+    assert feeds.failed(failing, DeliveryOutcome.FAILED, "no answer", NOW, 0)[0].off is None
 
 
 def test_a_cause_of_our_own_is_no_failure_of_the_receiver() -> None:

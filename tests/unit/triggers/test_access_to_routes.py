@@ -8,7 +8,8 @@ from fastapi.routing import APIRoute
 
 from tests.unit.triggers import provenance_twins, views
 from tests.unit.triggers.asgi_client import AsgiClient
-from tests.unit.triggers.twins import RECEIVER, TwinFactory
+from tests.unit.triggers.receiver_twins import RECEIVER
+from tests.unit.triggers.twins import TwinFactory
 from triggers.api.app import create_app
 from triggers.api.authentication import OPEN_PATHS, PLATFORM_HEADER
 from triggers.api.preconditions import quoted

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.receivers import ALERTS, FleetReceiver
 from tests.unit.triggers.asgi_client import AsgiClient
-from tests.unit.triggers.twins import RECEIVER, TwinFactory
+from tests.unit.triggers.receiver_twins import RECEIVER
+from tests.unit.triggers.twins import TwinFactory
 
 TEAM = {"Authorization": "Bearer good.team"}
 ADMIN = {"Authorization": "Bearer good.admin"}

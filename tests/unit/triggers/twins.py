@@ -5,7 +5,6 @@ The rules of access are the real ones (`domain.access`), so that the truth table
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,14 +31,12 @@ from pipeline_core.domain.names import (
 )
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
-from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.domain.releases import AcceptedRelease, Looks, Silence, WithdrawalReason, WithdrawnRelease
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
 from pipeline_core.services.images.sources import SourceView
-from pipeline_core.services.notify.receivers import DeadLetter, ReceiverView
 from pipeline_core.services.policies.policy import PolicyShown
 from pipeline_core.services.recovery.recover import RecoveryProblem as Unrecovered
 from pipeline_core.services.recovery.recover import RecoveryReport
@@ -55,7 +52,7 @@ from pipeline_core.state.poison import PoisonPage
 from pipeline_core.state.reading.unreadable import UnreadablePage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, provenance_twins, views
+from tests.unit.triggers import evidence_twins, provenance_twins, receiver_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -393,79 +390,6 @@ class Sources:
         return replace(SOURCE, accepted=accepted, silence=None)
 
 
-RECEIVER = ReceiverView(
-    id=ReceiverId.of("https://hooks.example.com/token", PAYMENTS),
-    team=PAYMENTS,
-    place="https://hooks.example.com",
-    state="failing",
-    waiting=2,
-    given_up=1,
-    has_secret=True,
-    former_secret_until=None,
-    failing_since=views.NOW,
-    next_try=views.NOW,
-    accepted_at=None,
-    detail="it answered 500",
-    dead_letters=(
-        DeadLetter(
-            sequence=1, image=ImageName("payments-api"), event="image.published", at=views.NOW, why="too old"
-        ),
-    ),
-)
-
-
-@dataclass
-class Receivers:
-    """One receiver of payments; SecOps may add its own."""
-
-    asked: list[tuple[str, object]] = field(default_factory=list)
-
-    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        return (RECEIVER,)
-
-    def show(self, receiver: ReceiverId) -> ReceiverView:
-        if receiver != RECEIVER.id:
-            raise NotFound(f"there is no receiver {receiver}")
-        return RECEIVER
-
-    def rotate(self, receiver: ReceiverId, principal: Principal) -> str:
-        self._demand(receiver, principal, "rotate", None)
-        return "whsec_secret"
-
-    def disable(self, receiver: ReceiverId, principal: Principal, reason: str) -> ReceiverView:
-        return self._demand(receiver, principal, "disable", reason)
-
-    def enable(self, receiver: ReceiverId, principal: Principal, *, replays: bool) -> ReceiverView:
-        return self._demand(receiver, principal, "enable", replays)
-
-    def replay(self, receiver: ReceiverId, principal: Principal, since: datetime | None) -> ReceiverView:
-        return self._demand(receiver, principal, "replay", since)
-
-    def test(self, receiver: ReceiverId, principal: Principal) -> tuple[bool, str]:
-        self._demand(receiver, principal, "test", None)
-        return False, "it answered 500"
-
-    def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
-        access.demand_admin(principal.roles, "adds receivers for the whole fleet")
-        self.asked.append(("add", receiver))
-        return RECEIVER
-
-    def remove(self, receiver: ReceiverId, principal: Principal) -> None:
-        access.demand_admin(principal.roles, "removes receivers for the whole fleet")
-        self.asked.append(("remove", receiver))
-
-    def _demand(
-        self, receiver: ReceiverId, principal: Principal, deed: str = "", given: object = None
-    ) -> ReceiverView:
-        if not access.may_change(PAYMENTS, principal.roles, principal.groups):
-            raise PermanentError(ErrorClass.PERMISSION, f"{receiver} belongs to team payments")
-        if receiver != RECEIVER.id:
-            raise NotFound(f"there is no receiver {receiver}")
-        if deed:
-            self.asked.append((deed, given))
-        return RECEIVER
-
-
 class TwinFactory:
     """What `wiring.factory.factory()` gives, of twins."""
 
@@ -477,7 +401,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
-        self.receivers = Receivers()
+        self.receivers = receiver_twins.Receivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = Queries(), History(), Unreadable()
