@@ -139,6 +139,11 @@ class NotificationMessage(Message):
     entry: _Text = ""
     receiver: _Text = ""
 
+    def to_wire(self) -> str:
+        """The JSON text. News of an image look as they did before there were feeds: an older release reads them."""
+        absent = {name for name in ("image", "entry", "receiver") if not getattr(self, name)}
+        return self.model_dump_json(by_alias=True, exclude=absent)
+
     def check(self) -> None:
         super().check()
         if self.receiver:

@@ -9,5 +9,8 @@ from simulation.chapters.chapter import Chapter
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.webhooks import SickReceivers
 
-ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges, TeamLimits, LostTables)}
+ALL: Mapping[str, type[Chapter]] = {
+    each.name: each for each in (PolicyChanges, TeamLimits, LostTables, SickReceivers)
+}

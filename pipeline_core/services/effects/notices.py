@@ -97,9 +97,12 @@ class Notices:
         """SecOps' receivers, at most some minutes old."""
         now = self.clock.now()
         with self._lock:
-            if self._fleet.read_at is None or now >= self._fleet.read_at + FRESH:
-                self._fleet.receivers, self._fleet.read_at = self.feeds.fleet_receivers(), now
-            return self._fleet.receivers
+            if self._fleet.read_at is not None and now < self._fleet.read_at + FRESH:
+                return self._fleet.receivers
+        found = self.feeds.fleet_receivers()  # outside of the lock: others need not wait for the table
+        with self._lock:
+            self._fleet.receivers, self._fleet.read_at = found, now
+        return found
 
     def forget(self) -> None:
         """Read SecOps' receivers at the next entry: this process has changed them."""

@@ -54,8 +54,9 @@ class Fanout:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=entry)
             else:
                 self._gather(shares, image, entry, head.value.registration.definition, None)
-        for receiver, share in sorted(shares.items()):
-            self._append(receiver, share)
+        added = [self._append(receiver, share) for receiver, share in sorted(shares.items())]
+        if not done and not any(added):
+            self.effects.logs.note("notification-known", image=str(image), entry=entry)
         self.records.notices.remove(done)
 
     def _gather(
@@ -96,18 +97,22 @@ class Fanout:
             if each.wants(entry.event, is_base=is_base):
                 yield each.id, each.url, True
 
-    def _append(self, receiver: ReceiverId, share: _Share) -> None:
+    def _append(self, receiver: ReceiverId, share: _Share) -> bool:
+        """True where the feed got a fact, or is new."""
         stored = self.records.feeds.find(receiver)
+        is_new = stored is None
         if stored is None:
             self.ensure(receiver, share.url)
             stored = self.records.feeds.get(receiver)
         if not share.facts:
-            return
+            return is_new
         self.records.notices.open(receiver, self.effects.clock.now())
+        before = stored.value.following
         for at in range(0, len(share.facts), _FACTS):
             stored = self._write(receiver, share.facts[at : at + _FACTS], stored)
         if feeds.turn_of(stored.value, self.effects.clock.now()) is Turn.READY:
             self.effects.outbox.deliver(receiver)
+        return is_new or stored.value.following > before
 
     def ensure(self, receiver: ReceiverId, url: str) -> None:
         """Create the feed of a receiver. A secret that the vault has already is used: the tables may have been lost."""
