@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
@@ -18,6 +19,7 @@ from pipeline_core.ports import TableWrite, WebAnswer, WriteKind
 from pipeline_core.state.feeds import FeedStore
 from pipeline_core.state.images import ImageStore
 from simulation.chapters.chapter import Chapter, Happening
+from simulation.chapters.teams import SECOPS, TEAMS
 from simulation.world import ADMIN
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class SickReceivers(Chapter):
         super().__init__(story, chance)
         self._hooks: dict[str, tuple[str, ...]] = {}
         self._sent: Counter[tuple[str, str]] = Counter()  # by address and event, since the last replay
-        self._told: set[tuple[str, str]] = set()  # by address and event, where the receiver accepted
+        self._reached: set[tuple[str, str]] = set()  # by address and event, where the receiver accepted
         self._first: dict[
             str, list[tuple[str, str]]
         ] = {}  # by address: image and entry, at their first delivery
@@ -88,7 +90,8 @@ class SickReceivers(Chapter):
         web = self.world.ports.web
         web.answers.update(dict.fromkeys([*_ALWAYS_WELL, *_SOMETIMES_SICK], _WELL))
         for url in (*_ALWAYS_WELL, *_SOMETIMES_SICK):
-            self.world.ports.secrets.set(_receiver(url).secret_name, f"whsec_{'A' * 43}=")
+            for receiver in _receivers(url):
+                self.world.ports.secrets.set(receiver.secret_name, f"whsec_{'A' * 43}=")
 
     def happenings(self) -> Sequence[Happening]:
         """Mostly illness."""
@@ -101,7 +104,7 @@ class SickReceivers(Chapter):
 
     def people_look(self) -> int:
         """An owner who finds dead letters, or a receiver switched off, replays."""
-        return sum(self._heal(url) for url in (*_ALWAYS_WELL, *_SOMETIMES_SICK) if self._needs_help(url))
+        return sum(self._heal(url) for url in (*_ALWAYS_WELL, *_SOMETIMES_SICK))
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Follow journal entries into their table, and deliveries out of the factory."""
@@ -111,8 +114,8 @@ class SickReceivers(Chapter):
             self._look_at(given[0], json.loads(given[1]))
 
     def violations(self) -> Sequence[str]:
-        """What was not told, told too often, or told in another order than it happened."""
-        return [*self._untold(), *self._too_often(), *self._disordered()]
+        """What did not reach a receiver, was sent too often, or was sent in another order than it happened."""
+        return [*self._missed(), *self._too_often(), *self._disordered()]
 
     def _note(self, writes: Sequence[TableWrite]) -> None:
         for write in writes:
@@ -128,7 +131,7 @@ class SickReceivers(Chapter):
         if place not in seen:
             seen.append(place)
         if self.world.ports.web.answers.get(url) == _WELL:
-            self._told.add(identity)
+            self._reached.add(identity)
 
     def _fall_ill(self) -> None:
         self.world.ports.web.answers[self.chance.choice(_SOMETIMES_SICK)] = self.chance.choice(_SICK)
@@ -137,25 +140,25 @@ class SickReceivers(Chapter):
         self._heal(self.chance.choice(_SOMETIMES_SICK))
 
     def _rotate(self) -> None:
-        receiver = _receiver(self.chance.choice((*_ALWAYS_WELL, *_SOMETIMES_SICK)))
+        receiver = self.chance.choice(_receivers(self.chance.choice((*_ALWAYS_WELL, *_SOMETIMES_SICK))))
         self.story.insist(lambda: self.world.factory.receivers.rotate(receiver, ADMIN))
 
-    def _needs_help(self, url: str) -> bool:
-        stored = FeedStore(self.world.ports.tables).find(_receiver(url))
+    def _needs_help(self, receiver: ReceiverId) -> bool:
+        stored = FeedStore(self.world.ports.tables).find(receiver)
         return stored is not None and (stored.value.off is not None or stored.value.given_up > 0)
 
     def _heal(self, url: str) -> bool:
         self.world.ports.web.answers[url] = _WELL
-        if not self._needs_help(url):
-            return False
-        self._replayed.add(url)
-        for identity in [each for each in self._sent if each[0] == url]:
-            del self._sent[identity]
-        self.story.insist(lambda: self.world.factory.receivers.enable(_receiver(url), ADMIN))
-        return True
+        helpless = [each for each in _receivers(url) if self._needs_help(each)]
+        for receiver in helpless:
+            self._replayed.add(url)
+            for identity in [each for each in self._sent if each[0] == url]:
+                del self._sent[identity]
+            self.story.insist(partial(self.world.factory.receivers.enable, receiver, ADMIN))
+        return bool(helpless)
 
-    def _untold(self) -> list[str]:
-        """(13) Whoever subscribed is told each event at least once."""
+    def _missed(self) -> list[str]:
+        """(13) Each event reaches every receiver that wants it at least once."""
         images, wanted = ImageStore(self.world.ports.tables), {event.value for event in _EVENTS}
         found: list[str] = []
         for image, addresses in sorted(self._hooks.items()):
@@ -163,9 +166,9 @@ class SickReceivers(Chapter):
                 if entry.event.value not in wanted:
                     continue
                 found += [
-                    f"(13) {url} was never told of {entry.event.value} of {image} ({entry.key})"
+                    f"(13) {url} never got {entry.event.value} of {image} ({entry.key})"
                     for url in addresses
-                    if (url, f"{image}.{entry.key}") not in self._told
+                    if (url, f"{image}.{entry.key}") not in self._reached
                 ]
         return found
 
@@ -188,10 +191,11 @@ class SickReceivers(Chapter):
                     continue
                 before, other = newest.get(image, (at, entry))
                 if at + _APART < before:
-                    found.append(f"(13) {url} was told of {image} {entry} after {other}, which is later")
+                    found.append(f"(13) {url} got {image} {entry} after {other}, which is later")
                 newest[image] = max((at, entry), (before, other))
         return found
 
 
-def _receiver(url: str) -> ReceiverId:
-    return ReceiverId.of(url, TeamName("secops"))
+def _receivers(url: str) -> Sequence[ReceiverId]:
+    """The receivers at an address, one for each team."""
+    return [ReceiverId.of(url, TeamName(team)) for team in (SECOPS, *TEAMS)]
