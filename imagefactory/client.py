@@ -220,29 +220,14 @@ class Client:
         asked = f"?image={_segment(image)}" if image else ""
         return list(self._ask("GET", f"/api/receivers{asked}").body["receivers"])
 
-    def get_receiver(self, receiver: str) -> Json:
-        """One receiver with its dead letters."""
-        return self._ask("GET", f"/api/receivers/{_segment(receiver)}").body
-
-    def rotate_secret(self, receiver: str) -> Json:
-        """A new signing secret, which no other answer shows."""
-        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/secret").body
-
-    def change_receiver(self, receiver: str, deed: str, body: Json) -> Json:
-        """`disable`, `enable` or `replay` a receiver; returns it after that."""
-        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/{deed}", body=body).body
-
-    def test_receiver(self, receiver: str) -> Json:
-        """Whether a receiver accepts a trial, and what it says."""
-        return self._ask("POST", f"/api/receivers/{_segment(receiver)}/test").body
+    def ask_receiver(self, method: str, receiver: str, deed: str = "", body: Json | None = None) -> Json:
+        """Look at a receiver (GET), remove it (DELETE), or do something with it (POST and the `deed`)."""
+        path = f"/api/receivers/{_segment(receiver)}" + (f"/{deed}" if deed else "")
+        return self._ask(method, path, body=body).body
 
     def add_receiver(self, body: Json) -> Json:
         """Add a receiver for the whole fleet, or change what it wants."""
         return self._ask("POST", "/api/receivers", body=body).body
-
-    def remove_receiver(self, receiver: str) -> None:
-        """Send a receiver of the whole fleet nothing new."""
-        self._ask("DELETE", f"/api/receivers/{_segment(receiver)}")
 
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""

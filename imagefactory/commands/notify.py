@@ -53,7 +53,7 @@ def show(
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show one receiver with its dead letters."""
-    found = options.client_of(url, ca_file).get_receiver(receiver)
+    found = options.client_of(url, ca_file).ask_receiver("GET", receiver)
     if output is Format.JSON:
         screen.write_json(found)
         return
@@ -66,7 +66,7 @@ def show(
 @secret.command("rotate")
 def rotate(receiver: _Id, url: options.Url = "", ca_file: options.CaFile = "") -> None:
     """Make a new signing secret and print it, once. The former one signs too for a day."""
-    screen.say(options.client_of(url, ca_file).rotate_secret(receiver)["secret"])
+    screen.say(options.client_of(url, ca_file).ask_receiver("POST", receiver, "secret")["secret"])
     screen.note(f"{receiver}: this secret is not shown again; give it to the receiver now")
 
 
@@ -78,7 +78,7 @@ def disable(
     ca_file: options.CaFile = "",
 ) -> None:
     """Send nothing to a receiver any more; what happens is kept for it."""
-    _say(options.client_of(url, ca_file).change_receiver(receiver, "disable", {"reason": reason}))
+    _say(options.client_of(url, ca_file).ask_receiver("POST", receiver, "disable", {"reason": reason}))
 
 
 @commands.command("enable")
@@ -91,7 +91,7 @@ def enable(
     ca_file: options.CaFile = "",
 ) -> None:
     """Send to a receiver again."""
-    _say(options.client_of(url, ca_file).change_receiver(receiver, "enable", {"replay": replay}))
+    _say(options.client_of(url, ca_file).ask_receiver("POST", receiver, "enable", {"replay": replay}))
 
 
 @commands.command("replay")
@@ -104,13 +104,13 @@ def replay(
     ca_file: options.CaFile = "",
 ) -> None:
     """Send again what was sent since a time; without --since from the first dead letter on."""
-    _say(options.client_of(url, ca_file).change_receiver(receiver, "replay", {"since": since or None}))
+    _say(options.client_of(url, ca_file).ask_receiver("POST", receiver, "replay", {"since": since or None}))
 
 
 @commands.command("test")
 def trial(receiver: _Id, url: options.Url = "", ca_file: options.CaFile = "") -> None:
     """Send a trial now; exit code 1 where the receiver does not accept it."""
-    told = options.client_of(url, ca_file).test_receiver(receiver)
+    told = options.client_of(url, ca_file).ask_receiver("POST", receiver, "test")
     if not told["accepted"]:
         raise CommandRefused(f"{receiver}: {told['detail']}", ())
     screen.say(f"{receiver}: {told['detail']}")
@@ -135,7 +135,7 @@ def add(
 @commands.command("remove")
 def remove(receiver: _Id, url: options.Url = "", ca_file: options.CaFile = "") -> None:
     """Send a receiver of the whole fleet nothing new. SecOps only."""
-    options.client_of(url, ca_file).remove_receiver(receiver)
+    options.client_of(url, ca_file).ask_receiver("DELETE", receiver)
     screen.say(f"{receiver}: removed")
 
 

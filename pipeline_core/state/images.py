@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.claims import Claim
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
@@ -132,8 +132,11 @@ class ImageStore:
         if heads:
             head = self._reader.one(TABLE, heads[0], HEADS).value
         elif head is None:
-            stored = self.find_head(entries[0].image)
-            head = None if stored is None else stored.value
+            with contextlib.suppress(
+                UnreadableRow
+            ):  # who wants it is unknown, and the entry is written all the same
+                stored = self.find_head(entries[0].image)
+                head = None if stored is None else stored.value
         if head is None:
             return contextlib.nullcontext()
         return self._announcer.announced(head, entries)

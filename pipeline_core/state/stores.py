@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.feeds import FeedStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
-from pipeline_core.state.notices import NoticeStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore

@@ -16,13 +16,13 @@ from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.feeds import FeedStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
-from pipeline_core.state.notices import NoticeStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
@@ -27,6 +28,9 @@ class ViewParts:
 def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observer: Observer) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
+    held = ImageConditions(
+        policies=policy.policies, floors=policy.rules, receivers=notify.receivers, clock=effects.clock
+    )
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
@@ -34,11 +38,9 @@ def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observe
             records=records,
             clock=effects.clock,
             observer=observer,
-            policies=policy.policies,
-            floors=policy.rules,
+            held=held,
             history=history,
             unreadable=unreadable,
-            receivers=notify.receivers,
         ),
         history=history,
         unreadable=unreadable,

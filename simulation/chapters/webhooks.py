@@ -15,9 +15,10 @@ from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import ReceiverId
-from pipeline_core.ports import TableWrite, WebAnswer, WriteKind
-from pipeline_core.state.feeds import FeedStore
+from pipeline_core.ports import TableWrite, WebAnswer
+from pipeline_core.state.history import entry_of
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.notifications.feeds import FeedStore
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.chapters.teams import SECOPS, TEAMS
 from simulation.world import ADMIN
@@ -119,9 +120,9 @@ class SickReceivers(Chapter):
 
     def _note(self, writes: Sequence[TableWrite]) -> None:
         for write in writes:
-            if write.verb is WriteKind.INSERT and write.row.key.startswith("journal:"):
-                place = (write.row.partition, write.row.key.removeprefix("journal:"))
-                self._committed[place] = self.world.ports.clock.now()
+            entry = entry_of(write)
+            if entry is not None:
+                self._committed[(str(entry.image), entry.key)] = self.world.ports.clock.now()
 
     def _look_at(self, url: str, event: Mapping[str, Any]) -> None:
         identity = (url, str(event["id"]))

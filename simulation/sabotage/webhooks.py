@@ -9,7 +9,7 @@ from typing import Any
 from pipeline_core.domain import feeds
 from pipeline_core.domain.feeds import Feed
 from pipeline_core.services.notify import fanout
-from pipeline_core.state.notices import Notice, NoticeStore
+from pipeline_core.state.notifications.notices import Notice, NoticeStore
 from simulation.sabotage.shape import Sabotage, replaced
 
 _CHAPTERS = ("webhooks",)

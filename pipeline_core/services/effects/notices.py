@@ -17,8 +17,8 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.ports import Clock, Logs
 from pipeline_core.services.effects.outbox import Outbox
-from pipeline_core.state.feeds import FeedStore
-from pipeline_core.state.notices import Notice, NoticeStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import Notice, NoticeStore
 
 QUIET = timedelta(minutes=5)  # the writer of a younger notice may still commit its entry
 FRESH = timedelta(minutes=5)  # for so long a process does not see that another one changed SecOps' receivers

@@ -113,9 +113,6 @@ class Platforms:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return False
-        head = self.records.images.find_head(image)
-        if head is not None and entry.event.value in head.value.registration.notify:
-            self.effects.outbox.notify(image, key)
         return True
 
     def _bundle_problems(self, bundle: Digest, catalog: Mapping[str, object]) -> Iterator[Problem]:

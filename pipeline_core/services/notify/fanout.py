@@ -19,7 +19,7 @@ from pipeline_core.ports import Row, Secrets
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.notices import QUIET
 from pipeline_core.state.concurrency import changing
-from pipeline_core.state.notices import Notice
+from pipeline_core.state.notifications.notices import Notice
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
