@@ -215,6 +215,20 @@ class Client:
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{_segment(source)}/accept", body=body).body
 
+    def list_receivers(self, image: str) -> list[Json]:
+        """Receivers of notifications, of one image or all."""
+        asked = f"?image={_segment(image)}" if image else ""
+        return list(self._ask("GET", f"/api/receivers{asked}").body["receivers"])
+
+    def ask_receiver(self, method: str, receiver: str, deed: str = "", body: Json | None = None) -> Json:
+        """Look at a receiver (GET), remove it (DELETE), or do something with it (POST and the `deed`)."""
+        path = f"/api/receivers/{_segment(receiver)}" + (f"/{deed}" if deed else "")
+        return self._ask(method, path, body=body).body
+
+    def add_receiver(self, body: Json) -> Json:
+        """Add a receiver for the whole fleet, or change what it wants."""
+        return self._ask("POST", "/api/receivers", body=body).body
+
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
         return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body

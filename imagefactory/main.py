@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, history, poison, policy, sources, state
+from imagefactory.commands import evidence, history, notify, poison, policy, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -48,6 +48,7 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
 app.add_typer(sources.commands, name="sources")

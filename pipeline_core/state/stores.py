@@ -10,6 +10,8 @@ from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
@@ -34,6 +36,8 @@ class Records:
     unlogged: UnloggedStore
     unproven: UnprovenStore
     unreadable: UnreadableStore
+    feeds: FeedStore
+    notices: NoticeStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

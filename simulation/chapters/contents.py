@@ -13,6 +13,7 @@ from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.upgrades import FactoryReleases
+from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
 _CHAPTERS: tuple[type[Chapter], ...] = (
@@ -24,5 +25,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Refreshes,
     Editors,
     FactoryReleases,
+    SickReceivers,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}

@@ -6,7 +6,7 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import changes, copies, deletions, engine, limits, releases, rows
+from simulation.sabotage import changes, copies, deletions, engine, limits, releases, rows, webhooks
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
@@ -19,5 +19,6 @@ _MODULES = (
     copies,
     changes,
     rows,
+    webhooks,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

@@ -54,7 +54,7 @@ class Pruner:
         )
         chosen = prunable(live, kept, definition.retention, self.effects.clock.now())
         for version in chosen:
-            self._remove(live[version])
+            self._remove(head, live[version])
         return len(chosen)
 
     def _used_by_children(self, image: ImageName) -> frozenset[GalleryVersion]:
@@ -72,7 +72,7 @@ class Pruner:
             used |= {origin.version for origin in origins if isinstance(origin, ParentVersion)}
         return frozenset(used)
 
-    def _remove(self, found: GalleryImageVersion) -> None:
+    def _remove(self, head: ImageHead, found: GalleryImageVersion) -> None:
         """Update the claim, then delete the version. The claim must never call a deleted version good."""
         fingerprint = found.tags.get(attempts.FINGERPRINT_TAG, "")
         writes = [
@@ -86,5 +86,5 @@ class Pruner:
         if claim is not None and claim.value.version == found.version:
             pruned = replace(claim.value, outcome=Outcome.PRUNED)
             writes.append(records.put_claim(pruned, etag=claim.etag))
-        self.records.images.commit(writes)
+        self.records.images.commit(writes, head=head)
         self.galleries.begin_delete(found.gallery, found.image, found.version)

@@ -44,7 +44,7 @@ from pipeline_core.services.views.views import BuildView, ImageDetail, ImagePage
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, views
+from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, receiver_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -362,6 +362,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
+        self.receivers = receiver_twins.Receivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
