@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pipeline_core.domain.errors import FactoryError, TransientError
+from pipeline_core.domain.errors import FactoryError, TransientError, UnreadableRow
 from pipeline_core.domain.lineage import faults_of
 from pipeline_core.domain.names import ImageName
 from pipeline_core.state.images import ImageStore
@@ -25,6 +25,7 @@ class Editors(Chapter):
             None  # the image and the parent of the editor who waits for a turn
         )
         self._until = 0  # writes of the first editor before that
+        self._unsettled: set[str] = set()  # images whose parent the story has still to read
 
     def happenings(self) -> Sequence[Happening]:
         """Swaps, and moves of whole trees."""
@@ -70,10 +71,19 @@ class Editors(Chapter):
         except (FactoryError, TransientError, Killed):
             return
 
+    def end(self) -> None:
+        """Every row can be read again: the story knows where each image stands."""
+        self._settle_parents()
+
     def _settle_parents(self, *names: str) -> None:
-        """The story follows what is stored."""
-        for name in names:
-            head = ImageStore(self.world.ports.tables).find_head(ImageName(name))
+        """The story follows what is stored, as soon as it can be read."""
+        self._unsettled.update(names)
+        for name in sorted(self._unsettled):
+            try:
+                head = ImageStore(self.world.ports.tables).find_head(ImageName(name))
+            except UnreadableRow:
+                continue
+            self._unsettled.discard(name)
             parent = None if head is None else head.value.registration.parent
             if parent is not None:
                 self.story.parents[name] = str(parent)
