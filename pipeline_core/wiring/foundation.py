@@ -16,6 +16,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.observations import ObservationStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
@@ -63,6 +64,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables),
         versions=VersionStore(tables),
+        observations=ObservationStore(tables),
     )
 
 

@@ -13,6 +13,7 @@ from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
 from pipeline_core.wiring.recovery import recovery_of
 from pipeline_core.wiring.upkeep import UpkeepParts, upkeep_of
+from pipeline_core.wiring.versions import VersionParts, versions_of
 from pipeline_core.wiring.views import ViewParts, views_of
 
 
@@ -23,6 +24,7 @@ class Parts:
     policy: PolicyParts
     provenance: ProvenanceParts
     images: ImageParts
+    versions: VersionParts
     builds: BuildParts
     views: ViewParts
     poison: PoisonParts
@@ -34,14 +36,16 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     """All parts on this foundation. `forms` are the guard's forms of secrets."""
     policy, provenance = policies_of(base), provenance_of(base)
     images = images_of(base, policy, provenance, forms)
-    builds = builds_of(base, policy, provenance, images.poller)
+    versions = versions_of(base, provenance, images)
+    builds = builds_of(base, policy, provenance, images, versions.turns)
     return Parts(
         policy=policy,
         provenance=provenance,
         images=images,
+        versions=versions,
         builds=builds,
         views=views_of(base, policy, images.observer),
         poison=poison_of(base),
-        upkeep=upkeep_of(base, builds, provenance.unproven),
+        upkeep=upkeep_of(base, builds, versions),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

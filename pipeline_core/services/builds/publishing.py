@@ -1,10 +1,10 @@
 """The last phase: copy the proven version to the live gallery, wait for its replication, let it into `latest`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline_core.domain import builds
-from pipeline_core.domain.attempts import BUILD_TAG, PROVENANCE_TAG
+from pipeline_core.domain.attempts import PROVENANCE_TAG
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
@@ -15,7 +15,7 @@ from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.versions.turns import Turn, Turns, is_of
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
@@ -30,7 +30,7 @@ class PublishingStage:
 
     records: Records
     galleries: Galleries
-    provenance: Provenance
+    turns: Turns
     effects: Effects
     completion: Completion
     captures: Captures
@@ -48,7 +48,7 @@ class PublishingStage:
                 self.effects.outbox.dispatch("slot-freed")
             self._copy(build.value)
             return Wait(delay=self.wait)
-        if not _is_ours(live, build.value):
+        if not is_of(live, build.value):
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
             )
@@ -63,7 +63,7 @@ class PublishingStage:
     def _copy(self, build: Build) -> None:
         if build.version is None or build.provenance is None:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
-        self.provenance.demand(build)
+        self.turns.demand_proof(build)
         definition = self.effects.documents.definition(build.definition)
         self.captures.settle_live(build.gallery, build.image, definition.os)
         life = definition.publish.end_of_life
@@ -98,12 +98,14 @@ class PublishingStage:
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
-        head = self._demand_turn(build.value, live)
-        # Prove it again: replication may have taken hours, and the key or the tags may have changed.
-        self.provenance.examine(live)
+        turn = self.turns.demand(build.value, live)
+        if not turn.answer.wish.is_wanted:
+            return self._keep_out(build, live, turn)
+        if build.value.planned_on != turn.head.value.pointer_revision:
+            return self._plan_again(build, turn.head.value)
         latest.settle(self.galleries, live, excluded=False)
         try:
-            self.completion.end(build, Result.SUCCEEDED, head=head)
+            self.completion.end(build, Result.SUCCEEDED, head=turn.head)
         except StaleWrite:
             stored = self.records.images.find_build(build.value.id)
             if stored is not None and stored.value.is_finished:
@@ -111,32 +113,19 @@ class PublishingStage:
             raise
         return Ended()
 
+    def _keep_out(self, build: Stored[Build], live: GalleryImageVersion, turn: Turn) -> Progress:
+        """End a build that nobody wants any more. Its version stays out of `latest`, for the day its input returns."""
+        why = turn.answer.why
+        kept = self.turns.keep_out(live, why)
+        self.completion.end(build, Result.WITHDRAWN, head=turn.head, why=why, beside=[kept])
+        return Ended()
+
+    def _plan_again(self, build: Stored[Build], head: ImageHead) -> Progress:
+        """The current version has changed since the build was planned, and the build is still wanted (rule 7)."""
+        planned = replace(build.value, planned_on=head.pointer_revision)
+        etags = self.records.images.commit([records.put_build(planned, etag=build.etag)])
+        return Moved(build=Stored(value=planned, etag=etags[0]))
+
     def take_back(self, ended: Build) -> None:
-        """Take the version of an ended build out of `latest`, if the image has gone back since.
-
-        A slow handler may let a version in too late: another handler has ended the build, and a person has gone
-        back to an older version. Raises TransientError until the gallery shows it.
-        """
-        head, version = self.records.images.find_head(ended.image), ended.version
-        current = None if head is None else head.value.current
-        if version is None or current is None or current.version >= version:
-            return
-        live = self.galleries.find_version(ended.gallery, ended.image, version)
-        if live is not None and _is_ours(live, ended):
-            latest.settle(self.galleries, live, excluded=True)
-
-    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
-        """Demand that the build is the active one and its version is above the current one (rule 7)."""
-        stored = self.records.images.get_head(build.image)
-        head = stored.value
-        if head.active is None or head.active.build != build.id:
-            raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
-        if head.current is not None and live.version <= head.current.version:
-            raise PermanentError(
-                ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
-            )
-        return stored
-
-
-def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
-    return live.tags.get(BUILD_TAG) == str(build.id)
+        """Take the version of an ended build out of `latest`, if it has no turn there; raises TransientError."""
+        self.turns.take_back(ended)

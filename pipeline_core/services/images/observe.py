@@ -41,19 +41,20 @@ class Observer:
         self._sources = records.sources
         self._policy = policy
 
+    def look(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Snapshot:
+        """The same without the claims and the floor: enough to ask what is desired."""
+        taken, _ = self._look(image, now, known)
+        return taken
+
     def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
         `known` is the image's own head where the caller has just read or written it. It is not read again.
         Raises PermanentError where the chain is deeper than MAX_DEPTH or is a cycle.
         """
-        chain = self._chain(image, known)
-        heads = {name: stored.value for name, stored in chain.items()}
-        root = heads[next(reversed(heads))] if heads else None
-        if image in heads and root is not None:
-            heads[image] = _in_period(heads[image], root.name, now)
-        world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
-        taken = take_snapshot(image, world)
+        taken, chain = self._look(image, now, known)
+        heads = taken.world.heads
+        root = heads[next(reversed(chain))] if chain else None
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
         was_refused = root is not None and any(claim.floor is not None for claim in held.values())
@@ -61,6 +62,17 @@ class Observer:
         return Observation(
             snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
         )
+
+    def _look(
+        self, image: ImageName, now: datetime, known: Stored[ImageHead] | None
+    ) -> tuple[Snapshot, dict[ImageName, Stored[ImageHead]]]:
+        chain = self._chain(image, known)
+        heads = {name: stored.value for name, stored in chain.items()}
+        root = heads[next(reversed(heads))] if heads else None
+        if image in heads and root is not None:
+            heads[image] = _in_period(heads[image], root.name, now)
+        world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
+        return take_snapshot(image, world), chain
 
     def _chain(self, image: ImageName, known: Stored[ImageHead] | None) -> dict[ImageName, Stored[ImageHead]]:
         chain: dict[ImageName, Stored[ImageHead]] = {}
