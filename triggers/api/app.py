@@ -21,6 +21,7 @@ from triggers.api.routes import (
     provenance,
     sources,
     state,
+    versions,
 )
 from triggers.provider import Provider
 
@@ -61,6 +62,7 @@ def create_app(factory: Provider) -> FastAPI:
         provenance,
         sources,
         state,
+        versions,
         pages,
     ):
         app.include_router(module.router(factory))

@@ -31,7 +31,7 @@ class GallerySweep:
     suspicion: Suspicion
     effects: Effects
 
-    def run(self) -> int:
+    def observe(self) -> int:
         """The number of images whose gallery differed. An image that cannot be looked at is logged and passed over."""
         bulkhead = Bulkhead(logs=self.effects.logs, event="observe-failed-at")
         ends = self.effects.clock.now() + _PATIENCE

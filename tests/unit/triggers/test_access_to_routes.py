@@ -43,6 +43,7 @@ READING: dict[str, Row] = {
         200,
     ),
     "sources": ("GET", "/api/sources", {}, 200),
+    "galleries": ("GET", "/api/galleries", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -63,6 +64,7 @@ CHANGING: dict[str, Row] = {
     "rebuild": ("POST", "/api/images/payments-api/builds", {"json": {}}, 202),
     "requeue": ("POST", f"/api/poison/{views.POISON.key}/requeue", {}, 200),
     "dismiss": ("DELETE", f"/api/poison/{views.POISON.key}", {}, 204),
+    "include": ("POST", "/api/images/payments-api/versions/1.20261121.1/include", {"json": {}}, 200),
     "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
 }
 GOVERNING: dict[str, Row] = {
@@ -79,6 +81,7 @@ GOVERNING: dict[str, Row] = {
         {"json": {"release": "9.6.2025112113"}},
         200,
     ),
+    "accept galleries": ("POST", "/api/galleries/accept", {"json": {}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -200,4 +203,6 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.poison_review.asked
         or factory.recovery.cursors
         or factory.sources.accepted
+        or factory.readmission.included
+        or factory.suspicion.accepted
     )

@@ -51,7 +51,7 @@ def exclude(made: SimulatedWorld, version: GalleryVersion, name: ImageName = BAS
 
 def observe(made: SimulatedWorld) -> None:
     """One run of the timer."""
-    made.factory.galleries.run()
+    made.factory.galleries.observe()
     made.drain()
 
 
@@ -87,7 +87,7 @@ def test_a_current_version_that_is_gone_falls_back_at_the_second_look_and_is_bui
     observe(made)  # at the same moment: not a second look
     assert current(made).version == second
     made.ports.clock.advance(LATER)
-    made.factory.galleries.run()
+    made.factory.galleries.observe()
     assert current(made).version == first
     assert scenes.head(made, BASE).pointer_revision == 3
     assert record(made, second).standing is Standing.GONE
@@ -252,6 +252,6 @@ def test_a_gallery_that_does_not_answer_is_logged_and_hides_no_other_image() -> 
         errors=[TransientError(ErrorClass.NETWORK, "no answer")],
     )
     scenes.rewired(made, galleries=failing)
-    made.factory.galleries.run()
+    made.factory.galleries.observe()
     assert scenes.logged(made, "observe-failed-at", subject="rhel9-base")
     assert scenes.head(made, JAVA).current is None

@@ -100,6 +100,6 @@ def test_a_version_whose_tags_were_lost_frees_no_claim_by_itself() -> None:
     live = made.ports.galleries.find_version(LIVE, BASE, second)
     assert live is not None
     made.ports.galleries.add_version(replace(live, tags={}, excluded_from_latest=False))
-    made.factory.galleries.run()
+    made.factory.galleries.observe()
     made.drain()
     assert scenes.rest_of(made, BASE) == "blocked"

@@ -27,7 +27,7 @@ def _delete(made: SimulatedWorld, *names: ImageName) -> None:
 
 def _run(made: SimulatedWorld, times: int = 3) -> None:
     for _ in range(times):
-        made.factory.galleries.run()
+        made.factory.galleries.observe()
         made.ports.clock.advance(LATER)
 
 
