@@ -155,7 +155,11 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size."""
+    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size.
+
+    `copied_from` is `GALLERY/IMAGE@VERSION` for a version in a gallery of the settings, the resource id of anything
+    else, and empty where the platform does not say it.
+    """
 
     gallery: GalleryName
     image: ImageName
@@ -166,6 +170,7 @@ class GalleryImageVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     disk_gb: int | None = None
+    copied_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

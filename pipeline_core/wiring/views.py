@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
+from pipeline_core.services.views.origins import Origins
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
@@ -28,6 +29,7 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             records=records,
             clock=effects.clock,
             observer=observer,
+            origins=Origins(records=records),
             policies=policy.policies,
             floors=policy.rules,
         ),

@@ -136,6 +136,7 @@ class MemoryGalleries:
                     excluded_from_latest=True,
                     tags=dict(new.tags),
                     disk_gb=source.disk_gb,
+                    copied_from=f"{new.source_gallery}/{new.image}@{new.version}",
                 ),
                 ready_at=self.clock.now() + self.replication,
                 fails=self.fails_with,

@@ -15,6 +15,7 @@ from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.views.origins import Origins
 from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
@@ -37,6 +38,7 @@ class Queries:
 
     records: Records
     observer: Observer
+    origins: Origins
     policies: Policies
     floors: PolicyRules
     clock: Clock
@@ -71,6 +73,7 @@ class Queries:
                 detail=rests or ("" if hold is None else hold.message),
                 conditions=(
                     *held,
+                    *self._built_from(head),
                     *conditions.of_source(head, observation.snapshot.world),
                     *self._below(head, observation.snapshot.world, self.policies.seen()),
                 ),
@@ -85,8 +88,8 @@ class Queries:
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack
-        are not among them: they need the claims, which are read only for a single image.
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked, HeldBack
+        and BuiltFromTakenOut are not among them: they need rows that are read only for a single image.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads = tuple(self._as_it_is(head) for head in page.heads)
@@ -139,6 +142,10 @@ class Queries:
             sources=self.records.sources.followed(),
             platform=self.records.sources.find_platform(),
         )
+
+    def _built_from(self, head: ImageHead) -> tuple[Condition, ...]:
+        found = conditions.built_from_taken_out(self.origins.lost(head))
+        return () if found is None else (found,)
 
     def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
         found = self.floors.find_condition(head, policy, world.heads, self.clock.now())

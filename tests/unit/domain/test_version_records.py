@@ -6,7 +6,7 @@ import pytest
 
 from pipeline_core.domain import version_records
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.version_records import Standing, VersionRecord
+from pipeline_core.domain.version_records import Intent, Standing, VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -16,8 +16,10 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
     ("standing", "answer"),
     [
         (Standing.LIVE, True),
+        (Standing.SPARE, True),
         (Standing.PRUNING, True),
         (Standing.EXCLUDED, False),
+        (Standing.GONE, False),
         (Standing.PRUNED, False),
     ],
 )
@@ -42,3 +44,31 @@ def test_a_change_says_who_and_why_and_drops_the_old_date() -> None:
     )
     assert changed.delete_after is None
     assert changed.was_excluded is False
+
+
+def _record(standing: Standing, intent: Intent | None = None) -> VersionRecord:
+    return VersionRecord(
+        image=ImageName("base"), version=GalleryVersion(9, 20261121, 1), standing=standing, intent=intent
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "is_offered", "is_above", "standing"),
+    [
+        (None, True, False, Standing.LIVE),
+        (None, False, True, Standing.SPARE),  # an older release of the factory went back below it
+        (None, False, False, Standing.EXCLUDED),
+        (_record(Standing.LIVE), True, False, Standing.LIVE),
+        (_record(Standing.LIVE), False, False, Standing.EXCLUDED),
+        (_record(Standing.LIVE), False, True, Standing.EXCLUDED),
+        (_record(Standing.LIVE, Intent.EXCLUDE), False, False, Standing.SPARE),
+        (_record(Standing.LIVE, Intent.INCLUDE), False, False, Standing.LIVE),
+        (_record(Standing.EXCLUDED), True, False, Standing.EXCLUDED),
+        (_record(Standing.GONE), True, False, Standing.GONE),
+        (_record(Standing.SPARE), False, False, Standing.SPARE),
+    ],
+)
+def test_the_mark_of_a_gallery_is_ours_only_where_we_meant_it(
+    record: VersionRecord | None, is_offered: bool, is_above: bool, standing: Standing
+) -> None:
+    assert version_records.standing_of(record, is_offered=is_offered, is_above=is_above) is standing

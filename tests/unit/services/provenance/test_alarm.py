@@ -114,6 +114,14 @@ def test_the_tags_of_a_proven_version_prove_no_other_one() -> None:
     assert "9.20990101.1 in live is not proven: it is about" in detail
 
 
+def test_a_version_that_was_made_from_another_one_than_its_own_is_not_proven() -> None:
+    """Somebody deletes a version and makes it anew under its number, with all its tags, from content of his own."""
+    made = scenes.settled(ONE)
+    _observe(made, _with(made, copied_from="quarantine/rhel9-base@9.20990101.1"))
+    (detail,) = _alarms(made)
+    assert "it was made from quarantine/rhel9-base@9.20990101.1, not from quarantine/rhel9-base@" in detail
+
+
 def test_an_alarm_is_raised_once_for_each_version() -> None:
     made = scenes.settled(ONE)
     before = _told(made)
