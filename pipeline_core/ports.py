@@ -155,11 +155,7 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size.
-
-    `copied_from` is `GALLERY/IMAGE@VERSION` for a version in a gallery of the settings, the resource id of anything
-    else, and empty where the platform does not say it.
-    """
+    """A version in a gallery as the platform shows it. `disk_gb` is None, `copied_from` empty where it does not say."""
 
     gallery: GalleryName
     image: ImageName
@@ -170,7 +166,7 @@ class GalleryImageVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     disk_gb: int | None = None
-    copied_from: str = ""
+    copied_from: str = ""  # `GALLERY/IMAGE@VERSION` in a gallery of the settings, else a resource id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

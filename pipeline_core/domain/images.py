@@ -199,7 +199,7 @@ class ImageHead:
     # Counts the changes of `current`. It only rises, while the version may fall. 0 in heads older than this field.
     pointer_revision: int = 0
     # The campaign of a change of `current` that was not announced to the children yet; empty where nothing is to be
-    # announced. Written with a reuse or a fall. Whoever finds it sends the message, then clears it.
+    # announced. Written with a reuse or a fall. The next handler that reads it sends the message, then clears it.
     announce: str = ""
     # Versions that somebody took out of `latest`, the newest first: none of them is used until it was included again.
     taken_out: tuple[GalleryVersion, ...] = ()

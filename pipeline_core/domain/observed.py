@@ -136,11 +136,11 @@ class Suspects:
         """The same with the alarm set where there are too many for a fleet of this size, and cleared where not."""
         recent = self.since(now)
         is_accepted = recent.accepted_until is not None and now < recent.accepted_until
-        is_storm = not is_accepted and len(recent.suspects) > limit_of(fleet)
-        return replace(recent, alarmed_at=(recent.alarmed_at or now) if is_storm else None)
+        are_too_many = not is_accepted and len(recent.suspects) > limit_of(fleet)
+        return replace(recent, alarmed_at=(recent.alarmed_at or now) if are_too_many else None)
 
     @property
-    def is_storm(self) -> bool:
+    def are_too_many(self) -> bool:
         """True where nothing may be moved."""
         return self.alarmed_at is not None
 

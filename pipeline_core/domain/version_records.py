@@ -45,9 +45,9 @@ class Intent(Enum):
 class VersionRecord:
     """The standing of one version since `at`. `actor` and `reason` are for people.
 
-    `intent` is written before the factory's own call, and removed when a look has confirmed it: so a mark that a
-    stranger changed is told from one of ours. `published` are the facts that make the version current again; they
-    outlive the row of its build. `delete_after` is set while it is PRUNING. `was_excluded` and `end_of_life` are what
+    `intent` is written before the factory's own call, and removed when a look has confirmed it: without one, a changed
+    mark is a stranger's. `published` are the facts that make the version current again; they outlive its build's row.
+    `delete_after` is set while it is PRUNING. `was_excluded` and `end_of_life` are what
     the gallery showed before retention changed it, so that it can be taken back.
     """
 

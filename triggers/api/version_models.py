@@ -41,7 +41,7 @@ class Suspect(Answer):
     is_moved: bool
 
 
-class Galleries(Answer):
+class DifferingImages(Answer):
     """The images that differed within the last hour. While `alarmed_at` is set, nothing is moved."""
 
     suspects: tuple[Suspect, ...]

@@ -1,7 +1,7 @@
 """Tells the children that an image's current version has changed without a build: by reuse, or by a fall.
 
-The fact is written with the change itself, in the head. Then it is sent, then it is cleared. Whoever finds it in the
-head sends it again. The fleet's copy has it before the head, so that the next sweep finds it whatever happens.
+The fact is written with the change itself, in the head. Then it is sent, then it is cleared. A handler that finds it in
+the head sends it again. The fleet's copy has it before the head, so that the next sweep finds it whatever happens.
 """
 
 from dataclasses import dataclass, replace

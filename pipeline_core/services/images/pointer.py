@@ -20,7 +20,7 @@ from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.state.versions import put_version
 
-GALLERY = "gallery"  # the actor of a change that was made in the gallery itself, by whoever may write there
+GALLERY = "gallery"  # the actor of a change that was made in the gallery itself
 _WRITES = 90  # in one transaction, which may have 100
 
 Kept = dict[GalleryVersion, Stored[VersionRecord]]

@@ -35,9 +35,9 @@ class Suspicion:
             is_moved=is_moved,
         )
         before, after = self._change(lambda found: found.adding(suspect))
-        if after.is_storm and not before.is_storm:
+        if after.are_too_many and not before.are_too_many:
             self._alarm(image, after, now)
-        return not after.is_storm
+        return not after.are_too_many
 
     def clear(self, image: ImageName) -> None:
         """The image no longer differs. One that was moved counts for the rest of its hour."""

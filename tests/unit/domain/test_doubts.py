@@ -96,7 +96,8 @@ def test_versions_that_were_taken_out_are_named_with_the_way_back() -> None:
     (shown,) = conditions.of_image(base, Current())
     assert (shown.type, shown.since) == (ConditionType.TAKEN_OUT, None)
     assert f"versions include {make.BASE} VERSION" in shown.message
-    assert str(versions[11]) in shown.message and str(versions[6]) not in shown.message
+    assert str(versions[11]) in shown.message
+    assert str(versions[6]) not in shown.message
     assert base.letting_in(versions[11]).taken_out[0] == versions[10]
 
 

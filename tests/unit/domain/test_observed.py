@@ -95,7 +95,7 @@ def _suspects(count: int, **changes: object) -> Suspects:
 
 
 @pytest.mark.parametrize(
-    ("count", "fleet", "is_storm"),
+    ("count", "fleet", "are_too_many"),
     [
         (3, 0, False),
         (4, 0, True),
@@ -107,11 +107,11 @@ def _suspects(count: int, **changes: object) -> Suspects:
     ],
 )
 def test_more_than_three_images_and_one_in_a_hundred_are_too_many(
-    count: int, fleet: int, is_storm: bool
+    count: int, fleet: int, are_too_many: bool
 ) -> None:
     judged = _suspects(count).judged(fleet, make.NOW)
-    assert judged.is_storm is is_storm
-    assert judged.alarmed_at == (make.NOW if is_storm else None)
+    assert judged.are_too_many is are_too_many
+    assert judged.alarmed_at == (make.NOW if are_too_many else None)
 
 
 def test_an_alarm_keeps_its_time_and_ends_with_the_reason_for_it() -> None:
@@ -124,17 +124,17 @@ def test_an_alarm_keeps_its_time_and_ends_with_the_reason_for_it() -> None:
 def test_a_move_counts_for_an_hour_and_a_difference_for_as_long_as_it_lasts() -> None:
     moved, lasting = _suspects(4, is_moved=True), _suspects(4)
     hour = make.NOW + observed.HOUR
-    assert moved.judged(0, hour - timedelta(seconds=1)).is_storm
-    assert not moved.judged(0, hour).is_storm
+    assert moved.judged(0, hour - timedelta(seconds=1)).are_too_many
+    assert not moved.judged(0, hour).are_too_many
     assert moved.since(hour).suspects == ()
-    assert lasting.judged(0, hour).is_storm
+    assert lasting.judged(0, hour).are_too_many
 
 
 def test_secops_acceptance_ends_an_alarm_until_its_hour_is_over() -> None:
     until = make.NOW + observed.HOUR
     accepted = replace(_suspects(4), accepted_until=until)
-    assert not accepted.judged(0, make.NOW).is_storm
-    assert accepted.judged(0, until).is_storm
+    assert not accepted.judged(0, make.NOW).are_too_many
+    assert accepted.judged(0, until).are_too_many
 
 
 def test_one_image_is_one_suspect_and_a_row_holds_so_many() -> None:

@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
     StaleWrite,
     TransientError,
 )
-from pipeline_core.domain.images import DoubtKind, ImageHead, Registration
+from pipeline_core.domain.images import ImageHead, Registration
 from pipeline_core.domain.names import (
     LIVE,
     BuildId,
@@ -29,13 +29,11 @@ from pipeline_core.domain.names import (
     RebuildToken,
     TeamName,
 )
-from pipeline_core.domain.observed import Suspect, Suspects
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.releases import AcceptedRelease, Looks, Silence, WithdrawalReason, WithdrawnRelease
 from pipeline_core.domain.sources import ParentReference
-from pipeline_core.domain.version_records import VersionRecord
-from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.images.requests import RequestAnswer
 from pipeline_core.services.images.sources import SourceView
@@ -51,7 +49,7 @@ from pipeline_core.services.views.views import (
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, provenance_twins, views
+from tests.unit.triggers import evidence_twins, provenance_twins, version_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -356,43 +354,6 @@ class Sources:
         return replace(SOURCE, accepted=accepted, silence=None)
 
 
-@dataclass(slots=True)
-class Readmission:
-    """The image of team payments has one version that was taken out."""
-
-    included: list[tuple[str, str]] = field(default_factory=list)
-
-    def include(
-        self, name: ImageName, version: GalleryVersion, principal: Principal, reason: str
-    ) -> VersionRecord:
-        _demand(principal)
-        if version != GalleryVersion.parse("1.20261121.1"):
-            raise NotFound(f"live holds no {name}@{version}")
-        self.included.append((str(version), reason))
-        return VersionRecord(image=name, version=version, at=views.NOW, actor=principal.name, reason=reason)
-
-
-@dataclass(slots=True)
-class Suspicion:
-    """One image differs from its gallery."""
-
-    accepted: list[str] = field(default_factory=list)
-
-    def seen(self) -> Suspects:
-        suspect = Suspect(
-            image=ImageName("payments-api"),
-            kind=DoubtKind.GONE,
-            version=GalleryVersion.parse("1.20261121.1"),
-            since=views.NOW,
-        )
-        return Suspects(suspects=(suspect,), alarmed_at=views.NOW)
-
-    def accept(self, principal: Principal, reason: str) -> Suspects:
-        access.demand_admin(principal.roles, "accepts what the galleries show")
-        self.accepted.append(reason)
-        return replace(self.seen(), alarmed_at=None, accepted_until=views.NOW, accepted_by=principal.name)
-
-
 class TwinFactory:
     """What `wiring.factory.factory()` gives, of twins."""
 
@@ -404,7 +365,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
-        self.readmission, self.suspicion = Readmission(), Suspicion()
+        self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries = Queries()

@@ -9,7 +9,12 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api import parameters
 from triggers.api.authentication import caller_of
-from triggers.api.version_models import AcceptGalleriesRequest, Galleries, IncludedVersion, IncludeRequest
+from triggers.api.version_models import (
+    AcceptGalleriesRequest,
+    DifferingImages,
+    IncludedVersion,
+    IncludeRequest,
+)
 from triggers.provider import Provider
 
 
@@ -28,15 +33,15 @@ def router(factory: Provider) -> APIRouter:
         return IncludedVersion.model_validate(record)
 
     @routes.get("/galleries")
-    def show_galleries() -> Galleries:
+    def show_galleries() -> DifferingImages:
         """The images whose gallery differs from what the factory believes, and whether these are too many to move."""
-        return Galleries.model_validate(factory().suspicion.seen())
+        return DifferingImages.model_validate(factory().suspicion.seen())
 
     @routes.post("/galleries/accept")
     def accept_galleries(
         body: AcceptGalleriesRequest, caller: Annotated[Principal, Depends(caller_of)]
-    ) -> Galleries:
+    ) -> DifferingImages:
         """For an hour, believe what the galleries show, however many images differ. SecOps only."""
-        return Galleries.model_validate(factory().suspicion.accept(caller, body.reason))
+        return DifferingImages.model_validate(factory().suspicion.accept(caller, body.reason))
 
     return routes

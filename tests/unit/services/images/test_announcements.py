@@ -1,8 +1,9 @@
-"""A change of the current version without a build is announced in the same row: a death after the commit costs one sweep."""
+"""A change of the current version without a build is announced in its own row: a death costs one sweep."""
 
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, TransientError
+from pipeline_core.state.images import ImageStore
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -35,7 +36,8 @@ def test_a_reuse_whose_sender_died_reaches_the_children_within_one_sweep() -> No
         scenes.look(made, BASE)
     head = scenes.head(made, BASE)
     assert head.announce
-    assert head.current is not None and first is not None
+    assert head.current is not None
+    assert first is not None
     assert head.current.version == first.version
     scenes.lose(made)
     made.factory.sweeper.sweep()
@@ -53,7 +55,7 @@ def test_a_sweep_finds_it_by_the_copy_even_if_the_copy_was_not_written_after_the
     died: list[bool] = []
 
     def before(table: str, writes: object) -> None:
-        if scenes.ImageStore(original).get_head(BASE).value.announce and not died:
+        if ImageStore(original).get_head(BASE).value.announce and not died:
             died.append(True)
             raise TransientError(ErrorClass.NETWORK, "the process died")
 

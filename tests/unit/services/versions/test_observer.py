@@ -1,10 +1,11 @@
-"""Observed means observed: what is gone, taken out or unproven in a live gallery is found, and is never shown as current."""
+"""Observed means observed: what a live gallery does not hold, offer or prove is never shown as current."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Result
+from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import PublishedVersion
@@ -29,7 +30,7 @@ def current(made: SimulatedWorld, name: ImageName = BASE) -> PublishedVersion:
 
 
 def twice_built(
-    parents: dict[str, str | None] = ONE,
+    parents: Mapping[str, str | None] = ONE,
 ) -> tuple[SimulatedWorld, GalleryVersion, GalleryVersion]:
     """A base with two versions, the second current."""
     made = scenes.settled(parents)
@@ -234,7 +235,7 @@ def test_a_version_above_the_pointer_is_taken_out_by_the_timer_too() -> None:
 def test_a_withdrawn_version_that_somebody_lets_in_is_taken_out_again() -> None:
     made = scenes.settled(ONE)
     made.register("rhel9-base", None, text="bad")
-    build = scenes.in_phase(made, BASE, scenes.Phase.PUBLISHING)
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     made.register("rhel9-base", None, text="content")
     made.settle()
     assert build.version is not None

@@ -1,4 +1,4 @@
-"""A version that was taken out by hand comes back by the command, for its team and SecOps, and only where it is proven."""
+"""A version that was taken out by hand comes back by the command, for its team and SecOps, if it is proven."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def test_only_its_team_and_secops_include_a_version() -> None:
 
 def test_what_the_gallery_does_not_hold_cannot_be_included() -> None:
     made, _, _ = _taken_out()
-    with pytest.raises(NotFound, match="holds no rhel9-base@9.20990101.1"):
+    with pytest.raises(NotFound, match=r"holds no rhel9-base@9\.20990101\.1"):
         made.factory.readmission.include(BASE, GalleryVersion.parse("9.20990101.1"), ADMIN, "")
 
 

@@ -8,11 +8,11 @@ import pytest
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
+from pipeline_core.settings import Limits
+from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, SIX, WAIT
-from pipeline_core.settings import Limits
-from pipeline_core.wiring.foundation import foundation_of
 
 LATER = timedelta(minutes=5)
 FEW = SIX[:3]
@@ -54,7 +54,7 @@ def test_a_whole_gallery_that_shows_nothing_moves_nothing_and_raises_one_alarm()
     made.settle()
     assert made.versions() == before
     assert _alarms(made) == 1
-    assert made.factory.suspicion.seen().is_storm
+    assert made.factory.suspicion.seen().are_too_many
     assert {made.factory.queries.image(name).image.state for name in SIX} == {"unknown"}
     assert made.factory.suspicion.seen().alarmed_at is not None
 
@@ -70,7 +70,7 @@ def test_what_is_there_again_ends_the_alarm_without_a_person() -> None:
     _run(made)
     made.settle()
     assert made.versions() == before
-    assert not made.factory.suspicion.seen().is_storm
+    assert not made.factory.suspicion.seen().are_too_many
     assert made.factory.queries.image(SIX[0]).image.state == "current"
 
 
