@@ -5,9 +5,12 @@ A new chapter is a module with one class, which is added to ALL.
 
 from collections.abc import Mapping
 
+from simulation.chapters.by_hand import ByHand
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.teams import TeamLimits
 
-ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges, TeamLimits, LostTables)}
+ALL: Mapping[str, type[Chapter]] = {
+    each.name: each for each in (PolicyChanges, TeamLimits, LostTables, ByHand)
+}

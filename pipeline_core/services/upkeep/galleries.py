@@ -71,6 +71,8 @@ class GallerySweep:
         return self.observer.look(head.value)
 
     def _save(self, here: Round, stored: Stored[Round]) -> None:
+        if here == stored.value:
+            return
         try:
             self.records.observations.save_round(here, etag=stored.etag)
         except (AlreadyExists, StaleWrite):

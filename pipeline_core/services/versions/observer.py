@@ -118,9 +118,11 @@ class GalleryObserver:
             if found is not None or self.galleries.find_image(gallery, head.name) is None:
                 return None
             return self._new(head, DoubtKind.GONE, f"{gallery} no longer holds {current.version}")
-        if found.state is VersionState.UPDATING or latest.may_be_in(found):
+        if found.state is VersionState.UPDATING:
             return None
-        return self._kept_out(head, found)
+        if found.state is VersionState.UPDATE_FAILED:  # it may show marks that nobody obeys: write them again
+            return self._let_in(found)
+        return None if latest.may_be_in(found) else self._kept_out(head, found)
 
     def _kept_out(self, head: ImageHead, found: GalleryImageVersion) -> Doubt | None:
         """A doubt where somebody else took the current version out. Where we did, it is let in again."""
@@ -129,12 +131,15 @@ class GalleryObserver:
         is_ours = record is not None and (
             record.intent is Intent.EXCLUDE or record.standing is Standing.SPARE
         )
-        if is_ours or found.state is VersionState.UPDATE_FAILED:
-            latest.settle(self.galleries, found, excluded=False)
-            self.effects.logs.note("version-let-in-again", image=str(head.name), version=str(found.version))
-            return None
+        if is_ours:
+            return self._let_in(found)
         text = f"{found.version} was taken out of latest in {found.gallery}"
         return self._new(head, DoubtKind.EXCLUDED, text)
+
+    def _let_in(self, found: GalleryImageVersion) -> None:
+        """Make sure that the current version is in `latest`. Raises TransientError until the gallery shows it."""
+        latest.settle(self.galleries, found, excluded=False)
+        self.effects.logs.note("version-let-in-again", image=str(found.image), version=str(found.version))
 
     def _new(self, head: ImageHead, kind: DoubtKind, detail: str) -> Doubt | None:
         if head.current is None:
@@ -176,7 +181,7 @@ def _seen(listed: Sequence[GalleryImageVersion]) -> dict[GalleryVersion, SeenVer
         SeenVersion(
             version=each.version,
             is_offered=latest.may_be_in(each),
-            is_whole=each.state in _WHOLE,
+            is_whole=each.state is VersionState.READY,  # of a failed change, a GET tells more than a list
             is_busy=each.state in (VersionState.UPDATING, VersionState.CREATING),
             build=find_build_id(each.tags),
         )

@@ -13,6 +13,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.version_records import Intent, Standing, VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import VersionState
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
@@ -221,6 +222,20 @@ def test_our_own_exclusion_that_was_not_finished_is_no_strangers() -> None:
     assert made.ports.galleries.latest(LIVE, BASE) != second
     observe(made)
     assert made.ports.galleries.latest(LIVE, BASE) == current(made).version == second
+
+
+def test_a_change_of_the_current_version_that_failed_is_made_again() -> None:
+    """Its marks say that it is in `latest`, and machines do not get it."""
+    made, first, second = twice_built()
+    made.ports.galleries.update_failures = ["InternalError: the region was lost"]
+    exclude(made, second)
+    made.ports.galleries.set_excluded(LIVE, BASE, first, excluded=True)
+    assert made.ports.galleries.latest(LIVE, BASE) == second
+    observe(made)
+    live = made.ports.galleries.find_version(LIVE, BASE, second)
+    assert live is not None
+    assert (live.state, live.excluded_from_latest) == (VersionState.READY, False)
+    assert current(made).version == second
 
 
 def test_a_version_above_the_pointer_is_taken_out_by_the_timer_too() -> None:
