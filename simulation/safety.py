@@ -131,8 +131,8 @@ class Safety:
                 self._currents.pop(image, None)
                 continue
             self._currents[image] = current
-            if before is None or before["version"] == current["version"]:
-                continue
+            if before is None or _place(current["version"]) <= _place(before["version"]):
+                continue  # it has fallen back to an older one
             old, new, wanted = before["inputs"], current["inputs"], head["registration"]
             for part in ("bundle", "recipe"):
                 if new[part] != wanted[part] == old[part]:
@@ -312,6 +312,10 @@ def _seen(row: Mapping[str, Any]) -> SeenBuild:
         campaign=row["campaign"]["value"],
         is_stopping=row["cancel"] is not None or row["given_up"],
     )
+
+
+def _place(parts: Mapping[str, int]) -> tuple[int, int, int]:
+    return parts["major"], parts["day"], parts["sequence"]
 
 
 def _version(parts: Mapping[str, int]) -> str:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from pipeline_core.domain import wanted
+from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.version_records import Standing
 from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.services.images import reuse
@@ -36,7 +37,7 @@ def _owns_every_mark() -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(replaced(reuse, "standing_of", lambda *given, **named: Standing.LIVE))
-        outcomes = dict.fromkeys(falls._OUTCOME, falls.Outcome.SUCCEEDED)
+        outcomes = dict.fromkeys(falls._OUTCOME, Outcome.SUCCEEDED)
         stack.enter_context(replaced(falls, "_OUTCOME", outcomes))
         yield
 

@@ -28,6 +28,7 @@ from pipeline_core.state.rows import PAGE
 from pipeline_core.state.stores import Records
 
 _SOON = timedelta(seconds=1)
+_FRESH = timedelta(minutes=1)  # the plan that made a build is still that of this moment
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _READS = 50  # of the lines in one pass; the next message handles the rest
 
@@ -153,8 +154,13 @@ class Dispatcher:
         return True
 
     def _withdraw(self, stored: Stored[Build]) -> bool:
-        """True where nobody wants the build any more: it ends without a slot. Raises StaleWrite after a lost race."""
-        if stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
+        """True where nobody wants the build any more: it ends without a slot. Raises StaleWrite after a lost race.
+
+        A build that was planned just now is not asked about again: it is, before its version enters `latest`.
+        """
+        build = stored.value
+        is_fresh = self.effects.clock.now() < build.created_at + _FRESH
+        if build.phase is not Phase.PENDING or build.is_stopping or is_fresh:
             return False
         answer = self.wishes.judge(stored.value)
         if not answer.wish.is_wanted:

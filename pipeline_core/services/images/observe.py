@@ -41,10 +41,23 @@ class Observer:
         self._sources = records.sources
         self._policy = policy
 
-    def look(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Snapshot:
-        """The same without the claims and the floor: enough to ask what is desired."""
-        taken, _ = self._look(image, now, known)
-        return taken
+    def look(self, image: ImageName, known: Stored[ImageHead] | None = None) -> Snapshot:
+        """What decides the image's own inputs, except the refresh period: its head, its parent or source, the platform.
+
+        Two point reads where the head is known. Nothing is known of ancestors above the parent.
+        """
+        stored = known or self._images.find_head(image)
+        if stored is None:
+            return take_snapshot(image, World(heads={}, sources={}, platform=None))
+        heads = {image: stored.value}
+        above = stored.value.registration.parent
+        parent = None if above is None else self._images.find_head(above)
+        if parent is not None:
+            heads[parent.value.name] = parent.value
+        followed = self._followed(stored.value)
+        return take_snapshot(
+            image, World(heads=heads, sources=followed, platform=self._sources.find_platform())
+        )
 
     def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.

@@ -21,7 +21,7 @@ from pipeline_core.state.stores import Records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """A question costs one point read per image of the chain, and one each for its source and the platform."""
+    """A question costs three point reads, two where the image's head is known."""
 
     observer: Observer
     records: Records
@@ -30,7 +30,7 @@ class Wishes:
     def judge(self, build: Build, known: Stored[ImageHead] | None = None) -> Answer:
         """The answer of this moment. `known` is the image's head where the caller has just read it."""
         now = self.effects.clock.now()
-        return wanted.judge(self.observer.look(build.image, now, known), build, now)
+        return wanted.judge(self.observer.look(build.image, known), build, now)
 
     def withdraw(self, stored: Stored[Build], answer: Answer) -> None:
         """End a pending build that nobody wants; its input can be built again. Raises StaleWrite where it has begun.

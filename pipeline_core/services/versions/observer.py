@@ -121,7 +121,8 @@ class GalleryObserver:
         if found.state is VersionState.UPDATING:
             return None
         if found.state is VersionState.UPDATE_FAILED:  # it may show marks that nobody obeys: write them again
-            return self._let_in(found)
+            self._let_in(found)
+            return None
         return None if latest.may_be_in(found) else self._kept_out(head, found)
 
     def _kept_out(self, head: ImageHead, found: GalleryImageVersion) -> Doubt | None:
@@ -132,7 +133,8 @@ class GalleryObserver:
             record.intent is Intent.EXCLUDE or record.standing is Standing.SPARE
         )
         if is_ours:
-            return self._let_in(found)
+            self._let_in(found)
+            return None
         text = f"{found.version} was taken out of latest in {found.gallery}"
         return self._new(head, DoubtKind.EXCLUDED, text)
 
