@@ -120,6 +120,8 @@ class Suspects:
 
     def adding(self, suspect: Suspect) -> "Suspects":
         """With this suspect in place of an older one of the same image, as far as one row holds them."""
+        if suspect in self.suspects:
+            return self
         others = tuple(each for each in self.suspects if each.image != suspect.image)
         return replace(self, suspects=(*others, suspect)[-_KEPT:])
 

@@ -45,7 +45,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         versions=versions,
         builds=builds,
         views=views_of(base, policy, images.observer),
-        poison=poison_of(base),
-        upkeep=upkeep_of(base, builds, versions),
+        poison=poison_of(base, builds.stopping),
+        upkeep=upkeep_of(base, images, builds, versions),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

@@ -3,16 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pipeline_core.domain import builds
-from pipeline_core.domain.attempts import PROVENANCE_TAG
-from pipeline_core.domain.builds import Build, Failure, Result
+from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.proofs import tags_of
-from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
-from pipeline_core.services.builds.captures import Captures
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.builds.completion import Completion
-from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.copies import Copies
+from pipeline_core.services.builds.stages import Ended, Moved, Progress, Wait
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.versions.turns import Turn, Turns, is_of
@@ -20,8 +17,6 @@ from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-
-_TRIES = 3  # of a copy that the platform reports as failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class PublishingStage:
     turns: Turns
     effects: Effects
     completion: Completion
-    captures: Captures
+    copies: Copies
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -46,8 +41,8 @@ class PublishingStage:
             # Release the slot again: the handler that ended the verify stage may have died before it did.
             if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
                 self.effects.outbox.dispatch("slot-freed")
-            self._copy(build.value)
-            return Wait(delay=self.wait)
+            self.turns.demand_proof(build.value)
+            return self.copies.begin(build)
         if not is_of(live, build.value):
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
@@ -56,46 +51,12 @@ class PublishingStage:
             case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
                 return Wait(delay=self.wait)
             case VersionState.FAILED:
-                return self._copy_again(build, live)
+                return self.copies.again(build, live)
             case VersionState.READY | VersionState.UPDATE_FAILED:
-                return self._include(build, live)
-
-    def _copy(self, build: Build) -> None:
-        if build.version is None or build.provenance is None:
-            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
-        self.turns.demand_proof(build)
-        definition = self.effects.documents.definition(build.definition)
-        self.captures.settle_live(build.gallery, build.image, definition.os)
-        life = definition.publish.end_of_life
-        new = NewGalleryVersion(
-            gallery=build.gallery,
-            source_gallery=self.captures.quarantine,
-            image=build.image,
-            version=build.version,
-            regions=definition.publish.regions,
-            tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
-            end_of_life=None if life is None else self.effects.clock.now() + life,
-        )
-        try:
-            self.galleries.begin_copy(new)
-        except PermanentError as error:
-            if error.error_class is not ErrorClass.TEMPLATE:
-                raise  # a right or a definition, not the security type
-            text = self.captures.explain(build.gallery, build.image, str(error))
-            raise PermanentError(error.error_class, text) from error
-
-    def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
-        if build.value.attempt >= _TRIES:
-            text = (
-                f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
-            )
-            text = self.captures.explain(live.gallery, live.image, text)
-            failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
-            return Failed(failure=failure)
-        self.galleries.begin_delete(live.gallery, live.image, live.version)
-        moved = builds.move(build.value, build.value.phase, self.effects.clock.now())
-        etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
-        return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
+                try:
+                    return self._include(build, live)
+                except PermanentError as error:
+                    return self.copies.sit_out(build, error)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         turn = self.turns.demand(build.value, live)
@@ -129,3 +90,7 @@ class PublishingStage:
     def take_back(self, ended: Build) -> None:
         """Take the version of an ended build out of `latest`, if it has no turn there; raises TransientError."""
         self.turns.take_back(ended)
+
+    def bring_to_regions(self, ended: Build) -> None:
+        """Go on with the regions that the version of an ended build is not in yet."""
+        self.copies.bring_to_regions(ended)

@@ -161,7 +161,11 @@ class Reconciler:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
         ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
         entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
-        writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]
+        writes = [
+            records.put_build(ended, etag=old.etag),
+            records.add_past(ended),
+            records.add_entry(entry),
+        ]
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and ended.fingerprint != new.fingerprint:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
@@ -204,6 +208,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         gallery=head.registration.gallery,
         reasons=decision.reasons,
         lane=decision.lane,
+        followed=decision.followed,
         campaign=campaign,
         phase=Phase.PENDING,
         seq=0,

@@ -10,7 +10,6 @@ from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.plan import ReuseVersion
-from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.version_records import Standing, VersionRecord, change, standing_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
@@ -56,9 +55,10 @@ class Reuse:
             fingerprint=decision.fingerprint,
             inputs=decision.inputs,
             build=decision.build,
-            lane=Lane.BACKGROUND if built is None else built.value.lane,
+            lane=decision.lane,
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
+            followed=decision.followed,
         )
         detail = f"{decision.version} has the desired input"
         offered = self.pointer.offer(head.value, current, detail)
@@ -69,6 +69,7 @@ class Reuse:
             pointer_revision=observed.pointer_revision + 1,
             announce=str(campaign),
             doubt=None,
+            changes=observed.changes.after(decision.lane, now),
         )
         self.announcements.prepare(head.value, campaign)
         copy = self.effects.projection.find(image)

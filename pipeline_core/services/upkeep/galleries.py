@@ -45,7 +45,8 @@ class GallerySweep:
                 break
             differed += bulkhead.run(str(head.name), partial(self.observer.look, head))
             here, looked = replace(here, after=str(head.name), seen=here.seen + 1), looked + 1
-        if not self.records.index.fleet(after=here.after, limit=1).heads:
+        ahead = self.records.index.fleet(after=here.after, limit=1)
+        if not ahead.heads and not ahead.unreadable:
             here = Round(size=here.seen)
         self._save(here, stored)
         self.effects.logs.note(

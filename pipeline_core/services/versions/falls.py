@@ -14,6 +14,7 @@ from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVe
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId
+from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
 from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.services.effects import latest
@@ -31,6 +32,12 @@ _STANDING = {
     DoubtKind.GONE: Standing.GONE,
     DoubtKind.EXCLUDED: Standing.EXCLUDED,
     DoubtKind.UNPROVEN: Standing.EXCLUDED,
+}
+# A bad version leaves its children at once. One that is lost was not bad: they follow as after a refresh.
+_LANE = {
+    DoubtKind.GONE: Lane.BACKGROUND,
+    DoubtKind.EXCLUDED: Lane.SECURITY,
+    DoubtKind.UNPROVEN: Lane.SECURITY,
 }
 # A version that a person took out may be bad: its input is held. One that is lost can be built again.
 _OUTCOME = {
@@ -69,6 +76,7 @@ class Falls:
             pointer_revision=head.value.pointer_revision + 1,
             doubt=None,
             announce=str(campaign),
+            changes=head.value.changes.after(_LANE[doubt.kind], self.effects.clock.now()),
         )
         if doubt.kind is DoubtKind.EXCLUDED:
             changed = changed.taking_out(lost.version)
@@ -150,6 +158,7 @@ class Falls:
             lane=build.lane,
             published_at=build.phase_since,
             scan=floors.scan_of(build.verdicts),
+            followed=build.followed,
         )
 
 

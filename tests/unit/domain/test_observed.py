@@ -142,6 +142,7 @@ def test_one_image_is_one_suspect_and_a_row_holds_so_many() -> None:
     assert [each.is_moved for each in one.suspects] == [True]
     assert one.find(ImageName("image-1")) == one.suspects[0]
     assert one.find(ImageName("image-2")) is None
+    assert one.adding(one.suspects[0]) is one
     many = Suspects()
     for number in range(250):
         many = many.adding(_suspect(number))
