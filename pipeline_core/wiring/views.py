@@ -6,7 +6,6 @@ from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
-from pipeline_core.services.views.origins import Origins
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.wiring.foundation import Foundation
@@ -34,7 +33,6 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             records=records,
             clock=effects.clock,
             observer=observer,
-            origins=Origins(records=records),
             policies=policy.policies,
             floors=policy.rules,
             history=history,

@@ -16,8 +16,8 @@ from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.views import origins
 from pipeline_core.services.views.history import History
-from pipeline_core.services.views.origins import Origins
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.services.views.views import (
     BuildView,
@@ -42,7 +42,6 @@ class Queries:
 
     records: Records
     observer: Observer
-    origins: Origins
     policies: Policies
     floors: PolicyRules
     history: History
@@ -199,7 +198,7 @@ class Queries:
         )
 
     def _built_from(self, head: ImageHead) -> tuple[Condition, ...]:
-        found = conditions.built_from_taken_out(self.origins.lost(head))
+        found = conditions.built_from_taken_out(origins.lost(self.records, head))
         return () if found is None else (found,)
 
     def _policy(self) -> Policy | None:
