@@ -229,6 +229,19 @@ class Client:
         """Add a receiver for the whole fleet, or change what it wants."""
         return self._ask("POST", "/api/receivers", body=body).body
 
+    def include_version(self, name: str, version: str, reason: str) -> Json:
+        """Let a version that was taken out of `latest` be used again; returns its record."""
+        path = f"/api/images/{_segment(name)}/versions/{_segment(version)}/include"
+        return self._ask("POST", path, body={"reason": reason}).body
+
+    def show_galleries(self) -> Json:
+        """The images whose gallery differs from what the factory believes."""
+        return self._ask("GET", "/api/galleries").body
+
+    def accept_galleries(self, reason: str) -> Json:
+        """Believe what the galleries show, for an hour; returns the images that differ."""
+        return self._ask("POST", "/api/galleries/accept", body={"reason": reason}).body
+
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
         return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, history, notify, poison, policy, sources, state
+from imagefactory.commands import evidence, history, notify, poison, policy, sources, state, versions
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -53,6 +53,8 @@ app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
+app.add_typer(versions.commands, name="versions")
+app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
 for _command in (evidence.evidence, evidence.diff, evidence.sbom):
     app.command()(_command)

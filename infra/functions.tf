@@ -11,9 +11,10 @@ locals {
     AzureWebJobsStorage__credential      = "managedidentity"
     AzureWebJobsStorage__clientId        = azurerm_user_assigned_identity.function.client_id
 
-    POLL_SCHEDULE  = var.schedules.poll
-    SWEEP_SCHEDULE = var.schedules.sweep
-    PRUNE_SCHEDULE = var.schedules.prune
+    POLL_SCHEDULE    = var.schedules.poll
+    SWEEP_SCHEDULE   = var.schedules.sweep
+    OBSERVE_SCHEDULE = var.schedules.observe
+    PRUNE_SCHEDULE   = var.schedules.prune
 
     FACTORY_SUBSCRIPTION_ID        = var.subscription_id
     FACTORY_TENANT_ID              = data.azurerm_client_config.current.tenant_id

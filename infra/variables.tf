@@ -165,14 +165,16 @@ variable "wait_seconds" {
 variable "schedules" {
   description = "When the timers fire: NCRONTAB with seconds, in UTC."
   type = object({
-    poll  = string
-    sweep = string
-    prune = string
+    poll    = string
+    sweep   = string
+    observe = optional(string, "0 */5 * * * *")
+    prune   = string
   })
   default = {
-    poll  = "0 */5 * * * *"
-    sweep = "0 */10 * * * *"
-    prune = "0 0 3 * * *"
+    poll    = "0 */5 * * * *"
+    sweep   = "0 */10 * * * *"
+    observe = "0 */5 * * * *"
+    prune   = "0 0 3 * * *"
   }
 }
 

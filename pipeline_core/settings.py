@@ -136,6 +136,7 @@ class Settings(BaseModel):
     storage_client_id: MaybeGuid = Field("", alias=f"{_STORAGE}clientId")
     poll_schedule: Schedule = Field(alias="POLL_SCHEDULE")
     sweep_schedule: Schedule = Field(alias="SWEEP_SCHEDULE")
+    observe_schedule: Schedule = Field("0 */5 * * * *", alias="OBSERVE_SCHEDULE")
     prune_schedule: Schedule = Field(alias="PRUNE_SCHEDULE")
     subscription_id: Guid = Field(alias="FACTORY_SUBSCRIPTION_ID")
     tenant_id: Guid = Field(alias="FACTORY_TENANT_ID")

@@ -57,6 +57,10 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
     found += [f"(1) {name} was deleted and is in the fleet" for name in heads if name not in world.registered]
     found += _releases(world, sources)
     for name, head in heads.items():
+        if head.doubt is not None:
+            found.append(f"(20) {name} is doubted at rest: {head.doubt.detail}")
+        if head.announce:
+            found.append(f"(20) a change of {name} was not announced to its children")
         if head.active is not None:
             found.append(f"(1) {name} has the active build {head.active.build} at rest")
         if name in excused:
@@ -163,6 +167,8 @@ def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> l
                 continue
             if gallery == world.quarantine:
                 found.append(f"(7) {image}@{version} is left in {gallery}")
+            elif shown.excluded_from_latest and world.safety.is_withdrawn(shown.tags.get(BUILD_TAG, "")):
+                continue  # nobody wants it now; it is used when its input returns
             elif shown.tags.get(BUILD_TAG) in world.safety.lost:
                 continue  # it was copied and waited to be included; recovery withholds it, and a person may look
             elif (image, version) not in world.safety.published:

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
@@ -32,6 +32,9 @@ Version = tuple[str, str]  # image, version
 _PATIENCE = timedelta(
     minutes=3
 )  # of two requests to delete one group, by clocks that differ by up to 45 s each way
+# A version that other people took away is not used any more after this time: looks come within an hour, faults delay
+# them, and a build that was on its way ends.
+_SEEN = timedelta(hours=12)
 _STAGES = {"building": "build", "verifying": "verify"}  # the stage that runs in a phase
 
 
@@ -69,15 +72,18 @@ class Safety:
     pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
     explained: set[Version] = field(default_factory=set)  # published before the tables were lost
     lost: dict[str, SeenBuild] = field(default_factory=dict)  # builds that ran when the tables were lost
+    taken_away: dict[Version, datetime] = field(default_factory=dict)  # by other people, and when
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
     _sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _currents: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the heads name them
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Check one call."""
         match name:
             case "tables.write" if given[0] == "images":
+                self._demand_wanted(given[1])
                 for write in given[1]:
                     self._look_at_row(write)
                 self._demand_one_active(str(given[1][0].row.partition))
@@ -106,6 +112,32 @@ class Safety:
         self.pruned |= {(build.image, build.fingerprint) for build in self.builds.values()}
         self.lost |= {name: build for name, build in self.builds.items() if build.phase != "finished"}
         self.builds = {name: build for name, build in self.builds.items() if name not in self.lost}
+
+    def is_withdrawn(self, build: str) -> bool:
+        """True for a build that ended because nobody wanted its input any more."""
+        found = self.builds.get(build)
+        return found is not None and found.result == "withdrawn"
+
+    def _demand_wanted(self, writes: Sequence[TableWrite]) -> None:
+        """(21) What is taken back never becomes current: one transaction has the end of the build and the head."""
+        heads = [
+            json.loads(str(write.row.cells["value"]))
+            for write in writes
+            if write.row.key == "head" and write.verb is not WriteKind.DELETE
+        ]
+        for head in heads:
+            image, current = head["registration"]["name"]["value"], head["current"]
+            before = self._currents.get(image)
+            if current is None:
+                self._currents.pop(image, None)
+                continue
+            self._currents[image] = current
+            if before is None or _place(current["version"]) <= _place(before["version"]):
+                continue  # it has fallen back to an older one
+            old, new, wanted = before["inputs"], current["inputs"], head["registration"]
+            for part in ("bundle", "recipe"):
+                if new[part] != wanted[part] == old[part]:
+                    self._blame(f"(21) {image} has a new version of a {part} that was taken back")
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
@@ -139,9 +171,13 @@ class Safety:
             return
         image, version = head["registration"]["name"]["value"], current["inputs"]["origin"]["version"]
         source, left = tuple(version.values()), self._sources.get(image, ())
-        if source < left and not self._was_taken_back(left):
+        if source < left and not self._was_taken_back(left) and not self._has_fallen(image):
             self._blame(f"(2) {image} went back to the source version {'.'.join(map(str, source))}")
         self._sources[image] = source
+
+    def _has_fallen(self, image: str) -> bool:
+        """True where somebody took a version of the image away, so that an older one is current again."""
+        return any(each[0] == image for each in self.taken_away)
 
     def _was_taken_back(self, release: tuple[int, ...]) -> bool:
         """True by the Marketplace's own record."""
@@ -249,6 +285,11 @@ class Safety:
         found = self.twins.galleries.find_version(
             GalleryName(gallery), ImageName(parent[0]), GalleryVersion.parse(parent[1])
         )
+        if parent in self.taken_away:
+            since = self.twins.clock.now() - self.taken_away[parent]
+            if since > _SEEN:
+                self._blame(f"(20) {what} {parent[0]}@{parent[1]}, which was taken away {since} ago")
+            return
         if found is None or found.state is not VersionState.READY:
             self._blame(f"(6) {what} {parent[0]}@{parent[1]}, which is not in {gallery}")
 
@@ -280,6 +321,10 @@ def _seen(row: Mapping[str, Any]) -> SeenBuild:
         campaign=row["campaign"]["value"],
         is_stopping=row["cancel"] is not None or row["given_up"],
     )
+
+
+def _place(parts: Mapping[str, int]) -> tuple[int, int, int]:
+    return parts["major"], parts["day"], parts["sequence"]
 
 
 def _version(parts: Mapping[str, int]) -> str:

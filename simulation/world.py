@@ -211,6 +211,7 @@ class SimulatedWorld:
     def _sweep(self) -> None:
         self.host.count_steps()
         self.host.fire("sweep", self.factory.sweeper.sweep)
+        self.host.fire("observe", self.factory.galleries.observe)
         self.host.fire("reap", self.factory.reaper.reap)
 
 

@@ -23,6 +23,11 @@ def blueprint(factory: Provider) -> func.Blueprint:
         finally:  # the reaper runs after a failed sweep too
             delivery.run(factory, "reap-failed", lambda services: services.reaper.reap())
 
+    @timers.timer_trigger(arg_name="timer", schedule="%OBSERVE_SCHEDULE%")
+    def observe_galleries(timer: func.TimerRequest) -> None:
+        """Compare what the live galleries hold with what the factory believes, a slice each run."""
+        delivery.run(factory, "observe-failed", lambda services: services.galleries.observe())
+
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:
         """Remove the versions that retention does not keep."""

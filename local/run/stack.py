@@ -152,6 +152,7 @@ def _write_settings(
         "AzureWebJobsStorage__clientId": FUNCTION_CLIENT,
         "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
         "SWEEP_SCHEDULE": "*/15 * * * * *",
+        "OBSERVE_SCHEDULE": "*/30 * * * * *",
         "PRUNE_SCHEDULE": "0 0 3 * * *",
         "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
         "FACTORY_TENANT_ID": arm.tenant_id,

@@ -51,6 +51,9 @@ class Result(Enum):
     FAILED = "failed"  # a permanent error, or a transient one with its tries used up
     CANCELLED = "cancelled"  # a person stopped it
     SUPERSEDED = "superseded"  # a newer input replaced it before it ran
+    WITHDRAWN = (
+        "withdrawn"  # nobody wants its input any more: it did not run, or its version stays out of `latest`
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,8 @@ class Build:
     floor: ComplianceFloor | None = None
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
+    # The head's `pointer_revision` under which the build was last planned: its version enters `latest` under no other.
+    planned_on: int = 0
     # How often the parent's current version had changed when the inputs were fixed. Kept with the published version.
     followed: ChangeCount = NO_CHANGES
     # Regions that failed, so the live version is copied without them; they get it later.
@@ -192,10 +197,10 @@ _TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
     Phase.FINISHED: frozenset(),
 }
 _RESULTS: Mapping[Phase, frozenset[Result]] = {
-    Phase.PENDING: frozenset({Result.CANCELLED, Result.SUPERSEDED}),
+    Phase.PENDING: frozenset({Result.CANCELLED, Result.SUPERSEDED, Result.WITHDRAWN}),
     Phase.BUILDING: frozenset({Result.FAILED, Result.CANCELLED}),
     Phase.VERIFYING: frozenset({Result.FAILED, Result.CANCELLED}),
-    Phase.PUBLISHING: frozenset({Result.SUCCEEDED, Result.FAILED, Result.CANCELLED}),
+    Phase.PUBLISHING: frozenset({Result.SUCCEEDED, Result.FAILED, Result.CANCELLED, Result.WITHDRAWN}),
     Phase.FINISHED: frozenset(),
 }
 

@@ -22,13 +22,13 @@ class Outcome(Enum):
     IN_FLIGHT = "in-flight"  # it runs or waits for a slot: join it
     SUCCEEDED = "succeeded"  # its version is live: make that one current, build nothing
     PRUNED = "pruned"  # it succeeded, but retention removed the version: build again
-    SUPERSEDED = "superseded"  # a newer input replaced it before it ran: build again
+    SUPERSEDED = "superseded"  # a newer input replaced it before it ran, or it was withdrawn: build again
     EXHAUSTED = (
         "exhausted"  # a failure that time can end, as a withdrawn release: cool down, then build again
     )
     FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
     CANCELLED = "cancelled"  # a person stopped it: also blocked
-    WITHHELD = "revoked"  # recovery found its version out of `latest`, without a reason: also blocked
+    WITHHELD = "revoked"  # a person took its version out of `latest`, or recovery found it out: also blocked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ _WORDS = {
     Outcome.IN_FLIGHT: "is on its way",
     Outcome.SUCCEEDED: "succeeded",
     Outcome.PRUNED: "succeeded, and its version was removed since",
-    Outcome.SUPERSEDED: "was replaced by a newer one",
+    Outcome.SUPERSEDED: "was replaced by a newer one, or withdrawn",
     Outcome.EXHAUSTED: "used up its tries",
     Outcome.FAILED: "failed",
     Outcome.CANCELLED: "was cancelled",
@@ -136,8 +136,13 @@ def settle(claim: Claim, build: Build) -> Claim:
     """The claim after its build has finished. Raises ValueError for a build that runs or is of another claim."""
     if build.id != claim.build or build.phase is not Phase.FINISHED or build.result is None:
         raise ValueError(f"claim of {claim.build} cannot be settled by {build.id} in {build.phase.value}")
+    has_version = build.version is not None and build.result in (Result.SUCCEEDED, Result.WITHDRAWN)
     if build.result is Result.FAILED:
         outcome = Outcome.EXHAUSTED if _may_pass(build) else Outcome.FAILED
+    elif (
+        build.result is Result.WITHDRAWN
+    ):  # a version that stays out of latest can be used when its input returns
+        outcome = Outcome.SUCCEEDED if has_version else Outcome.SUPERSEDED
     else:
         outcome = _OUTCOMES[build.result]
     refused = {verdict.gate for verdict in build.verdicts if not verdict.passed}
@@ -148,7 +153,7 @@ def settle(claim: Claim, build: Build) -> Claim:
         gates=claim.gates if refused else "",
         floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,
-        version=build.version if build.result is Result.SUCCEEDED else None,
+        version=build.version if has_version else None,
         detail="" if build.failure is None else build.failure.message,
         ended_at=build.phase_since,
     )

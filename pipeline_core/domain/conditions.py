@@ -1,6 +1,6 @@
 """What keeps an image or a build from going on by itself: derived from stored facts, never stored. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
@@ -17,6 +17,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, World, find_step_down
+from pipeline_core.domain.version_records import VersionRecord
 
 
 @unique
@@ -31,6 +32,9 @@ class ConditionType(Enum):
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
+    DOUBTED = "Doubted"  # the gallery does not hold, offer or prove what the factory believes to be current
+    TAKEN_OUT = "TakenOut"  # somebody took versions out of `latest`, and their inputs are held until they are included
+    BUILT_FROM_TAKEN_OUT = "BuiltFromTakenOut"  # it is built from a version that was taken out or is gone
     LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
     TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
     CHANNEL_NOT_FOLLOWED = (
@@ -82,6 +86,7 @@ def of_image(
         found.append(
             Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
         )
+    found.extend(_of_gallery(head))
     found += _regions_missing(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
@@ -104,6 +109,39 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def _of_gallery(head: ImageHead) -> Iterator[Condition]:
+    """What the last look at the gallery has shown, and what somebody has done there."""
+    if head.is_doubted and head.doubt is not None:
+        yield Condition(
+            type=ConditionType.DOUBTED,
+            since=head.doubt.since,
+            reason=f"Version{head.doubt.kind.name.title()}",
+            message=f"{head.doubt.detail}; it is not built from until a look shows it again or another is current",
+        )
+    if head.taken_out:
+        named = ", ".join(map(str, head.taken_out[:_NAMED]))
+        yield Condition(
+            type=ConditionType.TAKEN_OUT,
+            since=None,
+            reason="VersionExcluded",
+            message=f"somebody took {named} out of latest: it is not used until"
+            f" `imagefactory versions include {head.name} VERSION`, or until it is in latest again",
+        )
+
+
+def built_from_taken_out(lost: Iterable[VersionRecord]) -> Condition | None:
+    """Names the nearest of the versions that an image is built from and that was taken out or is gone."""
+    for record in lost:
+        by = f", by {record.actor}" if record.actor else ""
+        return Condition(
+            type=ConditionType.BUILT_FROM_TAKEN_OUT,
+            since=record.at,
+            reason=f"Origin{record.standing.name.title()}",
+            message=f"it is built from {record.image}@{record.version}{by}: {record.reason}; SecOps decides about it",
+        )
+    return None
 
 
 def _regions_missing(head: ImageHead) -> Iterator[Condition]:

@@ -24,7 +24,7 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size.
+    """A version in a gallery as the platform shows it. `disk_gb` is None, `copied_from` empty where it does not say.
 
     `regions` are those that it is, or will be, in. `failed_regions` are those whose last replication failed. Lists do
     not show them.
@@ -41,6 +41,7 @@ class GalleryImageVersion:
     disk_gb: int | None = None
     regions: tuple[str, ...] = ()
     failed_regions: tuple[str, ...] = ()
+    copied_from: str = ""  # `GALLERY/IMAGE@VERSION` in a gallery of the settings, else a resource id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The stored state of one image: what is registered, what is current, what runs. Frozen; changed by copies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum, unique
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.definitions import ImageDefinition, RebuildOn
@@ -21,6 +22,8 @@ from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
+
+_TAKEN_OUT = 10  # versions that a head names as taken out of latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +119,25 @@ class PublishedVersion:
     missing: MissingRegions | None = None
 
 
+@unique
+class DoubtKind(Enum):
+    """How the gallery differs from what the factory believes about the current version."""
+
+    GONE = "gone"  # the gallery does not hold it
+    EXCLUDED = "excluded"  # somebody else took it out of `latest`
+    UNPROVEN = "unproven"  # no signed statement proves it, or it was copied from another version than its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What the last look at the gallery has shown about a version, first seen at `since`; `detail` is one sentence."""
+
+    kind: DoubtKind
+    version: GalleryVersion
+    since: datetime
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveBuild:
     """The one build of an image that has not finished."""
@@ -197,11 +219,36 @@ class ImageHead:
     # How often `current` has changed, by the lane of the change. Written with each change of it, and only rises: so a
     # child knows which changes of its parent it has not seen.
     changes: ChangeCount = NO_CHANGES
+    # Counts the changes of `current`. It only rises, while the version may fall. 0 in heads older than this field.
+    pointer_revision: int = 0
+    # The campaign of a change of `current` that was not announced to the children yet; empty where nothing is to be
+    # announced. Written with a reuse or a fall. The next handler that reads it sends the message, then clears it.
+    announce: str = ""
+    # Versions that somebody took out of `latest`, the newest first: none of them is used until it was included again.
+    taken_out: tuple[GalleryVersion, ...] = ()
+    # What speaks against the current version, as the last look at the gallery has shown; None where nothing does.
+    doubt: Doubt | None = None
+
+    @property
+    def is_doubted(self) -> bool:
+        """True where the gallery does not hold, offer or prove what the factory believes to be current."""
+        return (
+            self.doubt is not None and self.current is not None and self.doubt.version == self.current.version
+        )
 
     @property
     def name(self) -> ImageName:
         """The image's name."""
         return self.registration.name
+
+    def taking_out(self, version: GalleryVersion) -> "ImageHead":
+        """The head that names one more version as taken out of `latest` by somebody."""
+        others = (each for each in self.taken_out if each != version)
+        return replace(self, taken_out=(version, *others)[:_TAKEN_OUT])
+
+    def letting_in(self, version: GalleryVersion) -> "ImageHead":
+        """The head that no longer names the version as taken out."""
+        return replace(self, taken_out=tuple(each for each in self.taken_out if each != version))
 
     @property
     def document_etag(self) -> str:

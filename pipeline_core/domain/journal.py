@@ -22,6 +22,7 @@ class Event(Enum):
     CANCEL_REQUESTED = "build.cancel-requested"  # a person asked for it to be stopped
     CANCELLED = "build.cancelled"  # a person stopped it
     SUPERSEDED = "build.superseded"  # a newer input replaced it before it ran
+    WITHDRAWN = "build.withdrawn"  # nobody wants its input any more: it did not run, or its version stays out
     PUBLISHED = "image.published"  # a new version is live and current
     REUSED = "image.reused"  # a version that was built before is current again
     STALLED = "image.stalled"  # a message about it was poisoned
@@ -36,6 +37,15 @@ class Event(Enum):
     RELEASE_RETURNED = "source.release-returned"  # a withdrawn release is offered again
     RELEASE_ACCEPTED = (
         "source.release-accepted"  # SecOps lets the image step down to the newest that is offered
+    )
+    FELL_BACK = (
+        "image.fell-back"  # its current version was lost or taken out: an older one is current, or none
+    )
+    EXCLUDED = "version.excluded"  # somebody took a version out of `latest`: it is not used any more
+    INCLUDED = "version.included"  # a version that was taken out may be used again
+    GONE = "version.gone"  # a gallery no longer holds a version that nobody of the factory has deleted
+    GALLERIES_DOUBTED = (
+        "galleries.doubted"  # too many versions differ at once: nothing is moved, a person looks
     )
     TOOL_DROPPED = "catalog.tool-dropped"  # SecOps took a tool out of the catalog that the image names
     LINEAGE_BROKEN = "image.lineage-broken"  # its parents do not end at a root: it cannot be built

@@ -169,6 +169,20 @@ def _obstacle(
     if breaker.is_open(head, staleness.desired):
         detail = f"{head.failures} builds failed in a row; repair the cause, then ask for a rebuild"
         return DoNothing(why=RestReason.BREAKER_OPEN, detail=detail, reasons=reasons)
+    return _by_rule(snapshot, head, staleness, now)
+
+
+def find_rule_against(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
+    """Which rule of the definition, or of withdrawn releases, keeps a stale image from being built by itself.
+
+    None where no rule does, or the image is not stale. Claims and the breaker are not asked.
+    """
+    stale = snapshot.find_stale(image)
+    return None if stale is None else _by_rule(snapshot, snapshot.world.heads[image], stale, now)
+
+
+def _by_rule(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> DoNothing | None:
+    reasons = staleness.reasons
     withdrawn = _waits_for_decision(snapshot, head, staleness, now)
     if withdrawn:
         return DoNothing(why=RestReason.RELEASE_WITHDRAWN, detail=withdrawn, reasons=reasons)

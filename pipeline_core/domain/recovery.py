@@ -4,7 +4,7 @@ It must not choose a version that was never let into `latest`. It must not allot
 of the lost records may still be making.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,19 +44,26 @@ def current_of(live: Iterable[LiveVersion], logged: GalleryVersion | None) -> Pu
 
 
 def claims_of(
-    image: ImageName, live: Iterable[LiveVersion], current: PublishedVersion | None, *, is_logged: bool
+    image: ImageName,
+    live: Iterable[LiveVersion],
+    current: PublishedVersion | None,
+    *,
+    is_logged: bool,
+    taken_out: Collection[GalleryVersion] = (),
 ) -> tuple[Claim, ...]:
     """One claim per input of a live version, of its newest build: it can be current again without a build.
 
     A version above the current one that is out of `latest` was never let in, or the current one replaced it. In both
     cases its input may use it. Where no recovery log shows that (`is_logged` is false), a person may have taken the
-    version out: its input is held.
+    version out: its input is held. So is the input of a version that the log names as taken out (`taken_out`), unless
+    it is in `latest` again.
     """
     newest: dict[str, Claim] = {}
     for each in live:
         published = each.published
         is_above = current is None or each.version > current.version
-        is_held = not is_logged and is_above and not each.is_included
+        is_doubtful = (not is_logged and is_above) or each.version in taken_out
+        is_held = is_doubtful and not each.is_included
         claim = Claim(
             image=image,
             fingerprint=published.fingerprint,

@@ -72,15 +72,25 @@ def detect_staleness(image: ImageName, world: World) -> Staleness:
     if fault is not None:
         return Unknown(missing=f"it {fault.problem.message}")
     if _stays(head, world):
-        return Current()
+        return _current(head)
     desired = desired_inputs(head, world)
     if isinstance(desired, Unknown):
         return desired
     wanted = fingerprint(desired)
     if head.current is not None and head.current.fingerprint == wanted:
-        return Current()
+        return _current(head)
     reasons = _differences(None if head.current is None else head.current.inputs, desired)
     return Stale(desired=desired, fingerprint=wanted, reasons=(*reasons, *_step_down_of_first(head, world)))
+
+
+def _current(head: ImageHead) -> Staleness:
+    """Current, unless the last look at the gallery speaks against the version: then nobody knows yet."""
+    return Unknown(missing=_doubted(head)) if head.is_doubted else Current()
+
+
+def _doubted(head: ImageHead) -> str:
+    doubt = head.doubt
+    return "" if doubt is None else f"{head.name}@{doubt.version}: {doubt.detail or doubt.kind.value}"
 
 
 def find_step_down(head: ImageHead, world: World) -> SourceVersion | None:
@@ -151,6 +161,8 @@ def _origin_version(head: ImageHead, world: World) -> OriginVersion | Unknown:
         return Unknown(missing=f"the parent {origin.image} is not registered")
     if parent.current is None:
         return Unknown(missing=f"the parent {origin.image} has no published version yet")
+    if parent.is_doubted:
+        return Unknown(missing=f"the parent's version is not to be relied on: {_doubted(parent)}")
     return ParentVersion(image=origin.image, version=parent.current.version)
 
 

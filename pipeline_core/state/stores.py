@@ -12,12 +12,14 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
+from pipeline_core.state.observations import ObservationStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Records:
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore
+    versions: VersionStore
+    observations: ObservationStore
     unreadable: UnreadableStore
     feeds: FeedStore
     notices: NoticeStore

@@ -77,6 +77,12 @@ class ImageEntry(_Wire):
     last_version: str | None = None
     current: Published | None = None
     request: RebuildRequestEntry | None = None
+    # Versions that somebody took out of `latest`. Not written where there are none: older releases read the entry.
+    taken_out: tuple[str, ...] = ()
+
+    def to_wire(self) -> bytes:
+        """Bytes of the blob. The same facts give the same bytes."""
+        return self.model_dump_json(exclude=None if self.taken_out else {"taken_out"}).encode()
 
     @classmethod
     def of_head(cls, head: ImageHead) -> "ImageEntry":
@@ -93,6 +99,7 @@ class ImageEntry(_Wire):
             request=None
             if request is None
             else RebuildRequestEntry(token=str(request.token), actor=request.actor, at=request.at),
+            taken_out=tuple(map(str, head.taken_out)),
         )
 
     @classmethod
@@ -131,6 +138,8 @@ class ImageEntry(_Wire):
             Lane(self.current.lane)
         if self.request is not None:
             self.request.to_domain()
+        for version in self.taken_out:
+            GalleryVersion.parse(version)
 
     @property
     def name(self) -> str:

@@ -17,11 +17,12 @@ from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
-from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.versions.late_regions import LateRegions
 from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.services.versions.purchases import Purchases
+from pipeline_core.services.versions.turns import Turns
 from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.images import ImageParts
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
 
@@ -42,16 +43,20 @@ class BuildParts:
 
 
 def builds_of(
-    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, poller: Poller
+    base: Foundation,
+    policy: PolicyParts,
+    provenance: ProvenanceParts,
+    images: ImageParts,
+    turns: Turns,
 ) -> BuildParts:
-    """All build services, around one ending. The `poller` looks where a build did not find its release."""
+    """All build services, around one ending. The poller looks where a build did not find its release."""
     records, effects = base.records, base.effects
-    completion = Completion(records=records, effects=effects, poller=poller)
+    completion = Completion(records=records, effects=effects, poller=images.poller)
     parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures)
-    publishing = _publishing_of(base, provenance, completion, captures)
+    publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
@@ -64,7 +69,7 @@ def builds_of(
     )
     return BuildParts(
         completion=completion,
-        dispatcher=Dispatcher(records=records, effects=effects),
+        dispatcher=Dispatcher(records=records, effects=effects, wishes=images.wishes),
         judge=judge,
         containers=containers,
         publishing=publishing,
@@ -125,14 +130,14 @@ def _deletions_of(base: Foundation) -> Deletions:
 
 
 def _publishing_of(
-    base: Foundation, provenance: ProvenanceParts, completion: Completion, captures: Captures
+    base: Foundation, turns: Turns, completion: Completion, captures: Captures
 ) -> PublishingStage:
     records, effects = base.records, base.effects
     return PublishingStage(
         records=records,
         effects=effects,
         galleries=base.ports.galleries,
-        provenance=provenance.provenance,
+        turns=turns,
         completion=completion,
         copies=Copies(
             images=records.images,

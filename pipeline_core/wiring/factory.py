@@ -30,12 +30,15 @@ from pipeline_core.services.notify.receivers import Receivers
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.policy import Policies
-from pipeline_core.services.provenance.gallery_events import GalleryEvents
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
+from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
+from pipeline_core.services.versions.events import GalleryEvents
+from pipeline_core.services.versions.readmission import Readmission
+from pipeline_core.services.versions.suspicion import Suspicion
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
@@ -61,6 +64,9 @@ class Factory:
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
+    galleries: GallerySweep
+    suspicion: Suspicion
+    readmission: Readmission
     notifier: Notifier
     receivers: Receivers
     poison: PoisonRecorder
@@ -116,13 +122,16 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         driver=builds.driver,
         build_events=builds.build_events,
         cascade=images.cascade,
-        gallery_events=parts.provenance.gallery_events,
+        gallery_events=parts.versions.gallery_events,
         proofs=parts.provenance.proofs,
         sweeper=upkeep.sweeper,
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
         notifier=parts.notify.notifier,
         receivers=parts.notify.receivers,
+        galleries=upkeep.galleries,
+        suspicion=parts.versions.suspicion,
+        readmission=parts.versions.readmission,
         poison=parts.poison.recorder,
         poison_review=parts.poison.review,
         redelivery=Redelivery(ports.queues, ports.chance, ports.logs),

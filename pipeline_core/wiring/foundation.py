@@ -23,6 +23,7 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
+from pipeline_core.state.observations import ObservationStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -31,6 +32,7 @@ from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.stores import Records
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         unreadable=unreadable,
         feeds=FeedStore(tables, reader),
         notices=NoticeStore(tables),
+        versions=VersionStore(tables, reader),
+        observations=ObservationStore(tables, reader),
     )
 
 

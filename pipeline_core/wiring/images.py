@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
+from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.platform import Platforms
+from pipeline_core.services.images.pointer import Pointer
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.images.requests import Requests
+from pipeline_core.services.images.reuse import Reuse
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.images.sources import Sources
+from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -22,9 +26,12 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageParts:
-    """Readers also use the observer. All others are for triggers."""
+    """Readers use the observer, builds the wishes, versions pointer and announcements. The rest is for triggers."""
 
     observer: Observer
+    wishes: Wishes
+    pointer: Pointer
+    announcements: Announcements
     reconciler: Reconciler
     cascade: Cascade
     requests: Requests
@@ -41,17 +48,32 @@ def images_of(
     """All image services. `forms` are the guard's forms of secrets."""
     ports, records, effects = base.ports, base.records, base.effects
     observer = Observer(records, policy.policies)
+    wishes = Wishes(records=records, effects=effects, observer=observer)
+    pointer = Pointer(records=records, effects=effects, galleries=ports.galleries)
+    announcements = Announcements(records=records, outbox=effects.outbox, projection=effects.projection)
+    reuse = Reuse(
+        records=records,
+        effects=effects,
+        galleries=ports.galleries,
+        unproven=provenance.unproven,
+        pointer=pointer,
+        announcements=announcements,
+    )
     reconciler = Reconciler(
         records=records,
         effects=effects,
         observer=observer,
-        galleries=ports.galleries,
-        unproven=provenance.unproven,
+        reuse=reuse,
+        wishes=wishes,
+        announcements=announcements,
     )
     poller = Poller(records=records, effects=effects, marketplace=ports.marketplace)
     places = Places(records=records, effects=effects, poller=poller)
     return ImageParts(
         observer=observer,
+        wishes=wishes,
+        pointer=pointer,
+        announcements=announcements,
         reconciler=reconciler,
         cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
         requests=Requests(effects=effects, images=records.images, reconciler=reconciler),

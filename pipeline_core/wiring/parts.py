@@ -14,6 +14,7 @@ from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
 from pipeline_core.wiring.recovery import recovery_of
 from pipeline_core.wiring.upkeep import UpkeepParts, upkeep_of
+from pipeline_core.wiring.versions import VersionParts, versions_of
 from pipeline_core.wiring.views import ViewParts, views_of
 
 
@@ -25,6 +26,7 @@ class Parts:
     provenance: ProvenanceParts
     notify: NotifyParts
     images: ImageParts
+    versions: VersionParts
     builds: BuildParts
     views: ViewParts
     poison: PoisonParts
@@ -36,15 +38,17 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     """All parts on this foundation. `forms` are the guard's forms of secrets."""
     policy, provenance, notify = policies_of(base), provenance_of(base), notify_of(base)
     images = images_of(base, policy, provenance, forms)
-    builds = builds_of(base, policy, provenance, images.poller)
+    versions = versions_of(base, provenance, images)
+    builds = builds_of(base, policy, provenance, images, versions.turns)
     return Parts(
         policy=policy,
         provenance=provenance,
         notify=notify,
         images=images,
+        versions=versions,
         builds=builds,
         views=views_of(base, policy, notify, images.observer),
         poison=poison_of(base, builds.stopping),
-        upkeep=upkeep_of(base, images, builds, provenance.unproven),
+        upkeep=upkeep_of(base, images, builds, versions),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.provenance.alarm import Unproven
-from pipeline_core.services.provenance.gallery_events import GalleryEvents
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.wiring.foundation import Foundation
@@ -11,11 +10,10 @@ from pipeline_core.wiring.foundation import Foundation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceParts:
-    """`provenance` signs and examines. `unproven` raises the alarm. The others are for triggers."""
+    """`provenance` signs and examines. `unproven` raises the alarm. The rest is for triggers."""
 
     provenance: Provenance
     unproven: Unproven
-    gallery_events: GalleryEvents
     proofs: Proofs
 
 
@@ -35,13 +33,6 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
     return ProvenanceParts(
         provenance=provenance,
         unproven=unproven,
-        gallery_events=GalleryEvents(
-            effects=effects,
-            images=records.images,
-            galleries=ports.galleries,
-            unproven=unproven,
-            deployment=base.deployment,
-        ),
         proofs=Proofs(
             images=records.images,
             galleries=ports.galleries,

@@ -1,11 +1,11 @@
-"""Put together the services that the timers run: the sweep with its parts, the reaper, retention."""
+"""Put together the services that the timers run: sweep with its parts, reaper, retention, look at the galleries."""
 
 from dataclasses import dataclass
 
-from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.upkeep.builds import BuildSweep
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
+from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.upkeep.images import FleetSweep
 from pipeline_core.services.upkeep.lineage import PlaceSweep
 from pipeline_core.services.upkeep.prune import Pruner
@@ -14,6 +14,7 @@ from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts
+from pipeline_core.wiring.versions import VersionParts
 
 _QUIET = 10  # waits without progress, after which a sweep looks at a build
 
@@ -25,9 +26,12 @@ class UpkeepParts:
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
+    galleries: GallerySweep
 
 
-def upkeep_of(base: Foundation, images: ImageParts, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
+def upkeep_of(
+    base: Foundation, images: ImageParts, builds: BuildParts, versions: VersionParts
+) -> UpkeepParts:
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
@@ -40,7 +44,10 @@ def upkeep_of(base: Foundation, images: ImageParts, builds: BuildParts, unproven
             galleries=ports.galleries,
             deployment=base.deployment,
         ),
-        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, unproven=unproven),
+        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries),
+        galleries=GallerySweep(
+            records=records, effects=effects, observer=versions.observer, suspicion=versions.suspicion
+        ),
     )
 
 

@@ -5,6 +5,7 @@ A new chapter is a module with one class, which is added to ALL.
 
 from collections.abc import Mapping
 
+from simulation.chapters.by_hand import ByHand
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
@@ -24,6 +25,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Windows,
     Refreshes,
     Editors,
+    ByHand,
     FactoryReleases,
     SickReceivers,
 )

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipeline_core.domain import leases
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.leases import Judgement
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.services.builds import containers
-from pipeline_core.services.builds.publishing import PublishingStage
+from pipeline_core.services.versions.turns import Turn, Turns
 from simulation.sabotage import twins
 from simulation.sabotage.shape import Sabotage, replaced
 
@@ -39,10 +41,10 @@ def _spares_nobody() -> Iterator[None]:
 def _includes_anything() -> Iterator[None]:
     """A build includes its version in latest without a check that it is still the active build."""
 
-    def demand_nothing(self: PublishingStage, build: object, live: object) -> None:
-        return None
+    def demand_nothing(self: Turns, build: Build, live: object) -> Turn:
+        return Turn(head=self.records.images.get_head(build.image), answer=Answer(wish=Wish.ASKED))
 
-    with replaced(PublishingStage, "_demand_turn", demand_nothing):
+    with replaced(Turns, "demand", demand_nothing):
         yield
 
 

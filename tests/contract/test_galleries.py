@@ -121,6 +121,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         excluded_from_latest=True,
         tags=TAGS,
         disk_gb=64,
+        copied_from=f"{QUARANTINE}/{world.image}@{V1}",
         regions=("westeurope", "northeurope"),
     )
 
@@ -343,3 +344,12 @@ def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, 
     assert galleries.find_image(QUARANTINE, image) == TRAITS
     machines.capture(azure, str(image), str(V2), wait=True)
     assert [each.version for each in galleries.list_versions(QUARANTINE, image)] == [V1, V2]
+
+
+def test_a_copy_names_the_version_that_it_was_made_from(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    copied = world.galleries.find_version(LIVE, world.image, V1)
+    assert copied is not None
+    assert copied.copied_from == f"{QUARANTINE}/{world.image}@{V1}"
+    (listed,) = world.galleries.list_versions(LIVE, world.image)
+    assert listed.copied_from == copied.copied_from

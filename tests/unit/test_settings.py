@@ -101,6 +101,7 @@ WRONG = [
     ("AzureWebJobsStorage__clientId", "me"),
     ("POLL_SCHEDULE", "*/5 * * * *"),
     ("SWEEP_SCHEDULE", "sometimes"),
+    ("OBSERVE_SCHEDULE", "hourly"),
     ("PRUNE_SCHEDULE", "0 0 3 * * * *"),
     ("FACTORY_SUBSCRIPTION_ID", "my subscription"),
     ("FACTORY_TENANT_ID", "../x"),

@@ -22,6 +22,7 @@ from triggers.api.routes import (
     receivers,
     sources,
     state,
+    versions,
 )
 from triggers.provider import Provider
 
@@ -63,6 +64,7 @@ def create_app(factory: Provider) -> FastAPI:
         receivers,
         sources,
         state,
+        versions,
         pages,
     ):
         app.include_router(module.router(factory))

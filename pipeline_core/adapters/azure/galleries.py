@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Any
 
 from azure.core.exceptions import AzureError
@@ -98,7 +99,7 @@ class AzureGalleries:
     ) -> GalleryImageVersion | None:
         """The version with its replication state, or None."""
         found = self._find(gallery, image, version)
-        return None if found is None else _shown(gallery, image, version, found)
+        return None if found is None else self._shown(gallery, image, version, found)
 
     def list_versions(self, gallery: GalleryName, image: ImageName) -> Sequence[GalleryImageVersion]:
         """Every version of an image. Empty if there is no such image definition.
@@ -118,7 +119,7 @@ class AzureGalleries:
                 return []
             raise errors.translate(error, f"list versions of {image} in {gallery}") from error
         return [
-            _shown(gallery, image, version, found)
+            self._shown(gallery, image, version, found)
             for found in listed
             if (version := _parse(str(found.name))) is not None
         ]
@@ -245,6 +246,18 @@ class AzureGalleries:
                 return None
             raise errors.translate(error, f"look at {image}@{version} in {gallery}") from error
 
+    def _shown(
+        self,
+        gallery: GalleryName,
+        image: ImageName,
+        version: GalleryVersion,
+        found: shapes.GalleryImageVersion,
+    ) -> GalleryImageVersion:
+        body: dict[str, Any] = found.as_dict()
+        shown = _shown(gallery, image, version, body)
+        source = bodies.source_of(body.get("properties") or {})
+        return replace(shown, copied_from=bodies.named(source, self._configuration.galleries.values()))
+
     def _as_publisher(self, gallery: GalleryName) -> tuple[GalleryPlace, ComputeManagementClient]:
         place = self._configuration.place(gallery)
         return place, self._publisher(place.subscription_id)
@@ -292,9 +305,8 @@ def version_state(provisioning: str, replication: str | None, *, is_excluded: bo
 
 
 def _shown(
-    gallery: GalleryName, image: ImageName, version: GalleryVersion, found: shapes.GalleryImageVersion
+    gallery: GalleryName, image: ImageName, version: GalleryVersion, body: Mapping[str, Any]
 ) -> GalleryImageVersion:
-    body: dict[str, Any] = found.as_dict()
     properties = body.get("properties") or {}
     replication = properties.get("replicationStatus")
     profile = properties.get("publishingProfile") or {}

@@ -1,6 +1,6 @@
 """ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -132,10 +132,7 @@ def render_version(
 
 def version_id(new: NewGalleryVersion, source: GalleryPlace) -> str:
     """The resource id of the version that is copied."""
-    return (
-        f"/subscriptions/{source.subscription_id}/resourceGroups/{source.resource_group}/providers"
-        f"/Microsoft.Compute/galleries/{source.name}/images/{new.image}/versions/{new.version}"
-    )
+    return f"{gallery_id(source)}/images/{new.image}/versions/{new.version}"
 
 
 def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str, Any]:
@@ -214,6 +211,31 @@ def disk_gb_of(properties: Mapping[str, Any]) -> int | None:
     disk = (properties.get("storageProfile") or {}).get("osDiskImage") or {}
     size = disk.get("sizeInGB")
     return size if isinstance(size, int) and size > 0 else None
+
+
+def source_of(properties: Mapping[str, Any]) -> str:
+    """The resource id that a version was made from, or empty (`storageProfile.source.id` in the example
+    GalleryImageVersion_Get of azure-rest-api-specs)."""
+    source = (properties.get("storageProfile") or {}).get("source") or {}
+    return str(source.get("id") or "")
+
+
+def named(source: str, places: Iterable[GalleryPlace]) -> str:
+    """`GALLERY/IMAGE@VERSION` for the id of a version in one of these galleries; any other id as it is."""
+    for place in places:
+        start = gallery_id(place).lower() + "/images/"
+        image, middle, version = source[len(start) :].partition("/versions/")
+        if source.lower().startswith(start) and middle:
+            return f"{place.name}/{image}@{version}"
+    return source
+
+
+def gallery_id(place: GalleryPlace) -> str:
+    """The resource id of a gallery."""
+    return (
+        f"/subscriptions/{place.subscription_id}/resourceGroups/{place.resource_group}"
+        f"/providers/Microsoft.Compute/galleries/{place.name}"
+    )
 
 
 def regions_of(profile: Mapping[str, Any]) -> tuple[str, ...]:

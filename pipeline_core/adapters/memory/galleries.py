@@ -141,6 +141,7 @@ class MemoryGalleries:
                     excluded_from_latest=True,
                     tags=dict(new.tags),
                     disk_gb=source.disk_gb,
+                    copied_from=f"{new.source_gallery}/{new.image}@{new.version}",
                     regions=names,
                     failed_regions=failed,
                 ),

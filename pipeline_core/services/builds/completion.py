@@ -1,7 +1,7 @@
 """The end of a build: one transaction for all its records, then its slot, its messages and its copies."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import breaker, builds, chains, claims, floors, replication
@@ -25,6 +25,7 @@ _EVENT = {
     Result.FAILED: Event.FAILED,
     Result.CANCELLED: Event.CANCELLED,
     Result.SUPERSEDED: Event.SUPERSEDED,
+    Result.WITHDRAWN: Event.WITHDRAWN,
 }
 
 
@@ -43,14 +44,19 @@ class Completion:
         failure: Failure | None = None,
         *,
         head: Stored[ImageHead] | None = None,
+        why: str = "",
+        beside: Sequence[TableWrite] = (),
     ) -> Build:
-        """Commit the end and announce it; raises StaleWrite where the build, or a given `head`, has changed."""
+        """Commit the end and announce it; raises StaleWrite where the build, or a given `head`, has changed.
+
+        `why` is the journal's text where there is no failure; `beside` are writes of the same transaction.
+        """
         now = self.effects.clock.now()
         ended = builds.finish(build.value, result, now, failure=failure)
         entry = self.effects.journal.of_build(
             ended,
             _EVENT[result],
-            detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
+            detail=why if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
         head = head or self.records.images.find_head(ended.image)
         writes: list[TableWrite] = [records.add_entry(entry)]
@@ -72,7 +78,7 @@ class Completion:
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
         copy = self.effects.projection.find(ended.image)
-        etags = self.records.images.commit(writes)
+        etags = self.records.images.commit([*writes, *beside])
         self.effects.logs.note(
             "build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value
         )
@@ -147,6 +153,8 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 current=current,
                 active=active,
                 build_seconds=seconds,
+                pointer_revision=head.pointer_revision + 1,
+                doubt=None,
                 changes=head.changes.after(ended.lane, ended.phase_since),
             )
         case Result.FAILED:

@@ -19,6 +19,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Ledger, SlotTaken
 from pipeline_core.state.concurrency import changing
@@ -27,6 +28,7 @@ from pipeline_core.state.rows import PAGE
 from pipeline_core.state.stores import Records
 
 _SOON = timedelta(seconds=1)
+_FRESH = timedelta(minutes=1)  # the plan that made a build is still that of this moment
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _READS = 50  # of the lines in one pass; the next message handles the rest
 
@@ -38,6 +40,7 @@ class Dispatcher:
     """Safe to run at any time, and twice at the same time: one transaction takes a slot."""
 
     records: Records
+    wishes: Wishes
     effects: Effects
 
     def dispatch(self) -> int:
@@ -137,6 +140,9 @@ class Dispatcher:
                 stands = self._may_stand_still(stored.value)
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
+        if self._withdraw(stored):
+            self.records.index.remove_pending(pending.key, etag=row.etag)
+            return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
             raise StaleWrite(f"slot {slot} was taken by another pass")
@@ -154,12 +160,29 @@ class Dispatcher:
 
     def resume(self, identity: BuildId) -> bool:
         """Start a pending build that has a slot already: the pass that took the slot died before the build began."""
-        build = self._begin_held(identity, self.records.images.find_build(identity))
+        stored = self.records.images.find_build(identity)
+        if stored is not None and self._withdraw(stored):
+            return False  # the announcement of its end gives the slot back
+        build = self._begin_held(identity, stored)
         if build is None:
             return False
         self.records.index.withdraw(build)
         self._announce(build)
         return True
+
+    def _withdraw(self, stored: Stored[Build]) -> bool:
+        """True where nobody wants the build any more: it ends without a slot. Raises StaleWrite after a lost race.
+
+        A build that was planned just now is not asked about again: it is, before its version enters `latest`.
+        """
+        build = stored.value
+        is_fresh = self.effects.clock.now() < build.created_at + _FRESH
+        if build.phase is not Phase.PENDING or build.is_stopping or is_fresh:
+            return False
+        answer = self.wishes.judge(stored.value)
+        if not answer.wish.is_wanted:
+            self.wishes.withdraw(stored, answer)
+        return not answer.wish.is_wanted
 
     def _begin_held(self, identity: BuildId, stored: Stored[Build] | None) -> Build | None:
         """Begin a build that has a slot; None where the build must not begin any more, or others keep changing it.

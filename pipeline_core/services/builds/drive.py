@@ -85,7 +85,7 @@ class Driver:
             self.completion.announce(stored)
         else:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
-        if build.result is Result.SUCCEEDED:
+        if build.result in (Result.SUCCEEDED, Result.WITHDRAWN):
             self.publishing.take_back(build)
             self.publishing.bring_to_regions(build)
 

@@ -1,19 +1,19 @@
 """The last phase: copy the proven version to the live gallery, wait for its replication, let it into `latest`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pipeline_core.domain.attempts import BUILD_TAG
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.copies import Copies
-from pipeline_core.services.builds.stages import Ended, Progress, Wait
+from pipeline_core.services.builds.stages import Ended, Moved, Progress, Wait
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.versions.turns import Turn, Turns, is_of
+from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -25,7 +25,7 @@ class PublishingStage:
 
     records: Records
     galleries: Galleries
-    provenance: Provenance
+    turns: Turns
     effects: Effects
     completion: Completion
     copies: Copies
@@ -41,9 +41,9 @@ class PublishingStage:
             # Release the slot again: the handler that ended the verify stage may have died before it did.
             if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
                 self.effects.outbox.dispatch("slot-freed")
-            self.provenance.demand(build.value)
+            self.turns.demand_proof(build.value)
             return self.copies.begin(build)
-        if not _is_ours(live, build.value):
+        if not is_of(live, build.value):
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
             )
@@ -59,12 +59,14 @@ class PublishingStage:
                     return self.copies.sit_out(build, error)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
-        head = self._demand_turn(build.value, live)
-        # Prove it again: replication may have taken hours, and the key or the tags may have changed.
-        self.provenance.examine(live)
+        turn = self.turns.demand(build.value, live)
+        if not turn.answer.wish.is_wanted:
+            return self._keep_out(build, live, turn)
+        if build.value.planned_on != turn.head.value.pointer_revision:
+            return self._plan_again(build, turn.head.value)
         latest.settle(self.galleries, live, excluded=False)
         try:
-            self.completion.end(build, Result.SUCCEEDED, head=head)
+            self.completion.end(build, Result.SUCCEEDED, head=turn.head)
         except StaleWrite:
             stored = self.records.images.find_build(build.value.id)
             if stored is not None and stored.value.is_finished:
@@ -72,36 +74,23 @@ class PublishingStage:
             raise
         return Ended()
 
-    def take_back(self, ended: Build) -> None:
-        """Take the version of an ended build out of `latest`, if the image has gone back since.
+    def _keep_out(self, build: Stored[Build], live: GalleryImageVersion, turn: Turn) -> Progress:
+        """End a build that nobody wants any more. Its version stays out of `latest`, for the day its input returns."""
+        why = turn.answer.why
+        kept = self.turns.keep_out(live, why)
+        self.completion.end(build, Result.WITHDRAWN, head=turn.head, why=why, beside=[kept])
+        return Ended()
 
-        A slow handler may let a version in too late: another handler has ended the build, and a person has gone
-        back to an older version. Raises TransientError until the gallery shows it.
-        """
-        head, version = self.records.images.find_head(ended.image), ended.version
-        current = None if head is None else head.value.current
-        if version is None or current is None or current.version >= version:
-            return
-        live = self.galleries.find_version(ended.gallery, ended.image, version)
-        if live is not None and _is_ours(live, ended):
-            latest.settle(self.galleries, live, excluded=True)
+    def _plan_again(self, build: Stored[Build], head: ImageHead) -> Progress:
+        """The current version has changed since the build was planned, and the build is still wanted (rule 7)."""
+        planned = replace(build.value, planned_on=head.pointer_revision)
+        etags = self.records.images.commit([records.put_build(planned, etag=build.etag)])
+        return Moved(build=Stored(value=planned, etag=etags[0]))
+
+    def take_back(self, ended: Build) -> None:
+        """Take the version of an ended build out of `latest`, if it has no turn there; raises TransientError."""
+        self.turns.take_back(ended)
 
     def bring_to_regions(self, ended: Build) -> None:
         """Go on with the regions that the version of an ended build is not in yet."""
         self.copies.bring_to_regions(ended)
-
-    def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
-        """Demand that the build is the active one and its version is above the current one (rule 7)."""
-        stored = self.records.images.get_head(build.image)
-        head = stored.value
-        if head.active is None or head.active.build != build.id:
-            raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
-        if head.current is not None and live.version <= head.current.version:
-            raise PermanentError(
-                ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
-            )
-        return stored
-
-
-def _is_ours(live: GalleryImageVersion, build: Build) -> bool:
-    return live.tags.get(BUILD_TAG) == str(build.id)

@@ -9,6 +9,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, TransientError
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 
 _SOON = timedelta(seconds=10)
+_LATEST = timedelta(minutes=10)
 
 
 def may_be_in(live: GalleryImageVersion) -> bool:
@@ -21,8 +22,12 @@ def is_settled(live: GalleryImageVersion, *, excluded: bool) -> bool:
     return live.state is VersionState.READY and not live.is_divided and live.excluded_from_latest is excluded
 
 
-def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -> None:
+def settle(
+    galleries: Galleries, live: GalleryImageVersion, *, excluded: bool, age: timedelta | None = None
+) -> None:
     """Make sure that a version is in `latest`, or out of it. `live` is what the last look has shown.
+
+    `age` is how long the caller has tried for: the next look comes after a quarter of it, in 10 seconds to 10 minutes.
 
     At most one change and one look. Raises TransientError (CONFLICT) until a look shows the mark on the version and
     on each region, and the end of the change; then the caller repeats its work. A change that failed is made again.
@@ -48,7 +53,11 @@ def settle(galleries: Galleries, live: GalleryImageVersion, *, excluded: bool) -
         )
     else:
         text = f"{place} is not {where} latest of {live.gallery} yet ({found.state.value}); it is looked at again"
-    raise TransientError(ErrorClass.CONFLICT, text, retry_after=_SOON)
+    raise TransientError(ErrorClass.CONFLICT, text, retry_after=_later(age))
+
+
+def _later(age: timedelta | None) -> timedelta:
+    return _SOON if age is None else min(max(_SOON, age / 4), _LATEST)
 
 
 def _was_never_in(live: GalleryImageVersion) -> bool:

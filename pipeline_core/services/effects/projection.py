@@ -31,6 +31,15 @@ class Projection:
         if not self._index.replace_copy(head.name, head, over=over):
             self.project(head.name)
 
+    def show(self, head: ImageHead) -> None:
+        """Write a copy that is ahead of the stored head, by what is about to be committed. The sweep compares them."""
+
+        def write(over: Row | None) -> None:
+            if not self._index.replace_copy(head.name, head, over=over):
+                raise StaleWrite(f"the fleet's copy of {head.name} has changed since it was read")
+
+        changing(lambda: self._index.find_copy(head.name), write, subject=f"the fleet's copy of {head.name}")
+
     def project(self, image: ImageName) -> None:
         """Copy the stored head; the head is read again where another writer raced."""
 

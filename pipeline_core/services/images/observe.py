@@ -42,12 +42,44 @@ class Observer:
         self._sources = records.sources
         self._policy = policy
 
+    def look(self, image: ImageName, known: Stored[ImageHead] | None = None) -> Snapshot:
+        """What decides the image's own inputs, except the refresh period: its head, its parent or source, the platform.
+
+        Two point reads where the head is known. Nothing is known of ancestors above the parent.
+        """
+        stored = known or self._images.find_head(image)
+        if stored is None:
+            return take_snapshot(image, World(heads={}, sources={}, platform=None))
+        heads = {image: stored.value}
+        above = stored.value.registration.parent
+        parent = None if above is None else self._images.find_head(above)
+        if parent is not None:
+            heads[parent.value.name] = parent.value
+        followed = self._followed(stored.value)
+        return take_snapshot(
+            image, World(heads=heads, sources=followed, platform=self._sources.find_platform())
+        )
+
     def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
         `known` is the image's own head where the caller has just read or written it. It is not read again.
         Where the chain is a cycle or too deep, the world has the image alone, and names the fault: it is unknown then.
         """
+        taken, chain = self._look(image, now, known)
+        heads = taken.world.heads
+        root = heads[next(reversed(chain))] if chain else None
+        claims = self._claims(taken)
+        held = {key: stored.value for key, stored in claims.items()}
+        was_refused = root is not None and any(claim.floor is not None for claim in held.values())
+        floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
+        return Observation(
+            snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
+        )
+
+    def _look(
+        self, image: ImageName, now: datetime, known: Stored[ImageHead] | None
+    ) -> tuple[Snapshot, dict[ImageName, Stored[ImageHead]]]:
         chain, fault = self._chain(image, known)
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
@@ -59,14 +91,7 @@ class Observer:
             platform=self._sources.find_platform(),
             broken={} if fault is None else {image: fault},
         )
-        taken = take_snapshot(image, world)
-        claims = self._claims(taken)
-        held = {key: stored.value for key, stored in claims.items()}
-        was_refused = root is not None and any(claim.floor is not None for claim in held.values())
-        floor = self._policy.find_floor(root.name) if root is not None and was_refused else None
-        return Observation(
-            snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
-        )
+        return take_snapshot(image, world), chain
 
     def _chain(
         self, image: ImageName, known: Stored[ImageHead] | None

@@ -3,21 +3,21 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import breaker, builds, chains, claims, dispatch, floors, plan
+from pipeline_core.domain import breaker, builds, chains, claims, dispatch, plan, wanted
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
+from pipeline_core.domain.errors import StaleWrite
+from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
-from pipeline_core.services.effects import latest
+from pipeline_core.ports import TableWrite
+from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observation, Observer
-from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.images.reuse import Reuse
+from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import RACED, changing
 from pipeline_core.state.records import Stored
@@ -47,8 +47,9 @@ class Reconciler:
 
     observer: Observer
     records: Records
-    galleries: Galleries
-    unproven: Unproven
+    reuse: Reuse
+    wishes: Wishes
+    announcements: Announcements
     effects: Effects
 
     def handle(self, message: RebuildMessage) -> None:
@@ -94,13 +95,22 @@ class Reconciler:
             # A registration that stopped half-way, or a deletion, left a copy in the fleet.
             self.effects.projection.project(observation.snapshot.image)
             return
+        if head.value.announce:
+            self.announcements.send(head)
+            raise StaleWrite(f"{head.value.name} was written when its change was announced")
+        pending = self._find_pending(head.value)
+        if pending is not None:
+            answer = wanted.judge(observation.snapshot, pending.value, now)
+            if not answer.wish.is_wanted:
+                self.wishes.withdraw(pending, answer)
+                raise StaleWrite(f"{pending.value.id} was withdrawn: {answer.why}")
         match decision:
             case StartBuild():
                 self._start(observation, head, decision, campaign, now)
             case ReuseVersion():
-                self._reuse(observation, head, decision, campaign, now)
+                self.reuse.apply(observation, head, decision, campaign, now)
             case DoNothing(why=RestReason.IN_FLIGHT):
-                self._join(head.value)
+                self._join(pending)
             case DoNothing():
                 pass
 
@@ -161,79 +171,17 @@ class Reconciler:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
         return writes
 
-    def _reuse(
-        self,
-        observation: Observation,
-        head: Stored[ImageHead],
-        decision: ReuseVersion,
-        campaign: CampaignId,
-        now: datetime,
-    ) -> None:
-        image = head.value.name
-        if not self._is_good(head.value, decision.version):
-            self._forget(observation, decision)
-            raise StaleWrite(
-                f"{image}@{decision.version} cannot be reused; the next look builds its inputs again"
-            )
-        observed = observation.snapshot.world.heads[image]
-        built = self.records.images.find_build(decision.build)
-        current = PublishedVersion(
-            version=decision.version,
-            fingerprint=decision.fingerprint,
-            inputs=decision.inputs,
-            build=decision.build,
-            lane=decision.lane,
-            published_at=now,
-            scan=None if built is None else floors.scan_of(built.value.verdicts),
-            followed=decision.followed,
-        )
-        self._offer(head.value, decision.version)
-        entry = self.effects.journal.of_image(
-            image, Event.REUSED, detail=f"{decision.version} has the desired input"
-        )
-        copy, changed = (
-            self.effects.projection.find(image),
-            replace(observed, current=current, changes=observed.changes.after(decision.lane, now)),
-        )
-        self.records.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
-        self.effects.projection.follow(changed, copy)
-        self.effects.outbox.published(image, decision.version, campaign)
-
-    def _is_good(self, head: ImageHead, version: GalleryVersion) -> bool:
-        """True where the version still exists and its signed statement still proves it.
-
-        Raises TransientError while a change of it has not ended: nothing can be said about it then.
-        """
-        live = self.galleries.find_version(head.registration.gallery, head.name, version)
-        if live is not None and live.state is VersionState.UPDATING:
-            text = f"{head.name}@{version} is being changed; it is looked at again"
-            raise TransientError(ErrorClass.CONFLICT, text, retry_after=_SOON)
-        is_whole = live is not None and live.state in (VersionState.READY, VersionState.UPDATE_FAILED)
-        return live is not None and is_whole and self.unproven.check(live)
-
-    def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
-        """Record that the claim's version is gone. The next look builds its inputs again."""
-        claim = observation.claims[(observation.snapshot.image, decision.fingerprint)]
-        gone = replace(claim.value, outcome=Outcome.PRUNED, version=None)
-        self.records.images.commit([records.put_claim(gone, etag=claim.etag)])
-
-    def _offer(self, head: ImageHead, version: GalleryVersion) -> None:
-        """Make `latest` mean the reused version: exclude the versions above it, highest first, then include it.
-
-        The pointer falls only when the gallery shows all of this. Until then this raises TransientError.
-        """
-        listed = self.galleries.list_versions(head.registration.gallery, head.name)
-        for found in sorted(listed, key=_number, reverse=True):
-            if found.version >= version:
-                latest.settle(self.galleries, found, excluded=found.version > version)
-
-    def _join(self, head: ImageHead) -> None:
-        """Make sure that a build that waits for a slot can be found by the dispatcher."""
+    def _find_pending(self, head: ImageHead) -> Stored[Build] | None:
+        """The image's build that waits for a slot, or None."""
         if head.active is None or head.active.phase is not Phase.PENDING:
-            return
+            return None
         build = self.records.images.find_build(head.active.build)
-        if build is not None and build.value.phase is Phase.PENDING:
-            self._queue(build.value, again=True)
+        return build if build is not None and build.value.phase is Phase.PENDING else None
+
+    def _join(self, pending: Stored[Build] | None) -> None:
+        """Make sure that a build that waits for a slot can be found by the dispatcher."""
+        if pending is not None:
+            self._queue(pending.value, again=True)
 
     def _queue(self, build: Build, *, again: bool = False) -> None:
         self.records.index.add_active(build.id)
@@ -245,10 +193,6 @@ class Reconciler:
         why = decision.why.value if isinstance(decision, DoNothing) else type(decision).__name__
         reasons = ", ".join(str(reason) for reason in decision.reasons)
         self.effects.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
-
-
-def _number(found: GalleryImageVersion) -> GalleryVersion:
-    return found.version
 
 
 def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime) -> Build:
@@ -271,6 +215,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         attempt=1,
         created_at=now,
         phase_since=now,
+        planned_on=head.pointer_revision,
         priority=dispatch.priority_key(decision.lane, chains.remaining(head), now, identity),
     )
 

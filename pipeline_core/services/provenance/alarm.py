@@ -32,17 +32,25 @@ class Unproven:
     effects: Effects
     excludes: bool
 
-    def check(self, live: GalleryImageVersion) -> bool:
-        """True if the version is proven. Costs one read of a blob, and for an unproven version one read of its row."""
+    def check(self, live: GalleryImageVersion, current: GalleryVersion | None = None) -> bool:
+        """True if the version is proven. Costs one read of a blob, and for an unproven version one read of its row.
+
+        A version up to the image's `current` one is never taken out here: it may be the current one of many images
+        that all became unproven at once, and the observer of the galleries decides about those.
+        """
         try:
             self.provenance.examine(live)
         except NotProven as error:
-            self._raise(live, str(error))
+            self._raise(live, str(error), current)
             return False
         return True
 
-    def look(self, listed: Sequence[GalleryImageVersion]) -> None:
-        """Find the versions of which an event was lost, in a list that was read anyway.
+    def look(
+        self, listed: Sequence[GalleryImageVersion], current: GalleryVersion | None
+    ) -> frozenset[GalleryVersion]:
+        """Raise the alarms of which an event was lost, from a list that was read anyway.
+
+        Gives the versions that the setting wants out of `latest`, for the caller to decide; empty for alarms alone.
 
         A version without any provenance is found in the list itself. Of the others, it reads the version that
         `latest` gives, then those below it until one is proven. It costs one read for each image if all is
@@ -50,20 +58,24 @@ class Unproven:
         """
         here = [each for each in listed if each.state is not VersionState.DELETING]
         bare = [each for each in here if not proofs.provenance_of(each.tags)]
+        unproven = {each.version for each in bare}
         for each in bare:
-            self.check(each)
+            self.check(each, current)
         offered = [each for each in here if latest.may_be_in(each) and each not in bare]
         for each in sorted(offered, key=_number, reverse=True)[:_DEPTH]:
-            if self.check(each):
-                return
+            if self.check(each, current):
+                break
+            unproven.add(each.version)
+        return frozenset(unproven) if self.excludes else frozenset()
 
-    def _raise(self, live: GalleryImageVersion, why: str) -> None:
+    def _raise(self, live: GalleryImageVersion, why: str, current: GalleryVersion | None) -> None:
         entry = self.effects.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
         unsent = self.store.raise_once(live.image, live.version, entry)
         if unsent is not None:
             self.effects.outbox.notify(live.image, unsent.value.entry)
             self.store.note_sent(unsent)
-        if self.excludes and latest.may_be_in(live) and live.state not in _BUSY:
+        is_above = current is None or live.version > current
+        if self.excludes and is_above and latest.may_be_in(live) and live.state not in _BUSY:
             self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
         self.effects.logs.note(
             "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]

@@ -79,7 +79,12 @@ class Provenance:
         """The proof of a version as the gallery shows it. Raises NotProven with every doubt."""
         subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
         about = f"{live.image}@{live.version} in {live.gallery} is not proven"
-        return self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
+        proof = self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
+        copied = f"{self.deployment.quarantine}/{live.image}@{live.version}"
+        if live.copied_from and live.copied_from.lower() != copied.lower():
+            # The tags name a statement about this version number; they say nothing about what lies behind it.
+            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {copied}")
+        return proof
 
     def find_envelope(self, digest: Digest) -> bytes | None:
         """The envelope of a statement as it is stored, or None. Raises NotProven if it is too large."""

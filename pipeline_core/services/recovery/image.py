@@ -136,8 +136,11 @@ class ImageRecovery:
             period=max((each.published.inputs.period for each in live), default=0),
             request=_request_of(entry, current),
             revision=0 if entry is None else entry.revision,
+            taken_out=() if entry is None else tuple(map(GalleryVersion.parse, entry.taken_out)),
         )
-        claims = recovery.claims_of(name, live, current, is_logged=entry is not None)
+        claims = recovery.claims_of(
+            name, live, current, is_logged=entry is not None, taken_out=head.taken_out
+        )
         self._follow(head, live)
         self.records.index_origin(name, head.registration.origin)
         self._commit(head, claims, principal)

@@ -54,7 +54,10 @@ class FleetSweep:
         return sum(bulkhead.run(str(name), partial(self._compare, fleet, name)) for name in names)
 
     def wake(self, fleet: SweptFleet, now: datetime, bulkhead: Bulkhead) -> int:
-        """Ask for a look at every image without an active build that is stale or in a new refresh period."""
+        """Ask for a look at every image without an active build that is stale or in a new refresh period.
+
+        Also where a change of the current version was not announced yet.
+        """
         world = World(
             heads=fleet.heads,
             sources=self.records.sources.followed(),
@@ -135,6 +138,8 @@ def _has_region_due(head: ImageHead, now: datetime) -> bool:
 
 def _needs_look(name: ImageName, world: World, now: datetime) -> bool:
     head = world.heads[name]
+    if head.announce:
+        return True  # a change of its current version may not be announced to its children
     if head.active is not None:
         return False
     if name in world.broken:

@@ -1,7 +1,4 @@
-"""Retention: remove the live versions that no rule keeps, and record in their claims that they are gone.
-
-It also checks the provenance of the offered versions, because it reads the list of live versions anyway.
-"""
+"""Retention: remove the live versions that no rule keeps, and record in their claims that they are gone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,18 +14,16 @@ from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
 from pipeline_core.state.stores import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruner:
-    """Runs once a day; one list call per image, and one read of a blob."""
+    """Runs once a day; one list call per image."""
 
     records: Records
     galleries: Galleries
-    unproven: Unproven
     effects: Effects
 
     def prune(self) -> int:
@@ -38,7 +33,6 @@ class Pruner:
             try:
                 listed = self.galleries.list_versions(head.registration.gallery, head.name)
                 pruned += self._prune_image(head, listed)
-                self.unproven.look(listed)
             except FactoryError as error:
                 self.effects.logs.note("prune-failed", image=str(head.name), error=str(error))
         return pruned

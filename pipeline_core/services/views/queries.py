@@ -14,6 +14,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.views import origins
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.unreadable import UnreadableRows
@@ -69,6 +70,7 @@ class Queries:
             detail=rests or ("" if hold is None else hold.message),
             conditions=(
                 *held,
+                *self._built_from(head),
                 *conditions.of_registration(head, snapshot.world),
                 *conditions.of_source(head, snapshot.world),
                 *self.held.below(head, snapshot.world, self.held.policy()),
@@ -80,9 +82,9 @@ class Queries:
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness.
 
-        Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack
-        are not among them: they need the claims, which are read only for a single image. An image whose row cannot
-        be read is `unknown`; its team is not known either, so a list of one team does not have it.
+        Conditions come with the same page: poison marks and the breaker are in the head. Blocked, HeldBack and
+        BuiltFromTakenOut are not among them: they need rows that are read only for a single image. An image whose row
+        cannot be read is `unknown`; its team is not known either, so a list of one team does not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         heads, hidden = self._as_they_are(page.heads)
@@ -193,6 +195,10 @@ class Queries:
             platform=platform,
             broken=self.records.lineage.faults(),
         )
+
+    def _built_from(self, head: ImageHead) -> tuple[Condition, ...]:
+        found = conditions.built_from_taken_out(origins.lost(self.records, head))
+        return () if found is None else (found,)
 
     def _listed(
         self,

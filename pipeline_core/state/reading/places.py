@@ -5,7 +5,18 @@ from typing import Any
 
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.ports import Row
-from pipeline_core.state import history, images, index, lineage, poison, policy, sources, unproven
+from pipeline_core.state import (
+    history,
+    images,
+    index,
+    lineage,
+    observations,
+    poison,
+    policy,
+    sources,
+    unproven,
+    versions,
+)
 from pipeline_core.state.records import Codec
 
 # By table, partition (in the index) and the beginning of the key.
@@ -19,6 +30,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "images/journal:": history.ENTRIES,
     "images/request:": images.REQUESTS,
     "images/unproven:": unproven.UNPROVEN,
+    "images/version:": versions.VERSIONS,
     "images/move": lineage.DECIDED,
     "index/lineage/ledger": lineage.LEDGERS,
     "index/lineage/fault:": lineage.FAULTS,
@@ -28,6 +40,8 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/platform/current": sources.PLATFORMS,
     "index/policy/": policy.VERSIONS,
     "index/poison/": poison.RECORDS,
+    "index/observed/round": observations.ROUNDS,
+    "index/observed/suspects": observations.SUSPECTS,
 }
 
 

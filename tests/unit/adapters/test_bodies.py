@@ -207,3 +207,23 @@ def test_a_security_type_of_others_is_no_trait_of_ours() -> None:
     body = {"properties": {"features": [{"name": "SecurityType", "value": "ConfidentialVM"}]}}
     with pytest.raises(ValueError, match="ConfidentialVM"):
         bodies.os_of(body)
+
+
+QUARANTINE_ID = bodies.gallery_id(PLACES["quarantine"])
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (f"{QUARANTINE_ID}/images/payments-api/versions/1.2.3", "quarantine/payments-api@1.2.3"),
+        (f"{QUARANTINE_ID}/images/payments-api/versions/1.2.3".upper(), None),
+        (f"{QUARANTINE_ID}/images/payments-api", None),
+        (f"{QUARANTINE_ID}2/images/payments-api/versions/1.2.3", None),
+        ("/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm", None),
+        ("", ""),
+    ],
+)
+def test_what_a_version_was_made_from_is_named_where_it_is_ours(source: str, name: str | None) -> None:
+    properties = {"storageProfile": {"source": {"id": source}}} if source else {}
+    found = bodies.named(bodies.source_of(properties), PLACES.values())
+    assert found == (source if name is None else name)

@@ -24,6 +24,7 @@ LISTED = {
 ENDS = {
     (Phase.PENDING, Result.CANCELLED),
     (Phase.PENDING, Result.SUPERSEDED),
+    (Phase.PENDING, Result.WITHDRAWN),
     (Phase.BUILDING, Result.FAILED),
     (Phase.BUILDING, Result.CANCELLED),
     (Phase.VERIFYING, Result.FAILED),
@@ -31,6 +32,7 @@ ENDS = {
     (Phase.PUBLISHING, Result.SUCCEEDED),
     (Phase.PUBLISHING, Result.FAILED),
     (Phase.PUBLISHING, Result.CANCELLED),
+    (Phase.PUBLISHING, Result.WITHDRAWN),
 }
 LATER = make.NOW + timedelta(minutes=1)
 

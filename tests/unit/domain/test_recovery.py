@@ -94,6 +94,17 @@ def test_the_claim_of_a_live_version(
     assert bool(claim.detail) is (outcome is Outcome.WITHHELD)
 
 
+@pytest.mark.parametrize(("included", "outcome"), [(False, Outcome.WITHHELD), (True, Outcome.SUCCEEDED)])
+def test_a_version_that_the_log_names_as_taken_out_stays_held_until_it_is_in_latest(
+    included: bool, outcome: Outcome
+) -> None:
+    current = _live(1, included=True).published
+    (claim,) = claims_of(
+        NAME, [_live(3, included=included)], current, is_logged=True, taken_out=(_version(3),)
+    )
+    assert claim.outcome is outcome
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_versions_of_one_input_the_newer_build_holds_the_claim(order: int) -> None:
     twice = [_live(1, included=True, period=5), _live(2, included=True, period=5, generation=2)]

@@ -49,6 +49,7 @@ READING: dict[str, Row] = {
     "sources": ("GET", "/api/sources", {}, 200),
     "receivers": ("GET", "/api/receivers", {}, 200),
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
+    "galleries": ("GET", "/api/galleries", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -74,6 +75,7 @@ CHANGING: dict[str, Row] = {
     "enable receiver": ("POST", f"/api/receivers/{RECEIVER.id}/enable", {"json": {}}, 200),
     "replay receiver": ("POST", f"/api/receivers/{RECEIVER.id}/replay", {"json": {}}, 200),
     "test receiver": ("POST", f"/api/receivers/{RECEIVER.id}/test", {}, 200),
+    "include": ("POST", "/api/images/payments-api/versions/1.20261121.1/include", {"json": {}}, 200),
     "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
 }
 GOVERNING: dict[str, Row] = {
@@ -97,6 +99,7 @@ GOVERNING: dict[str, Row] = {
         200,
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
+    "accept galleries": ("POST", "/api/galleries/accept", {"json": {}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -219,4 +222,6 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.recovery.cursors
         or factory.sources.accepted
         or factory.receivers.asked
+        or factory.readmission.included
+        or factory.suspicion.accepted
     )

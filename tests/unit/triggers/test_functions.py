@@ -177,6 +177,7 @@ def test_poison_that_cannot_be_recorded_now_comes_again_as_the_same_message(
         ("poll_source_images", "poller"),
         ("sweep_images", "sweeper"),
         ("sweep_images", "reaper"),
+        ("observe_galleries", "galleries"),
         ("prune_versions", "pruner"),
     ],
 )

@@ -44,7 +44,14 @@ from pipeline_core.services.views.views import BuildView, ImageDetail, ImagePage
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, receiver_twins, views
+from tests.unit.triggers import (
+    evidence_twins,
+    history_twins,
+    provenance_twins,
+    receiver_twins,
+    version_twins,
+    views,
+)
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -363,6 +370,7 @@ class TwinFactory:
         self.platforms = Platforms()
         self.sources = Sources()
         self.receivers = receiver_twins.Receivers()
+        self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
@@ -373,7 +381,7 @@ class TwinFactory:
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
-        self.reaper = Receiver()
+        self.reaper, self.galleries = Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()
         self.gallery_events, self.poison, self.redelivery = Receiver(), Receiver(), Receiver()

@@ -40,6 +40,9 @@ def test_what_came_later_sorts_earlier(first: tuple[int, int, int], second: tupl
 def test_an_entry_is_read_as_it_was_written() -> None:
     entry = _entry(3, 5, 7)
     assert ImageEntry.from_wire(entry.to_wire()) == entry
+    assert b"taken_out" not in entry.to_wire()  # older releases refuse a field that they do not know
+    taken = entry.model_copy(update={"taken_out": ("9.20261121.2",)})
+    assert ImageEntry.from_wire(taken.to_wire()) == taken
     platform = Platform(
         digest=Digest(SHA),
         catalog={"falcon": ("falcon", "7.18.0", SHA)},
@@ -53,6 +56,7 @@ def test_an_entry_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"taken_out": ("newest",)},
         {"image": "../etc"},
         {"image": ""},
         {"definition": None},

@@ -71,7 +71,7 @@ def test_a_version_that_is_proven_raises_nothing_however_often_it_is_seen() -> N
     rows = len(made.ports.tables.rows("images"))
     for _ in range(3):
         _observe(made, _live(made))
-        made.factory.pruner.prune()
+        made.factory.galleries.observe()
     assert _alarms(made) == []
     assert len(made.ports.tables.rows("images")) == rows
 
@@ -114,13 +114,21 @@ def test_the_tags_of_a_proven_version_prove_no_other_one() -> None:
     assert "9.20990101.1 in live is not proven: it is about" in detail
 
 
+def test_a_version_that_was_made_from_another_one_than_its_own_is_not_proven() -> None:
+    """Somebody deletes a version and makes it anew under its number, with all its tags, from content of his own."""
+    made = scenes.settled(ONE)
+    _observe(made, _with(made, copied_from="quarantine/rhel9-base@9.20990101.1"))
+    (detail,) = _alarms(made)
+    assert "it was made from quarantine/rhel9-base@9.20990101.1, not from quarantine/rhel9-base@" in detail
+
+
 def test_an_alarm_is_raised_once_for_each_version() -> None:
     made = scenes.settled(ONE)
     before = _told(made)
     first, second = _bare(made, "9.20990101.1"), _bare(made, "9.20990101.2")
     for _ in range(3):
         _observe(made, first)
-        made.factory.pruner.prune()
+        made.factory.galleries.observe()
         _observe(made, second)
     assert len(_alarms(made)) == 2
     assert _told(made) == before + 2
@@ -154,21 +162,21 @@ def test_two_handlers_at_once_raise_one_alarm() -> None:
     assert len(_alarms(made)) == 1
 
 
-def test_a_lost_event_is_made_good_by_the_daily_look_at_what_latest_gives() -> None:
+def test_a_lost_event_is_made_good_by_the_look_at_the_galleries_at_what_latest_gives() -> None:
     made = scenes.settled(ONE)
     _with(made, tags={**_live(made).tags, "imagefactory-token": "by-hand"})
-    made.factory.pruner.prune()
+    made.factory.galleries.observe()
     assert len(_alarms(made)) == 1
 
 
 def test_a_version_without_provenance_is_found_wherever_it_stands() -> None:
     made = scenes.settled(ONE)
     made.ports.galleries.add_version(replace(_bare(made, "1.20000101.1"), excluded_from_latest=True))
-    made.factory.pruner.prune()
+    made.factory.galleries.observe()
     assert len(_alarms(made)) == 1
 
 
-def test_where_all_is_well_the_daily_look_reads_one_blob_for_each_image() -> None:
+def test_where_all_is_well_the_look_at_the_galleries_reads_one_blob_for_each_image() -> None:
     made = scenes.settled({"rhel9-base": None, "rhel9-java": "rhel9-base"})
     read: list[str] = []
 
@@ -177,7 +185,7 @@ def test_where_all_is_well_the_daily_look_reads_one_blob_for_each_image() -> Non
         return content
 
     scenes.rewired(made, blobs=ForgedBlobs(inner=made.ports.blobs, forge=count))
-    made.factory.pruner.prune()
+    made.factory.galleries.observe()
     assert len(read) == 2
 
 
@@ -196,7 +204,7 @@ def test_what_was_let_in_again_by_hand_leaves_latest_again() -> None:
     foreign = _bare(made, "9.20990101.1")
     for _ in range(2):
         made.ports.galleries.set_excluded(LIVE, BASE, foreign.version, excluded=False)
-        made.factory.pruner.prune()
+        made.factory.galleries.observe()
         assert made.ports.galleries.latest(LIVE, BASE) != foreign.version
 
 
@@ -213,7 +221,7 @@ def test_a_vault_that_cannot_be_asked_raises_no_alarm_and_takes_nothing_out(erro
     scenes.rewired(made, signer=signer)
     with pytest.raises(type(error)):
         _observe(made, _live(made))
-    made.factory.pruner.prune()
+    made.factory.galleries.observe()
     assert _alarms(made) == []
     assert made.ports.galleries.latest(LIVE, BASE) == _live(made).version
 
@@ -224,7 +232,7 @@ def test_a_version_that_is_being_deleted_needs_no_proof() -> None:
     made.ports.galleries.deletion = timedelta(hours=1)
     made.ports.galleries.begin_delete(LIVE, BASE, foreign.version)
     _observe(made, foreign)
-    made.factory.pruner.prune()
+    made.factory.galleries.observe()
     assert _alarms(made) == []
 
 

@@ -10,9 +10,9 @@ from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId, GalleryName, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
-from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.state.images import ImageStore
 
 _VERSION_ID = re.compile(
@@ -29,11 +29,15 @@ class GalleryEvents:
     images: ImageStore
     galleries: Galleries
     unproven: Unproven
+    observer: GalleryObserver
     effects: Effects
     deployment: Deployment
 
     def observe(self, resource_id: str, operation: str) -> None:
-        """Look at the image of a live gallery version. Other resources are named no-ops."""
+        """Look at the image of a live gallery version. Other resources are named no-ops.
+
+        Raises TransientError until the gallery shows what was changed: Event Grid sends the event again.
+        """
         found = _VERSION_ID.fullmatch(resource_id)
         if found is None:
             self.effects.logs.note(
@@ -55,12 +59,14 @@ class GalleryEvents:
             )
             return
         live = self.galleries.find_version(place, image, version)
+        head = self.images.find_head(image)
+        current = None if head is None or head.value.current is None else head.value.current.version
         if live is not None and live.state is not VersionState.DELETING:
-            self.unproven.check(live)
+            self.unproven.check(live, current)
         if live is None or not self._wake(live):
             self.effects.outbox.rebuild(image, "gallery-changed", CampaignId(f"look-{image}"))
-        if live is not None:
-            self._check_turn(live)
+        if head is not None and head.value.registration.gallery == place:
+            self.observer.look(head.value)
 
     def _wake(self, live: GalleryImageVersion) -> bool:
         """Let the build that waits for this copy, or for its way into `latest`, look at once and not at its next step.
@@ -75,24 +81,3 @@ class GalleryEvents:
             return False
         self.effects.outbox.step(build.value, reason="gallery-event", once=True)
         return True
-
-    def _check_turn(self, live: GalleryImageVersion) -> None:
-        """Take a version that is above the current one out of `latest`, if its build has ended.
-
-        A slow handler that died may have put the version into `latest` after the image had gone back. Raises
-        TransientError until the gallery shows it: Event Grid sends the event again.
-        """
-        identity = find_build_id(live.tags)
-        head = self.images.find_head(live.image)
-        if identity is None or head is None or head.value.current is None:
-            return
-        build = self.images.find_build(identity)
-        if live.version <= head.value.current.version or build is None or not build.value.is_finished:
-            return
-        if latest.is_settled(live, excluded=True) or live.state in (
-            VersionState.CREATING,
-            VersionState.DELETING,
-        ):
-            return
-        latest.settle(self.galleries, live, excluded=True)
-        self.effects.logs.note("version-taken-back", image=str(live.image), version=str(live.version))

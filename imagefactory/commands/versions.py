@@ -1,0 +1,86 @@
+"""`imagefactory versions` and `imagefactory galleries`: versions that were taken out, and galleries that differ."""
+
+from typing import Annotated
+
+import typer
+
+from imagefactory import options, screen
+from imagefactory.screen import Format
+
+commands = typer.Typer(help="Published versions.", no_args_is_help=True)
+galleries = typer.Typer(
+    help="Live galleries. Alone it lists the images whose gallery differs from what the factory believes."
+)
+
+_COLUMNS = ("image", "version", "what differs", "since", "moved")
+_WORDS = {
+    "gone": "the gallery no longer holds it",
+    "excluded": "somebody took it out of latest",
+    "unproven": "no signed statement proves it",
+}
+
+
+@commands.command("include")
+def include(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The image.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version that was taken out.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; the image's journal keeps it.")] = "",
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """Let a version that somebody took out of latest be used again. Its team and SecOps."""
+    included = options.client_of(url, ca_file).include_version(name, version, reason)
+    if output is Format.JSON:
+        screen.write_json(included)
+        return
+    screen.say(f"{included['image']}@{included['version']} may be used again")
+    screen.note("it is current again where the image is still to be built from the same inputs")
+
+
+@galleries.callback(invoke_without_command=True)
+def show(
+    context: typer.Context,
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """List the images whose gallery differs, and say whether these are too many to move anything."""
+    if context.invoked_subcommand is not None:
+        return
+    found = options.client_of(url, ca_file).show_galleries()
+    if output is Format.JSON:
+        screen.write_json(found)
+        return
+    rows = [
+        (
+            each["image"],
+            each["version"],
+            _WORDS.get(each["kind"], each["kind"]),
+            f"{each['since'][:16].replace('T', ' ')} UTC",
+            "yes" if each["is_moved"] else "",
+        )
+        for each in found["suspects"]
+    ]
+    screen.table(f"{len(rows)} {'image differs' if len(rows) == 1 else 'images differ'}", _COLUMNS, rows)
+    if found["alarmed_at"]:
+        screen.note(
+            "too many at once: nothing is moved. Look at the galleries and the signing key;"
+            " if it is true, run `imagefactory galleries accept`"
+        )
+
+
+@galleries.command("accept")
+def accept(
+    reason: Annotated[str, typer.Option("--reason", help="Why it is true.")] = "",
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """For an hour, believe what the galleries show, however many images differ. SecOps only."""
+    accepted = options.client_of(url, ca_file).accept_galleries(reason)
+    if output is Format.JSON:
+        screen.write_json(accepted)
+        return
+    until = f"{accepted['accepted_until'][:16].replace('T', ' ')} UTC"
+    screen.say(f"{len(accepted['suspects'])} images: what their galleries show is believed until {until}")

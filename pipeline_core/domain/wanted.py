@@ -1,0 +1,103 @@
+"""Is a build still wanted? Asked while it is pending and before its version enters `latest`. Pure.
+
+A build is wanted while the plan of this moment asks for its input, or for a newer one of the same wish. A build that
+a newer change has overtaken is let in: it is fresher than what is there. A build whose change was taken back is not.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, unique
+
+from pipeline_core.domain import plan
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.plan import RestReason
+from pipeline_core.domain.snapshot import Snapshot
+from pipeline_core.domain.sources import OriginVersion, ParentVersion, SourceVersion
+from pipeline_core.domain.staleness import Unknown, World, desired_inputs
+
+
+@unique
+class Wish(Enum):
+    """What the plan of this moment says about the input of a build."""
+
+    ASKED = "asked"  # it asks for this very input
+    OVERTAKEN = "overtaken"  # it asks for a newer one: this one is fresher than what is there
+    UNKNOWN = "unknown"  # the desired inputs are not known now: this never means no
+    WITHDRAWN = "withdrawn"  # it asks for nothing of this build any more
+
+    @property
+    def is_wanted(self) -> bool:
+        """True where the build goes on, and its version may enter `latest`."""
+        return self is not Wish.WITHDRAWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`why` is one sentence for a person: what the build lacks, or which rule now holds it back."""
+
+    wish: Wish
+    why: str = ""
+
+
+_RULES = {
+    RestReason.SUSPENDED: "its definition is suspended (spec.rebuild.suspend)",
+    RestReason.NOT_WANTED: "its definition no longer rebuilds on this change (spec.rebuild.on)",
+    RestReason.OUTSIDE_WINDOW: "its rebuild window has closed",
+    RestReason.RELEASE_WITHDRAWN: "its step to an older release waits for SecOps",
+}
+
+
+def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
+    """The answer for the image of the snapshot. An image that is not registered wants nothing."""
+    head = snapshot.world.heads.get(build.image)
+    if head is None:
+        return _withdrawn(f"{build.image} is not registered")
+    desired = desired_inputs(head, snapshot.world)
+    if isinstance(desired, Unknown):
+        return Answer(wish=Wish.UNKNOWN, why=desired.missing)
+    taken_back = _taken_back(head, build.inputs, desired, snapshot.world)
+    if taken_back:
+        return _withdrawn(taken_back)
+    rule = plan.find_rule_against(snapshot, build.image, now)
+    # A window says when a build begins. A build that has begun may end outside it.
+    if rule is not None and (rule.why is not RestReason.OUTSIDE_WINDOW or build.phase is Phase.PENDING):
+        return _withdrawn(_RULES[rule.why])
+    return Answer(wish=Wish.ASKED if fingerprint(desired) == build.fingerprint else Wish.OVERTAKEN)
+
+
+def _withdrawn(why: str) -> Answer:
+    return Answer(wish=Wish.WITHDRAWN, why=why)
+
+
+def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs, world: World) -> str:
+    """What the build has that was taken back since; empty where nothing was."""
+    current = None if head.current is None else head.current.inputs
+    if _is_older(desired.origin, built.origin):
+        return f"{built.origin} was taken back: the image is built from {desired.origin}"
+    if current is None:
+        return ""
+    gone = [name for name, now, then, new in _parts(current, built, desired) if now == new != then]
+    return f"its change of {', '.join(gone)} was taken back" if gone else ""
+
+
+def _parts(
+    current: BuildInputs, built: BuildInputs, desired: BuildInputs
+) -> Iterator[tuple[str, object, object, object]]:
+    """Each part of the inputs: its name, and its value in the current version, in the build, and as desired."""
+    yield "the origin", current.origin, built.origin, desired.origin
+    yield "the definition", current.recipe, built.recipe, desired.recipe
+    yield "the bundle", current.bundle, built.bundle, desired.bundle
+    yield "the platform steps", current.platform, built.platform, desired.platform
+    yield "the catalog", current.catalog, built.catalog, desired.catalog
+
+
+def _is_older(one: OriginVersion, other: OriginVersion) -> bool:
+    """True where `one` is an older version of the same source or parent."""
+    if isinstance(one, SourceVersion) and isinstance(other, SourceVersion):
+        return one.source.key == other.source.key and one.version < other.version
+    if isinstance(one, ParentVersion) and isinstance(other, ParentVersion):
+        return one.image == other.image and one.version < other.version
+    return False

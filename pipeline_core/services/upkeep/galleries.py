@@ -1,0 +1,84 @@
+"""Looks at every live gallery within an hour, a slice each run: first the images that differed, then the next ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.versions.observer import GalleryObserver
+from pipeline_core.services.versions.suspicion import Suspicion
+from pipeline_core.state.observations import Round
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+
+_RUNS = 9  # in which a round ends; with a run every five minutes and a second look it stays within the hour
+_LEAST = 50  # images of one run, so that a small fleet is looked at as a whole
+_FIRST = 1000  # images of a run of the first round, whose size is not known yet
+_PATIENCE = timedelta(minutes=4)  # of one run: the next one goes on where it stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GallerySweep:
+    """Costs one list call and one read of a blob for each image of the slice, and two rows."""
+
+    records: Records
+    observer: GalleryObserver
+    suspicion: Suspicion
+    effects: Effects
+
+    def observe(self) -> int:
+        """The number of images whose gallery differed. An image that cannot be looked at is logged and passed over."""
+        bulkhead = Bulkhead(logs=self.effects.logs, event="observe-failed-at")
+        ends = self.effects.clock.now() + _PATIENCE
+        differed = 0
+        for name in self.suspicion.waiting():
+            differed += bulkhead.run(str(name), partial(self._look_again, name))
+        stored = self.records.observations.find_round()
+        here, looked = stored.value, 0
+        for head in self._slice(here):
+            if self.effects.clock.now() >= ends:
+                break
+            differed += bulkhead.run(str(head.name), partial(self.observer.look, head))
+            here, looked = replace(here, after=str(head.name), seen=here.seen + 1), looked + 1
+        ahead = self.records.index.fleet(after=here.after, limit=1)
+        if not ahead.heads and not ahead.unreadable:
+            here = Round(size=here.seen)
+        self._save(here, stored)
+        self.effects.logs.note(
+            "galleries-observed", images=looked, differed=differed, failures=bulkhead.failures
+        )
+        return differed
+
+    def _slice(self, here: Round) -> Iterator[ImageHead]:
+        left, after = _share_of(here), here.after
+        while left > 0:
+            page = self.records.index.fleet(after=after, limit=left)
+            yield from page.heads
+            left -= len(page.heads)
+            if page.after is None:
+                return
+            after = page.after
+
+    def _look_again(self, name: ImageName) -> bool:
+        head = self.records.images.find_head(name)
+        if head is None:
+            self.suspicion.clear(name)
+            return False
+        return self.observer.look(head.value)
+
+    def _save(self, here: Round, stored: Stored[Round]) -> None:
+        if here == stored.value:
+            return
+        try:
+            self.records.observations.save_round(here, etag=stored.etag)
+        except (AlreadyExists, StaleWrite):
+            self.effects.logs.note("observed-twice")  # another run has looked at the same slice
+
+
+def _share_of(here: Round) -> int:
+    return max(_LEAST, -(-here.size // _RUNS)) if here.size else _FIRST

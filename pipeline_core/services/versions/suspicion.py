@@ -1,0 +1,94 @@
+"""Counts the images whose gallery differs, and raises one alarm where there are too many to be believed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline_core.domain import access, observed
+from pipeline_core.domain.images import Doubt
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.observed import Suspect, Suspects
+from pipeline_core.ports import Principal
+from pipeline_core.services.effects.effects import Effects
+from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import RACED, changing
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspicion:
+    """One row holds the suspects. It is read for each image that differs, and for none that does not."""
+
+    records: Records
+    effects: Effects
+
+    def note(self, image: ImageName, doubt: Doubt, *, is_moved: bool = False) -> bool:
+        """Count the image; True where its pointer may move. Too many raise one alarm, and nothing moves."""
+        now = self.effects.clock.now()
+        suspect = Suspect(
+            image=image,
+            kind=doubt.kind,
+            version=doubt.version,
+            since=now if is_moved else doubt.since,
+            is_moved=is_moved,
+        )
+        before, after = self._change(lambda found: found.adding(suspect))
+        if after.are_too_many and not before.are_too_many:
+            self._alarm(image, after, now)
+        return not after.are_too_many
+
+    def clear(self, image: ImageName) -> None:
+        """The image no longer differs. One that was moved counts for the rest of its hour."""
+        stored = self.records.observations.find_suspects()
+        found = stored.value.find(image)
+        if found is not None and not found.is_moved:
+            self._change(lambda suspects: suspects.without(image))
+
+    def waiting(self) -> Sequence[ImageName]:
+        """The images that differ and were not moved yet: each is due for another look."""
+        suspects = self.records.observations.find_suspects().value.suspects
+        return [each.image for each in suspects if not each.is_moved]
+
+    def seen(self) -> Suspects:
+        """What is suspected now, for readers."""
+        return self.records.observations.find_suspects().value
+
+    def accept(self, principal: Principal, reason: str) -> Suspects:
+        """SecOps have looked: for an hour the looks are believed, whatever their number. Raises PermanentError."""
+        access.demand_admin(principal.roles, "accepts what the galleries show")
+        until = self.effects.clock.now() + observed.HOUR
+        _, after = self._change(
+            lambda found: replace(found, accepted_until=until, accepted_by=principal.name)
+        )
+        self.effects.logs.note(
+            "galleries-accepted", actor=principal.name, reason=reason[:1000], images=len(after.suspects)
+        )
+        return after
+
+    def _change(self, change: Callable[[Suspects], Suspects]) -> tuple[Suspects, Suspects]:
+        """The suspects before and after."""
+        store, now = self.records.observations, self.effects.clock.now()
+        fleet = store.find_round().value.size
+
+        def write(stored: Stored[Suspects]) -> tuple[Suspects, Suspects]:
+            after = change(stored.value).judged(fleet, now)
+            if after != stored.value:
+                store.save_suspects(after, etag=stored.etag)
+            return stored.value, after
+
+        return changing(store.find_suspects, write, subject="the list of images that differ", lost=RACED)
+
+    def _alarm(self, image: ImageName, suspects: Suspects, now: datetime) -> None:
+        """One line in the journal of the image that was one too many, and one in the log."""
+        names = ", ".join(str(each.image) for each in suspects.suspects[-5:])
+        text = (
+            f"{len(suspects.suspects)} images differ from their galleries since {now - observed.HOUR:%H:%M} UTC"
+            f" ({names} ...): nothing is moved; SecOps look at the galleries and the signing key, then run"
+            " `imagefactory galleries accept`"
+        )
+        entry = self.effects.journal.of_image(image, Event.GALLERIES_DOUBTED, detail=text)
+        self.records.images.commit([records.add_entry(entry)])
+        self.effects.outbox.notify(image, entry.key)
+        self.effects.logs.note("galleries-doubted", images=len(suspects.suspects), why=text)

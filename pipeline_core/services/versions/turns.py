@@ -1,0 +1,94 @@
+"""Whose turn it is to be in `latest`: asked before a built version is let in, and after its build has ended.
+
+It ends no build and moves no pointer.
+"""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain.attempts import BUILD_TAG
+from pipeline_core.domain.builds import Build, Result
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.version_records import Standing, VersionRecord, change
+from pipeline_core.domain.wanted import Answer
+from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
+from pipeline_core.services.effects import latest
+from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.images.wishes import Wishes
+from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+from pipeline_core.state.versions import put_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The head of this moment, and whether the build's input is still wanted."""
+
+    head: Stored[ImageHead]
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Rules 7 and 13 of the engine."""
+
+    records: Records
+    galleries: Galleries
+    wishes: Wishes
+    provenance: Provenance
+    effects: Effects
+
+    def demand_proof(self, build: Build) -> None:
+        """Raise NotProven unless the signed statement of the build is stored and holds."""
+        self.provenance.demand(build)
+
+    def demand(self, build: Build, live: GalleryImageVersion) -> Turn:
+        """The turn of a build's version. Raises PermanentError unless the build is the active one of its image, its
+        version is above the current one, and its statement still holds: replication may have taken hours."""
+        stored = self.records.images.get_head(build.image)
+        head = stored.value
+        if head.active is None or head.active.build != build.id:
+            raise PermanentError(ErrorClass.CONFLICT, f"build {build.id} is no longer the active one")
+        if head.current is not None and live.version <= head.current.version:
+            raise PermanentError(
+                ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
+            )
+        answer = self.wishes.judge(build, stored)
+        if answer.wish.is_wanted:
+            self.provenance.examine(live)
+        return Turn(head=stored, answer=answer)
+
+    def keep_out(self, live: GalleryImageVersion, why: str) -> TableWrite:
+        """Make sure that the version is out of `latest`, and record it as a spare one of ours.
+
+        Gives the write of its record, for the transaction that ends its build. Raises TransientError until the
+        gallery shows it.
+        """
+        latest.settle(self.galleries, live, excluded=True)
+        stored = self.records.versions.find(live.image, live.version)
+        record = VersionRecord(image=live.image, version=live.version) if stored is None else stored.value
+        spare = change(record, Standing.SPARE, self.effects.clock.now(), actor=FACTORY, reason=why)
+        return put_version(spare, etag=None if stored is None else stored.etag)
+
+    def take_back(self, ended: Build) -> None:
+        """Take the version of an ended build out of `latest`, if the image has gone back since or never wanted it.
+
+        A slow handler may let a version in too late: another handler has ended the build, and a person has gone
+        back to an older version. Raises TransientError until the gallery shows it.
+        """
+        head, version = self.records.images.find_head(ended.image), ended.version
+        current = None if head is None else head.value.current
+        if version is None or (current is not None and current.version >= version):
+            return
+        if current is None and ended.result is not Result.WITHDRAWN:
+            return
+        live = self.galleries.find_version(ended.gallery, ended.image, version)
+        if live is not None and is_of(live, ended):
+            latest.settle(self.galleries, live, excluded=True)
+
+
+def is_of(live: GalleryImageVersion, build: Build) -> bool:
+    """True where the version's tags name the build."""
+    return live.tags.get(BUILD_TAG) == str(build.id)

@@ -1,0 +1,49 @@
+"""The rules of what is observed and wanted: looks at galleries, marks of other people, changes that were taken back."""
+
+import contextlib
+from collections.abc import Iterator
+
+from pipeline_core.domain import wanted
+from pipeline_core.domain.claims import Outcome
+from pipeline_core.domain.version_records import Standing
+from pipeline_core.domain.wanted import Answer, Wish
+from pipeline_core.services.images import reuse
+from pipeline_core.services.upkeep.galleries import GallerySweep
+from pipeline_core.services.versions import falls
+from simulation.sabotage.shape import Sabotage, replaced
+
+_CHAPTERS = ("by-hand",)
+
+
+@contextlib.contextmanager
+def _looks_at_nothing() -> Iterator[None]:
+    """The factory believes what it remembers about the galleries."""
+
+    with replaced(GallerySweep, "observe", lambda self: 0):
+        yield
+
+
+@contextlib.contextmanager
+def _wants_everything() -> Iterator[None]:
+    """A build that has begun is wanted for ever."""
+
+    with replaced(wanted, "judge", lambda *given: Answer(wish=Wish.ASKED)):
+        yield
+
+
+@contextlib.contextmanager
+def _owns_every_mark() -> Iterator[None]:
+    """A version that a person took out of latest is taken for one of the factory's own."""
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(reuse, "standing_of", lambda *given, **named: Standing.LIVE))
+        outcomes = dict.fromkeys(falls._OUTCOME, Outcome.SUCCEEDED)
+        stack.enter_context(replaced(falls, "_OUTCOME", outcomes))
+        yield
+
+
+RULES = (
+    Sabotage(rule="rule-12-observed", patch=_looks_at_nothing, faults="none", images=6, chapters=_CHAPTERS),
+    Sabotage(rule="rule-12-by-hand", patch=_owns_every_mark, faults="none", images=6, chapters=_CHAPTERS),
+    Sabotage(rule="rule-13-wanted", patch=_wants_everything, faults="none", images=6, chapters=_CHAPTERS),
+)

@@ -1,0 +1,169 @@
+"""Is a build still wanted? A truth table over what was changed, taken back and forbidden since it was planned."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.domain import wanted
+from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
+from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.names import ImageName, RebuildToken
+from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.sources import ParentVersion, SourceVersion
+from pipeline_core.domain.staleness import Platform, World
+from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+from pipeline_core.domain.wanted import Wish
+from tests.unit.domain import factories as make
+
+HEAD = make.published(make.head(), make.desired(make.BASE, make.world(make.head(), newest=make.OLD)))
+ASKED = make.desired(make.BASE, make.world(HEAD))  # of a new release
+OTHER, THIRD = make.digest("8"), make.digest("9")
+
+
+def _build(inputs: BuildInputs, phase: Phase = Phase.PENDING) -> Build:
+    return make.build(phase, image=inputs.image, inputs=inputs, fingerprint=fingerprint(inputs))
+
+
+def _judge(
+    head: ImageHead, inputs: BuildInputs, *others: ImageHead, phase: Phase = Phase.PENDING, **world: object
+) -> wanted.Answer:
+    around = replace(make.world(head, *others), **world)  # type: ignore[arg-type]  # tests name the fields
+    return wanted.judge(make.snapshot(head.name, around), _build(inputs, phase), make.NOW)
+
+
+def _registered(**changes: object) -> ImageHead:
+    return replace(HEAD, registration=replace(HEAD.registration, **changes))  # type: ignore[arg-type]
+
+
+def test_what_the_plan_asks_for_is_wanted() -> None:
+    assert _judge(HEAD, ASKED).wish is Wish.ASKED
+
+
+def test_an_image_that_is_not_registered_wants_nothing() -> None:
+    empty = World(heads={}, sources={}, platform=make.PLATFORM)
+    answer = wanted.judge(make.snapshot(make.BASE, empty), _build(ASKED), make.NOW)
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, f"{make.BASE} is not registered")
+
+
+def test_what_is_not_known_now_never_means_no() -> None:
+    answer = _judge(HEAD, ASKED, platform=None)
+    assert answer.wish is Wish.UNKNOWN
+    assert answer.wish.is_wanted
+    assert "platform" in answer.why
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"recipe": OTHER}, "the definition"),
+        ({"bundle": OTHER}, "the bundle"),
+        ({"platform": OTHER}, "the platform steps"),
+        ({"catalog": (("agent", "1.0.0", "a" * 64),)}, "the catalog"),
+        ({"recipe": OTHER, "bundle": OTHER}, "the definition, the bundle"),
+    ],
+)
+def test_a_change_that_was_taken_back_is_withdrawn(change: dict[str, object], what: str) -> None:
+    """Also where another change of the same build is still wanted: it cannot go live without the other."""
+    answer = _judge(HEAD, replace(ASKED, **change))  # type: ignore[arg-type]
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, f"its change of {what} was taken back")
+    assert not answer.wish.is_wanted
+
+
+@pytest.mark.parametrize("field", ["recipe", "bundle"])
+def test_a_change_that_a_newer_one_has_overtaken_is_let_in(field: str) -> None:
+    head = _registered(**{field: THIRD})
+    assert _judge(head, replace(ASKED, **{field: OTHER})).wish is Wish.OVERTAKEN  # type: ignore[arg-type]
+
+
+def test_newer_platform_steps_overtake_older_ones() -> None:
+    built = replace(ASKED, platform=OTHER)
+    assert _judge(HEAD, built, platform=Platform(digest=THIRD)).wish is Wish.OVERTAKEN
+
+
+def test_a_newer_request_or_release_overtakes() -> None:
+    request = RebuildRequest(token=RebuildToken("b" * 32), actor="ada", at=make.NOW)
+    built = replace(ASKED, token=RebuildToken("a" * 32))
+    assert _judge(replace(HEAD, request=request), built).wish is Wish.OVERTAKEN
+    older = replace(ASKED, origin=SourceVersion(source=make.SOURCE, version=make.OLD))
+    assert _judge(HEAD, replace(older, token=RebuildToken("a" * 32))).wish is Wish.OVERTAKEN
+
+
+def test_a_first_build_is_overtaken_and_never_taken_back_by_an_edit() -> None:
+    head = make.head()
+    assert _judge(head, replace(ASKED, recipe=OTHER)).wish is Wish.OVERTAKEN
+
+
+def test_a_release_or_parent_that_went_back_is_withdrawn() -> None:
+    newer = MarketplaceVersion(make.NEW.major, make.NEW.minor, make.NEW.release + 1)
+    built = replace(ASKED, origin=SourceVersion(source=make.SOURCE, version=newer))
+    answer = _judge(HEAD, built)
+    assert answer.wish is Wish.WITHDRAWN
+    assert answer.why.endswith(f"was taken back: the image is built from {make.SOURCE.urn(make.NEW)}")
+    base, child, _ = make.settled_chain(make.NEW)
+    current = base.current
+    assert current is not None
+    above = GalleryVersion(current.version.major, current.version.day, current.version.sequence + 1)
+    inputs = replace(
+        make.desired(make.CHILD, make.world(base, child)),
+        origin=ParentVersion(image=make.BASE, version=above),
+    )
+    assert _judge(child, inputs, base).wish is Wish.WITHDRAWN
+
+
+def test_another_source_or_parent_is_no_older_version_of_the_same() -> None:
+    other = replace(make.SOURCE, sku="10-lvm-gen2")
+    newer = MarketplaceVersion(make.NEW.major + 1, 0, 0)
+    built = replace(ASKED, origin=SourceVersion(source=other, version=newer))
+    assert _judge(HEAD, built).wish is Wish.OVERTAKEN
+    of_parent = replace(ASKED, origin=ParentVersion(image=ImageName("x"), version=GalleryVersion(9, 1, 1)))
+    assert _judge(HEAD, of_parent).wish is Wish.OVERTAKEN
+    base, child, _ = make.settled_chain(make.NEW)
+    assert base.current is not None
+    newest = replace(base.current, version=GalleryVersion(9, 20261120, 7))
+    moved = replace(make.desired(make.CHILD, make.world(base, child)), origin=of_parent.origin)
+    assert _judge(child, moved, replace(base, current=newest)).wish is Wish.OVERTAKEN
+
+
+CLOSED = "Sun 00:00-00:01 UTC"
+RULES: dict[str, tuple[dict[str, object], str]] = {
+    "suspended": ({"suspend": True}, "is suspended"),
+    "not wanted": ({"on": frozenset[RebuildOn]()}, "no longer rebuilds on this change"),
+}
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+@pytest.mark.parametrize("case", RULES)
+def test_a_rule_that_holds_since_withdraws_in_every_phase(case: str, phase: Phase) -> None:
+    changes, words = RULES[case]
+    answer = _judge(_registered(**changes), ASKED, phase=phase)
+    assert answer.wish is Wish.WITHDRAWN
+    assert words in answer.why
+
+
+def test_a_window_that_has_closed_withdraws_only_what_has_not_begun() -> None:
+    head = _registered(window=CLOSED, recipe=OTHER)
+    settled = make.world(head, newest=make.OLD)
+    inputs = make.desired(make.BASE, settled)
+    waits, ends = (
+        _judge(head, inputs, phase=phase, sources=settled.sources)
+        for phase in (Phase.PENDING, Phase.PUBLISHING)
+    )
+    assert waits.why == "its rebuild window has closed"
+    assert ends.wish is Wish.ASKED
+
+
+def test_a_step_down_that_waits_for_secops_again_is_withdrawn() -> None:
+    newest = make.published(make.head(), ASKED)
+    head = replace(newest, registration=replace(newest.registration, recipe=OTHER))
+    followed = FollowedSource(source=make.SOURCE, newest=make.OLD)
+    inputs = replace(ASKED, recipe=OTHER, origin=SourceVersion(source=make.SOURCE, version=make.OLD))
+    answer = _judge(head, inputs, sources={make.SOURCE.key: followed})
+    assert answer.why == "its step to an older release waits for SecOps"
+
+
+def test_a_current_image_wants_no_other_build() -> None:
+    current = make.published(make.head(), ASKED)
+    answer = _judge(current, replace(ASKED, recipe=OTHER))
+    assert answer.wish is Wish.WITHDRAWN

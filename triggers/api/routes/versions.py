@@ -1,0 +1,47 @@
+"""Routes of published versions: let one be used again, and what differs between the galleries and the factory."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Principal
+from triggers.api import parameters
+from triggers.api.authentication import caller_of
+from triggers.api.version_models import (
+    AcceptGalleriesRequest,
+    DifferingImages,
+    IncludedVersion,
+    IncludeRequest,
+)
+from triggers.provider import Provider
+
+
+def router(factory: Provider) -> APIRouter:
+    """The routes of versions and galleries."""
+    routes = APIRouter(prefix="/api", tags=["versions"])
+
+    @routes.post("/images/{name}/versions/{version}/include")
+    def include_version(
+        name: str, version: str, body: IncludeRequest, caller: Annotated[Principal, Depends(caller_of)]
+    ) -> IncludedVersion:
+        """Let a version that was taken out of `latest` be used again. It is current where its input is desired."""
+        image = parameters.parse("name", ImageName, name)
+        wanted = parameters.parse("version", GalleryVersion.parse, version)
+        record = factory().readmission.include(image, wanted, caller, body.reason)
+        return IncludedVersion.model_validate(record)
+
+    @routes.get("/galleries")
+    def show_galleries() -> DifferingImages:
+        """The images whose gallery differs from what the factory believes, and whether these are too many to move."""
+        return DifferingImages.model_validate(factory().suspicion.seen())
+
+    @routes.post("/galleries/accept")
+    def accept_galleries(
+        body: AcceptGalleriesRequest, caller: Annotated[Principal, Depends(caller_of)]
+    ) -> DifferingImages:
+        """For an hour, believe what the galleries show, however many images differ. SecOps only."""
+        return DifferingImages.model_validate(factory().suspicion.accept(caller, body.reason))
+
+    return routes

@@ -1,0 +1,50 @@
+"""The bodies about published versions, and about what the galleries show. Texts of an answer are for people."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from triggers.api.models import Answer, Request, Text
+
+
+class IncludeRequest(Request):
+    """Why a version that was taken out of `latest` may be used again; the image's journal keeps it."""
+
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class AcceptGalleriesRequest(Request):
+    """Why what the galleries show is true, although so many images differ at once."""
+
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class IncludedVersion(Answer):
+    """A version that may be current again: its `standing` is `live`. `actor` has decided so at `at`."""
+
+    image: Text
+    version: Text
+    standing: Text
+    at: datetime | None
+    actor: str
+    reason: str
+
+
+class Suspect(Answer):
+    """An image whose gallery differs from what the factory believes. `kind`: `gone`, `excluded` or `unproven`."""
+
+    image: Text
+    kind: Text
+    version: Text
+    since: datetime
+    is_moved: bool
+
+
+class DifferingImages(Answer):
+    """The images that differed within the last hour. While `alarmed_at` is set, nothing is moved."""
+
+    suspects: tuple[Suspect, ...]
+    alarmed_at: datetime | None
+    accepted_until: datetime | None
+    accepted_by: str
