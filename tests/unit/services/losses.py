@@ -79,7 +79,7 @@ def build_count(made: SimulatedWorld) -> int:
 
 def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
     """What the index knows, but for the copies' contents and for what passes."""
-    passing = {"active", "pending", "poison", "unchronicled", "lineage"}
+    passing = {"active", "pending", "poison", "unchronicled", "lineage", "observed"}
     rows = made.ports.tables.rows("index")
     return {(row.partition, row.key) for row in rows if row.partition not in passing}
 

@@ -132,16 +132,20 @@ def test_a_reused_version_is_current_again_though_it_is_not_the_highest() -> Non
     assert made.ports.galleries.latest(LIVE, JAVA) == _version(made, JAVA)
 
 
-def test_a_version_that_a_person_took_out_of_latest_stays_out_and_current() -> None:
+def test_a_version_that_a_person_took_out_of_latest_stays_out_and_leaves_current() -> None:
     made = scenes.settled(TWO)
     scenes.released(made)
     made.settle()
-    before = losses.essence(made)
-    made.ports.galleries.set_excluded(LIVE, BASE, _version(made, BASE), excluded=True)
+    before, taken_out = losses.essence(made), _version(made, BASE)
+    made.ports.galleries.set_excluded(LIVE, BASE, taken_out, excluded=True)
     latest = made.ports.galleries.latest(LIVE, BASE)
     losses.lost_and_recovered(made)
-    made.settle()
     assert losses.essence(made) == before
+    made.settle()
+    assert (
+        scenes.head(made, BASE).current is None
+    )  # the builds of older versions are lost: none is known to be good
+    assert scenes.head(made, BASE).taken_out == (taken_out,)
     assert losses.build_count(made) == 0
     assert made.ports.galleries.latest(LIVE, BASE) == latest
 
