@@ -13,6 +13,7 @@ from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Records:
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore
+    versions: VersionStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

@@ -22,6 +22,7 @@ from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.stores import Records
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
         poison=PoisonStore(tables),
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables),
+        versions=VersionStore(tables),
     )
 
 
