@@ -179,6 +179,25 @@ class Client:
                 return
             before = following
 
+    def get_retention(self, name: str) -> Json:
+        """What retention would do about each live version of an image."""
+        return self._ask("GET", f"/api/images/{_segment(name)}/retention").body
+
+    def list_retention(self) -> tuple[list[Json], list[Json]]:
+        """The same for every image, page by page, and the images that failed."""
+        plans: list[Json] = []
+        failed: list[Json] = []
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/retention?limit=50&after={quote(after, safe='')}").body
+            plans.extend(page["plans"])
+            failed.extend(page["failed"])
+            following = page.get("next")
+            if not following or following == after:
+                break
+            after = following
+        return plans, failed
+
     def list_sources(self) -> list[Json]:
         """Every source that was ever followed in the Marketplace."""
         return list(self._ask("GET", "/api/sources").body["sources"])

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, poison, policy, sources, state
+from imagefactory.commands import evidence, poison, policy, retention, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -50,6 +50,7 @@ app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
+app.add_typer(retention.commands, name="retention")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
 app.command()(verification.verify)

@@ -38,6 +38,7 @@ locals {
     FACTORY_CONTAINER_CORES        = tostring(var.container_cores)
     FACTORY_TEAM_SLOTS             = tostring(var.team_slots)
     FACTORY_WAIT_SECONDS           = tostring(var.wait_seconds)
+    FACTORY_RETENTION_GRACE_HOURS  = tostring(var.retention_grace_hours)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri
     FACTORY_SIGNING_KEY            = "${azurerm_key_vault.factory.vault_uri}keys/${azapi_resource.signing_key.name}"
     FACTORY_UNPROVEN               = var.unproven

@@ -151,6 +151,12 @@ variable "wait_seconds" {
   default     = 30
 }
 
+variable "retention_grace_hours" {
+  description = "Hours between the exclusion of a version that retention does not keep, and its deletion."
+  type        = number
+  default     = 168
+}
+
 variable "schedules" {
   description = "When the timers fire: NCRONTAB with seconds, in UTC."
   type = object({
@@ -161,7 +167,7 @@ variable "schedules" {
   default = {
     poll  = "0 */5 * * * *"
     sweep = "0 */10 * * * *"
-    prune = "0 0 3 * * *"
+    prune = "0 7-59/15 * * * *"
   }
 }
 

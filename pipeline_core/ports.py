@@ -155,7 +155,7 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size."""
+    """A version in a gallery as the platform shows it. `disk_gb` and `end_of_life` are None where it does not say."""
 
     gallery: GalleryName
     image: ImageName
@@ -166,6 +166,7 @@ class GalleryImageVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     disk_gb: int | None = None
+    end_of_life: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +215,10 @@ class Galleries(Protocol):
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
         """Begin to put a version into `latest`, or to take it out. Raises NotFound. Read it back: it may fail later."""
+        ...
+
+    def set_life(self, wanted: GalleryImageVersion) -> None:
+        """Like `set_excluded`, to the mark and the end of life of `wanted`. A date that has passed is not sent."""
         ...
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:

@@ -27,6 +27,7 @@ from pipeline_core.domain import captures, dispatch, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
+from pipeline_core.domain.retention import GRACE
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*/?", re.ASCII)
@@ -55,7 +56,10 @@ class SettingsError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of what builds use at once, and the time that a step waits before its next look."""
+    """The limits of what builds use at once, and the time that a step waits before its next look.
+
+    `retention_grace` is the time between the exclusion of a version that is not kept, and its deletion.
+    """
 
     slots: int
     creates_per_hour: int
@@ -64,6 +68,7 @@ class Limits:
     creates_per_burst: int = UNLIMITED
     deletes_per_hour: int = UNLIMITED
     deletes_per_burst: int = UNLIMITED
+    retention_grace: timedelta = GRACE
 
 
 def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> AfterValidator:
@@ -159,6 +164,7 @@ class Settings(BaseModel):
     container_cores: int = Field(100, alias="FACTORY_CONTAINER_CORES", ge=2, le=100_000)
     team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
     wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
+    retention_grace_hours: int = Field(168, alias="FACTORY_RETENTION_GRACE_HOURS", ge=1, le=8760)
     key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
     signing_key: Annotated[
         str, _matching(_KEY, "the identifier of a key: https://VAULT/keys/NAME", empty=True)
@@ -253,6 +259,7 @@ class Settings(BaseModel):
             creates_per_burst=self.creates_per_burst,
             deletes_per_hour=self.deletes_per_hour,
             deletes_per_burst=self.deletes_per_burst,
+            retention_grace=timedelta(hours=self.retention_grace_hours),
         )
 
     def azure(self) -> Configuration:

@@ -152,7 +152,7 @@ def _write_settings(
         "AzureWebJobsStorage__clientId": FUNCTION_CLIENT,
         "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
         "SWEEP_SCHEDULE": "*/15 * * * * *",
-        "PRUNE_SCHEDULE": "0 0 3 * * *",
+        "PRUNE_SCHEDULE": "0 7-59/15 * * * *",
         "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
         "FACTORY_TENANT_ID": arm.tenant_id,
         "FACTORY_LOCATION": arm.location,

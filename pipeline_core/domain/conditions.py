@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
-from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.images import ImageHead, PoisonMark, RetentionHold
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
@@ -29,6 +29,9 @@ class ConditionType(Enum):
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
+    VERSIONS_KEPT = (
+        "VersionsKept"  # versions that retention would remove stay: nobody knows which ones are in use
+    )
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -68,6 +71,8 @@ def of_image(
         found.append(
             Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
         )
+    if head.retention_hold is not None:
+        found.append(_versions_kept(head.retention_hold))
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -89,6 +94,17 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def _versions_kept(hold: RetentionHold) -> Condition:
+    count = "1 live version" if hold.versions == 1 else f"{hold.versions} live versions"
+    return Condition(
+        type=ConditionType.VERSIONS_KEPT,
+        since=hold.since,
+        reason="UseUnknown",
+        message=f"{count} beyond `retention` cannot be removed: `keepInUse` is true, and no inventory says which "
+        "versions machines use; set `spec.retention.keepInUse: false` to let them go by number and age alone",
+    )
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:

@@ -133,6 +133,14 @@ class PoisonMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionHold:
+    """How many live versions retention would remove, were it known that no machine uses them, and since when."""
+
+    versions: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
     """Everything that decides about one image, in one record; a write needs its ETag. Times are aware UTC."""
 
@@ -174,6 +182,9 @@ class ImageHead:
     # The newest open poison records about the image, newest first. Written by the services of poison messages;
     # `conditions` shows them as Stalled.
     poison: tuple[PoisonMark, ...] = ()
+    # Versions that stay only because nobody knows whether they are in use; None where there are none. Written by
+    # retention when their number changes; `conditions` shows it as VersionsKept.
+    retention_hold: RetentionHold | None = None
 
     @property
     def name(self) -> ImageName:

@@ -37,6 +37,8 @@ class Event(Enum):
     RELEASE_ACCEPTED = (
         "source.release-accepted"  # SecOps lets the image step down to the newest that is offered
     )
+    RETIRED = "version.retired"  # retention took a version out of `latest`, and deletes it later
+    TAKEN_BACK = "version.taken-back"  # a retired version is used again, and stays
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again

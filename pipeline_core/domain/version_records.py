@@ -18,7 +18,9 @@ class Standing(Enum):
     """Whether a version may be current, or become it again; who takes it out decides, and says why."""
 
     LIVE = "live"  # it may be current
-    EXCLUDED = "excluded"  # a person took it out of `latest`: it becomes current only after it was included again
+    EXCLUDED = (
+        "excluded"  # a person took it out of `latest`: it becomes current only after it was included again
+    )
     PRUNING = "pruning"  # retention took it out of `latest`, and deletes it later; it may still be used again
     PRUNED = "pruned"  # retention deletes it, or has deleted it: it is never current again
 
@@ -32,8 +34,9 @@ class Standing(Enum):
 class VersionRecord:
     """The standing of one version since `at`. `actor` and `reason` are for people.
 
-    `delete_after` is set while it is PRUNING. `was_excluded` and `end_of_life` are what the gallery showed before
-    retention changed it, so that it can be taken back.
+    `delete_after` is set while it is PRUNING. `marked_until` is the end of life that retention has written into the
+    gallery, None where the gallery shows its own. `was_standing`, `was_excluded` and `end_of_life` are from before
+    that, so that the version can be taken back.
     """
 
     image: ImageName
@@ -43,6 +46,8 @@ class VersionRecord:
     actor: str = ""
     reason: str = ""
     delete_after: datetime | None = None
+    marked_until: datetime | None = None
+    was_standing: Standing = Standing.LIVE
     was_excluded: bool = True
     end_of_life: datetime | None = None
 

@@ -1,6 +1,6 @@
 """The fleet's copies of heads, row by row. A row that cannot be read is named, and does not hide the others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_core.domain.errors import PermanentError
@@ -25,6 +25,11 @@ class FleetStore:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+
+    def names(self, *, after: str = "", limit: int) -> Sequence[str]:
+        """The names of the images behind the name `after`, in order, at most `limit`. It reads no head."""
+        found = self._tables.scan(index.TABLE, "fleet", first=rows.behind(after), limit=limit)
+        return [row.key for row in found]
 
     def copies(self) -> Iterator[Copy]:
         """Every row, by name."""

@@ -10,6 +10,7 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.rounds import RoundStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
@@ -30,6 +31,7 @@ class Records:
     unlogged: UnloggedStore
     unproven: UnprovenStore
     versions: VersionStore
+    rounds: RoundStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

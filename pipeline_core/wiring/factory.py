@@ -35,6 +35,7 @@ from pipeline_core.services.recovery.recover import Recovery
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.queries import Queries
@@ -58,6 +59,7 @@ class Factory:
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
+    retention: RetentionPlans
     notifier: Notifier
     poison: PoisonRecorder
     poison_review: PoisonReview
@@ -115,6 +117,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         sweeper=upkeep.sweeper,
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
+        retention=parts.retention,
         notifier=Notifier(effects=effects, images=records.images, secrets=ports.secrets, web=ports.web),
         poison=parts.poison.recorder,
         poison_review=parts.poison.review,

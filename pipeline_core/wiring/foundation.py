@@ -18,6 +18,7 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.rounds import RoundStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.stores import Records
 from pipeline_core.state.unlogged import UnloggedStore
@@ -63,6 +64,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables),
         versions=VersionStore(tables),
+        rounds=RoundStore(tables),
     )
 
 

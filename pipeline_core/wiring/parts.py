@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
 from pipeline_core.services.recovery.recover import Recovery
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts, builds_of
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts, images_of
@@ -13,6 +14,7 @@ from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
 from pipeline_core.wiring.recovery import recovery_of
 from pipeline_core.wiring.upkeep import UpkeepParts, upkeep_of
+from pipeline_core.wiring.versions import retention_of
 from pipeline_core.wiring.views import ViewParts, views_of
 
 
@@ -28,6 +30,7 @@ class Parts:
     poison: PoisonParts
     upkeep: UpkeepParts
     recovery: Recovery
+    retention: RetentionPlans
 
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
@@ -35,6 +38,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     policy, provenance = policies_of(base), provenance_of(base)
     images = images_of(base, policy, provenance, forms)
     builds = builds_of(base, policy, provenance, images.poller)
+    retention = retention_of(base)
     return Parts(
         policy=policy,
         provenance=provenance,
@@ -42,6 +46,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         builds=builds,
         views=views_of(base, policy, images.observer),
         poison=poison_of(base),
-        upkeep=upkeep_of(base, builds, provenance.unproven),
+        upkeep=upkeep_of(base, builds, provenance.unproven, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
+        retention=retention,
     )

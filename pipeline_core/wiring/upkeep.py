@@ -10,6 +10,7 @@ from pipeline_core.services.upkeep.images import FleetSweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
 
@@ -25,7 +26,7 @@ class UpkeepParts:
     pruner: Pruner
 
 
-def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
+def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven, plans: RetentionPlans) -> UpkeepParts:
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
@@ -38,7 +39,9 @@ def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> Upkee
             galleries=ports.galleries,
             deployment=base.deployment,
         ),
-        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, unproven=unproven),
+        pruner=Pruner(
+            records=records, effects=effects, galleries=ports.galleries, plans=plans, unproven=unproven
+        ),
     )
 
 

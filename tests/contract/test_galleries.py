@@ -1,6 +1,7 @@
 """The contract of Galleries: copies that take their time, what is in `latest`, deletions, fixed traits."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -121,6 +122,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         excluded_from_latest=True,
         tags=TAGS,
         disk_gb=64,
+        end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
     )
 
 
@@ -221,6 +223,39 @@ def test_a_list_has_every_version(world: SimulatedWorld) -> None:
     assert [listed[version].excluded_from_latest for version in (V1, V2)] == [True, False]
     assert dict(listed[V1].tags) == TAGS
     assert listed[V1].state is VersionState.READY
+
+
+def test_the_mark_and_the_end_of_life_change_together(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    world.include(V1)
+    included = world.settle(V1)
+    assert included is not None
+    soon = datetime(2027, 1, 1, tzinfo=UTC)
+    world.galleries.set_life(replace(included, excluded_from_latest=True, end_of_life=soon))
+    retired = world.settle(V1)
+    assert retired is not None
+    assert (retired.excluded_from_latest, retired.end_of_life) == (True, soon)
+    world.galleries.set_life(replace(retired, end_of_life=None))
+    cleared = world.settle(V1)
+    assert cleared is not None
+    assert (cleared.excluded_from_latest, cleared.end_of_life) == (True, None)
+
+
+def test_an_end_of_life_that_has_passed_is_not_written(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    found = world.get(V1)
+    past = datetime(2001, 1, 1, tzinfo=UTC)
+    world.galleries.set_life(replace(found, excluded_from_latest=False, end_of_life=past))
+    after = world.settle(V1)
+    assert after is not None
+    assert (after.excluded_from_latest, after.end_of_life) == (False, found.end_of_life)
+
+
+def test_the_life_of_a_missing_version_is_not_found(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    missing = replace(world.get(V1), version=V2)
+    with pytest.raises(NotFound):
+        world.galleries.set_life(missing)
 
 
 def test_a_deleted_version_goes_and_may_be_deleted_again(world: SimulatedWorld) -> None:

@@ -134,6 +134,7 @@ WRONG = [
     ("FACTORY_WAIT_SECONDS", "0"),
     ("FACTORY_WAIT_SECONDS", "nan"),
     ("FACTORY_WAIT_SECONDS", "601"),
+    ("FACTORY_RETENTION_GRACE_HOURS", "0"),
     ("FACTORY_KEY_VAULT_URI", "example.vault.azure.net"),
     ("FACTORY_API_AUDIENCE", "x" * 257),
     ("FACTORY_SECOPS_TEAM", "Sec Ops"),

@@ -19,6 +19,7 @@ from triggers.api.routes import (
     poison,
     policy,
     provenance,
+    retention,
     sources,
     state,
 )
@@ -59,6 +60,7 @@ def create_app(factory: Provider) -> FastAPI:
         poison,
         policy,
         provenance,
+        retention,
         sources,
         state,
         pages,

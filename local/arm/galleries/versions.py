@@ -129,6 +129,7 @@ class GalleryVersions:
         wanted: Json = body.get("properties") or {}
         _demand_storage_profile(wanted)
         _demand_same_source(before, wanted)
+        _demand_future(wanted)
         publishing = {**before.properties["publishingProfile"], **(wanted.get("publishingProfile") or {})}
         publishing["targetRegions"] = _regions({"publishingProfile": publishing}, before.location)
         properties = {**before.properties, "publishingProfile": publishing, "provisioningState": "Updating"}
@@ -280,6 +281,22 @@ def _regions(properties: Mapping[str, Any], location: str) -> list[Json]:
         )
     defaults = {"regionalReplicaCount": 1, "storageAccountType": "Standard_LRS", "excludeFromLatest": False}
     return [{**defaults, **region} for region in regions]
+
+
+def _demand_future(wanted: Json) -> None:
+    """Refuse an end of life that has passed.
+
+    Source: troubleshooting-shared-images.md, which says it of image definitions. That versions are treated alike is
+    the harder reading.
+    """
+    text = str((wanted.get("publishingProfile") or {}).get("endOfLifeDate") or "")
+    if text and datetime.fromisoformat(text.replace("Z", "+00:00")) <= datetime.now(UTC):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            "EndOfLifeDate must be set to a future date.",
+            target="galleryImageVersion.properties.publishingProfile.endOfLifeDate",
+        )
 
 
 def _demand_storage_profile(wanted: Json) -> None:

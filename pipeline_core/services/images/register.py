@@ -244,6 +244,9 @@ class Registrar:
     def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
         origin = head.registration.origin
         if old is not None and old.value.registration.origin != origin:
+            if old.value.registration.parent is not None:
+                # Its current version stays built from the old parent until the next one is published.
+                self.records.index.note_moved(old.value.registration.parent, head.name)
             self._unindex(old.value)
         if isinstance(origin, MarketplaceSource):
             self._look_at(origin)

@@ -43,6 +43,8 @@ READING: dict[str, Row] = {
         200,
     ),
     "sources": ("GET", "/api/sources", {}, 200),
+    "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
+    "retention of all": ("GET", "/api/retention", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),

@@ -49,7 +49,7 @@ from pipeline_core.services.views.views import (
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, provenance_twins, views
+from tests.unit.triggers import evidence_twins, provenance_twins, retention_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -365,6 +365,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
+        self.retention = retention_twins.Retentions()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries = Queries()

@@ -66,12 +66,18 @@ def _excluding(made: SimulatedWorld) -> SimulatedWorld:
     return made
 
 
+def _look_daily(made: SimulatedWorld) -> None:
+    """The round of the next day."""
+    made.ports.clock.advance(timedelta(days=1))
+    made.factory.pruner.prune()
+
+
 def test_a_version_that_is_proven_raises_nothing_however_often_it_is_seen() -> None:
     made = scenes.settled(ONE)
     rows = len(made.ports.tables.rows("images"))
     for _ in range(3):
         _observe(made, _live(made))
-        made.factory.pruner.prune()
+        _look_daily(made)
     assert _alarms(made) == []
     assert len(made.ports.tables.rows("images")) == rows
 
@@ -120,7 +126,7 @@ def test_an_alarm_is_raised_once_for_each_version() -> None:
     first, second = _bare(made, "9.20990101.1"), _bare(made, "9.20990101.2")
     for _ in range(3):
         _observe(made, first)
-        made.factory.pruner.prune()
+        _look_daily(made)
         _observe(made, second)
     assert len(_alarms(made)) == 2
     assert _told(made) == before + 2
@@ -196,7 +202,7 @@ def test_what_was_let_in_again_by_hand_leaves_latest_again() -> None:
     foreign = _bare(made, "9.20990101.1")
     for _ in range(2):
         made.ports.galleries.set_excluded(LIVE, BASE, foreign.version, excluded=False)
-        made.factory.pruner.prune()
+        _look_daily(made)
         assert made.ports.galleries.latest(LIVE, BASE) != foreign.version
 
 

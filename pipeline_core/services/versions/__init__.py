@@ -1,0 +1,1 @@
+"""What is done with published versions: which of them retention removes."""
