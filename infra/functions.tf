@@ -20,8 +20,8 @@ locals {
     FACTORY_LOCATION               = var.location
     FACTORY_BUILD_RESOURCE_GROUP   = azurerm_resource_group.build.name
     FACTORY_GALLERY_RESOURCE_GROUP = azurerm_resource_group.galleries.name
-    FACTORY_QUARANTINE_GALLERY     = azurerm_shared_image_gallery.quarantine.name
-    FACTORY_LIVE_GALLERIES         = join(",", [for name in var.live_galleries : azurerm_shared_image_gallery.live[name].name])
+    FACTORY_QUARANTINE_GALLERY     = join(",", concat([azurerm_shared_image_gallery.quarantine.name], var.quarantine_galleries_elsewhere))
+    FACTORY_LIVE_GALLERIES         = join(",", concat([for name in var.live_galleries : azurerm_shared_image_gallery.live[name].name], var.live_galleries_elsewhere))
     FACTORY_BUILDER_IMAGE          = var.builder_image
     FACTORY_BUILDER_IDENTITY_ID    = azurerm_user_assigned_identity.builder.id
     FACTORY_BUILDER_CLIENT_ID      = azurerm_user_assigned_identity.builder.client_id

@@ -248,7 +248,6 @@ def make(
         ports=bare,
         chance=chance,
         injector=injector,
-        quarantine=QUARANTINE,
         failing=failing or {},
         broken=broken,
     )

@@ -141,6 +141,9 @@ class Build:
     floor: ComplianceFloor | None = None
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
+    # The quarantine gallery that its versions are made in; None: the first of the settings, as in rows of
+    # releases with one of them. Never changed.
+    quarantine: GalleryName | None = None
 
     @property
     def is_finished(self) -> bool:

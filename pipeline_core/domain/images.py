@@ -28,7 +28,8 @@ class Registration:
     """The facts of a definition that planning needs; the whole document is a blob under `definition`.
 
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
-    first registered (its placement, which never changes); `notify` the events that some webhook wants.
+    first registered, `quarantine` the quarantine gallery, None in heads of releases with one of them (its placement,
+    which never changes); `notify` the events that some webhook wants.
     `max_age` is SecOps' where the definition names none; `promises` is None where the document must be read.
     `gates` is the digest of what the definition asks of a version before it may be published.
     """
@@ -49,10 +50,17 @@ class Registration:
     notify: frozenset[str] = frozenset()
     promises: Promises | None = None
     gates: str = ""
+    quarantine: GalleryName | None = None
 
     @classmethod
     def of_definition(
-        cls, definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
+        cls,
+        definition: ImageDefinition,
+        digest: Digest,
+        gallery: GalleryName,
+        policy: Policy,
+        *,
+        quarantine: GalleryName | None = None,
     ) -> "Registration":
         """The facts of `definition`, whose blob is `digest`, for an image that is placed in `gallery`.
 
@@ -75,6 +83,7 @@ class Registration:
             notify=frozenset(event for hook in definition.notify for event in hook.events),
             promises=kept_promises(definition),
             gates=str(gates_digest(definition)),
+            quarantine=quarantine,
         )
 
     @property

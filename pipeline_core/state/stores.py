@@ -8,6 +8,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.placements import PlacementStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.rounds import RoundStore
@@ -32,6 +33,7 @@ class Records:
     unproven: UnprovenStore
     versions: VersionStore
     rounds: RoundStore
+    placements: PlacementStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

@@ -16,6 +16,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.placements import PlacementStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.rounds import RoundStore
@@ -65,6 +66,7 @@ def records_of(tables: Tables, limits: Limits) -> Records:
         unproven=UnprovenStore(tables),
         versions=VersionStore(tables),
         rounds=RoundStore(tables),
+        placements=PlacementStore(tables),
     )
 
 

@@ -7,6 +7,7 @@ from pipeline_core.guard.secrets import Form
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.platform import Platforms
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.reconcile import Reconciler
@@ -73,7 +74,7 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
             galleries=base.ports.galleries,
             heads=records.images,
             documents=effects.documents,
-            quarantine=base.deployment.quarantine,
+            deployment=base.deployment,
             logs=effects.logs,
         ),
     )
@@ -84,5 +85,5 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         rules=rules,
         policy=policy.policies,
         poller=poller,
-        deployment=base.deployment,
+        placements=Placements(records=records, galleries=base.ports.galleries, deployment=base.deployment),
     )

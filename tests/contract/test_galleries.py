@@ -341,3 +341,34 @@ def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, 
     assert galleries.find_image(QUARANTINE, image) == TRAITS
     machines.capture(azure, str(image), str(V2), wait=True)
     assert [each.version for each in galleries.list_versions(QUARANTINE, image)] == [V1, V2]
+
+
+@pytest.mark.usefixtures("no_faults")
+@pytest.mark.parametrize("kind", ["GalleryImage", "GalleryImageVersion"])
+def test_a_full_subscription_is_a_missing_quota_and_nobodys_mistake(
+    azure: Azure, image: ImageName, kind: str
+) -> None:
+    """The words of `local/arm/galleries/limits.py`: a build waits for room, and is never called a team's failure."""
+    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
+    for gallery in (QUARANTINE, LIVE):
+        galleries.ensure_image(gallery, image, TRAITS)
+    machines.capture(azure, str(image), str(V1), wait=True)
+    text = f"Operation could not be completed as it results in exceeding approved {kind} quota."
+    path = "/versions/" if kind == "GalleryImageVersion" else "/images/"
+    fault = {
+        "method": "PUT",
+        "path_regex": path,
+        "status": 409,
+        "code": "OperationNotAllowed",
+        "message": text,
+    }
+    azure.arm.ask("POST", "faults", fault)
+    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
+    ask = {
+        "GalleryImageVersion": lambda: world.copy(V1),
+        "GalleryImage": lambda: galleries.ensure_image(LIVE, ImageName(f"more-{image}"), TRAITS),
+    }
+    with pytest.raises(TransientError, match=f"exceeding approved {kind} quota") as refused:
+        ask[kind]()
+    assert refused.value.error_class is ErrorClass.QUOTA
+    assert refused.value.error_class.owner != "team"

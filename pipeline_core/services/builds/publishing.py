@@ -65,11 +65,11 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
         self.provenance.demand(build)
         definition = self.effects.documents.definition(build.definition)
-        self.captures.settle_live(build.gallery, build.image, definition.os)
+        self.captures.settle_live(build, definition.os)
         life = definition.publish.end_of_life
         new = NewGalleryVersion(
             gallery=build.gallery,
-            source_gallery=self.captures.quarantine,
+            source_gallery=self.captures.quarantine_of(build),
             image=build.image,
             version=build.version,
             regions=definition.publish.regions,
