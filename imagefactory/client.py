@@ -1,4 +1,7 @@
-"""The factory's HTTP API as calls. Sends the token only to the factory: https or this machine, no redirects."""
+"""The factory's HTTP API as calls. Sends the token only to the factory: https or this machine, no redirects.
+
+A proxy of the environment sees no token: it passes https on unread, and this machine is reached without it.
+"""
 
 import json
 import time
@@ -9,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from imagefactory.bearer import Bearer
+from imagefactory.bearer import Bearer, is_loopback
 from imagefactory.failures import CommandRefused, Misused, Unreachable
 from pipeline_core.wire.bundle import PackedBundle
 from pipeline_core.wire.problems import Problem
@@ -20,7 +23,6 @@ _TRIES = 3
 _WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
 _PAGE = 200
 _PAGE_LIMIT = 1000
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Json = dict[str, Any]
 
@@ -258,6 +260,8 @@ class Client:
     ) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             with requests.Session() as session:
+                # This machine is reached directly: a proxy that the environment names would see the token.
+                session.trust_env = not is_loopback(self.url)
                 answer = session.request(
                     method,
                     f"{self.url}{path}",
@@ -292,7 +296,7 @@ def checked_url(text: str) -> str:
         raise Misused(f"--url {text!r} is not an address: give one like https://images.example.com")
     if "@" in parts.netloc:
         raise Misused("--url holds a user or a password: remove it")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(text.strip()):
         raise Misused(
             f"--url {text!r} is not https, and others on the network could read your token: give an https address"
         )
