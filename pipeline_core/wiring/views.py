@@ -30,6 +30,7 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             observer=observer,
             policies=policy.policies,
             floors=policy.rules,
+            recovery_log=effects.recovery_log,
         ),
         evidence=evidence,
         version_diff=VersionDiff(images=records.images, evidence=evidence),

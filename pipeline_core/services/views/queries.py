@@ -12,6 +12,7 @@ from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
+from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
@@ -40,12 +41,14 @@ class Queries:
     policies: Policies
     floors: PolicyRules
     clock: Clock
+    recovery_log: RecoveryLog
 
     def image(self, name: ImageName) -> ImageDetail:
-        """One image with the decision that would be made about it now. Raises NotFound."""
+        """One image with the decision that would be made about it now. Raises NotFound, TablesLost."""
         now = self.clock.now()
         observation = self.observer.observe(name, now)
         if observation.head is None:
+            self.recovery_log.demand_kept(name)
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         decision = plan.plan(observation.snapshot, now)
         hold = holds.find_hold(observation.snapshot, now)
@@ -89,6 +92,8 @@ class Queries:
         are not among them: they need the claims, which are read only for a single image.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
+        if not page.heads and not after:
+            self._demand_fleet()
         heads = tuple(self._as_it_is(head) for head in page.heads)
         world = self._world(heads)
         shown = [head for head in heads if team is None or head.registration.team == team]
@@ -117,9 +122,15 @@ class Queries:
         )
 
     def check(self) -> bool:
-        """True if state can be read. If not, it raises the error of the store."""
-        self.records.index.fleet(limit=1)
+        """True if state can be read. Raises the error of the store, and TablesLost where its rows are gone."""
+        if not self.records.index.fleet(limit=1).heads:
+            self._demand_fleet()
         return True
+
+    def _demand_fleet(self) -> None:
+        """A factory without images is new, unless it has lost its records. The platform steps are among these."""
+        if self.records.sources.find_platform() is None:
+            self.recovery_log.demand_fleet()
 
     def _as_it_is(self, head: ImageHead) -> ImageHead:
         """The projection follows the beginning and the end of a build. A running build is read from its own row."""
