@@ -36,7 +36,14 @@ def bundle(text: str = "content") -> tuple[Digest, bytes]:
     return Digest(hashlib.sha256(packed_bytes).hexdigest()), packed_bytes
 
 
-def document(name: str, parent: str | None, *, team: str = "secops", **rebuild: Any) -> dict[str, Any]:
+def document(
+    name: str,
+    parent: str | None,
+    *,
+    team: str = "secops",
+    retention: Mapping[str, Any] | None = None,
+    **rebuild: Any,
+) -> dict[str, Any]:
     """An `image.yaml` as a mapping."""
     origin = {"marketplace": SOURCE} if parent is None else {"parent": {"image": parent, "channel": "live"}}
     return {
@@ -54,6 +61,7 @@ def document(name: str, parent: str | None, *, team: str = "secops", **rebuild: 
             "verify": {"compliance": {"profile": "cis_server_l1", "minScore": 90}},
             "publish": {"regions": [{"name": "westeurope", "replicas": 1}]},
             **({"rebuild": rebuild} if rebuild else {}),
+            **({"retention": dict(retention)} if retention else {}),
         },
     }
 

@@ -18,7 +18,7 @@ from local.arm import launch, vault
 from local.arm.identity import rights
 from local.real_packer import RealPacker
 from local.run import storage
-from local.run.watch import Part
+from local.run.watch import Program
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AUDIENCE = "api://imagefactory"
@@ -47,12 +47,12 @@ class Stack:
         """Start a Functions host again after the old one has ended. It has the same settings and a new port."""
         self.host, self.url = _start_host(self.folder, self.settings, self.arm)
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Program, ...]:
         """The programs that must run as long as the stack does."""
         return (
-            Part(name="the Functions host", child=self.host.child, log=self.host.log),
-            Part(name="the ARM emulator", child=self.arm.child, log=self.arm.log),
-            Part(name="Azurite", child=self.azurite.running.child, log=self.azurite.log),
+            Program(name="the Functions host", child=self.host.child, log=self.host.log),
+            Program(name="the ARM emulator", child=self.arm.child, log=self.arm.log),
+            Program(name="Azurite", child=self.azurite.running.child, log=self.azurite.log),
         )
 
     def token(self, subject: str, *, roles: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> str:

@@ -30,7 +30,7 @@ class Removal(Enum):
 
 
 @unique
-class KeptBy(Enum):
+class KeepRule(Enum):
     """Why a version stays."""
 
     CURRENT = "current"  # the image's head points at it
@@ -48,14 +48,14 @@ class KeptBy(Enum):
     UNSEEN = "unseen"  # the list of versions does not show the current one, so it is not believed
 
 
-_USES = frozenset({KeptBy.CURRENT, KeptBy.PARENT, KeptBy.BUILD, KeptBy.IN_USE})
+_USES = frozenset({KeepRule.CURRENT, KeepRule.PARENT, KeepRule.BUILD, KeepRule.IN_USE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepReason:
     """One reason why a version stays: `by` for programs, `message` for people."""
 
-    by: KeptBy
+    by: KeepRule
     message: str
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ class RetentionStep:
     @property
     def waits_for_use(self) -> bool:
         """True if the version would go, were it known that no machine uses it."""
-        return bool(self.reasons) and all(each.by is KeptBy.USE_UNKNOWN for each in self.reasons)
+        return bool(self.reasons) and all(each.by is KeepRule.USE_UNKNOWN for each in self.reasons)
 
 
 def plan_removals(
@@ -176,30 +176,30 @@ def _step_of_pruned(each: ListedVersion, reasons: tuple[KeepReason, ...]) -> Ret
 
 def _reasons_of_state(each: ListedVersion) -> Iterable[KeepReason]:
     if not each.is_ours:
-        yield KeepReason(by=KeptBy.NOT_OURS, message="it has no provenance of this factory")
+        yield KeepReason(by=KeepRule.NOT_OURS, message="it has no provenance of this factory")
     if not each.is_settled:
-        yield KeepReason(by=KeptBy.UNSETTLED, message="Azure has not finished a change of it")
+        yield KeepReason(by=KeepRule.UNSETTLED, message="Azure has not finished a change of it")
     if each.record is not None and not (each.standing.may_be_current or each.standing is Standing.PRUNED):
         who = each.record.actor or "somebody"
-        yield KeepReason(by=KeptBy.EXCLUDED, message=f"{who} excluded it, and a person decides about it")
+        yield KeepReason(by=KeepRule.EXCLUDED, message=f"{who} excluded it, and a person decides about it")
 
 
 def _reasons_of_use(
     version: GalleryVersion, uses: VersionUses, rule: Retention, last_good: GalleryVersion | None
 ) -> Iterable[KeepReason]:
     if version == uses.current:
-        yield KeepReason(by=KeptBy.CURRENT, message="it is current")
+        yield KeepReason(by=KeepRule.CURRENT, message="it is current")
     if version == last_good:
-        yield KeepReason(by=KeptBy.LAST_GOOD, message="it is the last good one beside the current one")
+        yield KeepReason(by=KeepRule.LAST_GOOD, message="it is the last good one beside the current one")
     for build in uses.builds.get(version, ()):
-        yield KeepReason(by=KeptBy.BUILD, message=f"build {build} uses it")
+        yield KeepReason(by=KeepRule.BUILD, message=f"build {build} uses it")
     for child in uses.children.get(version, ()):
-        yield KeepReason(by=KeptBy.PARENT, message=f"the current version of {child} is built from it")
+        yield KeepReason(by=KeepRule.PARENT, message=f"the current version of {child} is built from it")
     if rule.keep_in_use and uses.in_fleet is None:
         text = "machines may use it: keepInUse is true, and no inventory says which versions are in use"
-        yield KeepReason(by=KeptBy.USE_UNKNOWN, message=text)
+        yield KeepReason(by=KeepRule.USE_UNKNOWN, message=text)
     elif rule.keep_in_use and uses.in_fleet is not None and version in uses.in_fleet:
-        yield KeepReason(by=KeptBy.IN_USE, message="machines use it")
+        yield KeepReason(by=KeepRule.IN_USE, message="machines use it")
 
 
 def _reasons_of_rule(
@@ -210,12 +210,12 @@ def _reasons_of_rule(
     grace: timedelta,
 ) -> Iterable[KeepReason]:
     if version in newest:
-        yield KeepReason(by=KeptBy.NEWEST, message=f"it is one of the newest {rule.keep}")
+        yield KeepReason(by=KeepRule.NEWEST, message=f"it is one of the newest {rule.keep}")
     day, least = _day_of(version), max(rule.max_age or grace, grace)
     if day is None:
-        yield KeepReason(by=KeptBy.UNDATED, message="its number does not say from which day it is")
+        yield KeepReason(by=KeepRule.UNDATED, message="its number does not say from which day it is")
     elif day > (now - least).date():
-        yield KeepReason(by=KeptBy.YOUNG, message=f"it is younger than {_days(least)}")
+        yield KeepReason(by=KeepRule.YOUNG, message=f"it is younger than {_days(least)}")
 
 
 def _unseen(current: GalleryVersion | None) -> KeepReason:
@@ -224,7 +224,7 @@ def _unseen(current: GalleryVersion | None) -> KeepReason:
         if current is None
         else f"the gallery's list does not show the current version {current}, so it is not believed"
     )
-    return KeepReason(by=KeptBy.UNSEEN, message=text)
+    return KeepReason(by=KeepRule.UNSEEN, message=text)
 
 
 def _counts(each: ListedVersion) -> bool:

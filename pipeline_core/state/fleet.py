@@ -1,15 +1,21 @@
-"""The fleet's copies of heads, row by row. A row that cannot be read is named, and does not hide the others."""
+"""The fleet's copies of heads, row by row, and how far the last round over the fleet has come.
+
+A row that cannot be read is named, and does not hide the others.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.rounds import Round
 from pipeline_core.ports import Tables
 from pipeline_core.state import index, rows
-from pipeline_core.state.records import Codec
+from pipeline_core.state.records import Codec, Stored
 
 _HEADS = Codec(ImageHead)
+_ROUNDS_OF = "rounds"
+_ROUNDS = Codec(Round)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +45,19 @@ class FleetStore:
             except PermanentError:
                 head = None
             yield Copy(name=row.key, head=head)
+
+
+class RoundStore:
+    """One row for each kind of round, so that a slice knows where the last one ended."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def find(self, kind: str) -> Stored[Round] | None:
+        """The last round of a kind, or None before the first."""
+        row = self._tables.find(index.TABLE, _ROUNDS_OF, kind)
+        return None if row is None else _ROUNDS.read(row)
+
+    def save(self, kind: str, value: Round, *, etag: str | None) -> None:
+        """Insert (`etag` None) or replace. Raises AlreadyExists or StaleWrite where another slice was faster."""
+        self._tables.write(index.TABLE, [_ROUNDS.write(_ROUNDS_OF, kind, value, etag=etag)])

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.placements import PlacementStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
-from pipeline_core.state.rounds import RoundStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore

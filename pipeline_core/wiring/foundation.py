@@ -13,13 +13,12 @@ from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.placements import PlacementStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
-from pipeline_core.state.rounds import RoundStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.stores import Records
 from pipeline_core.state.unlogged import UnloggedStore

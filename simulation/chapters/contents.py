@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
+from simulation.chapters.retention import RetentionRuns
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.two_galleries import TwoGalleries
 
-ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges, TeamLimits, LostTables)}
+_CHAPTERS: tuple[type[Chapter], ...] = (PolicyChanges, TeamLimits, LostTables, RetentionRuns, TwoGalleries)
+ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}

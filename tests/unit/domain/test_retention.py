@@ -10,7 +10,7 @@ from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.retention import (
     GRACE,
-    KeptBy,
+    KeepRule,
     ListedVersion,
     Removal,
     RetentionStep,
@@ -57,7 +57,7 @@ def steps(
     return {each.version: each for each in planned}
 
 
-def reasons(step: RetentionStep) -> set[KeptBy]:
+def reasons(step: RetentionStep) -> set[KeepRule]:
     return {reason.by for reason in step.reasons}
 
 
@@ -67,26 +67,26 @@ ALL = [listed(version) for version in V]
 def test_what_nothing_keeps_is_excluded_first_and_never_deleted_at_once() -> None:
     found = steps(ALL)
     assert [found[version].removal for version in V] == [Removal.EXCLUDE] * 4 + [Removal.NONE] * 2
-    assert reasons(found[V[5]]) == {KeptBy.CURRENT, KeptBy.NEWEST}
-    assert reasons(found[V[4]]) == {KeptBy.LAST_GOOD}
+    assert reasons(found[V[5]]) == {KeepRule.CURRENT, KeepRule.NEWEST}
+    assert reasons(found[V[4]]) == {KeepRule.LAST_GOOD}
 
 
 @pytest.mark.parametrize(
     ("found", "rule", "kept"),
     [
-        (uses(V[0]), LOOSE, KeptBy.CURRENT),
-        (uses(V[1]), LOOSE, KeptBy.LAST_GOOD),
-        (uses(builds={V[0]: ("child.f.1",)}), LOOSE, KeptBy.BUILD),
-        (uses(children={V[0]: ("child",)}), LOOSE, KeptBy.PARENT),
-        (uses(), Retention(keep=1), KeptBy.USE_UNKNOWN),
-        (uses(in_fleet=frozenset(V[:1])), Retention(keep=1), KeptBy.IN_USE),
-        (uses(), Retention(keep=6, keep_in_use=False), KeptBy.NEWEST),
-        (uses(), Retention(keep=1, max_age=timedelta(days=60), keep_in_use=False), KeptBy.YOUNG),
-        (uses(None), LOOSE, KeptBy.UNSEEN),
-        (uses(GalleryVersion(9, 20261130, 7)), LOOSE, KeptBy.UNSEEN),
+        (uses(V[0]), LOOSE, KeepRule.CURRENT),
+        (uses(V[1]), LOOSE, KeepRule.LAST_GOOD),
+        (uses(builds={V[0]: ("child.f.1",)}), LOOSE, KeepRule.BUILD),
+        (uses(children={V[0]: ("child",)}), LOOSE, KeepRule.PARENT),
+        (uses(), Retention(keep=1), KeepRule.USE_UNKNOWN),
+        (uses(in_fleet=frozenset(V[:1])), Retention(keep=1), KeepRule.IN_USE),
+        (uses(), Retention(keep=6, keep_in_use=False), KeepRule.NEWEST),
+        (uses(), Retention(keep=1, max_age=timedelta(days=60), keep_in_use=False), KeepRule.YOUNG),
+        (uses(None), LOOSE, KeepRule.UNSEEN),
+        (uses(GalleryVersion(9, 20261130, 7)), LOOSE, KeepRule.UNSEEN),
     ],
 )
-def test_each_reason_alone_keeps_a_version(found: VersionUses, rule: Retention, kept: KeptBy) -> None:
+def test_each_reason_alone_keeps_a_version(found: VersionUses, rule: Retention, kept: KeepRule) -> None:
     step = steps(ALL, found, rule)[V[0]]
     assert step.removal is Removal.NONE
     assert kept in reasons(step)
@@ -105,16 +105,16 @@ def test_a_version_that_only_unknown_use_keeps_says_so() -> None:
 @pytest.mark.parametrize(
     ("version", "kept"),
     [
-        (listed(V[0], ours=False), KeptBy.NOT_OURS),
-        (listed(V[0], settled=False), KeptBy.UNSETTLED),
-        (listed(V[0], Standing.EXCLUDED, actor="Ana"), KeptBy.EXCLUDED),
-        (listed(V[0], Standing.EXCLUDED), KeptBy.EXCLUDED),
-        (listed(GalleryVersion(1, 0, 0)), KeptBy.UNDATED),
-        (listed(GalleryVersion(1, 20261124, 1)), KeptBy.YOUNG),
+        (listed(V[0], ours=False), KeepRule.NOT_OURS),
+        (listed(V[0], settled=False), KeepRule.UNSETTLED),
+        (listed(V[0], Standing.EXCLUDED, actor="Ana"), KeepRule.EXCLUDED),
+        (listed(V[0], Standing.EXCLUDED), KeepRule.EXCLUDED),
+        (listed(GalleryVersion(1, 0, 0)), KeepRule.UNDATED),
+        (listed(GalleryVersion(1, 20261124, 1)), KeepRule.YOUNG),
     ],
     ids=["a stranger's", "being changed", "a person excluded it", "nobody's name", "1.0.0", "in its grace"],
 )
-def test_the_state_of_a_version_keeps_it(version: ListedVersion, kept: KeptBy) -> None:
+def test_the_state_of_a_version_keeps_it(version: ListedVersion, kept: KeepRule) -> None:
     assert kept in reasons(steps([version, *ALL[1:]])[version.version])
 
 
@@ -160,7 +160,7 @@ def test_the_last_good_version_is_one_that_may_be_current() -> None:
 def test_what_may_never_be_current_takes_no_place_of_those_that_are_kept() -> None:
     rule = Retention(keep=2, keep_in_use=False)
     found = steps([*ALL[:4], listed(V[4], Standing.EXCLUDED), ALL[5]], rule=rule)
-    assert reasons(found[V[3]]) == {KeptBy.LAST_GOOD, KeptBy.NEWEST}
+    assert reasons(found[V[3]]) == {KeepRule.LAST_GOOD, KeepRule.NEWEST}
 
 
 def test_a_day_is_named_in_words() -> None:

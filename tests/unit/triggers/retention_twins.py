@@ -5,7 +5,7 @@ from datetime import timedelta
 from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.retention import KeepReason, KeptBy, Removal, RetentionStep
+from pipeline_core.domain.retention import KeepReason, KeepRule, Removal, RetentionStep
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.versions.retention import RetentionPage, RetentionPlan, UnplannedImage
 from pipeline_core.state.records import Stored
@@ -34,7 +34,7 @@ def _plan() -> RetentionPlan:
     """Three versions: one that goes, one in its grace period, the current one."""
     due = views.NOW + timedelta(days=7)
     versions = [GalleryVersion(1, 20261119 + number, 1) for number in range(3)]
-    kept = KeepReason(by=KeptBy.CURRENT, message="it is current")
+    kept = KeepReason(by=KeepRule.CURRENT, message="it is current")
     steps = (
         RetentionStep(version=versions[0], removal=Removal.EXCLUDE),
         RetentionStep(version=versions[1], removal=Removal.WAIT, delete_after=due),
