@@ -2,8 +2,8 @@
 
 The rule derives twins and forms from their places, so that no list must be maintained:
 
-- A port is a class in a `ports.py`. Its twins have its name, alone or after Azure or Memory, in another `ports.py`,
-  in the adapters, or in the builder's own client.
+- A port is a class in a `ports.py` or in a package `ports`. Its twins have its name, alone or after Azure or Memory, in
+  another one, in the adapters, or in the builder's own client.
 - An inner type is a class of the domain or a view of the services. One wire form of a domain type, and one model of
   the API for either, have its name.
 """
@@ -68,7 +68,7 @@ def _is_twin(each: Class, ports: set[str]) -> bool:
 
 
 def _is_port(path: PurePosixPath) -> bool:
-    return path.name == "ports.py"
+    return path.name == "ports.py" or path.parent.name == "ports"
 
 
 def _is_in(path: PurePosixPath, folder: str) -> bool:

@@ -69,6 +69,10 @@ BROKEN = {
         names.doubled_names,
         some(pipeline_core__ports=CLASS, local__arm__a=CLASS),
     ),
+    "a class that has the name of a port in a package and is not its twin": (
+        names.doubled_names,
+        some(pipeline_core__ports__a=CLASS, local__arm__a=CLASS),
+    ),
     "a second wire form": (
         names.doubled_names,
         some(pipeline_core__domain__a=CLASS, pipeline_core__wire__a=CLASS, pipeline_core__wire__b=CLASS),
