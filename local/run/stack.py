@@ -18,7 +18,7 @@ from local.arm import launch, vault
 from local.arm.identity import rights
 from local.real_packer import RealPacker
 from local.run import storage
-from local.run.watch import Program
+from local.run.watch import WatchedProgram
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AUDIENCE = "api://imagefactory"
@@ -47,12 +47,12 @@ class Stack:
         """Start a Functions host again after the old one has ended. It has the same settings and a new port."""
         self.host, self.url = _start_host(self.folder, self.settings, self.arm)
 
-    def parts(self) -> tuple[Program, ...]:
+    def parts(self) -> tuple[WatchedProgram, ...]:
         """The programs that must run as long as the stack does."""
         return (
-            Program(name="the Functions host", child=self.host.child, log=self.host.log),
-            Program(name="the ARM emulator", child=self.arm.child, log=self.arm.log),
-            Program(name="Azurite", child=self.azurite.running.child, log=self.azurite.log),
+            WatchedProgram(name="the Functions host", child=self.host.child, log=self.host.log),
+            WatchedProgram(name="the ARM emulator", child=self.arm.child, log=self.arm.log),
+            WatchedProgram(name="Azurite", child=self.azurite.running.child, log=self.azurite.log),
         )
 
     def token(self, subject: str, *, roles: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> str:

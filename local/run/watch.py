@@ -22,7 +22,7 @@ class PartDiedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class WatchedProgram:
     """One program: its name for people, its process, its log."""
 
     name: str
@@ -30,10 +30,10 @@ class Program:
     log: Path
 
 
-Parts = Callable[[], Sequence[Program]]
+Parts = Callable[[], Sequence[WatchedProgram]]
 
 
-def find_dead(parts: Sequence[Program]) -> str:
+def find_dead(parts: Sequence[WatchedProgram]) -> str:
     """Which programs have ended, and how; empty while all run."""
     return "; ".join(_describe(each) for each in parts if each.child.poll() is not None)
 
@@ -70,7 +70,7 @@ def watching(parts: Parts) -> Iterator[None]:
         signal.signal(signal.SIGUSR1, before)
 
 
-def _describe(part: Program) -> str:
+def _describe(part: WatchedProgram) -> str:
     code = part.child.poll()
     how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
     lines = part.log.read_text("utf-8", "replace").splitlines() if part.log.exists() else []

@@ -17,16 +17,16 @@ from imagefactory.failures import Unreachable
 from local.run import folder as run_folder
 from local.run import stack, story, watch
 from local.run.story import Story, StoryError
-from local.run.watch import PartDiedError, Program
+from local.run.watch import PartDiedError, WatchedProgram
 
 pytestmark = pytest.mark.process
 
 
-def _part(tmp_path: Path, name: str, text: str) -> Program:
+def _part(tmp_path: Path, name: str, text: str) -> WatchedProgram:
     log = tmp_path / f"{name}.log"
     with log.open("wb") as output:
         child = subprocess.Popen([sys.executable, "-u", "-c", text], stdout=output, stderr=output)
-    return Program(name=name, child=child, log=log)
+    return WatchedProgram(name=name, child=child, log=log)
 
 
 def _wait_after(do: Callable[[], None]) -> None:
@@ -73,7 +73,7 @@ def test_nothing_is_raised_after_the_watch_has_ended(tmp_path: Path) -> None:
 class _Stack:
     url = "http://127.0.0.1:9"
 
-    def __init__(self, *parts: Program) -> None:
+    def __init__(self, *parts: WatchedProgram) -> None:
         self.parts = lambda: parts
 
     def token(self, *_: object, **__: object) -> str:
@@ -94,7 +94,7 @@ class _Api:
 CURRENT = {"state": "current", "detail": "", "version": "9.1.1", "active_build": None}
 
 
-def _story(api: _Api, *parts: Program) -> Story:
+def _story(api: _Api, *parts: WatchedProgram) -> Story:
     made = Story(stack=cast(Any, _Stack(*parts)), watch=lambda _: None, pause=lambda _: None)
     made.admin = cast(Any, api)
     return made
