@@ -42,6 +42,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
         "begin_copy": _CHANGE,
         "set_excluded": _CHANGE,
         "set_life": _CHANGE,
+        "set_regions": _CHANGE,
         "begin_delete": _CHANGE,
     },
     "containers": {

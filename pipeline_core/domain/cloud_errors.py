@@ -98,7 +98,7 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
         # Without an answer it was the network, unless the credential itself gave up.
         return TransientError(ErrorClass.TOKEN if answer.no_token else ErrorClass.NETWORK, text)
     if code == _NO_TABLE:
-        return TablesLost(f"the factory's tables are lost ({what})")
+        return TablesLost(f"{what}: the factory's tables are lost")
     if answer.exists or code in _EXISTS:
         return AlreadyExists(text)
     if status == 412 or code in _STALE:

@@ -39,6 +39,9 @@ class Event(Enum):
     )
     RETIRED = "version.retired"  # retention took a version out of `latest`, and deletes it later
     TAKEN_BACK = "version.taken-back"  # a retired version is used again, and stays
+    TOOL_DROPPED = "catalog.tool-dropped"  # SecOps took a tool out of the catalog that the image names
+    LINEAGE_BROKEN = "image.lineage-broken"  # its parents do not end at a root: it cannot be built
+    SOURCE_SILENT = "source.silent"  # the Marketplace has given nothing for its source for some time
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again

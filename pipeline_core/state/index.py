@@ -5,6 +5,7 @@ An index row is a hint. It is repaired when it lags behind. The truth is in the 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build
@@ -14,28 +15,35 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.reading.etags import Etag
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
 _MOVES = 45  # of two writes each: a transaction holds 100
-_PENDING = Codec(PendingBuild)
-_HEADS = Codec(ImageHead)
+PENDING = Codec(PendingBuild)
+HEADS = Codec(ImageHead)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name. `after` is the cursor of the next page, None at the end."""
+    """One page of heads by name. `after` is the cursor of the next page, None at the end.
+
+    `unreadable` has the keys of the page's rows that cannot be read: names of images.
+    """
 
     heads: tuple[ImageHead, ...]
     after: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class Index:
     """Point writes and one-partition ranges. Only the cost of `fleet` and `heads` grows with the size of the fleet."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def children(self, parent: ImageName) -> Iterator[ImageName]:
         """Names of the images that declare `parent`, a page at a time."""
@@ -89,7 +97,7 @@ class Index:
         if again and self._tables.find(TABLE, "pending", pending.parked().key) is not None:
             return
         try:
-            self._tables.write(TABLE, [_PENDING.write("pending", pending.key, pending, etag=None)])
+            self._tables.write(TABLE, [PENDING.write("pending", pending.key, pending, etag=None)])
         except AlreadyExists:
             return
 
@@ -151,8 +159,9 @@ class Index:
             return
 
     def _waiting(self, first: str, last: str, limit: int) -> Sequence[Stored[PendingBuild]]:
-        rows = self._tables.scan(TABLE, "pending", first=first, last=last, limit=limit)
-        return [_PENDING.read(row) for row in rows]
+        """The first `limit` rows that can be read. Others are passed over, and do not hide what is behind them."""
+        rows = scan(self._tables, TABLE, "pending", first=first, last=last, page=limit)
+        return list(islice(self._reader.many(TABLE, rows, PENDING), limit))
 
     def find_copy(self, image: ImageName) -> Row | None:
         """The fleet's row of an image. Read it before the head, so that an older head never replaces a newer one."""
@@ -172,8 +181,8 @@ class Index:
                 if over is not None:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
-                etag = None if over is None else over.etag
-                self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
+                etag = None if over is None else Etag(over.etag, over.cells)
+                self._tables.write(TABLE, [HEADS.write("fleet", str(image), head, etag=etag)])
         except (AlreadyExists, StaleWrite):
             return False
         return True
@@ -181,12 +190,16 @@ class Index:
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
-        heads = tuple(_HEADS.read(row).value for row in rows)
-        return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)
+        read = [(row.key, self._reader.try_one(TABLE, row, HEADS)) for row in rows]
+        return FleetPage(
+            heads=tuple(stored.value for _, stored in read if stored is not None),
+            unreadable=tuple(key for key, stored in read if stored is None),
+            after=rows[-1].key if len(rows) == min(limit, PAGE) else None,
+        )
 
     def heads(self) -> Iterator[ImageHead]:
         """Every head of the fleet as last projected, by name, a page at a time."""
-        return (_HEADS.read(row).value for row in self._all("fleet"))
+        return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), HEADS))
 
     def _all(self, partition: str) -> Iterator[Row]:
         return scan(self._tables, TABLE, partition)
@@ -215,6 +228,6 @@ def _move(row: Stored[PendingBuild]) -> list[TableWrite]:
     parked = row.value.parked()
     old = Row(partition="pending", key=row.value.key, cells={}, etag=row.etag)
     return [
-        _PENDING.write("pending", parked.key, parked, etag=None),
+        PENDING.write("pending", parked.key, parked, etag=None),
         TableWrite(verb=WriteKind.DELETE, row=old),
     ]

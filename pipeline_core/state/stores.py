@@ -6,14 +6,17 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
+from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
-from pipeline_core.state.placements import PlacementStore
+from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
-from pipeline_core.state.unproven import UnprovenStore
 from pipeline_core.state.versions import VersionStore
 
 
@@ -22,7 +25,9 @@ class Records:
     """The records that a service reads and writes, one store for each kind."""
 
     images: ImageStore
+    history: HistoryStore
     index: Index
+    lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
     fleet: FleetStore
@@ -30,6 +35,7 @@ class Records:
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore
+    unreadable: UnreadableStore
     versions: VersionStore
     rounds: RoundStore
     placements: PlacementStore

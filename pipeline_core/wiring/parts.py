@@ -45,8 +45,8 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         images=images,
         builds=builds,
         views=views_of(base, policy, images.observer),
-        poison=poison_of(base),
-        upkeep=upkeep_of(base, builds, provenance.unproven, retention),
+        poison=poison_of(base, builds.stopping),
+        upkeep=upkeep_of(base, images, builds, provenance.unproven, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
         retention=retention,
     )

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from pipeline_core.domain import placement
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.images import ImageStore
-from pipeline_core.state.placements import PlacementStore
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.chapters.chapter import Chapter
 from simulation.world import LIVE, QUARANTINE

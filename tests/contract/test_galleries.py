@@ -123,6 +123,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         tags=TAGS,
         disk_gb=64,
         end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
+        regions=("westeurope", "northeurope"),
     )
 
 
@@ -213,6 +214,42 @@ def test_a_version_that_is_not_there_cannot_go_into_latest(world: SimulatedWorld
         world.include(V1)
 
 
+def test_a_live_version_loses_a_region_and_gets_it_back_and_all_else_stays(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    world.include(V1)
+    world.settle(V1)
+    west, north = (TargetRegion(name=Region(name)) for name in ("westeurope", "northeurope"))
+    for wanted, there in (((west,), {"westeurope"}), ((north,), {"westeurope", "northeurope"})):
+        world.galleries.set_regions(LIVE, world.image, V1, wanted)  # its own region stays, named or not
+        found = world.settle(V1)
+        assert found is not None
+        assert (found.state, set(found.regions)) == (VersionState.READY, there)
+        assert (found.excluded_from_latest, found.is_divided, dict(found.tags)) == (False, False, TAGS)
+
+
+def test_a_version_in_latest_whose_regions_cannot_be_changed_is_still_whole(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    world.include(V1)
+    world.settle(V1)
+    world.fail_a_change()
+    world.galleries.set_regions(LIVE, world.image, V1, (TargetRegion(name=Region("westeurope")),))
+    found = world.settle(V1)
+    assert found is not None
+    assert found.state is VersionState.UPDATE_FAILED
+    assert found.excluded_from_latest is False
+
+
+def test_the_regions_of_a_version_that_is_being_made_cannot_be_changed(world: SimulatedWorld) -> None:
+    world.add_source(V1, True)
+    world.copy(V1)
+    with pytest.raises(TransientError) as refused:
+        world.galleries.set_regions(LIVE, world.image, V1, (TargetRegion(name=Region("westeurope")),))
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    world.settle(V1)
+    with pytest.raises(NotFound):
+        world.galleries.set_regions(LIVE, world.image, V2, (TargetRegion(name=Region("westeurope")),))
+
+
 def test_a_list_has_every_version(world: SimulatedWorld) -> None:
     world.publish(V1)
     world.publish(V2)
@@ -223,39 +260,6 @@ def test_a_list_has_every_version(world: SimulatedWorld) -> None:
     assert [listed[version].excluded_from_latest for version in (V1, V2)] == [True, False]
     assert dict(listed[V1].tags) == TAGS
     assert listed[V1].state is VersionState.READY
-
-
-def test_the_mark_and_the_end_of_life_change_together(world: SimulatedWorld) -> None:
-    world.publish(V1)
-    world.include(V1)
-    included = world.settle(V1)
-    assert included is not None
-    soon = datetime(2027, 1, 1, tzinfo=UTC)
-    world.galleries.set_life(replace(included, excluded_from_latest=True, end_of_life=soon))
-    retired = world.settle(V1)
-    assert retired is not None
-    assert (retired.excluded_from_latest, retired.end_of_life) == (True, soon)
-    world.galleries.set_life(replace(retired, end_of_life=None))
-    cleared = world.settle(V1)
-    assert cleared is not None
-    assert (cleared.excluded_from_latest, cleared.end_of_life) == (True, None)
-
-
-def test_an_end_of_life_that_has_passed_is_not_written(world: SimulatedWorld) -> None:
-    world.publish(V1)
-    found = world.get(V1)
-    past = datetime(2001, 1, 1, tzinfo=UTC)
-    world.galleries.set_life(replace(found, excluded_from_latest=False, end_of_life=past))
-    after = world.settle(V1)
-    assert after is not None
-    assert (after.excluded_from_latest, after.end_of_life) == (False, found.end_of_life)
-
-
-def test_the_life_of_a_missing_version_is_not_found(world: SimulatedWorld) -> None:
-    world.publish(V1)
-    missing = replace(world.get(V1), version=V2)
-    with pytest.raises(NotFound):
-        world.galleries.set_life(missing)
 
 
 def test_a_deleted_version_goes_and_may_be_deleted_again(world: SimulatedWorld) -> None:
@@ -341,34 +345,3 @@ def test_the_operators_change_of_a_security_type_loses_no_version(azure: Azure, 
     assert galleries.find_image(QUARANTINE, image) == TRAITS
     machines.capture(azure, str(image), str(V2), wait=True)
     assert [each.version for each in galleries.list_versions(QUARANTINE, image)] == [V1, V2]
-
-
-@pytest.mark.usefixtures("no_faults")
-@pytest.mark.parametrize("kind", ["GalleryImage", "GalleryImageVersion"])
-def test_a_full_subscription_is_a_missing_quota_and_nobodys_mistake(
-    azure: Azure, image: ImageName, kind: str
-) -> None:
-    """The words of `local/arm/galleries/limits.py`: a build waits for room, and is never called a team's failure."""
-    galleries = AzureGalleries(azure.clients.compute, azure.clients.publisher, azure.configuration)
-    for gallery in (QUARANTINE, LIVE):
-        galleries.ensure_image(gallery, image, TRAITS)
-    machines.capture(azure, str(image), str(V1), wait=True)
-    text = f"Operation could not be completed as it results in exceeding approved {kind} quota."
-    path = "/versions/" if kind == "GalleryImageVersion" else "/images/"
-    fault = {
-        "method": "PUT",
-        "path_regex": path,
-        "status": 409,
-        "code": "OperationNotAllowed",
-        "message": text,
-    }
-    azure.arm.ask("POST", "faults", fault)
-    world = SimulatedWorld(galleries=galleries, image=image, **gallery_world.ALONE)
-    ask = {
-        "GalleryImageVersion": lambda: world.copy(V1),
-        "GalleryImage": lambda: galleries.ensure_image(LIVE, ImageName(f"more-{image}"), TRAITS),
-    }
-    with pytest.raises(TransientError, match=f"exceeding approved {kind} quota") as refused:
-        ask[kind]()
-    assert refused.value.error_class is ErrorClass.QUOTA
-    assert refused.value.error_class.owner != "team"

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.claims import Claim
-from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.lineage import MAX_DEPTH, LineageFault, chain_problem
 from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
@@ -38,6 +37,7 @@ class Observer:
 
     def __init__(self, records: Records, policy: Policies) -> None:
         self._images = records.images
+        self._lineage = records.lineage
         self._sources = records.sources
         self._policy = policy
 
@@ -45,14 +45,19 @@ class Observer:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
         `known` is the image's own head where the caller has just read or written it. It is not read again.
-        Raises PermanentError where the chain is deeper than MAX_DEPTH or is a cycle.
+        Where the chain is a cycle or too deep, the world has the image alone, and names the fault: it is unknown then.
         """
-        chain = self._chain(image, known)
+        chain, fault = self._chain(image, known)
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
-        if image in heads and root is not None:
-            heads[image] = _in_period(heads[image], root.name, now)
-        world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
+        if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
+            heads = {name: _in_period(head, root.name, now) for name, head in heads.items()}
+        world = World(
+            heads=heads,
+            sources=self._followed(root),
+            platform=self._sources.find_platform(),
+            broken={} if fault is None else {image: fault},
+        )
         taken = take_snapshot(image, world)
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
@@ -62,22 +67,25 @@ class Observer:
             snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
         )
 
-    def _chain(self, image: ImageName, known: Stored[ImageHead] | None) -> dict[ImageName, Stored[ImageHead]]:
+    def _chain(
+        self, image: ImageName, known: Stored[ImageHead] | None
+    ) -> tuple[dict[ImageName, Stored[ImageHead]], LineageFault | None]:
         chain: dict[ImageName, Stored[ImageHead]] = {}
         name: ImageName | None = image
-        while name is not None:
-            if name in chain or len(chain) > MAX_DEPTH:
-                raise PermanentError(
-                    ErrorClass.POLICY,
-                    f"the ancestors of {image} do not end: {name} is in a cycle"
-                    f" or beyond level {MAX_DEPTH}; repair the parents",
-                )
+        while name is not None and name not in chain and len(chain) <= MAX_DEPTH:
             stored, known = known or self._images.find_head(name), None
             if stored is None:
                 break
             chain[name] = stored
             name = stored.value.registration.parent
-        return chain
+        problem = chain_problem(
+            image, {each: stored.value.registration.parent for each, stored in chain.items()}
+        )
+        if problem is None:
+            return chain, None
+        kept = self._lineage.find_fault(image)
+        fault = LineageFault(problem=problem, since=None if kept is None else kept.since)
+        return {image: chain[image]}, fault
 
     def _followed(self, root: ImageHead | None) -> dict[str, FollowedSource]:
         if root is None or not isinstance(root.registration.origin, MarketplaceSource):

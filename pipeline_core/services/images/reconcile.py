@@ -12,7 +12,6 @@ from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
-from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.services.effects import latest
@@ -152,7 +151,11 @@ class Reconciler:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
         ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
         entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
-        writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]
+        writes = [
+            records.put_build(ended, etag=old.etag),
+            records.add_past(ended),
+            records.add_entry(entry),
+        ]
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and ended.fingerprint != new.fingerprint:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
@@ -179,15 +182,19 @@ class Reconciler:
             fingerprint=decision.fingerprint,
             inputs=decision.inputs,
             build=decision.build,
-            lane=Lane.BACKGROUND if built is None else built.value.lane,
+            lane=decision.lane,
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
+            followed=decision.followed,
         )
         self._offer(head.value, decision.version)
         entry = self.effects.journal.of_image(
             image, Event.REUSED, detail=f"{decision.version} has the desired input"
         )
-        copy, changed = self.effects.projection.find(image), replace(observed, current=current)
+        copy, changed = (
+            self.effects.projection.find(image),
+            replace(observed, current=current, changes=observed.changes.after(decision.lane, now)),
+        )
         self.records.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
         self.effects.projection.follow(changed, copy)
         self.effects.outbox.published(image, decision.version, campaign)
@@ -258,6 +265,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         quarantine=head.registration.quarantine,
         reasons=decision.reasons,
         lane=decision.lane,
+        followed=decision.followed,
         campaign=campaign,
         phase=Phase.PENDING,
         seq=0,

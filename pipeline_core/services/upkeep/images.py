@@ -11,11 +11,12 @@ from functools import partial
 
 from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import upwards
+from pipeline_core.domain.lineage import LineageFault, faults_of, upwards
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.staleness import Stale, World, detect_staleness
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.upkeep.lineage import PlaceSweep
 from pipeline_core.state.stores import Records
 
 _TURN = 600  # seconds, after which the next share of the fleet has its turn
@@ -38,6 +39,7 @@ class FleetSweep:
 
     records: Records
     effects: Effects
+    places: PlaceSweep
 
     def read(self, fleet: SweptFleet, bulkhead: Bulkhead) -> int:
         """Take the fleet's copies; an unreadable copy is written again later from the image's own head."""
@@ -57,14 +59,31 @@ class FleetSweep:
             heads=fleet.heads,
             sources=self.records.sources.followed(),
             platform=self.records.sources.find_platform(),
+            broken={
+                name: LineageFault(problem=problem)
+                for name, problem in faults_of(
+                    {name: head.registration.parent for name, head in fleet.heads.items()}
+                ).items()
+            },
         )
+        bulkhead.part("places", partial(self.places.repair, world, now, bulkhead))
         suspects = [
             name for name in fleet.heads if bulkhead.run(str(name), partial(_needs_look, name, world, now))
         ]
         for name in suspects:
             for each in (name, _parent_of(name, world)):
                 bulkhead.run(str(each), partial(self._compare, fleet, each))
+        for name, head in fleet.heads.items():
+            if _has_region_due(head, now):
+                bulkhead.run(str(name), partial(self._bring_to_regions, head))
         return sum(bulkhead.run(str(name), partial(self._wake, name, world, now)) for name in suspects)
+
+    def _bring_to_regions(self, head: ImageHead) -> bool:
+        """Ask for a look at a live version that is not in every region."""
+        made = None if head.current is None else self.records.images.find_build(head.current.build)
+        if made is not None:
+            self.effects.outbox.step(made.value, reason="regions-missing", once=True)
+        return made is not None
 
     def _wake(self, name: ImageName, world: World, now: datetime) -> bool:
         if name not in world.heads or not _needs_look(name, world, now):
@@ -109,9 +128,16 @@ def _parent_of(name: ImageName, world: World) -> ImageName | None:
     return parent if parent in world.heads else None
 
 
+def _has_region_due(head: ImageHead, now: datetime) -> bool:
+    missing = None if head.current is None else head.current.missing
+    return missing is not None and missing.after <= now
+
+
 def _needs_look(name: ImageName, world: World, now: datetime) -> bool:
     head = world.heads[name]
     if head.active is not None:
+        return False
+    if name in world.broken:
         return False
     return _needs_refresh(head, world, now) or isinstance(detect_staleness(name, world), Stale)
 

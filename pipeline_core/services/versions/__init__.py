@@ -1,1 +1,1 @@
-"""What is done with published versions: which of them retention removes."""
+"""Published versions: which may enter `latest`, what the live galleries hold, what retention removes of them."""

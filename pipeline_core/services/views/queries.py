@@ -1,21 +1,23 @@
 """Answers for readers. Changes nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline_core.domain import conditions, holds, plan
 from pipeline_core.domain.conditions import Condition
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import NotFound, PermanentError, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
-from pipeline_core.ports import Clock
-from pipeline_core.services.effects.recovery_log import RecoveryLog
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.views.history import History
+from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
@@ -24,12 +26,13 @@ from pipeline_core.services.views.views import (
     LineageView,
     build_view,
     image_view,
+    unreadable_view,
 )
 from pipeline_core.state.stores import Records
 
 PAGE_LIMIT = 200  # images a page holds at most
 _HISTORY = 50  # builds and journal lines shown with an image
-_READ = 1000  # rows of one image that a read covers
+_COPY = "its copy in the fleet cannot be read; the sweep writes it again from the image's own row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,66 +43,65 @@ class Queries:
     observer: Observer
     policies: Policies
     floors: PolicyRules
-    clock: Clock
-    recovery_log: RecoveryLog
+    history: History
+    unreadable: UnreadableRows
+    effects: Effects
 
     def image(self, name: ImageName) -> ImageDetail:
-        """One image with the decision that would be made about it now. Raises NotFound, TablesLost."""
-        now = self.clock.now()
-        observation = self.observer.observe(name, now)
+        """One image with the decision that would be made about it now. Raises NotFound, TablesLost.
+
+        Where a row that the decision needs cannot be read, the image is `unknown`, and the rest is shown.
+        """
+        now = self.effects.clock.now()
+        try:
+            observation = self.observer.observe(name, now)
+        except UnreadableRow as error:
+            return self._with_history(name, *self._unknown(name, error))
         if observation.head is None:
-            self.recovery_log.demand_kept(name)
+            self.effects.recovery_log.demand_kept(name)
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
-        decision = plan.plan(observation.snapshot, now)
-        hold = holds.find_hold(observation.snapshot, now)
+        head, snapshot = observation.head.value, observation.snapshot
+        decision = plan.plan(snapshot, now)
+        hold = holds.find_hold(snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
-        held = conditions.of_image(
-            observation.head.value,
-            observation.snapshot.staleness[name],
-            observation.snapshot.find_claim(name),
-            hold,
-        )
-        builds = sorted(
-            self.records.images.list_builds(name, limit=_READ),
-            key=lambda build: build.created_at,
-            reverse=True,
-        )
-        journal = list(self.records.images.list_journal(name, limit=_READ))[::-1]
-        head = observation.head.value
-        return ImageDetail(
-            image=image_view(
-                head,
-                state=decision.why.value if isinstance(decision, DoNothing) else "stale",
-                reasons=tuple(str(reason) for reason in decision.reasons),
-                detail=rests or ("" if hold is None else hold.message),
-                conditions=(
-                    *held,
-                    *conditions.of_source(head, observation.snapshot.world),
-                    *self._below(head, observation.snapshot.world, self.policies.seen()),
-                ),
+        held = conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold)
+        view = image_view(
+            head,
+            state=decision.why.value if isinstance(decision, DoNothing) else "stale",
+            reasons=tuple(str(reason) for reason in decision.reasons),
+            detail=rests or ("" if hold is None else hold.message),
+            conditions=(
+                *held,
+                *conditions.of_registration(head, snapshot.world),
+                *conditions.of_source(head, snapshot.world),
+                *self._below(head, snapshot.world, self._policy()),
             ),
-            etag=head.document_etag,
-            definition=str(head.registration.definition),
-            bundle=str(head.registration.bundle),
-            builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),
-            journal=tuple(journal[:_HISTORY]),
         )
+        return self._with_history(name, view, head)
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
         """A page of images by name, with their freshness.
 
         Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack
-        are not among them: they need the claims, which are read only for a single image.
+        are not among them: they need the claims, which are read only for a single image. An image whose row cannot
+        be read is `unknown`; its team is not known either, so a list of one team does not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
-        if not page.heads and not after:
+        if not page.heads and not page.unreadable and not after:
             self._demand_fleet()
-        heads = tuple(self._as_it_is(head) for head in page.heads)
-        world = self._world(heads)
-        shown = [head for head in heads if team is None or head.registration.team == team]
-        policy = self.policies.seen()
-        listed = tuple(self._listed(head, world, policy) for head in shown)
-        return ImagePage(images=listed, next=page.after)
+        heads, hidden = self._as_they_are(page.heads)
+        hidden |= dict.fromkeys(page.unreadable, _COPY)
+        world = self._world(heads, hidden)
+        marked = self.unreadable.by_image()
+        policy = self._policy()
+        listed = [
+            self._listed(head, world, policy, hidden, marked)
+            for head in heads
+            if team is None or head.registration.team == team
+        ]
+        if team is None:
+            listed += [unreadable_view(name, hidden[name], marked.get(name, ())) for name in page.unreadable]
+        return ImagePage(images=tuple(sorted(listed, key=lambda view: view.name)), next=page.after)
 
     def build(self, identity: BuildId) -> BuildView:
         """One build. Raises NotFound."""
@@ -130,37 +132,110 @@ class Queries:
     def _demand_fleet(self) -> None:
         """A factory without images is new, unless it has lost its records. The platform steps are among these."""
         if self.records.sources.find_platform() is None:
-            self.recovery_log.demand_fleet()
+            self.effects.recovery_log.demand_fleet()
 
-    def _as_it_is(self, head: ImageHead) -> ImageHead:
-        """The projection follows the beginning and the end of a build. A running build is read from its own row."""
-        stored = None if head.active is None else self.records.images.find_head(head.name)
-        return head if stored is None else stored.value
+    def _with_history(self, name: ImageName, view: ImageView, head: ImageHead | None) -> ImageDetail:
+        """The view with the first pages of its history, and what cannot be read of it all."""
+        builds = self.records.history.builds(name, limit=_HISTORY)
+        journal = self.records.history.journal(name, limit=_HISTORY)
+        running = None if head is None else self.history.find_running(head)
+        ended = [build_view(build, conditions.of_build(build, head)) for build in builds.builds]
+        marked = self.unreadable.of_image(name)  # last: the reads above record what they cannot read
+        return ImageDetail(
+            image=replace(view, conditions=(*view.conditions, *marked)),
+            etag=None if head is None else head.document_etag,
+            definition=None if head is None else str(head.registration.definition),
+            bundle=None if head is None else str(head.registration.bundle),
+            builds=tuple(ended if running is None else [running, *ended]),
+            journal=journal.entries,
+            next_builds=builds.after,
+            next_journal=journal.after,
+        )
 
-    def _world(self, heads: tuple[ImageHead, ...]) -> World:
+    def _unknown(self, name: ImageName, error: UnreadableRow) -> tuple[ImageView, ImageHead | None]:
+        """The view of an image of which the own head, or another row that counts, cannot be read."""
+        try:
+            stored = self.records.images.find_head(name)
+        except UnreadableRow:
+            stored = None
+        if stored is None:
+            return unreadable_view(str(name), str(error)), None
+        return image_view(stored.value, state="unknown", detail=str(error)), stored.value
+
+    def _as_they_are(self, heads: Sequence[ImageHead]) -> tuple[tuple[ImageHead, ...], dict[str, str]]:
+        """The projection follows the beginning and the end of a build. A running build is read from its own row.
+
+        Also the images whose own row cannot be read, each with the reason.
+        """
+        hidden: dict[str, str] = {}
+        found: list[ImageHead] = []
+        for head in heads:
+            stored = None
+            try:
+                stored = None if head.active is None else self.records.images.find_head(head.name)
+            except UnreadableRow as error:
+                hidden[str(head.name)] = str(error)
+            found.append(head if stored is None else stored.value)
+        return tuple(found), hidden
+
+    def _world(self, heads: Sequence[ImageHead], hidden: dict[str, str]) -> World:
+        """What the heads are compared with. An image whose parent or platform cannot be read goes to `hidden`."""
         known = {head.name: head for head in heads}
         for head in heads:
             parent = head.registration.parent
-            if parent is not None and parent not in known:
+            if parent is None or parent in known:
+                continue
+            try:
                 stored = self.records.images.find_head(parent)
-                if stored is not None:
-                    known[parent] = stored.value
+            except UnreadableRow as error:
+                hidden[str(head.name)] = str(error)
+                continue
+            if stored is not None:
+                known[parent] = stored.value
+        platform = None
+        try:
+            platform = self.records.sources.find_platform()
+        except UnreadableRow as error:
+            hidden |= {str(head.name): str(error) for head in heads}
         return World(
             heads=known,
             sources=self.records.sources.followed(),
-            platform=self.records.sources.find_platform(),
+            platform=platform,
+            broken=self.records.lineage.faults(),
         )
 
-    def _below(self, head: ImageHead, world: World, policy: Policy) -> tuple[Condition, ...]:
-        found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
+    def _policy(self) -> Policy | None:
+        """The policy in force; None where it cannot be read, and so nothing can be held against it."""
+        try:
+            return self.policies.seen()
+        except UnreadableRow:
+            return None
+
+    def _below(self, head: ImageHead, world: World, policy: Policy | None) -> tuple[Condition, ...]:
+        if policy is None:
+            return ()
+        try:
+            found = self.floors.find_condition(head, policy, world.heads, self.effects.clock.now())
+        except PermanentError:
+            return ()  # its definition or an ancestor cannot be read: other conditions say so
         return () if found is None else (found,)
 
-    def _listed(self, head: ImageHead, world: World, policy: Policy) -> ImageView:
-        staleness = detect_staleness(head.name, world)
+    def _listed(
+        self,
+        head: ImageHead,
+        world: World,
+        policy: Policy | None,
+        hidden: Mapping[str, str],
+        marked: Mapping[str, tuple[Condition, ...]],
+    ) -> ImageView:
+        name = str(head.name)
+        staleness = Unknown(missing=hidden[name]) if name in hidden else detect_staleness(head.name, world)
         held = (
             *conditions.of_image(head, staleness),
+            *conditions.of_registration(head, world),
             *conditions.of_source(head, world),
             *self._below(head, world, policy),
+            *marked.get(name, ()),
         )
         match staleness:
             case Stale(reasons=reasons):

@@ -167,4 +167,4 @@ def test_a_missing_table_is_lost_state_and_not_a_missing_row() -> None:
     answer = CloudAnswer(status=404, code="TableNotFound", said="The table specified does not exist.")
     error = error_of(answer, "scan index/fleet")
     assert isinstance(error, TablesLost)
-    assert "the factory's tables are lost (scan index/fleet): SecOps runs" in str(error)
+    assert "scan index/fleet: the factory's tables are lost: SecOps runs" in str(error)
