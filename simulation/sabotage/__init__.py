@@ -6,10 +6,19 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import deletions, engine, limits, releases, retention
+from simulation.sabotage import changes, copies, deletions, engine, limits, releases, retention, rows
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
 
-_MODULES = (engine, releases, deletions, limits, retention)
+_MODULES = (
+    engine,
+    releases,
+    deletions,
+    limits,
+    copies,
+    changes,
+    rows,
+    retention,
+)
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}
