@@ -1,7 +1,4 @@
-"""The factory's HTTP API as calls. Sends the token only to the factory: https or this machine, no redirects.
-
-A proxy of the environment sees no token: it passes https on unread, and this machine is reached without it.
-"""
+"""The factory's HTTP API as calls. Sends the token only to the factory: https or this machine, no redirects."""
 
 import json
 import time
@@ -164,10 +161,6 @@ class Client:
         """Stop a build; returns the build after that. A second call changes nothing."""
         return self._ask("POST", f"/api/builds/{_segment(identity)}/cancel", body={"reason": reason}).body
 
-    def get_lineage(self) -> Json:
-        """The lineage: all images by level."""
-        return self._ask("GET", "/api/lineage").body
-
     def put_platform(
         self, catalog: Mapping[str, object], bundle: PackedBundle, *, drop_used: bool = False
     ) -> Json:
@@ -208,19 +201,9 @@ class Client:
                 return
             before = following
 
-    def get_retention(self, name: str) -> Json:
-        """What retention would do about each live version of an image."""
-        return self._ask("GET", f"/api/images/{_segment(name)}/retention").body
-
-    def list_retention(self) -> tuple[list[Json], list[Json]]:
-        """The same for every image, page by page, and the images that failed."""
-        pages = [self._ask("GET", "/api/retention?limit=50").body]
-        while pages[-1].get("next") and len(pages) < _PAGE_LIMIT:
-            after = quote(pages[-1]["next"], safe="")
-            pages.append(self._ask("GET", f"/api/retention?limit=50&after={after}").body)
-        return [one for page in pages for one in page["plans"]], [
-            one for page in pages for one in page["failed"]
-        ]
+    def get(self, path: str) -> Json:
+        """An answer that needs nothing else, such as of `/api/retention`."""
+        return self._ask("GET", path).body
 
     def list_sources(self) -> list[Json]:
         """Every source that was ever followed in the Marketplace."""
@@ -230,6 +213,20 @@ class Client:
         """Let images of a source step down to this release; returns the source after that."""
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{_segment(source)}/accept", body=body).body
+
+    def list_receivers(self, image: str) -> list[Json]:
+        """Receivers of notifications, of one image or all."""
+        asked = f"?image={_segment(image)}" if image else ""
+        return list(self._ask("GET", f"/api/receivers{asked}").body["receivers"])
+
+    def ask_receiver(self, method: str, receiver: str, deed: str = "", body: Json | None = None) -> Json:
+        """Look at a receiver (GET), remove it (DELETE), or do something with it (POST and the `deed`)."""
+        path = f"/api/receivers/{_segment(receiver)}" + (f"/{deed}" if deed else "")
+        return self._ask(method, path, body=body).body
+
+    def add_receiver(self, body: Json) -> Json:
+        """Add a receiver for the whole fleet, or change what it wants."""
+        return self._ask("POST", "/api/receivers", body=body).body
 
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
@@ -282,8 +279,9 @@ class Client:
     ) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             with requests.Session() as session:
-                # This machine is reached directly: a proxy that the environment names would see the token.
-                session.trust_env = not is_loopback(self.url)
+                session.trust_env = not is_loopback(
+                    self.url
+                )  # a proxy of the environment would see the token
                 answer = session.request(
                     method,
                     f"{self.url}{path}",

@@ -40,6 +40,8 @@ locals {
     FACTORY_WAIT_SECONDS           = tostring(var.wait_seconds)
     FACTORY_RETENTION_GRACE_HOURS  = tostring(var.retention_grace_hours)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri
+    FACTORY_RECEIVERS_VAULT_URI    = azurerm_key_vault.receivers.vault_uri
+    FACTORY_UNSIGNED_NOTIFICATIONS = var.unsigned_notifications
     FACTORY_SIGNING_KEY            = "${azurerm_key_vault.factory.vault_uri}keys/${azapi_resource.signing_key.name}"
     FACTORY_UNPROVEN               = var.unproven
     FACTORY_RESOURCE_TAGS          = jsonencode(local.tags)

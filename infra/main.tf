@@ -10,6 +10,7 @@ locals {
   storage_account = "st${var.name}${var.suffix}"
   registry        = "cr${var.name}${var.suffix}"
   key_vault       = "kv-${substr(var.name, 0, 11)}-${var.suffix}"
+  receivers_vault = "kn-${substr(var.name, 0, 11)}-${var.suffix}"
   function_app    = "func-${var.name}-${var.suffix}"
 }
 

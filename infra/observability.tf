@@ -22,8 +22,9 @@ resource "azurerm_application_insights" "factory" {
 # Logs of each read and write of bundles, evidence and secrets, with the caller.
 resource "azurerm_monitor_diagnostic_setting" "audit" {
   for_each = {
-    blob  = "${azurerm_storage_account.factory.id}/blobServices/default"
-    vault = azurerm_key_vault.factory.id
+    blob      = "${azurerm_storage_account.factory.id}/blobServices/default"
+    vault     = azurerm_key_vault.factory.id
+    receivers = azurerm_key_vault.receivers.id
   }
 
   name                       = "audit"

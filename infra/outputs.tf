@@ -19,8 +19,13 @@ output "live_galleries" {
 }
 
 output "key_vault" {
-  description = "Vault for the service's secrets."
+  description = "Vault of the key that signs provenance."
   value       = azurerm_key_vault.factory.vault_uri
+}
+
+output "receivers_vault" {
+  description = "Vault of the secrets that sign notifications."
+  value       = azurerm_key_vault.receivers.vault_uri
 }
 
 output "virtual_network_id" {

@@ -58,3 +58,24 @@ resource "azurerm_private_endpoint" "service" {
     private_dns_zone_ids = [azurerm_private_dns_zone.service[each.key].id]
   }
 }
+
+# A second vault in the zone that the first one has.
+resource "azurerm_private_endpoint" "receivers" {
+  name                = "pe-${var.name}-receivers"
+  resource_group_name = azurerm_resource_group.core.name
+  location            = var.location
+  subnet_id           = azurerm_subnet.private_endpoints.id
+  tags                = local.tags
+
+  private_service_connection {
+    name                           = "receivers"
+    private_connection_resource_id = azurerm_key_vault.receivers.id
+    subresource_names              = ["vault"]
+    is_manual_connection           = false
+  }
+
+  private_dns_zone_group {
+    name                 = "receivers"
+    private_dns_zone_ids = [azurerm_private_dns_zone.service["vault"].id]
+  }
+}

@@ -1,4 +1,4 @@
-# The builder's image, secrets of the service (keys that sign webhooks), and the key that signs provenance.
+# The builder's image, the key that signs provenance, and the secrets that sign notifications.
 
 # Premium, because only Premium can be private. Container groups pull as a trusted service, with the builder's identity.
 resource "azurerm_container_registry" "factory" {
@@ -15,6 +15,27 @@ resource "azurerm_container_registry" "factory" {
 
 resource "azurerm_key_vault" "factory" {
   name                          = local.key_vault
+  resource_group_name           = azurerm_resource_group.core.name
+  location                      = var.location
+  tenant_id                     = data.azurerm_client_config.current.tenant_id
+  sku_name                      = "standard"
+  rbac_authorization_enabled    = true
+  purge_protection_enabled      = true
+  soft_delete_retention_days    = 90
+  public_network_access_enabled = false
+  tags                          = local.tags
+
+  network_acls {
+    default_action = "Deny"
+    bypass         = "None"
+  }
+}
+
+# The signing secrets of receivers have a vault of their own. The function makes them, and Azure cannot narrow the right
+# to set secrets to a prefix of names: conditions of role assignments know no attribute of Key Vault's data plane
+# (Microsoft Learn, "Actions and attributes for Azure role assignment conditions": Blob and Queue storage).
+resource "azurerm_key_vault" "receivers" {
+  name                          = local.receivers_vault
   resource_group_name           = azurerm_resource_group.core.name
   location                      = var.location
   tenant_id                     = data.azurerm_client_config.current.tenant_id

@@ -225,11 +225,27 @@ resource "azurerm_role_assignment" "function_gives_builder" {
   scope                = azurerm_user_assigned_identity.builder.id
 }
 
-resource "azurerm_role_assignment" "function_secrets" {
-  principal_id         = local.principals.function
-  principal_type       = "ServicePrincipal"
-  role_definition_name = "Key Vault Secrets User"
-  scope                = azurerm_key_vault.factory.id
+# To make and read the signing secrets of receivers. Key Vault Secrets Officer is not used: it may also delete, back up
+# and purge them. The vault holds nothing else, and the vault of the signing key gives this identity no secret.
+resource "azurerm_role_definition" "receiver_secrets" {
+  name              = "${var.name} receiver secrets (${var.suffix})"
+  scope             = azurerm_resource_group.core.id
+  description       = "Made by the image factory's Terraform; see infra/roles.tf."
+  assignable_scopes = [azurerm_resource_group.core.id]
+
+  permissions {
+    data_actions = [
+      "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+      "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+    ]
+  }
+}
+
+resource "azurerm_role_assignment" "function_makes_secrets" {
+  principal_id       = local.principals.function
+  principal_type     = "ServicePrincipal"
+  role_definition_id = azurerm_role_definition.receiver_secrets.role_definition_resource_id
+  scope              = azurerm_key_vault.receivers.id
 }
 
 # To sign, and to see which versions are enabled. Key Vault Crypto User is not used: it may also disable versions and

@@ -91,6 +91,17 @@ variable "unproven" {
   }
 }
 
+variable "unsigned_notifications" {
+  description = "What a receiver without a signing secret gets: refuse (nothing, and its images say so) or allow (notifications without a signature)."
+  type        = string
+  default     = "refuse"
+
+  validation {
+    condition     = contains(["refuse", "allow"], var.unsigned_notifications)
+    error_message = "Use refuse or allow."
+  }
+}
+
 variable "trusted_launch_capture" {
   description = "How new images that run as Trusted Launch only are captured: managed-image (documented by Azure) or machine; see docs/operations.md, Trusted Launch."
   type        = string

@@ -16,7 +16,7 @@ class Deployment:
     gives subscription and resource group of each gallery that is not in the usual ones. With
     `excludes_unproven`, an unproven version also leaves `latest`, beside the alarm. `tags` are SecOps' own, for
     what Packer makes; the adapters give them to the rest. `capture` is the way of new images that run as Trusted
-    Launch only.
+    Launch only. With `allows_unsigned`, a receiver without a signing secret gets its notifications unsigned.
     """
 
     subscription_id: str
@@ -35,6 +35,7 @@ class Deployment:
     excludes_unproven: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     capture: Capture = Capture.MANAGED_IMAGE
+    allows_unsigned: bool = False
     more_quarantines: tuple[GalleryName, ...] = ()
 
     @property

@@ -115,6 +115,11 @@ MaybeGuid = Annotated[
 Endpoint = Annotated[
     str, _matching(_HTTPS, "an https address without a query"), AfterValidator(lambda url: url.rstrip("/"))
 ]
+MaybeEndpoint = Annotated[
+    str,
+    _matching(_HTTPS, "an https address without a query, or nothing", empty=True),
+    AfterValidator(lambda url: url.rstrip("/")),
+]
 Group = Annotated[str, _matching(_GROUP, "the name of a resource group")]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 MaybeSubnet = Annotated[str, _matching(_SUBNET, "the resource id of a subnet, or nothing", empty=True)]
@@ -165,6 +170,8 @@ class Settings(BaseModel):
     wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
     retention_grace_hours: int = Field(168, alias="FACTORY_RETENTION_GRACE_HOURS", ge=1, le=8760)
     key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
+    receivers_vault_uri: MaybeEndpoint = Field("", alias="FACTORY_RECEIVERS_VAULT_URI")
+    unsigned: Literal["refuse", "allow"] = Field("refuse", alias="FACTORY_UNSIGNED_NOTIFICATIONS")
     signing_key: Annotated[
         str, _matching(_KEY, "the identifier of a key: https://VAULT/keys/NAME", empty=True)
     ] = Field("", alias="FACTORY_SIGNING_KEY")
@@ -241,6 +248,7 @@ class Settings(BaseModel):
             queue_endpoint=self.queue_endpoint,
             secops=self.secops_team,
             excludes_unproven=self.unproven == "exclude",
+            allows_unsigned=self.unsigned == "allow",
             tags=self.resource_tags,
             capture=captures.Capture(self.trusted_launch_capture),
             elsewhere={
@@ -273,7 +281,7 @@ class Settings(BaseModel):
             blob_endpoint=self.blob_endpoint,
             queue_endpoint=self.queue_endpoint,
             table_endpoint=self.table_endpoint,
-            key_vault_uri=self.key_vault_uri,
+            receivers_vault_uri=self.receivers_vault_uri or self.key_vault_uri,
             arm_endpoint=self.arm_endpoint,
             authority=self.authority,
             audience=self.audience,

@@ -4,10 +4,13 @@ A line is one JSON object with the same keys everywhere: event, image, build_id,
 text from outside can neither end a line nor control a terminal. Nothing starts by itself: see `configure`.
 """
 
+import contextlib
 import contextvars
 import json
 import logging
 import re
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 LOGGER = "imagefactory"  # the root of every logger of ours
@@ -16,9 +19,28 @@ Field = str | float | bool | None
 
 correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 
+_TRACE = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TEXT_LIMIT = 4000
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def traceparent() -> str:
+    """This process's part in the current trace, as W3C Trace Context writes it; empty outside of a trace."""
+    identity = correlation_id.get()
+    return f"00-{identity}-{uuid.uuid4().hex[:16]}-01" if _TRACE.fullmatch(identity) else ""
+
+
+@contextlib.contextmanager
+def following(parent: str = "") -> Iterator[None]:
+    """Log under the trace of a message. A message without one, a timer and an event begin a trace."""
+    found = _TRACEPARENT.fullmatch(parent)
+    token = correlation_id.set(found[1] if found else uuid.uuid4().hex)
+    try:
+        yield
+    finally:
+        correlation_id.reset(token)
 
 
 class StructuredLogs:

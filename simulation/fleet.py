@@ -5,7 +5,7 @@ import hashlib
 import io
 import random
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline_core.domain.names import Digest
@@ -42,6 +42,7 @@ def document(
     *,
     team: str = "secops",
     retention: Mapping[str, Any] | None = None,
+    notify: Sequence[Mapping[str, Any]] = (),
     **rebuild: Any,
 ) -> dict[str, Any]:
     """An `image.yaml` as a mapping."""
@@ -62,6 +63,7 @@ def document(
             "publish": {"regions": [{"name": "westeurope", "replicas": 1}]},
             **({"rebuild": rebuild} if rebuild else {}),
             **({"retention": dict(retention)} if retention else {}),
+            **({"notify": [dict(each) for each in notify]} if notify else {}),
         },
     }
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import azure.functions as func
 
+from pipeline_core import telemetry
 from pipeline_core.domain.errors import TransientError, UnreadableRow
+from pipeline_core.wire.messages import Message
 from triggers.provider import Provider
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 CONNECTION = "AzureWebJobsStorage"  # the prefix of the settings that say where the queues are
 _LOG = logging.getLogger("imagefactory.triggers")
 
-Decoded = TypeVar("Decoded")
+Decoded = TypeVar("Decoded", bound=Message)
 
 
 def deliver(
@@ -36,7 +38,9 @@ def deliver(
     text = text_of(message)
     try:
         try:
-            work(factory(), decode(text))
+            decoded = decode(text)
+            with telemetry.following(decoded.traceparent):
+                work(factory(), decoded)
         except UnreadableRow as error:
             factory().redelivery.leave(queue, error)
         except TransientError as error:
@@ -62,7 +66,8 @@ def run(factory: Provider, event: str, work: Callable[["Factory"], object]) -> N
     """
     try:
         try:
-            work(factory())
+            with telemetry.following():
+                work(factory())
         except UnreadableRow as error:
             factory().redelivery.leave(event, error)
     except Exception as error:

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from imagefactory import options, screen
-from imagefactory.client import Json
+from imagefactory.client import Client, Json
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="Retention of live versions.", no_args_is_help=True)
 
+_PAGES = 1000
 _WORDS = {
     "keep": "stays",
     "exclude": "is excluded, deleted later",
@@ -38,7 +40,7 @@ def plan(
 ) -> None:
     """Say what retention would do now: which versions are excluded or deleted, and why each other one stays."""
     client = options.client_of(url, ca_file)
-    plans, failed = ([client.get_retention(name)], []) if name else client.list_retention()
+    plans, failed = ([_of_image(client, name)], []) if name else _of_all(client)
     if output is Format.JSON:
         screen.write_json({"plans": plans, "failed": failed})
         return
@@ -58,6 +60,19 @@ def plan(
         )
     for each in failed:
         screen.note(f"{each['image']}: {each['message']}")
+
+
+def _of_image(client: Client, name: str) -> Json:
+    return client.get(f"/api/images/{quote(name, safe='')}/retention")
+
+
+def _of_all(client: Client) -> tuple[list[Json], list[Json]]:
+    """The plans of every image, page by page, and the images that failed."""
+    pages = [client.get("/api/retention?limit=50")]
+    while pages[-1].get("next") and len(pages) < _PAGES:
+        pages.append(client.get(f"/api/retention?limit=50&after={quote(pages[-1]['next'], safe='')}"))
+    plans = [each for page in pages for each in page["plans"]]
+    return plans, [each for page in pages for each in page["failed"]]
 
 
 def _row(plan: Json, step: Json, *, whole: bool) -> tuple[str, str, str, list[str]] | None:

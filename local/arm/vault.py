@@ -6,6 +6,7 @@ key. One key exists from the start: the key with which the factory signs provena
 
 import base64
 import hashlib
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json
 
 SIGNING_KEY: Final = "provenance"
 _PAGE: Final = 25  # rows on one page of a list, as in Key Vault (azure-keyvault-keys: `maxresults`)
+# azure-rest-api-specs, keyvault data plane, SetSecret: `secret-name`; "About Azure Key Vault secrets": at most 25 KB.
+_SECRET_NAME: Final = re.compile(r"[0-9a-zA-Z-]{1,127}", re.ASCII)
+_SECRET_LIMIT: Final = 25_000
 _HALF: Final = 32  # bytes of a coordinate, and of each half of a signature
 _SHA256: Final = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -73,10 +77,12 @@ class Vault:
         ]
 
     def _put(self, call: Call) -> ArmAnswer:
-        value = call.json().get("value")
-        if not isinstance(value, str):
+        name, value = call.names["name"], call.json().get("value")
+        if not _SECRET_NAME.fullmatch(name):
+            raise ArmError(400, "BadParameter", f"The request URI contains an invalid name: {name}")
+        if not isinstance(value, str) or len(value.encode()) > _SECRET_LIMIT:
             raise ArmError(400, "BadParameter", "Property has invalid value: value")
-        self.set(call.names["name"], value)
+        self.set(name, value)
         return self._get(call)
 
     def _get(self, call: Call) -> ArmAnswer:

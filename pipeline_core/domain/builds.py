@@ -148,7 +148,7 @@ class Build:
     provenance: Digest | None = None
     # True from the end until its messages were sent and its slot was given back. The sweep sends them again.
     announce: bool = False
-    # Key of the journal's entry about the end, where a webhook wants that event; else empty. Written with the end.
+    # Keys of journal entries that a webhook wants. Older releases wrote them; `Notices` announces entries now.
     notice: str = ""
     # The same for the entry which says that this end opened the image's breaker.
     alarm: str = ""

@@ -8,6 +8,7 @@ from enum import Enum, unique
 from pipeline_core.domain import breaker, claims, releases
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.feeds import Feed
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark, RetentionHold
@@ -43,6 +44,8 @@ class ConditionType(Enum):
     REGIONS_MISSING = (
         "RegionsMissing"  # the live version is not in every region, because its replication failed there
     )
+    RECEIVER_OFF = "ReceiverSwitchedOff"  # a receiver of its notifications gets nothing until a person acts
+    RECEIVER_UNSIGNED = "ReceiverUnsigned"  # a receiver has no signing secret
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -303,3 +306,30 @@ def _stalled(marks: Sequence[PoisonMark]) -> Condition:
             "repair the cause, then requeue or dismiss it"
         ),
     )
+
+
+def of_receiver(feed: Feed, *, allows_unsigned: bool) -> tuple[Condition, ...]:
+    """What keeps one receiver from signed notifications. `allows_unsigned` is the setting of the factory."""
+    found: list[Condition] = []
+    if feed.off is not None:
+        found.append(
+            Condition(
+                type=ConditionType.RECEIVER_OFF,
+                since=feed.off.since,
+                reason="SwitchedOff",
+                message=f"{feed.off.why}; {feed.id} gets no notifications: repair it, then run"
+                f" `imagefactory notify enable {feed.id}`",
+            )
+        )
+    if not feed.secret:
+        what = "is sent without a signature" if allows_unsigned else "is not sent"
+        found.append(
+            Condition(
+                type=ConditionType.RECEIVER_UNSIGNED,
+                since=None,
+                reason="SentUnsigned" if allows_unsigned else "NoSecret",
+                message=f"{feed.id} has no signing secret, so what it wants {what}: run"
+                f" `imagefactory notify secret rotate {feed.id}`",
+            )
+        )
+    return tuple(found)

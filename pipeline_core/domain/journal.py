@@ -44,6 +44,10 @@ class Event(Enum):
     SOURCE_SILENT = "source.silent"  # the Marketplace has given nothing for its source for some time
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
+    RECEIVER_OFF = (
+        "receiver.switched-off"  # a receiver of notifications failed for days, or wants nothing more
+    )
+    RECEIVER_ON = "receiver.switched-on"  # a person switched a receiver on again
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again
 
 

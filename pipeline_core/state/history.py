@@ -127,6 +127,13 @@ def add_entry(entry: Entry) -> TableWrite:
     return ENTRIES.write(str(entry.image), f"{_NEW}{_inverted(entry.key)}", stored, etag=None)
 
 
+def entry_of(write: TableWrite) -> Entry | None:
+    """The journal entry that a write of `add_entry` holds; None for another write."""
+    if not write.row.key.startswith(_NEW):
+        return None
+    return _as_it_was(Reader().one(TABLE, write.row, ENTRIES).value)
+
+
 def add_past(ended: Build) -> TableWrite:
     """Keep a copy of a build that ends now among those that have ended, in the transaction of its end."""
     return BUILDS.write(str(ended.image), _past_key(ended), replace(ended, announce=False), etag=None)

@@ -1,18 +1,20 @@
 """One partition per image: its head, builds, claims and journal. Records that change together are written together."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.claims import Claim
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
-from pipeline_core.state.history import BUILDS, TABLE, HistoryStore, add_entry, add_past
+from pipeline_core.state.history import BUILDS, TABLE, HistoryStore, add_entry, add_past, entry_of
 from pipeline_core.state.reading.etags import written
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
@@ -32,13 +34,27 @@ FORMERS = Codec(FormerImage)
 Value = TypeVar("Value")
 
 
-class ImageStore:
-    """Reads single rows. The functions below build the writes, and one transaction commits them."""
+class Announcer(Protocol):
+    """Announces entries of journals to those who want them."""
 
-    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
+    def announced(self, head: ImageHead, entries: Sequence[Entry]) -> AbstractContextManager[None]:
+        """Entered before the commit, and left after it. `head` is the image's, as the commit leaves it."""
+        ...
+
+
+class ImageStore:
+    """Reads single rows. The functions below build the writes, and one transaction commits them.
+
+    Every entry of a journal is committed here, so `announcer` hears of each, from every service. None: of none.
+    """
+
+    def __init__(
+        self, tables: Tables, reader: Reader | None = None, announcer: Announcer | None = None
+    ) -> None:
         self._tables = tables
         self._reader = reader or Reader()
         self._history = HistoryStore(tables, self._reader)
+        self._announcer = announcer
 
     def find_head(self, image: ImageName) -> Stored[ImageHead] | None:
         """The image's head, or None if it is not registered."""
@@ -94,9 +110,36 @@ class ImageStore:
         """The journal's entry with this key, or None."""
         return self._history.find_entry(image, key)
 
-    def commit(self, writes: Sequence[TableWrite]) -> Sequence[str]:
-        """Commit all writes or none. Raises StaleWrite or AlreadyExists if the image was changed meanwhile."""
-        return written(writes, self._tables.write(TABLE, writes))
+    def commit(
+        self, writes: Sequence[TableWrite], *, head: ImageHead | None = None, is_silent: bool = False
+    ) -> Sequence[str]:
+        """Commit all writes or none. Raises StaleWrite or AlreadyExists if the image was changed meanwhile.
+
+        Journal entries among the writes are announced, unless `is_silent`. The head that says who wants them is
+        the one among the writes, else `head`, else it is read.
+        """
+        with self._announced(writes, head, is_silent=is_silent):
+            return written(writes, self._tables.write(TABLE, writes))
+
+    def _announced(
+        self, writes: Sequence[TableWrite], head: ImageHead | None, *, is_silent: bool
+    ) -> AbstractContextManager[None]:
+        found = (entry_of(write) for write in writes)
+        entries = [entry for entry in found if entry is not None]
+        if self._announcer is None or is_silent or not entries:
+            return contextlib.nullcontext()
+        heads = [write.row for write in writes if write.row.key == _HEAD and write.row.cells]
+        if heads:
+            head = self._reader.one(TABLE, heads[0], HEADS).value
+        elif head is None:
+            with contextlib.suppress(
+                UnreadableRow
+            ):  # who wants it is unknown, and the entry is written all the same
+                stored = self.find_head(entries[0].image)
+                head = None if stored is None else stored.value
+        if head is None:
+            return contextlib.nullcontext()
+        return self._announcer.announced(head, entries)
 
     def _stored_builds(self, image: ImageName) -> Iterator[Stored[Build]]:
         rows = scan(self._tables, TABLE, str(image), first="build:", last="build;")

@@ -12,6 +12,8 @@ from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
@@ -36,6 +38,8 @@ class Records:
     unlogged: UnloggedStore
     unproven: UnprovenStore
     unreadable: UnreadableStore
+    feeds: FeedStore
+    notices: NoticeStore
     versions: VersionStore
     rounds: RoundStore
     placements: PlacementStore

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
+from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.domain.versions import GalleryVersion
 
 MESSAGE_LIMIT = 1024  # bytes of JSON text; the queue itself would take 48 KiB
@@ -132,11 +133,24 @@ class PublishedMessage(Message):
 
 
 class NotificationMessage(Message):
-    """The journal of this image has news for its owners, from `entry` on."""
+    """Either the journal of an image has news from `entry` on, or the feed of a receiver has facts to deliver."""
 
-    image: _Text
-    entry: _Text
+    image: _Text = ""
+    entry: _Text = ""
+    receiver: _Text = ""
+
+    def to_wire(self) -> str:
+        """The JSON text. News of an image look as they did before there were feeds: an older release reads them."""
+        absent = {name for name in ("image", "entry", "receiver") if not getattr(self, name)}
+        return self.model_dump_json(by_alias=True, exclude=absent)
 
     def check(self) -> None:
         super().check()
-        ImageName(self.image)
+        if self.receiver:
+            ReceiverId(self.receiver)
+        if bool(self.receiver) == bool(self.image) or bool(self.image) != bool(self.entry):
+            raise InvalidValue(
+                "NotificationMessage", self.image, "either an image with an entry, or a receiver"
+            )
+        if self.image:
+            ImageName(self.image)

@@ -25,7 +25,8 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.images.register import Registrar
 from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.images.sources import Sources
-from pipeline_core.services.notify import Notifier
+from pipeline_core.services.notify.notifier import Notifier
+from pipeline_core.services.notify.receivers import Receivers
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.policy import Policies
@@ -63,6 +64,7 @@ class Factory:
     pruner: Pruner
     retention: RetentionPlans
     notifier: Notifier
+    receivers: Receivers
     poison: PoisonRecorder
     poison_review: PoisonReview
     redelivery: Redelivery
@@ -107,7 +109,7 @@ def assemble(ports: Ports, deployment: Deployment, limits: Limits) -> Factory:
 
 def factory_of(base: Foundation, parts: Parts) -> Factory:
     """The services that triggers call, from these parts."""
-    ports, records, effects = base.ports, base.records, base.effects
+    ports = base.ports
     images, builds, upkeep = parts.images, parts.builds, parts.upkeep
     return Factory(
         poller=images.poller,
@@ -122,7 +124,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
         retention=parts.retention,
-        notifier=Notifier(effects=effects, images=records.images, secrets=ports.secrets, web=ports.web),
+        notifier=parts.notify.notifier,
+        receivers=parts.notify.receivers,
         poison=parts.poison.recorder,
         poison_review=parts.poison.review,
         redelivery=Redelivery(ports.queues, ports.chance, ports.logs),

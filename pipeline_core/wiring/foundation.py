@@ -10,6 +10,7 @@ from pipeline_core.ports import Ports, Row
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.notices import Notices
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
@@ -19,9 +20,11 @@ from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.history import HistoryStore
-from pipeline_core.state.images import ImageStore
+from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.state.notifications.feeds import FeedStore
+from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -45,13 +48,24 @@ class Foundation:
 
 def foundation_of(ports: Ports, deployment: Deployment, limits: Limits) -> Foundation:
     """The foundation over these ports."""
-    records = records_of(ports, limits)
-    effects = _effects_of(ports, records, deployment)
+    outbox = Outbox(ports.queues)
+    notices = Notices(
+        store=NoticeStore(ports.tables),
+        feeds=FeedStore(ports.tables),
+        outbox=outbox,
+        clock=ports.clock,
+        logs=ports.logs,
+    )
+    records = records_of(ports, limits, notices)
+    effects = _effects_of(ports, records, deployment, outbox, notices)
     return Foundation(ports=ports, deployment=deployment, limits=limits, records=records, effects=effects)
 
 
-def records_of(ports: Ports, limits: Limits) -> Records:
-    """Every store over the same tables. A row that none of them can read is recorded and logged."""
+def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None) -> Records:
+    """Every store over the same tables. A row that none of them can read is recorded and logged.
+
+    Without an announcer nobody is notified of what is written.
+    """
     tables = ports.tables
     unreadable = UnreadableStore(tables)
 
@@ -68,7 +82,7 @@ def records_of(ports: Ports, limits: Limits) -> Records:
 
     reader = Reader(report)
     return Records(
-        images=ImageStore(tables, reader),
+        images=ImageStore(tables, reader, announcer),
         history=HistoryStore(tables, reader),
         index=Index(tables, reader),
         lineage=LineageStore(tables, reader),
@@ -87,16 +101,21 @@ def records_of(ports: Ports, limits: Limits) -> Records:
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables, reader),
         unreadable=unreadable,
+        feeds=FeedStore(tables, reader),
+        notices=NoticeStore(tables),
         versions=VersionStore(tables, reader),
         rounds=RoundStore(tables, reader),
         placements=PlacementStore(tables),
     )
 
 
-def _effects_of(ports: Ports, records: Records, deployment: Deployment) -> Effects:
+def _effects_of(
+    ports: Ports, records: Records, deployment: Deployment, outbox: Outbox, notices: Notices
+) -> Effects:
     recovery_log = RecoveryLog(ports.blobs, records, ports.clock, ports.logs)
     return Effects(
-        outbox=Outbox(ports.queues),
+        outbox=outbox,
+        notices=notices,
         journal=Journal(ports.clock, ports.chance),
         projection=Projection(records, recovery_log, ports.logs),
         documents=Documents(ports.blobs, deployment.location),

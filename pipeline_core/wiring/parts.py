@@ -9,6 +9,7 @@ from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts, builds_of
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts, images_of
+from pipeline_core.wiring.notify import NotifyParts, notify_of
 from pipeline_core.wiring.poison import PoisonParts, poison_of
 from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
@@ -24,6 +25,7 @@ class Parts:
 
     policy: PolicyParts
     provenance: ProvenanceParts
+    notify: NotifyParts
     images: ImageParts
     builds: BuildParts
     views: ViewParts
@@ -35,16 +37,17 @@ class Parts:
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     """All parts on this foundation. `forms` are the guard's forms of secrets."""
-    policy, provenance = policies_of(base), provenance_of(base)
+    policy, provenance, notify = policies_of(base), provenance_of(base), notify_of(base)
     images = images_of(base, policy, provenance, forms)
     builds = builds_of(base, policy, provenance, images.poller)
     retention = retention_of(base)
     return Parts(
         policy=policy,
         provenance=provenance,
+        notify=notify,
         images=images,
         builds=builds,
-        views=views_of(base, policy, images.observer),
+        views=views_of(base, policy, notify, images.observer),
         poison=poison_of(base, builds.stopping),
         upkeep=upkeep_of(base, images, builds, provenance.unproven, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.queries import Queries
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.notify import NotifyParts
 from pipeline_core.wiring.policies import PolicyParts
 
 
@@ -23,9 +25,12 @@ class ViewParts:
     version_diff: VersionDiff
 
 
-def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
+def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observer: Observer) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
+    held = ImageConditions(
+        policies=policy.policies, floors=policy.rules, receivers=notify.receivers, clock=effects.clock
+    )
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
@@ -33,8 +38,7 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             records=records,
             effects=effects,
             observer=observer,
-            policies=policy.policies,
-            floors=policy.rules,
+            held=held,
             history=history,
             unreadable=unreadable,
         ),

@@ -15,6 +15,7 @@ from simulation.chapters.retention import RetentionRuns
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
+from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
 _CHAPTERS: tuple[type[Chapter], ...] = (
@@ -26,6 +27,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Refreshes,
     Editors,
     FactoryReleases,
+    SickReceivers,
     RetentionRuns,
     TwoGalleries,
 )

@@ -66,7 +66,7 @@ class RetentionRuns(Chapter):
             self._prune()
 
     def violations(self) -> Sequence[str]:
-        """(19) A version whose removal was decided is gone; the current one is not among those."""
+        """(20) A version whose removal was decided is gone; the current one is not among those."""
         found = []
         for name in sorted(self.world.registered, key=str):
             head = ImageStore(self.world.ports.tables).find_head(name)
@@ -79,11 +79,11 @@ class RetentionRuns(Chapter):
                     head.value.registration.gallery, name, version
                 )
                 if shown is not None and version == current:
-                    found.append(f"(19) the current {name}@{version} is called removed")
+                    found.append(f"(20) the current {name}@{version} is called removed")
         return found
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """(19) Look at what leaves `latest`, and at each removal of a version that was ever live."""
+        """(20) Look at what leaves `latest`, and at each removal of a version that was ever live."""
         now = self.world.ports.clock.now()
         if name == "galleries.set_life":
             wanted: GalleryImageVersion = given[0]
@@ -101,7 +101,7 @@ class RetentionRuns(Chapter):
         place = (str(image), str(version))
         if place not in self.world.safety.published:
             return  # the copy of a build that stops
-        text = f"(19) {image}@{version} was removed"
+        text = f"(20) {image}@{version} was removed"
         since = self._left_latest.get(place)
         if since is None or now - since < GRACE - _SKEW:
             self.world.blame(f"{text} before its grace period was over")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from simulation.story import SeedStory
 
 SECOPS = "secops"
-_TEAMS = ("payments", "search", "risk")
+TEAMS = ("payments", "search", "risk")
 
 
 class TeamLimits(Chapter):
@@ -27,7 +27,7 @@ class TeamLimits(Chapter):
         """The team of an image never changes, although its place in the lineage may."""
         if image not in self._owned:
             is_parent = image in self.story.parents.values() or self.story.parents[image] is None
-            self._owned[image] = SECOPS if is_parent else self.chance.choice(_TEAMS)
+            self._owned[image] = SECOPS if is_parent else self.chance.choice(TEAMS)
         return {"team": self._owned[image]}
 
     def may_be_parent(self, image: str) -> bool:

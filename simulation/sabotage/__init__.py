@@ -6,7 +6,17 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import changes, copies, deletions, engine, limits, releases, retention, rows
+from simulation.sabotage import (
+    changes,
+    copies,
+    deletions,
+    engine,
+    limits,
+    releases,
+    retention,
+    rows,
+    webhooks,
+)
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
@@ -20,5 +30,6 @@ _MODULES = (
     changes,
     rows,
     retention,
+    webhooks,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

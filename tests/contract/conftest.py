@@ -72,7 +72,7 @@ def azure(arm: launch.RunningArm) -> Iterator[Azure]:
         blob_endpoint="https://127.0.0.1:9/none",
         queue_endpoint="https://127.0.0.1:9/none",
         table_endpoint="https://127.0.0.1:9/none",
-        key_vault_uri=arm.vault,
+        receivers_vault_uri=arm.vault,
         arm_endpoint=arm.arm,
         authority=arm.authority,
         audience=AUDIENCE,

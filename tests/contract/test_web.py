@@ -1,11 +1,14 @@
 """The contract of Web: https alone, no redirect, a bounded body; and nothing of ours goes along."""
 
 import json
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +23,7 @@ from pipeline_core.ports import Web, WebAnswer
 
 BODIES: Mapping[str, bytes] = {"/ok": b"fine", "/refused": b"no", "/large": b"x" * 5000}
 STATUS: Mapping[str, int] = {"/refused": 410}
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
 class _Site(BaseHTTPRequestHandler):
@@ -43,6 +47,9 @@ class _Site(BaseHTTPRequestHandler):
         if path == "/drip":
             self._drip()
             return
+        if path == "/drip-headers":
+            self._drip_headers()
+            return
         told = {"method": self.command, "headers": dict(self.headers), "body": sent.decode()}
         body = json.dumps(told).encode() if path == "/echo" else BODIES[path]
         self._start(STATUS.get(path, 200), body)
@@ -61,7 +68,19 @@ class _Site(BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             while not self.drip.wait(0.05):
-                self.wfile.write(b"x" * adapter._CHUNK)
+                self.wfile.write(b"x" * 16384)
+                self.wfile.flush()
+        except OSError:
+            return  # the caller has had enough
+
+    def _drip_headers(self) -> None:
+        self.close_connection = True
+        try:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for number in range(100):
+                if self.drip.wait(0.05):
+                    return
+                self.wfile.write(f"X-{number}: a\r\n".encode())
                 self.wfile.flush()
         except OSError:
             return  # the caller has had enough
@@ -102,13 +121,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(params=["memory", "azure"])
 def web(request: pytest.FixtureRequest, site: Site) -> Web:
     if request.param == "azure":
-        return HttpsWeb(str(site.ca_file))
+        return HttpsWeb(str(site.ca_file), LOOPBACK)
     answers: dict[str, Any] = {
         f"{site.url}{path}": WebAnswer(status=STATUS.get(path, 200), body=body)
         for path, body in BODIES.items()
     }
     answers[f"{site.url}/away"] = WebAnswer(status=302, body=b"")
-    return MemoryWeb(answers=answers)
+    return MemoryWeb(answers=answers, also=LOOPBACK)
 
 
 def test_an_answer_has_its_status_and_body(web: Web, site: Site) -> None:
@@ -160,7 +179,7 @@ def test_a_post_carries_its_body_and_headers_and_nothing_of_the_machine(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    answer = HttpsWeb(str(site.ca_file)).post(
+    answer = HttpsWeb(str(site.ca_file), LOOPBACK).post(
         f"{site.url}/echo", b'{"a":1}', {"X-Signature": "s"}, limit=5000
     )
     told = json.loads(answer.body)
@@ -183,17 +202,109 @@ def test_an_address_in_an_error_has_no_path_or_query(site: Site) -> None:
     assert "token" not in str(failed.value)
     assert "secret" not in str(failed.value)
     with pytest.raises(PermanentError) as refused:
-        HttpsWeb(str(site.ca_file)).get(f"{site.url}/away?sig=secret", limit=10)
+        HttpsWeb(str(site.ca_file), LOOPBACK).get(f"{site.url}/away?sig=secret", limit=10)
     assert "secret" not in str(refused.value)
 
 
-def test_a_server_that_drips_is_left_in_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_WHOLE_SECONDS", 0.3)
+@pytest.mark.parametrize("path", ["/drip", "/drip-headers"])
+def test_a_server_that_drips_is_left_in_time(site: Site, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(adapter, "_WHOLE_SECONDS", 0.5)
+    began = time.monotonic()
     with pytest.raises(TransientError, match="longer than"):
-        HttpsWeb(str(site.ca_file)).get(f"{site.url}/drip", limit=10_000_000)
+        HttpsWeb(str(site.ca_file), LOOPBACK).post(f"{site.url}{path}", b"{}", {}, limit=10_000_000)
+    assert time.monotonic() - began < 3  # the headers alone would take 5 s
+
+
+NOT_PUBLIC = (
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "127.0.0.1",
+    "168.63.129.16",
+    "169.254.169.254",
+    "172.31.255.255",
+    "192.0.0.192",
+    "192.168.0.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "::169.254.169.254",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "64:ff9b:1::a9fe:a9fe",
+    "2001::1",
+    "2001:db8::1",
+    "2002:a9fe:a9fe::1",
+    "fc00::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
+)
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+@pytest.mark.parametrize("ca_file", [False, True], ids=["public trust", "a proxy that inspects"])
+def test_a_name_that_resolves_to_no_public_address_gets_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, address: str, ca_file: bool
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", _resolver("8.8.8.8", address))
+    monkeypatch.setattr(socket, "create_connection", _no_connection)
+    with pytest.raises(PermanentError, match="not a public address") as refused:
+        HttpsWeb(str(site.ca_file) if ca_file else "").post("https://a.example/token", b"", {}, limit=10)
+    assert "token" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "20.50.2.1", "2603:1030::1", "2a01:111::1"])
+def test_the_connection_is_made_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    asked: list[str] = []
+    met: list[object] = []
+
+    def resolve(*given: Any, **named: Any) -> Any:
+        asked.append(given[0])
+        return _resolver(address)(*given, **named)
+
+    def connect(place: object, **_: Any) -> socket.socket:
+        met.append(place)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(TransientError):
+        HttpsWeb().post("https://a.example/", b"", {}, limit=10)
+    assert asked == ["a.example"]  # once: a second answer could be another one
+    assert met == [(address, 443)]
+
+
+def test_a_post_to_a_number_that_is_not_public_is_refused_by_the_twin_too() -> None:
+    with pytest.raises(PermanentError, match="not a public address"):
+        MemoryWeb().post("https://169.254.169.254/", b"", {}, limit=10)
+
+
+def test_a_name_server_that_does_not_answer_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(adapter, "_WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: list(filter(None, [gate.wait(5)]))[:0])
+    with pytest.raises(TransientError, match="cannot be resolved"):
+        HttpsWeb().post("https://a.example/", b"", {}, limit=10)
+    gate.set()
+
+
+def _resolver(*addresses: str) -> Any:
+    def resolve(_host: str, port: int, **_: Any) -> Any:
+        return [(None, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    return resolve
+
+
+def _no_connection(*_: Any, **__: Any) -> socket.socket:
+    raise AssertionError("nothing may be reached")
 
 
 @pytest.mark.parametrize("value", ["a\nX-Evil: 1", "a\r\nb"])
 def test_a_header_cannot_smuggle_another(site: Site, value: str) -> None:
     with pytest.raises(PermanentError):
-        HttpsWeb(str(site.ca_file)).post(f"{site.url}/echo", b"", {"X-A": value}, limit=5000)
+        HttpsWeb(str(site.ca_file), LOOPBACK).post(f"{site.url}/echo", b"", {"X-A": value}, limit=5000)

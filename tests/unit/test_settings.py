@@ -138,6 +138,8 @@ WRONG = [
     ("FACTORY_WAIT_SECONDS", "601"),
     ("FACTORY_RETENTION_GRACE_HOURS", "0"),
     ("FACTORY_KEY_VAULT_URI", "example.vault.azure.net"),
+    ("FACTORY_RECEIVERS_VAULT_URI", "http://example.vault.azure.net"),
+    ("FACTORY_UNSIGNED_NOTIFICATIONS", "yes"),
     ("FACTORY_API_AUDIENCE", "x" * 257),
     ("FACTORY_SECOPS_TEAM", "Sec Ops"),
     ("FACTORY_AUTHORITY", "http://login.microsoftonline.com"),

@@ -130,3 +130,23 @@ def test_without_any_handler_lines_are_not_lost(output: Output, capsys: pytest.C
     telemetry.configure()
     telemetry.StructuredLogs().note("x")
     assert json.loads(capsys.readouterr().err)["event"] == "x"
+
+
+def test_a_message_continues_the_trace_of_the_one_before() -> None:
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    with telemetry.following(parent):
+        made = telemetry.traceparent()
+        assert telemetry.correlation_id.get() == "ab" * 16
+    assert made.startswith(f"00-{'ab' * 16}-")
+    assert made != parent
+    assert telemetry.traceparent() == ""
+
+
+@pytest.mark.parametrize("parent", ["", "garbage", "00-xyz-abc-01"])
+def test_without_a_trace_one_begins(parent: str) -> None:
+    with telemetry.following(parent):
+        first = telemetry.correlation_id.get()
+    with telemetry.following(parent):
+        second = telemetry.correlation_id.get()
+    assert len(first) == len(second) == 32
+    assert first != second

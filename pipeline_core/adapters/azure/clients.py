@@ -64,7 +64,7 @@ class Clients:
             **self._options,
             "verify_challenge_resource": not configuration.ca_file,
         }
-        self.secrets = SecretClient(configuration.key_vault_uri, self._credential, **self._vault)
+        self.secrets = SecretClient(configuration.receivers_vault_uri, self._credential, **self._vault)
 
     def keys(self, vault: str) -> KeyClient:
         """The client of a vault's keys. It uses the application's own identity, which signs and publishes nothing."""

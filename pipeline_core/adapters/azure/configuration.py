@@ -25,6 +25,7 @@ class Configuration:
     into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is
     empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
     that signs provenance. `tags` are SecOps' own, on every resource that the adapters create.
+    `receivers_vault_uri` is the vault of the receivers' signing secrets.
     """
 
     subscription_id: str
@@ -35,7 +36,7 @@ class Configuration:
     blob_endpoint: str
     queue_endpoint: str
     table_endpoint: str
-    key_vault_uri: str
+    receivers_vault_uri: str
     arm_endpoint: str
     authority: str
     audience: str

@@ -1,20 +1,25 @@
 """A key vault in memory."""
 
 from pipeline_core.domain.errors import NotFound
+from pipeline_core.ports import Secret
 
 
 class MemorySecrets:
-    """The newest values by name. Names have no case."""
+    """Versions by name, the newest last. Names have no case."""
 
     def __init__(self) -> None:
-        self._values: dict[str, str] = {}
+        self._versions: dict[str, list[Secret]] = {}
 
-    def get(self, name: str) -> str:
-        """The newest value. Raises NotFound."""
-        if name.lower() not in self._values:
-            raise NotFound(f"the key vault has no secret {name}; set it")
-        return self._values[name.lower()]
+    def get(self, name: str, version: str = "") -> Secret:
+        """The newest version, or this one. Raises NotFound."""
+        found = [each for each in self._versions.get(name.lower(), []) if version in ("", each.version)]
+        if not found:
+            raise NotFound(f"the key vault has no secret {name} {version}".rstrip() + "; set it")
+        return found[-1]
 
-    def set(self, name: str, value: str) -> None:
-        """Store a new value."""
-        self._values[name.lower()] = value
+    def set(self, name: str, value: str) -> str:
+        """Store a new version beside the older ones, which stay; its id."""
+        versions = self._versions.setdefault(name.lower(), [])
+        version = f"{len(versions) + 1:032x}"
+        versions.append(Secret(version=version, value=value))
+        return version

@@ -1,9 +1,10 @@
 """The outside world in memory: answers by address, and a list of the POSTs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from pipeline_core.adapters.addresses import Network, is_public
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.ports import WebAnswer
 
@@ -19,9 +20,14 @@ class Posted:
 
 @dataclass(slots=True, kw_only=True)
 class MemoryWeb:
-    """`answers` maps an address to its answer, or to the error that it raises. Other addresses do not answer."""
+    """`answers` maps an address to its answer, or to the error that it raises. Other addresses do not answer.
+
+    A POST to an IP address that is not public is refused; `also` are networks that count as public. Names are not
+    resolved here.
+    """
 
     answers: dict[str, WebAnswer | FactoryError] = field(default_factory=dict)
+    also: Sequence[Network] = ()
     got: list[str] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
 
@@ -32,6 +38,7 @@ class MemoryWeb:
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limit: int) -> WebAnswer:
         """One POST under the same rules."""
+        _demand_public(url, self.also)
         self.posted.append(Posted(url=url, body=body, headers=dict(headers)))
         return self._answer(url, limit)
 
@@ -46,3 +53,12 @@ class MemoryWeb:
         if len(answer.body) > limit:
             raise PermanentError(ErrorClass.POLICY, f"{url[:200]} answers with more than {limit} bytes")
         return answer
+
+
+def _demand_public(url: str, also: Sequence[Network]) -> None:
+    try:
+        allowed = is_public(urlsplit(url).hostname or "", also)
+    except ValueError:
+        return  # a name
+    if not allowed:
+        raise PermanentError(ErrorClass.POLICY, f"{url[:200]} is not a public address: give one")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline_core.domain import access, builds
 from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import Principal
@@ -45,13 +46,14 @@ class Canceller:
             raise NotFound(f"there is no build {identity}; GET /api/images/{identity.image} lists its builds")
         return stored
 
-    def _demand_right(self, build: Build, principal: Principal) -> None:
+    def _demand_right(self, build: Build, principal: Principal) -> ImageHead | None:
         head = self.images.find_head(build.image)
         team = build.team if head is None else head.value.registration.team
         access.demand_change(build.image, team, principal.roles, principal.groups, deed="cancel its builds")
+        return None if head is None else head.value
 
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
-        self._demand_right(build.value, principal)
+        head = self._demand_right(build.value, principal)
         if build.value.is_finished or build.value.cancel is not None:
             return build
         request = CancelRequest(actor=principal.name, at=self.effects.clock.now(), reason=reason)
@@ -59,7 +61,8 @@ class Canceller:
         entry = self.effects.journal.of_build(
             asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason
         )
-        etags = self.images.commit([records.put_build(asked, etag=build.etag), records.add_entry(entry)])
+        writes = [records.put_build(asked, etag=build.etag), records.add_entry(entry)]
+        etags = self.images.commit(writes, head=head)
         return Stored(value=asked, etag=etags[0])
 
     def _set_going(self, build: Stored[Build]) -> Build:

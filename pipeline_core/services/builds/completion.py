@@ -53,8 +53,6 @@ class Completion:
             detail="" if failure is None else f"{failure.error_class.value}: {failure.message}",
         )
         head = head or self.records.images.find_head(ended.image)
-        if head is not None and entry.event.value in head.value.registration.notify:
-            ended = replace(ended, notice=entry.key)
         writes: list[TableWrite] = [records.add_entry(entry)]
         after = None if head is None else _after(head.value, ended)
         if head is not None and after is not None:
@@ -66,8 +64,6 @@ class Completion:
                     detail=f"{after.failures} builds failed in a row; repair the cause and ask for a rebuild",
                 )
                 writes.append(records.add_entry(opened))
-                if opened.event.value in after.registration.notify:
-                    ended = replace(ended, alarm=opened.key)
         writes.insert(0, records.put_build(ended, etag=build.etag))
         writes.append(records.add_past(ended))
         if ended.result is Result.SUCCEEDED:
@@ -112,7 +108,7 @@ class Completion:
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
         if released is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
-        for notice in filter(None, (build.notice, build.alarm)):
+        for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
         project()
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from pipeline_core import telemetry
 from pipeline_core.deployment import Deployment
 from pipeline_core.domain import attempts, captures, gates
 from pipeline_core.domain.builds import Build, Phase
@@ -79,7 +80,9 @@ class Launcher:
         return _Prepared(os=os, disk_gb=disk_gb, gallery=gallery)
 
     def _environment(self, job: wire.BuildJob, digest: str) -> dict[str, str]:
+        trace = telemetry.traceparent()
         return {
+            **({"TRACEPARENT": trace} if trace else {}),
             "IF_ATTEMPT": str(job.attempt),
             "IF_BLOB_ENDPOINT": self.deployment.blob_endpoint,
             "IF_BUILD_ID": job.build,

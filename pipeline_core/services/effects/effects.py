@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline_core.ports import Chance, Clock, Logs
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
+from pipeline_core.services.effects.notices import Notices
 from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
@@ -12,9 +13,10 @@ from pipeline_core.services.effects.recovery_log import RecoveryLog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """The effects of a service besides its records: messages, journal, copies, documents, recovery log, log lines."""
+    """The effects of a service besides its records: messages, notices, journal, copies, documents, logs."""
 
     outbox: Outbox
+    notices: Notices
     journal: Journal
     projection: Projection
     documents: Documents

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from pipeline_core import telemetry
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.errors import TransientError, UnreadableRow
 from pipeline_core.domain.names import CampaignId, ImageName
+from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Chance, Logs, Queues
 from pipeline_core.wire import messages
@@ -22,12 +24,12 @@ class Outbox:
     def rebuild(self, image: ImageName, reason: str, campaign: CampaignId) -> None:
         """Ask for a look at an image."""
         message = messages.RebuildMessage(image=str(image), reason=reason, campaign=str(campaign))
-        self._queues.send(messages.REBUILD_REQUESTS, message.to_wire())
+        self._send(messages.REBUILD_REQUESTS, message)
 
     def dispatch(self, reason: str, *, delay: timedelta = timedelta(0)) -> None:
         """Ask the dispatcher to fill free slots."""
         message = messages.DispatchMessage(reason=reason)
-        self._queues.send(messages.DISPATCH_REQUESTS, message.to_wire(), delay=delay)
+        self._send(messages.DISPATCH_REQUESTS, message, delay=delay)
 
     def step(
         self,
@@ -50,17 +52,27 @@ class Outbox:
             once=once,
             tries=tries,
         )
-        self._queues.send(messages.BUILD_STEPS, message.to_wire(), delay=delay)
+        self._send(messages.BUILD_STEPS, message, delay=delay)
 
     def published(self, image: ImageName, version: GalleryVersion, campaign: CampaignId) -> None:
         """Report that a version is live and current."""
         message = messages.PublishedMessage(image=str(image), version=str(version), campaign=str(campaign))
-        self._queues.send(messages.IMAGE_PUBLISHED, message.to_wire())
+        self._send(messages.IMAGE_PUBLISHED, message)
 
     def notify(self, image: ImageName, entry: str) -> None:
-        """Ask for the delivery of the journal entry with this key to the image's webhooks."""
+        """Ask for a look at the journal: this entry, and others that wait, go to the feeds of those who want them."""
         message = messages.NotificationMessage(image=str(image), entry=entry)
-        self._queues.send(messages.NOTIFICATION_REQUESTS, message.to_wire())
+        self._send(messages.NOTIFICATION_REQUESTS, message)
+
+    def deliver(self, receiver: ReceiverId, *, delay: timedelta = timedelta(0)) -> None:
+        """Ask for the delivery of what the feed of a receiver holds."""
+        message = messages.NotificationMessage(receiver=str(receiver))
+        self._send(messages.NOTIFICATION_REQUESTS, message, delay=delay)
+
+    def _send(self, queue: str, message: messages.Message, *, delay: timedelta = timedelta(0)) -> None:
+        """Every message continues the trace in which it is sent, so that a cascade can be followed in the log."""
+        traced = message.model_copy(update={"traceparent": telemetry.traceparent()})
+        self._queues.send(queue, traced.to_wire(), delay=delay)
 
 
 class Redelivery:

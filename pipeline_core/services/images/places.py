@@ -69,10 +69,15 @@ class Places:
             remedy="send it again",
         )
 
-    def commit(self, writes: Sequence[TableWrite], begun: BegunMove | None) -> None:
-        """Write the image, and decide its move with it. A write that failed gives the move up."""
+    def commit(
+        self, writes: Sequence[TableWrite], begun: BegunMove | None, *, head: ImageHead | None = None
+    ) -> None:
+        """Write the image, and decide its move with it. A write that failed gives the move up.
+
+        `head` says who is notified of a deletion.
+        """
         try:
-            self.records.images.commit(writes if begun is None else [*writes, begun.write])
+            self.records.images.commit(writes if begun is None else [*writes, begun.write], head=head)
         except FactoryError:
             if begun is not None:
                 self._give_up(begun.move)

@@ -18,9 +18,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
-    UnreadableRow,
 )
-from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, standing_key
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.releases import FollowedSource, SourceChange
@@ -187,7 +185,7 @@ class Poller:
             raise
 
     def _tell(self, image: ImageName, followed: FollowedSource, news: SourceChange) -> None:
-        """One journal line for one change, however often it is announced; then the webhooks that want it."""
+        """One journal line for one change, however often it is announced."""
         key = standing_key(news.at, f"{followed.source.key}/{news.event.value}/{followed.revision}")
         entry = Entry(
             key=key,
@@ -202,16 +200,6 @@ class Poller:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return
-        try:
-            head = self.records.images.find_head(image)
-        except UnreadableRow:
-            return  # which webhooks want it is unknown; the source's other images get their news
-        if head is not None and _wants(head.value, news):
-            self.effects.outbox.notify(image, key)
-
-
-def _wants(head: ImageHead, news: SourceChange) -> bool:
-    return news.event.value in head.registration.notify
 
 
 def _campaign(followed: FollowedSource) -> CampaignId:

@@ -183,7 +183,7 @@ class Registrar:
         ]
         begun = self.places.begin(name, head.value.registration.origin, None)
         self.effects.recovery_log.announce(name)
-        self.places.commit(writes, begun)
+        self.places.commit(writes, begun, head=head.value)
         self.effects.recovery_log.settle(name)
         self.places.leave(head.value)
         self.effects.projection.project(name)

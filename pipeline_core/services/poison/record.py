@@ -71,8 +71,6 @@ class PoisonRecorder:
         head = None if entry is None else self._mark(record, entry)
         if head is not None and record.build is not None and _has_failed_often(head, record):
             self.stuck.give_up(record.build, record)
-        if entry is not None and head is not None and entry.event.value in head.registration.notify:
-            self.effects.outbox.notify(entry.image, entry.key)
         try:
             self.store.replace(replace(record, announce=False), etag=stored.etag)
         except StaleWrite:
@@ -81,7 +79,8 @@ class PoisonRecorder:
     def _mark(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
         """Mark the image. An image that cannot be marked has the record all the same, or it would come for ever."""
         try:
-            return self.marks.show(record, entry)
+            # A notification about a notification that failed would fail too, for ever.
+            return self.marks.show(record, entry, is_silent=record.queue == messages.NOTIFICATION_REQUESTS)
         except PermanentError as error:
             self.effects.logs.note(
                 "image-not-marked", image=str(entry.image), record=record.key, error=str(error)[:_ERROR_LIMIT]

@@ -144,9 +144,7 @@ class BuildSweep:
         key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
         entry = replace(self.effects.journal.of_build(build, Event.LATE, detail=detail), key=key)
         try:
-            self.records.images.commit([records.add_entry(entry)])
+            self.records.images.commit([records.add_entry(entry)], head=head)
         except AlreadyExists:
             return False
-        if head is not None and Event.LATE.value in head.registration.notify:
-            self.effects.outbox.notify(build.image, key)
         return True

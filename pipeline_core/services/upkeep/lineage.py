@@ -99,9 +99,6 @@ class PlaceSweep:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return
-        head = self.records.images.find_head(image)
-        if head is not None and entry.event.value in head.value.registration.notify:
-            self.effects.outbox.notify(image, key)
 
     def _compare_index(self, world: World, now: datetime, bulkhead: Bulkhead) -> int:
         """Compare the rows below a few images, or those below one source, with what is registered."""

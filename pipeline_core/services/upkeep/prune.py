@@ -248,10 +248,8 @@ class Pruner:
         ]
         if claim_of is not None:
             writes += self._prune_claim(claim_of)
-        etags = self.records.images.commit(writes)
+        etags = self.records.images.commit(writes, head=plan.head.value)
         run.changed += 1
-        if event.value in plan.head.value.registration.notify:
-            self.effects.outbox.notify(plan.image, entry.key)
         self.effects.logs.note(event.value, image=str(plan.image), version=str(record.version))
         return replace(plan, head=Stored(value=plan.head.value, etag=etags[0]))
 

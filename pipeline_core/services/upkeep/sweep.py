@@ -69,6 +69,7 @@ class Sweeper:
         slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.
         bulkhead.part("chronicle", self.effects.recovery_log.repair)
+        bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
         if active.known or slots:

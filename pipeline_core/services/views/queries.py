@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_core.domain import conditions, holds, plan
 from pipeline_core.domain.conditions import Condition
-from pipeline_core.domain.errors import NotFound, PermanentError, UnreadableRow
+from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
@@ -14,8 +14,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
-from pipeline_core.services.policies.floors import PolicyRules
-from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.services.views.views import (
@@ -41,8 +40,7 @@ class Queries:
 
     records: Records
     observer: Observer
-    policies: Policies
-    floors: PolicyRules
+    held: ImageConditions
     history: History
     unreadable: UnreadableRows
     effects: Effects
@@ -74,7 +72,8 @@ class Queries:
                 *held,
                 *conditions.of_registration(head, snapshot.world),
                 *conditions.of_source(head, snapshot.world),
-                *self._below(head, snapshot.world, self._policy()),
+                *self.held.below(head, snapshot.world, self.held.policy()),
+                *self.held.of_receivers(head),
             ),
         )
         return self._with_history(name, view, head)
@@ -93,7 +92,7 @@ class Queries:
         hidden |= dict.fromkeys(page.unreadable, _COPY)
         world = self._world(heads, hidden)
         marked = self.unreadable.by_image()
-        policy = self._policy()
+        policy = self.held.policy()
         listed = [
             self._listed(head, world, policy, hidden, marked)
             for head in heads
@@ -204,22 +203,6 @@ class Queries:
             broken=self.records.lineage.faults(),
         )
 
-    def _policy(self) -> Policy | None:
-        """The policy in force; None where it cannot be read, and so nothing can be held against it."""
-        try:
-            return self.policies.seen()
-        except UnreadableRow:
-            return None
-
-    def _below(self, head: ImageHead, world: World, policy: Policy | None) -> tuple[Condition, ...]:
-        if policy is None:
-            return ()
-        try:
-            found = self.floors.find_condition(head, policy, world.heads, self.effects.clock.now())
-        except PermanentError:
-            return ()  # its definition or an ancestor cannot be read: other conditions say so
-        return () if found is None else (found,)
-
     def _listed(
         self,
         head: ImageHead,
@@ -234,7 +217,7 @@ class Queries:
             *conditions.of_image(head, staleness),
             *conditions.of_registration(head, world),
             *conditions.of_source(head, world),
-            *self._below(head, world, policy),
+            *self.held.below(head, world, policy),
             *marked.get(name, ()),
         )
         match staleness:

@@ -271,6 +271,24 @@ def test_a_right_can_be_taken_by_control(azure: Azure, as_builder: Azure) -> Non
         as_builder.resources.resource_groups.create_or_update("mine", {"location": "westeurope"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("a_b", "x"), ("a" * 128, "x"), ("large", "x" * 25_001)],
+    ids=["mark", "long", "large"],
+)
+def test_a_secret_that_key_vault_would_refuse_is_refused(
+    arm: launch.RunningArm, credential: ManagedIdentityCredential, name: str, value: str
+) -> None:
+    with (
+        SecretClient(
+            arm.vault, credential, verify_challenge_resource=False, connection_verify=str(arm.ca_file)
+        ) as client,
+        pytest.raises(HttpResponseError) as refused,
+    ):
+        client.set_secret(name, value)
+    assert refused.value.status_code == 400
+
+
 class _Webhook(BaseHTTPRequestHandler):
     """Echoes the validation code, fails the first notification, and keeps each event."""
 

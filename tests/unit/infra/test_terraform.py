@@ -235,6 +235,33 @@ def test_who_signs_may_do_nothing_else_with_the_key_and_may_not_publish() -> Non
     assert not [name for name in named if "Crypto" in name]
 
 
+def test_the_function_makes_secrets_in_a_vault_that_holds_nothing_else() -> None:
+    role = terraform.resources("azurerm_role_definition")["receiver_secrets"]
+    (permissions,) = role["permissions"]
+    assert permissions == {
+        "data_actions": [
+            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+            "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+        ]
+    }
+    held = [
+        (name, assignment["principal_id"], assignment["scope"])
+        for name, assignment in terraform.resources("azurerm_role_assignment").items()
+        if "receiver_secrets" in str(assignment.get("role_definition_id"))
+    ]
+    assert held == [
+        ("function_makes_secrets", "${local.principals.function}", "${azurerm_key_vault.receivers.id}")
+    ]
+    of_vaults = [
+        name
+        for name, assignment in terraform.resources("azurerm_role_assignment").items()
+        if "azurerm_key_vault." in str(assignment["scope"])
+    ]
+    assert of_vaults == ["function_makes_secrets"]
+    endpoint = terraform.resources("azurerm_private_endpoint")["receivers"]
+    assert "azurerm_key_vault.receivers.id" in str(endpoint)
+
+
 def test_the_key_that_signs_is_what_the_application_takes() -> None:
     properties = terraform.resources("azapi_resource")["signing_key"]["body"]["properties"]
     assert (properties["kty"], properties["curveName"], properties["keyOps"]) == (

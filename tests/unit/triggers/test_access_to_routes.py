@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from tests.unit.triggers import provenance_twins, views
 from tests.unit.triggers.asgi_client import AsgiClient
+from tests.unit.triggers.receiver_twins import RECEIVER
 from tests.unit.triggers.twins import TwinFactory
 from triggers.api.app import create_app
 from triggers.api.authentication import OPEN_PATHS, PLATFORM_HEADER
@@ -48,6 +49,8 @@ READING: dict[str, Row] = {
     "sources": ("GET", "/api/sources", {}, 200),
     "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
     "retention of all": ("GET", "/api/retention", {}, 200),
+    "receivers": ("GET", "/api/receivers", {}, 200),
+    "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -68,6 +71,11 @@ CHANGING: dict[str, Row] = {
     "rebuild": ("POST", "/api/images/payments-api/builds", {"json": {}}, 202),
     "requeue": ("POST", f"/api/poison/{views.POISON.key}/requeue", {}, 200),
     "dismiss": ("DELETE", f"/api/poison/{views.POISON.key}", {}, 204),
+    "rotate secret": ("POST", f"/api/receivers/{RECEIVER.id}/secret", {}, 200),
+    "disable receiver": ("POST", f"/api/receivers/{RECEIVER.id}/disable", {"json": {}}, 200),
+    "enable receiver": ("POST", f"/api/receivers/{RECEIVER.id}/enable", {"json": {}}, 200),
+    "replay receiver": ("POST", f"/api/receivers/{RECEIVER.id}/replay", {"json": {}}, 200),
+    "test receiver": ("POST", f"/api/receivers/{RECEIVER.id}/test", {}, 200),
     "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
 }
 GOVERNING: dict[str, Row] = {
@@ -84,6 +92,13 @@ GOVERNING: dict[str, Row] = {
         {"json": {"release": "9.6.2025112113"}},
         200,
     ),
+    "add receiver": (
+        "POST",
+        "/api/receivers",
+        {"json": {"webhook": "https://hooks.example.com/a", "alerts": True}},
+        200,
+    ),
+    "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -205,4 +220,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.poison_review.asked
         or factory.recovery.cursors
         or factory.sources.accepted
+        or factory.receivers.asked
     )

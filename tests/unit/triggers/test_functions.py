@@ -10,7 +10,10 @@ import pytest
 from azure.functions import queue
 from azure.functions.timer import TimerRequest
 
+from pipeline_core.adapters.memory.clock import ManualClock
+from pipeline_core.adapters.memory.queues import MemoryQueues
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, TransientError, UnreadableRow
+from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.wire import messages
 from tests.unit.triggers.twins import TwinFactory
 from triggers import gallery, poison, queues, timers
@@ -247,3 +250,15 @@ def _event(content: Any) -> func.EventGridEvent:
         event_time=None,
         data_version="2",
     )
+
+
+def test_what_a_message_causes_is_sent_in_its_trace(
+    functions: Functions, factory: TwinFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = MemoryQueues(ManualClock())
+    outbox = Outbox(made)
+    monkeypatch.setattr(factory.dispatcher, "dispatch", lambda: outbox.dispatch("next"), raising=False)
+    parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+    functions["dispatch_builds"](_delivery(messages.DispatchMessage(traceparent=parent).to_wire()))
+    (sent,) = made.messages(messages.DISPATCH_REQUESTS)
+    assert messages.DispatchMessage.from_wire(sent.text).traceparent.startswith(f"00-{'ab' * 16}-")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import OsTraits, RebuildOn
+from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -44,7 +44,8 @@ from pipeline_core.services.views.views import BuildView, ImageDetail, ImagePage
 from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, retention_twins, views
+from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, receiver_twins, views
+from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -362,7 +363,8 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
-        self.retention = retention_twins.Retentions()
+        self.retention = Retentions()
+        self.receivers = receiver_twins.Receivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
@@ -394,6 +396,5 @@ def _head(name: ImageName, bundle: Digest) -> ImageHead:
         recipe=Digest("ab" * 32),
         bundle=bundle,
         gallery=GalleryName("live"),
-        on=frozenset(RebuildOn),
     )
     return ImageHead(registration=registration, registered_at=views.NOW)

@@ -13,6 +13,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.services.effects.notices import QUIET
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.wire.messages import NotificationMessage, RebuildMessage, StepMessage
 from simulation.world import SimulatedWorld
@@ -191,7 +192,7 @@ def _survives(made: SimulatedWorld, interrupt: str, number: int) -> bool:
 
 @pytest.mark.parametrize(
     ("interrupt", "number", "dies"),
-    [("write", 1, True), ("write", 2, True), ("write", 3, True), ("write", 4, True), ("send", 1, True)],
+    [("write", 1, True), ("write", 2, True), ("write", 3, True), ("write", 4, True), ("send", 1, False)],
     ids=["record", "mark", "projection", "end", "notification"],
 )
 def test_a_recorder_that_is_killed_anywhere_and_called_again_records_once(
@@ -200,6 +201,8 @@ def test_a_recorder_that_is_killed_anywhere_and_called_again_records_once(
     made = _registered()
     scenes.wants(made, BASE, Event.STALLED)
     assert _survives(made, interrupt, number) is dies
+    made.ports.clock.advance(QUIET)
+    made.factory.sweeper.sweep()
     (record,) = _kept(made)
     assert not record.announce
     assert scenes.events(made, BASE).count(Event.STALLED) == 1

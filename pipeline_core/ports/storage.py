@@ -1,0 +1,94 @@
+"""Where records, messages and files are kept: tables, queues and blobs. Every write of a row is conditional."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, unique
+from typing import Protocol
+
+Cell = str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One stored record: text under 32 Ki characters, 64-bit integers, booleans. `etag` is empty for a new one."""
+
+    partition: str
+    key: str
+    cells: Mapping[str, Cell]
+    etag: str = ""  # empty for a row that was not read from a table
+
+
+@unique
+class WriteKind(Enum):
+    """The action of one table operation."""
+
+    INSERT = "insert"  # fails if the row exists
+    REPLACE = "replace"  # only if the row still has the ETag of the read
+    DELETE = "delete"  # also only if the row still has that ETag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableWrite:
+    """One write. REPLACE and DELETE demand that `row.etag` is set."""
+
+    verb: WriteKind
+    row: Row
+
+
+class Tables(Protocol):
+    """Rows by (table, partition, key). Every write is conditional."""
+
+    def find(self, table: str, partition: str, key: str) -> Row | None:
+        """The row, or None."""
+        ...
+
+    def scan(
+        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+    ) -> Sequence[Row]:
+        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
+        ...
+
+    def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
+        """Apply 1 to 100 writes of one partition, all or none. Gives the new ETags in order ('' for deletions).
+
+        Raises AlreadyExists if an insert finds a row, StaleWrite if a replaced or deleted row has changed or gone.
+        """
+        ...
+
+
+class Queues(Protocol):
+    """Messages as text under 48 KiB."""
+
+    def send(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> None:
+        """Put a message that becomes visible after `delay` (at most 7 days)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFacts:
+    """Size in bytes and the time of the last change."""
+
+    name: str
+    size: int
+    changed_at: datetime
+
+
+class Blobs(Protocol):
+    """Bytes by (container, name). A stored blob is never overwritten."""
+
+    def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
+        """Raises AlreadyExists."""
+        ...
+
+    def read(self, container: str, name: str, *, limit: int) -> bytes:
+        """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""
+        ...
+
+    def find_facts(self, container: str, name: str) -> BlobFacts | None:
+        """Size and time of last change, or None."""
+        ...
+
+    def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
+        """Facts of the blobs whose name begins with `prefix`, by name."""
+        ...

@@ -1,0 +1,1 @@
+"""Notifications: journal entries go to the feeds of receivers, and each feed is delivered by itself."""

@@ -1,0 +1,148 @@
+"""Append journal entries to the feeds of the receivers that want them. Sends nothing to a receiver.
+
+All notices of the image are handled, in the order of their entries, whichever message came. So an entry whose message
+was lost goes before a later one. Two handlers at once append the same facts in the same order; a feed takes each once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline_core.domain import feeds
+from pipeline_core.domain.definitions import ImageDefinition
+from pipeline_core.domain.errors import FactoryError, NotFound, TransientError
+from pipeline_core.domain.feeds import Fact, Feed, Turn
+from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.names import Digest, ImageName
+from pipeline_core.domain.receivers import ReceiverId
+from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.ports import Row, Secrets
+from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.notices import QUIET
+from pipeline_core.state.concurrency import changing
+from pipeline_core.state.notifications.notices import Notice
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+
+_FACTS = 50  # facts of one transaction, beside the head and the rows that are removed
+_REMOVED = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class _Share:
+    """What one receiver gets of an image's news."""
+
+    url: str
+    facts: list[Fact] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fanout:
+    """From the journal to the feeds."""
+
+    records: Records
+    effects: Effects
+    secrets: Secrets
+
+    def spread(self, image: ImageName, entry: str) -> None:
+        """Append what waits of this image, and `entry` where no notice names it: older releases wrote none."""
+        notices = sorted(self.records.notices.list(image), key=_entry_of)
+        shares: dict[ReceiverId, _Share] = {}
+        done = [each for each in notices if self._gather(shares, image, each.entry, each.definition, each)]
+        if all(each.entry != entry for each in notices):
+            head = self.records.images.find_head(image)
+            if head is None:
+                self.effects.logs.note("notification-without-entry", image=str(image), entry=entry)
+            else:
+                self._gather(shares, image, entry, head.value.registration.definition, None)
+        added = [self._append(receiver, share) for receiver, share in sorted(shares.items())]
+        if not done and not any(added):
+            self.effects.logs.note("notification-known", image=str(image), entry=entry)
+        self.records.notices.remove(done)
+
+    def _gather(
+        self,
+        shares: dict[ReceiverId, _Share],
+        image: ImageName,
+        key: str,
+        definition: Digest,
+        notice: Notice | None,
+    ) -> bool:
+        """True where nothing remains to be done for the notice, once the shares are in the feeds."""
+        entry = self.records.images.find_entry(image, key)
+        if entry is None:
+            is_young = notice is not None and self.effects.clock.now() < notice.at + QUIET
+            if not is_young:
+                self.effects.logs.note("notification-without-entry", image=str(image), entry=key)
+            return not is_young
+        try:
+            document = self.effects.documents.definition(definition)
+        except TransientError:
+            raise
+        except FactoryError as error:  # it cannot be read by any later try either
+            self.effects.logs.note(
+                "notification-dropped", image=str(image), entry=key, error=str(error)[:300]
+            )
+            return True
+        for receiver, url, is_wanted in self._receivers(entry, document):
+            share = shares.setdefault(receiver, _Share(url=url))
+            if is_wanted:
+                share.facts.append(Fact(image=image, entry=key, event=entry.event.value))
+        return True
+
+    def _receivers(self, entry: Entry, document: ImageDefinition) -> Iterator[tuple[ReceiverId, str, bool]]:
+        for hook in document.notify:
+            yield ReceiverId.of(hook.url, document.team), hook.url, entry.event.value in hook.events
+        is_base = isinstance(document.origin, MarketplaceSource)
+        for each in self.effects.notices.fleet_receivers():
+            if each.wants(entry.event, is_base=is_base):
+                yield each.id, each.url, True
+
+    def _append(self, receiver: ReceiverId, share: _Share) -> bool:
+        """True where the feed got a fact, or is new."""
+        stored = self.records.feeds.find(receiver)
+        is_new = stored is None
+        if stored is None:
+            self.ensure(receiver, share.url)
+            stored = self.records.feeds.get(receiver)
+        if not share.facts:
+            return is_new
+        self.records.notices.open(receiver, self.effects.clock.now())
+        before = stored.value.following
+        for at in range(0, len(share.facts), _FACTS):
+            stored = self._write(receiver, share.facts[at : at + _FACTS], stored)
+        if feeds.turn_of(stored.value, self.effects.clock.now()) is Turn.READY:
+            self.effects.outbox.deliver(receiver)
+        return is_new or stored.value.following > before
+
+    def ensure(self, receiver: ReceiverId, url: str) -> None:
+        """Create the feed of a receiver. A secret that the vault has already is used: the tables may have been lost."""
+        try:
+            version = self.secrets.get(receiver.secret_name).version
+        except NotFound:
+            version = ""
+        self.records.feeds.create(Feed(id=receiver, url=url, secret=version))
+
+    def _write(self, receiver: ReceiverId, facts: Sequence[Fact], known: Stored[Feed]) -> Stored[Feed]:
+        def write(stored: Stored[Feed]) -> Stored[Feed]:
+            feed, items = feeds.append(stored.value, facts, self.effects.clock.now())
+            if not items:
+                return stored
+            rows = self._oldest(feed)
+            feed = feeds.trimmed(feed, len(rows))
+            etag = self.records.feeds.save(feed, etag=stored.etag, added=items, removed=rows)
+            return Stored(value=feed, etag=etag)
+
+        return changing(
+            lambda: self.records.feeds.get(receiver), write, known=known, subject=f"the feed of {receiver}"
+        )
+
+    def _oldest(self, feed: Feed) -> Sequence[Row]:
+        """The rows that a long feed no longer keeps."""
+        spare = feed.following - feed.oldest - feeds.KEPT
+        if spare < _REMOVED:
+            return ()
+        return self.records.feeds.item_rows(feed.id, first=feed.oldest, limit=_REMOVED)
+
+
+def _entry_of(notice: Notice) -> str:
+    return notice.entry

@@ -1,0 +1,44 @@
+"""Conditions of an image that need more than its head: SecOps' floors, and the receivers of its notifications."""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain.conditions import Condition
+from pipeline_core.domain.errors import PermanentError, UnreadableRow
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.policy import Policy
+from pipeline_core.domain.staleness import World
+from pipeline_core.ports import Clock
+from pipeline_core.services.notify.receivers import Receivers
+from pipeline_core.services.policies.floors import PolicyRules
+from pipeline_core.services.policies.policy import Policies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConditions:
+    """Reads the policy, definitions and feeds. Changes nothing."""
+
+    policies: Policies
+    floors: PolicyRules
+    receivers: Receivers
+    clock: Clock
+
+    def of_receivers(self, head: ImageHead) -> tuple[Condition, ...]:
+        """What keeps the image's owners from being notified."""
+        return self.receivers.conditions_of(head)
+
+    def policy(self) -> Policy | None:
+        """The policy in force; None where it cannot be read, and so nothing can be held against it."""
+        try:
+            return self.policies.seen()
+        except UnreadableRow:
+            return None
+
+    def below(self, head: ImageHead, world: World, policy: Policy | None) -> tuple[Condition, ...]:
+        """The image is below the floor of this policy; nothing where there is no policy to hold it against."""
+        if policy is None:
+            return ()
+        try:
+            found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
+        except PermanentError:
+            return ()  # its definition or an ancestor cannot be read: other conditions say so
+        return () if found is None else (found,)

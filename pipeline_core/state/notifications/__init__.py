@@ -1,0 +1,1 @@
+"""Rows of notifications: what must be announced, and the feeds of receivers."""

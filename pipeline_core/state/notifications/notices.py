@@ -1,0 +1,120 @@
+"""What must still be announced: entries of journals that some receiver wants, and feeds that are not drained.
+
+One partition, normally empty, which one scan shows. The row of an entry is written before the entry. It is removed
+when the entry is in the feeds. So an entry is in the feeds, or its row is here, or it was never committed.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.names import Digest, ImageName
+from pipeline_core.domain.receivers import ReceiverId
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.index import TABLE
+
+_PARTITION = "notices"
+_ENTRY = "entry:"
+_OPEN = "open:"
+_LIMIT = 1000
+_WRITES = 90  # in one transaction, which may have 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A journal entry to announce. `definition` names the receivers of the moment at which it was written."""
+
+    image: ImageName
+    entry: str
+    definition: Digest
+    at: datetime
+    etag: str = ""
+
+
+class NoticeStore:
+    """Inserts and removals; each is safe to repeat."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def add(self, notices: Sequence[Notice]) -> Sequence[Notice]:
+        """Note that these entries are about to be written, in one transaction; those that were not noted before."""
+        if self._insert(notices):
+            return notices
+        return [] if len(notices) == 1 else [each for each in notices if self._insert([each])]
+
+    def list(self, image: ImageName) -> Sequence[Notice]:
+        """The notices of an image, oldest first; at most 1,000."""
+        first = f"{_ENTRY}{image}:"
+        rows = self._tables.scan(TABLE, _PARTITION, first=first, last=f"{first[:-1]};", limit=_LIMIT)
+        return [_notice_of(row) for row in rows]
+
+    def remove(self, notices: Sequence[Notice]) -> None:
+        """The entries are in the feeds, or were never written."""
+        listed = [each for each in notices if each.etag]
+        for few in (listed[at : at + _WRITES] for at in range(0, len(listed), _WRITES)):
+            with contextlib.suppress(StaleWrite):
+                self._tables.write(
+                    TABLE, [TableWrite(verb=WriteKind.DELETE, row=_row_of(each)) for each in few]
+                )
+                continue
+            for each in few:  # another process removed some of them
+                self._remove(_key_of(each))
+        for each in notices:
+            if not each.etag:
+                self._remove(_key_of(each))
+
+    def open(self, receiver: ReceiverId, now: datetime) -> None:
+        """Note that a feed is about to get facts."""
+        row = Row(partition=_PARTITION, key=f"{_OPEN}{receiver}", cells={"at": now.isoformat()})
+        with contextlib.suppress(AlreadyExists):
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.INSERT, row=row)])
+
+    def list_all(self) -> tuple[Sequence[Notice], Sequence[ReceiverId]]:
+        """The notices of all images, and the feeds that may hold facts that are not sent; at most 1,000 of each."""
+        rows = self._tables.scan(TABLE, _PARTITION, limit=_LIMIT)
+        if len(rows) == _LIMIT:  # the notices come first: they must not hide the feeds
+            more = self._tables.scan(TABLE, _PARTITION, first=_OPEN, limit=_LIMIT)
+            rows = [*(row for row in rows if row.key.startswith(_ENTRY)), *more]
+        opened = [ReceiverId(row.key.removeprefix(_OPEN)) for row in rows if row.key.startswith(_OPEN)]
+        return [_notice_of(row) for row in rows if row.key.startswith(_ENTRY)], opened
+
+    def close(self, receiver: ReceiverId) -> None:
+        """The feed is drained, or switched off."""
+        self._remove(f"{_OPEN}{receiver}")
+
+    def _insert(self, notices: Sequence[Notice]) -> bool:
+        writes = [TableWrite(verb=WriteKind.INSERT, row=_row_of(each)) for each in notices]
+        try:
+            self._tables.write(TABLE, writes)
+        except AlreadyExists:
+            return False
+        return True
+
+    def _remove(self, key: str) -> None:
+        row = self._tables.find(TABLE, _PARTITION, key)
+        if row is not None:
+            with contextlib.suppress(StaleWrite):
+                self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
+
+
+def _key_of(notice: Notice) -> str:
+    return f"{_ENTRY}{notice.image}:{notice.entry}"
+
+
+def _row_of(notice: Notice) -> Row:
+    cells = {"definition": str(notice.definition), "at": notice.at.isoformat()}
+    return Row(partition=_PARTITION, key=_key_of(notice), cells=cells, etag=notice.etag)
+
+
+def _notice_of(row: Row) -> Notice:
+    image, _, entry = row.key.removeprefix(_ENTRY).partition(":")
+    return Notice(
+        image=ImageName(image),
+        entry=entry,
+        definition=Digest(str(row.cells["definition"])),
+        at=datetime.fromisoformat(str(row.cells["at"])),
+        etag=row.etag,
+    )

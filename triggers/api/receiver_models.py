@@ -1,0 +1,86 @@
+"""The bodies about receivers of notifications. Only the answer to a rotation holds a secret."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from triggers.api.models import Answer, Request, Text
+
+
+class DeadLetter(Answer):
+    """A fact that was given up, and why. A replay sends it again."""
+
+    sequence: int
+    image: Text
+    event: str
+    at: datetime
+    why: str
+
+
+class Receiver(Answer):
+    """A receiver. `place` is scheme and host of its address; a path may hold a token, so it is not shown.
+
+    `state` is working, unsigned, failing, no-secret or switched-off. `waiting` counts facts that are not sent yet.
+    `given_up` counts dead letters since the last replay; `dead_letters` has the newest ones, of one receiver only.
+    """
+
+    id: Text
+    team: Text | None
+    place: str
+    state: str
+    waiting: int
+    given_up: int
+    has_secret: bool
+    former_secret_until: datetime | None
+    failing_since: datetime | None
+    next_try: datetime | None
+    accepted_at: datetime | None
+    detail: str
+    dead_letters: tuple[DeadLetter, ...]
+
+
+class Receivers(Answer):
+    """Receivers, by id."""
+
+    receivers: tuple[Receiver, ...]
+
+
+class RotatedSecret(Answer):
+    """The new secret. It is shown here and never again."""
+
+    secret: str
+
+
+class Trial(Answer):
+    """Whether the receiver accepted a trial, and what it said."""
+
+    accepted: bool
+    detail: str
+
+
+class FleetReceiverRequest(Request):
+    """A receiver of SecOps: these events of every image, with `alerts` all alarms, with `bases` all of bases."""
+
+    webhook: Annotated[str, Field(max_length=2048)]
+    events: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
+    alerts: bool = False
+    bases: bool = False
+
+
+class DisableRequest(Request):
+    """Why nothing is to be sent any more."""
+
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class EnableRequest(Request):
+    """With `replay` what was missed is sent, in order; without, only what comes from now on."""
+
+    replay: bool = True
+
+
+class ReplayRequest(Request):
+    """From which time on everything is sent again; without one, from the first dead letter on."""
+
+    since: Annotated[datetime | None, Field(strict=False)] = None
