@@ -23,23 +23,13 @@ help:  ## list the targets
 setup: $(VENV)/.command local/node_modules/.installed  ## set up .venv and Azurite in this checkout (done by every other target)
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
-	@tools/need.sh python "$(PYTHON)"
-	@echo "setting up $(VENV) with $(PYTHON)"
-	@test ! -L $(VENV) || { echo "$(VENV) is a link, and is not set up from here: remove it, or run make setup where it leads"; exit 1; }
-	@"$(PYTHON)" -m venv --clear $(VENV)
-	@tools/install_lock.sh $(PY) requirements.txt requirements-dev.txt
-	@touch $@
+	@tools/set_up.sh python "$(PYTHON)" $(VENV)
 
-# The imagefactory command of this checkout, editable. The backend that builds it is in the lock.
 $(VENV)/.command: $(VENV)/.installed pyproject.toml
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
-	@touch $@
+	@tools/set_up.sh command $(VENV)
 
 local/node_modules/.installed: local/package.json local/package-lock.json
-	@tools/need.sh node
-	@echo "setting up Azurite"
-	@cd local && npm ci --loglevel=error >/dev/null
-	@touch $@
+	@tools/set_up.sh node
 
 run: setup  ## the main job, end to end, on this machine; SCENARIO=bad-child lets one child fail compliance
 	@$(PY) -m local.run --scenario "$(SCENARIO)"

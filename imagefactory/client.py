@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from imagefactory.bearer import Bearer
+from imagefactory.bearer import Bearer, is_loopback
 from imagefactory.failures import CommandRefused, Misused, Unreachable
 from pipeline_core.wire.bundle import PackedBundle
 from pipeline_core.wire.problems import Problem
@@ -20,7 +20,6 @@ _TRIES = 3
 _WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
 _PAGE = 200
 _PAGE_LIMIT = 1000
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Json = dict[str, Any]
 
@@ -162,10 +161,6 @@ class Client:
         """Stop a build; returns the build after that. A second call changes nothing."""
         return self._ask("POST", f"/api/builds/{_segment(identity)}/cancel", body={"reason": reason}).body
 
-    def get_lineage(self) -> Json:
-        """The lineage: all images by level."""
-        return self._ask("GET", "/api/lineage").body
-
     def put_platform(
         self, catalog: Mapping[str, object], bundle: PackedBundle, *, drop_used: bool = False
     ) -> Json:
@@ -205,6 +200,10 @@ class Client:
             if not following or following == before:
                 return
             before = following
+
+    def get(self, path: str) -> Json:
+        """An answer that needs nothing else, such as of `/api/retention`."""
+        return self._ask("GET", path).body
 
     def list_sources(self) -> list[Json]:
         """Every source that was ever followed in the Marketplace."""
@@ -293,6 +292,9 @@ class Client:
     ) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             with requests.Session() as session:
+                session.trust_env = not is_loopback(
+                    self.url
+                )  # a proxy of the environment would see the token
                 answer = session.request(
                     method,
                     f"{self.url}{path}",
@@ -327,7 +329,7 @@ def checked_url(text: str) -> str:
         raise Misused(f"--url {text!r} is not an address: give one like https://images.example.com")
     if "@" in parts.netloc:
         raise Misused("--url holds a user or a password: remove it")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(text.strip()):
         raise Misused(
             f"--url {text!r} is not https, and others on the network could read your token: give an https address"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import requests
 
-from imagefactory.bearer import Bearer
+from imagefactory.bearer import Bearer, is_loopback
 from imagefactory.failures import CommandRefused, Misused, Unreachable
 
 ARM = "https://management.azure.com"
@@ -44,6 +44,7 @@ def read_tags(identity: VersionId, token: str, *, arm: str, ca_file: str) -> dic
     """The tags of a version; raises CommandRefused where Azure does not show it, Unreachable without an answer."""
     try:
         with requests.Session() as session:
+            session.trust_env = not is_loopback(arm)  # a proxy would see a token that is sent to this machine
             answer = session.get(
                 f"{arm}{identity.text}",
                 params={"api-version": _API_VERSION},

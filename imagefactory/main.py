@@ -10,7 +10,17 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, history, notify, poison, policy, sources, state, versions
+from imagefactory.commands import (
+    evidence,
+    history,
+    notify,
+    poison,
+    policy,
+    retention,
+    sources,
+    state,
+    versions,
+)
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -51,6 +61,7 @@ app.add_typer(platform, name="platform")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
+app.add_typer(retention.commands, name="retention")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
@@ -277,7 +288,7 @@ def show_build(
 @app.command()
 def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
     """Show who is built from whom."""
-    forest = _client(url, ca_file).get_lineage()
+    forest = _client(url, ca_file).get("/api/lineage")
     if output is Format.JSON:
         screen.write_json(forest)
         return

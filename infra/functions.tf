@@ -21,8 +21,8 @@ locals {
     FACTORY_LOCATION               = var.location
     FACTORY_BUILD_RESOURCE_GROUP   = azurerm_resource_group.build.name
     FACTORY_GALLERY_RESOURCE_GROUP = azurerm_resource_group.galleries.name
-    FACTORY_QUARANTINE_GALLERY     = azurerm_shared_image_gallery.quarantine.name
-    FACTORY_LIVE_GALLERIES         = join(",", [for name in var.live_galleries : azurerm_shared_image_gallery.live[name].name])
+    FACTORY_QUARANTINE_GALLERY     = join(",", concat([azurerm_shared_image_gallery.quarantine.name], var.quarantine_galleries_elsewhere))
+    FACTORY_LIVE_GALLERIES         = join(",", concat([for name in var.live_galleries : azurerm_shared_image_gallery.live[name].name], var.live_galleries_elsewhere))
     FACTORY_BUILDER_IMAGE          = var.builder_image
     FACTORY_BUILDER_IDENTITY_ID    = azurerm_user_assigned_identity.builder.id
     FACTORY_BUILDER_CLIENT_ID      = azurerm_user_assigned_identity.builder.client_id
@@ -39,6 +39,7 @@ locals {
     FACTORY_CONTAINER_CORES        = tostring(var.container_cores)
     FACTORY_TEAM_SLOTS             = tostring(var.team_slots)
     FACTORY_WAIT_SECONDS           = tostring(var.wait_seconds)
+    FACTORY_RETENTION_GRACE_HOURS  = tostring(var.retention_grace_hours)
     FACTORY_KEY_VAULT_URI          = azurerm_key_vault.factory.vault_uri
     FACTORY_RECEIVERS_VAULT_URI    = azurerm_key_vault.receivers.vault_uri
     FACTORY_UNSIGNED_NOTIFICATIONS = var.unsigned_notifications

@@ -41,6 +41,28 @@ variable "live_galleries" {
   }
 }
 
+variable "live_galleries_elsewhere" {
+  description = "Live galleries of other subscriptions, as SUBSCRIPTION/RESOURCE_GROUP/NAME. They exist already, with the rights that docs/operations.md lists (When a gallery is full). Only add to this list."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for entry in var.live_galleries_elsewhere : can(regex("^[0-9a-fA-F-]{36}/[^/,]+/[A-Za-z0-9][A-Za-z0-9._]*$", entry))])
+    error_message = "Write each one as SUBSCRIPTION/RESOURCE_GROUP/NAME."
+  }
+}
+
+variable "quarantine_galleries_elsewhere" {
+  description = "Quarantine galleries of other subscriptions, as SUBSCRIPTION/RESOURCE_GROUP/NAME. They exist already, with the rights that docs/operations.md lists (When a gallery is full). Only add to this list."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for entry in var.quarantine_galleries_elsewhere : can(regex("^[0-9a-fA-F-]{36}/[^/,]+/[A-Za-z0-9][A-Za-z0-9._]*$", entry))])
+    error_message = "Write each one as SUBSCRIPTION/RESOURCE_GROUP/NAME."
+  }
+}
+
 variable "address_space" {
   description = "The network's addresses, at least a /22. They must not overlap with the networks that it will be peered with."
   type        = string
@@ -162,6 +184,12 @@ variable "wait_seconds" {
   default     = 30
 }
 
+variable "retention_grace_hours" {
+  description = "Hours between the exclusion of a version that retention does not keep, and its deletion."
+  type        = number
+  default     = 168
+}
+
 variable "schedules" {
   description = "When the timers fire: NCRONTAB with seconds, in UTC."
   type = object({
@@ -174,7 +202,7 @@ variable "schedules" {
     poll    = "0 */5 * * * *"
     sweep   = "0 */10 * * * *"
     observe = "0 */5 * * * *"
-    prune   = "0 0 3 * * *"
+    prune   = "0 7-59/15 * * * *"
   }
 }
 

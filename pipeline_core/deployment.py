@@ -9,7 +9,8 @@ from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Names that a build job needs. `live` lists the galleries that may hold images.
+    """Names that a build job needs. `live` lists the galleries that may hold images, `more_quarantines` the quarantine
+    galleries beside the first.
 
     The builder reports to `blob_endpoint` and `queue_endpoint`. `secops` owns bases and policy. `elsewhere`
     gives subscription and resource group of each gallery that is not in the usual ones. With
@@ -35,6 +36,16 @@ class Deployment:
     tags: Mapping[str, str] = field(default_factory=dict)
     capture: Capture = Capture.MANAGED_IMAGE
     allows_unsigned: bool = False
+    more_quarantines: tuple[GalleryName, ...] = ()
+
+    @property
+    def quarantines(self) -> tuple[GalleryName, ...]:
+        """Every quarantine gallery, the first one first."""
+        return (self.quarantine, *self.more_quarantines)
+
+    def quarantine_of(self, placed: GalleryName | None) -> GalleryName:
+        """The quarantine gallery of an image or a build; None stands for the first, as in records of older releases."""
+        return placed or self.quarantine
 
     def place(self, gallery: GalleryName) -> tuple[str, str]:
         """Subscription and resource group of a gallery."""

@@ -27,6 +27,7 @@ from pipeline_core.domain import captures, dispatch, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
+from pipeline_core.domain.retention import GRACE
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _HTTPS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*/?", re.ASCII)
@@ -55,7 +56,10 @@ class SettingsError(FactoryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of what builds use at once, and the time that a step waits before its next look."""
+    """The limits of what builds use at once, and the time that a step waits before its next look.
+
+    `retention_grace` is the time between the exclusion of a version that is not kept, and its deletion.
+    """
 
     slots: int
     creates_per_hour: int
@@ -64,6 +68,7 @@ class Limits:
     creates_per_burst: int = UNLIMITED
     deletes_per_hour: int = UNLIMITED
     deletes_per_burst: int = UNLIMITED
+    retention_grace: timedelta = GRACE
 
 
 def _matching(pattern: re.Pattern[str], rule: str, *, empty: bool = False) -> AfterValidator:
@@ -121,7 +126,6 @@ MaybeSubnet = Annotated[str, _matching(_SUBNET, "the resource id of a subnet, or
 ResourceTags = Annotated[Mapping[str, str], BeforeValidator(_tags)]
 Location = Annotated[Region, BeforeValidator(Region)]
 Team = Annotated[TeamName, BeforeValidator(TeamName)]
-Gallery = Annotated[GalleryName, BeforeValidator(GalleryName)]
 
 
 class Settings(BaseModel):
@@ -143,7 +147,7 @@ class Settings(BaseModel):
     location: Location = Field(alias="FACTORY_LOCATION")
     build_resource_group: Group = Field(alias="FACTORY_BUILD_RESOURCE_GROUP")
     gallery_resource_group: Group = Field(alias="FACTORY_GALLERY_RESOURCE_GROUP")
-    quarantine_gallery: Gallery = Field(alias="FACTORY_QUARANTINE_GALLERY")
+    quarantine_galleries: str = Field(alias="FACTORY_QUARANTINE_GALLERY")
     live_galleries: str = Field(alias="FACTORY_LIVE_GALLERIES")
     builder_image: Annotated[str, _matching(_IMAGE, "an image by digest: server/name@sha256:...")] = Field(
         alias="FACTORY_BUILDER_IMAGE"
@@ -165,6 +169,7 @@ class Settings(BaseModel):
     container_cores: int = Field(100, alias="FACTORY_CONTAINER_CORES", ge=2, le=100_000)
     team_slots: int = Field(10, alias="FACTORY_TEAM_SLOTS", ge=1, le=1000)
     wait_seconds: float = Field(30, alias="FACTORY_WAIT_SECONDS", ge=0.1, le=600, allow_inf_nan=False)
+    retention_grace_hours: int = Field(168, alias="FACTORY_RETENTION_GRACE_HOURS", ge=1, le=8760)
     key_vault_uri: Endpoint = Field(alias="FACTORY_KEY_VAULT_URI")
     receivers_vault_uri: MaybeEndpoint = Field("", alias="FACTORY_RECEIVERS_VAULT_URI")
     unsigned: Literal["refuse", "allow"] = Field("refuse", alias="FACTORY_UNSIGNED_NOTIFICATIONS")
@@ -213,32 +218,30 @@ class Settings(BaseModel):
             )
         return self
 
-    def gallery_places(self) -> tuple[GalleryPlace, ...]:
-        """The live galleries in order, then the quarantine gallery. Raises ValueError."""
-        entries = [entry.strip() for entry in self.live_galleries.split(",") if entry.strip()]
-        places = [self._place(entry) for entry in entries]
-        if not places:
-            raise ValueError("FACTORY_LIVE_GALLERIES: give at least one gallery")
-        quarantine = self._place(str(self.quarantine_gallery))
-        names = [str(place.name).lower() for place in (*places, quarantine)]
+    def gallery_places(self) -> tuple[tuple[GalleryPlace, ...], tuple[GalleryPlace, ...]]:
+        """The live galleries, and the quarantine galleries, in order. Raises ValueError."""
+        live = self._places("FACTORY_LIVE_GALLERIES", self.live_galleries)
+        quarantine = self._places("FACTORY_QUARANTINE_GALLERY", self.quarantine_galleries)
+        names = [str(place.name).lower() for place in (*live, *quarantine)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"FACTORY_LIVE_GALLERIES: {', '.join(twice)} is named twice: each gallery needs its own "
-                "name, and the quarantine gallery is never live"
+                "name, and a quarantine gallery is never live"
             )
-        return (*places, quarantine)
+        return live, quarantine
 
     def deployment(self) -> Deployment:
         """The coordinates that the services need."""
-        places = self.gallery_places()
+        live, quarantine = self.gallery_places()
         return Deployment(
             subscription_id=self.subscription_id,
             location=self.location,
             build_resource_group=self.build_resource_group,
             gallery_resource_group=self.gallery_resource_group,
-            quarantine=self.quarantine_gallery,
-            live=tuple(place.name for place in places[:-1]),
+            quarantine=quarantine[0].name,
+            more_quarantines=tuple(place.name for place in quarantine[1:]),
+            live=tuple(place.name for place in live),
             builder_client_id=self.builder_client_id,
             builder_image=self.builder_image,
             vm_subnet_id=self.vm_subnet_id,
@@ -249,7 +252,9 @@ class Settings(BaseModel):
             allows_unsigned=self.unsigned == "allow",
             tags=self.resource_tags,
             capture=captures.Capture(self.trusted_launch_capture),
-            elsewhere={place.name: (place.subscription_id, place.resource_group) for place in places},
+            elsewhere={
+                place.name: (place.subscription_id, place.resource_group) for place in (*live, *quarantine)
+            },
         )
 
     def limits(self) -> Limits:
@@ -262,10 +267,12 @@ class Settings(BaseModel):
             creates_per_burst=self.creates_per_burst,
             deletes_per_hour=self.deletes_per_hour,
             deletes_per_burst=self.deletes_per_burst,
+            retention_grace=timedelta(hours=self.retention_grace_hours),
         )
 
     def azure(self) -> Configuration:
         """The coordinates that the adapters need."""
+        live, quarantine = self.gallery_places()
         return Configuration(
             subscription_id=self.subscription_id,
             tenant_id=self.tenant_id,
@@ -283,25 +290,29 @@ class Settings(BaseModel):
             builder_image=self.builder_image,
             builder_identity_id=self.builder_identity_id,
             build_subnet_id=self.build_subnet_id,
-            galleries={str(place.name).lower(): place for place in self.gallery_places()},
+            galleries={str(place.name).lower(): place for place in (*live, *quarantine)},
             ca_file=self.ca_file,
             signing_key=self.signing_key,
             signing_key_file=self.signing_key_file,
             tags=self.resource_tags,
         )
 
-    def _place(self, entry: str) -> GalleryPlace:
+    def _places(self, setting: str, text: str) -> tuple[GalleryPlace, ...]:
+        entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+        if not entries:
+            raise ValueError(f"{setting}: give at least one gallery")
+        return tuple(self._place(setting, entry) for entry in entries)
+
+    def _place(self, setting: str, entry: str) -> GalleryPlace:
         parts = entry.split("/")
         if len(parts) not in (1, 3):
-            raise ValueError(
-                f"FACTORY_LIVE_GALLERIES: {entry!r}: give NAME or SUBSCRIPTION/RESOURCE_GROUP/NAME"
-            )
+            raise ValueError(f"{setting}: {entry!r}: give NAME or SUBSCRIPTION/RESOURCE_GROUP/NAME")
         if len(parts) == 3 and not (_GUID.fullmatch(parts[0]) and _GROUP.fullmatch(parts[1])):
-            raise ValueError(f"FACTORY_LIVE_GALLERIES: {entry!r} has no subscription id or resource group")
+            raise ValueError(f"{setting}: {entry!r} has no subscription id or resource group")
         try:
             name = GalleryName(parts[-1])
         except InvalidValue as error:
-            raise ValueError(f"FACTORY_LIVE_GALLERIES: {error}") from error
+            raise ValueError(f"{setting}: {error}") from error
         home = (self.subscription_id, self.gallery_resource_group)
         subscription, group = (parts[0], parts[1]) if len(parts) == 3 else home
         return GalleryPlace(subscription_id=subscription, resource_group=group, name=name)

@@ -41,6 +41,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
         "list_images": _LIST,
         "begin_copy": _CHANGE,
         "set_excluded": _CHANGE,
+        "set_life": _CHANGE,
         "set_regions": _CHANGE,
         "begin_delete": _CHANGE,
     },
@@ -169,7 +170,7 @@ def _subject_of(name: str) -> Callable[[tuple[Any, ...]], str]:
             return "/".join
         case "containers.create_group":
             return lambda given: str(given[0].name)
-        case "galleries.begin_copy":
+        case "galleries.begin_copy" | "galleries.set_life":
             return lambda given: f"{given[0].image}@{given[0].version}"
         case _:
             return _names

@@ -41,6 +41,7 @@ def document(
     parent: str | None,
     *,
     team: str = "secops",
+    retention: Mapping[str, Any] | None = None,
     notify: Sequence[Mapping[str, Any]] = (),
     **rebuild: Any,
 ) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def document(
             "verify": {"compliance": {"profile": "cis_server_l1", "minScore": 90}},
             "publish": {"regions": [{"name": "westeurope", "replicas": 1}]},
             **({"rebuild": rebuild} if rebuild else {}),
+            **({"retention": dict(retention)} if retention else {}),
             **({"notify": [dict(each) for each in notify]} if notify else {}),
         },
     }

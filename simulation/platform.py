@@ -88,7 +88,6 @@ class SimulatedContainers:
     ports: MemoryPorts
     chance: random.Random
     injector: Injector
-    quarantine: GalleryName
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
     scores: Mapping[str, int] = field(default_factory=dict)
     broken: float = 0.0
@@ -206,7 +205,7 @@ class SimulatedContainers:
         self.made[job.image, job.destination.version] = (job.build, job.attempt)
         self.ports.galleries.add_version(
             GalleryImageVersion(
-                gallery=self.quarantine,
+                gallery=GalleryName(job.destination.gallery),
                 image=ImageName(job.image),
                 version=version,
                 state=VersionState.READY,

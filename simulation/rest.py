@@ -158,14 +158,15 @@ def _leftovers(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> l
         if each.id not in world.strangers
     ]
     current = {(str(name), str(head.current.version)) for name, head in heads.items() if head.current}
+    homes = {str(name): head.registration.gallery for name, head in heads.items()}
     for image, version in sorted(world.platform.made):
-        for gallery in (world.quarantine, *world.live):
+        for gallery in (*world.quarantines, *world.live):
             shown = twins.galleries.find_version(gallery, ImageName(image), GalleryVersion.parse(version))
             if shown is None:
-                if gallery in world.live and (image, version) in current:
+                if gallery == homes.get(image) and (image, version) in current:
                     found.append(f"(1) {image}@{version} is current and not in {gallery}")
                 continue
-            if gallery == world.quarantine:
+            if gallery in world.quarantines:
                 found.append(f"(7) {image}@{version} is left in {gallery}")
             elif shown.excluded_from_latest and world.safety.is_withdrawn(shown.tags.get(BUILD_TAG, "")):
                 continue  # nobody wants it now; it is used when its input returns

@@ -96,6 +96,10 @@ class Safety:
             case "galleries.set_excluded":
                 if not named["excluded"] and str(given[0]) in self.live:
                     self._look_at_inclusion(given[0], given[1], given[2])
+            case "galleries.set_life":
+                wanted: GalleryImageVersion = given[0]
+                if not wanted.excluded_from_latest and str(wanted.gallery) in self.live:
+                    self._look_at_inclusion(wanted.gallery, wanted.image, wanted.version)
             case "galleries.begin_delete" if str(given[0]) not in self.live:
                 self._demand_not_in_use((str(given[1]), str(given[2])))
             case "resources.begin_delete":
@@ -267,7 +271,15 @@ class Safety:
         if not self._is_signed(found.tags.get(PROVENANCE_TAG, "")):
             self._blame(f"(5) {text} is live without provenance")
         if build.parent is not None:
-            self._demand_published(build.parent, f"{text} is included with", str(found.gallery))
+            self._demand_published(build.parent, f"{text} is included with", self._home_of(build.parent))
+
+    def _home_of(self, parent: Version) -> str:
+        """The live gallery that holds a version, whichever image's it is; any where none does."""
+        image, version = ImageName(parent[0]), GalleryVersion.parse(parent[1])
+        for gallery in sorted(self.live):
+            if self.twins.galleries.find_version(GalleryName(gallery), image, version) is not None:
+                return gallery
+        return min(self.live)
 
     def _is_signed(self, statement: str) -> bool:
         """True if the factory's key has signed the statement that the tags name."""

@@ -58,7 +58,7 @@ class SimulatedWorld:
         default_factory=list
     )  # of the story that runs, for their watches and checks
     dozes: bool = False  # while nothing happens, the timers fire less often, so that idle weeks cost little
-    quarantine: GalleryName = QUARANTINE
+    quarantines: tuple[GalleryName, ...] = (QUARANTINE,)
     live: tuple[GalleryName, ...] = (LIVE,)
     _next_poll: datetime | None = None
     _next_sweep: datetime | None = None
@@ -249,7 +249,6 @@ def make(
         ports=bare,
         chance=chance,
         injector=injector,
-        quarantine=QUARANTINE,
         failing=failing or {},
         broken=broken,
     )

@@ -3,25 +3,26 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import FrameType
 
+from azure.core.exceptions import AzureError
 from rich.console import Console
 
 from imagefactory.failures import CommandFailure
 from local import azurite, processes, real_packer
 from local.arm import launch
 from local.real_packer import RealPacker
-from local.run import report, scenarios, stack
+from local.run import folder as run_folder
+from local.run import report, scenarios, stack, watch
 from local.run.news import LOOK_EVERY, HostNews
 from local.run.progress import Progress
 from local.run.scenarios import Scenario
 from local.run.story import Story, StoryError
+from local.run.watch import PartDiedError
 
 _WIDTH = 170  # columns if the output is not a terminal
 _REAL_BOUND = 600.0  # seconds that a part of the story may take if every build is a real run of Packer
@@ -38,31 +39,49 @@ def main() -> int:
     except scenarios.UnknownScenarioError as error:
         print(f"The run cannot begin: {error}", file=sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)  # SIGINT too, if a shell made us ignore it
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(
+            number, _interrupt
+        )  # SIGINT too, if a shell made us ignore it; SIGHUP: its terminal is closed
+    os.environ.update(stack.direct(os.environ))
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    folder = Path(tempfile.mkdtemp(prefix="imagefactory-"))
     try:
-        return _run(options, folder, console, scenario)
+        folder = run_folder.make()
+    except (run_folder.NoSpaceError, OSError) as error:
+        print(f"The run cannot begin: {error}", file=sys.stderr)
+        return 2
+    code, keeps = 1, True
+    try:
+        code = _run(options, folder.path, console, scenario)
+        keeps = bool(options.keep_folder) or code != 0
     except KeyboardInterrupt:
         console.print("stopped: every started program has ended", style="yellow")
-        return 130
-    except (
-        azurite.AzuriteMissingError,
-        processes.StartFailedError,
-        launch.ArmDidNotStart,
-        real_packer.RealPackerError,
-    ) as error:
+        code, keeps = 130, bool(options.keep_folder)
+    except (azurite.AzuriteMissingError, real_packer.RealPackerError) as error:
         print(f"The factory could not be started: {error}", file=sys.stderr)
-        return 2
-    except (StoryError, CommandFailure) as error:
-        print(f"The run failed: {error}", file=sys.stderr)
-        print(f"Logs of this run are kept in {folder}", file=sys.stderr)
-        options.keep_folder = True
-        return 1
+        code, keeps = 2, bool(options.keep_folder)
+    except (processes.StartFailedError, launch.ArmDidNotStart) as error:
+        print(f"The factory could not be started: {_with_lack(error, folder.path)}", file=sys.stderr)
+        code = 2
+    except (StoryError, CommandFailure, PartDiedError) as error:
+        print(f"The run failed: {_with_lack(error, folder.path)}", file=sys.stderr)
+    except (OSError, ValueError, AzureError) as error:
+        # A call of the run itself failed: to Azurite, to the emulator, or a write of a file.
+        text = f"{type(error).__name__}: {error}"
+        print(f"The run failed: {_with_lack(text, folder.path)}", file=sys.stderr)
     finally:
-        if not options.keep_folder:
-            shutil.rmtree(folder, ignore_errors=True)
+        if keeps:
+            folder.keep()
+            print(f"Logs of this run are kept in {folder.path}", file=sys.stderr)
+        else:
+            folder.remove()
+    return code
+
+
+def _with_lack(error: object, folder: Path) -> str:
+    """The failure, behind the lack of space where this is what caused it: a full disk ends programs without a word."""
+    lacking = run_folder.find_lack(folder)
+    return f"{lacking} ({error})" if lacking else str(error)
 
 
 def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: Scenario) -> int:
@@ -73,7 +92,10 @@ def _run(options: argparse.Namespace, folder: Path, console: Console, scenario: 
         file.write_text("{}", encoding="utf-8")
         packer = _packer(progress)
         bodies = options.record_bodies and options.record_bodies.resolve()
-        with stack.running(folder, scenario=file, packer=packer, record_bodies=bodies) as running:
+        with (
+            stack.running(folder, scenario=file, packer=packer, record_bodies=bodies) as running,
+            watch.watching(running.parts),
+        ):
             story = Story(
                 stack=running,
                 watch=progress.show,
@@ -129,7 +151,7 @@ def _serve(console: Console, running: stack.Stack, outcome: report.RunOutcome) -
     control = running.folder / "arm" / "arm.json"
     console.print(f"To withdraw a release, deny a tag or break a call (local/README.md, Control): {control}")
     try:
-        while running.host.is_alive():
+        while True:  # until Ctrl-C, or until a program of the run ends
             time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("stopping")

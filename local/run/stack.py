@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from local.arm import launch, vault
 from local.arm.identity import rights
 from local.real_packer import RealPacker
 from local.run import storage
+from local.run.watch import WatchedProgram
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AUDIENCE = "api://imagefactory"
@@ -45,6 +46,14 @@ class Stack:
     def restart_host(self) -> None:
         """Start a Functions host again after the old one has ended. It has the same settings and a new port."""
         self.host, self.url = _start_host(self.folder, self.settings, self.arm)
+
+    def parts(self) -> tuple[WatchedProgram, ...]:
+        """The programs that must run as long as the stack does."""
+        return (
+            WatchedProgram(name="the Functions host", child=self.host.child, log=self.host.log),
+            WatchedProgram(name="the ARM emulator", child=self.arm.child, log=self.arm.log),
+            WatchedProgram(name="Azurite", child=self.azurite.running.child, log=self.azurite.log),
+        )
 
     def token(self, subject: str, *, roles: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> str:
         """An access token of the local Entra for our API."""
@@ -153,7 +162,7 @@ def _write_settings(
         "POLL_SCHEDULE": f"*/{poll_seconds} * * * * *",
         "SWEEP_SCHEDULE": "*/15 * * * * *",
         "OBSERVE_SCHEDULE": "*/30 * * * * *",
-        "PRUNE_SCHEDULE": "0 0 3 * * *",
+        "PRUNE_SCHEDULE": "0 7-59/15 * * * *",
         "FACTORY_SUBSCRIPTION_ID": arm.subscription_id,
         "FACTORY_TENANT_ID": arm.tenant_id,
         "FACTORY_LOCATION": arm.location,
@@ -195,7 +204,7 @@ def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[p
         "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         "IDENTITY_ENDPOINT": arm.identity_endpoint,
         "IDENTITY_HEADER": arm.identity_header,
-        "NO_PROXY": "127.0.0.1,localhost",
+        **direct(os.environ),
         "PYTHON_THREADPOOL_THREAD_COUNT": "8",
         "REQUESTS_CA_BUNDLE": str(arm.ca_file),
     }
@@ -213,6 +222,16 @@ def _start_host(folder: Path, settings: Path, arm: launch.RunningArm) -> tuple[p
     announced = json.loads(announce.read_text(encoding="utf-8"))
     arm.ask("POST", "event-grid", {"endpoint": _webhook(announced["url"], announced["key"])})
     return host, str(announced["url"])
+
+
+def direct(environment: Mapping[str, str]) -> dict[str, str]:
+    """The names that are reached without a proxy: those of the environment, and this machine.
+
+    In both spellings: requests reads the lower one first, and a machine of a company may set either.
+    """
+    names = [environment.get("no_proxy", ""), environment.get("NO_PROXY", ""), "127.0.0.1,localhost"]
+    told = ",".join(dict.fromkeys(filter(None, ",".join(names).split(","))))
+    return {"no_proxy": told, "NO_PROXY": told}
 
 
 def _webhook(url: str, key: str) -> str:

@@ -25,6 +25,8 @@ QUEUES = (
 )
 TABLES = ("images", "index", "capacity")
 _OPERATOR = "55555555-5555-4555-8555-555555555555"  # the person or program that deploys
+# Azurite is on this machine: no proxy of the environment is asked (azure-core, RequestsTransport: use_env_settings).
+_DIRECT: dict[str, Any] = {"use_env_settings": False}
 CONTAINERS = ("bundles", "definitions", "jobs", "builds", "provenance")
 
 
@@ -52,11 +54,11 @@ class OperatorCredential:
 def prepare(store: RunningAzurite, arm: RunningArm) -> None:
     """Create the missing queues, tables and containers."""
     credential = OperatorCredential(arm)
-    verify = {"connection_verify": str(arm.ca_file), "credential": credential}
+    verify = {"connection_verify": str(arm.ca_file), "credential": credential, **_DIRECT}
     with (
-        BlobServiceClient(store.blob, **verify) as blobs,  # type: ignore[arg-type]  # the SDK's stub wants its own protocol
-        QueueServiceClient(store.queue, **verify) as queues,  # type: ignore[arg-type]  # likewise
-        TableServiceClient(store.table, **verify) as tables,  # type: ignore[arg-type]  # likewise
+        BlobServiceClient(store.blob, **verify) as blobs,
+        QueueServiceClient(store.queue, **verify) as queues,
+        TableServiceClient(store.table, **verify) as tables,
     ):
         _each(blobs.create_container, CONTAINERS)
         _each(queues.create_queue, QUEUES)
@@ -66,7 +68,7 @@ def prepare(store: RunningAzurite, arm: RunningArm) -> None:
 def open_blobs(store: RunningAzurite, arm: RunningArm) -> BlobServiceClient:
     """The account's blobs, as the deployer sees them. Close it after use."""
     credential: Any = OperatorCredential(arm)  # the SDK's stub wants its own protocol
-    return BlobServiceClient(store.blob, credential=credential, connection_verify=str(arm.ca_file))
+    return BlobServiceClient(store.blob, credential=credential, connection_verify=str(arm.ca_file), **_DIRECT)
 
 
 def _each(create: Callable[[str], object], names: Sequence[str]) -> None:

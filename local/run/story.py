@@ -5,19 +5,24 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from imagefactory import folders, registration
 from imagefactory.client import Client
-from imagefactory.failures import CommandFailure
+from imagefactory.failures import Unreachable
 from imagefactory.registration import ExpectedVersion
 from local.run.stack import CHECKOUT, LIVE, Stack
+from local.run.watch import find_dead
 
 IMAGES = ("rhel9-base", "rhel9-java", "rhel9-python", "rhel9-vault", "payments-api", "ml-worker")
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
 LEAF = "payments-api"
+_RETRY = 1.0  # seconds between two questions to a factory that is out of reach
+_SLOW_LOOK = 5.0  # seconds that a look may take
 _QUIET_LOOKS = 2  # in a single look, a build may have ended and the next build not have begun
+_PATIENCE = 180.0  # seconds that the factory may not answer, say because Azurite or the machine stood still
 _BOUND = 150.0  # seconds that each part of the story may take
 
 
@@ -25,6 +30,7 @@ class StoryError(Exception):
     """A part of the story did not happen, or not in time. The text gives the last state."""
 
 
+Answer = TypeVar("Answer")
 Watch = Callable[[Mapping[str, Any]], None]
 
 
@@ -61,11 +67,30 @@ class Story:
 
     def register(self) -> None:
         """Register the platform steps and the six images as the `imagefactory` command does, parents first."""
-        registration.register_platform(self.admin, folders.load_platform(CHECKOUT / "images"))
+        platform = folders.load_platform(CHECKOUT / "images")
+        self._patiently(lambda: registration.register_platform(self.admin, platform))
         for name in IMAGES:
             folder = folders.load_image(CHECKOUT / "images" / name)
-            registration.register(self.admin, folder, ExpectedVersion(create=True))
-            self.watch(self.look())
+            self._patiently(partial(self._register, folder))
+            self.watch(self._patiently(self.look))
+
+    def _register(self, folder: folders.ImageFolder) -> None:
+        """Register an image that may be there: the answer to the last try may have been lost."""
+        registration.register(self.admin, folder, ExpectedVersion())
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """The answer, also where the factory is out of reach for a while: it goes on by itself afterwards."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return ask()
+            except Unreachable:
+                dead = find_dead(self.stack.parts())
+                if dead:
+                    raise StoryError(dead) from None
+                if time.monotonic() > deadline:
+                    raise
+                self.pause(_RETRY)
 
     def wait_for_first_builds(self) -> None:
         """Wait until every image has a version and is current."""
@@ -109,7 +134,7 @@ class Story:
         """Ask for one rebuild over HTTP, as the leaf's own team."""
         team = self._client("developer", "Team.payments")
         before = self.last[LEAF]["version"]
-        team.request_build(LEAF, "demonstration", "make-run")
+        self._patiently(lambda: team.request_build(LEAF, "demonstration", "make-run"))
         self.last = self._until(
             "the manual rebuild is live",
             lambda images: _all_current(images) and images[LEAF]["version"] != before,
@@ -166,17 +191,13 @@ class Story:
         deadline = time.monotonic() + self.bound
         images: dict[str, Any] = {}
         while time.monotonic() < deadline:
-            try:
-                images = self.look()
-            except CommandFailure:
-                if self.stack.host.is_alive():
-                    raise
-                images = {}  # the host was killed, and the killer starts it again
-            if images:
-                self.watch(images)
-                self._demand_none_blocked(images)
-                if len(images) == len(IMAGES) and is_done(images):
-                    return images
+            asked = time.monotonic()
+            images = self._patiently(self.look)
+            deadline += max(0.0, time.monotonic() - asked - _SLOW_LOOK)  # what stood still does not count
+            self.watch(images)
+            self._demand_none_blocked(images)
+            if len(images) == len(IMAGES) and is_done(images):
+                return images
             self.pause(self.look_every)
         states = ", ".join(f"{name}: {view['state']} {view['detail']}" for name, view in images.items())
         raise StoryError(f"within {self.bound:g} s it did not happen that {what}; seen last: {states}")

@@ -169,6 +169,9 @@ class Build:
     verify_attempt: int = 0
     # The head's `pointer_revision` under which the build was last planned: its version enters `latest` under no other.
     planned_on: int = 0
+    # The quarantine gallery that its versions are made in; None: the first of the settings, as in rows of
+    # releases with one of them. Never changed.
+    quarantine: GalleryName | None = None
     # How often the parent's current version had changed when the inputs were fixed. Kept with the published version.
     followed: ChangeCount = NO_CHANGES
     # Regions that failed, so the live version is copied without them; they get it later.

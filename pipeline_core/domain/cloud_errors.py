@@ -20,6 +20,7 @@ from pipeline_core.domain.errors import (
     ParentNotFound,
     PermanentError,
     StaleWrite,
+    TablesLost,
     TransientError,
 )
 
@@ -44,6 +45,7 @@ _STATUSES = {
     429: ErrorClass.THROTTLED,
     501: ErrorClass.TEMPLATE,
 }
+_NO_TABLE = "TableNotFound"
 _NO_PARENT = "ParentResourceNotFound"
 # A 403 with one of these codes is about the subscription, the account or the network. No role that comes later ends it.
 _NO_ROLE = frozenset(
@@ -95,6 +97,8 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
     if status is None:
         # Without an answer it was the network, unless the credential itself gave up.
         return TransientError(ErrorClass.TOKEN if answer.no_token else ErrorClass.NETWORK, text)
+    if code == _NO_TABLE:
+        return TablesLost(f"{what}: the factory's tables are lost")
     if answer.exists or code in _EXISTS:
         return AlreadyExists(text)
     if status == 412 or code in _STALE:

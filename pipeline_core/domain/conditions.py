@@ -11,7 +11,7 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.feeds import Feed
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
-from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.images import ImageHead, PoisonMark, RetentionHold
 from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
@@ -35,6 +35,9 @@ class ConditionType(Enum):
     DOUBTED = "Doubted"  # the gallery does not hold, offer or prove what the factory believes to be current
     TAKEN_OUT = "TakenOut"  # somebody took versions out of `latest`, and their inputs are held until they are included
     BUILT_FROM_TAKEN_OUT = "BuiltFromTakenOut"  # it is built from a version that was taken out or is gone
+    VERSIONS_KEPT = (
+        "VersionsKept"  # versions that retention would remove stay: nobody knows which ones are in use
+    )
     LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
     TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
     CHANNEL_NOT_FOLLOWED = (
@@ -88,6 +91,8 @@ def of_image(
         )
     found.extend(_of_gallery(head))
     found += _regions_missing(head)
+    if head.retention_hold is not None:
+        found.append(_versions_kept(head.retention_hold))
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -155,6 +160,17 @@ def _regions_missing(head: ImageHead) -> Iterator[Condition]:
             message=f"{current.version} is not in {', '.join(missing.names)}: {missing.why or 'replication failed'};"
             f" the factory tries it again from {missing.after:%Y-%m-%d %H:%M} UTC on",
         )
+
+
+def _versions_kept(hold: RetentionHold) -> Condition:
+    count = "1 live version" if hold.versions == 1 else f"{hold.versions} live versions"
+    return Condition(
+        type=ConditionType.VERSIONS_KEPT,
+        since=hold.since,
+        reason="UseUnknown",
+        message=f"{count} beyond `retention` cannot be removed: `keepInUse` is true, and no inventory says which "
+        "versions machines use; set `spec.retention.keepInUse: false` to let them go by number and age alone",
+    )
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:

@@ -175,6 +175,17 @@ class TransientError(FactoryError):
         self.scope = scope
 
 
+class TablesLost(TransientError):
+    """The factory's tables, or their rows, are gone. Nothing is known of any image: it may well be registered.
+
+    Work waits until SecOps has recovered the records. The text says how.
+    """
+
+    def __init__(self, message: str) -> None:
+        remedy = "SecOps runs `terraform apply` where the tables are missing, then `imagefactory state recover --force`"
+        super().__init__(ErrorClass.NETWORK, f"{message}: {remedy}")
+
+
 class Contended(TransientError):
     """Other writers changed the same thing first, again and again."""
 

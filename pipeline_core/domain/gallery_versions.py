@@ -24,7 +24,9 @@ class VersionState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None, `copied_from` empty where it does not say.
+    """A version in a gallery as the platform shows it.
+
+    `disk_gb` and `end_of_life` are None, `copied_from` is empty where it does not say.
 
     `regions` are those that it is, or will be, in. `failed_regions` are those whose last replication failed. Lists do
     not show them.
@@ -42,6 +44,7 @@ class GalleryImageVersion:
     regions: tuple[str, ...] = ()
     failed_regions: tuple[str, ...] = ()
     copied_from: str = ""  # `GALLERY/IMAGE@VERSION` in a gallery of the settings, else a resource id
+    end_of_life: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ class Registration:
     """The facts of a definition that planning needs; the whole document is a blob under `definition`.
 
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
-    first registered (its placement, which never changes); `notify` the events that some webhook wants.
+    first registered, `quarantine` the quarantine gallery, None in heads of releases with one of them (its placement,
+    which never changes); `notify` the events that some webhook wants.
     `max_age` is SecOps' where the definition names none; `promises` is None where the document must be read.
     `gates` is the digest of what the definition asks of a version before it may be published.
     """
@@ -52,10 +53,17 @@ class Registration:
     notify: frozenset[str] = frozenset()
     promises: Promises | None = None
     gates: str = ""
+    quarantine: GalleryName | None = None
 
     @classmethod
     def of_definition(
-        cls, definition: ImageDefinition, digest: Digest, gallery: GalleryName, policy: Policy
+        cls,
+        definition: ImageDefinition,
+        digest: Digest,
+        gallery: GalleryName,
+        policy: Policy,
+        *,
+        quarantine: GalleryName | None = None,
     ) -> "Registration":
         """The facts of `definition`, whose blob is `digest`, for an image that is placed in `gallery`.
 
@@ -78,6 +86,7 @@ class Registration:
             notify=frozenset(event for hook in definition.notify for event in hook.events),
             promises=kept_promises(definition),
             gates=str(gates_digest(definition)),
+            quarantine=quarantine,
         )
 
     @property
@@ -175,6 +184,14 @@ class PoisonMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionHold:
+    """How many live versions retention would remove, were it known that no machine uses them, and since when."""
+
+    versions: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
     """Everything that decides about one image, in one record; a write needs its ETag. Times are aware UTC."""
 
@@ -216,6 +233,9 @@ class ImageHead:
     # The newest open poison records about the image, newest first. Written by the services of poison messages;
     # `conditions` shows them as Stalled.
     poison: tuple[PoisonMark, ...] = ()
+    # Versions that stay only because nobody knows whether they are in use; None where there are none. Written by
+    # retention when their number changes; `conditions` shows it as VersionsKept.
+    retention_hold: RetentionHold | None = None
     # How often `current` has changed, by the lane of the change. Written with each change of it, and only rises: so a
     # child knows which changes of its parent it has not seen.
     changes: ChangeCount = NO_CHANGES

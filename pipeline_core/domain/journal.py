@@ -47,6 +47,8 @@ class Event(Enum):
     GALLERIES_DOUBTED = (
         "galleries.doubted"  # too many versions differ at once: nothing is moved, a person looks
     )
+    RETIRED = "version.retired"  # retention took a version out of `latest`, and deletes it later
+    TAKEN_BACK = "version.taken-back"  # a retired version is used again, and stays
     TOOL_DROPPED = "catalog.tool-dropped"  # SecOps took a tool out of the catalog that the image names
     LINEAGE_BROKEN = "image.lineage-broken"  # its parents do not end at a root: it cannot be built
     SOURCE_SILENT = "source.silent"  # the Marketplace has given nothing for its source for some time

@@ -47,8 +47,9 @@ class VersionRecord:
 
     `intent` is written before the factory's own call, and removed when a look has confirmed it: without one, a changed
     mark is a stranger's. `published` are the facts that make the version current again; they outlive its build's row.
-    `delete_after` is set while it is PRUNING. `was_excluded` and `end_of_life` are what
-    the gallery showed before retention changed it, so that it can be taken back.
+    `delete_after` is set while it is PRUNING. `marked_until` is the end of life that retention has written into the
+    gallery, None where the gallery shows its own. `was_standing`, `was_excluded` and `end_of_life` are from before
+    that, so that the version can be taken back.
     """
 
     image: ImageName
@@ -58,6 +59,8 @@ class VersionRecord:
     actor: str = ""
     reason: str = ""
     delete_after: datetime | None = None
+    marked_until: datetime | None = None
+    was_standing: Standing = Standing.LIVE
     was_excluded: bool = True
     end_of_life: datetime | None = None
     intent: Intent | None = None

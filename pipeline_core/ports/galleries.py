@@ -72,6 +72,10 @@ class Galleries(Protocol):
         """Begin to have a version in these regions, and its own, alone. Raises NotFound. Read it back: it may fail."""
         ...
 
+    def set_life(self, wanted: GalleryImageVersion) -> None:
+        """Like `set_excluded`, to the mark and the end of life of `wanted`. A date that has passed is not sent."""
+        ...
+
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         """Start the deletion and return. A version that is gone is not an error."""
         ...

@@ -65,6 +65,14 @@ class Index:
         """Safe to repeat."""
         self._remove(f"children:{parent}", str(child))
 
+    def note_moved(self, parent: ImageName, child: ImageName) -> None:
+        """Note that a child left its parent while its current version is built from it. Safe to repeat."""
+        self._ensure(f"moved:{parent}", str(child))
+
+    def moved_children(self, parent: ImageName) -> Iterator[ImageName]:
+        """Names of the images that were built from `parent` before they were moved, a page at a time."""
+        return (ImageName(row.key) for row in self._all(f"moved:{parent}"))
+
     def remove_root(self, source: MarketplaceSource, image: ImageName) -> None:
         """Safe to repeat."""
         self._remove(f"roots:{source.key}", str(image))

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.fleet import FleetStore, RoundStore
+from pipeline_core.state.galleries.observations import ObservationStore
+from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
-from pipeline_core.state.observations import ObservationStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
-from pipeline_core.state.unproven import UnprovenStore
-from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Records:
     unreadable: UnreadableStore
     feeds: FeedStore
     notices: NoticeStore
+    rounds: RoundStore
+    placements: PlacementStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

@@ -82,9 +82,7 @@ def builds_of(
 
 def _captures_of(base: Foundation) -> Captures:
     ports, deployment = base.ports, base.deployment
-    purchases = Purchases(
-        marketplace=ports.marketplace, galleries=ports.galleries, quarantine=deployment.quarantine
-    )
+    purchases = Purchases(marketplace=ports.marketplace, galleries=ports.galleries, deployment=deployment)
     return Captures(
         purchases=purchases,
         galleries=ports.galleries,

@@ -38,6 +38,7 @@ from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.services.versions.events import GalleryEvents
 from pipeline_core.services.versions.readmission import Readmission
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
@@ -67,6 +68,7 @@ class Factory:
     galleries: GallerySweep
     suspicion: Suspicion
     readmission: Readmission
+    retention: RetentionPlans
     notifier: Notifier
     receivers: Receivers
     poison: PoisonRecorder
@@ -127,6 +129,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         sweeper=upkeep.sweeper,
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
+        retention=parts.retention,
         notifier=parts.notify.notifier,
         receivers=parts.notify.receivers,
         galleries=upkeep.galleries,

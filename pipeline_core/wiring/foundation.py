@@ -16,14 +16,17 @@ from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.capacity import CapacityStore
-from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.fleet import FleetStore, RoundStore
+from pipeline_core.state.galleries.observations import ObservationStore
+from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
-from pipeline_core.state.observations import ObservationStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -31,8 +34,6 @@ from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.stores import Records
 from pipeline_core.state.unlogged import UnloggedStore
-from pipeline_core.state.unproven import UnprovenStore
-from pipeline_core.state.versions import VersionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         notices=NoticeStore(tables),
         versions=VersionStore(tables, reader),
         observations=ObservationStore(tables, reader),
+        rounds=RoundStore(tables, reader),
+        placements=PlacementStore(tables),
     )
 
 

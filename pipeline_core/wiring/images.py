@@ -8,6 +8,7 @@ from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.platform import Platforms
 from pipeline_core.services.images.pointer import Pointer
@@ -99,7 +100,7 @@ def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: 
             galleries=base.ports.galleries,
             heads=records.images,
             documents=effects.documents,
-            quarantine=base.deployment.quarantine,
+            deployment=base.deployment,
             logs=effects.logs,
         ),
     )
@@ -110,5 +111,5 @@ def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: 
         rules=rules,
         policy=policy.policies,
         places=places,
-        deployment=base.deployment,
+        placements=Placements(records=records, galleries=base.ports.galleries, deployment=base.deployment),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
 from pipeline_core.services.recovery.recover import Recovery
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts, builds_of
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts, images_of
@@ -14,7 +15,7 @@ from pipeline_core.wiring.policies import PolicyParts, policies_of
 from pipeline_core.wiring.provenance import ProvenanceParts, provenance_of
 from pipeline_core.wiring.recovery import recovery_of
 from pipeline_core.wiring.upkeep import UpkeepParts, upkeep_of
-from pipeline_core.wiring.versions import VersionParts, versions_of
+from pipeline_core.wiring.versions import VersionParts, retention_of, versions_of
 from pipeline_core.wiring.views import ViewParts, views_of
 
 
@@ -32,6 +33,7 @@ class Parts:
     poison: PoisonParts
     upkeep: UpkeepParts
     recovery: Recovery
+    retention: RetentionPlans
 
 
 def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
@@ -40,6 +42,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     images = images_of(base, policy, provenance, forms)
     versions = versions_of(base, provenance, images)
     builds = builds_of(base, policy, provenance, images, versions.turns)
+    retention = retention_of(base)
     return Parts(
         policy=policy,
         provenance=provenance,
@@ -49,6 +52,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         builds=builds,
         views=views_of(base, policy, notify, images.observer),
         poison=poison_of(base, builds.stopping),
-        upkeep=upkeep_of(base, images, builds, versions),
+        upkeep=upkeep_of(base, images, builds, versions, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
+        retention=retention,
     )

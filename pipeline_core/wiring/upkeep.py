@@ -11,6 +11,7 @@ from pipeline_core.services.upkeep.lineage import PlaceSweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts
@@ -30,7 +31,11 @@ class UpkeepParts:
 
 
 def upkeep_of(
-    base: Foundation, images: ImageParts, builds: BuildParts, versions: VersionParts
+    base: Foundation,
+    images: ImageParts,
+    builds: BuildParts,
+    versions: VersionParts,
+    plans: RetentionPlans,
 ) -> UpkeepParts:
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
@@ -44,7 +49,7 @@ def upkeep_of(
             galleries=ports.galleries,
             deployment=base.deployment,
         ),
-        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries),
+        pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, plans=plans),
         galleries=GallerySweep(
             records=records, effects=effects, observer=versions.observer, suspicion=versions.suspicion
         ),

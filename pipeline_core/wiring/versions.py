@@ -6,6 +6,7 @@ from pipeline_core.services.versions.events import GalleryEvents
 from pipeline_core.services.versions.falls import Falls
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.readmission import Readmission
+from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
 from pipeline_core.services.versions.turns import Turns
 from pipeline_core.wiring.foundation import Foundation
@@ -64,4 +65,14 @@ def versions_of(base: Foundation, provenance: ProvenanceParts, images: ImagePart
             observer=observer,
             deployment=base.deployment,
         ),
+    )
+
+
+def retention_of(base: Foundation) -> RetentionPlans:
+    """The plans of retention, with the grace period of the settings."""
+    return RetentionPlans(
+        records=base.records,
+        galleries=base.ports.galleries,
+        effects=base.effects,
+        grace=base.limits.retention_grace,
     )

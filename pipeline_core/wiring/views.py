@@ -36,7 +36,7 @@ def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observe
     return ViewParts(
         queries=Queries(
             records=records,
-            clock=effects.clock,
+            effects=effects,
             observer=observer,
             held=held,
             history=history,

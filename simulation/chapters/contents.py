@@ -12,7 +12,9 @@ from simulation.chapters.editors import Editors
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
+from simulation.chapters.retention import RetentionRuns
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
@@ -26,6 +28,8 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Refreshes,
     Editors,
     ByHand,
+    RetentionRuns,
+    TwoGalleries,
     FactoryReleases,
     SickReceivers,
 )

@@ -6,7 +6,18 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import changes, copies, deletions, engine, limits, observed, releases, rows, webhooks
+from simulation.sabotage import (
+    changes,
+    copies,
+    deletions,
+    engine,
+    limits,
+    observed,
+    releases,
+    retention,
+    rows,
+    webhooks,
+)
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
@@ -19,6 +30,7 @@ _MODULES = (
     copies,
     changes,
     observed,
+    retention,
     rows,
     webhooks,
 )

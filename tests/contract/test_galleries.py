@@ -1,6 +1,7 @@
 """The contract of Galleries: copies that take their time, what is in `latest`, deletions, fixed traits."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -122,6 +123,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         tags=TAGS,
         disk_gb=64,
         copied_from=f"{QUARANTINE}/{world.image}@{V1}",
+        end_of_life=datetime(2027, 2, 1, tzinfo=UTC),
         regions=("westeurope", "northeurope"),
     )
 

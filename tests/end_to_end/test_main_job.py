@@ -37,8 +37,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A run with a folder of its own and the recorded Packer, which must be quick."""
-    return {**os.environ, "TMPDIR": str(folder), "PACKER": "recorded"}
+    """A run with a folder of its own and the recorded Packer, which must be quick, on a machine with a proxy.
+
+    Nothing listens where the proxy is said to be: whatever asks it fails.
+    """
+    kept = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    return {**kept, **proxies, "TMPDIR": str(folder), "PACKER": "recorded"}
 
 
 def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -166,7 +171,8 @@ def test_an_unknown_scenario_is_refused_with_those_that_there_are(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+def test_a_part_that_dies_is_named_within_seconds_and_the_logs_stay(tmp_path: Path) -> None:
+    """The kernel's killer, or a person, ends the ARM emulator in the middle of the first builds."""
     with subprocess.Popen(
         [sys.executable, "-m", "local.run"],
         cwd=CHECKOUT,
@@ -179,7 +185,34 @@ def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path) -> N
         for line in child.stdout:
             if "first builds" in line:
                 break
-        child.send_signal(signal.SIGINT)
+        (folder,) = tmp_path.iterdir()
+        os.kill(json.loads((folder / "arm" / "arm.json").read_text("utf-8"))["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        rest = child.stdout.read()
+        assert child.wait(timeout=40) == 1, rest
+    assert time.monotonic() - killed < 20  # of which the other programs take most to stop
+    assert "The run failed: the ARM emulator was killed by signal 9" in rest
+    assert f"Logs of this run are kept in {folder}" in rest
+    assert (folder / "arm" / "arm.log").exists()
+    assert [*folder.rglob("*-key.pem")] == []
+    assert _left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_run_leaves_no_process_and_no_folder(tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.run"],
+        cwd=CHECKOUT,
+        env=_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if "first builds" in line:
+                break
+        child.send_signal(number)
         rest = child.stdout.read()
         assert child.wait(timeout=40) == 130, rest
     assert "Traceback" not in rest

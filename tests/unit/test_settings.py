@@ -109,6 +109,8 @@ WRONG = [
     ("FACTORY_BUILD_RESOURCE_GROUP", "rg/build"),
     ("FACTORY_GALLERY_RESOURCE_GROUP", "ends.with.a.dot."),
     ("FACTORY_QUARANTINE_GALLERY", "a-b"),
+    ("FACTORY_QUARANTINE_GALLERY", " , "),
+    ("FACTORY_QUARANTINE_GALLERY", "subscription/group/quarantine"),
     ("FACTORY_LIVE_GALLERIES", " , "),
     ("FACTORY_LIVE_GALLERIES", "live,LIVE"),
     ("FACTORY_LIVE_GALLERIES", "live,Quarantine"),
@@ -135,6 +137,7 @@ WRONG = [
     ("FACTORY_WAIT_SECONDS", "0"),
     ("FACTORY_WAIT_SECONDS", "nan"),
     ("FACTORY_WAIT_SECONDS", "601"),
+    ("FACTORY_RETENTION_GRACE_HOURS", "0"),
     ("FACTORY_KEY_VAULT_URI", "example.vault.azure.net"),
     ("FACTORY_RECEIVERS_VAULT_URI", "http://example.vault.azure.net"),
     ("FACTORY_UNSIGNED_NOTIFICATIONS", "yes"),
@@ -158,6 +161,14 @@ def test_a_wrong_value_is_refused_under_its_own_name(name: str, value: str) -> N
 
 def test_every_setting_has_a_wrong_value_in_the_table() -> None:
     assert {name for name, _ in WRONG} == set(SAMPLE) - HOSTS_OWN
+
+
+def test_a_second_quarantine_gallery_may_lie_elsewhere() -> None:
+    found = read(FACTORY_QUARANTINE_GALLERY=f"quarantine, {OTHER}/rg-more/quarantine2").deployment()
+    assert [str(name) for name in found.quarantines] == ["quarantine", "quarantine2"]
+    assert found.place(found.quarantines[1]) == (OTHER, "rg-more")
+    assert found.quarantine_of(None) == found.quarantines[0]
+    assert found.quarantine_of(found.quarantines[1]) == found.quarantines[1]
 
 
 def test_galleries_may_lie_in_other_subscriptions() -> None:

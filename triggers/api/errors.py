@@ -16,6 +16,7 @@ from pipeline_core.domain.errors import (
     Owner,
     PermanentError,
     StaleWrite,
+    TablesLost,
     TransientError,
 )
 from pipeline_core.telemetry import correlation_id
@@ -83,6 +84,8 @@ def _refusal(request: Request, error: Answered) -> Refusal:
         case InvalidValue():
             fault = InvalidField(path="", message=str(error), remedy=f"give {error.rule}")
             return Refusal(HTTPStatus.BAD_REQUEST, "invalid-request", str(error), faults=[fault])
+        case TablesLost():
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "tables-lost", str(error))
         case TransientError():
             return _of_transient(error)
         case StaleWrite():

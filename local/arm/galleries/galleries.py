@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from local.arm.galleries import features
+from local.arm.galleries import features, limits
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, demand_group
 from local.arm.wire import ArmAnswer, ArmError, ArmRoute, Call, Json, OperationOutcome
@@ -102,6 +102,7 @@ class GalleryService:
         _demand_properties(wanted)
         before = self._store.find(call.path)
         if before is None:
+            limits.demand_room(self._store, call, DEFINITION, limits.DEFINITIONS)
             self._demand_unique(gallery.id, wanted["identifier"])
         else:
             # Azure/azure-cli#33172: features change only for a caller that says so, from api-version 2024-03-03 on.

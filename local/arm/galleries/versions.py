@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.arm.galleries import security
+from local.arm.galleries import limits, security
 from local.arm.galleries.galleries import DEFINITIONS_PATH, PROVIDER, VERSION, parent_of
 from local.arm.operations import Operations
 from local.arm.store import Resource, Store, not_found, short_region
@@ -75,6 +75,7 @@ class GalleryVersions:
         before = self._store.find(call.path)
         if before is not None:
             return self._update(call, before, body)
+        limits.demand_room(self._store, call, VERSION, limits.VERSIONS)
         properties: Json = body.get("properties") or {}
         location = short_region(str(body.get("location") or ""))
         if not location:
@@ -129,6 +130,7 @@ class GalleryVersions:
         wanted: Json = body.get("properties") or {}
         _demand_storage_profile(wanted)
         _demand_same_source(before, wanted)
+        demand_future(wanted)
         publishing = {**before.properties["publishingProfile"], **(wanted.get("publishingProfile") or {})}
         publishing["targetRegions"] = _regions({"publishingProfile": publishing}, before.location)
         properties = {**before.properties, "publishingProfile": publishing, "provisioningState": "Updating"}
@@ -280,6 +282,22 @@ def _regions(properties: Mapping[str, Any], location: str) -> list[Json]:
         )
     defaults = {"regionalReplicaCount": 1, "storageAccountType": "Standard_LRS", "excludeFromLatest": False}
     return [{**defaults, **region} for region in regions]
+
+
+def demand_future(wanted: Json) -> None:
+    """Refuse an end of life that has passed.
+
+    Source: troubleshooting-shared-images.md, which says it of image definitions. That versions are treated alike is
+    the harder reading.
+    """
+    text = str((wanted.get("publishingProfile") or {}).get("endOfLifeDate") or "")
+    if text and datetime.fromisoformat(text.replace("Z", "+00:00")) <= datetime.now(UTC):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            "EndOfLifeDate must be set to a future date.",
+            target="galleryImageVersion.properties.publishingProfile.endOfLifeDate",
+        )
 
 
 def _demand_storage_profile(wanted: Json) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import IO, Any
 
 from azure.core.exceptions import AzureError
@@ -152,22 +153,53 @@ class AzureGalleries:
         Raises NotFound. CONFLICT while the version is being made or changed. A version whose last change failed may
         show marks that nobody obeys, so it is written again.
         """
+        profile, has_failed = self._profile_of(gallery, image, version)
+        if bodies.is_marked(profile, excluded=excluded) and not has_failed:
+            return
+        wanted = GalleryImageVersion(
+            gallery=gallery,
+            image=image,
+            version=version,
+            state=VersionState.UPDATING,
+            excluded_from_latest=excluded,
+            end_of_life=bodies.end_of_life_of(profile),
+        )
+        self._write_life(wanted, profile)
+
+    def set_life(self, wanted: GalleryImageVersion) -> None:
+        """Like `set_excluded`, to the mark and the end of life of `wanted`. A date that has passed is not sent."""
+        profile, has_failed = self._profile_of(wanted.gallery, wanted.image, wanted.version)
+        kept, life = bodies.end_of_life_of(profile), wanted.end_of_life
+        is_past = life is not None and life <= datetime.now(UTC)
+        is_marked = bodies.is_marked(profile, excluded=wanted.excluded_from_latest)
+        if is_marked and not has_failed and (is_past or kept == life):
+            return
+        self._write_life(replace(wanted, end_of_life=kept if is_past else life), profile)
+
+    def _profile_of(
+        self, gallery: GalleryName, image: ImageName, version: GalleryVersion
+    ) -> tuple[dict[str, Any], bool]:
+        """The publishing profile of a version, and whether its last change failed. Raises NotFound."""
         found = self._find(gallery, image, version)
         if found is None:
             raise NotFound(f"{image}@{version} is not in {gallery}")
         properties = found.as_dict().get("properties") or {}
-        profile = properties.get("publishingProfile") or {}
-        has_failed = str(properties.get("provisioningState") or "") in _FAILED
-        if bodies.is_marked(profile, excluded=excluded) and not has_failed:
-            return
-        place, client = self._as_publisher(gallery)
-        body = bodies.render_exclusion(profile, excluded=excluded)
-        with errors.translated(f"set excludeFromLatest={excluded} on {image}@{version} in {gallery}"):
+        profile: dict[str, Any] = properties.get("publishingProfile") or {}
+        return profile, str(properties.get("provisioningState") or "") in _FAILED
+
+    def _write_life(self, wanted: GalleryImageVersion, profile: Mapping[str, Any]) -> None:
+        place, client = self._as_publisher(wanted.gallery)
+        excluded = wanted.excluded_from_latest
+        body = bodies.render_exclusion(
+            profile, excluded=excluded, end_of_life=wanted.end_of_life, now=datetime.now(UTC)
+        )
+        subject = f"{wanted.image}@{wanted.version} in {wanted.gallery}"
+        with errors.translated(f"set excludeFromLatest={excluded} on {subject}"):
             client.gallery_image_versions.begin_update(
                 place.resource_group,
                 str(place.name),
-                str(image),
-                str(version),
+                str(wanted.image),
+                str(wanted.version),
                 _content(body),
                 polling=False,
             )
@@ -327,6 +359,7 @@ def _shown(
         regions=bodies.regions_of(profile),
         failed_regions=bodies.failed_regions(replication or {}),
         disk_gb=bodies.disk_gb_of(properties),
+        end_of_life=bodies.end_of_life_of(profile),
     )
 
 

@@ -1,6 +1,7 @@
 """ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -115,7 +116,7 @@ def render_version(
         "storageAccountType": _STORAGE,
     }
     if new.end_of_life is not None:
-        profile["endOfLifeDate"] = f"{new.end_of_life:%Y-%m-%dT%H:%M:%SZ}"
+        profile["endOfLifeDate"] = _date(new.end_of_life)
     return {
         "location": str(location),
         "tags": dict(sorted({**tags, **new.tags}.items())),
@@ -135,8 +136,13 @@ def version_id(new: NewGalleryVersion, source: GalleryPlace) -> str:
     return f"{gallery_id(source)}/images/{new.image}/versions/{new.version}"
 
 
-def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str, Any]:
-    """The body of the PATCH: the whole profile as it was, with only the exclusion changed.
+def render_exclusion(
+    profile: Mapping[str, Any], *, excluded: bool, end_of_life: datetime | None, now: datetime
+) -> dict[str, Any]:
+    """The body of the PATCH: the whole profile as it was, with the exclusion and the end of life.
+
+    A date that has passed is left out, and stays as it is: Azure demands a future one (troubleshooting-shared-images.md
+    says so of image definitions; for versions this is the harder reading). None removes the date.
 
     The profile and every region get the mark: no document says which one wins where they differ
     (hashicorp/packer-plugin-azure issue 433 shows a region without a mark below a profile with one). `storageProfile`
@@ -149,7 +155,12 @@ def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str,
         }
         for region in profile.get("targetRegions") or []
     ]
-    kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
+    written = {**profile, "endOfLifeDate": None if end_of_life is None else _date(end_of_life)}
+    if end_of_life is not None and end_of_life <= now:
+        del written["endOfLifeDate"]
+    kept = {name: written[name] for name in _WRITABLE if written.get(name) is not None}
+    if end_of_life is None and profile.get("endOfLifeDate"):
+        kept["endOfLifeDate"] = None
     return {
         "properties": {
             "publishingProfile": {**kept, "targetRegions": regions, "excludeFromLatest": excluded},
@@ -186,6 +197,19 @@ def render_regions(
             "storageProfile": {},
         }
     }
+
+
+def end_of_life_of(profile: Mapping[str, Any]) -> datetime | None:
+    """The end of life of a version, to the second; None where it has none, or one in a form that is not a date."""
+    try:
+        found = datetime.fromisoformat(str(profile.get("endOfLifeDate") or "").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).replace(microsecond=0)
+
+
+def _date(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def is_excluded(profile: Mapping[str, Any]) -> bool:

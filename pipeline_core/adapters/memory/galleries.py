@@ -142,6 +142,7 @@ class MemoryGalleries:
                     tags=dict(new.tags),
                     disk_gb=source.disk_gb,
                     copied_from=f"{new.source_gallery}/{new.image}@{new.version}",
+                    end_of_life=new.end_of_life,
                     regions=names,
                     failed_regions=failed,
                 ),
@@ -160,7 +161,23 @@ class MemoryGalleries:
             found = self.find_version(gallery, image, version)
             if found is None:
                 raise NotFound(f"{image}@{version} is not in {gallery}")
-            is_marked = found.excluded_from_latest is excluded and not found.is_divided
+            self.set_life(replace(found, excluded_from_latest=excluded))
+
+    def set_life(self, wanted: GalleryImageVersion) -> None:
+        """Like `set_excluded`, to the mark and the end of life of `wanted`. A date that has passed is not sent."""
+        gallery, image, version = wanted.gallery, wanted.image, wanted.version
+        excluded, end_of_life = wanted.excluded_from_latest, wanted.end_of_life
+        with self._lock:
+            found = self.find_version(gallery, image, version)
+            if found is None:
+                raise NotFound(f"{image}@{version} is not in {gallery}")
+            if end_of_life is not None and end_of_life <= self.clock.now():
+                end_of_life = found.end_of_life
+            is_marked = (
+                found.excluded_from_latest is excluded
+                and not found.is_divided
+                and found.end_of_life == end_of_life
+            )
             if is_marked and found.state is not VersionState.UPDATE_FAILED:
                 return
             if found.state in _BUSY:
@@ -170,7 +187,9 @@ class MemoryGalleries:
             self._versions[place] = replace(
                 stored,
                 was_excluded=self._is_kept_out(stored),
-                shown=replace(stored.shown, excluded_from_latest=excluded, is_divided=False),
+                shown=replace(
+                    stored.shown, excluded_from_latest=excluded, is_divided=False, end_of_life=end_of_life
+                ),
                 settled_at=self.clock.now() + self.updating,
                 update_fails=self.update_failures.pop(0) if self.update_failures else "",
             )

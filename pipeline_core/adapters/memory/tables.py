@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pipeline_core.adapters import limits
-from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite, TablesLost
 from pipeline_core.ports import Row, TableWrite, WriteKind
 
 
@@ -21,18 +21,23 @@ class _Partition:
 
 
 class MemoryTables:
-    """`operations` counts calls as Azure bills them: a transaction is one, a scan is one per 1,000 rows."""
+    """`operations` counts calls as Azure bills them: a transaction is one, a scan is one per 1,000 rows.
+
+    Tables in `lost` are not there any more.
+    """
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[str, str], _Partition] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self.operations = 0
+        self.lost: set[str] = set()
 
     def find(self, table: str, partition: str, key: str) -> Row | None:
         """The row, or None."""
         with self._lock:
             self.operations += 1
+            self._demand(table)
             found = self._partitions.get((table, partition))
             return None if found is None else found.rows.get(key)
 
@@ -41,6 +46,7 @@ class MemoryTables:
     ) -> Sequence[Row]:
         """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
         with self._lock:
+            self._demand(table)
             found = self._partitions.get((table, partition), _Partition())
             begin = bisect.bisect_left(found.keys, first)
             end = bisect.bisect_left(found.keys, last) if last else len(found.keys)
@@ -53,6 +59,7 @@ class MemoryTables:
         limits.check_writes(table, writes)
         with self._lock:
             self.operations += 1
+            self._demand(table)
             partition = self._partitions.setdefault((table, writes[0].row.partition), _Partition())
             for write in writes:
                 _check(table, partition.rows, write)
@@ -64,6 +71,10 @@ class MemoryTables:
             places = sorted(place for place in self._partitions if place[0] == table)
             partitions = [self._partitions[place] for place in places]
             return [held.rows[key] for held in partitions for key in held.keys]
+
+    def _demand(self, table: str) -> None:
+        if table in self.lost:
+            raise TablesLost(f"the factory's tables are lost ({table})")
 
     def _apply(self, partition: _Partition, write: TableWrite) -> str:
         row, rows = write.row, partition.rows

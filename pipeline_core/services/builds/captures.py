@@ -29,10 +29,9 @@ class Captures:
     deployment: Deployment
     logs: Logs
 
-    @property
-    def quarantine(self) -> GalleryName:
-        """The gallery that versions are copied from."""
-        return self.deployment.quarantine
+    def quarantine_of(self, build: Build) -> GalleryName:
+        """The gallery that the build's versions are made in, and copied from."""
+        return self.deployment.quarantine_of(build.quarantine)
 
     @property
     def home(self) -> str:
@@ -48,16 +47,16 @@ class Captures:
         (TEMPLATE) where source or image definition do not fit, NotFound where the source is not offered (now).
         """
         os = self.purchases.traits_to_build(build, definition, gallery)
-        target = self.settle_quarantine(build.image, os)
+        target = self._settle_quarantine(build, os)
         return target, self.purchases.disk_to_build(build, definition, gallery)
 
     def as_built(self, build: Build, definition: ImageDefinition) -> OsTraits:
         """The definition's traits with the plan of the quarantined image definition."""
         return self.purchases.traits_as_built(build, definition)
 
-    def settle_quarantine(self, image: ImageName, os: OsTraits) -> OsTraits:
+    def _settle_quarantine(self, build: Build, os: OsTraits) -> OsTraits:
         """The quarantine's image definition, made where it is missing. PermanentError where it does not fit."""
-        gallery = self.quarantine
+        gallery, image = self.quarantine_of(build), build.image
         found = self.galleries.find_image(gallery, image)
         if found is None:
             found = captures.new_definition(os, self.deployment.capture)
@@ -65,9 +64,10 @@ class Captures:
         _demand(gallery, image, captures.misfit(os, found) or captures.other_plan(os, found))
         return found
 
-    def settle_live(self, gallery: GalleryName, image: ImageName, os: OsTraits) -> OsTraits:
+    def settle_live(self, build: Build, os: OsTraits) -> OsTraits:
         """The live image definition, made like the quarantined one where it is missing. Refuses any other."""
-        quarantined = self.galleries.find_image(self.quarantine, image)
+        gallery, image = build.gallery, build.image
+        quarantined = self.galleries.find_image(self.quarantine_of(build), image)
         live = self.galleries.find_image(gallery, image)
         if live is None:
             live = quarantined or captures.new_definition(os, self.deployment.capture)
@@ -85,7 +85,7 @@ class Captures:
         """The state of the quarantined version that carries the tags of this attempt to build, or None."""
         if build.version is None:
             return None
-        found = self.galleries.find_version(self.quarantine, build.image, build.version)
+        found = self.galleries.find_version(self.quarantine_of(build), build.image, build.version)
         if found is None:
             return None
         tags = (found.tags.get(attempts.BUILD_TAG), found.tags.get(attempts.ATTEMPT_TAG))

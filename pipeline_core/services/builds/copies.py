@@ -50,11 +50,11 @@ class Copies:
         definition = self.effects.documents.definition(value.definition)
         life = definition.publish.end_of_life
         try:
-            self.captures.settle_live(value.gallery, value.image, definition.os)
+            self.captures.settle_live(value, definition.os)
             self.galleries.begin_copy(
                 NewGalleryVersion(
                     gallery=value.gallery,
-                    source_gallery=self.captures.quarantine,
+                    source_gallery=self.captures.quarantine_of(value),
                     image=value.image,
                     version=value.version,
                     regions=_without(definition.publish.regions, value.left_out),

@@ -108,7 +108,9 @@ class Launcher:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
         lease = now + definition.build.timeout + attempts.AFTER_STEPS[build.phase.stage] + _LEASE_MARGIN
-        quarantined = self._gallery_image(self.deployment.quarantine, build.image, build.version)
+        quarantined = self._gallery_image(
+            self.deployment.quarantine_of(build.quarantine), build.image, build.version
+        )
         is_build = build.phase is Phase.BUILDING
         source = self._source(build, prepared.gallery) if is_build else quarantined
         return wire.BuildJob(

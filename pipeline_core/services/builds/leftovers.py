@@ -73,10 +73,11 @@ class Leftovers:
     def _quarantined(self, build: Build) -> Sequence[GalleryImageVersion]:
         if build.version is None:
             return ()
-        listed = self.galleries.list_versions(self.deployment.quarantine, build.image)
+        gallery = self.deployment.quarantine_of(build.quarantine)
+        listed = self.galleries.list_versions(gallery, build.image)
         found = {each.version: each for each in listed if _names(each, build)}
         # Look for its number too: lists may lag, and a number belongs to one attempt only.
-        own = self.galleries.find_version(self.deployment.quarantine, build.image, build.version)
+        own = self.galleries.find_version(gallery, build.image, build.version)
         if own is not None and (attempts.BUILD_TAG not in own.tags or _names(own, build)):
             found[own.version] = own
         return list(found.values())

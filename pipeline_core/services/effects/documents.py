@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from threading import Lock
 
 from pipeline_core.domain.definitions import ImageDefinition
@@ -53,6 +54,10 @@ class Documents:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return definition
+
+    def parse(self, document: Mapping[str, object], bundle: Digest) -> ImageDefinition:
+        """A document that a person sent, as a domain value. Raises InvalidDocument with every problem."""
+        return image_yaml.parse_definition(document, bundle=bundle, location=self._location)
 
     def store(self, content: bytes) -> Digest:
         """Store a definition blob under its digest; safe to repeat."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Lock
 
-from pipeline_core.domain.errors import AlreadyExists, InvalidValue, UnreadableRow
+from pipeline_core.domain.errors import AlreadyExists, InvalidValue, TablesLost, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
@@ -93,6 +93,17 @@ class RecoveryLog:
         """The newest entry of an image, or None; raises MalformedMessage."""
         content = self._newest(wire.prefix_of(image))
         return None if content is None else ImageEntry.from_wire(content)
+
+    def demand_kept(self, image: ImageName) -> None:
+        """Raise TablesLost where the log knows an image whose records are not there: it was never unregistered."""
+        entry = self.find_image(image)
+        if entry is not None and not entry.deleted:
+            raise TablesLost(f"the records of {image} are lost")
+
+    def demand_fleet(self) -> None:
+        """Raise TablesLost where the log knows images, for a caller that has found none. One list call."""
+        if next(self.images(), None) is not None:
+            raise TablesLost("the records of every image are lost")
 
     def find_platform(self) -> PlatformEntry | None:
         """The newest entry of the platform, or None; raises MalformedMessage."""

@@ -7,6 +7,7 @@ first build asks again before it starts a machine.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import captures, source_images
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import FactoryError, NotFound
@@ -39,13 +40,13 @@ class _Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRules:
-    """Two requests for a source that fits, a few more for one that does not. `quarantine` holds the definitions."""
+    """Two requests for a source that fits, a few more for one that does not."""
 
     marketplace: MarketplaceOffers
     galleries: Galleries
     heads: ImageStore
     documents: Documents
-    quarantine: GalleryName
+    deployment: Deployment
     logs: Logs
 
     def look(self, definition: ImageDefinition, old: ImageHead | None) -> SourceFindings:
@@ -58,7 +59,7 @@ class SourceRules:
             if isinstance(origin, MarketplaceSource):
                 self._look_at_source(definition, origin, old, found)
             elif old is not None and old.registration.parent != origin.image:
-                parent = self.galleries.find_image(self.quarantine, origin.image)
+                parent = self.galleries.find_image(self._quarantine_of(origin.image), origin.image)
                 if parent is not None:
                     self._compare(definition, parent.plan, "spec.parent.image", found)
             if not isinstance(origin, MarketplaceSource) and definition.build.os_disk_gb is not None:
@@ -74,7 +75,7 @@ class SourceRules:
         """Other traits are possible as long as no image definition fixes them, or where SecOps has changed it."""
         if self.documents.definition(old.registration.definition).os == definition.os:
             return
-        for gallery in (self.quarantine, old.registration.gallery):
+        for gallery in (self._quarantine_of(definition.name), old.registration.gallery):
             found = self.galleries.find_image(gallery, definition.name)
             problem = None if found is None else captures.misfit(definition.os, found)
             if problem is not None:
@@ -113,10 +114,14 @@ class SourceRules:
         self, definition: ImageDefinition, plan: PurchasePlan | None, path: str, found: _Found
     ) -> None:
         """Refuse a source with another plan than the image definition that exists."""
-        made = self.galleries.find_image(self.quarantine, definition.name)
+        made = self.galleries.find_image(self._quarantine_of(definition.name), definition.name)
         if made is not None and made.plan != plan:
             refused = source_images.PlanChange(kept=made.plan, sold=plan)
             found.problems.append(Problem(path=path, message=refused.message, remedy=refused.remedy))
+
+    def _quarantine_of(self, image: ImageName) -> GalleryName:
+        head = self.heads.find_head(image)
+        return self.deployment.quarantine_of(None if head is None else head.value.registration.quarantine)
 
     def _look_at_disk(self, definition: ImageDefinition, parent: ImageName, found: _Found) -> None:
         """Refuse a disk below that of the parent's current version. A parent may grow later: then the larger counts."""

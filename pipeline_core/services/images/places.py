@@ -222,6 +222,8 @@ class Places:
         if isinstance(origin, MarketplaceSource):
             self.records.index.remove_root(origin, image)
         else:
+            # Its current version stays built from the old parent until the next one is published.
+            self.records.index.note_moved(origin.image, image)
             self.records.index.remove_child(origin.image, image)
 
     def _look_at(self, source: MarketplaceSource) -> None:

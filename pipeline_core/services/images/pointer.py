@@ -16,9 +16,9 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.state.versions import put_version
 
 GALLERY = "gallery"  # the actor of a change that was made in the gallery itself
 _WRITES = 90  # in one transaction, which may have 100

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.deployment import Deployment
 from pipeline_core.domain import access
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
@@ -17,11 +16,13 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import CampaignId, Digest, GalleryName, ImageName
+from pipeline_core.domain.names import CampaignId, Digest, ImageName
+from pipeline_core.domain.placement import Placement
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import Policies
@@ -61,7 +62,7 @@ class Registrar:
     rules: RegistrationRules
     policy: Policies
     places: Places
-    deployment: Deployment
+    placements: Placements
 
     def store_bundle(self, digest: Digest, content: bytes) -> bool:
         """Store a bundle under its digest; False where it is stored already. Raises InvalidDocument."""
@@ -101,7 +102,7 @@ class Registrar:
         `expected` is the ETag of an update. `create_only` demands that the image is new. Raises
         InvalidDocument with every problem, PermanentError (PERMISSION), StaleWrite, AlreadyExists.
         """
-        definition = image_yaml.parse_definition(document, bundle=bundle, location=self.deployment.location)
+        definition = self.effects.documents.parse(document, bundle)
         return changing(
             lambda: self.records.images.find_head(name),
             lambda old: self._store(
@@ -222,8 +223,14 @@ class Registrar:
         old: Stored[ImageHead] | None,
         former: Stored[FormerImage] | None = None,
     ) -> ImageHead:
-        gallery = self._placement() if old is None else old.value.registration.gallery
-        registration = Registration.of_definition(definition, digest, gallery, policy)
+        if old is None:
+            placed = self.placements.place(definition.name)
+        else:
+            known = old.value.registration
+            placed = Placement(live=known.gallery, quarantine=known.quarantine)
+        registration = Registration.of_definition(
+            definition, digest, placed.live, policy, quarantine=placed.quarantine
+        )
         if old is not None:
             revision = old.value.revision + 1
             return replace(old.value, registration=registration, failures=0, revision=revision)
@@ -233,10 +240,6 @@ class Registrar:
             last_version=self.rules.last_version(definition.name, None),
             revision=1 if former is None else former.value.revision + 1,
         )
-
-    def _placement(self) -> GalleryName:
-        """The first live gallery of the settings. More galleries are for fleets beyond one subscription's limit."""
-        return self.deployment.live[0]
 
 
 def _demand_version(

@@ -41,9 +41,12 @@ class Requests:
 
         `key` is the caller's idempotency key: the same key of the same caller is always the same request.
         The head is read once, and once more for the answer where no build was started.
-        Raises NotFound, and PermanentError (PERMISSION) where the image belongs to another team.
+        Raises NotFound, TablesLost, and PermanentError (PERMISSION) where the image belongs to another team.
         """
-        head = self.images.get_head(name)
+        head = self.images.find_head(name)
+        if head is None:
+            self.effects.recovery_log.demand_kept(name)
+            head = self.images.get_head(name)
         team = head.value.registration.team
         access.demand_change(name, team, principal.roles, principal.groups, deed="rebuild it")
         token = _token(name, principal, key or self.effects.chance.nonce())

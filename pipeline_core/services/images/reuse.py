@@ -19,9 +19,9 @@ from pipeline_core.services.images.observe import Observation
 from pipeline_core.services.images.pointer import GALLERY, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
+from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.state.versions import put_version
 
 _SOON = timedelta(seconds=2)
 

@@ -15,7 +15,7 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.state.unproven import UnprovenStore
+from pipeline_core.state.galleries.unproven import UnprovenStore
 
 # A version in one of these states takes no change now. The next look finds it again.
 _BUSY = frozenset({VersionState.CREATING, VersionState.UPDATING, VersionState.DELETING})

@@ -28,7 +28,7 @@ from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recovery import LiveVersion
 from pipeline_core.domain.releases import FollowedSource
-from pipeline_core.domain.sources import MarketplaceSource, SourceVersion
+from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, SourceVersion
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion, newest
 from pipeline_core.ports import Galleries, Principal
 from pipeline_core.services.effects.effects import Effects
@@ -79,7 +79,7 @@ class ImageRecovery:
         """
         known = self.records.images.find_head(name)
         if known is not None:
-            self.records.index_origin(name, known.value.registration.origin)
+            self._index(known.value)
             self._index_build(known.value)
             self.effects.projection.project(name)
             return RecoveryOutcome.KEPT
@@ -129,7 +129,9 @@ class ImageRecovery:
         current = recovery.current_of(live, None if logged is None else GalleryVersion.parse(logged.version))
         _demand_belief(name, current, found)
         head = ImageHead(
-            registration=Registration.of_definition(definition, digest, gallery, self.policy.current()),
+            registration=Registration.of_definition(
+                definition, digest, gallery, self.policy.current(), quarantine=self._quarantine_of(name)
+            ),
             registered_at=self._registered_at(entry),
             current=current,
             last_version=self._last_version(name, definition, entry, found),
@@ -142,7 +144,7 @@ class ImageRecovery:
             name, live, current, is_logged=entry is not None, taken_out=head.taken_out
         )
         self._follow(head, live)
-        self.records.index_origin(name, head.registration.origin)
+        self._index(head)
         self._commit(head, claims, principal)
         self.effects.projection.project(name)
 
@@ -196,7 +198,19 @@ class ImageRecovery:
         )
 
     def _quarantined(self, name: ImageName) -> list[GalleryVersion]:
-        return [found.version for found in self.galleries.list_versions(self.deployment.quarantine, name)]
+        return [
+            found.version
+            for gallery in self.deployment.quarantines
+            for found in self.galleries.list_versions(gallery, name)
+        ]
+
+    def _quarantine_of(self, name: ImageName) -> GalleryName:
+        """The quarantine gallery that has the image's definition; the first where none has it yet."""
+        galleries = self.deployment.quarantines
+        if len(galleries) == 1:
+            return galleries[0]
+        made = (each for each in galleries if self.galleries.find_image(each, name) is not None)
+        return next(made, galleries[0])
 
     def _follow(self, head: ImageHead, live: Sequence[LiveVersion]) -> None:
         """Follow the source, with the newest version that was ever built of it.
@@ -225,6 +239,16 @@ class ImageRecovery:
         changing(
             lambda: self.records.sources.find(source), follow, subject=str(source.key), remedy="look again"
         )
+
+    def _index(self, head: ImageHead) -> None:
+        """The rows that lead to the image: below its origin, in its galleries, and below a parent that it has left."""
+        registration = head.registration
+        self.records.index_origin(head.name, registration.origin)
+        for gallery in (registration.gallery, self.deployment.quarantine_of(registration.quarantine)):
+            self.records.placements.add(gallery, head.name)
+        built_from = None if head.current is None else head.current.inputs.origin
+        if isinstance(built_from, ParentVersion) and built_from.image != registration.parent:
+            self.records.index.note_moved(built_from.image, head.name)
 
     def _index_build(self, head: ImageHead) -> None:
         """Index a build whose records remained while its index rows were lost."""

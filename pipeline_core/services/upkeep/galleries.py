@@ -12,7 +12,7 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.suspicion import Suspicion
-from pipeline_core.state.observations import Round
+from pipeline_core.state.galleries.observations import Round
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 

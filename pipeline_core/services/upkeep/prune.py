@@ -1,84 +1,272 @@
-"""Retention: remove the live versions that no rule keeps, and record in their claims that they are gone."""
+"""Retention, carried out in slices: exclude first, delete after the grace period, take back what is used again.
 
-from collections.abc import Sequence
+Each step is one transaction of the image's partition: the head on its ETag and the version's record. So a version
+cannot become current while it is taken away. `domain.retention` decides.
+"""
+
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
 
-from pipeline_core.domain import attempts
+from pipeline_core.domain import attempts, rounds, version_records
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import FactoryError
-from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.images import RetentionHold
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Fingerprint, ImageName
-from pipeline_core.domain.retention import KeptVersions, prunable
-from pipeline_core.domain.sources import ParentVersion
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion
+from pipeline_core.domain.retention import Removal, RetentionStep
+from pipeline_core.domain.rounds import Round
+from pipeline_core.domain.version_records import Standing, VersionRecord
+from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.versions.retention import RetentionPlan, RetentionPlans
 from pipeline_core.state import images as records
+from pipeline_core.state.concurrency import changing
+from pipeline_core.state.galleries.versions import put_version
+from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+
+ROUND = "retention"
+_EVERY = timedelta(hours=20)  # a round begins within a day of the one before, also where a timer is late
+_NAMES = 500  # images of one slice: half of an hour's budget of Azure's reads at two slices in it
+_TIME = timedelta(minutes=4)  # of one slice; a function has ten minutes, and others run beside it
+_CHANGES = 40  # requests to Azure that change or delete a version, in one slice
+
+
+@dataclass(slots=True, kw_only=True)
+class _Slice:
+    """What is left of one slice, and the last image it has looked at."""
+
+    until: datetime
+    changes: int
+    changed: int = 0
+    after: str = ""
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruner:
-    """Runs once a day; one list call per image."""
+    """One slice a run. Costs a list call, a blob and three reads for each image; a quiet run costs one read."""
 
     records: Records
     galleries: Galleries
+    plans: RetentionPlans
     effects: Effects
 
     def prune(self) -> int:
-        """The number of versions whose deletion has begun. An image that fails is logged and skipped."""
-        pruned = 0
-        for head in self.records.index.heads():
-            try:
-                listed = self.galleries.list_versions(head.registration.gallery, head.name)
-                pruned += self._prune_image(head, listed)
-            except FactoryError as error:
-                self.effects.logs.note("prune-failed", image=str(head.name), error=str(error))
-        return pruned
+        """The number of versions that the slice excluded, deleted or took back. An image that fails is skipped.
 
-    def _prune_image(self, head: ImageHead, listed: Sequence[GalleryImageVersion]) -> int:
-        definition = self.effects.documents.definition(head.registration.definition)
-        if definition.retention.keep_in_use:
+        Raises TransientError after too many transient errors; the next slice goes on behind the last image.
+        """
+        now = self.effects.clock.now()
+        last = self.records.rounds.find(ROUND)
+        current = rounds.resume(None if last is None else last.value, now, _EVERY)
+        if current is None:
             return 0
-        live = {found.version: found for found in listed if found.tags.get(attempts.PROVENANCE_TAG)}
-        kept = KeptVersions(
-            current=None if head.current is None else head.current.version,
-            parents_of_current=self._used_by_children(head.name),
-        )
-        chosen = prunable(live, kept, definition.retention, self.effects.clock.now())
-        for version in chosen:
-            self._remove(head, live[version])
-        return len(chosen)
+        run = _Slice(until=now + _TIME, changes=_CHANGES, after=current.after)
+        try:
+            self._look_at_all(run)
+        finally:
+            etag = None if last is None else last.etag
+            self._save(rounds.advance(current, run.after, is_over=run.is_over), etag)
+        return run.changed
 
-    def _used_by_children(self, image: ImageName) -> frozenset[GalleryVersion]:
-        used: set[GalleryVersion] = set()
-        for child in self.records.index.children(image):
-            head = self.records.images.find_head(child)
-            if head is None:
-                continue
-            current, active = head.value.current, head.value.active
-            build = None if active is None else self.records.images.find_build(active.build)
-            origins = [
-                None if current is None else current.inputs.origin,
-                None if build is None else build.value.inputs.origin,
+    def _save(self, current: Round, etag: str | None) -> None:
+        try:
+            self.records.rounds.save(ROUND, current, etag=etag)
+        except (AlreadyExists, StaleWrite):  # another slice ran at the same time, and its place is as good
+            self.effects.logs.note("prune-raced", subject=current.after)
+
+    def _look_at_all(self, run: _Slice) -> None:
+        bulkhead = Bulkhead(logs=self.effects.logs, event="prune-failed")
+        names = self.records.fleet.names(after=run.after, limit=_NAMES)
+        for name in names:
+            if self.effects.clock.now() >= run.until or run.changes <= 0:
+                return
+            run.after = name
+            bulkhead.run(name, partial(self._look_at, ImageName(name), run))
+        run.is_over = len(names) < _NAMES
+
+    def _look_at(self, name: ImageName, run: _Slice) -> bool:
+        head = self.records.images.find_head(name)
+        if head is None:
+            return False
+        shown = self.galleries.list_versions(head.value.registration.gallery, name)
+        plan = self.plans.over(head, shown)
+        for step in plan.steps:
+            if step.removal is not Removal.NONE and run.changes > 0:
+                plan = self._carry_out(plan, step, run)
+        self._note_hold(plan)
+        return True
+
+    def _carry_out(self, plan: RetentionPlan, step: RetentionStep, run: _Slice) -> RetentionPlan:
+        """The plan with the head as the step leaves it. A head that somebody else has changed is decided on again."""
+        known: RetentionPlan | None = plan
+
+        def look(seen: RetentionPlan) -> RetentionPlan:
+            same = [
+                each for each in seen.steps if (each.version, each.removal) == (step.version, step.removal)
             ]
-            used |= {origin.version for origin in origins if isinstance(origin, ParentVersion)}
-        return frozenset(used)
+            return self._apply(seen, same[0], run) if same else seen
 
-    def _remove(self, head: ImageHead, found: GalleryImageVersion) -> None:
-        """Update the claim, then delete the version. The claim must never call a deleted version good."""
-        fingerprint = found.tags.get(attempts.FINGERPRINT_TAG, "")
-        writes = [
-            records.add_entry(
-                self.effects.journal.of_image(
-                    found.image, Event.PRUNED, detail=f"{found.image}@{found.version}"
-                )
+        def read() -> RetentionPlan:
+            nonlocal known
+            seen, known = known, None
+            return seen or self.plans.again(plan)
+
+        return changing(
+            read,
+            look,
+            subject=f"{plan.image}@{step.version}",
+            remedy="the next round looks again",
+            lost=(AlreadyExists, StaleWrite),
+        )
+
+    def _apply(self, plan: RetentionPlan, step: RetentionStep, run: _Slice) -> RetentionPlan:
+        found = plan.listed[step.version]
+        match step.removal:
+            case Removal.EXCLUDE:
+                return self._exclude(plan, found, run)
+            case Removal.WAIT:
+                self._repeat_mark(found, step, run)
+            case Removal.DELETE:
+                return self._delete(plan, found, run)
+            case Removal.TAKE_BACK:
+                return self._take_back(plan, found, step, run)
+            case Removal.NONE:
+                pass
+        return plan
+
+    def _exclude(self, plan: RetentionPlan, found: GalleryImageVersion, run: _Slice) -> RetentionPlan:
+        before, due = _record_of(plan, found), plan.due
+        record = replace(
+            version_records.change(
+                before,
+                Standing.PRUNING,
+                self.effects.clock.now(),
+                actor=version_records.RETENTION,
+                reason=f"it is not among the {plan.rule.keep} that are kept, and nothing uses it",
+            ),
+            delete_after=due,
+            marked_until=due,
+            was_standing=before.standing,
+            was_excluded=not latest.may_be_in(found),
+            end_of_life=found.end_of_life,
+        )
+        detail = f"{found.version} is deleted after {due:%Y-%m-%d %H:%M} UTC"
+        after = self._commit(plan, record, Event.RETIRED, detail, run)
+        self._mark(replace(found, excluded_from_latest=True, end_of_life=due), run)
+        return after
+
+    def _repeat_mark(self, found: GalleryImageVersion, step: RetentionStep, run: _Slice) -> None:
+        """Exclude it again where an earlier request was lost or has failed."""
+        if step.delete_after is None or latest.is_settled(found, excluded=True):
+            return
+        place = (found.gallery, found.image, found.version)
+        now_shown = self.galleries.find_version(*place)  # a list does not say whether a change has failed
+        if now_shown is not None and not latest.is_settled(now_shown, excluded=True):
+            wanted = replace(now_shown, excluded_from_latest=True, end_of_life=step.delete_after)
+            self._mark(wanted, run)
+
+    def _delete(self, plan: RetentionPlan, found: GalleryImageVersion, run: _Slice) -> RetentionPlan:
+        record = _record_of(plan, found)
+        if record.standing is not Standing.PRUNED:
+            if latest.may_be_in(found):
+                # It is still in `latest`, so a machine may have been made from it a moment ago.
+                self._mark(replace(found, excluded_from_latest=True), run)
+                return plan
+            pruned = version_records.change(
+                record,
+                Standing.PRUNED,
+                self.effects.clock.now(),
+                actor=version_records.RETENTION,
+                reason=record.reason,
             )
-        ]
-        claim = self.records.images.find_claim(found.image, Fingerprint(fingerprint)) if fingerprint else None
-        if claim is not None and claim.value.version == found.version:
-            pruned = replace(claim.value, outcome=Outcome.PRUNED)
-            writes.append(records.put_claim(pruned, etag=claim.etag))
-        self.records.images.commit(writes, head=head)
+            detail = f"{found.image}@{found.version}"
+            plan = self._commit(plan, pruned, Event.PRUNED, detail, run, claim_of=found)
+        run.changes -= 1
         self.galleries.begin_delete(found.gallery, found.image, found.version)
+        return plan
+
+    def _take_back(
+        self, plan: RetentionPlan, found: GalleryImageVersion, step: RetentionStep, run: _Slice
+    ) -> RetentionPlan:
+        """Give the version its former marks, then its former standing. Both are repeated where one is lost."""
+        record = _record_of(plan, found)
+        current = None if plan.head.value.current is None else plan.head.value.current.version
+        is_above = current is not None and found.version > current
+        excluded = is_above or (record.was_excluded and found.version != current)
+        self._mark(replace(found, excluded_from_latest=excluded, end_of_life=record.end_of_life), run)
+        why = "; ".join(map(str, step.reasons))[:1000]
+        is_retired = record.standing in (Standing.PRUNING, Standing.PRUNED)
+        back = version_records.change(
+            record,
+            record.was_standing if is_retired else record.standing,
+            self.effects.clock.now(),
+            actor=version_records.RETENTION,
+            reason=f"it was to be removed, and stays: {why}",
+        )
+        back = replace(back, marked_until=None)
+        return self._commit(plan, back, Event.TAKEN_BACK, f"{found.version} stays: {why}", run)
+
+    def _mark(self, wanted: GalleryImageVersion, run: _Slice) -> None:
+        run.changes -= 1
+        self.galleries.set_life(wanted)
+
+    def _commit(
+        self,
+        plan: RetentionPlan,
+        record: VersionRecord,
+        event: Event,
+        detail: str,
+        run: _Slice,
+        *,
+        claim_of: GalleryImageVersion | None = None,
+    ) -> RetentionPlan:
+        """Write record, journal and claim on the ETag of the head that was decided on. Raises StaleWrite.
+
+        The head is written as it is: a reuse, a publication or a registration that was decided on the same head fails.
+        """
+        known = plan.records.get(record.version)
+        entry = self.effects.journal.of_image(plan.image, event, detail=detail)
+        writes: list[TableWrite] = [
+            records.put_head(plan.head.value, etag=plan.head.etag),
+            put_version(record, etag=None if known is None else known.etag),
+            records.add_entry(entry),
+        ]
+        if claim_of is not None:
+            writes += self._prune_claim(claim_of)
+        etags = self.records.images.commit(writes, head=plan.head.value)
+        run.changed += 1
+        self.effects.logs.note(event.value, image=str(plan.image), version=str(record.version))
+        return replace(plan, head=Stored(value=plan.head.value, etag=etags[0]))
+
+    def _prune_claim(self, found: GalleryImageVersion) -> list[TableWrite]:
+        """The claim must never call a deleted version good."""
+        fingerprint = found.tags.get(attempts.FINGERPRINT_TAG, "")
+        claim = self.records.images.find_claim(found.image, Fingerprint(fingerprint)) if fingerprint else None
+        if claim is None or claim.value.version != found.version:
+            return []
+        return [records.put_claim(replace(claim.value, outcome=Outcome.PRUNED), etag=claim.etag)]
+
+    def _note_hold(self, plan: RetentionPlan) -> None:
+        """Keep in the head how many versions only unknown use keeps, for the image's condition."""
+        head, count = plan.head.value, plan.waiting_for_use
+        known = head.retention_hold
+        if count == (0 if known is None else known.versions):
+            return
+        since = self.effects.clock.now() if known is None else known.since
+        hold = RetentionHold(versions=count, since=since) if count else None
+        copy, changed = self.effects.projection.find(plan.image), replace(head, retention_hold=hold)
+        try:
+            self.records.images.commit([records.put_head(changed, etag=plan.head.etag)])
+        except StaleWrite:
+            return  # the next round counts again
+        self.effects.projection.follow(changed, copy)
+
+
+def _record_of(plan: RetentionPlan, found: GalleryImageVersion) -> VersionRecord:
+    known = plan.records.get(found.version)
+    return VersionRecord(image=plan.image, version=found.version) if known is None else known.value

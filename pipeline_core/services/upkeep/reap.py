@@ -24,7 +24,7 @@ from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.leases import Judgement
-from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.names import BuildId, GalleryName
 from pipeline_core.ports import Galleries, Resources
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
@@ -109,7 +109,8 @@ class Reaper:
             now=self.effects.clock.now(), bulkhead=Bulkhead(logs=self.effects.logs, event="reap-failed-at")
         )
         run.bulkhead.part("build resources", partial(self._find_resources, run))
-        run.bulkhead.part("quarantined versions", partial(self._find_versions, run))
+        for gallery in self.deployment.quarantines:
+            run.bulkhead.part(f"versions in {gallery}", partial(self._find_versions, run, gallery))
         removed = 0
         for kind in sorted({each.kind for each in run.found}, key=_rank):
             removed += run.bulkhead.part(kind, partial(self._remove_kind, run, kind))
@@ -146,8 +147,8 @@ class Reaper:
         ]
         return len(listed)
 
-    def _find_versions(self, run: _Run) -> int:
-        listed = self.resources.list_build_versions(self.deployment.quarantine)
+    def _find_versions(self, run: _Run, gallery: GalleryName) -> int:
+        listed = self.resources.list_build_versions(gallery)
         run.found += [
             _Leftover(
                 name=f"{each.gallery}/{each.image}@{each.version}",

@@ -1,1 +1,1 @@
-"""Published versions: which may enter `latest`, what the live galleries really hold, and what follows from it."""
+"""Published versions: which may enter `latest`, what the live galleries hold, what retention removes of them."""

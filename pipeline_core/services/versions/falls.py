@@ -24,9 +24,9 @@ from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.pointer import GALLERY, Kept, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.state import images as records
+from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.state.versions import put_version
 
 _STANDING = {
     DoubtKind.GONE: Standing.GONE,

@@ -7,6 +7,7 @@ plan of its own. Nothing is stored: a gallery never changes the plan of an image
 
 from dataclasses import dataclass, replace
 
+from pipeline_core.deployment import Deployment
 from pipeline_core.domain import source_images
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
@@ -22,7 +23,7 @@ class Purchases:
 
     marketplace: MarketplaceOffers
     galleries: Galleries
-    quarantine: GalleryName
+    deployment: Deployment
 
     def traits_to_build(self, build: Build, definition: ImageDefinition, gallery: GalleryName) -> OsTraits:
         """The definition's traits with the plan of its source.
@@ -56,7 +57,9 @@ class Purchases:
 
     def traits_as_built(self, build: Build, definition: ImageDefinition) -> OsTraits:
         """The definition's traits with the plan of the quarantined image definition."""
-        return replace(definition.os, plan=self._plan_of(self.quarantine, build.image))
+        return replace(
+            definition.os, plan=self._plan_of(self.deployment.quarantine_of(build.quarantine), build.image)
+        )
 
     def _plan_of(self, gallery: GalleryName, image: ImageName) -> PurchasePlan | None:
         found = self.galleries.find_image(gallery, image)

@@ -17,9 +17,9 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.state.versions import put_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
-from pipeline_core.ports import Clock
+from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.views import origins
 from pipeline_core.services.views.conditions import ImageConditions
@@ -44,19 +44,20 @@ class Queries:
     held: ImageConditions
     history: History
     unreadable: UnreadableRows
-    clock: Clock
+    effects: Effects
 
     def image(self, name: ImageName) -> ImageDetail:
-        """One image with the decision that would be made about it now. Raises NotFound.
+        """One image with the decision that would be made about it now. Raises NotFound, TablesLost.
 
         Where a row that the decision needs cannot be read, the image is `unknown`, and the rest is shown.
         """
-        now = self.clock.now()
+        now = self.effects.clock.now()
         try:
             observation = self.observer.observe(name, now)
         except UnreadableRow as error:
             return self._with_history(name, *self._unknown(name, error))
         if observation.head is None:
+            self.effects.recovery_log.demand_kept(name)
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         head, snapshot = observation.head.value, observation.snapshot
         decision = plan.plan(snapshot, now)
@@ -87,6 +88,8 @@ class Queries:
         cannot be read is `unknown`; its team is not known either, so a list of one team does not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
+        if not page.heads and not page.unreadable and not after:
+            self._demand_fleet()
         heads, hidden = self._as_they_are(page.heads)
         hidden |= dict.fromkeys(page.unreadable, _COPY)
         world = self._world(heads, hidden)
@@ -122,9 +125,15 @@ class Queries:
         )
 
     def check(self) -> bool:
-        """True if state can be read. If not, it raises the error of the store."""
-        self.records.index.fleet(limit=1)
+        """True if state can be read. Raises the error of the store, and TablesLost where its rows are gone."""
+        if not self.records.index.fleet(limit=1).heads:
+            self._demand_fleet()
         return True
+
+    def _demand_fleet(self) -> None:
+        """A factory without images is new, unless it has lost its records. The platform steps are among these."""
+        if self.records.sources.find_platform() is None:
+            self.effects.recovery_log.demand_fleet()
 
     def _with_history(self, name: ImageName, view: ImageView, head: ImageHead | None) -> ImageDetail:
         """The view with the first pages of its history, and what cannot be read of it all."""

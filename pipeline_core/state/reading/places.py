@@ -6,17 +6,16 @@ from typing import Any
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.ports import Row
 from pipeline_core.state import (
+    fleet,
     history,
     images,
     index,
     lineage,
-    observations,
     poison,
     policy,
     sources,
-    unproven,
-    versions,
 )
+from pipeline_core.state.galleries import observations, unproven, versions
 from pipeline_core.state.records import Codec
 
 # By table, partition (in the index) and the beginning of the key.
@@ -36,6 +35,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/lineage/fault:": lineage.FAULTS,
     "index/pending/": index.PENDING,
     "index/fleet/": index.HEADS,
+    "index/rounds/": fleet.ROUNDS,
     "index/sources/": sources.SOURCES,
     "index/platform/current": sources.PLATFORMS,
     "index/policy/": policy.VERSIONS,

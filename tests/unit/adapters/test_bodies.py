@@ -155,7 +155,39 @@ def test_a_source_may_lie_in_another_subscription() -> None:
 def test_a_change_of_the_mark_changes_nothing_else(golden: Golden, name: str, excluded: bool) -> None:
     version = bodies.render_version(COPY, PLACES["quarantine"], Region("westeurope"))
     profile = {**version["properties"]["publishingProfile"], "publishedDate": "read only"}
-    golden(f"azure/{name}.json", text(bodies.render_exclusion(profile, excluded=excluded)))
+    life = bodies.end_of_life_of(profile)
+    assert life == COPY.end_of_life
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    body = bodies.render_exclusion(profile, excluded=excluded, end_of_life=life, now=now)
+    golden(f"azure/{name}.json", text(body))
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "sent"),
+    [
+        (None, None, {}),
+        (None, "2027-01-01", {"endOfLifeDate": "2027-01-01T00:00:00Z"}),
+        ("2027-05-01T00:00:00+00:00", "2027-01-01", {"endOfLifeDate": "2027-01-01T00:00:00Z"}),
+        ("2026-01-01T00:00:00Z", "2026-01-01", {}),
+        ("2027-05-01T00:00:00Z", None, {"endOfLifeDate": None}),
+    ],
+    ids=["none", "a first", "another", "one that has passed is not sent", "removed"],
+)
+def test_the_end_of_life_is_sent_as_azure_takes_it(
+    kept: str | None, wanted: str | None, sent: dict[str, str | None]
+) -> None:
+    life = None if wanted is None else datetime.fromisoformat(wanted).replace(tzinfo=UTC)
+    profile = {} if kept is None else {"endOfLifeDate": kept}
+    body = bodies.render_exclusion(
+        profile, excluded=True, end_of_life=life, now=datetime(2026, 11, 21, tzinfo=UTC)
+    )
+    written = body["properties"]["publishingProfile"]
+    assert {name: written[name] for name in written if name == "endOfLifeDate"} == sent
+
+
+@pytest.mark.parametrize("text", ["", "soon", None])
+def test_an_end_of_life_that_is_no_date_is_none(text: str | None) -> None:
+    assert bodies.end_of_life_of({"endOfLifeDate": text}) is None
 
 
 TYPES = {
@@ -185,7 +217,9 @@ def test_the_official_schema_demands_the_storage_profile_of_a_change(name: str) 
 def test_an_encrypted_region_stays_encrypted() -> None:
     encryption = {"osDiskImage": {"diskEncryptionSetId": "/subscriptions/x"}}
     region = {"name": "westeurope", "encryption": encryption, "excludeFromLatest": True}
-    body = bodies.render_exclusion({"targetRegions": [region]}, excluded=False)
+    body = bodies.render_exclusion(
+        {"targetRegions": [region]}, excluded=False, end_of_life=None, now=datetime(2026, 11, 21, tzinfo=UTC)
+    )
     (sent,) = body["properties"]["publishingProfile"]["targetRegions"]
     assert sent == {"name": "westeurope", "encryption": encryption, "excludeFromLatest": False}
 

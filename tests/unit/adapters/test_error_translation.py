@@ -27,6 +27,7 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
+    TablesLost,
     TransientError,
 )
 
@@ -112,7 +113,7 @@ CASES: Mapping[str, tuple[AzureError, type[FactoryError], ErrorClass | None]] = 
     "not emulated": (arm(501, "NotEmulated", "m"), P, ErrorClass.TEMPLATE),
     "a resource is not there": (arm(404, "ResourceNotFound", "m"), NotFound, ErrorClass.NOT_FOUND),
     "a group is not there": (arm(404, "ResourceGroupNotFound", "m"), NotFound, ErrorClass.NOT_FOUND),
-    "a table is not there": (storage(404, "TableNotFound"), NotFound, ErrorClass.NOT_FOUND),
+    "a table is not there": (storage(404, "TableNotFound"), TablesLost, ErrorClass.NETWORK),
     "a row exists": (storage(409, "EntityAlreadyExists"), AlreadyExists, None),
     "a blob exists": (storage(409, "BlobAlreadyExists"), AlreadyExists, None),
     "a row has changed": (storage(412, "UpdateConditionNotSatisfied"), StaleWrite, None),

@@ -16,11 +16,11 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
 from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.state.unlogged import POLICY, UnloggedStore
-from pipeline_core.state.unproven import UnprovenStore
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld

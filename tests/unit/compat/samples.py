@@ -33,8 +33,8 @@ from pipeline_core.domain.releases import FollowedSource, SourceChange
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.state.galleries.unproven import UnprovenVersion
 from pipeline_core.state.lineage import DecidedMove
-from pipeline_core.state.unproven import UnprovenVersion
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
 from tests.unit.domain import factories as make

@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import (
     ParentNotFound,
     PermanentError,
     StaleWrite,
+    TablesLost,
     TransientError,
 )
 
@@ -160,3 +161,10 @@ def test_a_403_may_be_about_a_role_that_comes_late(code: str) -> None:
 )
 def test_a_403_that_no_role_ends_is_believed_at_once(code: str) -> None:
     assert type(error_of(CloudAnswer(status=403, code=code), "write it")) is PermanentError
+
+
+def test_a_missing_table_is_lost_state_and_not_a_missing_row() -> None:
+    answer = CloudAnswer(status=404, code="TableNotFound", said="The table specified does not exist.")
+    error = error_of(answer, "scan index/fleet")
+    assert isinstance(error, TablesLost)
+    assert "scan index/fleet: the factory's tables are lost: SecOps runs" in str(error)

@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Re
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark
+from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark, RetentionHold
 from pipeline_core.domain.lineage import LineageFault, LineageProblem
 from pipeline_core.domain.names import ChannelName, build_id
 from pipeline_core.domain.sources import ParentReference
@@ -167,6 +167,15 @@ def test_several_conditions_are_all_shown() -> None:
         ConditionType.BREAKER_OPEN,
         ConditionType.BLOCKED,
     ]
+
+
+@pytest.mark.parametrize(("versions", "words"), [(1, "1 live version beyond"), (7, "7 live versions beyond")])
+def test_what_only_unknown_use_keeps_is_said_with_what_to_change(versions: int, words: str) -> None:
+    head = replace(make.head(), retention_hold=RetentionHold(versions=versions, since=NOW))
+    (found,) = conditions.of_image(head, Current())
+    assert (found.type, found.reason, found.since) == (ConditionType.VERSIONS_KEPT, "UseUnknown", NOW)
+    assert words in found.message
+    assert "spec.retention.keepInUse: false" in found.message
 
 
 def test_an_image_in_its_place_with_its_tools_has_no_condition_of_its_registration() -> None:

@@ -8,15 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.domain import access, dispatch, reasons, retry
-from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
 from pipeline_core.domain.journal import entry_key
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
-from pipeline_core.domain.retention import KeptVersions, prunable
 from pipeline_core.domain.retry import GiveUp, TryAgain, next_try
-from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.domain.windows import parse_window
 from tests.unit.domain.factories import NOW
 
@@ -190,34 +187,6 @@ def test_a_token_gives_no_more_than_it_proves(
     assert access.may_read(roles, groups) is reads
     assert access.may_read_all(roles) is bool(roles & {access.ADMIN, access.READER})
     assert access.may_change(TeamName("payments"), roles, groups) is changes
-
-
-VERSIONS = [GalleryVersion(9, 20261101 + day, 1) for day in range(6)]
-NOTHING = KeptVersions(current=None, parents_of_current=frozenset())
-
-
-@pytest.mark.parametrize(
-    ("rule", "kept", "gone"),
-    [
-        (Retention(keep=2), NOTHING, []),
-        (Retention(keep=2, keep_in_use=False), NOTHING, [0, 1, 2, 3]),
-        (Retention(keep=9, keep_in_use=False), NOTHING, []),
-        (
-            Retention(keep=2, keep_in_use=False),
-            KeptVersions(current=VERSIONS[1], parents_of_current=frozenset()),
-            [0, 2, 3],
-        ),
-        (
-            Retention(keep=4, keep_in_use=False),
-            KeptVersions(current=None, parents_of_current=frozenset(VERSIONS[:1])),
-            [1],
-        ),
-        (Retention(keep=2, max_age=timedelta(days=19), keep_in_use=False), NOTHING, [0, 1]),
-    ],
-    ids=["use unknown", "by number", "few", "current stays", "a child's parent stays", "young ones stay"],
-)
-def test_only_what_no_rule_keeps_is_pruned(rule: Retention, kept: KeptVersions, gone: list[int]) -> None:
-    assert prunable(VERSIONS, kept, rule, NOW) == tuple(VERSIONS[number] for number in gone)
 
 
 def test_journal_keys_sort_by_time() -> None:

@@ -47,6 +47,8 @@ READING: dict[str, Row] = {
         200,
     ),
     "sources": ("GET", "/api/sources", {}, 200),
+    "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
+    "retention of all": ("GET", "/api/retention", {}, 200),
     "receivers": ("GET", "/api/receivers", {}, 200),
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),

@@ -12,6 +12,7 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
+    TablesLost,
     TransientError,
     UnlistedTransition,
 )
@@ -33,6 +34,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (InvalidValue("ImageName", "A", "lower-case letters"), 400, "invalid-request"),
     (InvalidDocument([Problem(path="spec", message="is missing", remedy="add it")]), 422, "invalid-document"),
     (TransientError(ErrorClass.NETWORK, SECRET), 503, "unavailable"),
+    (TablesLost("the records of every image are lost"), 503, "tables-lost"),
     (UnlistedTransition(SECRET), 500, "internal"),
     (FactoryError(SECRET), 500, "internal"),
     (RuntimeError(SECRET), 500, "internal"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.definitions import OsTraits, RebuildOn
+from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -52,6 +52,7 @@ from tests.unit.triggers import (
     version_twins,
     views,
 )
+from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -369,6 +370,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
+        self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.recovery = Recovery()
@@ -402,6 +404,5 @@ def _head(name: ImageName, bundle: Digest) -> ImageHead:
         recipe=Digest("ab" * 32),
         bundle=bundle,
         gallery=GalleryName("live"),
-        on=frozenset(RebuildOn),
     )
     return ImageHead(registration=registration, registered_at=views.NOW)

@@ -10,6 +10,8 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from local.arm import launch
+from local.arm.galleries import versions
+from local.arm.wire import ArmError
 from tests.local.arm.conftest import FACTORY, Body, sign_in
 from tests.local.arm.rules.conftest import Ask
 
@@ -170,3 +172,13 @@ def test_a_definition_may_be_slow_to_come_and_slow_to_go(
             deletion.result()
             with pytest.raises(ResourceNotFoundError):
                 images.get("rg-gallery", "live", "slow")
+
+
+def test_an_end_of_life_that_has_passed_is_refused() -> None:
+    """Of a version too: troubleshooting-shared-images.md says it of definitions, and this is the harder reading."""
+    with pytest.raises(ArmError) as refused:
+        versions.demand_future({"publishingProfile": {"endOfLifeDate": "2001-01-01T00:00:00Z"}})
+    assert (refused.value.status, refused.value.code) == (400, "InvalidParameter")
+    assert refused.value.message == "EndOfLifeDate must be set to a future date."
+    versions.demand_future({"publishingProfile": {"endOfLifeDate": "2999-01-01T00:00:00Z"}})
+    versions.demand_future({"publishingProfile": {"endOfLifeDate": None}})

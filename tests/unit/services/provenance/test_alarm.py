@@ -66,6 +66,12 @@ def _excluding(made: SimulatedWorld) -> SimulatedWorld:
     return made
 
 
+def _look_daily(made: SimulatedWorld) -> None:
+    """The round of the next day."""
+    made.ports.clock.advance(timedelta(days=1))
+    made.factory.pruner.prune()
+
+
 def test_a_version_that_is_proven_raises_nothing_however_often_it_is_seen() -> None:
     made = scenes.settled(ONE)
     rows = len(made.ports.tables.rows("images"))

@@ -1,147 +1,156 @@
-"""Retention: what no rule keeps goes, its claim says so, and what may be in use stays."""
+"""Retention: what no rule keeps is excluded, then deleted after its grace period. What is used is never touched."""
 
-from typing import Any
+from datetime import timedelta
 
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, VersionState
-from simulation import fleet, world
-from simulation.world import ADMIN, LIVE, SimulatedWorld
+from pipeline_core.domain.version_records import Standing
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
-
-LOOSE = {"keep": 1, "keepInUse": False}
-
-
-def _put(made: SimulatedWorld, name: str, parent: str | None, text: str, retention: dict[str, Any]) -> None:
-    document = fleet.document(name, parent)
-    document["spec"]["retention"] = retention
-    image = ImageName(name)
-    known = scenes.images(made).find_head(image)
-    expected = None if known is None else str(known.value.registration.definition)
-    bundle = world.upload(made, text)
-    made.factory.registrar.register(
-        image, document, bundle, ADMIN, expected=expected, create_only=expected is None
-    )
-    made.drain()
+from tests.unit.services.upkeep.aging import (
+    GRACE,
+    LOOSE,
+    base_with,
+    four,
+    next_round,
+    offered,
+    prune,
+    put,
+    standings,
+    versions,
+)
 
 
-def _versions(made: SimulatedWorld, image: ImageName) -> list[int]:
-    return [found.version.sequence for found in made.ports.galleries.list_versions(LIVE, image)]
+def test_what_no_rule_keeps_is_excluded_with_its_end_of_life_and_stays_for_its_grace_period() -> None:
+    made = four()
+    assert next_round(made) == 2
+    assert (versions(made), offered(made)) == ([1, 2, 3, 4], [3, 4])
+    first = made.ports.galleries.list_versions(LIVE, BASE)[0]
+    assert first.end_of_life == made.ports.clock.now() + timedelta(days=7)
+    assert standings(made) == {1: Standing.PRUNING, 2: Standing.PRUNING}
+    assert scenes.events(made, BASE).count(Event.RETIRED) == 2
+    for _ in range(6):
+        assert next_round(made) == 0
+    assert versions(made) == [1, 2, 3, 4]
 
 
-def _three(retention: dict[str, Any]) -> SimulatedWorld:
-    """A base with three live versions."""
-    made = scenes.registered({})
-    for text in ("one", "two", "three"):
-        _put(made, "rhel9-base", None, text, retention)
-    assert _versions(made, BASE) == [1, 2, 3]
-    return made
-
-
-def test_all_but_the_newest_go_and_their_claims_say_so() -> None:
-    made = _three(LOOSE)
-    assert made.factory.pruner.prune() == 2
-    assert _versions(made, BASE) == [3]
+def test_after_the_grace_period_it_is_deleted_and_its_claim_says_so() -> None:
+    made = four()
+    prune(made)
+    assert versions(made) == [3, 4]
     outcomes = [scenes.claim(made, build).outcome for build in scenes.builds(made, BASE)]
-    assert outcomes == [Outcome.PRUNED, Outcome.PRUNED, Outcome.SUCCEEDED]
+    assert outcomes == [Outcome.PRUNED, Outcome.PRUNED, Outcome.SUCCEEDED, Outcome.SUCCEEDED]
     assert scenes.events(made, BASE).count(Event.PRUNED) == 2
-    assert made.factory.pruner.prune() == 0
+    assert standings(made) == {1: Standing.PRUNED, 2: Standing.PRUNED}
+    assert next_round(made) == 0
+
+
+def test_the_last_good_version_stays_beside_the_current_one() -> None:
+    made = base_with(LOOSE, "one", "two")
+    prune(made)
+    assert versions(made) == [1, 2]
 
 
 def test_an_input_whose_version_was_pruned_is_built_again() -> None:
-    made = _three(LOOSE)
-    made.factory.pruner.prune()
-    _put(made, "rhel9-base", None, "one", LOOSE)
+    made = four()
+    prune(made)
+    put(made, "rhel9-base", None, "one", LOOSE)
     builds = scenes.builds(made, BASE)
-    assert [build.generation for build in builds] == [1, 1, 1, 2]
-    assert _versions(made, BASE) == [3, 4]
+    assert [build.generation for build in builds] == [1, 1, 1, 1, 2]
+    assert scenes.head(made, BASE).current is not None
+    assert len(versions(made)) == 3
 
 
-def test_what_may_be_in_use_stays() -> None:
-    made = _three({"keep": 1, "keepInUse": True})
-    assert made.factory.pruner.prune() == 0
-    assert _versions(made, BASE) == [1, 2, 3]
+def test_what_may_be_in_use_stays_and_the_image_says_why() -> None:
+    made = four({"keep": 1, "keepInUse": True})
+    prune(made)
+    assert versions(made) == [1, 2, 3, 4]
+    (condition,) = made.factory.queries.image(BASE).image.conditions
+    assert (condition.type.value, condition.reason) == ("VersionsKept", "UseUnknown")
+    assert "2 live versions" in condition.message
+    assert "keepInUse: false" in condition.message
+    (listed,) = made.factory.queries.images().images
+    assert listed.conditions == (condition,)
+
+
+def test_the_condition_ends_with_its_cause() -> None:
+    made = four({"keep": 1, "keepInUse": True})
+    next_round(made)
+    put(made, "rhel9-base", None, "four", {"keep": 4, "keepInUse": True})
+    next_round(made)
+    assert made.factory.queries.image(BASE).image.conditions == ()
 
 
 def test_the_number_to_keep_is_kept() -> None:
-    made = _three({"keep": 2, "keepInUse": False})
-    assert made.factory.pruner.prune() == 1
-    assert _versions(made, BASE) == [2, 3]
+    made = four({"keep": 3, "keepInUse": False})
+    prune(made)
+    assert versions(made) == [2, 3, 4]
+
+
+def _moving_on(made: SimulatedWorld) -> None:
+    for text in ("two", "three", "four"):
+        put(made, "rhel9-base", None, text, LOOSE)
+    made.ports.clock.advance(GRACE)
 
 
 def test_the_version_that_a_child_is_built_from_stays() -> None:
     made = scenes.registered({})
-    _put(made, "rhel9-base", None, "one", LOOSE)
+    put(made, "rhel9-base", None, "one", LOOSE)
     made.register("rhel9-java", "rhel9-base")
     made.drain()
     made.register("rhel9-java", "rhel9-base", suspend=True)
-    for text in ("two", "three"):
-        _put(made, "rhel9-base", None, text, LOOSE)
-    assert made.factory.pruner.prune() == 1
-    assert _versions(made, BASE) == [1, 3]
+    _moving_on(made)
+    prune(made)
+    assert versions(made) == [1, 3, 4]
     assert scenes.rest_of(made, JAVA) == "suspended"
+
+
+def test_the_version_that_a_moved_child_is_built_from_stays() -> None:
+    """It is a child of another image now, and its current version still comes from this one."""
+    made = scenes.registered({})
+    put(made, "rhel9-base", None, "one", LOOSE)
+    made.register("other-base", None)
+    made.register("rhel9-java", "rhel9-base")
+    made.drain()
+    made.register("rhel9-java", "other-base", suspend=True)
+    _moving_on(made)
+    prune(made)
+    assert versions(made) == [1, 3, 4]
 
 
 def test_the_version_that_a_running_build_of_a_child_is_made_from_stays() -> None:
     made = scenes.registered({})
-    _put(made, "rhel9-base", None, "one", LOOSE)
+    put(made, "rhel9-base", None, "one", LOOSE)
     made.register("rhel9-java", "rhel9-base")
     build = scenes.in_phase(made, JAVA, Phase.BUILDING)
     scenes.lose(made)  # the child's build stands still
-    for text in ("two", "three"):
-        _put(made, "rhel9-base", None, text, LOOSE)
+    _moving_on(made)
     assert scenes.active(made, JAVA).value == build
-    assert made.factory.pruner.prune() == 1
-    assert _versions(made, BASE) == [1, 3]
+    prune(made)
+    assert versions(made) == [1, 3, 4]
 
 
 def test_the_current_version_stays_even_where_it_is_the_oldest() -> None:
-    made = _three(LOOSE)
-    _put(made, "rhel9-base", None, "one", LOOSE)  # back to the first input: its version is current again
+    made = four()
+    put(made, "rhel9-base", None, "one", LOOSE)  # back to the first input: its version is current again
     current = scenes.head(made, BASE).current
     assert current is not None
     assert current.version.sequence == 1
-    made.factory.pruner.prune()
-    assert _versions(made, BASE) == [1, 3]
+    prune(made)
+    assert versions(made) == [1, 2, 4]
 
 
-def test_what_is_not_ours_is_never_deleted() -> None:
-    made = _three(LOOSE)
-    foreign = GalleryVersion(1, 20200101, 1)
-    made.ports.galleries.add_version(
-        GalleryImageVersion(
-            gallery=LIVE, image=BASE, version=foreign, state=VersionState.READY, excluded_from_latest=False
-        )
-    )
-    made.factory.pruner.prune()
-    assert made.ports.galleries.find_version(LIVE, BASE, foreign) is not None
-
-
-def test_an_image_that_fails_does_not_keep_others_from_being_pruned() -> None:
-    made = scenes.registered({})
-    for name in ("a-base", "b-base"):
-        for text in ("one", "two"):
-            _put(made, name, None, text, LOOSE)
-    error = TransientError(ErrorClass.NETWORK, "no answer")
-    galleries = scenes.Failing(inner=made.ports.galleries, name="list_versions", errors=[error])
-    scenes.rewired(made, galleries=galleries)
-    assert made.factory.pruner.prune() == 1
-    assert scenes.logged(made, "prune-failed", image="a-base")
-    assert _versions(made, ImageName("a-base")) == [1, 2]
-    assert _versions(made, ImageName("b-base")) == [2]
-
-
-def test_a_version_is_not_deleted_where_its_claim_could_not_be_written() -> None:
-    made = _three(LOOSE)
-
-    def before(table: str, writes: object) -> None:
-        raise StaleWrite("moved")
-
-    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
-    made.factory.pruner.prune()
-    assert _versions(made, BASE) == [1, 2, 3]
+def test_a_copy_of_the_fleet_that_lags_decides_nothing() -> None:
+    """The handler that made the old version current died before it wrote the fleet's copy."""
+    made = four()
+    before = scenes.head(made, BASE)
+    put(made, "rhel9-base", None, "one", LOOSE)
+    index = scenes.index(made)
+    assert index.replace_copy(BASE, before, over=index.find_copy(BASE))
+    prune(made)
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert (current.version.sequence, versions(made)) == (1, [1, 2, 4])
+    assert made.ports.galleries.latest(LIVE, BASE) == current.version

@@ -1,0 +1,166 @@
+"""What retention would do about the versions of one image, and why each of them stays. Changes nothing.
+
+It reads the image's head, its records of versions, its children and the gallery itself, and no copy of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline_core.domain import attempts
+from pipeline_core.domain.definitions import Retention
+from pipeline_core.domain.errors import FactoryError
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.retention import ListedVersion, Removal, RetentionStep, VersionUses, plan_removals
+from pipeline_core.domain.sources import OriginVersion, ParentVersion
+from pipeline_core.domain.version_records import VersionRecord
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects.effects import Effects
+from pipeline_core.state.records import Stored
+from pipeline_core.state.stores import Records
+
+# A list shows FAILED for a copy that failed, and for a change that failed: neither is decided on.
+_SETTLED = frozenset({VersionState.READY, VersionState.UPDATE_FAILED})
+_REMOVES = frozenset({Removal.EXCLUDE, Removal.DELETE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPlan:
+    """One step for each version of an image, oldest first, with what it was decided on.
+
+    A version that is excluded now may be deleted at `due`.
+    """
+
+    image: ImageName
+    head: Stored[ImageHead]
+    rule: Retention
+    steps: tuple[RetentionStep, ...]
+    due: datetime
+    listed: Mapping[GalleryVersion, GalleryImageVersion]
+    records: Mapping[GalleryVersion, Stored[VersionRecord]]
+
+    @property
+    def waiting_for_use(self) -> int:
+        """How many versions would go, were it known that no machine uses them."""
+        return sum(step.waits_for_use for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnplannedImage:
+    """An image whose plan could not be made, and why."""
+
+    image: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPage:
+    """Plans by name of image. `next` is the cursor of the following page, None at the end."""
+
+    plans: tuple[RetentionPlan, ...]
+    failed: tuple[UnplannedImage, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPlans:
+    """Costs one list call, and one read for each child where something may go."""
+
+    records: Records
+    galleries: Galleries
+    effects: Effects
+    grace: timedelta
+
+    def of_image(self, name: ImageName) -> RetentionPlan:
+        """The plan of an image as of now. Raises NotFound where it is not registered."""
+        head = self.records.images.get_head(name)
+        return self.over(head, self.galleries.list_versions(head.value.registration.gallery, name))
+
+    def page(self, after: str, limit: int) -> RetentionPage:
+        """The plans of the images behind a name, at most `limit`. An image that fails is named, and ends nothing."""
+        plans: list[RetentionPlan] = []
+        failed: list[UnplannedImage] = []
+        names = self.records.fleet.names(after=after, limit=limit)
+        for name in names:
+            try:
+                plans.append(self.of_image(ImageName(name)))
+            except FactoryError as error:
+                failed.append(UnplannedImage(image=name, message=str(error)))
+        following = names[-1] if len(names) == limit else None
+        return RetentionPage(plans=tuple(plans), failed=tuple(failed), next=following)
+
+    def again(self, plan: RetentionPlan) -> RetentionPlan:
+        """The plan over the same list, on the head as it is now. Raises NotFound where the image was unregistered."""
+        return self.over(self.records.images.get_head(plan.image), [*plan.listed.values()])
+
+    def over(self, head: Stored[ImageHead], shown: Sequence[GalleryImageVersion]) -> RetentionPlan:
+        """The plan of an image whose head and versions the caller has just read, the head first."""
+        name, now = head.value.name, self.effects.clock.now()
+        rule = self.effects.documents.definition(head.value.registration.definition).retention
+        records = self.records.versions.of_image(name)
+        listed = [_listed(each, records.get(each.version)) for each in shown]
+        uses = self._uses_by_itself(head.value)
+        steps = plan_removals(listed, uses, rule, now, grace=self.grace)
+        if any(step.removal in _REMOVES for step in steps):
+            uses = self._with_uses_by_children(name, uses)
+            steps = plan_removals(listed, uses, rule, now, grace=self.grace)
+        return RetentionPlan(
+            image=name,
+            head=head,
+            rule=rule,
+            steps=steps,
+            due=now + self.grace,
+            listed={each.version: each for each in shown},
+            records=records,
+        )
+
+    def _uses_by_itself(self, head: ImageHead) -> VersionUses:
+        build = None if head.active is None else self.records.images.find_build(head.active.build)
+        found = _Uses()
+        if build is not None and build.value.version is not None:
+            found.add(build.value.version, str(build.value.id))
+        current = None if head.current is None else head.current.version
+        return VersionUses(current=current, builds=found.users, children={})
+
+    def _with_uses_by_children(self, image: ImageName, uses: VersionUses) -> VersionUses:
+        """Add what children are built from, and what their builds use. Their heads are read now."""
+        current, builds = _Uses(), _Uses(users=dict(uses.builds))
+        for child in self._children(image):
+            head = self.records.images.find_head(child)
+            if head is None:
+                continue
+            if head.value.current is not None:
+                current.add_origin(head.value.current.inputs.origin, image, str(child))
+            active = head.value.active
+            build = None if active is None else self.records.images.find_build(active.build)
+            if build is not None:
+                builds.add_origin(build.value.inputs.origin, image, str(build.value.id))
+        return replace(uses, builds=builds.users, children=current.users)
+
+    def _children(self, image: ImageName) -> Iterator[ImageName]:
+        """Also those that were moved to another parent: their current versions are still built from this one."""
+        yield from self.records.index.children(image)
+        yield from self.records.index.moved_children(image)
+
+
+@dataclass(slots=True)
+class _Uses:
+    users: dict[GalleryVersion, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, version: GalleryVersion, user: str) -> None:
+        self.users[version] = (*self.users.get(version, ()), user)
+
+    def add_origin(self, origin: OriginVersion, image: ImageName, user: str) -> None:
+        if isinstance(origin, ParentVersion) and origin.image == image:
+            self.add(origin.version, user)
+
+
+def _listed(shown: GalleryImageVersion, record: Stored[VersionRecord] | None) -> ListedVersion:
+    return ListedVersion(
+        version=shown.version,
+        is_ours=bool(shown.tags.get(attempts.PROVENANCE_TAG)),
+        is_settled=shown.state in _SETTLED,
+        record=None if record is None else record.value,
+    )

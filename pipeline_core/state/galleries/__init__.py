@@ -1,0 +1,1 @@
+"""Records about what galleries hold: where images are placed, and live versions without proof."""

@@ -1,0 +1,51 @@
+"""The bodies about retention: what would be done about each live version, and why the others stay."""
+
+from datetime import datetime
+
+from pydantic import AliasPath, Field
+
+from triggers.api.models import Answer, Text
+
+
+class KeepReason(Answer):
+    """One reason why a version stays: `by` for programs, `message` for people."""
+
+    by: Text
+    message: str
+
+
+class RetentionStep(Answer):
+    """What retention does about one version now: keep, exclude, wait, delete or take-back.
+
+    `delete_after` is set while a version waits. `reasons` is empty where nothing keeps it.
+    """
+
+    version: Text
+    removal: Text
+    reasons: tuple[KeepReason, ...]
+    delete_after: datetime | None
+
+
+class RetentionPlan(Answer):
+    """The plan of one image, oldest version first. `waiting_for_use` counts what only unknown use keeps."""
+
+    image: Text
+    keep: int = Field(validation_alias=AliasPath("rule", "keep"))
+    keep_in_use: bool = Field(validation_alias=AliasPath("rule", "keep_in_use"))
+    waiting_for_use: int
+    steps: tuple[RetentionStep, ...]
+
+
+class UnplannedImage(Answer):
+    """An image whose plan could not be made, and why."""
+
+    image: Text
+    message: str
+
+
+class RetentionPage(Answer):
+    """A page of plans by name of image. `next` is the cursor of the following page, null at the end."""
+
+    plans: tuple[RetentionPlan, ...]
+    failed: tuple[UnplannedImage, ...]
+    next: str | None
