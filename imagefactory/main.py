@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, history, poison, policy, sources, state
+from imagefactory.commands import evidence, history, outages, poison, policy, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -53,7 +53,7 @@ app.add_typer(policy.commands, name="policy")
 app.add_typer(sources.commands, name="sources")
 app.add_typer(state.commands, name="state")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom):
+for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry):
     app.command()(_command)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.definitions import ImageDefinition, RebuildOn
+from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
 from pipeline_core.domain.names import (
@@ -18,7 +18,7 @@ from pipeline_core.domain.names import (
 )
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
-from pipeline_core.domain.recipe import gates_digest, recipe_digest
+from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -30,7 +30,8 @@ class Registration:
     `catalog` holds the ids of staged tools; `gallery` is the live gallery chosen when the image was
     first registered (its placement, which never changes); `notify` the events that some webhook wants.
     `max_age` is SecOps' where the definition names none; `promises` is None where the document must be read.
-    `gates` is the digest of what the definition asks of a version before it may be published.
+    `gates` is the digest of what the definition asks of a version before it may be published, `limits` that of what
+    limits a run.
     """
 
     name: ImageName
@@ -42,13 +43,14 @@ class Registration:
     bundle: Digest
     gallery: GalleryName
     catalog: tuple[str, ...] = ()
-    on: frozenset[RebuildOn] = frozenset(RebuildOn)
+    on: frozenset[RebuildOn] = ALWAYS_ON
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False
     notify: frozenset[str] = frozenset()
     promises: Promises | None = None
     gates: str = ""
+    limits: str = ""
 
     @classmethod
     def of_definition(
@@ -75,6 +77,7 @@ class Registration:
             notify=frozenset(event for hook in definition.notify for event in hook.events),
             promises=kept_promises(definition),
             gates=str(gates_digest(definition)),
+            limits=str(limits_digest(definition)),
         )
 
     @property
@@ -103,6 +106,7 @@ class PublishedVersion:
     `lane` is that of the change which made it current. `followed` is how often the parent's current version had
     changed when the inputs were fixed.
     `missing` is None where it is in every region that its definition names.
+    `gates` is the digest of the demands by which it was judged, empty where it was not kept.
     """
 
     version: GalleryVersion
@@ -114,6 +118,7 @@ class PublishedVersion:
     scan: LiveScan | None = None
     followed: ChangeCount = NO_CHANGES
     missing: MissingRegions | None = None
+    gates: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
@@ -28,6 +29,7 @@ class Records:
     lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
+    breakers: BreakerStore
     fleet: FleetStore
     policies: PolicyStore
     poison: PoisonStore

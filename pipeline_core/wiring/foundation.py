@@ -20,6 +20,7 @@ from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -79,6 +80,7 @@ def records_of(ports: Ports, limits: Limits) -> Records:
             creates_per_burst=limits.creates_per_burst,
             deletions=Budget(per_hour=limits.deletes_per_hour, per_burst=limits.deletes_per_burst),
         ),
+        breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
         poison=PoisonStore(tables, reader),

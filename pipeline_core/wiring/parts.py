@@ -40,7 +40,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         provenance=provenance,
         images=images,
         builds=builds,
-        views=views_of(base, policy, images.observer),
+        views=views_of(base, policy, images.observer, builds.outages),
         poison=poison_of(base, builds.stopping),
         upkeep=upkeep_of(base, images, builds, provenance.unproven),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
 from pipeline_core.services.views.history import History
@@ -23,7 +24,7 @@ class ViewParts:
     version_diff: VersionDiff
 
 
-def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
+def views_of(base: Foundation, policy: PolicyParts, observer: Observer, outages: Outages) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
     history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
@@ -33,10 +34,10 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             records=records,
             clock=effects.clock,
             observer=observer,
-            policies=policy.policies,
             floors=policy.rules,
             history=history,
             unreadable=unreadable,
+            outages=outages,
         ),
         history=history,
         unreadable=unreadable,

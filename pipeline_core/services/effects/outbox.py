@@ -37,6 +37,7 @@ class Outbox:
         reason: str = "",
         once: bool = False,
         tries: int = 0,
+        paused: str = "",
     ) -> None:
         """Ask for the next step of a build at its current transition.
 
@@ -49,6 +50,7 @@ class Outbox:
             campaign=str(build.campaign),
             once=once,
             tries=tries,
+            paused=paused,
         )
         self._queues.send(messages.BUILD_STEPS, message.to_wire(), delay=delay)
 

@@ -11,11 +11,11 @@ from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
+from pipeline_core.domain.staleness import Stale, Staleness, Unknown, World, detect_staleness
 from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.services.policies.floors import PolicyRules
-from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.services.views.views import (
@@ -41,10 +41,10 @@ class Queries:
 
     records: Records
     observer: Observer
-    policies: Policies
     floors: PolicyRules
     history: History
     unreadable: UnreadableRows
+    outages: Outages
     clock: Clock
 
     def image(self, name: ImageName) -> ImageDetail:
@@ -63,7 +63,10 @@ class Queries:
         decision = plan.plan(snapshot, now)
         hold = holds.find_hold(snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
-        held = conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold)
+        held = (
+            *conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold),
+            *self._by_platform(head, snapshot.staleness[name]),
+        )
         view = image_view(
             head,
             state=decision.why.value if isinstance(decision, DoNothing) else "stale",
@@ -198,9 +201,16 @@ class Queries:
     def _policy(self) -> Policy | None:
         """The policy in force; None where it cannot be read, and so nothing can be held against it."""
         try:
-            return self.policies.seen()
+            return self.floors.policy()
         except UnreadableRow:
             return None
+
+    def _by_platform(self, head: ImageHead, staleness: Staleness) -> tuple[Condition, ...]:
+        """The open breakers that are about a stale image. Mostly one read."""
+        opened = [stored.value for stored in self.records.breakers.list() if stored.value.is_open]
+        if not opened or not isinstance(staleness, Stale):
+            return ()
+        return conditions.of_platform(opened, self.outages.place_of_image(head.registration))
 
     def _below(self, head: ImageHead, world: World, policy: Policy | None) -> tuple[Condition, ...]:
         if policy is None:

@@ -46,6 +46,7 @@ READING: dict[str, Row] = {
         200,
     ),
     "sources": ("GET", "/api/sources", {}, 200),
+    "outages": ("GET", "/api/outages", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -82,6 +83,7 @@ GOVERNING: dict[str, Row] = {
         {"json": {"release": "9.6.2025112113"}},
         200,
     ),
+    "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -203,4 +205,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.poison_review.asked
         or factory.recovery.cursors
         or factory.sources.accepted
+        or factory.retries.retried
     )

@@ -45,6 +45,7 @@ from pipeline_core.state.poison import PoisonPage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
 from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, views
+from tests.unit.triggers.outage_twins import Retries
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -362,6 +363,7 @@ class TwinFactory:
         self.poison_review = PoisonReview()
         self.platforms = Platforms()
         self.sources = Sources()
+        self.retries = Retries()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
