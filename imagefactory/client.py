@@ -241,6 +241,25 @@ class Client:
         """Believe what the galleries show, for an hour; returns the images that differ."""
         return self._ask("POST", "/api/galleries/accept", body={"reason": reason}).body
 
+    def list_outages(self) -> list[Json]:
+        """The open platform breakers."""
+        return list(self._ask("GET", "/api/outages").body["breakers"])
+
+    def retry(self, error_class: str) -> tuple[list[str], list[str]]:
+        """End the outage of one class, page by page; returns the scopes that were closed, and the images."""
+        closed: list[str] = []
+        images: list[str] = []
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("POST", "/api/outages/retry", body={"class": error_class, "after": after}).body
+            closed += page["closed"]
+            images += page["images"]
+            following = page.get("next")
+            if not following or following == after:
+                break
+            after = following
+        return closed, images
+
     def get_provenance(self, name: str, version: str) -> Json:
         """A live version as its gallery shows it, with the signed statement about it."""
         return self._ask("GET", f"/api/images/{_segment(name)}/versions/{_segment(version)}/provenance").body

@@ -14,6 +14,7 @@ from imagefactory.commands import (
     evidence,
     history,
     notify,
+    outages,
     poison,
     policy,
     retention,
@@ -67,7 +68,7 @@ app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom):
+for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry):
     app.command()(_command)
 
 

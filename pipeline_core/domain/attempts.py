@@ -39,6 +39,9 @@ DELETION = "deletion-"  # and a number: the first writer asks for the deletion o
 LOG = "log.txt"  # the builder appends to it as long as it runs
 REPORT = "result.json"  # how the attempt ended
 REFUSED = "refused.json"  # Azure refused a step of this attempt; its time is that of the first refusal
+TROUBLED = (
+    "troubled.json"  # a step of this attempt met an error that time can end; its time is that of the first
+)
 ORPHANED = "parent-not-found.json"  # the same where a parent was not found, because its bound is another one
 
 # How long the creation of a container group may take, counted from LAUNCHED: the one call to Azure gives up after
@@ -76,7 +79,7 @@ def folder_of(build: Build) -> str:
 
 
 def refusal_of(build: Build, kind: str = REFUSED) -> str:
-    """The name of the note about the attempt's first refusal of a kind (REFUSED or ORPHANED), in any phase."""
+    """The name of the note about the first refusal of a kind (REFUSED, ORPHANED, TROUBLED) in an attempt."""
     return f"{folder(build.id, build.phase.value, build.attempt)}/{kind}"
 
 

@@ -128,7 +128,7 @@ class Build:
     seq: int
     # The try of the present phase, from 1; names the container group and the folder of the attempt's blobs.
     attempt: int
-    # When it was planned; its age among the pending builds.
+    # When it was planned.
     created_at: datetime
     # When the present attempt of the phase began; the end of the build once it is finished.
     phase_since: datetime
@@ -180,11 +180,20 @@ class Build:
     left_out_why: str = ""
     # When the copy to the live gallery may be begun again; None where it has not failed.
     copy_after: datetime | None = None
+    # Keys of the platform breakers that this build probes: it was let through although they were open.
+    probes: tuple[str, ...] = ()
+    # Since when its image waits for a slot: that of the pending build which it replaced. None in older builds.
+    waits_since: datetime | None = None
 
     @property
     def is_finished(self) -> bool:
         """True where the build never moves again."""
         return self.phase is Phase.FINISHED
+
+    @property
+    def queued_at(self) -> datetime:
+        """Since when its image waits for a slot; its age among the pending builds."""
+        return self.waits_since or self.created_at
 
     @property
     def is_stopping(self) -> bool:

@@ -23,10 +23,8 @@ class Outcome(Enum):
     SUCCEEDED = "succeeded"  # its version is live: make that one current, build nothing
     PRUNED = "pruned"  # it succeeded, but retention removed the version: build again
     SUPERSEDED = "superseded"  # a newer input replaced it before it ran, or it was withdrawn: build again
-    EXHAUSTED = (
-        "exhausted"  # a failure that time can end, as a withdrawn release: cool down, then build again
-    )
-    FAILED = "failed"  # a permanent failure: blocked until an input changes or a person retries
+    EXHAUSTED = "exhausted"  # a failure that time can end or that no team owns: cool down, then build again
+    FAILED = "failed"  # a permanent failure of the team: blocked until an input changes or a person retries
     CANCELLED = "cancelled"  # a person stopped it: also blocked
     WITHHELD = "revoked"  # a person took its version out of `latest`, or recovery found it out: also blocked
 
@@ -35,7 +33,8 @@ class Outcome(Enum):
 class Claim:
     """The claim on one input; `generation` counts its builds from 1.
 
-    `gates` is the digest of what the definition asked of a version when the build began; kept where a gate refused.
+    `gates` is the digest of what the definition asked of a version when the build began; kept where a build failed
+    that had made one. `limits` is that of what limited the run; kept where the build failed.
     `floor` is SecOps' floor by which the gates judged; kept where a gate that uses it refused.
     """
 
@@ -49,6 +48,7 @@ class Claim:
     ended_at: datetime | None = None
     gates: str = ""
     floor: ComplianceFloor | None = None
+    limits: str = ""
 
 
 @unique
@@ -63,12 +63,17 @@ class ClaimAnswer(Enum):
 
 
 def read_claim(
-    claim: Claim | None, now: datetime, gates: str = "", floor: ComplianceFloor | None = None
+    claim: Claim | None,
+    now: datetime,
+    gates: str = "",
+    floor: ComplianceFloor | None = None,
+    limits: str = "",
 ) -> ClaimAnswer:
     """Decide by the claim and by what is asked of a version now. `claim` is None where the input was never claimed.
 
-    An input that a gate refused may try again in two cases. The definition asks something else, for example by a
-    new waiver. Or SecOps' `floor` (None: not known, or not looked up) demands less than the floor of that time.
+    An input that failed may try again in three cases. The definition gives the run other limits. It asks something
+    else of a version, for example by a new waiver. Or SecOps' `floor` (None: not known, or not looked up) demands less
+    than the floor of that time.
     """
     if claim is None:
         return ClaimAnswer.BUILD
@@ -82,6 +87,8 @@ def read_claim(
         case Outcome.EXHAUSTED:
             over = claim.ended_at is None or claim.ended_at + COOL_DOWN <= now
             return ClaimAnswer.BUILD if over else ClaimAnswer.COOL_DOWN
+        case Outcome.FAILED if claim.limits and limits and claim.limits != limits:
+            return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.gates and gates and claim.gates != gates:
             return ClaimAnswer.BUILD
         case Outcome.FAILED if claim.floor is not None and floor is not None and floor.is_laxer(claim.floor):
@@ -110,11 +117,11 @@ def describe(claim: Claim | None) -> str:
 
 
 def _may_pass(build: Build) -> bool:
-    """True where time can end the failure. A release that is not offered now says nothing about the input."""
+    """True where the input is not at fault. A release that is not offered now says nothing about it either."""
     failure = build.failure
     if failure is None:
         return False
-    return failure.error_class.is_transient or lost_release(build) is not None
+    return not failure.is_of_team or lost_release(build) is not None
 
 
 def lost_release(build: Build) -> SourceVersion | None:
@@ -146,11 +153,13 @@ def settle(claim: Claim, build: Build) -> Claim:
     else:
         outcome = _OUTCOMES[build.result]
     refused = {verdict.gate for verdict in build.verdicts if not verdict.passed}
-    if outcome is not Outcome.FAILED:
+    has_failed = outcome is Outcome.FAILED
+    if not has_failed:
         refused.clear()
     return replace(
         claim,
-        gates=claim.gates if refused else "",
+        gates=claim.gates if has_failed and (refused or build.build_result is not None) else "",
+        limits=claim.limits if has_failed else "",
         floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,
         version=build.version if has_version else None,

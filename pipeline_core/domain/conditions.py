@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker, claims, releases
+from pipeline_core.domain import breaker, claims, platform_breaker, releases
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.feeds import Feed
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark, RetentionHold
 from pipeline_core.domain.names import LIVE
+from pipeline_core.domain.platform_breaker import BuildPlace, PlatformBreaker
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference
@@ -28,6 +30,8 @@ class ConditionType(Enum):
     BREAKER_OPEN = "BreakerOpen"  # its builds failed in a row, and the input is still the same
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
     HELD_BACK = "HeldBack"  # an ancestor stays on an older version, so the image has an older base
+    VERIFY_CHANGED = "VerifyChanged"  # the live version was judged by former demands of its definition
+    PLATFORM_FAULT = "PlatformFault"  # the platform fails: its build is held back, and goes on by itself
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
@@ -93,6 +97,7 @@ def of_image(
     found += _regions_missing(head)
     if head.retention_hold is not None:
         found.append(_versions_kept(head.retention_hold))
+    found += _judged_before(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -170,6 +175,41 @@ def _versions_kept(hold: RetentionHold) -> Condition:
         reason="UseUnknown",
         message=f"{count} beyond `retention` cannot be removed: `keepInUse` is true, and no inventory says which "
         "versions machines use; set `spec.retention.keepInUse: false` to let them go by number and age alone",
+    )
+
+
+def _judged_before(head: ImageHead) -> Iterator[Condition]:
+    current = head.current
+    if current is not None and current.gates and current.gates != head.registration.gates:
+        yield Condition(
+            type=ConditionType.VERIFY_CHANGED,
+            since=None,
+            reason="JudgedBefore",
+            message=f"{current.version} was judged before `verify` changed: {verify_remedy(head)}",
+        )
+
+
+def verify_remedy(head: ImageHead) -> str:
+    """When a changed `verify` takes effect."""
+    if RebuildOn.VERIFY in head.registration.on:
+        return "spec.rebuild.on has verify, so a build that is judged anew follows"
+    return (
+        "it takes effect with the next build; ask for one (`imagefactory rebuild"
+        f" {head.name}`), or add verify to spec.rebuild.on"
+    )
+
+
+def of_platform(breakers: Iterable[PlatformBreaker], place: BuildPlace) -> tuple[Condition, ...]:
+    """What the open platform breakers that are about an image say. Only an image that is not current waits."""
+    return tuple(
+        Condition(
+            type=ConditionType.PLATFORM_FAULT,
+            since=breaker.opened_at,
+            reason=breaker.error_class.name.title().replace("_", ""),
+            message=breaker.describe(),
+        )
+        for breaker in breakers
+        if platform_breaker.covers(breaker, place)
     )
 
 

@@ -41,6 +41,10 @@ class RebuildOn(Enum):
 
     PARENT = "parent"  # the parent's channel moved, or the Marketplace has a new version
     DEFINITION = "definition"  # the document or its bundle changed
+    VERIFY = "verify"  # what is demanded of a version changed, so that a new one must be judged
+
+
+ALWAYS_ON = frozenset({RebuildOn.PARENT, RebuildOn.DEFINITION})  # where a document does not say on what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ class Publication:
 class RebuildRules:
     """When an image is rebuilt by itself; `max_age` is the length of its refresh period."""
 
-    on: frozenset[RebuildOn] = frozenset(RebuildOn)
+    on: frozenset[RebuildOn] = ALWAYS_ON
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False

@@ -84,8 +84,8 @@ def late_key(created_at: datetime, build: BuildId) -> str:
 
 def row_of(build: Build, now: datetime) -> PendingBuild:
     """The row of a pending build now. A build that has waited for `LATE_AFTER` is in the line of late builds."""
-    is_late = now >= build.created_at + LATE_AFTER
-    key = late_key(build.created_at, build.id) if is_late else build.priority
+    is_late = now >= build.queued_at + LATE_AFTER
+    key = late_key(build.queued_at, build.id) if is_late else build.priority
     return PendingBuild(key=key, build=build.id, team=build.team)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, unique
 
 from pipeline_core.domain.builds import Phase
-from pipeline_core.domain.definitions import ImageDefinition, RebuildOn
+from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
 from pipeline_core.domain.names import (
@@ -19,7 +19,7 @@ from pipeline_core.domain.names import (
 )
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
-from pipeline_core.domain.recipe import gates_digest, recipe_digest
+from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -34,7 +34,8 @@ class Registration:
     first registered, `quarantine` the quarantine gallery, None in heads of releases with one of them (its placement,
     which never changes); `notify` the events that some webhook wants.
     `max_age` is SecOps' where the definition names none; `promises` is None where the document must be read.
-    `gates` is the digest of what the definition asks of a version before it may be published.
+    `gates` is the digest of what the definition asks of a version before it may be published, `limits` that of what
+    limits a run.
     """
 
     name: ImageName
@@ -46,7 +47,7 @@ class Registration:
     bundle: Digest
     gallery: GalleryName
     catalog: tuple[str, ...] = ()
-    on: frozenset[RebuildOn] = frozenset(RebuildOn)
+    on: frozenset[RebuildOn] = ALWAYS_ON
     window: str | None = None
     max_age: timedelta | None = None
     suspend: bool = False
@@ -54,6 +55,7 @@ class Registration:
     promises: Promises | None = None
     gates: str = ""
     quarantine: GalleryName | None = None
+    limits: str = ""
 
     @classmethod
     def of_definition(
@@ -87,6 +89,7 @@ class Registration:
             promises=kept_promises(definition),
             gates=str(gates_digest(definition)),
             quarantine=quarantine,
+            limits=str(limits_digest(definition)),
         )
 
     @property
@@ -115,6 +118,7 @@ class PublishedVersion:
     `lane` is that of the change which made it current. `followed` is how often the parent's current version had
     changed when the inputs were fixed.
     `missing` is None where it is in every region that its definition names.
+    `gates` is the digest of the demands by which it was judged, empty where it was not kept.
     """
 
     version: GalleryVersion
@@ -126,6 +130,7 @@ class PublishedVersion:
     scan: LiveScan | None = None
     followed: ChangeCount = NO_CHANGES
     missing: MissingRegions | None = None
+    gates: str = ""
 
 
 @unique

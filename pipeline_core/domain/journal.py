@@ -30,6 +30,8 @@ class Event(Enum):
     DISMISSED = "message.dismissed"  # a person put a poisoned message aside
     BREAKER_OPENED = "image.breaker-opened"  # failures in a row: the same inputs are not tried again
     BREAKER_CLOSED = "image.breaker-closed"  # a changed input or a person lets it be built again
+    PLATFORM_BREAKER_OPENED = "platform.breaker-opened"  # the platform fails: builds of a scope are held back
+    PLATFORM_BREAKER_CLOSED = "platform.breaker-closed"  # it works again, and what was held back goes on
     LATE = "build.late"  # its phase takes longer than expected; the build goes on
     CAMPAIGN_STALLED = "campaign.stalled"  # no build of the campaign has moved for hours
     UNPROVEN = "image.unproven"  # a live version appeared that the factory did not publish

@@ -37,9 +37,14 @@ class ComplianceFloor:
     waivers: WaiverRules = WaiverRules()
 
     def is_laxer(self, than: "ComplianceFloor") -> bool:
-        """True where something that `than` refused may pass here. Another profile always counts as laxer."""
+        """True where something that `than` refused may pass here.
+
+        Another profile counts as laxer, and so does none. A first profile demands more than none, not less.
+        """
         mine, theirs = self.waivers, than.waivers
-        if self.profile != than.profile or self.min_score < than.min_score or self.ratchet > than.ratchet:
+        if than.profile is not None and self.profile != than.profile:
+            return True
+        if self.min_score < than.min_score or self.ratchet > than.ratchet:
             return True
         if than.always_fail - self.always_fail:
             return True

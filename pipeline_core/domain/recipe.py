@@ -40,6 +40,15 @@ def gates_digest(definition: ImageDefinition) -> Digest:
     return Digest(sha256_of([verify.goss, list(verify.smoke), asked]))
 
 
+def limits_digest(definition: ImageDefinition) -> Digest:
+    """Digest of what limits a run: the machine size and the timeout. The size of the disk is in the recipe.
+
+    It does not describe the content of the image. If it changes, an input that failed may try again.
+    """
+    build = definition.build
+    return Digest(sha256_of([build.vm_size, int(build.timeout.total_seconds())]))
+
+
 def _step(step: Provisioner) -> list[object]:
     if isinstance(step, ShellStep):
         return ["shell", step.script, sorted(step.env)]

@@ -64,13 +64,23 @@ def next_attempt(error_class: ErrorClass, attempt: int, chance: float) -> TryAga
     return _next(rule, attempt, chance, None)
 
 
+def wait(error_class: ErrorClass, attempt: int, chance: float) -> TryAgain:
+    """The same for a lack that is waited for without a limit."""
+    rule = RULES[error_class]
+    return TryAgain(delay=_backoff(rule, min(attempt, rule.tries)) * (0.5 + chance / 2))
+
+
 def _next(
     rule: RetryRule | None, attempt: int, chance: float, retry_after: timedelta | None
 ) -> TryAgain | GiveUp:
     if rule is None or attempt >= rule.tries:
         return GiveUp()
-    full = min(rule.first * 2 ** (attempt - 1), rule.most)
+    full = _backoff(rule, attempt)
     delay = full * (0.5 + chance / 2)
     if retry_after is not None and retry_after > delay:
         delay = retry_after + full * (chance / 2)
     return TryAgain(delay=delay)
+
+
+def _backoff(rule: RetryRule, attempt: int) -> timedelta:
+    return min(rule.first * (1 << (attempt - 1)), rule.most)

@@ -3,8 +3,9 @@
 An index row is a hint. It is repaired when it lags behind. The truth is in the image's own partition.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from pipeline_core.domain import dispatch
@@ -110,7 +111,7 @@ class Index:
 
     def withdraw(self, build: Build) -> None:
         """Remove a build that will not start from every line that may hold it. Safe to repeat."""
-        late = dispatch.late_key(build.created_at, build.id)
+        late = dispatch.late_key(build.queued_at, build.id)
         for key in (build.priority, late):
             pending = PendingBuild(key=key, build=build.id, team=build.team)
             self._remove("pending", key)
@@ -149,6 +150,23 @@ class Index:
             except (AlreadyExists, StaleWrite):
                 for row in few:
                     self._park_one(row)
+
+    def hold(self, key: str, row: Stored[PendingBuild]) -> None:
+        """Move a build out of all lines, to those that the platform breaker of this key holds back. Safe to repeat."""
+        held = replace(row.value, key=row.value.rank)
+        with contextlib.suppress(AlreadyExists):
+            self._tables.write(TABLE, [PENDING.write(f"held:{key}", held.key, held, etag=None)])
+        self.remove_pending(row.value.key, etag=row.etag)
+
+    def held(self, key: str, *, limit: int) -> Sequence[Stored[PendingBuild]]:
+        """The first `limit` builds that this platform breaker holds back, by priority."""
+        rows = self._tables.scan(TABLE, f"held:{key}", limit=limit)
+        return [*self._reader.many(TABLE, rows, PENDING)]
+
+    def let_go(self, key: str, row: Stored[PendingBuild]) -> None:
+        """Move a build that was held back into its line again. Safe to repeat."""
+        self.add_pending(row.value)
+        self._delete(Row(partition=f"held:{key}", key=row.value.key, cells={}, etag=row.etag))
 
     def _park_one(self, row: Stored[PendingBuild]) -> None:
         try:

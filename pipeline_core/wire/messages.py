@@ -94,13 +94,15 @@ class DispatchMessage(Message):
 class StepMessage(Message):
     """Advance this build if it is still at `seq`. With `once` no other look follows a wait.
 
-    `tries` counts the consecutive transient errors of this chain of looks. The wait grows with it.
+    `tries` counts the consecutive transient errors of this chain of looks. The wait grows with it. `paused` is the
+    key of the platform breaker that the build waits for, empty where it waits for none.
     """
 
     build: Annotated[str, Field(max_length=160)]
     seq: Annotated[int, Field(ge=0)]
     once: bool = False
     tries: Annotated[int, Field(ge=0, le=99)] = 0
+    paused: Annotated[str, Field(max_length=32)] = ""
 
     def check(self) -> None:
         super().check()

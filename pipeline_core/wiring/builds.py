@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.domain.errors import ErrorScope, ScopeKind
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.captures import Captures
@@ -16,7 +17,10 @@ from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
 from pipeline_core.services.builds.refusals import Refusals
+from pipeline_core.services.builds.stages import Stages
 from pipeline_core.services.builds.stopping import StoppingStage
+from pipeline_core.services.outages.outages import Outages
+from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.versions.late_regions import LateRegions
 from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.services.versions.purchases import Purchases
@@ -33,6 +37,7 @@ class BuildParts:
 
     completion: Completion
     dispatcher: Dispatcher
+    outages: Outages
     judge: Judge
     containers: ContainerStage
     publishing: PublishingStage
@@ -51,25 +56,26 @@ def builds_of(
 ) -> BuildParts:
     """All build services, around one ending. The poller looks where a build did not find its release."""
     records, effects = base.records, base.effects
-    completion = Completion(records=records, effects=effects, poller=images.poller)
+    outages = _outages_of(base)
+    completion = Completion(records=records, effects=effects, poller=images.poller, outages=outages)
     parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
-    containers = _containers_of(base, policy, provenance, judge, captures)
+    containers = _containers_of(base, policy, provenance, judge, captures, outages)
     publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
     driver = Driver(
         effects=effects,
         images=records.images,
-        containers=containers,
-        publishing=publishing,
-        stopping=stopping,
-        refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock),
+        stages=Stages(containers=containers, publishing=publishing, stopping=stopping),
+        refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock, outages=outages),
+        probing=Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers),
         completion=completion,
     )
     return BuildParts(
         completion=completion,
-        dispatcher=Dispatcher(records=records, effects=effects, wishes=images.wishes),
+        dispatcher=Dispatcher(records=records, effects=effects, wishes=images.wishes, outages=outages),
+        outages=outages,
         judge=judge,
         containers=containers,
         publishing=publishing,
@@ -92,8 +98,18 @@ def _captures_of(base: Foundation) -> Captures:
     )
 
 
+def _outages_of(base: Foundation) -> Outages:
+    place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
+    return Outages(records=base.records, effects=base.effects, deployment=place)
+
+
 def _containers_of(
-    base: Foundation, policy: PolicyParts, provenance: ProvenanceParts, judge: Judge, captures: Captures
+    base: Foundation,
+    policy: PolicyParts,
+    provenance: ProvenanceParts,
+    judge: Judge,
+    captures: Captures,
+    outages: Outages,
 ) -> ContainerStage:
     ports, records, effects = base.ports, base.records, base.effects
     launcher = Launcher(
@@ -108,7 +124,13 @@ def _containers_of(
     return ContainerStage(
         records=records,
         effects=effects,
-        attempts=Attempts(blobs=ports.blobs, containers=ports.containers, deletions=_deletions_of(base)),
+        attempts=Attempts(
+            blobs=ports.blobs,
+            containers=ports.containers,
+            deletions=_deletions_of(base),
+            outages=outages,
+            chance=effects.chance,
+        ),
         launcher=launcher,
         judge=judge,
         provenance=provenance.provenance,

@@ -27,6 +27,7 @@ from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
+from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -96,6 +97,7 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
             creates_per_burst=limits.creates_per_burst,
             deletions=Budget(per_hour=limits.deletes_per_hour, per_burst=limits.deletes_per_burst),
         ),
+        breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
         poison=PoisonStore(tables, reader),

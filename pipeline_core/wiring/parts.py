@@ -50,7 +50,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         images=images,
         versions=versions,
         builds=builds,
-        views=views_of(base, policy, notify, images.observer),
+        views=views_of(base, policy, notify, images.observer, builds.outages),
         poison=poison_of(base, builds.stopping),
         upkeep=upkeep_of(base, images, builds, versions, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),

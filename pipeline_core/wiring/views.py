@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
@@ -25,7 +26,9 @@ class ViewParts:
     version_diff: VersionDiff
 
 
-def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observer: Observer) -> ViewParts:
+def views_of(
+    base: Foundation, policy: PolicyParts, notify: NotifyParts, observer: Observer, outages: Outages
+) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
     held = ImageConditions(
@@ -41,6 +44,7 @@ def views_of(base: Foundation, policy: PolicyParts, notify: NotifyParts, observe
             held=held,
             history=history,
             unreadable=unreadable,
+            outages=outages,
         ),
         history=history,
         unreadable=unreadable,

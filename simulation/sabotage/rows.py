@@ -44,7 +44,9 @@ def _fails_what_it_cannot_read() -> Iterator[None]:
         try:
             return _look(self, stored)
         except UnreadableRow as error:
-            return self.stopping.fail(stored, Failure(error_class=ErrorClass.INTERNAL, message=str(error)))
+            return self.stages.stopping.fail(
+                stored, Failure(error_class=ErrorClass.INTERNAL, message=str(error))
+            )
 
     with replaced(Driver, "_look", look):
         yield

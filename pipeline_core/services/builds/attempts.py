@@ -7,11 +7,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain import attempts, platform_breaker, retry
+from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
-from pipeline_core.ports import BlobFacts, Blobs, ContainerGroup, Containers
+from pipeline_core.domain.retry import GiveUp, TryAgain
+from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers
 from pipeline_core.services.builds.deletions import Deletions
+from pipeline_core.services.outages.outages import Excused, Outages, Paused
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
 _LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
@@ -25,6 +27,8 @@ class Attempts:
     blobs: Blobs
     containers: Containers
     deletions: Deletions
+    outages: Outages
+    chance: Chance
 
     def find_group(self, build: Build) -> ContainerGroup | None:
         """The attempt's container group, or None."""
@@ -85,3 +89,20 @@ class Attempts:
                 ErrorClass.TEMPLATE, f"{text}: a builder wrote to a wrong folder; report this to SecOps"
             )
         return report
+
+    def next_try(
+        self, build: Build, failure: Failure, *, has_begun: bool
+    ) -> TryAgain | GiveUp | Paused | Excused:
+        """What follows a failed attempt. Only a failure of the team uses up tries for good.
+
+        A lack of quota or capacity is waited for without a limit. Any other failure that no team owns counts towards
+        the platform breaker from the second attempt on, at once where it is permanent.
+        """
+        chance = self.chance.fraction()
+        if failure.error_class.only_waits:
+            return retry.wait(failure.error_class, build.attempt, chance)
+        decision = retry.next_attempt(failure.error_class, build.attempt, chance)
+        if isinstance(decision, TryAgain) and (build.attempt == 1 or failure.is_of_team):
+            return decision
+        call = platform_breaker.call_of(build.phase, has_group=True, has_begun=has_begun)
+        return self.outages.meet(build, failure, call, of_call=False) or decision

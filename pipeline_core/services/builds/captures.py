@@ -11,7 +11,7 @@ from pipeline_core.domain import attempts, captures
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.captures import Capture, TraitConflict
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
-from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource, VersionState
 from pipeline_core.services.versions.purchases import Purchases
@@ -124,5 +124,7 @@ class Captures:
 def _demand(gallery: GalleryName, image: ImageName, problem: TraitConflict | None) -> None:
     if problem is not None:
         raise PermanentError(
-            ErrorClass.TEMPLATE, f"the image definition {image} in {gallery} does not fit: {problem}"
+            ErrorClass.TEMPLATE,
+            f"the image definition {image} in {gallery} does not fit: {problem}",
+            owner=Owner.TEAM,  # the definition asks for it: only another definition, or a person, helps
         )

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import breaker, builds, chains, claims, floors, replication
+from pipeline_core.domain import breaker, builds, chains, claims, floors, replication, wishes
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, MissingRegions, PublishedVersion
@@ -14,6 +14,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
@@ -36,6 +37,7 @@ class Completion:
     records: Records
     effects: Effects
     poller: Poller
+    outages: Outages
 
     def end(
         self,
@@ -60,7 +62,9 @@ class Completion:
         )
         head = head or self.records.images.find_head(ended.image)
         writes: list[TableWrite] = [records.add_entry(entry)]
-        after = None if head is None else _after(head.value, ended)
+        claim = self.records.images.find_claim(ended.image, ended.fingerprint)
+        gates = "" if claim is None or claim.value.build != ended.id else claim.value.gates
+        after = None if head is None else _after(head.value, ended, gates)
         if head is not None and after is not None:
             writes.append(records.put_head(after, etag=head.etag))
             if after.breaker is not None and head.value.breaker is None:
@@ -74,7 +78,6 @@ class Completion:
         writes.append(records.add_past(ended))
         if ended.result is Result.SUCCEEDED:
             writes.append(records.add_version(ended))
-        claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
         copy = self.effects.projection.find(ended.image)
@@ -82,6 +85,7 @@ class Completion:
         self.effects.logs.note(
             "build-ended", image=str(ended.image), build_id=str(ended.id), result=result.value
         )
+        self.outages.ended(ended)
         lost = claims.lost_release(ended)
         if lost is not None:  # before any message: the next look at the image then knows what to build from
             self.poller.doubt(lost.source, lost.version)
@@ -131,8 +135,8 @@ class Completion:
             yield from self._descendants(child, depth - 1)
 
 
-def _after(head: ImageHead, ended: Build) -> ImageHead:
-    """The head without the build; a success becomes current, a failure counts towards the breaker."""
+def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
+    """The head without the build; a success becomes current, a failure of the team counts towards the breaker."""
     active = None if head.active is not None and head.active.build == ended.id else head.active
     match ended.result:
         case Result.SUCCEEDED if ended.version is not None:
@@ -146,6 +150,7 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 scan=floors.scan_of(ended.verdicts),
                 followed=ended.followed,
                 missing=_missing(ended),
+                gates=gates,
             )
             seconds = chains.measured(head, ended)
             return replace(
@@ -157,10 +162,16 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 doubt=None,
                 changes=head.changes.after(ended.lane, ended.phase_since),
             )
-        case Result.FAILED:
-            return replace(breaker.after_failure(head, ended), active=active)
+        case Result.FAILED if _counts(ended):
+            return replace(wishes.after_end(breaker.after_failure(head, ended), ended), active=active)
         case _:
-            return replace(head, active=active)
+            return replace(wishes.after_end(head, ended), active=active)
+
+
+def _counts(ended: Build) -> bool:
+    """True where a failure counts towards the image's breaker: the input is at fault, or its release is missing."""
+    failure = ended.failure
+    return failure is None or failure.is_of_team or claims.lost_release(ended) is not None
 
 
 def _missing(ended: Build) -> MissingRegions | None:

@@ -7,7 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, builds, gates, retry
+from pipeline_core.domain import attempts, azure_codes, builds, gates
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
@@ -19,7 +19,7 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
-from pipeline_core.domain.retry import TryAgain
+from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.domain.versions import next_version
 from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
@@ -27,6 +27,7 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
@@ -106,7 +107,8 @@ class ContainerStage:
         if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created the group between the two looks
-            return self._retry(build, self._loss_of(build.value, has_begun=has_begun))
+            failure = self._loss_of(build.value, has_begun=has_begun)
+            return self._retry(build, failure, has_begun=has_begun)
         return self._launch(build.value)  # a wait for quota or budget has no limit
 
     def _loss_of(self, build: Build, *, has_begun: bool) -> Failure:
@@ -225,17 +227,22 @@ class ContainerStage:
         )
         return Moved(build=Stored(value=moved, etag=etags[0]))
 
-    def _retry(self, build: Stored[Build], failure: Failure) -> Progress:
-        """Start the next attempt of the same stage, or fail. The group of the old attempt is already gone."""
-        decision = retry.next_attempt(
-            failure.error_class, build.value.attempt, self.effects.chance.fraction()
-        )
+    def _retry(self, build: Stored[Build], failure: Failure, *, has_begun: bool = True) -> Progress:
+        """Start the next attempt of the same stage, pause, or fail. The group of the old attempt is already gone."""
+        decision = self.attempts.next_try(build.value, failure, has_begun=has_begun)
+        if isinstance(decision, Paused):
+            return Wait(delay=decision.delay, paused=decision.key)
         if build.value.phase is Phase.BUILDING:
             self.launcher.discard(build.value)
-        if not isinstance(decision, TryAgain):
+        if isinstance(decision, GiveUp):
             return Failed(failure=failure)
-        now = self.effects.clock.now()
-        moved = replace(builds.move(build.value, build.value.phase, now), failure=failure)
+        now, probes, delay = self.effects.clock.now(), build.value.probes, self.wait
+        match decision:
+            case Excused(probes=probes):
+                pass
+            case TryAgain(delay=delay):
+                pass
+        moved = replace(builds.move(build.value, build.value.phase, now), failure=failure, probes=probes)
         head = self.records.images.get_head(moved.image)
         new_head = head.value
         if moved.phase is Phase.BUILDING:
@@ -251,7 +258,7 @@ class ContainerStage:
                 ),
             ]
         )
-        return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
+        return Moved(build=Stored(value=moved, etag=etags[0]), delay=delay)
 
     def _is_late(self, build: Build) -> bool:
         """True where the container runs too long, writes no log any more, or did not begin in time."""

@@ -66,7 +66,7 @@ class Copies:
             if error.error_class is not ErrorClass.TEMPLATE:
                 return self.sit_out(build, error)
             text = self.captures.explain(value.gallery, value.image, str(error))
-            raise PermanentError(error.error_class, text) from error
+            raise PermanentError(error.error_class, text, owner=error.owner) from error
         return Wait(delay=self.wait)
 
     def bring_to_regions(self, ended: Build) -> None:

@@ -20,6 +20,8 @@ from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.wishes import Wishes
+from pipeline_core.services.outages.breakers import Breakers
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import Ledger, SlotTaken
 from pipeline_core.state.concurrency import changing
@@ -42,6 +44,7 @@ class Dispatcher:
     records: Records
     wishes: Wishes
     effects: Effects
+    outages: Outages
 
     def dispatch(self) -> int:
         """Start all builds that can start; the number of builds started.
@@ -49,9 +52,10 @@ class Dispatcher:
         Raises TransientError where other passes keep taking slots at the same moment.
         """
         started: list[BuildId] = []
+        breakers = Breakers(self.records.index, self.outages, self.effects.clock)
         changing(
             lambda: self.records.capacity.read(self.effects.clock.now()),
-            lambda ledger: self._pass(ledger, started),
+            lambda ledger: self._pass(ledger, started, breakers),
             subject="the list of slots",
             remedy="fill the rest again",
             retry_after=_SOON,
@@ -59,7 +63,7 @@ class Dispatcher:
         self.effects.logs.note("dispatched", started=len(started))
         return len(started)
 
-    def _pass(self, ledger: Ledger, started: list[BuildId]) -> None:
+    def _pass(self, ledger: Ledger, started: list[BuildId], breakers: Breakers) -> None:
         """Start builds, and add each to `started`; raises StaleWrite where another pass started one of them first.
 
         Every row that is read is started, removed or parked. The pass ends when a read gives no rows. That read
@@ -68,7 +72,7 @@ class Dispatcher:
         parked = 0
         for _ in range(_READS):
             capacity = ledger.capacity
-            if not capacity.can_start:
+            if not capacity.can_start or breakers.hold_all():
                 return
             # More builds to park probably follow the parked ones: a larger read passes a long line in few reads.
             line, late = self._look(capacity, capacity.can_start + 2 * parked)
@@ -82,8 +86,10 @@ class Dispatcher:
                 late=[row.value for row in late],
             )
             for pending, slot in chosen:
-                if self._start(rows.pop(pending.key), slot, ledger):
+                if self._start(rows.pop(pending.key), slot, ledger, breakers):
                     started.append(pending.build)
+                if breakers.hold_all():
+                    return  # the one that was let through is the probe
             parked = self._park(list(rows.values()), ledger)
             if parked:
                 # A team may have got room while its builds were moved: only a new read shows that.
@@ -118,19 +124,19 @@ class Dispatcher:
         self.records.index.park(full)
         return len(full)
 
-    def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool:
+    def _start(self, row: _Row, slot: int, ledger: Ledger, breakers: Breakers) -> bool:
         """False where there was nothing to start; raises StaleWrite where another pass was faster.
 
         A build leaves the line where its row or its image's row cannot be read, so that it holds up no other. The
         sweep puts it back as soon as the rows can be read.
         """
         try:
-            return self._start_readable(row, slot, ledger)
+            return self._start_readable(row, slot, ledger, breakers)
         except UnreadableRow:
             self.records.index.remove_pending(row.value.key, etag=row.etag)
             return False
 
-    def _start_readable(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool:
+    def _start_readable(self, row: _Row, slot: int, ledger: Ledger, breakers: Breakers) -> bool:
         pending = row.value
         stored = self.records.images.find_build(pending.build)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
@@ -143,11 +149,14 @@ class Dispatcher:
         if self._withdraw(stored):
             self.records.index.remove_pending(pending.key, etag=row.etag)
             return False
+        probes = breakers.admit(stored.value, row)
+        if probes is None:
+            return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
             raise StaleWrite(f"slot {slot} was taken by another pass")
         try:
-            build = self._begin_held(pending.build, stored)
+            build = self._begin_held(pending.build, stored, probes)
         except UnreadableRow:
             if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
                 self.records.capacity.release(pending.build)
@@ -184,7 +193,9 @@ class Dispatcher:
             self.wishes.withdraw(stored, answer)
         return not answer.wish.is_wanted
 
-    def _begin_held(self, identity: BuildId, stored: Stored[Build] | None) -> Build | None:
+    def _begin_held(
+        self, identity: BuildId, stored: Stored[Build] | None, probes: tuple[str, ...] = ()
+    ) -> Build | None:
         """Begin a build that has a slot; None where the build must not begin any more, or others keep changing it.
 
         A build that is still pending keeps its slot: another pass may be about to begin the build on that
@@ -198,7 +209,7 @@ class Dispatcher:
                 self.records.capacity.release(found.value.id)
             if found.value.phase is not Phase.PENDING or found.value.is_stopping:
                 return None
-            return self._begin(found.value, found.etag)
+            return self._begin(replace(found.value, probes=probes), found.etag)
 
         with contextlib.suppress(Contended):
             return changing(

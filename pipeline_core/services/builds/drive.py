@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline_core.domain import retry
-from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import (
     BeingMade,
     ErrorClass,
@@ -21,8 +21,9 @@ from pipeline_core.domain.retry import GiveUp
 from pipeline_core.ports import Logs
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.refusals import Refusals
-from pipeline_core.services.builds.stages import Failed, Moved, Progress, Publisher, Stage, Stopper, Wait
+from pipeline_core.services.builds.stages import Failed, Moved, Progress, Stage, Stages, Wait
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.probing import Probing
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire.messages import BuildEventMessage, StepMessage
@@ -38,10 +39,9 @@ class Driver:
     """One step of one build per message. A transition ends every older chain of messages."""
 
     images: ImageStore
-    containers: Stage
-    publishing: Publisher
-    stopping: Stopper
+    stages: Stages
     refusals: Refusals
+    probing: Probing
     completion: Completion
     effects: Effects
 
@@ -64,13 +64,22 @@ class Driver:
         if build.phase is Phase.PENDING and not build.is_stopping:
             self.effects.outbox.dispatch("pending-build-asked")
             return
-        self.look(stored, once=message.once, tries=message.tries)
+        paused = "" if build.is_stopping else message.paused
+        wait = self.probing.may_go_on(build, paused)
+        if wait is not None:
+            if not message.once:
+                self.effects.outbox.step(
+                    build, delay=wait, reason="paused", tries=message.tries, paused=paused
+                )
+            self.effects.logs.note("step-paused", image=str(build.image), build_id=message.build, key=paused)
+            return
+        self.look(stored, once=message.once, tries=message.tries, paused=paused)
 
-    def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0) -> None:
-        """Advance a build from its current phase; `once` and `tries` as in the message."""
+    def look(self, stored: Stored[Build], *, once: bool = False, tries: int = 0, paused: str = "") -> None:
+        """Advance a build from its current phase; `once`, `tries` and `paused` as in the message."""
         here: Stored[Build] | None = stored
         for _ in range(_TRANSITIONS):
-            here = None if here is None else self._advance(here, once=once, tries=tries)
+            here = None if here is None else self._advance(here, once=once, tries=tries, paused=paused)
             once = False  # a transition ends the chain of messages before it: the next phase needs a chain of its own
         if here is not None:
             self.effects.outbox.step(here.value)
@@ -86,10 +95,10 @@ class Driver:
         else:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
         if build.result in (Result.SUCCEEDED, Result.WITHDRAWN):
-            self.publishing.take_back(build)
-            self.publishing.bring_to_regions(build)
+            self.stages.publishing.take_back(build)
+            self.stages.publishing.bring_to_regions(build)
 
-    def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
+    def _advance(self, stored: Stored[Build], *, once: bool, tries: int, paused: str) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message continues it or it has ended."""
         build = stored.value
         try:
@@ -98,23 +107,32 @@ class Driver:
             if not once:
                 again = min(tries + 1, _tries_of(error) - 1)
                 delay = _delay_of(error, again, self.effects.chance.fraction())
-                self.effects.outbox.step(build, delay=delay, reason=error.error_class.value, tries=again)
+                met = self.refusals.meet(build, error, paused=paused)
+                self.effects.outbox.step(
+                    build,
+                    delay=delay if met is None else max(delay, met.delay),
+                    reason=error.error_class.value,
+                    tries=again,
+                    paused=paused if met is None else met.key,
+                )
             self.effects.logs.note(
                 "step-delayed", image=str(build.image), build_id=str(build.id), error=str(error)
             )
             return None
         except StaleWrite:
             if not once:
-                self.effects.outbox.step(build, reason="raced")
+                self.effects.outbox.step(build, reason="raced", paused=paused)
             self.effects.logs.note("step-raced", image=str(build.image), build_id=str(build.id))
             return None
         match progress:
-            case Wait(delay=delay):
+            case Wait(delay=delay, paused=key):
+                key = key or self.probing.follow(build, paused)
                 if once:
                     self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
                 else:
-                    self.effects.outbox.step(build, delay=delay)
+                    self.effects.outbox.step(build, delay=delay, paused=key)
             case Moved(build=moved, delay=delay):
+                self.probing.follow(moved.value, paused)
                 if not delay:
                     return moved
                 self.effects.outbox.step(moved.value, delay=delay)
@@ -128,20 +146,16 @@ class Driver:
         except UnreadableRow:
             raise  # what the row says is unknown, and unknown never fails a build
         except PermanentError as error:
-            judged_error = self.refusals.judge(stored.value, error)
-            if isinstance(judged_error, TransientError):
-                raise judged_error from error
-            failure = Failure(error_class=judged_error.error_class, message=str(judged_error))
-            progress = Failed(failure=failure)
+            progress = self.refusals.settle(stored.value, error)
         if not isinstance(progress, Failed):
             return progress
         judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)
-        return self.stopping.fail(judged, progress.failure)
+        return self.stages.stopping.fail(judged, progress.failure)
 
     def _stage_of(self, build: Build) -> Stage:
         if build.is_stopping:
-            return self.stopping
-        return self.publishing if build.phase is Phase.PUBLISHING else self.containers
+            return self.stages.stopping
+        return self.stages.publishing if build.phase is Phase.PUBLISHING else self.stages.containers
 
 
 def _tries_of(error: TransientError) -> int:

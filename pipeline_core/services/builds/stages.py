@@ -15,9 +15,10 @@ from pipeline_core.state.records import Stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """There is nothing to do yet. Look again after `delay`."""
+    """There is nothing to do yet. Look again after `delay`. `paused` names the platform breaker that is waited for."""
 
     delay: timedelta
+    paused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,15 @@ class Stopper(Stage, Protocol):
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:
         """End the build as failed, now or when its leftovers are gone; raises StaleWrite."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The stage of each phase."""
+
+    containers: Stage
+    publishing: Publisher
+    stopping: Stopper
 
 
 class Floors(Protocol):

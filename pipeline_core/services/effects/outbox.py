@@ -39,6 +39,7 @@ class Outbox:
         reason: str = "",
         once: bool = False,
         tries: int = 0,
+        paused: str = "",
     ) -> None:
         """Ask for the next step of a build at its current transition.
 
@@ -51,6 +52,7 @@ class Outbox:
             campaign=str(build.campaign),
             once=once,
             tries=tries,
+            paused=paused,
         )
         self._send(messages.BUILD_STEPS, message, delay=delay)
 

@@ -123,7 +123,9 @@ class Reconciler:
         now: datetime,
     ) -> None:
         image = head.value.name
-        build = _pending_build(head.value, decision, campaign, now)
+        replaced = None if decision.replaces is None else self.records.images.find_build(decision.replaces)
+        waits = now if replaced is None else replaced.value.queued_at
+        build = _pending_build(head.value, decision, campaign, now, waits)
         old_claim = observation.claims.get((image, decision.fingerprint))
         claim = Claim(
             image=image,
@@ -132,6 +134,7 @@ class Reconciler:
             build=build.id,
             outcome=Outcome.IN_FLIGHT,
             gates=head.value.registration.gates,
+            limits=head.value.registration.limits,
         )
         observed = observation.snapshot.world.heads[image]
         active = ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.PENDING)
@@ -145,7 +148,6 @@ class Reconciler:
         if observed.breaker is not None:
             closed = self.effects.journal.of_build(build, Event.BREAKER_CLOSED, detail="an input has changed")
             writes.append(records.add_entry(closed))
-        replaced = None if decision.replaces is None else self.records.images.find_build(decision.replaces)
         if replaced is not None:
             writes += self._supersede(replaced, build, now)
         copy = self.effects.projection.find(image)
@@ -195,7 +197,9 @@ class Reconciler:
         self.effects.logs.note("image-decided", image=str(image), decision=why, reasons=reasons)
 
 
-def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime) -> Build:
+def _pending_build(
+    head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime, waits: datetime
+) -> Build:
     identity = build_id(head.name, decision.fingerprint, decision.generation)
     return Build(
         id=identity,
@@ -217,7 +221,8 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         created_at=now,
         phase_since=now,
         planned_on=head.pointer_revision,
-        priority=dispatch.priority_key(decision.lane, chains.remaining(head), now, identity),
+        priority=dispatch.priority_key(decision.lane, chains.remaining(head), waits, identity),
+        waits_since=waits,
     )
 
 

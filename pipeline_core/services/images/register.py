@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access
-from pipeline_core.domain.definitions import ImageDefinition, OsTraits
+from pipeline_core.domain import access, conditions
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits, RebuildOn
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -14,14 +14,15 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
 )
-from pipeline_core.domain.images import FormerImage, ImageHead, Registration
+from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest, Registration
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import CampaignId, Digest, ImageName
+from pipeline_core.domain.names import CampaignId, Digest, ImageName, RebuildToken
 from pipeline_core.domain.placement import Placement
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.placements import Placements
 from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.rules import RegistrationRules
@@ -158,9 +159,12 @@ class Registrar:
         if begun is not None:
             self.places.end(begun.move, is_done=True)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
+        notes = look.notes
+        if old is not None and _is_judged_anew(head, old.value):
+            notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
         return Registered(
-            head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=look.notes
+            head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=notes
         )
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
@@ -233,13 +237,22 @@ class Registrar:
         )
         if old is not None:
             revision = old.value.revision + 1
-            return replace(old.value, registration=registration, failures=0, revision=revision)
+            moved = replace(old.value, registration=registration, failures=0, revision=revision)
+            return self._with_wish(moved, old.value)
         return ImageHead(
             registration=registration,
             registered_at=self.effects.clock.now(),
             last_version=self.rules.last_version(definition.name, None),
             revision=1 if former is None else former.value.revision + 1,
         )
+
+    def _with_wish(self, head: ImageHead, old: ImageHead) -> ImageHead:
+        """The head with a wish for a rebuild, where `verify` has changed and the definition rebuilds on that."""
+        registration = head.registration
+        if not _is_judged_anew(head, old) or RebuildOn.VERIFY not in registration.on:
+            return head
+        token = RebuildToken(hashlib.sha256(f"verify\n{registration.gates}".encode()).hexdigest()[:32])
+        return replace(head, request=RebuildRequest(token=token, actor=FACTORY, at=self.effects.clock.now()))
 
 
 def _demand_version(
@@ -253,3 +266,11 @@ def _demand_version(
         raise NotFound(f"image {name} is not registered: create it with If-None-Match: *")
     if old.document_etag != expected:
         raise StaleWrite(f"image {name} has changed since it was read: read it again, then repeat the change")
+
+
+def _is_judged_anew(head: ImageHead, old: ImageHead) -> bool:
+    """True where a version is live that was not judged by what the new definition demands."""
+    before, current = old.registration, head.current
+    if current is None or before.gates == head.registration.gates:
+        return False
+    return (current.gates or before.gates) != head.registration.gates

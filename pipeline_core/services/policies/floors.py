@@ -27,6 +27,10 @@ class PolicyRules:
     policies: Policies
     effects: Effects
 
+    def policy(self) -> Policy:
+        """The policy in force, as readers see it. Raises UnreadableRow."""
+        return self.policies.seen()
+
     def problems(self, definition: ImageDefinition, policy: Policy) -> Iterator[Problem]:
         """Everything in a definition that is below the floor of its base, the root of its lineage."""
         origin = definition.origin

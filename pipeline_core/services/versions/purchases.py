@@ -11,7 +11,7 @@ from pipeline_core.deployment import Deployment
 from pipeline_core.domain import source_images
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.sources import PurchasePlan, SourceVersion
 from pipeline_core.ports import Galleries, MarketplaceOffers
@@ -39,7 +39,9 @@ class Purchases:
         if found:
             text = "; ".join(str(each) for each in found)
             raise PermanentError(
-                ErrorClass.TEMPLATE, f"{build.image} does not fit its source {origin}: {text}"
+                ErrorClass.TEMPLATE,
+                f"{build.image} does not fit its source {origin}: {text}",
+                owner=Owner.TEAM,
             )
         return replace(definition.os, plan=image.plan)
 

@@ -11,9 +11,10 @@ from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.staleness import Stale, Unknown, World, detect_staleness
+from pipeline_core.domain.staleness import Stale, Staleness, Unknown, World, detect_staleness
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.outages.outages import Outages
 from pipeline_core.services.views import origins
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.history import History
@@ -44,6 +45,7 @@ class Queries:
     held: ImageConditions
     history: History
     unreadable: UnreadableRows
+    outages: Outages
     effects: Effects
 
     def image(self, name: ImageName) -> ImageDetail:
@@ -63,7 +65,10 @@ class Queries:
         decision = plan.plan(snapshot, now)
         hold = holds.find_hold(snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
-        held = conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold)
+        held = (
+            *conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold),
+            *self._by_platform(head, snapshot.staleness[name]),
+        )
         view = image_view(
             head,
             state=decision.why.value if isinstance(decision, DoNothing) else "stale",
@@ -204,6 +209,13 @@ class Queries:
             platform=platform,
             broken=self.records.lineage.faults(),
         )
+
+    def _by_platform(self, head: ImageHead, staleness: Staleness) -> tuple[Condition, ...]:
+        """The open breakers that are about a stale image. Mostly one read."""
+        opened = [stored.value for stored in self.records.breakers.list() if stored.value.is_open]
+        if not opened or not isinstance(staleness, Stale):
+            return ()
+        return conditions.of_platform(opened, self.outages.place_of_image(head.registration))
 
     def _built_from(self, head: ImageHead) -> tuple[Condition, ...]:
         found = conditions.built_from_taken_out(origins.lost(self.records, head))

@@ -153,7 +153,9 @@ class Publish(Part):
 class Rebuild(Part):
     """When the image is rebuilt automatically."""
 
-    on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(default_factory=lambda: list(RebuildOn))
+    on: list[Annotated[RebuildOn, _BY_VALUE]] = Field(
+        default_factory=lambda: [RebuildOn.PARENT, RebuildOn.DEFINITION]
+    )
     window: values.WindowText | None = None
     max_age: _Period | None = None
     suspend: bool = False

@@ -8,7 +8,8 @@ import pytest
 from pipeline_core.domain import builds, claims
 from pipeline_core.domain.builds import Failure, Phase, Result
 from pipeline_core.domain.claims import COOL_DOWN, ClaimAnswer, Outcome
-from pipeline_core.domain.errors import ErrorClass, UnlistedTransition
+from pipeline_core.domain.errors import ErrorClass, Owner, UnlistedTransition
+from pipeline_core.domain.names import build_id
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from tests.unit.domain import factories as make
@@ -161,3 +162,65 @@ def test_a_claim_remembers_what_was_asked_only_where_a_gate_refused(passed: bool
 def test_a_running_build_settles_no_claim() -> None:
     with pytest.raises(ValueError, match="cannot be settled"):
         claims.settle(make.claim_on(INPUTS, Outcome.IN_FLIGHT), make.build(Phase.BUILDING))
+
+
+@pytest.mark.parametrize(
+    ("case", "changes"),
+    [
+        ("another build", {"build": build_id(make.BASE, make.build().fingerprint, 2)}),
+        ("a build that runs", {"phase": Phase.BUILDING}),
+        ("a build without a result", {"result": None}),
+    ],
+)
+def test_a_claim_is_settled_by_no_other_build_and_by_none_that_runs(
+    case: str, changes: dict[str, object]
+) -> None:
+    """Each of the three alone is enough: the others are as they must be."""
+    ended = builds.finish(make.build(Phase.BUILDING), Result.FAILED, LATER)
+    claim = make.claim_on(INPUTS, Outcome.IN_FLIGHT)
+    if "build" in changes:
+        claim = replace(claim, **changes)  # type: ignore[arg-type]  # the cases name the fields they change
+    else:
+        ended = replace(ended, **changes)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot be settled"):
+        claims.settle(claim, ended)
+    assert case
+
+
+@pytest.mark.parametrize("error_class", list(ErrorClass))
+@pytest.mark.parametrize("owner", [None, *Owner])
+def test_only_a_permanent_failure_of_the_team_blocks(error_class: ErrorClass, owner: Owner | None) -> None:
+    failure = Failure(error_class=error_class, message="why", owner=owner)
+    ended = builds.finish(make.build(Phase.BUILDING), Result.FAILED, LATER, failure=failure)
+    settled = claims.settle(make.claim_on(INPUTS, Outcome.IN_FLIGHT), ended)
+    blocks = (owner or error_class.owner) is Owner.TEAM and not error_class.is_transient
+    assert settled.outcome is (Outcome.FAILED if blocks else Outcome.EXHAUSTED)
+
+
+def test_other_limits_let_a_failed_input_try_again() -> None:
+    failure = Failure(error_class=ErrorClass.PROVISIONER, message="out of time")
+    begun = replace(make.claim_on(INPUTS, Outcome.IN_FLIGHT), limits="60m")
+    failed = claims.settle(
+        begun, builds.finish(make.build(Phase.BUILDING), Result.FAILED, LATER, failure=failure)
+    )
+    assert failed.limits == "60m"
+    assert claims.read_claim(failed, LATER, limits="60m") is ClaimAnswer.BLOCKED
+    assert claims.read_claim(failed, LATER) is ClaimAnswer.BLOCKED
+    assert claims.read_claim(failed, LATER, limits="120m") is ClaimAnswer.BUILD
+    assert claims.read_claim(replace(failed, limits=""), LATER, limits="120m") is ClaimAnswer.BLOCKED
+    cancelled = builds.finish(make.build(Phase.BUILDING), Result.CANCELLED, LATER)
+    assert claims.settle(begun, cancelled).limits == ""
+
+
+def test_other_demands_let_an_input_try_again_whose_version_failed() -> None:
+    failure = Failure(error_class=ErrorClass.SMOKE, message="did not boot")
+    built = make.build(Phase.VERIFYING, build_result=make.digest("a"))
+    begun = replace(make.claim_on(INPUTS, Outcome.IN_FLIGHT), gates="asked")
+    failed = claims.settle(begun, builds.finish(built, Result.FAILED, LATER, failure=failure))
+    assert claims.read_claim(failed, LATER, gates="other") is ClaimAnswer.BUILD
+
+
+def test_a_build_waits_since_the_one_that_it_replaced() -> None:
+    build = make.build(created_at=LATER)
+    assert build.queued_at == LATER
+    assert replace(build, waits_since=make.NOW).queued_at == make.NOW

@@ -9,10 +9,12 @@ from pipeline_core.domain import breaker, builds, conditions
 from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.definitions import ALWAYS_ON, RebuildOn
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind
 from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark, RetentionHold
 from pipeline_core.domain.lineage import LineageFault, LineageProblem
 from pipeline_core.domain.names import ChannelName, build_id
+from pipeline_core.domain.platform_breaker import BuildPlace, PlatformBreaker
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
 from tests.unit.domain import factories as make
@@ -245,3 +247,34 @@ def test_unreadable_names_the_first_rows_and_counts_the_others() -> None:
     many = conditions.unreadable([f"images/app/build:{number}" for number in range(8)], None)
     assert many is not None
     assert "images/app/build:4 and 3 more: run" in many.message
+
+
+@pytest.mark.parametrize(
+    ("on", "word"), [(ALWAYS_ON, "imagefactory rebuild rhel9-base"), (frozenset(RebuildOn), "follows")]
+)
+def test_a_version_that_was_judged_by_former_demands_says_when_the_new_ones_take_effect(
+    on: frozenset[RebuildOn], word: str
+) -> None:
+    assert STALE_HEAD.current is not None
+    head = replace(
+        STALE_HEAD,
+        registration=replace(STALE_HEAD.registration, gates="new", on=on),
+        current=replace(STALE_HEAD.current, gates="old"),
+    )
+    (shown,) = conditions.of_image(head, Current())
+    assert (shown.type, shown.reason) == (ConditionType.VERIFY_CHANGED, "JudgedBefore")
+    assert word in shown.message
+    same = replace(head, registration=replace(head.registration, gates="old"))
+    assert conditions.of_image(same, Current()) == ()
+
+
+def test_an_open_platform_breaker_is_shown_on_what_it_covers() -> None:
+    scope = ErrorScope(kind=ScopeKind.SIZE, name="small")
+    opened = PlatformBreaker(
+        error_class=ErrorClass.AZURE_POLICY, scope=scope, opened_at=NOW, is_wide=True, message="denied"
+    )
+    place = BuildPlace(image=BASE, team=make.TEAM, root=BASE, source="s", size="small")
+    (shown,) = conditions.of_platform([opened], place)
+    assert (shown.type, shown.since, shown.reason) == (ConditionType.PLATFORM_FAULT, NOW, "AzurePolicy")
+    assert "azure-policy in size:small" in shown.message
+    assert conditions.of_platform([opened], replace(place, size="large")) == ()

@@ -8,7 +8,7 @@ import pytest
 from pipeline_core.domain import claims
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.definitions import ComplianceTarget, Verification, Waiver
-from pipeline_core.domain.recipe import gates_digest
+from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
 from tests.unit.domain import factories as make
 from tests.unit.domain.test_fingerprint import DEFINITION
 
@@ -62,3 +62,14 @@ def test_what_was_never_claimed_has_nothing_to_tell() -> None:
     assert claims.describe(None) == ""
     inputs = make.desired(make.BASE, make.world(make.head()))
     assert "failed: why" in claims.describe(make.claim_on(inputs, Outcome.FAILED, detail="why"))
+
+
+def test_machine_size_and_timeout_are_limits_and_no_content() -> None:
+    build = DEFINITION.build
+    others = [
+        replace(DEFINITION, build=replace(build, timeout=2 * build.timeout)),
+        replace(DEFINITION, build=replace(build, vm_size=f"{build.vm_size}_other")),
+    ]
+    assert len({limits_digest(each) for each in (DEFINITION, *others)}) == 3
+    assert {recipe_digest(each) for each in others} == {recipe_digest(DEFINITION)}
+    assert limits_digest(replace(DEFINITION, verify=ASKED)) == limits_digest(DEFINITION)

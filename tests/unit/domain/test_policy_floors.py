@@ -58,6 +58,10 @@ def test_rules_that_nobody_set_cannot_be_loosened() -> None:
     assert not ComplianceFloor().is_laxer(ComplianceFloor())
 
 
+def test_a_first_policy_is_no_laxer_one() -> None:
+    assert not ComplianceFloor(profile="cis", min_score=80).is_laxer(ComplianceFloor())
+
+
 @pytest.mark.parametrize(
     ("rules", "owner", "allowed"),
     [

@@ -49,6 +49,13 @@ def test_a_delay_respects_the_platform_and_its_bounds(
     assert decision.delay <= rule.most + (retry_after or timedelta(0))
 
 
+@pytest.mark.parametrize("error_class", [ErrorClass.CAPACITY, ErrorClass.QUOTA])
+@pytest.mark.parametrize("attempt", [1, 7, 8, 100])
+def test_a_lack_is_waited_for_without_a_limit(error_class: ErrorClass, attempt: int) -> None:
+    rule = retry.RULES[error_class]
+    assert timedelta(0) < retry.wait(error_class, attempt, 0.5).delay <= rule.most
+
+
 def test_delays_grow_and_jitter_spreads_them() -> None:
     first, second = (next_try(ErrorClass.NETWORK, attempt, 0.0) for attempt in (1, 2))
     assert isinstance(first, TryAgain)

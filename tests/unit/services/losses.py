@@ -94,7 +94,8 @@ def _essence(head: ImageHead) -> ImageHead:
     plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
     return replace(
         plain,
-        current=None if head.current is None else replace(head.current, followed=NO_CHANGES),
+        # Neither is in a tag: how often the parent had changed, and by which demands it was judged.
+        current=None if head.current is None else replace(head.current, followed=NO_CHANGES, gates=""),
         period=head.period,
         request=head.request,
         height=head.height,

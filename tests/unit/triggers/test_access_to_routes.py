@@ -52,6 +52,7 @@ READING: dict[str, Row] = {
     "receivers": ("GET", "/api/receivers", {}, 200),
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
+    "outages": ("GET", "/api/outages", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -102,6 +103,7 @@ GOVERNING: dict[str, Row] = {
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {}}, 200),
+    "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -226,4 +228,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.receivers.asked
         or factory.readmission.included
         or factory.suspicion.accepted
+        or factory.retries.retried
     )

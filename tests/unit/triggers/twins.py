@@ -52,6 +52,7 @@ from tests.unit.triggers import (
     version_twins,
     views,
 )
+from tests.unit.triggers.outage_twins import Retries
 from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
@@ -373,6 +374,7 @@ class TwinFactory:
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
+        self.retries = Retries()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (

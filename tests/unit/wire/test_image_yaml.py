@@ -91,7 +91,7 @@ def test_a_minimal_document_gets_safe_defaults() -> None:
     definition = image_yaml.parse_definition(MINIMAL, bundle=BUNDLE, location=HERE)
     assert definition.os == OsTraits()
     assert definition.major == 1
-    assert definition.rebuild.on == frozenset(RebuildOn)
+    assert definition.rebuild.on == frozenset({RebuildOn.PARENT, RebuildOn.DEFINITION})
     assert definition.publish.regions == (TargetRegion(name=HERE),)
     assert definition.retention.keep == 5
     assert [*places_of_paths(definition)] == []
@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[str, object, str, str]] = {
     "window without zone": ("spec.rebuild.window", "Mon-Fri 06:00-20:00", "spec.rebuild.window", "time zone"),
     "unknown zone": ("spec.rebuild.window", "Mon 06:00-20:00 Europe/Atlantis", "spec.rebuild.window", "zone"),
     "long period": ("spec.rebuild.maxAge", "366d", "spec.rebuild.maxAge", "1d to 365d"),
-    "unknown trigger": ("spec.rebuild.on", ["moon"], "spec.rebuild.on[0]", "'parent' or 'definition'"),
+    "unknown trigger": ("spec.rebuild.on", ["moon"], "spec.rebuild.on[0]", "'parent', 'definition' or 'verify'"),
     "word as boolean": ("spec.rebuild.suspend", "no", "spec.rebuild.suspend", "without quotes"),
     "keep nothing": ("spec.retention.keep", 0, "spec.retention.keep", "1"),
     "http webhook": (

@@ -121,11 +121,14 @@ def test_the_failure_of_a_first_build_leaves_the_children_waiting_for_a_version(
     assert made.poisoned == []
 
 
-def test_a_transient_failure_that_uses_up_its_tries_cools_down_and_is_then_tried_again() -> None:
+def test_a_failure_of_azure_pauses_the_build_and_blocks_nothing() -> None:
+    """One image in a row opens the platform breaker for it. After an hour the build ends, and its input cools down."""
     made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "throttled"})
     made.drain()
     (failed,) = scenes.builds(made, BASE)
-    assert (failed.result, failed.attempt) == (Result.FAILED, 5)
+    assert failed.result is Result.FAILED
+    assert scenes.logged(made, "platform-breaker-opened", error_class="throttled")
+    assert (scenes.head(made, BASE).failures, scenes.head(made, BASE).breaker) == (0, None)
     assert scenes.claim(made, failed).outcome is Outcome.EXHAUSTED
     assert scenes.rest_of(made, BASE) == "cooling-down"
     made.platform.failing = {}

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
@@ -257,7 +257,7 @@ def test_a_publication_that_fails_for_good_is_noted_before_anything_is_deleted()
     made.drain()
     ended = _after(made, build)
     assert ended.result is Result.FAILED
-    assert ended.failure == Failure(error_class=ErrorClass.POLICY, message=str(error))
+    assert ended.failure == Failure(error_class=ErrorClass.POLICY, message=str(error), owner=Owner.PLATFORM)
     assert _left(made) == []
 
 

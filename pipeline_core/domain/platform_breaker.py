@@ -1,0 +1,302 @@
+"""The platform breaker: what opens it, which builds it holds back, and what closes it. Pure.
+
+A failure that no team owns says nothing about an input. It counts here, by its class and by the scope where it holds.
+Failures of several images within `WINDOW` open the breaker for all builds of the scope, failures of one image in a
+row for this image. Builds that are held back stay queued, and builds that run pause their retries. One build at a
+time is the probe. It passes when it is past the call that failed, whatever its end, and closes the breaker.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum, unique
+
+from pipeline_core.domain import canonical
+from pipeline_core.domain.builds import Build, Failure, Phase
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
+
+WINDOW = timedelta(minutes=10)  # within which failures of several images belong together
+_ROW = 3  # failures of one image in a row that open the breaker for this image
+_IMAGES = 3  # images of one team and one root, whose failures together are more than chance
+_MEMORY = timedelta(hours=6)  # after this time a failure no longer counts as one in a row
+_HITS = 16  # failures that are kept
+_FIRST_PROBE = timedelta(minutes=1)
+_LAST_PROBE = timedelta(minutes=30)  # the longest time between two probes
+_PROBE_ENDS = timedelta(minutes=45)  # then another build may probe, because the probe may be lost
+_PATIENCE = timedelta(hours=1)  # a build pauses at most so long; it then goes on by its own tries
+ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again within this time raises no second alert
+
+
+@unique
+class PlatformCall(IntEnum):
+    """What a build asks of the platform, in the order of its life."""
+
+    PREPARE = 1  # the factory's calls until the container group of `building` exists
+    BEGIN = 2  # the group's container starts
+    BUILD = 3  # what the builder does with Packer
+    VERIFY_PREPARE = 4  # as above, for `verifying`
+    VERIFY_BEGIN = 5
+    VERIFY = 6
+    PUBLISH = 7  # the factory's calls for the live version
+    DONE = 8  # the version is published
+
+
+_CALLS = {
+    Phase.PENDING: (PlatformCall.PREPARE, PlatformCall.PREPARE, PlatformCall.PREPARE),
+    Phase.BUILDING: (PlatformCall.PREPARE, PlatformCall.BEGIN, PlatformCall.BUILD),
+    Phase.VERIFYING: (PlatformCall.VERIFY_PREPARE, PlatformCall.VERIFY_BEGIN, PlatformCall.VERIFY),
+    Phase.PUBLISHING: (PlatformCall.PUBLISH, PlatformCall.PUBLISH, PlatformCall.PUBLISH),
+    Phase.FINISHED: (PlatformCall.DONE, PlatformCall.DONE, PlatformCall.DONE),
+}
+
+
+def call_of(phase: Phase, *, has_group: bool = False, has_begun: bool = False) -> PlatformCall:
+    """The call at which a build of this phase is. `has_begun` says that its container has started to run."""
+    prepare, begin, work = _CALLS[phase]
+    if has_begun:
+        return work
+    return begin if has_group else prepare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlace:
+    """What a scope can be about: the image with its team, root and source, and the machine size of the build."""
+
+    image: ImageName
+    team: TeamName
+    root: ImageName
+    source: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerHit:
+    """One attempt of a build that failed. `attempt` names it within the build."""
+
+    build: BuildId
+    attempt: str
+    image: ImageName
+    team: TeamName
+    root: ImageName
+    at: datetime
+    call: PlatformCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerProbe:
+    """The build that probes. `spent` is its attempt that had failed before: this one says nothing new."""
+
+    build: BuildId
+    since: datetime
+    spent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformBreaker:
+    """The failures of one class in one scope. Times are aware UTC.
+
+    `opened_at` is None while it is closed. `is_wide` says that it holds back the whole scope, not one image.
+    `call` is the one that failed last, `message` its error. `alarmed_at` is the time of the newest alert, `announce`
+    is true until it was raised, and `opened_by` is the build in whose journal it is. `is_drained` is false from the
+    opening until all that was held back has been looked at again.
+    """
+
+    error_class: ErrorClass
+    scope: ErrorScope
+    hits: tuple[BreakerHit, ...] = ()
+    opened_at: datetime | None = None
+    is_wide: bool = False
+    call: PlatformCall = PlatformCall.PREPARE
+    message: str = ""
+    next_probe: datetime | None = None
+    failed_probes: int = 0
+    probe: BreakerProbe | None = None
+    closed_at: datetime | None = None
+    alarmed_at: datetime | None = None
+    announce: bool = False
+    opened_by: BuildId | None = None
+    is_drained: bool = True
+
+    @property
+    def key(self) -> str:
+        """The key of its row."""
+        return key_of(self.error_class, self.scope)
+
+    @property
+    def is_open(self) -> bool:
+        """True while it holds builds back."""
+        return self.opened_at is not None
+
+    @property
+    def holds_all(self) -> bool:
+        """True where no build may start, except as a probe. A failed publication holds back nothing that starts."""
+        return self.is_open and self.is_wide and self.call < PlatformCall.PUBLISH and not _is_partial(self)
+
+    def describe(self) -> str:
+        """For a person: what fails where since when, and what the factory does."""
+        since = "" if self.opened_at is None else f" since {self.opened_at:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"{self.error_class.value} in {self.scope}{since}: {self.message[:300]};"
+            " builds wait, one at a time tries, and all go on when one is past it"
+        )
+
+
+def key_of(error_class: ErrorClass, scope: ErrorScope) -> str:
+    """One key for each class and scope, of letters and digits."""
+    text = canonical.text([error_class.value, scope.kind.value, scope.name])
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def counts(failure: Failure) -> bool:
+    """True where a failure is of the platform: no team owns it, and it is not merely a lack that a build waits out."""
+    return failure.who is not Owner.TEAM and not failure.error_class.only_waits
+
+
+def scope_of(failure: Failure, place: BuildPlace, deployment: ErrorScope) -> ErrorScope:
+    """Where a failure holds. Without a word about it, the class says whether it is the source or the deployment."""
+    if failure.scope is not None:
+        return failure.scope
+    if failure.error_class in (ErrorClass.NOT_FOUND, ErrorClass.TERMS):
+        return ErrorScope(kind=ScopeKind.SOURCE, name=place.source)
+    if failure.error_class is ErrorClass.MIRROR:
+        return ErrorScope(kind=ScopeKind.ENDPOINT, name="unnamed")
+    return deployment
+
+
+def strike(breaker: PlatformBreaker, hit: BreakerHit, message: str, *, of_call: bool) -> PlatformBreaker:
+    """The breaker after one failed attempt; the same object where the failure says nothing new.
+
+    `of_call` says that a call of the factory failed, which the build tries again in the same attempt.
+    """
+    probe = breaker.probe
+    if probe is not None and probe.build == hit.build:
+        if not of_call and hit.attempt == probe.spent:
+            return breaker
+        failed = replace(breaker, failed_probes=breaker.failed_probes + 1)
+        return _with_hit(settle_probe(failed, hit.at), hit, message)
+    if breaker.is_open and breaker.is_wide and not _is_partial(breaker):
+        return breaker  # each build of the scope is held back already
+    if any(known.build == hit.build and known.attempt == hit.attempt for known in breaker.hits):
+        return breaker
+    return _with_hit(breaker, hit, message)
+
+
+def is_answered(breaker: PlatformBreaker, build: Build) -> bool:
+    """True where the running attempt began before the breaker closed: it is repeated, whatever its tries say."""
+    return not breaker.is_open and breaker.closed_at is not None and build.phase_since <= breaker.closed_at
+
+
+def _with_hit(breaker: PlatformBreaker, hit: BreakerHit, message: str) -> PlatformBreaker:
+    kept = [known for known in breaker.hits if known.at > hit.at - _MEMORY]
+    hits = (*kept[-(_HITS - 1) :], hit)
+    struck = replace(breaker, hits=hits, call=hit.call, message=message)
+    wide = breaker.is_wide or _is_wide(hits, hit.at)
+    if breaker.is_open:
+        return replace(struck, is_wide=wide)
+    if not wide and sum(known.image == hit.image for known in hits) < _ROW:
+        return struck
+    is_quiet = breaker.alarmed_at is not None and hit.at < breaker.alarmed_at + ALARM_AGAIN
+    return replace(
+        struck,
+        opened_at=hit.at,
+        is_wide=wide,
+        next_probe=hit.at + _FIRST_PROBE,
+        failed_probes=0,
+        closed_at=None,
+        alarmed_at=breaker.alarmed_at if is_quiet else hit.at,
+        announce=not is_quiet,
+        opened_by=hit.build,
+        is_drained=False,
+    )
+
+
+def _is_wide(hits: Iterable[BreakerHit], now: datetime) -> bool:
+    recent = [hit for hit in hits if hit.at > now - WINDOW]
+    teams, roots = {hit.team for hit in recent}, {hit.root for hit in recent}
+    return len(teams) > 1 or len(roots) > 1 or len({hit.image for hit in recent}) >= _IMAGES
+
+
+def _is_partial(breaker: PlatformBreaker) -> bool:
+    """True where the scope is not about every build of the factory."""
+    kind = breaker.scope.kind
+    return kind in (ScopeKind.SIZE, ScopeKind.SOURCE) or breaker.error_class is ErrorClass.MIRROR
+
+
+def covers(breaker: PlatformBreaker, place: BuildPlace) -> bool:
+    """True where an open breaker is about this build."""
+    if not breaker.is_open:
+        return False
+    if not breaker.is_wide:
+        return any(hit.image == place.image for hit in breaker.hits)
+    if not _is_partial(breaker):
+        return True
+    match breaker.scope.kind:
+        case ScopeKind.SIZE:
+            return place.size == breaker.scope.name
+        case ScopeKind.SOURCE:
+            return place.source == breaker.scope.name
+        case _:  # which builds use a mirror is not known; those below one root use the same ones
+            return any(hit.root == place.root for hit in breaker.hits)
+
+
+def holds(breaker: PlatformBreaker, place: BuildPlace) -> bool:
+    """True where a pending build must not start, except as a probe."""
+    return breaker.call < PlatformCall.PUBLISH and covers(breaker, place)
+
+
+def is_patient(breaker: PlatformBreaker, build: Build, now: datetime) -> bool:
+    """True while a running build pauses. After that its own tries decide, so that its slot is not kept for ever."""
+    if breaker.opened_at is None:
+        return False
+    return now < max(build.started_at or build.phase_since, breaker.opened_at) + _PATIENCE
+
+
+def is_due(breaker: PlatformBreaker, now: datetime) -> bool:
+    """True where the next probe may go."""
+    if breaker.next_probe is None or not breaker.is_open:
+        return False
+    probe = breaker.probe
+    return breaker.next_probe <= now if probe is None else probe.since + _PROBE_ENDS <= now
+
+
+def begin_probe(
+    breaker: PlatformBreaker, build: BuildId, now: datetime, *, spent: str = ""
+) -> PlatformBreaker:
+    """The breaker with this build as its probe."""
+    return replace(breaker, probe=BreakerProbe(build=build, since=now, spent=spent))
+
+
+def settle_probe(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:
+    """The breaker without a probe. The next one goes after a time that doubles with each probe that failed."""
+    wait = min(_FIRST_PROBE * (1 << min(breaker.failed_probes, 10)), _LAST_PROBE)
+    return replace(breaker, probe=None, next_probe=now + wait)
+
+
+def has_passed(breaker: PlatformBreaker, build: Build, reached: PlatformCall) -> bool:
+    """True where the probe is past the call that failed. A step of its own that failed there is behind that call."""
+    if reached > breaker.call:
+        return True
+    return build.failure is not None and build.failure.is_of_team and reached is breaker.call
+
+
+def close(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:
+    """The closed breaker. What it held back is not looked at again yet."""
+    return replace(
+        breaker,
+        hits=(),
+        opened_at=None,
+        is_wide=False,
+        next_probe=None,
+        failed_probes=0,
+        probe=None,
+        closed_at=now,
+        is_drained=False,
+    )
+
+
+def is_over(breaker: PlatformBreaker, now: datetime) -> bool:
+    """True where nothing depends on the row any more."""
+    last = max((hit.at for hit in breaker.hits), default=breaker.closed_at)
+    return not breaker.is_open and breaker.is_drained and (last is None or last <= now - _MEMORY)

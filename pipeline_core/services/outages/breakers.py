@@ -1,0 +1,50 @@
+"""The open platform breakers as one pass of the dispatcher knows them. Read once, with one more row for each probe."""
+
+from pipeline_core.domain import platform_breaker as decisions
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.ports import Clock
+from pipeline_core.services.outages.outages import Outages
+from pipeline_core.state.index import Index
+from pipeline_core.state.records import Stored
+
+
+class Breakers:
+    """One pass over the pending builds: whether anything may start, and which build may."""
+
+    def __init__(self, index: Index, outages: Outages, clock: Clock) -> None:
+        self._index = index
+        self._outages = outages
+        self._clock = clock
+        self._open = list(outages.open())
+        for breaker in self._open:
+            if not breaker.holds_all and self._is_due(breaker):
+                self._call(breaker)
+
+    def hold_all(self) -> bool:
+        """True where no build may start: a breaker holds everything, and its next probe is not due."""
+        return any(breaker.holds_all and not self._is_due(breaker) for breaker in self._open)
+
+    def admit(self, build: Build, row: Stored[PendingBuild]) -> tuple[str, ...] | None:
+        """The breakers that the build probes, mostly none; None where it may not start now.
+
+        Such a build leaves the lines, unless the breaker holds back all of them.
+        """
+        answer = self._outages.admit(build, self._open)
+        if answer.held_by and not self._holds_all(answer.held_by):
+            self._index.hold(answer.held_by, row)
+        if answer.probes or any(self._is_due(each) for each in self._open if each.key == answer.held_by):
+            self._open = list(self._outages.open())
+        return None if answer.held_by else answer.probes
+
+    def _call(self, breaker: PlatformBreaker) -> None:
+        """Let the first of the builds that it holds back come to the line again: it is to be the probe."""
+        for row in self._index.held(breaker.key, limit=1):
+            self._index.let_go(breaker.key, row)
+
+    def _is_due(self, breaker: PlatformBreaker) -> bool:
+        return decisions.is_due(breaker, self._clock.now())
+
+    def _holds_all(self, key: str) -> bool:
+        return any(breaker.holds_all for breaker in self._open if breaker.key == key)

@@ -1,0 +1,1 @@
+"""Records of outages of the platform."""

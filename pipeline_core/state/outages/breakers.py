@@ -1,0 +1,101 @@
+"""Platform breakers, one row for each class and scope that failed, and what each of them has harmed.
+
+The breakers share one partition, so that one read gives them all. A harmed image has a row under the breaker's key.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.concurrency import RACED, changing
+from pipeline_core.state.reading.reader import Reader
+from pipeline_core.state.records import Codec, Stored
+
+TABLE = "capacity"
+_PARTITION = "breakers"
+_MOST = 200  # rows of one read; a row goes when nothing depends on it any more
+
+_BREAKERS = Codec(PlatformBreaker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarmedBuild:
+    """The newest build of an image that ended by a failure of the breaker's class and scope."""
+
+    image: ImageName
+    build: BuildId
+
+
+_HARMED = Codec(HarmedBuild)
+
+
+class BreakerStore:
+    """Point writes, and one read for all breakers."""
+
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
+        self._tables = tables
+        self._reader = reader or Reader()
+
+    def list(self) -> Sequence[Stored[PlatformBreaker]]:
+        """Every breaker, open or not. One read."""
+        rows = self._tables.scan(TABLE, _PARTITION, limit=_MOST)
+        return [*self._reader.many(TABLE, rows, _BREAKERS)]
+
+    def find(self, key: str) -> Stored[PlatformBreaker] | None:
+        """One breaker, or None. Raises UnreadableRow."""
+        return self._reader.found(TABLE, self._tables.find(TABLE, _PARTITION, key), _BREAKERS)
+
+    def change(
+        self, new: PlatformBreaker, change: Callable[[PlatformBreaker], PlatformBreaker]
+    ) -> tuple[PlatformBreaker, PlatformBreaker]:
+        """The breaker before and after `change`, which is written unless it gives the same object.
+
+        `new` is the breaker where no row exists. Raises Contended where others keep changing it,
+        and UnreadableRow.
+        """
+
+        def commit(found: Stored[PlatformBreaker] | None) -> tuple[PlatformBreaker, PlatformBreaker]:
+            before = new if found is None else found.value
+            after = change(before)
+            if after is not before:
+                etag = None if found is None else found.etag
+                self._tables.write(TABLE, [_BREAKERS.write(_PARTITION, new.key, after, etag=etag)])
+            return before, after
+
+        return changing(
+            lambda: self.find(new.key), commit, subject=f"the platform breaker {new.key}", lost=RACED
+        )
+
+    def remove(self, breaker: Stored[PlatformBreaker]) -> None:
+        """Remove a row on which nothing depends. A row that has changed meanwhile stays."""
+        row = Row(partition=_PARTITION, key=breaker.value.key, cells={}, etag=breaker.etag)
+        self._delete(row)
+
+    def note_harmed(self, key: str, harmed: HarmedBuild) -> None:
+        """Note the newest build that failed. Safe to repeat."""
+        partition = f"harmed:{key}"
+        row = self._tables.find(TABLE, partition, str(harmed.image))
+        etag = None if row is None else row.etag
+        try:
+            self._tables.write(TABLE, [_HARMED.write(partition, str(harmed.image), harmed, etag=etag)])
+        except (AlreadyExists, StaleWrite):
+            return  # another handler has just noted this end
+
+    def harmed(self, key: str, *, limit: int) -> Sequence[Stored[HarmedBuild]]:
+        """The first `limit` images that the breaker has harmed, by name."""
+        rows = self._tables.scan(TABLE, f"harmed:{key}", limit=limit)
+        return [*self._reader.many(TABLE, rows, _HARMED)]
+
+    def forget_harmed(self, key: str, harmed: Stored[HarmedBuild]) -> None:
+        """The image has been looked at again. Safe to repeat."""
+        row = Row(partition=f"harmed:{key}", key=str(harmed.value.image), cells={}, etag=harmed.etag)
+        self._delete(row)
+
+    def _delete(self, row: Row) -> None:
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
+        except StaleWrite:
+            return

@@ -1,0 +1,298 @@
+"""The platform breaker: what opens it, whom it holds back, how it is probed, and what closes it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from pipeline_core.domain import platform_breaker as breakers
+from pipeline_core.domain.builds import Failure, Phase
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker, PlatformCall
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import NOW
+
+MINUTE = timedelta(minutes=1)
+REGION = ErrorScope(kind=ScopeKind.REGION, name="westeurope")
+SIZE = ErrorScope(kind=ScopeKind.SIZE, name="Standard_D2s_v5")
+SOURCE = ErrorScope(kind=ScopeKind.SOURCE, name="redhat:rhel:9")
+HOST = ErrorScope(kind=ScopeKind.ENDPOINT, name="rhui.example.com")
+NEW = PlatformBreaker(error_class=ErrorClass.UNKNOWN, scope=REGION)
+PLACE = BuildPlace(
+    image=ImageName("app"),
+    team=TeamName("payments"),
+    root=ImageName("base"),
+    source="redhat:rhel:9",
+    size="Standard_D2s_v5",
+)
+
+
+def _hit(
+    image: str = "app",
+    *,
+    team: str = "payments",
+    root: str = "base",
+    at: datetime = NOW,
+    attempt: str = "building-1",
+    number: int = 1,
+    call: PlatformCall = PlatformCall.BUILD,
+) -> BreakerHit:
+    return BreakerHit(
+        build=BuildId(f"{image}.{'a' * 12}.{number}"),
+        attempt=attempt,
+        image=ImageName(image),
+        team=TeamName(team),
+        root=ImageName(root),
+        at=at,
+        call=call,
+    )
+
+
+def _struck(*hits: BreakerHit, breaker: PlatformBreaker = NEW, of_call: bool = False) -> PlatformBreaker:
+    for hit in hits:
+        breaker = breakers.strike(breaker, hit, "it failed", of_call=of_call)
+    return breaker
+
+
+WIDE = _struck(_hit(), _hit("web", team="shop"))
+
+
+@pytest.mark.parametrize(
+    ("case", "hits", "is_open", "is_wide"),
+    [
+        ("one failure", [_hit()], False, False),
+        ("two teams", [_hit(), _hit("web", team="shop")], True, True),
+        ("two roots", [_hit(), _hit("web", root="other")], True, True),
+        ("two images of one team and root", [_hit(), _hit("web")], False, False),
+        ("three images of one team and root", [_hit(), _hit("web"), _hit("job")], True, True),
+        ("two teams, too far apart", [_hit(), _hit("web", team="shop", at=NOW + 10 * MINUTE)], False, False),
+        ("two teams, just within", [_hit(), _hit("web", team="shop", at=NOW + 9 * MINUTE)], True, True),
+        ("one image twice", [_hit(), _hit(attempt="building-2")], False, False),
+        ("one image in a row", [_hit(), _hit(attempt="building-2"), _hit(number=2)], True, False),
+        ("one image, the same attempt again", [_hit(), _hit(), _hit()], False, False),
+        (
+            "one image, too long ago",
+            [_hit(), _hit(number=2), _hit(number=3, at=NOW + timedelta(hours=7))],
+            False,
+            False,
+        ),
+    ],
+)
+def test_what_opens_it(case: str, hits: list[BreakerHit], is_open: bool, is_wide: bool) -> None:
+    struck = _struck(*hits)
+    assert (struck.is_open, struck.is_wide) == (is_open, is_wide), case
+    if is_open:
+        last = hits[-1]
+        assert (struck.opened_at, struck.alarmed_at, struck.opened_by) == (last.at, last.at, last.build)
+        assert (struck.announce, struck.is_drained, struck.next_probe) == (True, False, last.at + MINUTE)
+
+
+def test_a_failure_that_says_nothing_new_changes_nothing() -> None:
+    assert _struck(_hit("third"), breaker=WIDE) is WIDE
+    once = _struck(_hit())
+    assert _struck(_hit(), breaker=once) is once
+
+
+def test_it_grows_from_one_image_to_its_scope() -> None:
+    narrow = _struck(_hit(), _hit(attempt="building-2"), _hit(number=2))
+    wide = _struck(_hit("web", team="shop", at=NOW + MINUTE), breaker=narrow)
+    assert (wide.is_wide, wide.opened_at, wide.alarmed_at) == (True, NOW, NOW)
+
+
+def test_it_keeps_few_failures() -> None:
+    many = [_hit(f"image-{number}", at=NOW + number * 20 * MINUTE) for number in range(30)]
+    assert len(_struck(*many).hits) <= 16
+
+
+def test_a_breaker_that_opens_again_soon_raises_no_second_alert() -> None:
+    closed = breakers.close(WIDE, NOW + MINUTE)
+    soon = _struck(_hit(at=NOW + 20 * MINUTE), _hit("web", team="shop", at=NOW + 20 * MINUTE), breaker=closed)
+    late = _struck(_hit(at=NOW + 90 * MINUTE), _hit("web", team="shop", at=NOW + 90 * MINUTE), breaker=closed)
+    assert (soon.is_open, soon.announce, soon.alarmed_at) == (True, False, NOW)
+    assert (late.is_open, late.announce, late.alarmed_at) == (True, True, NOW + 90 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("phase", "has_group", "has_begun", "call"),
+    [
+        (Phase.PENDING, False, False, PlatformCall.PREPARE),
+        (Phase.BUILDING, False, False, PlatformCall.PREPARE),
+        (Phase.BUILDING, True, False, PlatformCall.BEGIN),
+        (Phase.BUILDING, True, True, PlatformCall.BUILD),
+        (Phase.VERIFYING, False, False, PlatformCall.VERIFY_PREPARE),
+        (Phase.VERIFYING, True, False, PlatformCall.VERIFY_BEGIN),
+        (Phase.VERIFYING, False, True, PlatformCall.VERIFY),
+        (Phase.PUBLISHING, True, True, PlatformCall.PUBLISH),
+        (Phase.FINISHED, False, False, PlatformCall.DONE),
+    ],
+)
+def test_the_call_at_which_a_build_is(
+    phase: Phase, has_group: bool, has_begun: bool, call: PlatformCall
+) -> None:
+    assert breakers.call_of(phase, has_group=has_group, has_begun=has_begun) is call
+
+
+@pytest.mark.parametrize("error_class", list(ErrorClass))
+@pytest.mark.parametrize("owner", [None, *Owner])
+def test_no_failure_of_a_team_and_no_lack_counts(error_class: ErrorClass, owner: Owner | None) -> None:
+    failure = Failure(error_class=error_class, message="x", owner=owner)
+    is_team = (owner or error_class.owner) is Owner.TEAM
+    is_lack = error_class in (ErrorClass.CAPACITY, ErrorClass.QUOTA)
+    assert breakers.counts(failure) == (not is_team and not is_lack)
+
+
+@pytest.mark.parametrize(
+    ("failure", "scope"),
+    [
+        (Failure(error_class=ErrorClass.NETWORK, message="x"), REGION),
+        (Failure(error_class=ErrorClass.NETWORK, message="x", scope=HOST), HOST),
+        (Failure(error_class=ErrorClass.TERMS, message="x"), SOURCE),
+        (Failure(error_class=ErrorClass.NOT_FOUND, message="x"), SOURCE),
+        (
+            Failure(error_class=ErrorClass.MIRROR, message="x"),
+            ErrorScope(kind=ScopeKind.ENDPOINT, name="unnamed"),
+        ),
+    ],
+)
+def test_where_a_failure_holds(failure: Failure, scope: ErrorScope) -> None:
+    assert breakers.scope_of(failure, PLACE, REGION) == scope
+
+
+def test_each_class_and_scope_has_a_key_of_its_own() -> None:
+    keys = {breakers.key_of(each, scope) for each in ErrorClass for scope in (REGION, SIZE, SOURCE, HOST)}
+    assert len(keys) == 4 * len(ErrorClass)
+    assert all(len(key) == 16 and key.isalnum() for key in keys)
+    assert NEW.key == breakers.key_of(ErrorClass.UNKNOWN, REGION)
+
+
+@pytest.mark.parametrize(
+    ("case", "error_class", "scope", "changes", "covered"),
+    [
+        ("a region", ErrorClass.UNKNOWN, REGION, {}, True),
+        ("a registry", ErrorClass.REGISTRY, HOST, {}, True),
+        ("its machine size", ErrorClass.UNKNOWN, SIZE, {}, True),
+        ("another machine size", ErrorClass.UNKNOWN, SIZE, {"size": "Standard_D4s_v5"}, False),
+        ("its source", ErrorClass.TERMS, SOURCE, {}, True),
+        ("another source", ErrorClass.TERMS, SOURCE, {"source": "redhat:rhel:10"}, False),
+        ("a mirror of its root", ErrorClass.MIRROR, HOST, {}, True),
+        ("a mirror of other roots", ErrorClass.MIRROR, HOST, {"root": ImageName("other")}, False),
+    ],
+)
+def test_whom_a_wide_one_covers(
+    case: str, error_class: ErrorClass, scope: ErrorScope, changes: dict[str, object], covered: bool
+) -> None:
+    wide = replace(WIDE, error_class=error_class, scope=scope)
+    place = replace(PLACE, **changes)  # type: ignore[arg-type]  # the cases name the fields they change
+    assert breakers.covers(wide, place) is covered, case
+    assert breakers.holds(wide, place) is covered
+    assert not breakers.covers(replace(wide, opened_at=None), place)
+
+
+def test_a_narrow_one_covers_its_image_alone() -> None:
+    narrow = _struck(_hit(), _hit(attempt="building-2"), _hit(number=2))
+    assert breakers.covers(narrow, PLACE)
+    assert not breakers.covers(narrow, replace(PLACE, image=ImageName("web")))
+    assert not narrow.holds_all
+
+
+def test_only_a_wide_one_of_the_whole_factory_holds_everything() -> None:
+    assert WIDE.holds_all
+    assert not replace(WIDE, opened_at=None).holds_all
+    assert not replace(WIDE, scope=SIZE).holds_all
+    assert not replace(WIDE, error_class=ErrorClass.MIRROR, scope=HOST).holds_all
+
+
+def test_a_failed_publication_holds_back_no_build_that_starts() -> None:
+    publishing = replace(WIDE, call=PlatformCall.PUBLISH)
+    assert breakers.covers(publishing, PLACE)
+    assert not breakers.holds(publishing, PLACE)
+    assert not publishing.holds_all
+
+
+def test_probes_go_one_at_a_time_and_at_growing_intervals() -> None:
+    assert not breakers.is_due(WIDE, NOW)
+    breaker, now, waits = WIDE, NOW + MINUTE, []
+    for number in range(8):
+        assert breakers.is_due(breaker, now)
+        breaker = breakers.begin_probe(breaker, BuildId(f"app.{'a' * 12}.{number + 1}"), now)
+        assert not breakers.is_due(breaker, now + 44 * MINUTE)
+        breaker = _struck(_hit(number=number + 1, at=now), breaker=breaker)
+        assert breaker.probe is None
+        assert breaker.next_probe is not None
+        waits.append((breaker.next_probe - now) // MINUTE)
+        now = breaker.next_probe
+    assert waits == [2, 4, 8, 16, 30, 30, 30, 30]
+
+
+def test_a_probe_that_is_lost_is_followed_by_another() -> None:
+    probing = breakers.begin_probe(WIDE, BuildId(f"app.{'a' * 12}.1"), NOW)
+    assert breakers.is_due(probing, NOW + 45 * MINUTE)
+
+
+def test_the_attempt_that_had_failed_before_is_not_the_probes_failure() -> None:
+    probing = breakers.begin_probe(WIDE, _hit().build, NOW, spent="building-1")
+    assert _struck(_hit(at=NOW + MINUTE), breaker=probing) is probing
+    assert _struck(_hit(at=NOW + MINUTE), breaker=probing, of_call=True).failed_probes == 1
+    assert _struck(_hit(attempt="building-2", at=NOW + MINUTE), breaker=probing).failed_probes == 1
+
+
+@pytest.mark.parametrize(
+    ("reached", "error_class", "passed"),
+    [
+        (PlatformCall.BEGIN, None, False),
+        (PlatformCall.BUILD, None, False),
+        (PlatformCall.VERIFY_PREPARE, None, True),
+        (PlatformCall.DONE, None, True),
+        (PlatformCall.BUILD, ErrorClass.PROVISIONER, True),
+        (PlatformCall.BEGIN, ErrorClass.PROVISIONER, False),
+        (PlatformCall.BUILD, ErrorClass.NETWORK, False),
+        (PlatformCall.VERIFY, ErrorClass.NETWORK, True),
+    ],
+)
+def test_a_probe_passes_when_it_is_past_the_call_that_failed(
+    reached: PlatformCall, error_class: ErrorClass | None, passed: bool
+) -> None:
+    failure = None if error_class is None else Failure(error_class=error_class, message="x")
+    assert breakers.has_passed(WIDE, make.build(Phase.BUILDING, failure=failure), reached) is passed
+
+
+def test_a_closed_one_is_as_new_and_remembers_when() -> None:
+    probing = breakers.begin_probe(WIDE, _hit().build, NOW)
+    closed = breakers.close(probing, NOW + MINUTE)
+    assert (closed.is_open, closed.hits, closed.probe, closed.is_drained) == (False, (), None, False)
+    assert (closed.closed_at, closed.alarmed_at, closed.opened_by) == (NOW + MINUTE, NOW, WIDE.opened_by)
+    assert not breakers.is_due(closed, NOW + timedelta(days=1))
+
+
+def test_an_attempt_that_began_before_the_end_of_the_outage_is_excused() -> None:
+    closed = breakers.close(WIDE, NOW + MINUTE)
+    assert breakers.is_answered(closed, make.build(Phase.BUILDING, phase_since=NOW))
+    assert not breakers.is_answered(closed, make.build(Phase.BUILDING, phase_since=NOW + 2 * MINUTE))
+    assert not breakers.is_answered(WIDE, make.build(Phase.BUILDING, phase_since=NOW))
+    assert not breakers.is_answered(NEW, make.build(Phase.BUILDING, phase_since=NOW))
+
+
+def test_a_build_pauses_for_an_hour_at_most() -> None:
+    build = make.build(Phase.BUILDING, phase_since=NOW + 50 * MINUTE, started_at=NOW - timedelta(hours=3))
+    assert breakers.is_patient(WIDE, build, NOW + 59 * MINUTE)
+    assert not breakers.is_patient(WIDE, build, NOW + 60 * MINUTE)
+    assert breakers.is_patient(WIDE, replace(build, started_at=None), NOW + 100 * MINUTE)
+    assert not breakers.is_patient(NEW, build, NOW)
+
+
+def test_a_row_on_which_nothing_depends_is_over() -> None:
+    later = NOW + timedelta(hours=6)
+    assert not breakers.is_over(WIDE, later)
+    closed = breakers.close(WIDE, NOW)
+    assert not breakers.is_over(closed, later), "its builds are not looked at again yet"
+    drained = replace(closed, is_drained=True)
+    assert not breakers.is_over(drained, later - MINUTE)
+    assert breakers.is_over(drained, later)
+    assert breakers.is_over(_struck(_hit()), later)
+    assert breakers.is_over(NEW, NOW)
+
+
+def test_it_says_what_fails_where_since_when() -> None:
+    assert WIDE.describe().startswith("unknown in region:westeurope since 2026-11-21 12:00 UTC: it failed; ")
+    assert " since " not in NEW.describe()

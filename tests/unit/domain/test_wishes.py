@@ -1,0 +1,77 @@
+"""A person's wish whose build was cancelled or failed: withdrawn where the image is current without it, else kept."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline_core.domain import builds, wishes
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.names import RebuildToken
+from pipeline_core.domain.staleness import Current, Stale, detect_staleness
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import BASE, NOW, OLD
+
+WISH = RebuildRequest(token=RebuildToken("wish"), actor="me", at=NOW)
+
+
+def _head(before: str | None = None) -> ImageHead:
+    token = None if before is None else RebuildToken(before)
+    base = make.head()
+    wanted = replace(make.desired(BASE, make.world(base, newest=OLD)), token=token)
+    return replace(make.published(base, wanted), request=WISH)
+
+
+def _ended(inputs: BuildInputs, result: Result, error_class: ErrorClass | None = None) -> Build:
+    failure = None if error_class is None else Failure(error_class=error_class, message="x")
+    return builds.finish(make.build(Phase.BUILDING, inputs=inputs), result, NOW, failure=failure)
+
+
+def _wanted(head: ImageHead) -> BuildInputs:
+    return make.desired(BASE, make.world(head, newest=OLD))
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+@pytest.mark.parametrize(
+    ("result", "error_class"),
+    [(Result.CANCELLED, None), (Result.FAILED, ErrorClass.SMOKE), (Result.FAILED, None)],
+)
+def test_a_wish_ends_and_the_image_is_current(
+    before: str | None, result: Result, error_class: ErrorClass | None
+) -> None:
+    head = _head(before)
+    assert isinstance(detect_staleness(BASE, make.world(head, newest=OLD)), Stale)
+    after = wishes.after_end(head, _ended(_wanted(head), result, error_class))
+    assert isinstance(detect_staleness(BASE, make.world(after, newest=OLD)), Current)
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.NETWORK, ErrorClass.PERMISSION])
+def test_a_failure_of_the_platform_ends_no_wish(error_class: ErrorClass) -> None:
+    head = _head()
+    assert wishes.after_end(head, _ended(_wanted(head), Result.FAILED, error_class)) is head
+
+
+def test_a_wish_stays_where_the_image_is_stale_without_it() -> None:
+    head = _head()
+    changed = replace(_wanted(head), bundle=make.digest("9"))
+    assert wishes.after_end(head, _ended(changed, Result.CANCELLED)) is head
+
+
+def test_a_newer_wish_stays() -> None:
+    head = _head()
+    older = replace(_wanted(head), token=RebuildToken("older"))
+    assert wishes.after_end(head, _ended(older, Result.CANCELLED)) is head
+
+
+def test_nothing_ends_where_there_is_no_wish_or_no_version() -> None:
+    ended = _ended(_wanted(_head()), Result.CANCELLED)
+    for head in (replace(_head(), request=None), replace(_head(), current=None)):
+        assert wishes.after_end(head, ended) is head
+
+
+def test_a_build_that_was_replaced_ends_no_wish() -> None:
+    head = _head()
+    ended = builds.finish(make.build(Phase.PENDING, inputs=_wanted(head)), Result.SUPERSEDED, NOW)
+    assert wishes.after_end(head, ended) is head

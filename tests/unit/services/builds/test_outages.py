@@ -1,0 +1,157 @@
+"""Outages of the platform in the engine: nobody is blocked, one alert, one probe, and everything goes on afterwards."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain.builds import Result
+from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from simulation.faults import Kind
+from simulation.world import SimulatedWorld
+from tests.simulation import outages
+from tests.simulation.outages import Outage
+from tests.unit.services import scenes
+from tests.unit.services.scenes import ADMIN
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def _refused(error_class: ErrorClass) -> FactoryError:
+    if error_class.is_transient and error_class is not ErrorClass.UNKNOWN:
+        return TransientError(error_class, "refused")
+    return PermanentError(error_class, "refused")
+
+
+def _hit(outage: Outage, *, roots: int = 6, slots: int = 3, lasts: timedelta = 10 * MINUTE) -> SimulatedWorld:
+    """As many roots, all to be built, and an outage that has begun."""
+    made = outages.make(outage, slots=slots)
+    for number in range(roots):
+        made.register(f"image-{number}", None)
+    outage.until = made.ports.clock.now() + lasts
+    return made
+
+
+def _open(made: SimulatedWorld) -> list[PlatformBreaker]:
+    return list(made.factory.retries.list())
+
+
+CALLS = [
+    ErrorClass.UNKNOWN,
+    ErrorClass.TEMPLATE,
+    ErrorClass.TERMS,
+    ErrorClass.AZURE_POLICY,
+    ErrorClass.NOT_FOUND,
+    ErrorClass.REGISTRY,
+    ErrorClass.NETWORK,
+]
+
+
+@pytest.mark.parametrize("error_class", CALLS)
+def test_a_call_that_the_platform_refuses_blocks_nobody(error_class: ErrorClass) -> None:
+    outage = Outage(creation=lambda: _refused(error_class))
+    made = _hit(outage)
+    assert outage.until is not None
+    made.run_until(outage.until - MINUTE)
+    assert outage.struck > 0
+    assert len(_open(made)) == 1
+    made.run_until(outage.until + 2 * HOUR)
+    assert (outages.current(made), outages.alerts(made)) == (6, 1)
+    assert len(outages.hurt(made)) <= 3
+    assert (_open(made), made.poisoned) == ([], [])
+
+
+@pytest.mark.parametrize("error_class", [ErrorClass.MIRROR, ErrorClass.EVICTION, ErrorClass.PERMISSION])
+def test_what_the_builder_meets_blocks_nobody(error_class: ErrorClass) -> None:
+    outage = Outage(report=error_class)
+    made = _hit(outage, lasts=40 * MINUTE)
+    assert outage.until is not None
+    made.run_until(outage.until + 3 * HOUR)
+    assert (outages.current(made), outages.alerts(made)) == (6, 1)
+    assert len(outages.hurt(made)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("outage", "lasts"),
+    [
+        (Outage(report=ErrorClass.NETWORK), 4 * HOUR),
+        (Outage(report=ErrorClass.CAPACITY), 12 * HOUR),
+        (Outage(report=ErrorClass.QUOTA), 12 * HOUR),
+        (Outage(fault=Kind.EVICTED), 3 * HOUR),
+        (Outage(fault=Kind.SILENT), 6 * HOUR),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_outage_of_hours_opens_no_breaker_of_an_image(outage: Outage, lasts: timedelta) -> None:
+    made = _hit(outage, lasts=lasts)
+    assert outage.until is not None
+    made.run_until(outage.until + 5 * HOUR)
+    assert outages.current(made) == 6
+    for number in range(6):
+        head = scenes.head(made, ImageName(f"image-{number}"))
+        assert (head.failures, head.breaker) == (0, None)
+
+
+def test_a_lack_of_capacity_fails_no_build_and_raises_no_alert() -> None:
+    outage = Outage(report=ErrorClass.CAPACITY)
+    made = _hit(outage, lasts=12 * HOUR)
+    assert outage.until is not None
+    made.run_until(outage.until)
+    assert (outages.hurt(made), outages.alerts(made), _open(made)) == ([], 0, [])
+
+
+def test_an_open_breaker_is_in_the_journal_and_shown_on_what_it_holds_back() -> None:
+    outage = Outage(creation=lambda: _refused(ErrorClass.TERMS))
+    made = _hit(outage)
+    made.run_until(made.ports.clock.now() + 5 * MINUTE)
+    (opened,) = _open(made)
+    assert opened.opened_by is not None
+    entry = scenes.entry_of(made, opened.opened_by.image, Event.PLATFORM_BREAKER_OPENED)
+    assert entry.detail.startswith("terms in source:redhat:rhel:9-lvm-gen2")
+    waits = [ImageName(f"image-{number}") for number in range(6)]
+    shown = {each.type.value for name in waits for each in made.factory.queries.image(name).image.conditions}
+    assert "PlatformFault" in shown
+
+
+def test_only_builds_of_the_scope_are_held_back() -> None:
+    """One image of six fails again and again by a step of the platform's; the others are built meanwhile."""
+    made = scenes.registered({f"image-{number}": None for number in range(6)})
+    made.platform.failing = {("image-0", "build"): "eviction"}
+    made.run_until(made.ports.clock.now() + 2 * HOUR)
+    assert outages.current(made) == 5
+    (opened,) = _open(made)
+    assert not opened.is_wide
+    made.platform.failing = {}
+    made.run_until(made.ports.clock.now() + 2 * HOUR)
+    assert (outages.current(made), _open(made)) == (6, [])
+
+
+def test_secops_end_an_outage_by_hand() -> None:
+    outage = Outage(creation=lambda: _refused(ErrorClass.TERMS))
+    made = _hit(outage, lasts=10 * HOUR)
+    made.run_until(made.ports.clock.now() + 9 * HOUR)
+    assert len(_open(made)) == 1
+    outage.until = made.ports.clock.now()
+    answer = made.factory.retries.retry(ErrorClass.TERMS, ADMIN)
+    assert answer.closed
+    assert answer.next is None
+    made.run_until(outage.until + HOUR)
+    assert (outages.current(made), _open(made)) == (6, [])
+    with pytest.raises(PermanentError, match="only SecOps"):
+        made.factory.retries.retry(ErrorClass.TERMS, scenes.principal("payments"))
+
+
+def test_retry_unblocks_what_an_older_release_has_blocked() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    made.platform.failing = {("rhel9-base", "build"): "provisioner"}
+    scenes.released(made)
+    made.drain()
+    assert scenes.rest_of(made, scenes.BASE) == "blocked"
+    made.platform.failing = {}
+    assert made.factory.retries.retry(ErrorClass.SMOKE, ADMIN).images == ()
+    assert made.factory.retries.retry(ErrorClass.PROVISIONER, ADMIN).images == ("rhel9-base",)
+    made.drain()
+    assert scenes.rest_of(made, scenes.BASE) == "current"
+    assert [each.result for each in scenes.builds(made, scenes.BASE)][1:] == [Result.FAILED, Result.SUCCEEDED]

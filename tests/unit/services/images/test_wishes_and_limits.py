@@ -1,0 +1,103 @@
+"""What renews a failed input, and what a person's wish leaves behind that did not succeed."""
+
+from typing import Any
+
+from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.names import ImageName
+from simulation import fleet
+from simulation.world import ADMIN, SimulatedWorld
+from tests.unit.services import scenes
+from tests.unit.services.scenes import BASE, JAVA
+
+TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
+
+
+def _register(made: SimulatedWorld, name: str, parent: str | None, **spec: Any) -> tuple[str, ...]:
+    """The same folder with another part of its definition; the notes of the answer."""
+    digest, content = fleet.bundle("content")
+    made.factory.registrar.store_bundle(digest, content)
+    document = fleet.document(name, parent)
+    for part, changes in spec.items():
+        document["spec"][part] = {**document["spec"].get(part, {}), **changes}
+    known = scenes.head(made, ImageName(name))
+    return made.factory.registrar.register(
+        ImageName(name), document, digest, ADMIN, expected=known.document_etag, create_only=False
+    ).notes
+
+
+def test_a_longer_timeout_or_a_larger_machine_lets_a_failed_build_try_again() -> None:
+    """Case 11."""
+    made = scenes.registered({"rhel9-base": None}, failing={("rhel9-base", "build"): "provisioner"})
+    made.drain()
+    assert scenes.rest_of(made, BASE) == "blocked"
+    _register(made, "rhel9-base", None, build={"timeout": "120m"})
+    made.drain()
+    assert [each.result for each in scenes.builds(made, BASE)] == [Result.FAILED] * 2
+    assert scenes.rest_of(made, BASE) == "blocked"
+    made.platform.failing = {}
+    _register(made, "rhel9-base", None, build={"timeout": "120m", "vmSize": "Standard_D4s_v5"})
+    made.drain()
+    assert scenes.rest_of(made, BASE) == "current"
+
+
+def test_a_cancelled_wish_leaves_a_current_image_current_and_its_child_untouched() -> None:
+    made = scenes.settled(TWO)
+    made.factory.requests.request(BASE, ADMIN, "new agent", "k1")
+    scenes.in_phase(made, BASE, Phase.BUILDING)
+    made.factory.canceller.cancel(scenes.active(made, BASE).value.id, ADMIN, "not now")
+    made.drain()
+    assert scenes.builds(made, BASE)[-1].result is Result.CANCELLED
+    for image in (BASE, JAVA):
+        shown = made.factory.queries.image(image).image
+        assert (shown.state, shown.conditions) == ("current", ())
+
+
+def test_a_failed_wish_is_shown_and_leaves_a_current_image_current() -> None:
+    made = scenes.settled(TWO)
+    made.platform.failing = {("rhel9-base", "verify"): "boot"}
+    made.factory.requests.request(BASE, ADMIN, "new agent", "k1")
+    made.drain()
+    page = made.factory.queries.image(BASE)
+    assert (page.image.state, page.image.conditions) == ("current", ())
+    assert page.builds[0].failure_class == "smoke"
+    assert made.factory.queries.image(JAVA).image.conditions == ()
+
+
+def test_a_changed_verify_says_when_it_takes_effect() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    *_, note = _register(made, "rhel9-base", None, verify={"compliance": {"profile": "stig", "minScore": 90}})
+    assert "takes effect with the next build" in note
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 1
+    shown = made.factory.queries.image(BASE).image
+    assert shown.state == "current"
+    assert [each.type.value for each in shown.conditions] == ["VerifyChanged"]
+
+
+def test_a_changed_verify_is_built_where_the_definition_says_so() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    *_, note = _register(
+        made,
+        "rhel9-base",
+        None,
+        verify={"compliance": {"profile": "cis_server_l1", "minScore": 91}},
+        rebuild={"on": ["parent", "definition", "verify"]},
+    )
+    assert "a build that is judged anew follows" in note
+    made.drain()
+    assert len(scenes.builds(made, BASE)) == 2
+    shown = made.factory.queries.image(BASE).image
+    assert (shown.state, shown.conditions) == ("current", ())
+
+
+def test_a_build_that_is_replaced_again_and_again_keeps_its_age() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    scenes.look(made, BASE)
+    first = scenes.active(made, BASE).value
+    for number in range(3):
+        made.ports.clock.advance(scenes.WAIT)
+        made.register("rhel9-base", None, text=f"edit {number}")
+        scenes.look(made, BASE)
+    last = scenes.active(made, BASE).value
+    assert last.id != first.id
+    assert (last.queued_at, last.created_at > first.created_at) == (first.created_at, True)
