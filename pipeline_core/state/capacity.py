@@ -1,6 +1,6 @@
 """Slots as rows that are inserted if absent: their holders, the number per team, the creations.
 
-One partition holds `slot:N`, `build:ID`, `team:T`, `spent` and `deleted` rows. Each change of them is one
+One partition holds `slot:N`, `build:ID`, `team:T`, `spent`, `deleted` and `stop:KEY` rows. Each change of them is one
 transaction on the ETags that the decision read. So two dispatchers can never exceed a limit together.
 """
 
@@ -21,7 +21,10 @@ from pipeline_core.state import rows
 from pipeline_core.state.concurrency import RACED, changing
 
 TABLE = "capacity"
-_PARTITION = "slots"
+PARTITION = "slots"
+BREAKER = (
+    "stop:"  # begins the key of a platform breaker's row: one read gives slots, teams, budgets and these
+)
 _SOON = timedelta(seconds=1)
 _BUDGET = "the budget of creations"
 _DELETIONS = "the budget of deletions"
@@ -50,7 +53,10 @@ class SlotReleased(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """The capacity as it was read, and the rows whose ETags a slot is taken on. Each take updates it."""
+    """The capacity as it was read, and the rows whose ETags a slot is taken on. Each take updates it.
+
+    `has_breakers` is true where platform breakers have rows, which only then are worth a read.
+    """
 
     now: datetime
     slots: int
@@ -58,6 +64,7 @@ class Ledger:
     taken: set[int] = field(default_factory=set)
     teams: dict[TeamName, Row] = field(default_factory=dict)
     spent: Row | None = None
+    has_breakers: bool = False
 
     @property
     def capacity(self) -> Capacity:
@@ -106,6 +113,8 @@ class CapacityStore:
                 ledger.teams[TeamName(name)] = row
             elif row.key == spending.KEY:
                 ledger.spent = row
+            elif row.key.startswith(BREAKER):
+                ledger.has_breakers = True
         return ledger
 
     def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> SlotTaken:
@@ -233,10 +242,10 @@ class CapacityStore:
         )
 
     def _find(self, key: str) -> Row | None:
-        return self._tables.find(TABLE, _PARTITION, key)
+        return self._tables.find(TABLE, PARTITION, key)
 
     def _scan(self, first: str, last: str) -> Iterator[Row]:
-        return rows.scan(self._tables, TABLE, _PARTITION, first=first, last=last)
+        return rows.scan(self._tables, TABLE, PARTITION, first=first, last=last)
 
 
 def _count_of(row: Row | None) -> int:
@@ -252,10 +261,10 @@ def _one_less(team: Row) -> TableWrite:
 
 
 def _insert(key: str, cells: dict[str, Cell]) -> TableWrite:
-    return TableWrite(verb=WriteKind.INSERT, row=Row(partition=_PARTITION, key=key, cells=cells))
+    return TableWrite(verb=WriteKind.INSERT, row=Row(partition=PARTITION, key=key, cells=cells))
 
 
 def _put(key: str, row: Row | None, cells: dict[str, Cell]) -> TableWrite:
     kept = {} if row is None else row.cells  # a newer release may count more than this one knows
-    new = Row(partition=_PARTITION, key=key, cells={**kept, **cells}, etag="" if row is None else row.etag)
+    new = Row(partition=PARTITION, key=key, cells={**kept, **cells}, etag="" if row is None else row.etag)
     return TableWrite(verb=WriteKind.INSERT if row is None else WriteKind.REPLACE, row=new)

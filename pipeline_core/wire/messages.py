@@ -104,6 +104,11 @@ class StepMessage(Message):
     tries: Annotated[int, Field(ge=0, le=99)] = 0
     paused: Annotated[str, Field(max_length=32)] = ""
 
+    def to_wire(self) -> str:
+        """As for every message, without `paused` where the build waits for none: older releases do not know it."""
+        left_out = frozenset() if self.paused else frozenset({"paused"})
+        return self.model_dump_json(by_alias=True, exclude_defaults=False, exclude=set(left_out))
+
     def check(self) -> None:
         super().check()
         BuildId(self.build)

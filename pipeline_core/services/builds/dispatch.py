@@ -52,10 +52,9 @@ class Dispatcher:
         Raises TransientError where other passes keep taking slots at the same moment.
         """
         started: list[BuildId] = []
-        breakers = Breakers(self.records.index, self.outages, self.effects.clock)
         changing(
             lambda: self.records.capacity.read(self.effects.clock.now()),
-            lambda ledger: self._pass(ledger, started, breakers),
+            lambda ledger: self._pass(ledger, started),
             subject="the list of slots",
             remedy="fill the rest again",
             retry_after=_SOON,
@@ -63,13 +62,16 @@ class Dispatcher:
         self.effects.logs.note("dispatched", started=len(started))
         return len(started)
 
-    def _pass(self, ledger: Ledger, started: list[BuildId], breakers: Breakers) -> None:
+    def _pass(self, ledger: Ledger, started: list[BuildId]) -> None:
         """Start builds, and add each to `started`; raises StaleWrite where another pass started one of them first.
 
         Every row that is read is started, removed or parked. The pass ends when a read gives no rows. That read
         sees a build that was queued meanwhile (rule 8 of the engine), or the build's own message comes later.
         """
         parked = 0
+        breakers = Breakers(
+            self.records.index, self.outages, self.effects.clock, has_rows=ledger.has_breakers
+        )
         for _ in range(_READS):
             capacity = ledger.capacity
             if not capacity.can_start or breakers.hold_all():

@@ -13,11 +13,11 @@ from pipeline_core.state.records import Stored
 class Breakers:
     """One pass over the pending builds: whether anything may start, and which build may."""
 
-    def __init__(self, index: Index, outages: Outages, clock: Clock) -> None:
+    def __init__(self, index: Index, outages: Outages, clock: Clock, *, has_rows: bool) -> None:
         self._index = index
         self._outages = outages
         self._clock = clock
-        self._open = list(outages.open())
+        self._open = list(outages.open()) if has_rows else []
         for breaker in self._open:
             if not breaker.holds_all and self._is_due(breaker):
                 self._call(breaker)

@@ -1,6 +1,7 @@
 """Platform breakers, one row for each class and scope that failed, and what each of them has harmed.
 
-The breakers share one partition, so that one read gives them all. A harmed image has a row under the breaker's key.
+The breakers share the partition of the slots, so that the dispatcher sees in its one read whether there are any. A
+harmed image has a row under the breaker's key.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +11,11 @@ from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.capacity import BREAKER, PARTITION, TABLE
 from pipeline_core.state.concurrency import RACED, changing
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
-TABLE = "capacity"
-_PARTITION = "breakers"
 _MOST = 200  # rows of one read; a row goes when nothing depends on it any more
 
 _BREAKERS = Codec(PlatformBreaker)
@@ -41,12 +41,12 @@ class BreakerStore:
 
     def list(self) -> Sequence[Stored[PlatformBreaker]]:
         """Every breaker, open or not. One read."""
-        rows = self._tables.scan(TABLE, _PARTITION, limit=_MOST)
+        rows = self._tables.scan(TABLE, PARTITION, first=BREAKER, last="stop;", limit=_MOST)
         return [*self._reader.many(TABLE, rows, _BREAKERS)]
 
     def find(self, key: str) -> Stored[PlatformBreaker] | None:
         """One breaker, or None. Raises UnreadableRow."""
-        return self._reader.found(TABLE, self._tables.find(TABLE, _PARTITION, key), _BREAKERS)
+        return self._reader.found(TABLE, self._tables.find(TABLE, PARTITION, f"{BREAKER}{key}"), _BREAKERS)
 
     def change(
         self, new: PlatformBreaker, change: Callable[[PlatformBreaker], PlatformBreaker]
@@ -62,7 +62,9 @@ class BreakerStore:
             after = change(before)
             if after is not before:
                 etag = None if found is None else found.etag
-                self._tables.write(TABLE, [_BREAKERS.write(_PARTITION, new.key, after, etag=etag)])
+                self._tables.write(
+                    TABLE, [_BREAKERS.write(PARTITION, f"{BREAKER}{new.key}", after, etag=etag)]
+                )
             return before, after
 
         return changing(
@@ -71,7 +73,7 @@ class BreakerStore:
 
     def remove(self, breaker: Stored[PlatformBreaker]) -> None:
         """Remove a row on which nothing depends. A row that has changed meanwhile stays."""
-        row = Row(partition=_PARTITION, key=breaker.value.key, cells={}, etag=breaker.etag)
+        row = Row(partition=PARTITION, key=f"{BREAKER}{breaker.value.key}", cells={}, etag=breaker.etag)
         self._delete(row)
 
     def note_harmed(self, key: str, harmed: HarmedBuild) -> None:

@@ -274,15 +274,13 @@ def test_a_late_build_of_a_team_at_its_limit_is_parked_and_has_its_turn_in_the_t
     assert order == ["a-01", "a-08", "a-02", "a-03", "a-04"]
 
 
-def test_a_pass_with_nothing_to_start_costs_three_reads_and_a_full_house_two() -> None:
+def test_a_pass_with_nothing_to_start_costs_two_reads_and_a_full_house_one() -> None:
     made = _queued(1)
     _counted(made, slots=8)
     made.factory.dispatcher.dispatch()
     before = made.ports.tables.operations
     made.factory.dispatcher.dispatch()
-    assert (
-        made.ports.tables.operations - before == 3
-    )  # the platform breakers, the capacity, and an empty line
+    assert made.ports.tables.operations - before == 2  # the capacity, and an empty line
     _counted(made, slots=1)
     made.factory.dispatcher.dispatch()
-    assert made.ports.tables.operations - before == 5
+    assert made.ports.tables.operations - before == 3
