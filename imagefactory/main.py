@@ -9,7 +9,6 @@ import typer
 from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
-from imagefactory.client import Json
 from imagefactory.commands import (
     evidence,
     history,
@@ -22,6 +21,7 @@ from imagefactory.commands import (
     state,
     versions,
 )
+from imagefactory.connection import Json
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format

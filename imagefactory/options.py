@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from imagefactory import client as api
 from imagefactory import sign_in
+from imagefactory.client import Client
+from imagefactory.connection import checked_url
 from imagefactory.failures import Misused
 from imagefactory.screen import Format
 from pipeline_core.domain.errors import InvalidValue
@@ -23,11 +24,11 @@ CaFile = Annotated[
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 
 
-def client_of(url: str, ca_file: str) -> api.Client:
+def client_of(url: str, ca_file: str) -> Client:
     """A signed-in client; raises Misused where no factory is named or nobody is signed in."""
     if not url:
         raise Misused("no factory is named: give --url or set IMAGEFACTORY_URL")
-    return api.Client(url=api.checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
+    return Client(url=checked_url(url), token=sign_in.access_token(os.environ), ca_file=ca_file)
 
 
 def image_of(text: str) -> str:

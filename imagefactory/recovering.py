@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from imagefactory.client import Client, Json
+from imagefactory.client import Client
+from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused
 
 _STEPS = 10_000  # of 20 images each: more than a factory has

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from imagefactory.client import Client, Json
+from imagefactory.client import Client
+from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused
 from imagefactory.folders import ImageFolder, PlatformFolder
 

@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from imagefactory import gallery, options, screen, sign_in
-from imagefactory.client import Client, Json, checked_url
+from imagefactory.client import Client
+from imagefactory.connection import Json, checked_url
 from imagefactory.failures import CommandRefused, Exit, Misused, Unreachable
 from imagefactory.gallery import VersionId
 from imagefactory.screen import Format

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagefactory.client import Client, Json
+from imagefactory.client import Client
+from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused
 
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from imagefactory import options, screen
-from imagefactory.client import Client, Json
+from imagefactory.client import Client
+from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused, Misused
 from imagefactory.screen import Format
 

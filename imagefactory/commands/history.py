@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, screen
-from imagefactory.client import Json
+from imagefactory.connection import Json
 from imagefactory.screen import Format
 
 PAGE = 50  # rows of one page where --limit does not say otherwise

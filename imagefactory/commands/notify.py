@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, screen
-from imagefactory.client import Json
+from imagefactory.connection import Json
 from imagefactory.failures import CommandRefused, Misused
 from imagefactory.screen import Format
 

@@ -7,7 +7,8 @@ from urllib.parse import quote
 import typer
 
 from imagefactory import options, screen
-from imagefactory.client import Client, Json
+from imagefactory.client import Client
+from imagefactory.connection import Json
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="Retention of live versions.", no_args_is_help=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker, claims, platform_breaker, releases
+from pipeline_core.domain import breaker, claims, platform_breaker
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
@@ -13,12 +13,9 @@ from pipeline_core.domain.feeds import Feed
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark, RetentionHold
-from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.platform_breaker import BuildPlace, PlatformBreaker
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.releases import FollowedSource
-from pipeline_core.domain.sources import MarketplaceSource, ParentReference
-from pipeline_core.domain.staleness import Current, Stale, Staleness, World, find_step_down
+from pipeline_core.domain.staleness import Current, Stale, Staleness
 from pipeline_core.domain.version_records import VersionRecord
 
 
@@ -210,106 +207,6 @@ def of_platform(breakers: Iterable[PlatformBreaker], place: BuildPlace) -> tuple
         )
         for breaker in breakers
         if platform_breaker.covers(breaker, place)
-    )
-
-
-def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
-    """The conditions of a root that come from its Marketplace source: what SecOps has to know, or to decide."""
-    origin = head.registration.origin
-    followed = world.sources.get(origin.key) if isinstance(origin, MarketplaceSource) else None
-    if followed is None:
-        return ()
-    found: list[Condition] = []
-    left = find_step_down(head, world)
-    if left is not None:
-        gone = followed.find_withdrawn(left.version)
-        found.append(
-            Condition(
-                type=ConditionType.SOURCE_WITHDRAWN,
-                since=None if gone is None else gone.since,
-                reason="ReleaseWithdrawn" if gone is None else f"Release{gone.by.name.title()}",
-                message=f"{left} {'is no longer offered' if gone is None else gone.by}; the version that was built"
-                f" from it stays; {_next_step(followed)}",
-            )
-        )
-    if followed.is_silent and followed.silence is not None:
-        found.append(
-            Condition(
-                type=ConditionType.SOURCE_SILENT,
-                since=followed.silence.looks.since,
-                reason="NothingOffered",
-                message=f"{followed.silence.why}; no new release is seen: SecOps checks publisher, offer, SKU and"
-                " region, and the factory's right to read them",
-            )
-        )
-    if followed.ends_at is not None and followed.newest is not None:
-        found.append(
-            Condition(
-                type=ConditionType.SOURCE_ENDS,
-                since=followed.examined_at,
-                reason="ScheduledForDeprecation",
-                message=f"its publisher offers {followed.source.urn(followed.newest)} until"
-                f" {followed.ends_at:%Y-%m-%d}; SecOps follows a newer release or another source before that day",
-            )
-        )
-    return tuple(found)
-
-
-def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
-    """The conditions that come from what is registered: its place, its tools, its channel."""
-    found: list[Condition] = []
-    fault, origin = world.broken.get(head.name), head.registration.origin
-    if fault is not None:
-        found.append(
-            Condition(
-                type=ConditionType.LINEAGE_BROKEN,
-                since=fault.since,
-                reason=fault.problem.reason.title(),
-                message=f"it {fault.problem.message}; until then it is not rebuilt",
-            )
-        )
-    found.extend(_of_tools(head, world))
-    if isinstance(origin, ParentReference) and origin.channel != LIVE:
-        found.append(
-            Condition(
-                type=ConditionType.CHANNEL_NOT_FOLLOWED,
-                since=None,
-                reason="NoSuchChannel",
-                message=f"spec.parent.channel is {origin.channel}, and this factory has no channel but {LIVE}, which"
-                f" the image follows; its team registers it with {LIVE} or without the key",
-            )
-        )
-    return tuple(found)
-
-
-def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:
-    platform = world.platform
-    absent = (
-        []
-        if platform is None
-        else [each for each in head.registration.catalog if each not in platform.catalog]
-    )
-    if platform is None or not absent:
-        return
-    moments = [platform.dropped[each] for each in absent if each in platform.dropped]
-    yield Condition(
-        type=ConditionType.TOOL_DROPPED,
-        since=min(moments, default=None),
-        reason="NotInCatalog",
-        message=f"the catalog no longer has {', '.join(sorted(absent))}: no change reaches the image, and no new RHEL"
-        " release; its team takes it out of spec.build.catalog, or SecOps puts it back",
-    )
-
-
-def _next_step(followed: FollowedSource) -> str:
-    if followed.newest is None:
-        return "no other release is offered: SecOps follows another source, or waits for a release"
-    instead = followed.source.urn(followed.newest)
-    if releases.is_accepted(followed) and followed.accepted is not None:
-        return f"its next build takes {instead}, as {followed.accepted.actor} accepted"
-    return (
-        f"SecOps may accept {instead} for its next build (`imagefactory sources accept`); a change in the security"
-        " lane takes it at once"
     )
 
 

@@ -38,7 +38,7 @@ class DeliveryOutcome(Enum):
 
 
 @unique
-class Turn(Enum):
+class FeedTurn(Enum):
     """What may be done with a feed now."""
 
     OFF = "off"  # switched off, until a person switches it on
@@ -116,17 +116,17 @@ def append(feed: Feed, facts: Sequence[Fact], now: datetime) -> tuple[Feed, tupl
     return feed, tuple(items)
 
 
-def turn_of(feed: Feed, now: datetime) -> Turn:
+def turn_of(feed: Feed, now: datetime) -> FeedTurn:
     """What may be done now."""
     if feed.off is not None:
-        return Turn.OFF
+        return FeedTurn.OFF
     if feed.busy_until is not None and now < feed.busy_until:
-        return Turn.BUSY
+        return FeedTurn.BUSY
     if feed.cursor >= feed.following:
-        return Turn.DRAINED
+        return FeedTurn.DRAINED
     if feed.due is not None and now < feed.due:
-        return Turn.EARLY
-    return Turn.READY
+        return FeedTurn.EARLY
+    return FeedTurn.READY
 
 
 def lease(feed: Feed, now: datetime) -> Feed:

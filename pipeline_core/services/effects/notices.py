@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from pipeline_core.domain.errors import AlreadyExists, FactoryError, StaleWrite
-from pipeline_core.domain.feeds import Turn, turn_of
+from pipeline_core.domain.feeds import FeedTurn, turn_of
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import ImageName
@@ -80,15 +80,15 @@ class Notices:
 
     def _wake(self, receiver: ReceiverId) -> bool:
         stored = self.feeds.find(receiver)
-        turn = Turn.DRAINED if stored is None else turn_of(stored.value, self.clock.now())
-        if turn in (Turn.DRAINED, Turn.OFF):
+        turn = FeedTurn.DRAINED if stored is None else turn_of(stored.value, self.clock.now())
+        if turn in (FeedTurn.DRAINED, FeedTurn.OFF):
             self.store.close(receiver)
             stored = self.feeds.find(receiver)  # a fact that came before the row was removed
-            turn = Turn.DRAINED if stored is None else turn_of(stored.value, self.clock.now())
-            if turn in (Turn.DRAINED, Turn.OFF):
+            turn = FeedTurn.DRAINED if stored is None else turn_of(stored.value, self.clock.now())
+            if turn in (FeedTurn.DRAINED, FeedTurn.OFF):
                 return False
             self.store.open(receiver, self.clock.now())
-        if turn is not Turn.READY:
+        if turn is not FeedTurn.READY:
             return False
         self.outbox.deliver(receiver)
         return True

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from pipeline_core.domain import feeds
 from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
-from pipeline_core.domain.feeds import DeliveryOutcome, Feed, FeedItem, Turn
+from pipeline_core.domain.feeds import DeliveryOutcome, Feed, FeedItem, FeedTurn
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.receivers import ReceiverId, place_of
 from pipeline_core.ports import Web
@@ -56,8 +56,8 @@ class Delivery:
 
         def take(stored: Stored[Feed] | None) -> Stored[Feed] | None:
             now = self.effects.clock.now()
-            turn = Turn.DRAINED if stored is None else feeds.turn_of(stored.value, now)
-            if stored is None or turn is not Turn.READY:
+            turn = FeedTurn.DRAINED if stored is None else feeds.turn_of(stored.value, now)
+            if stored is None or turn is not FeedTurn.READY:
                 self.effects.logs.note("delivery-not-due", receiver=str(receiver), reason=turn.value)
                 return None
             leased = feeds.lease(stored.value, now)
@@ -123,7 +123,7 @@ class Delivery:
             feed = stored.value
             has_moved = feed.cursor != cursor
             after = replace(feed if has_moved else change(feed), busy_until=None)
-            goes_on = feeds.turn_of(after, now) is Turn.READY
+            goes_on = feeds.turn_of(after, now) is FeedTurn.READY
             after = feeds.lease(after, now) if goes_on else after
             changed = () if item is None or has_moved else (item,)
             etag = self.records.feeds.save(after, etag=stored.etag, changed=changed)

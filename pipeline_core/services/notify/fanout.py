@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pipeline_core.domain import feeds
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import FactoryError, NotFound, TransientError
-from pipeline_core.domain.feeds import Fact, Feed, Turn
+from pipeline_core.domain.feeds import Fact, Feed, FeedTurn
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.receivers import ReceiverId
@@ -110,7 +110,7 @@ class Fanout:
         before = stored.value.following
         for at in range(0, len(share.facts), _FACTS):
             stored = self._write(receiver, share.facts[at : at + _FACTS], stored)
-        if feeds.turn_of(stored.value, self.effects.clock.now()) is Turn.READY:
+        if feeds.turn_of(stored.value, self.effects.clock.now()) is FeedTurn.READY:
             self.effects.outbox.deliver(receiver)
         return is_new or stored.value.following > before
 

@@ -12,7 +12,7 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.suspicion import Suspicion
-from pipeline_core.state.galleries.observations import Round
+from pipeline_core.state.galleries.observations import GalleryRound
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -47,14 +47,14 @@ class GallerySweep:
             here, looked = replace(here, after=str(head.name), seen=here.seen + 1), looked + 1
         ahead = self.records.index.fleet(after=here.after, limit=1)
         if not ahead.heads and not ahead.unreadable:
-            here = Round(size=here.seen)
+            here = GalleryRound(size=here.seen)
         self._save(here, stored)
         self.effects.logs.note(
             "galleries-observed", images=looked, differed=differed, failures=bulkhead.failures
         )
         return differed
 
-    def _slice(self, here: Round) -> Iterator[ImageHead]:
+    def _slice(self, here: GalleryRound) -> Iterator[ImageHead]:
         left, after = _share_of(here), here.after
         while left > 0:
             page = self.records.index.fleet(after=after, limit=left)
@@ -71,7 +71,7 @@ class GallerySweep:
             return False
         return self.observer.look(head.value)
 
-    def _save(self, here: Round, stored: Stored[Round]) -> None:
+    def _save(self, here: GalleryRound, stored: Stored[GalleryRound]) -> None:
         if here == stored.value:
             return
         try:
@@ -80,5 +80,5 @@ class GallerySweep:
             self.effects.logs.note("observed-twice")  # another run has looked at the same slice
 
 
-def _share_of(here: Round) -> int:
+def _share_of(here: GalleryRound) -> int:
     return max(_LEAST, -(-here.size // _RUNS)) if here.size else _FIRST

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import conditions, holds, plan
+from pipeline_core.domain import conditions, holds, plan, registered_conditions
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
@@ -77,8 +77,8 @@ class Queries:
             conditions=(
                 *held,
                 *self._built_from(head),
-                *conditions.of_registration(head, snapshot.world),
-                *conditions.of_source(head, snapshot.world),
+                *registered_conditions.of_registration(head, snapshot.world),
+                *registered_conditions.of_source(head, snapshot.world),
                 *self.held.below(head, snapshot.world, self.held.policy()),
                 *self.held.of_receivers(head),
             ),
@@ -233,8 +233,8 @@ class Queries:
         staleness = Unknown(missing=hidden[name]) if name in hidden else detect_staleness(head.name, world)
         held = (
             *conditions.of_image(head, staleness),
-            *conditions.of_registration(head, world),
-            *conditions.of_source(head, world),
+            *registered_conditions.of_registration(head, world),
+            *registered_conditions.of_source(head, world),
             *self.held.below(head, world, policy),
             *marked.get(name, ()),
         )

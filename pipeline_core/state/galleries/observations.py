@@ -12,7 +12,7 @@ _PARTITION = "observed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class GalleryRound:
     """`after` is the last image that this round has looked at. `seen` counts its images, `size` those of the last."""
 
     after: str = ""
@@ -20,7 +20,7 @@ class Round:
     size: int = 0
 
 
-ROUNDS = Codec(Round)
+ROUNDS = Codec(GalleryRound)
 SUSPECTS = Codec(Suspects)
 
 
@@ -31,12 +31,12 @@ class ObservationStore:
         self._tables = tables
         self._reader = reader or Reader()
 
-    def find_round(self) -> Stored[Round]:
+    def find_round(self) -> Stored[GalleryRound]:
         """The present round."""
         row = self._tables.find(TABLE, _PARTITION, "round")
-        return self._reader.found(TABLE, row, ROUNDS) or Stored(value=Round(), etag="")
+        return self._reader.found(TABLE, row, ROUNDS) or Stored(value=GalleryRound(), etag="")
 
-    def save_round(self, value: Round, *, etag: str) -> None:
+    def save_round(self, value: GalleryRound, *, etag: str) -> None:
         """Insert (`etag` empty) or replace. Raises AlreadyExists or StaleWrite."""
         self._tables.write(TABLE, [ROUNDS.write(_PARTITION, "round", value, etag=etag or None)])
 

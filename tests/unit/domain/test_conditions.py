@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from pipeline_core.domain import breaker, builds, conditions
+from pipeline_core.domain import breaker, builds, conditions, registered_conditions
 from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
@@ -181,16 +181,16 @@ def test_what_only_unknown_use_keeps_is_said_with_what_to_change(versions: int, 
 
 
 def test_an_image_in_its_place_with_its_tools_has_no_condition_of_its_registration() -> None:
-    assert conditions.of_registration(STALE_HEAD, WORLD) == ()
+    assert registered_conditions.of_registration(STALE_HEAD, WORLD) == ()
     with_tool = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon",)))
-    assert conditions.of_registration(with_tool, WORLD) == ()
-    assert conditions.of_registration(with_tool, replace(WORLD, platform=None)) == ()
+    assert registered_conditions.of_registration(with_tool, WORLD) == ()
+    assert registered_conditions.of_registration(with_tool, replace(WORLD, platform=None)) == ()
 
 
 def test_a_lineage_that_is_broken_says_why_and_since_when() -> None:
     problem = LineageProblem(image=BASE, reason="cycle", message="descends from itself: a -> b -> a")
     around = replace(WORLD, broken={BASE: LineageFault(problem=problem, since=NOW)})
-    (shown,) = conditions.of_registration(STALE_HEAD, around)
+    (shown,) = registered_conditions.of_registration(STALE_HEAD, around)
     assert (shown.type, shown.reason, shown.since) == (ConditionType.LINEAGE_BROKEN, "Cycle", NOW)
     assert shown.message.startswith("it descends from itself: a -> b -> a")
     assert detect_staleness(BASE, around) == Unknown(missing=f"it {problem.message}")
@@ -202,7 +202,7 @@ def test_a_tool_that_left_the_catalog_says_since_when_where_that_is_known(
 ) -> None:
     names_it = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon", "agent")))
     around = replace(WORLD, platform=replace(make.PLATFORM, dropped=dropped))
-    (shown,) = conditions.of_registration(names_it, around)
+    (shown,) = registered_conditions.of_registration(names_it, around)
     assert (shown.type, shown.since) == (ConditionType.TOOL_DROPPED, dropped.get("agent"))
     assert "no longer has agent:" in shown.message
 
@@ -211,9 +211,9 @@ def test_a_channel_that_does_not_exist_says_what_the_image_follows() -> None:
     child = make.settled_chain()[1]
     origin = ParentReference(image=BASE, channel=ChannelName("canary"))
     named = replace(child, registration=replace(child.registration, origin=origin))
-    (shown,) = conditions.of_registration(named, WORLD)
+    (shown,) = registered_conditions.of_registration(named, WORLD)
     assert (shown.type, shown.reason) == (ConditionType.CHANNEL_NOT_FOLLOWED, "NoSuchChannel")
-    assert conditions.of_registration(child, WORLD) == ()
+    assert registered_conditions.of_registration(child, WORLD) == ()
 
 
 def test_a_copy_that_fails_is_shown_with_its_next_try() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.domain import conditions, feeds
-from pipeline_core.domain.feeds import DeliveryOutcome, Fact, Feed, FeedItem, Turn
+from pipeline_core.domain.feeds import DeliveryOutcome, Fact, Feed, FeedItem, FeedTurn
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ReceiverId
 
@@ -44,19 +44,19 @@ def test_the_memory_of_facts_is_bounded() -> None:
 
 
 TURNS = {
-    "nothing": (FEED, Turn.DRAINED),
-    "a fact": (_with(1), Turn.READY),
-    "switched off": (replace(_with(1), off=OFF.off), Turn.OFF),
-    "held": (feeds.lease(_with(1), NOW), Turn.BUSY),
-    "held by one that died": (feeds.lease(_with(1), NOW - feeds.LEASE), Turn.READY),
-    "waits": (replace(_with(1), due=NOW + MINUTE), Turn.EARLY),
-    "has waited": (replace(_with(1), due=NOW), Turn.READY),
-    "waits with nothing": (replace(FEED, due=NOW + MINUTE), Turn.DRAINED),
+    "nothing": (FEED, FeedTurn.DRAINED),
+    "a fact": (_with(1), FeedTurn.READY),
+    "switched off": (replace(_with(1), off=OFF.off), FeedTurn.OFF),
+    "held": (feeds.lease(_with(1), NOW), FeedTurn.BUSY),
+    "held by one that died": (feeds.lease(_with(1), NOW - feeds.LEASE), FeedTurn.READY),
+    "waits": (replace(_with(1), due=NOW + MINUTE), FeedTurn.EARLY),
+    "has waited": (replace(_with(1), due=NOW), FeedTurn.READY),
+    "waits with nothing": (replace(FEED, due=NOW + MINUTE), FeedTurn.DRAINED),
 }
 
 
 @pytest.mark.parametrize(("feed", "turn"), TURNS.values(), ids=TURNS)
-def test_whose_turn_it_is(feed: Feed, turn: Turn) -> None:
+def test_whose_turn_it_is(feed: Feed, turn: FeedTurn) -> None:
     assert feeds.turn_of(feed, NOW) is turn
 
 
@@ -172,7 +172,7 @@ def test_a_replay_moves_the_cursor_back_and_never_forward(first: int, cursor: in
 
 
 def test_what_was_missed_can_be_left_out() -> None:
-    assert feeds.turn_of(feeds.skipped(_with(3)), NOW) is Turn.DRAINED
+    assert feeds.turn_of(feeds.skipped(_with(3)), NOW) is FeedTurn.DRAINED
 
 
 def test_two_secrets_sign_for_a_day_after_a_rotation() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain import claims, conditions
+from pipeline_core.domain import claims, registered_conditions
 from pipeline_core.domain.builds import Failure, Phase, Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.definitions import RebuildOn
@@ -215,15 +215,18 @@ SHOWN: dict[str, tuple[ImageHead, FollowedSource, dict[str, str]]] = {
 @pytest.mark.parametrize("case", SHOWN)
 def test_an_image_shows_what_is_wrong_with_its_source(case: str) -> None:
     head, followed, wanted = SHOWN[case]
-    found = {each.type.value: each.message for each in conditions.of_source(head, _world(head, followed))}
+    found = {
+        each.type.value: each.message
+        for each in registered_conditions.of_source(head, _world(head, followed))
+    }
     assert found.keys() == wanted.keys()
     assert all(words in found[name] for name, words in wanted.items())
 
 
 def test_a_child_and_an_unseen_source_show_nothing() -> None:
     base, child, _ = make.settled_chain(newest=NEW)
-    assert conditions.of_source(child, make.world(base, child)) == ()
-    assert conditions.of_source(base, make.world(base, newest=None)) == ()
+    assert registered_conditions.of_source(child, make.world(base, child)) == ()
+    assert registered_conditions.of_source(base, make.world(base, newest=None)) == ()
 
 
 def test_a_build_that_did_not_find_its_release_blocks_no_input() -> None:

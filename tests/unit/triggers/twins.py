@@ -17,7 +17,6 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
-    TransientError,
 )
 from pipeline_core.domain.images import ImageHead, Registration
 from pipeline_core.domain.names import (
@@ -52,38 +51,11 @@ from tests.unit.triggers import (
     version_twins,
     views,
 )
+from tests.unit.triggers.callers import Tokens
 from tests.unit.triggers.outage_twins import Retries
 from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
-CALLERS = {
-    "nobody": Principal(subject="n", name="Nobody", roles=frozenset(), groups=frozenset()),
-    "directory-group": Principal(
-        subject="d",
-        name="Directory",
-        roles=frozenset(),
-        groups=frozenset({"a1b2c3d4-0000-4000-8000-00805f9b34fb"}),
-    ),
-    "reader": Principal(subject="r", name="Reader", roles=frozenset({access.READER}), groups=frozenset()),
-    "team": Principal(subject="t", name="Member", roles=frozenset({"Team.payments"}), groups=frozenset()),
-    "team-by-group": Principal(subject="g", name="Group", roles=frozenset(), groups=frozenset({"payments"})),
-    "other-team": Principal(subject="o", name="Other", roles=frozenset({"Team.ml"}), groups=frozenset()),
-    "admin": Principal(subject="a", name="Admin", roles=frozenset({access.ADMIN}), groups=frozenset()),
-}
-
-
-class Tokens:
-    """A token is `good.CALLER`; everything else is refused."""
-
-    def verify(self, token: str) -> Principal:
-        kind, _, caller = token.partition(".")
-        if kind == "unreachable":
-            raise TransientError(ErrorClass.NETWORK, "keys at https://login.example/keys do not answer")
-        if kind == "expired":
-            raise PermanentError(ErrorClass.PERMISSION, "the token has expired: sign in again")
-        if kind != "good" or caller not in CALLERS:
-            raise PermanentError(ErrorClass.PERMISSION, "the token's signature is not valid")
-        return CALLERS[caller]
 
 
 @dataclass

@@ -1,14 +1,15 @@
-"""Routes of published versions: let one be used again, and what differs between the galleries and the factory."""
+"""Routes of published versions: let one be used again, what differs in the galleries, what retention would do."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api import parameters
 from triggers.api.authentication import caller_of
+from triggers.api.retention_models import RetentionPage, RetentionPlan
 from triggers.api.version_models import (
     AcceptGalleriesRequest,
     DifferingImages,
@@ -16,6 +17,8 @@ from triggers.api.version_models import (
     IncludeRequest,
 )
 from triggers.provider import Provider
+
+_PAGE = 20  # images of retention's plan: each costs a list call of Azure
 
 
 def router(factory: Provider) -> APIRouter:
@@ -43,5 +46,19 @@ def router(factory: Provider) -> APIRouter:
     ) -> DifferingImages:
         """For an hour, believe what the galleries show, however many images differ. SecOps only."""
         return DifferingImages.model_validate(factory().suspicion.accept(caller, body.reason))
+
+    @routes.get("/images/{name}/retention")
+    def show_retention(name: str) -> RetentionPlan:
+        """What retention would do about each live version of an image now, and why the others stay."""
+        plan = factory().retention.of_image(parameters.parse("name", ImageName, name))
+        return RetentionPlan.model_validate(plan)
+
+    @routes.get("/retention")
+    def list_retention(
+        after: Annotated[str, Query(max_length=63)] = "",
+        limit: Annotated[int, Query(ge=1, le=50)] = _PAGE,
+    ) -> RetentionPage:
+        """The same for a page of images by name; continue with `next`."""
+        return RetentionPage.model_validate(factory().retention.page(after, limit))
 
     return routes

@@ -1,0 +1,200 @@
+"""One exchange with the HTTP API. Sends the token only to the factory: https or this machine, no redirects."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from imagefactory.bearer import Bearer, is_loopback
+from imagefactory.failures import CommandRefused, Misused, Unreachable
+from pipeline_core.wire.problems import Problem
+
+_TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
+_ANSWER_LIMIT = 64 * 1024 * 1024  # bytes: the largest file of evidence
+_TRIES = 3
+_WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiAnswer:
+    """An answer that is not an error."""
+
+    status: int
+    body: Json
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Exchanges with one factory; `ca_file` is a PEM file that is trusted instead of the public authorities."""
+
+    url: str
+    token: str = field(repr=False)
+    ca_file: str = ""
+    sleep: Callable[[float], None] = time.sleep
+
+    def get(self, path: str) -> Json:
+        """An answer that needs nothing else, such as of `/api/retention`."""
+        return self._ask("GET", path).body
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ApiAnswer:
+        content, sent = data, dict(headers or {})
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False).encode()
+            sent["Content-Type"] = "application/json"
+        status, text, received = self._exchange(method, path, content, sent)
+        return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
+
+    def _take(self, path: str) -> bytes:
+        """The bytes of a file, unchanged. A refusal is JSON here too."""
+        status, content, received = self._exchange("GET", path, None, {"Accept": "*/*"})
+        if status >= 300:
+            _answer_of(status, content, received, f"GET {path}")
+        return content
+
+    def _exchange(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        for left in reversed(range(_TRIES)):
+            status, text, received = self._send(method, path, content, headers)
+            wait = _wait_of(status, received) if left else None
+            if wait is None:
+                return status, text, received
+            self.sleep(wait)
+        raise AssertionError("the last try always has an answer")
+
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        try:
+            with requests.Session() as session:
+                session.trust_env = not is_loopback(
+                    self.url
+                )  # a proxy of the environment would see the token
+                answer = session.request(
+                    method,
+                    f"{self.url}{path}",
+                    data=content,
+                    headers={"Accept": "application/json", **headers},
+                    auth=Bearer(self.token),
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                    # Given with each request: on the session, REQUESTS_CA_BUNDLE would win over it.
+                    verify=self.ca_file or True,
+                    stream=True,
+                )
+                return answer.status_code, _bounded(answer), answer.headers
+        except requests.exceptions.SSLError as error:
+            raise Unreachable(
+                f"{self.url} has a certificate that is not trusted: {_cause_of(error)}; see --ca-file"
+            ) from error
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(f"{self.url} does not answer: {_cause_of(error)}") from error
+        except OSError as error:  # what requests raises for an unreadable CA file
+            raise Misused(f"--ca-file: {error}") from error
+
+
+def checked_url(text: str) -> str:
+    """The factory's address without a slash at its end; raises Misused where it is wrong or a token is readable."""
+    try:
+        parts = urlsplit(text.strip())
+        parts.port  # noqa: B018 - raises where the port is not a number
+    except ValueError as error:
+        raise Misused(f"--url {text!r} is not an address: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise Misused(f"--url {text!r} is not an address: give one like https://images.example.com")
+    if "@" in parts.netloc:
+        raise Misused("--url holds a user or a password: remove it")
+    if parts.scheme == "http" and not is_loopback(text.strip()):
+        raise Misused(
+            f"--url {text!r} is not https, and others on the network could read your token: give an https address"
+        )
+    return text.strip().rstrip("/")
+
+
+def _cause_of(error: BaseException) -> str:
+    """The text of the innermost error. The outer errors repeat it in other words."""
+    for _ in range(10):
+        if error.__context__ is None:
+            break
+        error = error.__context__
+    return str(error) or type(error).__name__
+
+
+def segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _bounded(answer: requests.Response) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_content(64 * 1024):
+        content += chunk
+        if len(content) > _ANSWER_LIMIT:
+            raise Unreachable(f"the answer is larger than {_ANSWER_LIMIT:,} bytes")
+    return bytes(content)
+
+
+def _wait_of(status: int, headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait before the next try, or None where a next try is of no use."""
+    wanted = headers.get("Retry-After", "")
+    if status not in (429, 503) or not wanted.isdecimal() or float(wanted) > _WAIT_LIMIT:
+        return None
+    return float(wanted)
+
+
+def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) -> ApiAnswer:
+    body = _json_of(text)
+    if 300 <= status < 400:
+        raise CommandRefused(
+            f"{what} was redirected ({status}): check that --url and your token are the factory's",
+            status=status,
+        )
+    if status >= 400:
+        raise _failure_of(status, body, what)
+    if body is None and text:
+        raise Unreachable(f"the answer to {what} is not JSON: check that --url is the factory's address")
+    return ApiAnswer(status=status, body=body or {}, headers=headers)
+
+
+def _json_of(text: bytes) -> Json | None:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _failure_of(status: int, body: Json | None, what: str) -> CommandRefused | Unreachable:
+    """The failure in the RFC 9457 problem details, or a plain one where there are none."""
+    if body is None or "detail" not in body:
+        plain = f"{what} was answered with {status} and no explanation"
+        return Unreachable(plain) if status >= 500 else CommandRefused(plain, status=status)
+    correlation = f" [correlation id {body['correlation_id']}]" if body.get("correlation_id") else ""
+    text = f"{body['detail']} ({status}){correlation}"
+    if status >= 500 or status == 429:
+        return Unreachable(text)
+    faults = body.get("errors")
+    problems = [
+        Problem(
+            path=str(fault.get("path") or "request"),
+            message=str(fault.get("message", "")),
+            remedy=str(fault.get("remedy", "")),
+        )
+        for fault in (faults if isinstance(faults, list) else [])
+        if isinstance(fault, dict)
+    ]
+    return CommandRefused(text, problems, status=status)
