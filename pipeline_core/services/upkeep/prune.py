@@ -16,7 +16,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.retention import Removal, RetentionStep
 from pipeline_core.domain.rounds import Round
-from pipeline_core.domain.version_records import Standing, VersionRecord
+from pipeline_core.domain.version_records import Intent, Standing, VersionRecord
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
@@ -151,7 +151,7 @@ class Pruner:
             ),
             delete_after=due,
             marked_until=due,
-            was_standing=before.standing,
+            was_standing=_standing_of(plan, found),
             was_excluded=not latest.may_be_in(found),
             end_of_life=found.end_of_life,
         )
@@ -208,7 +208,8 @@ class Pruner:
             actor=version_records.RETENTION,
             reason=f"it was to be removed, and stays: {why}",
         )
-        back = replace(back, marked_until=None)
+        # Until a look has confirmed that it is in `latest` again, an absent mark is nobody else's.
+        back = replace(back, marked_until=None, intent=None if excluded else Intent.INCLUDE)
         return self._commit(plan, back, Event.TAKEN_BACK, f"{found.version} stays: {why}", run)
 
     def _mark(self, wanted: GalleryImageVersion, run: _Slice) -> None:
@@ -265,6 +266,16 @@ class Pruner:
         except StaleWrite:
             return  # the next round counts again
         self.effects.projection.follow(changed, copy)
+
+
+def _standing_of(plan: RetentionPlan, found: GalleryImageVersion) -> Standing:
+    """What the version is before retention takes it: live, or kept out of `latest` by the factory itself."""
+    known, current = plan.records.get(found.version), plan.head.value.current
+    return version_records.standing_of(
+        None if known is None else known.value,
+        is_offered=latest.may_be_in(found),
+        is_above=current is None or found.version > current.version,
+    )
 
 
 def _record_of(plan: RetentionPlan, found: GalleryImageVersion) -> VersionRecord:

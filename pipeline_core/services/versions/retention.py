@@ -14,9 +14,10 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.retention import ListedVersion, Removal, RetentionStep, VersionUses, plan_removals
 from pipeline_core.domain.sources import OriginVersion, ParentVersion
-from pipeline_core.domain.version_records import VersionRecord
+from pipeline_core.domain.version_records import Standing, VersionRecord, standing_of
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -100,7 +101,8 @@ class RetentionPlans:
         name, now = head.value.name, self.effects.clock.now()
         rule = self.effects.documents.definition(head.value.registration.definition).retention
         records = self.records.versions.of_image(name)
-        listed = [_listed(each, records.get(each.version)) for each in shown]
+        current = None if head.value.current is None else head.value.current.version
+        listed = [_listed(each, records.get(each.version), current) for each in shown]
         uses = self._uses_by_itself(head.value)
         steps = plan_removals(listed, uses, rule, now, grace=self.grace)
         if any(step.removal in _REMOVES for step in steps):
@@ -157,10 +159,21 @@ class _Uses:
             self.add(origin.version, user)
 
 
-def _listed(shown: GalleryImageVersion, record: Stored[VersionRecord] | None) -> ListedVersion:
+def _listed(
+    shown: GalleryImageVersion, stored: Stored[VersionRecord] | None, current: GalleryVersion | None
+) -> ListedVersion:
+    """A version that somebody took out of `latest` a moment ago has no record of that yet."""
+    record = None if stored is None else stored.value
+    standing = standing_of(
+        record,
+        is_offered=latest.may_be_in(shown),
+        is_above=current is None or shown.version > current,
+    )
+    if standing is Standing.EXCLUDED and (record is None or record.standing is not standing):
+        record = VersionRecord(image=shown.image, version=shown.version, standing=standing)
     return ListedVersion(
         version=shown.version,
         is_ours=bool(shown.tags.get(attempts.PROVENANCE_TAG)),
         is_settled=shown.state in _SETTLED,
-        record=None if record is None else record.value,
+        record=record,
     )

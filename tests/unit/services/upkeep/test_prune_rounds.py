@@ -81,6 +81,30 @@ def test_a_version_that_a_rule_keeps_again_is_taken_back() -> None:
     assert versions(made) == [1, 2, 3, 4]
 
 
+def test_a_version_that_was_taken_back_is_nobody_elses_exclusion() -> None:
+    """Its mark takes its time, and the look at the galleries comes in between."""
+    made = four()
+    next_round(made)
+    put(made, "rhel9-base", None, "four", {"keep": 4, "keepInUse": False})
+    made.ports.galleries.updating = timedelta(hours=1)
+    next_round(made)
+    made.factory.galleries.observe()
+    made.ports.clock.advance(timedelta(hours=2))
+    made.factory.galleries.observe()
+    assert offered(made) == [1, 2, 3, 4]
+    assert set(standings(made).values()) <= {Standing.LIVE}
+    assert scenes.head(made, BASE).taken_out == ()
+
+
+def test_what_somebody_took_out_of_latest_a_moment_ago_is_not_removed() -> None:
+    made = four()
+    oldest = made.ports.galleries.list_versions(LIVE, BASE)[0]
+    made.ports.galleries.set_excluded(LIVE, BASE, oldest.version, excluded=True)
+    assert next_round(made) == 1
+    next_round(made, GRACE)
+    assert versions(made) == [1, 3, 4]
+
+
 def test_an_exclusion_that_was_lost_is_made_again_before_anything_is_deleted() -> None:
     made = four()
     made.ports.galleries.update_failures[:] = ["InternalError", "InternalError"]
