@@ -200,19 +200,23 @@ def _resting(
 
 
 def _two_sweeps(fleet: SeededFleet) -> Figures:
-    """The first sweep of the state, and the second, which has nothing new to find."""
-    first = fleet.sweep()
-    looks = _looks(fleet)
+    """The number of sweeps that ask for a look, at most ten, and the cost of the sweep after them."""
+    sweeps = 0
+    while sweeps < 10:
+        fleet.sweep()
+        if not _looks(fleet).deliveries:
+            break
+        sweeps += 1
+        fleet.world.ports.clock.advance(world.SWEEP)
     fleet.world.ports.clock.advance(world.SWEEP)
-    second = fleet.sweep()
-    again = _looks(fleet)
+    last = fleet.sweep()
+    looks = _looks(fleet)
     return {
-        "first_tables": first.tables + looks.tables,
-        "first_queues": first.queues + looks.queues,
-        "tables": second.tables,
-        "queues": second.queues,
-        "look_tables": again.tables,
-        "look_queues": again.queues,
+        "sweeps_that_ask": sweeps,
+        "tables": last.tables,
+        "queues": last.queues,
+        "look_tables": looks.tables,
+        "look_queues": looks.queues,
     }
 
 

@@ -3,17 +3,20 @@
 An index row is a hint. It is repaired when it lags behind. The truth is in the image's own partition.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state import fleet
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
@@ -108,6 +111,12 @@ class Index:
         """The first `limit` rows of all lines: by priority, then the late ones, then each team's parked ones."""
         return self._waiting("", "", limit)
 
+    def lines(self) -> Iterator[PendingBuild]:
+        """Every row of every line, a page at a time. A row that this factory did not write is left out."""
+        for row in self._all("pending"):
+            with contextlib.suppress(PermanentError):
+                yield _PENDING.read(row).value
+
     def late(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` of the builds that have waited long, by age, without parked ones."""
         return self._waiting(dispatch.LATE, dispatch.PARKED, limit)
@@ -154,21 +163,33 @@ class Index:
         """Copy a head that is not older than the copy. False if another writer was faster."""
         return self.replace_copy(image, head, over=self.find_copy(image))
 
-    def replace_copy(self, image: ImageName, head: ImageHead | None, *, over: Row | None) -> bool:
+    def replace_copy(
+        self, image: ImageName, head: ImageHead | None, *, over: Row | None, note: LookNote | None = None
+    ) -> bool:
         """Copy a head into the fleet's partition (None removes it), over the row that was there before.
 
-        False if another writer was faster.
+        Without a `note`, the copy keeps the note that it has. False if another writer was faster.
         """
         try:
             if head is None:
                 if over is not None:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
-                etag = None if over is None else over.etag
-                self._tables.write(TABLE, [_HEADS.write("fleet", str(image), head, etag=etag)])
+                self._tables.write(TABLE, [fleet.write_of(str(image), head, note, over=over)])
         except (AlreadyExists, StaleWrite):
             return False
         return True
+
+    def note_look(self, image: ImageName, note: LookNote) -> bool:
+        """Keep what a look found beside the copy that is there. True where this changed the copy."""
+        row = self.find_copy(image)
+        if row is None or fleet.read_note(row) == note:
+            return False
+        try:
+            head = _HEADS.read(row).value
+        except PermanentError:
+            return False  # the sweep writes the copy again
+        return self.replace_copy(image, head, over=row, note=note)
 
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""

@@ -42,6 +42,6 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         builds=builds,
         views=views_of(base, policy, images.observer),
         poison=poison_of(base),
-        upkeep=upkeep_of(base, builds, provenance.unproven),
+        upkeep=upkeep_of(base, policy, builds, provenance.unproven),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

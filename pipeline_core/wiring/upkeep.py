@@ -12,6 +12,7 @@ from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.policies import PolicyParts
 
 _QUIET = 10  # waits without progress, after which a sweep looks at a build
 
@@ -25,11 +26,11 @@ class UpkeepParts:
     pruner: Pruner
 
 
-def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
+def upkeep_of(base: Foundation, policy: PolicyParts, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
-        sweeper=_sweeper_of(base, builds),
+        sweeper=_sweeper_of(base, policy, builds),
         reaper=Reaper(
             effects=effects,
             images=records.images,
@@ -42,12 +43,12 @@ def upkeep_of(base: Foundation, builds: BuildParts, unproven: Unproven) -> Upkee
     )
 
 
-def _sweeper_of(base: Foundation, builds: BuildParts) -> Sweeper:
+def _sweeper_of(base: Foundation, policy: PolicyParts, builds: BuildParts) -> Sweeper:
     records, effects = base.records, base.effects
     return Sweeper(
         records=records,
         effects=effects,
-        fleet=FleetSweep(records=records, effects=effects),
+        fleet=FleetSweep(records=records, effects=effects, policies=policy.policies),
         builds=BuildSweep(
             records=records, effects=effects, completion=builds.completion, quiet=base.limits.wait * _QUIET
         ),

@@ -1,5 +1,6 @@
 """Read the stores into a frozen snapshot of one image and its ancestors. It decides nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.staleness import World
+from pipeline_core.domain.staleness import Current, Platform, World, detect_staleness
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -33,7 +34,8 @@ class Observation:
 class Observer:
     """Cost: one point read per image of the chain, one per stale image for its claim, one each for source and platform.
 
-    The policy is read only where SecOps' floor had refused an image of the chain.
+    A brief look at a current image reads no ancestor above its parent. The policy is read only where SecOps' floor
+    had refused an image of the chain.
     """
 
     def __init__(self, records: Records, policy: Policies) -> None:
@@ -41,18 +43,36 @@ class Observer:
         self._sources = records.sources
         self._policy = policy
 
-    def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
+    def observe(
+        self,
+        image: ImageName,
+        now: datetime,
+        known: Stored[ImageHead] | None = None,
+        *,
+        brief: Callable[[ImageHead], bool] | None = None,
+    ) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
-        `known` is the image's own head where the caller has just read or written it. It is not read again.
+        `known` is the image's own head where the caller has just read or written it. It is not read again. Where
+        `brief` says so of the image's own head, the observation of a current image has no ancestor above its parent:
+        its decision needs none.
         Raises PermanentError where the chain is deeper than MAX_DEPTH or is a cycle.
         """
-        chain = self._chain(image, known)
+        chain = self._chain({}, image, known, most=1)
+        is_brief = brief is not None and any(brief(stored.value) for stored in chain.values())
+        chain = self._onwards(chain, most=2 if is_brief else None)
+        platform = self._sources.find_platform()
+        if is_brief and _is_current(image, chain, platform):
+            heads = {name: stored.value for name, stored in chain.items()}
+            taken = take_snapshot(image, World(heads=heads, sources={}, platform=platform))
+            return Observation(snapshot=taken, head=chain.get(image), claims={})
+        if is_brief:
+            chain = self._onwards(chain, most=None)
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
         if image in heads and root is not None:
             heads[image] = _in_period(heads[image], root.name, now)
-        world = World(heads=heads, sources=self._followed(root), platform=self._sources.find_platform())
+        world = World(heads=heads, sources=self._followed(root), platform=platform)
         taken = take_snapshot(image, world)
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
@@ -62,10 +82,27 @@ class Observer:
             snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
         )
 
-    def _chain(self, image: ImageName, known: Stored[ImageHead] | None) -> dict[ImageName, Stored[ImageHead]]:
-        chain: dict[ImageName, Stored[ImageHead]] = {}
-        name: ImageName | None = image
-        while name is not None:
+    def _onwards(
+        self, chain: dict[ImageName, Stored[ImageHead]], *, most: int | None
+    ) -> dict[ImageName, Stored[ImageHead]]:
+        """The chain, continued above its last image."""
+        if not chain:
+            return chain
+        last = next(reversed(chain.values())).value
+        return self._chain(chain, last.registration.parent, None, most=most)
+
+    def _chain(
+        self,
+        chain: dict[ImageName, Stored[ImageHead]],
+        first: ImageName | None,
+        known: Stored[ImageHead] | None,
+        *,
+        most: int | None,
+    ) -> dict[ImageName, Stored[ImageHead]]:
+        """The heads of `chain`, and those from `first` up to the root, but not more than `most` in all."""
+        image = next(iter(chain), first)
+        name = first
+        while name is not None and (most is None or len(chain) < most):
             if name in chain or len(chain) > MAX_DEPTH:
                 raise PermanentError(
                     ErrorClass.POLICY,
@@ -93,6 +130,20 @@ class Observer:
             if stale is not None and claim is not None:
                 found[name, stale.fingerprint] = claim
         return found
+
+
+def _is_current(
+    image: ImageName, chain: dict[ImageName, Stored[ImageHead]], platform: Platform | None
+) -> bool:
+    """True where the image's own head and its parent's show that it is current.
+
+    A root needs its source for that, and a refresh needs the root: both are read with the whole chain.
+    """
+    own = chain.get(image)
+    if own is None or own.value.registration.parent is None or own.value.registration.max_age is not None:
+        return False
+    heads = {name: stored.value for name, stored in chain.items()}
+    return isinstance(detect_staleness(image, World(heads=heads, sources={}, platform=platform)), Current)
 
 
 def _in_period(head: ImageHead, root: ImageName, now: datetime) -> ImageHead:
