@@ -18,6 +18,9 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 
 Cell = str | int | bool
+# In a DELETE or REPLACE: whatever is stored, as long as there is a row. Only for rows that are hints, whose content
+# decides nothing: no writer needs to know what another one wrote. The form is that of HTTP's If-Match (RFC 9110).
+ANY_ETAG = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class WriteKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableWrite:
-    """One write. REPLACE and DELETE demand that `row.etag` is set."""
+    """One write. REPLACE and DELETE demand that `row.etag` is set: to the ETag of a read, or to ANY_ETAG for a hint."""
 
     verb: WriteKind
     row: Row

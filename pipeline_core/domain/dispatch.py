@@ -36,11 +36,13 @@ class PendingBuild:
     campaign: CampaignId | None = None  # None in rows of older releases
 
     @property
-    def since(self) -> datetime:
-        """Since when it waits, as the key says: to the second. Raises ValueError for a key that is not one of ours."""
-        rank = self.rank
-        age = rank.removeprefix(LATE) if self.is_late else rank.split("-", 2)[2]
-        return datetime.strptime(age.partition("-")[0], _AGE).replace(tzinfo=UTC)
+    def since(self) -> datetime | None:
+        """Since when it waits, as the key says: to the second. None for a key of another form."""
+        age = self.rank.removeprefix(LATE) if self.is_late else "".join(self.rank.split("-", 2)[2:])
+        try:
+            return datetime.strptime(age.partition("-")[0], _AGE).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     @property
     def is_late(self) -> bool:

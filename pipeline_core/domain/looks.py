@@ -17,13 +17,14 @@ _HOLDS_BACK = frozenset({Outcome.EXHAUSTED, Outcome.FAILED, Outcome.CANCELLED, O
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookNote:
-    """The root of the image's lineage, its parent's current version, and the claim that held the image back.
+    """The root of the image's lineage, its parent with its current version, and the claim that held the image back.
 
     `claim` has no detail: a failure's text may be long, and no decision needs it. Each field is None where the look
     did not find it.
     """
 
     root: ImageName | None = None
+    parent: ImageName | None = None
     parent_version: GalleryVersion | None = None
     claim: Claim | None = None
 
@@ -41,6 +42,7 @@ def note_of(snapshot: Snapshot) -> LookNote:
     claim = snapshot.find_claim(snapshot.image)
     return LookNote(
         root=chain[-1],
+        parent=None if parent is None else parent.name,
         parent_version=None if current is None else current.version,
         claim=replace(claim, detail="") if claim is not None and claim.outcome in _HOLDS_BACK else None,
     )

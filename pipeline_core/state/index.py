@@ -4,23 +4,24 @@ An index row is a hint. It is repaired when it lags behind. The truth is in the 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline_core.domain import dispatch
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.ports import ANY_ETAG, Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import fleet
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
+_PHASE = "phase"  # a cell of a row in the partition `active`
 _MOVES = 45  # of two writes each: a transaction holds 100
 _PENDING = Codec(PendingBuild)
 _HEADS = Codec(ImageHead)
@@ -28,10 +29,11 @@ _HEADS = Codec(ImageHead)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name. `after` is the cursor of the next page, None at the end."""
+    """A page of heads by name, with the notes of the last looks. `after` is the next page's cursor, None at the end."""
 
     heads: tuple[ImageHead, ...]
     after: str | None
+    notes: Mapping[ImageName, LookNote] = field(default_factory=dict)
 
 
 class Index:
@@ -72,9 +74,24 @@ class Index:
         """Safe to repeat."""
         self._remove("active", str(build))
 
+    def show_phase(self, build: BuildId, phase: Phase) -> None:
+        """Note a phase in which a build has no slot, for lists. A build that has reported its end has no row."""
+        row = Row(partition="active", key=str(build), cells={_PHASE: phase.value}, etag=ANY_ETAG)
+        with contextlib.suppress(StaleWrite):
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.REPLACE, row=row)])
+
     def active(self) -> Iterator[BuildId]:
         """Every build that has not reported its end yet."""
         return (BuildId(row.key) for row in self._all("active"))
+
+    def phases(self, *, first: ImageName, last: ImageName) -> dict[BuildId, Phase | None]:
+        """The active builds of the images from `first` to `last` by name, each with its noted phase, if there is one.
+
+        One read. The images of one page have at most one active build each.
+        """
+        # A dot follows the name in a build's id, and "/" sorts behind it.
+        rows = self._tables.scan(TABLE, "active", first=str(first), last=f"{last}/", limit=PAGE)
+        return {BuildId(row.key): _phase_of(row) for row in rows}
 
     def add_pending(self, pending: PendingBuild, *, again: bool = False) -> None:
         """Add a pending build. Safe to repeat.
@@ -88,11 +105,8 @@ class Index:
         except AlreadyExists:
             return
 
-    def remove_pending(self, key: str, *, etag: str = "") -> None:
-        """Remove a pending build. Safe to repeat. It saves one write if the caller knows the row's `etag`."""
-        if not etag:
-            self._remove("pending", key)
-            return
+    def remove_pending(self, key: str, *, etag: str = ANY_ETAG) -> None:
+        """Remove a pending build. Safe to repeat. With an `etag`, a row that was written since then stays."""
         self._delete(Row(partition="pending", key=key, cells={}, etag=etag))
 
     def withdraw(self, build: Build) -> None:
@@ -195,7 +209,12 @@ class Index:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
         heads = tuple(_HEADS.read(row).value for row in rows)
-        return FleetPage(heads=heads, after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None)
+        noted = {head.name: fleet.read_note(row) for head, row in zip(heads, rows, strict=True)}
+        return FleetPage(
+            heads=heads,
+            after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None,
+            notes={name: note for name, note in noted.items() if note is not None},
+        )
 
     def heads(self) -> Iterator[ImageHead]:
         """Every head of the fleet as last projected, by name, a page at a time."""
@@ -212,15 +231,18 @@ class Index:
             return
 
     def _remove(self, partition: str, key: str) -> None:
-        row = self._tables.find(TABLE, partition, key)
-        if row is not None:
-            self._delete(row)
+        self._delete(Row(partition=partition, key=key, cells={}, etag=ANY_ETAG))
 
     def _delete(self, row: Row) -> None:
         try:
             self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
         except StaleWrite:
             return
+
+
+def _phase_of(row: Row) -> Phase | None:
+    noted = row.cells.get(_PHASE)
+    return next((phase for phase in Phase if phase.value == noted), None)
 
 
 def _move(row: Stored[PendingBuild]) -> list[TableWrite]:

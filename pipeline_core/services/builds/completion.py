@@ -92,7 +92,9 @@ class Completion:
 
     def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
         build = ended.value
-        released = self.records.capacity.release(build.id)
+        # A build that succeeded gave its slot back before it published; the sweep frees what a dead handler left.
+        is_free = build.result is Result.SUCCEEDED
+        released = SlotReleased.NOT_HELD if is_free else self.records.capacity.release(build.id)
         if released is SlotReleased.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).

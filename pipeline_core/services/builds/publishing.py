@@ -17,7 +17,6 @@ from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -43,9 +42,6 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
-            # Release the slot again: the handler that ended the verify stage may have died before it did.
-            if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
-                self.effects.outbox.dispatch("slot-freed")
             self._copy(build.value)
             return Wait(delay=self.wait)
         if not _is_ours(live, build.value):

@@ -314,7 +314,9 @@ def _leaves_note(decision: Decision, *, is_brief: bool) -> bool:
     """True where the sweep and the lists must know what the look found, because nothing else comes of it."""
     if not isinstance(decision, DoNothing):
         return False
-    return decision.why in _PASSES_ON or (decision.why is RestReason.CURRENT and not is_brief)
+    if decision.why is RestReason.CURRENT:
+        return not is_brief
+    return decision.why in _PASSES_ON or decision.why is RestReason.WAITS_FOR_ANCESTOR
 
 
 def _wakes_descendants(decision: Decision, reason: str) -> bool:

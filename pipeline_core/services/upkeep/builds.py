@@ -130,19 +130,15 @@ class BuildSweep:
             bulkhead.run(str(row.build), partial(self._add_late, row))
         return going
 
-    def show_late(
-        self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
-    ) -> int:
+    def show_late(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
         """Show late builds: once in the journal, and in the sweep's log. Of those that wait, some in each sweep."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
         for build in late:
-            bulkhead.run(str(build.id), partial(self._show, build, heads.get(build.image)))
+            bulkhead.run(str(build.id), partial(self._show, build))
         since = now - EXPECTED[Phase.PENDING]
         waiting = [each for each in active.lines.waiting.values() if each.since <= since]
         for each in in_turn(waiting, turn_of(now), _SHOWN):
-            bulkhead.run(
-                str(each.build), partial(self._show_waiting, each.build, heads.get(each.image), since)
-            )
+            bulkhead.run(str(each.build), partial(self._show_waiting, each.build, since))
         return len(late) + len(waiting)
 
     def _take(self, active: ActiveBuilds, identity: BuildId) -> bool:
@@ -166,6 +162,10 @@ class BuildSweep:
         return True
 
     def _adopt(self, active: ActiveBuilds, identity: BuildId) -> bool:
+        if any(stored.value.id == identity for stored in active.builds):  # it has a slot
+            self.records.index.add_active(identity)
+            active.known.add(identity)
+            return True
         stored = self.records.images.find_build(identity)
         if stored is None or (stored.value.is_finished and not stored.value.announce):
             return False
@@ -192,13 +192,13 @@ class BuildSweep:
         self.records.index.add_pending(row)
         return True
 
-    def _show_waiting(self, identity: BuildId, head: ImageHead | None, since: datetime) -> bool:
+    def _show_waiting(self, identity: BuildId, since: datetime) -> bool:
         stored = self.records.images.find_build(identity)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.phase_since > since:
             return False
-        return self._show(stored.value, head)
+        return self._show(stored.value)
 
-    def _show(self, build: Build, head: ImageHead | None) -> bool:
+    def _show(self, build: Build) -> bool:
         expected = EXPECTED[build.phase]
         self.effects.logs.note(
             "build-late",
@@ -219,6 +219,7 @@ class BuildSweep:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return False
-        if head is not None and Event.LATE.value in head.registration.notify:
+        head = self.records.images.find_head(build.image)
+        if head is not None and Event.LATE.value in head.value.registration.notify:
             self.effects.outbox.notify(build.image, key)
         return True

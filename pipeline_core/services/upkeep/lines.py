@@ -52,10 +52,12 @@ class Lines:
     waiting: dict[BuildId, WaitingBuild] = field(default_factory=dict)
 
     def take(self, row: PendingBuild) -> bool:
-        """Take a row of any line. Raises ValueError where its key is not one of ours."""
-        known = self.waiting.get(row.build)
+        """Take a row of any line. False where its key does not say since when the build waits: then the build is read."""
+        known, since = self.waiting.get(row.build), row.since
+        if since is None:
+            return False
         if known is None:
-            self.waiting[row.build] = WaitingBuild(row=row, since=row.since, is_late=row.is_late)
+            self.waiting[row.build] = WaitingBuild(row=row, since=since, is_late=row.is_late)
         elif row.is_late:
             self.waiting[row.build] = replace(known, is_late=True)
         return True

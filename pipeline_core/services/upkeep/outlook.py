@@ -94,5 +94,5 @@ class Outlook:
 
 
 def urgency_of(wish: StartBuild | ReuseVersion) -> Lane:
-    """The lane of what would begin. A version that exists needs no slot: it goes with the builds that people wait for."""
+    """The lane of what would begin. A version that exists needs no slot, so it goes with the builds of people."""
     return wish.lane if isinstance(wish, StartBuild) else Lane.HUMAN

@@ -65,9 +65,7 @@ class Sweeper:
         bulkhead.part("lost builds", partial(self.builds.adopt, active, fleet.heads, bulkhead))
         stale = bulkhead.part("stale images", partial(self.fleet.wake, fleet, now, bulkhead))
         builds = bulkhead.part("standing builds", partial(self.builds.set_going, active, now, bulkhead))
-        late = bulkhead.part(
-            "late builds", partial(self.builds.show_late, active, fleet.heads, now, bulkhead)
-        )
+        late = bulkhead.part("late builds", partial(self.builds.show_late, active, now, bulkhead))
         stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active, now, bulkhead))
         slots = bulkhead.part("slots", partial(self._free_slots, active, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.

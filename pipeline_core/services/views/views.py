@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, PackageChange
 from pipeline_core.domain.images import ImageHead
@@ -140,8 +140,12 @@ def image_view(
     reasons: tuple[str, ...] = (),
     detail: str = "",
     conditions: Iterable[Condition] = (),
+    phase: Phase | None = None,
 ) -> ImageView:
-    """The view of a head, in a state that the caller has decided."""
+    """The view of a head, in a state that the caller has decided.
+
+    `phase` is that of its active build; without it the view has the one that the head was last written with.
+    """
     origin = head.registration.origin
     current, active = head.current, head.active
     return ImageView(
@@ -154,7 +158,7 @@ def image_view(
         fingerprint=None if current is None else str(current.fingerprint),
         published_at=None if current is None else current.published_at,
         active_build=None if active is None else str(active.build),
-        active_phase=None if active is None else active.phase.value,
+        active_phase=None if active is None else (phase or active.phase).value,
         state=state,
         reasons=reasons,
         detail=detail,
