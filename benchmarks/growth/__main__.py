@@ -11,12 +11,12 @@ import time
 from benchmarks.growth.scenarios import SCENARIOS
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """Print each row as soon as it is counted."""
     parser = argparse.ArgumentParser(prog="benchmarks.growth", description=__doc__)
     parser.add_argument("--rows", default="", help="only rows whose name contains this text")
     parser.add_argument("--most", type=int, default=10_000, help="the largest fleet")
-    wanted = parser.parse_args()
+    wanted = parser.parse_args(words)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, (scenario, sizes) in SCENARIOS.items():
         if wanted.rows not in name:

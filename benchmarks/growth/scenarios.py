@@ -12,6 +12,7 @@ from pipeline_core.domain.names import CampaignId, ImageName
 from simulation import benchmark, world
 
 Figures = dict[str, float]
+Scenario = Callable[[int], Figures]
 
 
 def quiet_sweep(count: int) -> Figures:
@@ -170,7 +171,7 @@ def prune(count: int) -> Figures:
     return {"tables": cost.tables, "blobs": cost.blobs, "arm": cost.arm}
 
 
-SCENARIOS: Mapping[str, tuple[Callable[[int], Figures], tuple[int, ...]]] = {
+SCENARIOS: Mapping[str, tuple[Scenario, tuple[int, ...]]] = {
     "quiet sweep": (quiet_sweep, (1_000, 10_000)),
     "sweep, window closed": (window, (1_000, 10_000)),
     "sweep, suspended": (suspended, (1_000, 10_000)),
