@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
+from simulation.chapters.sweeps import SweepCosts
 from simulation.chapters.teams import TeamLimits
 
-ALL: Mapping[str, type[Chapter]] = {each.name: each for each in (PolicyChanges, TeamLimits, LostTables)}
+ALL: Mapping[str, type[Chapter]] = {
+    each.name: each for each in (PolicyChanges, TeamLimits, LostTables, SweepCosts)
+}

@@ -6,10 +6,10 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import deletions, engine, limits, releases
+from simulation.sabotage import costs, deletions, engine, limits, releases
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
 
-_MODULES = (engine, releases, deletions, limits)
+_MODULES = (engine, releases, deletions, limits, costs)
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}
