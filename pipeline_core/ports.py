@@ -18,8 +18,7 @@ from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 
 Cell = str | int | bool
-# In a DELETE or REPLACE: whatever is stored, as long as there is a row. Only for rows that are hints, whose content
-# decides nothing: no writer needs to know what another one wrote. The form is that of HTTP's If-Match (RFC 9110).
+# In a DELETE or REPLACE of a hint, a row that decides nothing: whatever is stored (If-Match of RFC 9110).
 ANY_ETAG = "*"
 
 

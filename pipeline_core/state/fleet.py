@@ -1,6 +1,6 @@
 """The fleet's copies of heads, row by row, each with the note of the last look at its image.
 
-A row that cannot be read is named, and does not hide the others. A note that cannot be read is no note.
+A row that cannot be read is named, and does not hide the others. A note that cannot be read is left out.
 """
 
 from collections.abc import Iterator

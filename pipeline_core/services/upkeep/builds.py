@@ -154,7 +154,9 @@ class BuildSweep:
             return False
         build = stored.value
         if waits is not None and (build.phase is not Phase.PENDING or build.is_stopping):
-            self.records.index.withdraw(build)  # whoever began or ended it has died before it removed the row
+            self.records.index.withdraw(
+                build
+            )  # the handler that began or ended it died before it removed the row
             active.lines.remove(identity)
         elif waits is not None and identity not in active.holders:
             return True

@@ -24,7 +24,7 @@ _WOKEN = 20  # images of one campaign that one sweep asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignMember:
+class CampaignBuild:
     """One active build of a campaign, and since when it is in its phase."""
 
     build: BuildId
@@ -54,7 +54,7 @@ class CampaignSweep:
                 bulkhead.run(str(campaign), partial(self._wake, members, newest, now))
         return stalled
 
-    def _wake(self, members: Sequence[CampaignMember], newest: CampaignMember, now: datetime) -> bool:
+    def _wake(self, members: Sequence[CampaignBuild], newest: CampaignBuild, now: datetime) -> bool:
         """`newest` is the build that moved last. The journal's entry is about this build until another one moves."""
         self.effects.logs.note("campaign-stalled", campaign=str(newest.campaign), builds=len(members))
         for member in share_of(sorted(members, key=_build), turn_of(now), _WOKEN):
@@ -77,14 +77,14 @@ class CampaignSweep:
         return True
 
 
-def _by_campaign(active: ActiveBuilds) -> dict[CampaignId, list[CampaignMember]]:
-    members: dict[CampaignId, list[CampaignMember]] = {}
+def _by_campaign(active: ActiveBuilds) -> dict[CampaignId, list[CampaignBuild]]:
+    members: dict[CampaignId, list[CampaignBuild]] = {}
     running = [
-        CampaignMember(build=build.id, campaign=build.campaign, since=build.phase_since)
+        CampaignBuild(build=build.id, campaign=build.campaign, since=build.phase_since)
         for build in active.running
     ]
     waiting = [
-        CampaignMember(build=each.build, campaign=each.campaign, since=each.since)
+        CampaignBuild(build=each.build, campaign=each.campaign, since=each.since)
         for each in active.lines.waiting.values()
         if each.campaign is not None
     ]
@@ -94,9 +94,9 @@ def _by_campaign(active: ActiveBuilds) -> dict[CampaignId, list[CampaignMember]]
     return members
 
 
-def _since(member: CampaignMember) -> tuple[datetime, str]:
+def _since(member: CampaignBuild) -> tuple[datetime, str]:
     return member.since, str(member.build)
 
 
-def _build(member: CampaignMember) -> str:
+def _build(member: CampaignBuild) -> str:
     return str(member.build)

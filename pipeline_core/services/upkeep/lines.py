@@ -52,7 +52,7 @@ class Lines:
     waiting: dict[BuildId, WaitingBuild] = field(default_factory=dict)
 
     def take(self, row: PendingBuild) -> bool:
-        """Take a row of any line. False where its key does not say since when the build waits: its build is read then."""
+        """Take a row of any line. False where its key does not say since when it waits: then its build is read."""
         known, since = self.waiting.get(row.build), row.since
         if since is None:
             return False
