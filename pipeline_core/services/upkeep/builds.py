@@ -48,7 +48,7 @@ _EXAMINED = (
     20  # waiting builds whose own row is read in one sweep, or a share of them: a row may be left over
 )
 _SHARE = 72  # turns for one round of many waiting builds: twelve hours
-_SHOWN = 30  # late builds that wait, shown in one sweep
+_SHOWN = 20  # late builds that wait, shown in one sweep
 
 
 @dataclass(slots=True, kw_only=True)
