@@ -21,12 +21,13 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    Owner,
     PermanentError,
     StaleWrite,
     TransientError,
 )
 from pipeline_core.domain.names import BuildId
-from pipeline_core.wire.job import BuildReport, ReportedEvidence
+from pipeline_core.wire.job import BuildReport, ReportedEvidence, ReportedScope
 from pipeline_core.wire.messages import BuildEventMessage
 
 
@@ -114,22 +115,28 @@ class Attempt:
             self._evidence = work.evidence.listed
 
     def _report(self, started: datetime, outcome: Finished | PackerFailure) -> BuildReport:
-        is_failed = isinstance(outcome, PackerFailure)
-        return BuildReport(
+        report = BuildReport(
             build=self._settings.build,
             stage="verify" if self._settings.stage == "verify" else "build",
             attempt=self._settings.attempt,
-            succeeded=not is_failed,
+            succeeded=isinstance(outcome, Finished),
             packer=self._packer,
             started_at=started,
             ended_at=self._context.now(),
-            artifact="" if isinstance(outcome, PackerFailure) else outcome.artifact,
-            checks=() if isinstance(outcome, PackerFailure) else outcome.checks,
-            scan=None if isinstance(outcome, PackerFailure) else outcome.scan,
             evidence=self._evidence,
-            error_class=outcome.error_class if isinstance(outcome, PackerFailure) else None,
-            message=outcome.message if isinstance(outcome, PackerFailure) else "",
         )
+        if isinstance(outcome, Finished):
+            found = {"artifact": outcome.artifact, "checks": outcome.checks, "scan": outcome.scan}
+            return report.model_copy(update=found)
+        failed = {
+            "error_class": outcome.error_class,
+            "message": outcome.message,
+            "owner": outcome.owner,
+            "permanent": outcome.permanent,
+            "scope": None if outcome.scope is None else ReportedScope.of(outcome.scope),
+            "after_steps": outcome.after_steps,
+        }
+        return report.model_copy(update=failed)
 
     def _send(self, kind: Literal["completed", "restarted"]) -> None:
         event = BuildEventMessage(
@@ -148,14 +155,18 @@ class Attempt:
 
 def _failed(error: Exception, secrets: Sequence[str]) -> PackerFailure:
     if isinstance(error, PermanentError | TransientError):
-        return PackerFailure(error_class=error.error_class, message=_clean(str(error), secrets))
+        owner = error.owner if isinstance(error, PermanentError) else None
+        if owner is None and error.error_class is ErrorClass.TEMPLATE:
+            owner = Owner.PLATFORM  # job, template and manifest are the factory's own
+        text = _clean(str(error), secrets)
+        return PackerFailure(error_class=error.error_class, message=text, owner=owner, scope=error.scope)
     if isinstance(error, StaleWrite):
         # A blob was replaced while it was read. A new attempt reads the new content.
         return PackerFailure(error_class=ErrorClass.CONFLICT, message=_clean(str(error), secrets))
     # An OSError is, for example, a full disk. Any other error is a fault of the builder, which no retry repairs.
     error_class = ErrorClass.NETWORK if isinstance(error, OSError) else ErrorClass.TEMPLATE
     text = f"the builder failed unexpectedly: {type(error).__name__}: {error}"
-    return PackerFailure(error_class=error_class, message=_clean(text, secrets))
+    return PackerFailure(error_class=error_class, message=_clean(text, secrets), owner=Owner.PLATFORM)
 
 
 def _clean(text: str, secrets: Sequence[str]) -> str:

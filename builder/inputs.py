@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from builder.ports import Blobs
 from builder.settings import BuilderSettings
 from pipeline_core.domain.definitions import AnsibleStep, FileStep, Provisioner, ShellStep
-from pipeline_core.domain.errors import ErrorClass, MalformedMessage, PermanentError
+from pipeline_core.domain.errors import ErrorClass, MalformedMessage, Owner, PermanentError
 from pipeline_core.guard import bundles, catalog, detectors, steps
 from pipeline_core.guard.catalog import CatalogEntry
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, Step
+
+_OF_TEAM = frozenset({"bundle", "definition"})  # the rest is SecOps'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,12 @@ def fetch_archives(blobs: Blobs, job: BuildJob) -> Inputs:
     findings = [*findings_of(job, bundle, platform)]
     if findings:
         lines = [f"{what}: {finding}" for what, finding in findings]
-        raise PermanentError(ErrorClass.POLICY, "the policy guard refused:\n" + "\n".join(lines))
+        theirs = any(what in _OF_TEAM for what, _ in findings)
+        raise PermanentError(
+            ErrorClass.POLICY,
+            "the policy guard refused:\n" + "\n".join(lines),
+            owner=None if theirs else Owner.PLATFORM,
+        )
     return Inputs(job=job, bundle=_archive(job.bundle, bundle), platform=_archive(job.platform, platform))
 
 

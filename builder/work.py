@@ -4,7 +4,8 @@ It writes only into its own folder and below the attempt's prefix. It raises err
 """
 
 import json
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +19,14 @@ from builder.log.transcript import Transcript
 from builder.packer import failures, manifest, provisioners, template
 from builder.packer.command import RECORDED, Packer
 from builder.packer.failures import PackerFailure
+from builder.packer.progress import StepProgress
 from builder.ports import Blobs, Events
 from builder.results import checks, sbom
 from builder.results.evidence import EvidenceFolder
 from builder.settings import BuilderSettings
 from builder.stop import StopRequest
-from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain import attempts
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob, ReportedCheck, ReportedScan
 
@@ -75,16 +78,17 @@ class Work:
         self._go_on()
         job = inputs.fetch_job(self._context.blobs, self._settings)
         found = inputs.fetch_archives(self._context.blobs, job)
-        plan = provisioners.plan(job, found.bundle.names, found.platform.names)
+        plan = provisioners.plan(job, found.bundle.names, found.platform.names, secrets.token_hex(8))
         rendered = template.to_text(template.render(job, plan.blocks, self._settings.credential))
         self._write(found, plan, rendered)
         self._go_on()
-        packer = self._make_packer()
+        progress = StepProgress(plan.steps)
+        packer = self._make_packer(progress)
         self.packer = packer.version()
         self._log.say(f"{job.build}, {job.stage} {job.attempt}, by Packer {self.packer}")
         if self.packer == RECORDED:
             self._log.say("this Packer is recorded: no machine is built or tested, all results are simulated")
-        failed = self._run(packer, job)
+        failed = self._run(packer, job, progress)
         if failed is not None:
             return failed
         if job.stage == "verify":
@@ -110,29 +114,46 @@ class Work:
         (folder / "catalog.json").write_text(json.dumps(catalog, indent=1), encoding="utf-8")
         (folder / _TEMPLATE).write_text(rendered, encoding="utf-8")
 
-    def _make_packer(self) -> Packer:
+    def _make_packer(self, progress: StepProgress) -> Packer:
+        def take(lines: Sequence[str]) -> None:
+            progress.take(lines)
+            self._transcript.add(lines)
+
         return Packer(
             program=self._settings.packer,
             folder=self._context.folder,
             environ=self._context.environ,
             stop=self._context.stop,
-            take=self._transcript.add,
+            take=take,
+            about_to_end=progress.stop,
         )
 
-    def _run(self, packer: Packer, job: BuildJob) -> PackerFailure | None:
+    def _run(self, packer: Packer, job: BuildJob, progress: StepProgress) -> PackerFailure | None:
         validated = packer.validate(_TEMPLATE)
         if not validated.succeeded:
-            return failures.of_validate(ended=validated.ended, tail=self._transcript.tail(_TAIL))
-        built = packer.build(_TEMPLATE, seconds=job.timeout_seconds)
+            return failures.of_validate(
+                ended=validated.ended, exit_code=validated.exit_code, tail=self._transcript.tail(_TAIL)
+            )
+
+        def limit() -> float:
+            # The definition's time is for its steps. Azure's time for what follows is not the team's.
+            more = attempts.AFTER_STEPS[job.stage].total_seconds() if progress.has_ended else 0.0
+            return job.timeout_seconds + more
+
+        built = packer.build(_TEMPLATE, limit=limit)
         if built.succeeded:
             return None
         failure = failures.of_build(
             ended=built.ended,
+            exit_code=built.exit_code,
             stage=job.stage,
             connected=self._transcript.connected,
             text=self._transcript.text,
             tail=self._transcript.tail(_TAIL),
-            seconds=job.timeout_seconds,
+            seconds=round(limit()),
+            vm_size=job.placement.vm_size,
+            step=progress.step,
+            after_steps=progress.has_ended,
         )
         return failures.naming_plan(failure, job.plan)
 
@@ -147,7 +168,7 @@ class Work:
         packages = self._result(Path("results") / reported.PACKAGES_FILE, checks.RESULT_LIMIT)
         if packages is None:
             text = f"{job.image}: {reported.PACKAGES_FILE} is missing or too large: no SBOM can be made"
-            raise PermanentError(ErrorClass.TEMPLATE, text)
+            raise PermanentError(ErrorClass.TEMPLATE, text, owner=Owner.PLATFORM)
         self.evidence.keep(reported.SBOM_FILE, sbom.render(job, packages, self._context.now()))
 
     def _keep_results(self, names: tuple[str, ...]) -> dict[str, bytes]:

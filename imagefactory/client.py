@@ -88,6 +88,28 @@ class Client:
                 return
             after = following
 
+    def list_history(self, name: str, kind: str, cursor: str, size: int) -> Iterator[Json]:
+        """Pages of an image's `builds` or `journal`, newest first, from a cursor (empty: the newest) to the end."""
+        for _ in range(_PAGE_LIMIT):
+            here = f"cursor={quote(cursor, safe='')}&limit={size}"
+            page = self._ask("GET", f"/api/images/{_segment(name)}/{kind}?{here}").body
+            yield page
+            following = page.get("next")
+            if not following or following == cursor:
+                return
+            cursor = following
+
+    def list_unreadable(self) -> Iterator[Json]:
+        """Every row that the factory cannot read, page by page."""
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/state/unreadable?limit=200&after={quote(after, safe='')}").body
+            yield from page["rows"]
+            following = page.get("next")
+            if not following or following == after:
+                return
+            after = following
+
     def request_build(self, name: str, reason: str, key: str) -> Json:
         """Ask for a build of unchanged inputs; the same key is the same request."""
         path, headers = f"/api/images/{_segment(name)}/builds", {"Idempotency-Key": key}
@@ -144,9 +166,14 @@ class Client:
         """The lineage: all images by level."""
         return self._ask("GET", "/api/lineage").body
 
-    def put_platform(self, catalog: Mapping[str, object], bundle: PackedBundle) -> Json:
-        """Put platform steps and a catalog in force."""
-        return self._ask("PUT", "/api/platform", body={"bundle": str(bundle.digest), "catalog": catalog}).body
+    def put_platform(
+        self, catalog: Mapping[str, object], bundle: PackedBundle, *, drop_used: bool = False
+    ) -> Json:
+        """Put platform steps and a catalog in force. `drop_used` drops tools that images name, too."""
+        body: dict[str, object] = {"bundle": str(bundle.digest), "catalog": catalog}
+        if drop_used:  # left out otherwise: a factory of an older release refuses keys that it does not know
+            body["drop_used"] = True
+        return self._ask("PUT", "/api/platform", body=body).body
 
     def get_policy(self, revision: int | None = None) -> Json:
         """The policy in force, or one version of it, with its ETag where it is in force."""

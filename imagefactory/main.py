@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.client import Json
-from imagefactory.commands import evidence, poison, policy, sources, state
+from imagefactory.commands import evidence, history, poison, policy, sources, state
 from imagefactory.failures import CommandFailure, Exit, Misused
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
@@ -199,6 +199,10 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
     screen.table("journal, newest first", ("at", "event", "who", "version", "detail"), lines)
 
 
+app.command("history")(history.history)
+builds.command("list")(history.list_builds)
+
+
 @app.command()
 def rebuild(
     name: _Name,
@@ -279,11 +283,21 @@ def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABL
 
 @platform.command("register")
 def register_platform(
-    folder: _Folder, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE
+    folder: _Folder,
+    drop_used: Annotated[
+        bool, typer.Option("--drop-used", help="Take tools out of the catalog that images still name.")
+    ] = False,
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    output: _Output = Format.TABLE,
 ) -> None:
-    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale."""
+    """Put platform/, roles/ and catalog.json of DIR in force. A change makes every image stale.
+
+    A catalog without a tool that images name is refused. With --drop-used it is accepted: then no change reaches those
+    images, and they say so.
+    """
     loaded = folders.load_platform(folder)
-    answer = registration.register_platform(_client(url, ca_file), loaded)
+    answer = registration.register_platform(_client(url, ca_file), loaded, drop_used=drop_used)
     if output is Format.JSON:
         screen.write_json(answer)
         return

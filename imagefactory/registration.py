@@ -44,10 +44,10 @@ def register(client: Client, folder: ImageFolder, condition: ExpectedVersion) ->
     )
 
 
-def register_platform(client: Client, folder: PlatformFolder) -> Json:
+def register_platform(client: Client, folder: PlatformFolder, *, drop_used: bool = False) -> Json:
     """Upload the platform steps, then put them and the catalog in force."""
     client.put_bundle(folder.bundle)
-    return client.put_platform(folder.catalog, folder.bundle)
+    return client.put_platform(folder.catalog, folder.bundle, drop_used=drop_used)
 
 
 def _etag(client: Client, name: str, condition: ExpectedVersion) -> str | None:

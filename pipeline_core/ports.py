@@ -11,6 +11,9 @@ from enum import Enum, unique
 from typing import Protocol
 
 from pipeline_core.domain.definitions import OsTraits, TargetRegion
+from pipeline_core.domain.gallery_versions import GalleryImageVersion as GalleryImageVersion
+from pipeline_core.domain.gallery_versions import NewGalleryVersion as NewGalleryVersion
+from pipeline_core.domain.gallery_versions import VersionState as VersionState
 from pipeline_core.domain.names import GalleryName, ImageName, Region
 from pipeline_core.domain.signatures import PublicKey, Signature
 from pipeline_core.domain.source_images import SourceImage
@@ -143,46 +146,6 @@ class MarketplaceOffers(Protocol):
         ...
 
 
-@unique
-class VersionState(Enum):
-    """The place of a gallery version in its life."""
-
-    CREATING = "creating"  # being created, or replicating
-    READY = "ready"  # created and replicated to every region
-    UPDATING = "updating"  # a later change of it has not ended: what it shows may not come to pass
-    UPDATE_FAILED = "update-failed"  # replicated; its last change failed, and it may show it
-    FAILED = "failed"  # creation or replication failed
-    DELETING = "deleting"  # being deleted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GalleryImageVersion:
-    """A version in a gallery as the platform shows it. `disk_gb` is None where it does not say the size."""
-
-    gallery: GalleryName
-    image: ImageName
-    version: GalleryVersion
-    state: VersionState
-    excluded_from_latest: bool
-    is_divided: bool = False  # its mark about latest and its regions' differ: nobody says which wins
-    tags: Mapping[str, str] = field(default_factory=dict)
-    detail: str = ""
-    disk_gb: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewGalleryVersion:
-    """A copy to make: `image`@`version` of `source_gallery` into `gallery`, excluded from latest."""
-
-    gallery: GalleryName
-    source_gallery: GalleryName
-    image: ImageName
-    version: GalleryVersion
-    regions: tuple[TargetRegion, ...]
-    tags: Mapping[str, str]
-    end_of_life: datetime | None = None
-
-
 class Galleries(Protocol):
     """Azure Compute Galleries."""
 
@@ -216,6 +179,16 @@ class Galleries(Protocol):
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, *, excluded: bool
     ) -> None:
         """Begin to put a version into `latest`, or to take it out. Raises NotFound. Read it back: it may fail later."""
+        ...
+
+    def set_regions(
+        self,
+        gallery: GalleryName,
+        image: ImageName,
+        version: GalleryVersion,
+        regions: Sequence[TargetRegion],
+    ) -> None:
+        """Begin to have a version in these regions, and its own, alone. Raises NotFound. Read it back: it may fail."""
         ...
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:

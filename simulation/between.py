@@ -41,6 +41,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[Kind, ...]]] = {
         "list_images": _LIST,
         "begin_copy": _CHANGE,
         "set_excluded": _CHANGE,
+        "set_regions": _CHANGE,
         "begin_delete": _CHANGE,
     },
     "containers": {

@@ -8,7 +8,13 @@ from datetime import timedelta
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.adapters.memory.queues import QueuedMessage
-from pipeline_core.domain.errors import FactoryError, MalformedMessage, NotFound, TransientError
+from pipeline_core.domain.errors import (
+    FactoryError,
+    MalformedMessage,
+    NotFound,
+    TransientError,
+    UnreadableRow,
+)
 from pipeline_core.wire import messages
 from pipeline_core.wiring.factory import Factory
 from simulation.between import FaultyPorts
@@ -124,6 +130,8 @@ class SimulatedHost:
         try:
             try:
                 self._handle(queue, message)
+            except UnreadableRow as error:
+                self.factory.redelivery.leave(queue, error)
             except TransientError as error:
                 self._send_again(queue, message.text, error)
         except Killed:

@@ -56,7 +56,7 @@ def measure(line: str, size: int) -> float:
                 stop=StopRequest(),
                 take=transcript.add,
             )
-            if not packer.build("x", seconds=_SECONDS).succeeded:
+            if not packer.build("x", limit=lambda: _SECONDS).succeeded:
                 raise SystemExit("the output was not read within its time")
         return time.process_time() - started
 

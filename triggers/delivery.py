@@ -1,8 +1,9 @@
 """How an error ends a delivery, for every function except the HTTP one.
 
 After a transient error the message is sent again with a delay, and this delivery is acknowledged. So a wait for
-another system never counts towards poison. Every other error is logged with fixed keys and raised. Then the host hides
-the message, tries again, and in the end poisons it. This module does not know what a message means.
+another system never counts towards poison. A message about a row that cannot be read is acknowledged: the row has a
+record, and the sweep asks for the work again. Every other error is logged with fixed keys and raised. Then the host
+hides the message, tries again, and in the end poisons it. This module does not know what a message means.
 """
 
 import base64
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import azure.functions as func
 
-from pipeline_core.domain.errors import TransientError
+from pipeline_core.domain.errors import TransientError, UnreadableRow
 from triggers.provider import Provider
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def deliver(
     try:
         try:
             work(factory(), decode(text))
+        except UnreadableRow as error:
+            factory().redelivery.leave(queue, error)
         except TransientError as error:
             factory().redelivery.again(queue, text, error)
     except Exception as error:
@@ -53,9 +56,15 @@ def deliver(
 
 
 def run(factory: Provider, event: str, work: Callable[["Factory"], object]) -> None:
-    """Do `work`. An error is logged and raised, and the schedule or Event Grid tries again."""
+    """Do `work`. An error is logged and raised, and the schedule or Event Grid tries again.
+
+    A row that cannot be read is recorded, and no further try could read it.
+    """
     try:
-        work(factory())
+        try:
+            work(factory())
+        except UnreadableRow as error:
+            factory().redelivery.leave(event, error)
     except Exception as error:
         _LOG.exception("run failed", extra={"event": event, "error": type(error).__name__})
         raise

@@ -43,6 +43,9 @@ class LogStream:
         self._wake = threading.Event()
         self._closing = False
         self._pending = bytearray()
+        self._block = (
+            b""  # sent, and not known to be there: the same bytes are sent until an answer settles it
+        )
         self._accepted = 0
         self._lost = 0
         self._offset = 0
@@ -124,18 +127,20 @@ class LogStream:
         """Append the pending lines. True if none is left."""
         while True:
             with self._lock:
-                block = bytes(self._pending[:_BLOCK_LIMIT])
-            if not block:
+                # A block whose answer was lost may be there. Another block at its offset would be refused for ever.
+                self._block = self._block or bytes(self._pending[:_BLOCK_LIMIT])
+            if not self._block:
                 return True
             try:
-                self._blobs.append("builds", self._name, block, offset=self._offset)
+                self._blobs.append("builds", self._name, self._block, offset=self._offset)
             except FactoryError as error:
                 self._echo(f"imagefactory: the log could not be written yet: {error}")
                 return False
-            self._offset += len(block)
+            self._offset += len(self._block)
             self._written = time.monotonic()
             with self._lock:
-                del self._pending[: len(block)]
+                del self._pending[: len(self._block)]
+                self._block = b""
                 if self._lost:
                     note = f"imagefactory: {self._lost} lines were lost while storage did not answer\n"
                     self._pending += note.encode()

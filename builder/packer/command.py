@@ -20,7 +20,7 @@ from typing import IO
 from builder.credential import PACKER_VARIABLE, TOKEN_VARIABLE
 from builder.packer import die_with_parent
 from builder.stop import StopRequest
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 
 RECORDED = "recorded"  # the version that the recorded Packer prints
 STOP_GRACE_SECONDS = 25.0  # for Packer's clean-up when the container is stopped
@@ -58,9 +58,17 @@ class PackerRun:
         """True if Packer ended by itself, with success."""
         return self.ended is RunEnd.BY_ITSELF and self.exit_code == 0
 
+    @property
+    def killed_by(self) -> str:
+        """The signal that somebody else sent, for a person; empty where none ended it. -9 and 137 are both SIGKILL."""
+        return signal_of(self.exit_code) if self.ended is RunEnd.BY_ITSELF else ""
+
 
 class Packer:
-    """The program at `program`, run in `folder`. Its output goes to `take`, all available lines in one call."""
+    """The program at `program`, run in `folder`. Its output goes to `take`, all available lines in one call.
+
+    `about_to_end` is called before a run is interrupted: what comes after is about Packer's clean-up.
+    """
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class Packer:
         environ: Mapping[str, str],
         stop: StopRequest,
         take: Callable[[Sequence[str]], None],
+        about_to_end: Callable[[], None] = lambda: None,
         stop_grace_seconds: float = STOP_GRACE_SECONDS,
         timeout_grace_seconds: float = TIMEOUT_GRACE_SECONDS,
     ) -> None:
@@ -78,33 +87,44 @@ class Packer:
         self._environment = clean_environment(environ, folder)
         self._stop = stop
         self._take = take
+        self._about_to_end = about_to_end
         self._stop_grace = stop_grace_seconds
         self._timeout_grace = timeout_grace_seconds
 
     def version(self) -> str:
-        """Packer's version, for example 1.16.0, or `recorded`. Raises PermanentError if there is no version."""
+        """Packer's version, for example 1.16.0, or `recorded`.
+
+        Raises PermanentError if there is no version, and TransientError (eviction) if the program was killed.
+        """
         lines: list[str] = []
-        self._run(["version"], _SHORT_SECONDS, lines.extend)
+        run = self._run(["version"], _short, lines.extend)
         found = _VERSION.search("".join(lines))
-        if found is None and not self._stop.requested:
-            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} does not answer as Packer does")
-        return "" if found is None else found[1]
+        if found is not None or self._stop.requested:
+            return "" if found is None else found[1]
+        if run.killed_by or run.ended is RunEnd.TIMED_OUT:
+            how = f"was killed by {run.killed_by}" if run.killed_by else "did not answer in time"
+            raise TransientError(ErrorClass.EVICTION, f"Packer {how} when it was asked for its version")
+        text = f"{self._program} does not answer as Packer does: see the builder's image"
+        raise PermanentError(ErrorClass.TEMPLATE, text, owner=Owner.PLATFORM)
 
     def validate(self, template: str) -> PackerRun:
         """`packer validate`. It changes nothing."""
-        return self._run(["validate", template], _SHORT_SECONDS, self._take)
+        return self._run(["validate", template], _short, self._take)
 
-    def build(self, template: str, *, seconds: float) -> PackerRun:
-        """`packer build`. After `seconds` it is interrupted, and later killed."""
+    def build(self, template: str, *, limit: Callable[[], float]) -> PackerRun:
+        """`packer build`. After `limit()` seconds it is interrupted, and later killed. The limit may rise meanwhile."""
         arguments = ["build", "-color=false", "-timestamp-ui", template]
-        return self._run(arguments, seconds, self._take)
+        return self._run(arguments, limit, self._take)
 
-    def _run(self, arguments: list[str], seconds: float, take: Callable[[Sequence[str]], None]) -> PackerRun:
+    def _run(
+        self, arguments: list[str], limit: Callable[[], float], take: Callable[[Sequence[str]], None]
+    ) -> PackerRun:
         if self._stop.requested:
             return PackerRun(ended=RunEnd.STOPPED, exit_code=-1)
         program = shutil.which(self._program, path=self._environment.get("PATH"))
         if program is None:
-            raise PermanentError(ErrorClass.TEMPLATE, f"{self._program} is not a program of this container")
+            text = f"{self._program} is not a program of this container: see the builder's image"
+            raise PermanentError(ErrorClass.TEMPLATE, text, owner=Owner.PLATFORM)
         child = subprocess.Popen(
             [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), program, *arguments],
             cwd=self._folder,
@@ -118,7 +138,7 @@ class Packer:
         reader = threading.Thread(target=_read, args=(child.stdout, take), daemon=True)
         waiter.start()
         reader.start()
-        ended = self._follow(child, seconds)
+        ended = self._follow(child, limit)
         if ended is not RunEnd.BY_ITSELF:
             self._end(child, waiter)
         _signal(child, signal.SIGKILL)  # what Packer left running in its process group
@@ -129,20 +149,21 @@ class Packer:
         child.wait()
         self._stop.wake()
 
-    def _follow(self, child: subprocess.Popen[bytes], seconds: float) -> RunEnd:
-        deadline = time.monotonic() + seconds
+    def _follow(self, child: subprocess.Popen[bytes], limit: Callable[[], float]) -> RunEnd:
+        started = time.monotonic()
         while True:
             if child.returncode is not None:  # set before the stop request wakes this thread
                 return RunEnd.BY_ITSELF
             if self._stop.requested:
                 return RunEnd.STOPPED
-            left = deadline - time.monotonic()
+            left = started + limit() - time.monotonic()
             if left <= 0:
                 return RunEnd.TIMED_OUT
             self._stop.wait(min(left, 1.0))
 
     def _end(self, child: subprocess.Popen[bytes], waiter: threading.Thread) -> None:
         """Interrupt once, wait, kill. A second interrupt would make Packer skip its clean-up."""
+        self._about_to_end()
         _signal(child, signal.SIGINT)
         started = time.monotonic()
         while waiter.is_alive():
@@ -153,6 +174,23 @@ class Packer:
             waiter.join(min(left, 0.2))
         _signal(child, signal.SIGKILL)
         waiter.join()
+
+
+def signal_of(exit_code: int) -> str:
+    """The signal that ended a program with this exit code, and what sends it; empty where none did.
+
+    A shell reports 128 and the number of the signal. Packer itself ends with 0, 1 or 2.
+    """
+    try:
+        name = signal.Signals(-exit_code if exit_code < 0 else exit_code - 128).name
+    except ValueError:
+        return ""
+    memory = ", as for want of memory" if name == "SIGKILL" else ""
+    return f"{name} (exit code {exit_code}{memory})"
+
+
+def _short() -> float:
+    return _SHORT_SECONDS
 
 
 def clean_environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:

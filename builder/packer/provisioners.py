@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from builder.packer import guest
+from builder.packer import guest, progress
+from builder.packer.progress import PlannedStep
 from builder.results import checks
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire import packages as reported
 from pipeline_core.wire.job import BuildJob, Step
 
@@ -20,7 +21,12 @@ Block = dict[str, object]
 # `-p`: bash reads no file of BASH_ENV and no exported function of the image before the script's first line.
 _AS_ROOT = "chmod 0700 {{ .Path }}; sudo -n /bin/bash -p {{ .Path }}"
 _VERIFY = "platform/verify/run.sh"
-_RENEW = "renew"
+_PREPARE, _PLATFORM, _RENEW, _VERIFIES = (
+    "prepare",
+    "platform",
+    "renew",
+    "verify",
+)  # kinds of the platform's steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,7 @@ class ProvisionPlan:
     scripts: tuple[Script, ...]
     blocks: tuple[Block, ...]
     results: tuple[str, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,27 +53,40 @@ class _Part:
     title: str
     text: Callable[[str], str]
 
+    @property
+    def is_ours(self) -> bool:
+        """True for a step of the platform."""
+        return self.kind in (_PREPARE, _PLATFORM, _RENEW, _VERIFIES)
 
-def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str]) -> ProvisionPlan:
+
+def plan(job: BuildJob, bundle: frozenset[str], platform: frozenset[str], key: str = "") -> ProvisionPlan:
     """The plan of one attempt. `bundle` and `platform` are the names in the two archives.
+
+    `key` is a secret of this run, from which each title gets its mark; empty for titles without marks.
 
     Raises PermanentError (policy), which names every error in the job's steps.
     """
-    problems = [*_step_problems(job, bundle), *_platform_problems(job, platform)]
-    if problems:
-        raise PermanentError(ErrorClass.POLICY, "these steps cannot run:\n" + "\n".join(problems))
+    theirs, ours = [*_step_problems(job, bundle)], [*_platform_problems(job, platform)]
+    if theirs or ours:
+        text = "these steps cannot run:\n" + "\n".join([*theirs, *ours])
+        raise PermanentError(ErrorClass.POLICY, text, owner=None if theirs else Owner.PLATFORM)
     parts = _verify_parts(job) if job.stage == "verify" else _build_parts(job, platform)
-    scripts = []
+    scripts, steps = [], []
     for number, part in enumerate(parts):
-        title = f"step {number} of {len(parts) - 1}: {part.title}"
-        scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(title)))
+        step = PlannedStep(
+            title=f"step {number} of {len(parts) - 1}: {part.title}",
+            is_ours=part.is_ours,
+            mark=progress.mark_of(key, number),
+        )
+        steps.append(step)
+        scripts.append(Script(file=f"steps/{number:02d}-{part.kind}.sh", content=part.text(step.printed)))
     blocks = [_upload(name) for name in ("bundle.tar.gz", "platform.tar.gz", "catalog.json")]
     for part, script in zip(parts, scripts, strict=True):
         blocks += [_upload("platform.tar.gz")] if part.kind == _RENEW else []
         blocks.append(_run(script.file, is_last=script is scripts[-1]))
     results = _results(job)
     blocks += [_download(name) for name in results]
-    return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results)
+    return ProvisionPlan(scripts=tuple(scripts), blocks=tuple(blocks), results=results, steps=tuple(steps))
 
 
 def _build_parts(job: BuildJob, platform: frozenset[str]) -> list[_Part]:
@@ -96,12 +116,12 @@ def _verify_parts(job: BuildJob) -> list[_Part]:
     def text(title: str) -> str:
         return guest.run_script(title, guest.PLATFORM, _VERIFY, environment, smoke, is_ours=True)
 
-    return [_prepare(job), _Part(kind="verify", title="platform: verify", text=text)]
+    return [_prepare(job), _Part(kind=_VERIFIES, title="platform: verify", text=text)]
 
 
 def _prepare(job: BuildJob) -> _Part:
     digests = {"bundle": job.bundle, "platform": job.platform}
-    return _Part(kind="prepare", title="prepare", text=lambda title: guest.prepare(title, digests))
+    return _Part(kind=_PREPARE, title="prepare", text=lambda title: guest.prepare(title, digests))
 
 
 def _renewal(title: str, job: BuildJob) -> str:
@@ -111,7 +131,7 @@ def _renewal(title: str, job: BuildJob) -> str:
 def _platform_part(job: BuildJob, name: str) -> _Part:
     run = guest.run_playbook if name.endswith((".yml", ".yaml")) else guest.run_script
     return _Part(
-        kind="platform",
+        kind=_PLATFORM,
         title=f"platform: {name}",
         text=lambda title: run(title, guest.PLATFORM, name, _environment(job), is_ours=True),
     )

@@ -26,6 +26,7 @@ _CHUNK = 64 * 1024  # bytes
 _TOKEN_LIMIT = 1024 * 1024  # bytes of one tag or comment, which the parser must keep whole
 _FINDINGS_LIMIT = 3000  # the limit of the report
 _SIZE_LIMIT = 800 * 1024  # bytes of all findings in a report, which has 1 MiB for everything
+_PASSED_LIMIT = 100 * 1024  # bytes of the ids of the rules that passed; real ones have 20
 _FRAME = 80  # bytes of a finding beside its id and its title
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _COUNTS = {
@@ -115,8 +116,21 @@ def _scan(target: XccdfTarget, profile: str) -> ReportedScan:
         score=_score(target.scores),
         counts=counts,
         findings=_findings(target),
+        benchmark=_benchmark(target),
+        passed=_passed(target),
         simulated=target.system == SIMULATED,
     )
+
+
+def _benchmark(target: XccdfTarget) -> str:
+    """The scanner's content by name and version, for example `RHEL-9 0.1.76`; empty where the file has no version."""
+    return f"{short_id(target.benchmark)} {target.release}".strip()[:200] if target.release else ""
+
+
+def _passed(target: XccdfTarget) -> tuple[str, ...]:
+    """The rules that passed, sorted; none where they are too many to compare two scans by them."""
+    found = sorted({short_id(each.rule) for each in target.results if each.word in ("pass", "fixed")})
+    return tuple(found) if sum(map(len, found)) <= _PASSED_LIMIT and len(found) <= _FINDINGS_LIMIT else ()
 
 
 def _score(scores: list[tuple[str, str]]) -> float:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 _NAMESPACES = ("http://checklists.nist.gov/xccdf/1.2", "http://checklists.nist.gov/xccdf/1.1")
 _DEFAULT_SCORING = "urn:xccdf:scoring:default"
-_WORDS = ("Rule", "TestResult", "profile", "result", "rule-result", "score", "title")
+_WORDS = (
+    *("Benchmark", "Rule", "TestResult", "benchmark", "profile", "result", "rule-result", "score", "title"),
+    "version",
+)
 _KNOWN = {f"{{{namespace}}}{word}": word for namespace in _NAMESPACES for word in _WORDS}
 
 _DEPTH_LIMIT = 200  # nested elements; the deepest real results have 30
@@ -38,6 +41,8 @@ class XccdfTarget:
         self.is_result = False
         self.profile = ""
         self.system = ""
+        self.benchmark = ""  # its id
+        self.release = ""  # its version, as the result names it, else the benchmark itself
         self.results: list[RuleResult] = []
         self.scores: list[tuple[str, str]] = []
         self._rules: dict[str, tuple[str, str]] = {}  # id -> severity, title
@@ -69,12 +74,15 @@ class XccdfTarget:
             if self.is_result:
                 raise Misfit("they hold more than one TestResult, and nothing says which one counts")
             self.is_result = True
+            self.release = _plain(attributes.get("version", "")) or self.release
             self.system = _plain(attributes.get("test-system", ""))
         elif parent == "TestResult":
             self._start_in_result(word, attributes)
         elif word == "Rule":
             self._start_rule(attributes)
-        elif (word, parent) in (("title", "Rule"), ("result", "rule-result")):
+        elif word == "Benchmark":
+            self.benchmark = self.benchmark or _plain(attributes.get("id", ""))
+        elif (word, parent) in (("title", "Rule"), ("result", "rule-result"), ("version", "Benchmark")):
             self._keep_text()
 
     def end(self, tag: str) -> None:
@@ -89,6 +97,8 @@ class XccdfTarget:
             self.results[-1].word = text
         elif word == "score":
             self.scores.append((text, self._maximum))
+        elif word == "version":
+            self.release = self.release or text
         elif word == "title":
             severity, title = self._rules.get(self._rule, ("", ""))
             self._rules[self._rule] = (severity, title or text)
@@ -110,6 +120,8 @@ class XccdfTarget:
     def _start_in_result(self, word: str, attributes: Mapping[str, str]) -> None:
         if word == "profile":
             self.profile = _plain(attributes.get("idref", ""))
+        elif word == "benchmark":
+            self.benchmark = _plain(attributes.get("id", "")) or self.benchmark
         elif word == "rule-result":
             if len(self.results) == _RESULTS_LIMIT:
                 raise Misfit(f"they hold results of more than {_RESULTS_LIMIT:,} rules")

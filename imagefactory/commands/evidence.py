@@ -173,4 +173,7 @@ def _show_compliance(change: Json) -> None:
 
 
 def _score(scanned: Json | None) -> str:
-    return "not scanned" if scanned is None else f"{scanned['score']:g} by {scanned['profile']}"
+    if scanned is None:
+        return "not scanned"
+    content = f" ({scanned['benchmark']})" if scanned.get("benchmark") else ""
+    return f"{scanned['score']:g} by {scanned['profile']}{content}"

@@ -45,6 +45,23 @@ def recover(
         )
 
 
+@commands.command("unreadable")
+def unreadable(
+    url: options.Url = "", ca_file: options.CaFile = "", output: options.Output = Format.TABLE
+) -> None:
+    """List the rows that the running release cannot read: of a newer release, or changed by hand."""
+    found = list(options.client_of(url, ca_file).list_unreadable())
+    if output is Format.JSON:
+        screen.write_json(found)
+        return
+    rows = [
+        (each["table"], each["partition"], each["key"], each["row_schema"], each["first_seen"], each["why"])
+        for each in found
+    ]
+    columns = ("table", "partition", "key", "schema", "first seen", "why")
+    screen.table(f"{len(rows)} rows that cannot be read", columns, rows)
+
+
 @commands.command("rebuild", hidden=True)
 def rebuild(
     url: options.Url = "",

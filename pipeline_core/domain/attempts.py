@@ -5,6 +5,7 @@ the factory no longer knows the things that carry the old name. This module must
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +29,7 @@ TOKEN_TAG = "imagefactory-token"  # noqa: S105 - the rebuild token, empty where 
 PROVENANCE_TAG = "imagefactory-provenance"  # the statement's digest: the only tag that it cannot cover
 
 # Blobs in the attempt's folder of the container `builds`.
+LAUNCH = "launched"  # begins the names of LAUNCHED and of the notes after it
 LAUNCHED = "launched.json"  # its first writer creates the container group
 WAITS = "waits-for-container.json"  # the group is there, and its container did not run at the first look
 STARTED = "started.json"  # the builder writes it first: this attempt runs, and runs only once
@@ -44,6 +46,10 @@ ORPHANED = "parent-not-found.json"  # the same where a parent was not found, bec
 # create the group: before, two creations would restart the container. After this time a cancelled build may end:
 # before, its group might still appear.
 CREATION = timedelta(seconds=45)
+# What Packer may need after a definition's last step: 45 minutes to capture or to remove the machine, and where it
+# makes a version 120 minutes until that is replicated (`polling_duration_timeout`, `shared_image_gallery_timeout` in
+# the builder's template). The definition's `timeout` is for its steps. Builder, deadline and lease all add this.
+AFTER_STEPS: Mapping[str, timedelta] = {"build": timedelta(minutes=165), "verify": timedelta(minutes=45)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,11 @@ class AttemptGroup:
 
     name: str
     folder: str
+
+
+def launched(number: int) -> str:
+    """The name of the note of a creation, from 1. The first writer of a number may create."""
+    return LAUNCHED if number == 1 else f"{LAUNCH}-{number}.json"
 
 
 def folder(build: BuildId | str, stage: str, attempt: int) -> str:

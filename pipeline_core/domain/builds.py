@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, unique
 
-from pipeline_core.domain.errors import ErrorClass, UnlistedTransition
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, UnlistedTransition
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.names import (
     BuildId,
@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.reasons import Lane, RebuildReason
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, RebuildReason
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 
@@ -55,10 +55,33 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an attempt or a build failed, in words for its owner."""
+    """Why an attempt or a build failed, in words for its owner.
+
+    `owner` and `permanent` are named by the code that met the error and knows what failed. They are None where the
+    class alone decides, and in rows older than these fields: read `who` and `stays`. `scope` says where the error
+    holds; None where that is not known.
+    """
 
     error_class: ErrorClass
     message: str
+    owner: Owner | None = None
+    permanent: bool | None = None
+    scope: ErrorScope | None = None
+
+    @property
+    def who(self) -> Owner:
+        """Who must act."""
+        return self.error_class.owner if self.owner is None else self.owner
+
+    @property
+    def stays(self) -> bool:
+        """True where only a person or a changed input ends it, False where time can."""
+        return not self.error_class.is_transient if self.permanent is None else self.permanent
+
+    @property
+    def is_of_team(self) -> bool:
+        """True where the input itself is at fault. Only then it is blocked, and counts towards the image's breaker."""
+        return self.who is Owner.TEAM and self.stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +115,7 @@ class Build:
     gallery: GalleryName
     # Why it was started. Shown and signed; no rule reads it.
     reasons: tuple[RebuildReason, ...]
-    # The first part of the order of pending builds; a build of a child may take its lane from it.
+    # The first part of the order of pending builds; counted in the image's head when the version becomes current.
     lane: Lane
     # The change that started this build and those of its relatives. The sweep reports a campaign that does not move.
     campaign: CampaignId
@@ -141,6 +164,14 @@ class Build:
     floor: ComplianceFloor | None = None
     # The attempt that wrote `verify_result`; 0 where there is none, or in builds older than this field.
     verify_attempt: int = 0
+    # How often the parent's current version had changed when the inputs were fixed. Kept with the published version.
+    followed: ChangeCount = NO_CHANGES
+    # Regions that failed, so the live version is copied without them; they get it later.
+    left_out: tuple[str, ...] = ()
+    # The platform's word about them; empty where none is left out.
+    left_out_why: str = ""
+    # When the copy to the live gallery may be begun again; None where it has not failed.
+    copy_after: datetime | None = None
 
     @property
     def is_finished(self) -> bool:

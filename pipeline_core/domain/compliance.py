@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, unique
 
-_PREFIX = re.compile(r"xccdf_[^_]+_(?:rule|profile)_", re.ASCII)
+_PREFIX = re.compile(r"xccdf_[^_]+_(?:rule|profile|benchmark)_", re.ASCII)
 
 
 @unique
@@ -63,7 +63,10 @@ class RuleFinding:
 class Scan:
     """One scan; `profile` is the id without prefix, `score` is the scanner's own, 0 to 100.
 
-    `error` and `unknown` results are findings: a rule that could not be tested has not passed.
+    `error` and `unknown` results are findings: a rule that could not be tested has not passed. `benchmark` is the
+    scanner's content by name and version (`RHEL-9 0.1.76`), empty where it is not known: another version has other
+    rules and gives the same machine another score. `passed` has the ids of the rules that passed, without prefix;
+    empty where they are not known.
     """
 
     profile: str
@@ -71,6 +74,8 @@ class Scan:
     counts: RuleCounts
     findings: tuple[RuleFinding, ...] = ()
     simulated: bool = False
+    benchmark: str = ""
+    passed: frozenset[str] = frozenset()
 
     def score_without(self, waived: Collection[str]) -> float:
         """The score as if the rules `waived` had passed. Each finding has the same share of the lost points."""
@@ -93,11 +98,19 @@ class WantedScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentScore:
-    """What a child is compared with: `score` is the scanner's own, of the exact parent version; None where unknown."""
+    """What a child is compared with: the scan of the exact parent version.
+
+    `score` is the scanner's own, None where nothing was scanned. `passed` and `failed` are the ids of rules, empty
+    where they are not known. `lost` is empty, or says which record of the scan cannot be found.
+    """
 
     parent: str
     profile: str = ""
     score: float | None = None
+    benchmark: str = ""
+    passed: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    lost: str = ""
 
 
 def short_id(text: str) -> str:

@@ -1,19 +1,20 @@
 """What keeps an image or a build from going on by itself: derived from stored facts, never stored. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.domain import breaker, claims, releases
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.floors import Breach
 from pipeline_core.domain.holds import Hold
 from pipeline_core.domain.images import ImageHead, PoisonMark
+from pipeline_core.domain.names import LIVE
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.releases import FollowedSource
-from pipeline_core.domain.sources import MarketplaceSource
+from pipeline_core.domain.sources import MarketplaceSource, ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, World, find_step_down
 
 
@@ -29,6 +30,16 @@ class ConditionType(Enum):
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
     SOURCE_SILENT = "SourceSilent"  # the Marketplace gives nothing for its source: no list, or an empty one
     SOURCE_ENDS = "SourceEnds"  # the publisher has named the day from which its release is no longer offered
+    LINEAGE_BROKEN = "LineageBroken"  # its parents do not end at a root: nothing can be built
+    TOOL_DROPPED = "ToolDropped"  # SecOps took a tool out of the catalog that it names: nothing can be built
+    CHANNEL_NOT_FOLLOWED = (
+        "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
+    )
+    UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
+    COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
+    REGIONS_MISSING = (
+        "RegionsMissing"  # the live version is not in every region, because its replication failed there
+    )
     STOPPING = "Stopping"  # a build that was cancelled or cannot succeed: what it made is being removed
 
 
@@ -68,6 +79,7 @@ def of_image(
         found.append(
             Condition(type=ConditionType.HELD_BACK, since=hold.since, reason=reason, message=hold.message)
         )
+    found += _regions_missing(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -89,6 +101,19 @@ def of_image(
             )
         )
     return tuple(found)
+
+
+def _regions_missing(head: ImageHead) -> Iterator[Condition]:
+    current = head.current
+    if current is not None and current.missing is not None:
+        missing = current.missing
+        yield Condition(
+            type=ConditionType.REGIONS_MISSING,
+            since=current.published_at,
+            reason="ReplicationFailed",
+            message=f"{current.version} is not in {', '.join(missing.names)}: {missing.why or 'replication failed'};"
+            f" the factory tries it again from {missing.after:%Y-%m-%d %H:%M} UTC on",
+        )
 
 
 def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
@@ -133,6 +158,52 @@ def of_source(head: ImageHead, world: World) -> tuple[Condition, ...]:
     return tuple(found)
 
 
+def of_registration(head: ImageHead, world: World) -> tuple[Condition, ...]:
+    """The conditions that come from what is registered: its place, its tools, its channel."""
+    found: list[Condition] = []
+    fault, origin = world.broken.get(head.name), head.registration.origin
+    if fault is not None:
+        found.append(
+            Condition(
+                type=ConditionType.LINEAGE_BROKEN,
+                since=fault.since,
+                reason=fault.problem.reason.title(),
+                message=f"it {fault.problem.message}; until then it is not rebuilt",
+            )
+        )
+    found.extend(_of_tools(head, world))
+    if isinstance(origin, ParentReference) and origin.channel != LIVE:
+        found.append(
+            Condition(
+                type=ConditionType.CHANNEL_NOT_FOLLOWED,
+                since=None,
+                reason="NoSuchChannel",
+                message=f"spec.parent.channel is {origin.channel}, and this factory has no channel but {LIVE}, which"
+                f" the image follows; its team registers it with {LIVE} or without the key",
+            )
+        )
+    return tuple(found)
+
+
+def _of_tools(head: ImageHead, world: World) -> Iterator[Condition]:
+    platform = world.platform
+    absent = (
+        []
+        if platform is None
+        else [each for each in head.registration.catalog if each not in platform.catalog]
+    )
+    if platform is None or not absent:
+        return
+    moments = [platform.dropped[each] for each in absent if each in platform.dropped]
+    yield Condition(
+        type=ConditionType.TOOL_DROPPED,
+        since=min(moments, default=None),
+        reason="NotInCatalog",
+        message=f"the catalog no longer has {', '.join(sorted(absent))}: no change reaches the image, and no new RHEL"
+        " release; its team takes it out of spec.build.catalog, or SecOps puts it back",
+    )
+
+
 def _next_step(followed: FollowedSource) -> str:
     if followed.newest is None:
         return "no other release is offered: SecOps follows another source, or waits for a release"
@@ -161,11 +232,25 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
     )
 
 
+def unreadable(places: Sequence[str], since: datetime | None) -> Condition | None:
+    """Names the rows that this release cannot read, by their keys; None where there is none."""
+    if not places:
+        return None
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return Condition(
+        type=ConditionType.UNREADABLE,
+        since=since,
+        reason="RowUnreadable",
+        message=f"this release cannot read the rows {', '.join(places[:_NAMED])}{more}: run the newer release again,"
+        " or repair the rows (`imagefactory state unreadable` lists them)",
+    )
+
+
 def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
-    found = [_stopping(build)] if build.is_stopping else []
+    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build)]
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
@@ -177,6 +262,17 @@ def _stopping(build: Build) -> Condition:
         return Condition(type=ConditionType.STOPPING, since=build.cancel.at, reason="Cancelled", message=text)
     text = "" if build.failure is None else build.failure.message
     return Condition(type=ConditionType.STOPPING, since=None, reason="Failed", message=text)
+
+
+def _copy_fails(build: Build) -> Iterator[Condition]:
+    if build.phase is Phase.PUBLISHING and build.copy_after is not None and build.failure is not None:
+        yield Condition(
+            type=ConditionType.COPY_FAILS,
+            since=build.phase_since,
+            reason="Copying",
+            message=f"{build.failure.message}; nothing is built again, the copy is tried from"
+            f" {build.copy_after:%Y-%m-%d %H:%M} UTC on, for a week at most",
+        )
 
 
 def _stalled(marks: Sequence[PoisonMark]) -> Condition:

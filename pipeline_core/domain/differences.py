@@ -54,10 +54,11 @@ class AdvisoryNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanScore:
-    """What a version scored, 0 to 100, and by which profile."""
+    """What a version scored, 0 to 100, by which profile and by which version of the scanner's content (or empty)."""
 
     profile: str
     score: float
+    benchmark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,9 @@ def _compliance(before: Scan | None, after: Scan | None) -> ComplianceChange:
 
 
 def _score(scan: Scan | None) -> ScanScore | None:
-    return None if scan is None else ScanScore(profile=scan.profile, score=scan.score)
+    return (
+        None if scan is None else ScanScore(profile=scan.profile, score=scan.score, benchmark=scan.benchmark)
+    )
 
 
 def _only(one: Scan, other: Scan) -> tuple[RuleFinding, ...]:

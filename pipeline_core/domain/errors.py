@@ -1,12 +1,27 @@
-"""The two kinds of error: permanent (a person or a changed input repairs it) and transient (it can end with time)."""
+"""The errors of the factory. Each has a class, an owner and a permanence, and `CLASSES` is where they are decided.
 
+`PermanentError` needs a person or a changed input, `TransientError` can end with time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, unique
 
 
 @unique
+class Owner(Enum):
+    """Who must act on an error, or whose fault is waited for."""
+
+    TEAM = "team"  # the owners of the image: their definition, their steps, their tests
+    PLATFORM = "platform"  # SecOps: the factory, its steps, its rights, its settings
+    AZURE = "azure"  # Azure itself: it ends by itself, or SecOps ask Microsoft
+    UPSTREAM = "upstream"  # a publisher, a vendor or a package mirror
+
+
+@unique
 class ErrorClass(Enum):
-    """What went wrong. The class decides about retries and about who must act."""
+    """What went wrong. `CLASSES` has what follows from it where nobody knows more."""
 
     THROTTLED = "throttled"  # a rate limit; the platform says when to try again
     CAPACITY = "capacity"  # the region has no room for the size that was asked for
@@ -18,8 +33,10 @@ class ErrorClass(Enum):
     REGISTRY = (
         "registry"  # the registry or its token could not be reached, so no container of a build started
     )
+    MIRROR = "mirror"  # a package mirror or the update server of the publisher (RHUI) could not be reached
+    UNKNOWN = "unknown"  # Azure refused with a code or an answer that no rule knows
     POLICY = "policy"  # the policy guard refused the definition, the bundle or the catalog
-    TEMPLATE = "template"  # Packer refused the template
+    TEMPLATE = "template"  # Packer refused the template, or Azure what the definition asks for
     PROVISIONER = "provisioner"  # a step inside the guest failed
     COMPLIANCE = "compliance"  # the scan is below the floor
     SMOKE = "smoke"  # the booted machine failed a test
@@ -29,40 +46,80 @@ class ErrorClass(Enum):
     PERMISSION = "permission"  # the identity may not do this
     TERMS = "terms"  # nobody has accepted the terms of the Marketplace plan in the subscription
     AZURE_POLICY = "azure-policy"  # a policy of the subscription or above it denies what the factory makes
+    INTERNAL = "internal"  # the factory itself: a defect, or a record that this release cannot read
 
     @property
     def is_transient(self) -> bool:
         """True where the same input may succeed later without help."""
-        return self in _TRANSIENT
+        return not CLASSES[self].permanent
 
     @property
-    def owner(self) -> str:
-        """Who must act: `platform` (SecOps) or `team` (the image's owners)."""
-        return "team" if self in _TEAM_OWNED else "platform"
+    def owner(self) -> Owner:
+        """Who must act, where what failed does not say it."""
+        return CLASSES[self].owner
+
+    @property
+    def only_waits(self) -> bool:
+        """True where something is missing for now: a build waits for it, and nothing has failed."""
+        return self in (ErrorClass.CAPACITY, ErrorClass.QUOTA)
 
 
-_TRANSIENT = frozenset(
-    {
-        ErrorClass.THROTTLED,
-        ErrorClass.CAPACITY,
-        ErrorClass.QUOTA,
-        ErrorClass.NETWORK,
-        ErrorClass.TOKEN,
-        ErrorClass.CONFLICT,
-        ErrorClass.EVICTION,
-        ErrorClass.REGISTRY,
-    }
-)
-_TEAM_OWNED = frozenset(
-    {
-        ErrorClass.POLICY,
-        ErrorClass.TEMPLATE,
-        ErrorClass.PROVISIONER,
-        ErrorClass.COMPLIANCE,
-        ErrorClass.SMOKE,
-        ErrorClass.HYGIENE,
-    }
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRule:
+    """What a class of error says by itself: who must act, and whether it stays until somebody does."""
+
+    owner: Owner
+    permanent: bool
+
+
+# What failed decides first: a call of the factory is never a team's, a step of the platform neither. Who meets an
+# error and knows that names owner and permanence in the failure; this table is for all others.
+CLASSES: Mapping[ErrorClass, ClassRule] = {
+    ErrorClass.THROTTLED: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.CAPACITY: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.QUOTA: ClassRule(owner=Owner.PLATFORM, permanent=False),
+    ErrorClass.NETWORK: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.TOKEN: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.CONFLICT: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.EVICTION: ClassRule(owner=Owner.AZURE, permanent=False),
+    ErrorClass.REGISTRY: ClassRule(owner=Owner.PLATFORM, permanent=False),
+    ErrorClass.MIRROR: ClassRule(owner=Owner.UPSTREAM, permanent=False),
+    ErrorClass.UNKNOWN: ClassRule(owner=Owner.PLATFORM, permanent=False),
+    ErrorClass.POLICY: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.TEMPLATE: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.PROVISIONER: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.COMPLIANCE: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.SMOKE: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.HYGIENE: ClassRule(owner=Owner.TEAM, permanent=True),
+    ErrorClass.PROVENANCE: ClassRule(owner=Owner.PLATFORM, permanent=True),
+    ErrorClass.NOT_FOUND: ClassRule(owner=Owner.PLATFORM, permanent=True),
+    ErrorClass.PERMISSION: ClassRule(owner=Owner.PLATFORM, permanent=True),
+    ErrorClass.TERMS: ClassRule(owner=Owner.PLATFORM, permanent=True),
+    ErrorClass.AZURE_POLICY: ClassRule(owner=Owner.PLATFORM, permanent=True),
+    ErrorClass.INTERNAL: ClassRule(owner=Owner.PLATFORM, permanent=True),
+}
+
+
+@unique
+class ScopeKind(Enum):
+    """What an error of the platform is about; other things of the same kind may be well."""
+
+    SUBSCRIPTION = "subscription"
+    REGION = "region"
+    SIZE = "size"  # of a machine
+    SOURCE = "source"  # a Marketplace image
+    ENDPOINT = "endpoint"  # a host: a registry, a package mirror, a service of Azure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorScope:
+    """Where an error holds, for example the region `westeurope`."""
+
+    kind: ScopeKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.name}"
 
 
 class FactoryError(Exception):
@@ -79,22 +136,43 @@ class InvalidValue(FactoryError, ValueError):
 
 
 class PermanentError(FactoryError):
-    """Trying again with the same input gives the same answer."""
+    """Trying again with the same input gives the same answer.
 
-    def __init__(self, error_class: ErrorClass, message: str) -> None:
+    `owner` is named only by code that knows better than the class; `scope` where the error holds, if that is known.
+    """
+
+    def __init__(
+        self,
+        error_class: ErrorClass,
+        message: str,
+        *,
+        owner: Owner | None = None,
+        scope: ErrorScope | None = None,
+    ) -> None:
         super().__init__(message)
         self.error_class = error_class
+        self.owner = owner
+        self.scope = scope
 
 
 class TransientError(FactoryError):
-    """The same call may succeed later; `retry_after` is the earliest time the other side allows."""
+    """The same call may succeed later; `retry_after` is the earliest time the other side allows.
+
+    `scope` says where the error holds, if that is known.
+    """
 
     def __init__(
-        self, error_class: ErrorClass, message: str, *, retry_after: timedelta | None = None
+        self,
+        error_class: ErrorClass,
+        message: str,
+        *,
+        retry_after: timedelta | None = None,
+        scope: ErrorScope | None = None,
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
         self.retry_after = retry_after
+        self.scope = scope
 
 
 class Contended(TransientError):
@@ -134,6 +212,18 @@ class NotProven(PermanentError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
+
+
+class UnreadableRow(PermanentError):
+    """This release cannot read a stored row: a newer one wrote it, or somebody changed it by hand.
+
+    What the row is about is unknown until the row can be read. It is never rewritten.
+    """
+
+    def __init__(self, message: str, *, partition: str, key: str) -> None:
+        super().__init__(ErrorClass.INTERNAL, message)
+        self.partition = partition
+        self.key = key
 
 
 class AlreadyExists(FactoryError):

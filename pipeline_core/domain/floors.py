@@ -33,10 +33,14 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveScan:
-    """The scan with which a live version passed its gates. The score includes what its waivers gave back."""
+    """The scan with which a live version passed its gates. The score includes what its waivers gave back.
+
+    `benchmark` is the scanner's content by name and version; empty where it is not known.
+    """
 
     profile: str
     score: float
+    benchmark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ def scan_of(verdicts: Iterable[Verdict]) -> LiveScan | None:
     """The scan that these verdicts report, or None where nothing was scanned."""
     for verdict in verdicts:
         if verdict.gate == "compliance" and verdict.score is not None and verdict.profile:
-            return LiveScan(profile=verdict.profile, score=verdict.score)
+            return LiveScan(profile=verdict.profile, score=verdict.score, benchmark=verdict.benchmark)
     return None
 
 

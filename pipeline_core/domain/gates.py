@@ -10,7 +10,7 @@ from pipeline_core.domain import scan_gates
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short_id
 from pipeline_core.domain.definitions import Verification, Waiver
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
 
@@ -88,13 +88,21 @@ def judge(
 
 
 def failure_of(verdicts: Iterable[Verdict]) -> Failure | None:
-    """The failure that keeps a version out of live, naming every gate that refused; None if all passed."""
-    refused = [verdict for verdict in verdicts if not verdict.passed]
+    """The failure that keeps a version out of live, naming every gate that refused; None if all passed.
+
+    A gate that could not judge, because a record is lost, is the platform's, and its end is that record's. But where
+    another gate has refused, the team has to act anyway.
+    """
+    refused = sorted((each for each in verdicts if not each.passed), key=lambda each: each.held)
     if not refused:
         return None
     text = "; ".join(f"{verdict.gate}: {verdict.evidence or 'failed'}" for verdict in refused)
+    is_held = refused[0].held
     return Failure(
-        error_class=_CLASS.get(refused[0].gate, ErrorClass.COMPLIANCE), message=text[:_FAILURE_LIMIT]
+        error_class=_CLASS.get(refused[0].gate, ErrorClass.COMPLIANCE),
+        message=text[:_FAILURE_LIMIT],
+        owner=Owner.PLATFORM if is_held else None,
+        permanent=False if is_held else None,
     )
 
 

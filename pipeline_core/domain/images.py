@@ -17,7 +17,7 @@ from pipeline_core.domain.names import (
     TeamName,
 )
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.reasons import Lane
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, recipe_digest
 from pipeline_core.domain.sources import Origin, ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -84,8 +84,26 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRegions:
+    """Regions of the definition that a live version is not in, because its replication failed there.
+
+    They are tried again after the moment `after`. `why` is the platform's word.
+    """
+
+    names: tuple[str, ...]
+    tries: int
+    after: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedVersion:
-    """A live version and the inputs it was built from; `scan` is None where none was made or kept."""
+    """A live version and the inputs it was built from; `scan` is None where none was made or kept.
+
+    `lane` is that of the change which made it current. `followed` is how often the parent's current version had
+    changed when the inputs were fixed.
+    `missing` is None where it is in every region that its definition names.
+    """
 
     version: GalleryVersion
     fingerprint: Fingerprint
@@ -94,6 +112,8 @@ class PublishedVersion:
     lane: Lane
     published_at: datetime
     scan: LiveScan | None = None
+    followed: ChangeCount = NO_CHANGES
+    missing: MissingRegions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +195,9 @@ class ImageHead:
     # The newest open poison records about the image, newest first. Written by the services of poison messages;
     # `conditions` shows them as Stalled.
     poison: tuple[PoisonMark, ...] = ()
+    # How often `current` has changed, by the lane of the change. Written with each change of it, and only rises: so a
+    # child knows which changes of its parent it has not seen.
+    changes: ChangeCount = NO_CHANGES
 
     @property
     def name(self) -> ImageName:

@@ -37,6 +37,9 @@ class Event(Enum):
     RELEASE_ACCEPTED = (
         "source.release-accepted"  # SecOps lets the image step down to the newest that is offered
     )
+    TOOL_DROPPED = "catalog.tool-dropped"  # SecOps took a tool out of the catalog that the image names
+    LINEAGE_BROKEN = "image.lineage-broken"  # its parents do not end at a root: it cannot be built
+    SOURCE_SILENT = "source.silent"  # the Marketplace has given nothing for its source for some time
     PRUNED = "version.pruned"  # retention removed a version
     LEFTOVER = "build.leftover-removed"  # something that a dead build or attempt had left was removed
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again

@@ -1,17 +1,18 @@
 """What to do about one image. Pure: a snapshot and the time go in, one decision with its reasons comes out."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain import breaker, claims, releases, windows
+from pipeline_core.domain import breaker, claims, lanes, releases, windows
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim, ClaimAnswer, Outcome
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
-from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
+from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane, ReasonKind, RebuildReason
 from pipeline_core.domain.snapshot import Snapshot
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Current, Stale, Unknown, find_step_down
@@ -41,7 +42,10 @@ class RestReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartBuild:
-    """Claim `fingerprint` and create a pending build; `replaces` is a pending build of an older input."""
+    """Claim `fingerprint` and create a pending build; `replaces` is a pending build of an older input.
+
+    `followed` is the count of the parent's changes that the inputs have seen.
+    """
 
     inputs: BuildInputs
     fingerprint: Fingerprint
@@ -49,17 +53,20 @@ class StartBuild:
     reasons: tuple[RebuildReason, ...]
     lane: Lane
     replaces: BuildId | None
+    followed: ChangeCount = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReuseVersion:
-    """Make a version current that was already built from the desired inputs."""
+    """Make a version current that was already built from the desired inputs. `lane` is that of the change."""
 
     version: GalleryVersion
     build: BuildId
     fingerprint: Fingerprint
     inputs: BuildInputs
     reasons: tuple[RebuildReason, ...]
+    lane: Lane
+    followed: ChangeCount = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +94,14 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
             return DoNothing(why=RestReason.CURRENT)
         case Unknown(missing=missing):
             return DoNothing(why=RestReason.UNKNOWN, detail=missing)
-    ancestor = _awaited_ancestor(snapshot, head, now)
+    ancestor = _awaited_ancestor(snapshot, head, staleness, now)
     if ancestor is not None:
         return DoNothing(
             why=RestReason.WAITS_FOR_ANCESTOR,
             detail=f"{ancestor} is stale and is rebuilt first",
             reasons=staleness.reasons,
         )
-    return _decide_stale(snapshot, head, staleness, now)
+    return _decide_stale(snapshot, head, _with_clock(snapshot, head, staleness, now), now)
 
 
 def find_obstacle(snapshot: Snapshot, image: ImageName, now: datetime) -> DoNothing | None:
@@ -117,6 +124,8 @@ def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: da
             fingerprint=staleness.fingerprint,
             inputs=staleness.desired,
             reasons=staleness.reasons,
+            lane=lanes.next_lane(head, staleness, snapshot.world),
+            followed=lanes.followed(head, snapshot.world),
         )
     if head.active is not None and head.active.phase is not Phase.PENDING:
         return DoNothing(
@@ -129,8 +138,9 @@ def _decide_stale(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: da
         fingerprint=staleness.fingerprint,
         generation=1 if claim is None else claim.generation + 1,
         reasons=staleness.reasons,
-        lane=_lane(snapshot, head, staleness),
+        lane=lanes.next_lane(head, staleness, snapshot.world),
         replaces=None if head.active is None else head.active.build,
+        followed=lanes.followed(head, snapshot.world),
     )
 
 
@@ -166,7 +176,7 @@ def _obstacle(
     if head.current is not None and not _is_wanted(registration.on, kinds):
         names = ", ".join(sorted(kind.value for kind in kinds))
         return DoNothing(why=RestReason.NOT_WANTED, detail=f"spec.rebuild.on has no {names}", reasons=reasons)
-    lane = _lane(snapshot, head, staleness)
+    lane = lanes.next_lane(head, staleness, snapshot.world)
     window = registration.window if lane in _OBEYS_WINDOW and head.current is not None else None
     if window is not None and not windows.parse_window(window).contains(now):
         return DoNothing(why=RestReason.OUTSIDE_WINDOW, detail=window, reasons=reasons)
@@ -198,7 +208,7 @@ def _waits_for_decision(snapshot: Snapshot, head: ImageHead, staleness: Stale, n
     if left is None or head.current is None or not isinstance(origin, MarketplaceSource):
         return ""
     followed = snapshot.world.sources[origin.key]
-    if releases.is_accepted(followed) or _lane(snapshot, head, staleness) is Lane.SECURITY:
+    if releases.is_accepted(followed) or lanes.next_lane(head, staleness, snapshot.world) is Lane.SECURITY:
         return ""
     gone = followed.find_withdrawn(left.version)
     since = head.current.published_at if gone is None else gone.since
@@ -217,27 +227,55 @@ def _patience(head: ImageHead) -> timedelta:
     return releases.PATIENCE if longest is None else min(longest, releases.PATIENCE)
 
 
-def _awaited_ancestor(snapshot: Snapshot, head: ImageHead, now: datetime) -> ImageName | None:
+_BY_CLOCK = frozenset({ReasonKind.REFRESH_DUE})
+_RESTS_SHORTLY = frozenset({RestReason.OUTSIDE_WINDOW, RestReason.COOLING_DOWN})
+
+
+def _awaited_ancestor(
+    snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime
+) -> ImageName | None:
     """The nearest ancestor whose own rebuild would make this image stale at once, or None.
 
     An image does not wait for an ancestor that is blocked, suspended, cooling down or outside its window. Such an
-    ancestor keeps its version for now, and its descendants build on that version.
+    ancestor keeps its version for now, and its descendants build on that version. Where nothing but a refresh is due,
+    the image also waits for an ancestor that rests for hours: a refresh moves the whole chain.
     """
+    is_refresh = {reason.kind for reason in staleness.reasons} == _BY_CLOCK
+    for ancestor in _ancestors(snapshot, head):
+        if ancestor.active is not None and ancestor.active.phase is not Phase.FINISHED:
+            return ancestor.name
+        if snapshot.find_stale(ancestor.name) is None:
+            continue
+        obstacle = find_obstacle(snapshot, ancestor.name, now)
+        if obstacle is None or (is_refresh and obstacle.why in _RESTS_SHORTLY):
+            return ancestor.name
+    return None
+
+
+def _with_clock(snapshot: Snapshot, head: ImageHead, staleness: Stale, now: datetime) -> Stale:
+    """The same, but a refresh that goes ahead of a resting ancestor says so."""
+    if not any(reason.kind is ReasonKind.REFRESH_DUE for reason in staleness.reasons):
+        return staleness
+    for ancestor in _ancestors(snapshot, head):
+        obstacle = find_obstacle(snapshot, ancestor.name, now)
+        if obstacle is not None:
+            note = f"by its own clock, because {ancestor.name} is {obstacle.why.value}"
+            reasons = tuple(
+                replace(reason, new=f"{reason.new}, {note}")
+                if reason.kind is ReasonKind.REFRESH_DUE
+                else reason
+                for reason in staleness.reasons
+            )
+            return replace(staleness, reasons=reasons)
+    return staleness
+
+
+def _ancestors(snapshot: Snapshot, head: ImageHead) -> Iterator[ImageHead]:
+    """The heads above, from the parent up to the root."""
     parent = head.registration.parent
     while parent is not None:
         above = snapshot.world.heads.get(parent)
         if above is None:
-            return None
-        if above.active is not None and above.active.phase is not Phase.FINISHED:
-            return parent
-        is_stale = snapshot.find_stale(parent) is not None
-        if is_stale and find_obstacle(snapshot, parent, now) is None:
-            return parent
+            return
+        yield above
         parent = above.registration.parent
-    return None
-
-
-def _lane(snapshot: Snapshot, head: ImageHead, staleness: Stale) -> Lane:
-    parent = None if head.registration.parent is None else snapshot.world.heads.get(head.registration.parent)
-    parent_lane = None if parent is None or parent.current is None else parent.current.lane
-    return lane_of(staleness.reasons, parent_lane)

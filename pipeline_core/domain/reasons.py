@@ -1,7 +1,8 @@
 """Why an image is rebuilt: every reason with its old and its new value. And the lane of the build."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, IntEnum, unique
 
 
@@ -31,6 +32,38 @@ class Lane(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCount:
+    """How often an image's current version has changed so far, in the lanes that a child must not miss.
+
+    A child keeps its parent's count with its own version. The difference tells which changes it has not seen yet,
+    however many there were. `security_at` is when the newest of the security lane came; None: there was none.
+    """
+
+    security: int = 0
+    human: int = 0
+    security_at: datetime | None = None
+
+    def after(self, lane: Lane, at: datetime) -> "ChangeCount":
+        """The count after one more change."""
+        match lane:
+            case Lane.SECURITY:
+                return replace(self, security=self.security + 1, security_at=at)
+            case Lane.HUMAN:
+                return replace(self, human=self.human + 1)
+            case _:
+                return self
+
+    def lane_since(self, seen: "ChangeCount") -> Lane:
+        """The most urgent lane of the changes after `seen`. A count that fell was lost: that counts as a change."""
+        if self.security != seen.security:
+            return Lane.SECURITY
+        return Lane.BACKGROUND if self.human == seen.human else Lane.HUMAN
+
+
+NO_CHANGES = ChangeCount()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildReason:
     """One reason; `old` and `new` are short texts for a person, empty where there is nothing to show."""
 
@@ -57,7 +90,7 @@ _LANE = {
 
 
 def lane_of(reasons: Iterable[RebuildReason], parent_lane: Lane | None) -> Lane:
-    """The most urgent lane of all reasons. A changed parent passes on the lane of its own build."""
+    """The most urgent lane of all reasons. `parent_lane` is that of a changed parent's changes (`domain.lanes`)."""
     lanes = [
         (Lane.BACKGROUND if parent_lane is None else parent_lane)
         if reason.kind is ReasonKind.PARENT_CHANGED

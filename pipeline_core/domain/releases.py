@@ -164,9 +164,18 @@ def after_list(
 
 
 def after_silence(known: FollowedSource, why: str, now: datetime) -> FollowedSource:
-    """The source after an answer that names no version. It withdraws nothing."""
+    """The source after an answer that names no version. It withdraws nothing, and is announced once when it lasts."""
     looks = _again(None if known.silence is None else known.silence.looks, now)
-    return replace(known, looked_at=now, silence=Silence(looks=looks, why=why))
+    seen = replace(known, looked_at=now, silence=Silence(looks=looks, why=why))
+    if not seen.is_silent or seen.announce or _is_told(seen.news, looks):
+        return seen
+    detail = f"no version of {seen.source.key} is seen since {looks.since:%Y-%m-%d %H:%M} UTC: {why}"
+    news = SourceChange(event=Event.SOURCE_SILENT, at=now, actor="factory", detail=detail)
+    return replace(seen, announce=True, news=news)
+
+
+def _is_told(news: SourceChange | None, looks: Looks) -> bool:
+    return news is not None and news.event is Event.SOURCE_SILENT and news.at >= looks.since
 
 
 def after_examination(

@@ -39,6 +39,9 @@ RULES = {
     ErrorClass.EVICTION: RetryRule(tries=3, first=timedelta(seconds=15), most=timedelta(minutes=5)),
     # Azure/azure-cli#18596: a registry can be out of reach for hours.
     ErrorClass.REGISTRY: _LONG,
+    ErrorClass.MIRROR: _LONG,
+    # Two tries show whether it was by chance. Then the platform breaker waits for its end.
+    ErrorClass.UNKNOWN: RetryRule(tries=2, first=timedelta(minutes=1), most=timedelta(minutes=1)),
 }
 # A right that was granted just now may take ten minutes to count (`domain.propagation`). Packer does not wait for it.
 _GRANT = RetryRule(tries=4, first=timedelta(minutes=4), most=timedelta(minutes=8))

@@ -49,7 +49,7 @@ def judge(
     if waivers:
         verdicts.append(_waivers(scan, waived, today, floor.waivers))
     if parent is not None:
-        verdicts.append(_ratchet(scan, score, parent, floor.ratchet))
+        verdicts.append(_ratchet(scan, score, waived, parent, floor.ratchet))
     return verdicts
 
 
@@ -84,6 +84,8 @@ def _compliance(wanted: WantedScan, scan: Scan, waived: _Waived, score: float) -
     text = f"{scan.profile} scored {_shown(score)} of at least {wanted.min_score}"
     if score != scan.score:
         text += f" ({_shown(scan.score)} before waivers)"
+    if scan.benchmark:
+        text += f" with the content {scan.benchmark}"
     if scan.findings:
         text += (
             f"; of {counts.evaluated} rules {counts.failed} failed, {counts.error} ended in an error, "
@@ -101,6 +103,7 @@ def _compliance(wanted: WantedScan, scan: Scan, waived: _Waived, score: float) -
         score=score,
         profile=scan.profile,
         scanned=scan.score,
+        benchmark=scan.benchmark,
     )
 
 
@@ -132,21 +135,51 @@ def _waivers(scan: Scan, waived: _Waived, today: date, rules: WaiverRules) -> Ve
     return Verdict(gate="waivers", passed=not refused, evidence=text, simulated=scan.simulated)
 
 
-def _ratchet(scan: Scan, score: float, parent: ParentScore, tolerance: float) -> Verdict:
-    known = None if short_id(parent.profile) != short_id(scan.profile) else parent.score
-    if known is None:
-        why = (
-            f"it was scanned by {parent.profile}, not by {scan.profile}"
-            if parent.profile
-            else "no score of it is known"
-        )
-        text = f"there was nothing to compare with the parent {parent.parent}: {why}"
-        return Verdict(gate="ratchet", passed=True, evidence=text, simulated=scan.simulated)
+def _ratchet(scan: Scan, score: float, waived: _Waived, parent: ParentScore, tolerance: float) -> Verdict:
+    """The child against its parent, by the same ruler: never open because a record is lost."""
+    if parent.lost:
+        text = f"the score of the parent {parent.parent} cannot be found ({parent.lost}), so this version waits: "
+        text += "SecOps rebuild the parent, and its children follow"
+        return Verdict(gate="ratchet", passed=False, evidence=_cut(text), simulated=scan.simulated, held=True)
+    if parent.score is None:
+        return _incomparable(scan, parent, "it was not scanned")
+    if short_id(parent.profile) != short_id(scan.profile):
+        return _incomparable(scan, parent, f"it was scanned by {parent.profile}, not by {scan.profile}")
+    if parent.benchmark and scan.benchmark and parent.benchmark != scan.benchmark:
+        return _over_benchmarks(scan, waived, parent, tolerance)
+    text = f"{_shown(score)} against {_shown(parent.score)} of the parent {parent.parent}"
+    unclear = scan.benchmark and not parent.benchmark
+    remedy = "repair the rules that this image's own steps made fail, or waive them by name"
+    if unclear:
+        remedy += "; the parent's scan is older than its record of the benchmark, so if the scanner's content is newer"
+        remedy += f" now ({scan.benchmark}), rebuild the parent first"
+    return _compared(scan, (score, parent.score), tolerance, text, remedy)
+
+
+def _over_benchmarks(scan: Scan, waived: _Waived, parent: ParentScore, tolerance: float) -> Verdict:
+    """Two versions of the scanner's content: only the rules of both say something. Each of them counts the same."""
+    both = f"it was scanned by {parent.benchmark}, this version by {scan.benchmark}"
+    mine = scan.passed | {finding.rule for finding in scan.findings}
+    common = (parent.passed | parent.failed) & mine
+    if not (parent.passed and scan.passed and common):
+        return _incomparable(scan, parent, f"{both}, and no rules of both are known")
+    ours = len((scan.passed | waived.valid.keys()) & common) / len(common) * 100
+    theirs = len(parent.passed & common) / len(common) * 100
+    worse = sorted((parent.passed & common) - scan.passed - waived.valid.keys())
+    text = f"{_shown(ours)} against {_shown(theirs)} of the parent {parent.parent} over the {len(common)} rules of both"
+    text += f" benchmarks ({both})"
+    named = [finding for finding in scan.findings if finding.rule in worse]
+    remedy = f"repair what passes in the parent, or waive it by name: {_named(named)}"
+    return _compared(scan, (ours, theirs), tolerance, text, remedy)
+
+
+def _compared(scan: Scan, scores: tuple[float, float], tolerance: float, text: str, remedy: str) -> Verdict:
+    """`scores` are the child's and the parent's, by one ruler."""
+    score, known = scores
     passed = score >= known - tolerance - _NOISE
-    text = f"{_shown(score)} against {_shown(known)} of the parent {parent.parent}"
     text += f", at most {tolerance:g} points less" if tolerance else ", and never less"
     if not passed:
-        text += ": repair the rules that this image's own steps made fail, or waive them by name"
+        text += f": {remedy}"
     return Verdict(
         gate="ratchet",
         passed=passed,
@@ -154,7 +187,13 @@ def _ratchet(scan: Scan, score: float, parent: ParentScore, tolerance: float) ->
         simulated=scan.simulated,
         score=score,
         profile=scan.profile,
+        benchmark=scan.benchmark,
     )
+
+
+def _incomparable(scan: Scan, parent: ParentScore, why: str) -> Verdict:
+    text = f"there was nothing to compare with the parent {parent.parent}: {why}"
+    return Verdict(gate="ratchet", passed=True, evidence=_cut(text), simulated=scan.simulated)
 
 
 def _unwaived(scan: Scan, waived: _Waived) -> list[RuleFinding]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import LineageFault
 from pipeline_core.domain.names import Digest, Fingerprint, ImageName
 from pipeline_core.domain.reasons import ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource
@@ -17,12 +19,15 @@ class Platform:
     """What SecOps adds to every build: the digest of the platform steps and the catalog of staged tools.
 
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
-    mirror may move without a rebuild, since the digest decides what is staged.
+    mirror may move without a rebuild, since the digest decides what is staged. `dropped` has the tools that left the
+    catalog while images named them, and since when. `announce` is true until that was reported to those images.
     """
 
     digest: Digest
     catalog: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, datetime] = field(default_factory=dict)
+    announce: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +35,14 @@ class World:
     """What desired inputs are derived from: heads of images, followed sources by key, the platform.
 
     `versions` has the current versions of parents whose heads are not among `heads`, where only lists need them.
+    `broken` has the images that have no place in the forest: nothing is derived for them.
     """
 
     heads: Mapping[ImageName, ImageHead]
     sources: Mapping[str, FollowedSource]
     platform: Platform | None
     versions: Mapping[ImageName, GalleryVersion] = field(default_factory=dict)
+    broken: Mapping[ImageName, LineageFault] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,9 @@ Staleness = Current | Stale | Unknown
 
 def detect_staleness(image: ImageName, world: World) -> Staleness:
     """Compare desired and current inputs of a registered image."""
-    head = world.heads[image]
+    head, fault = world.heads[image], world.broken.get(image)
+    if fault is not None:
+        return Unknown(missing=f"it {fault.problem.message}")
     if _stays(head, world):
         return Current()
     desired = desired_inputs(head, world)
@@ -174,7 +183,7 @@ def _differences(old: BuildInputs | None, new: BuildInputs) -> tuple[RebuildReas
         (ReasonKind.BUNDLE_CHANGED, _short(old.bundle), _short(new.bundle)),
         (ReasonKind.CATALOG_CHANGED, _tools(old), _tools(new)),
         (ReasonKind.PLATFORM_CHANGED, _short(old.platform), _short(new.platform)),
-        (ReasonKind.REFRESH_DUE, str(old.period), str(new.period)),
+        (ReasonKind.REFRESH_DUE, _moment(old.period), _moment(new.period)),
         (ReasonKind.REBUILD_REQUESTED, str(old.token or "none"), str(new.token or "none")),
     )
     return tuple(
@@ -192,6 +201,11 @@ def _origin_kind(old: OriginVersion, new: OriginVersion) -> ReasonKind:
 
 def _short(digest: Digest) -> str:
     return str(digest)[:12]
+
+
+def _moment(period: int) -> str:
+    """When an interval of `maxAge` began."""
+    return f"{datetime.fromtimestamp(period, UTC):%Y-%m-%d %H:%M:%S} UTC" if period else "none"
 
 
 def _tools(inputs: BuildInputs) -> str:

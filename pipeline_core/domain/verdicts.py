@@ -34,3 +34,5 @@ class Verdict:
     score: float | None = None
     profile: str = ""
     scanned: float | None = None
+    benchmark: str = ""
+    held: bool = False

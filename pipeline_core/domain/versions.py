@@ -68,12 +68,14 @@ def newest(versions: Iterable[MarketplaceVersion]) -> MarketplaceVersion | None:
 def next_version(major: int, today: date, last: GalleryVersion | None) -> GalleryVersion:
     """The first version of `today` that is above `last`, the highest one ever allotted to the image.
 
+    Its day never falls: a clock that went back must not make a version that looks older than its predecessor.
     Raises InvalidValue where `major` is below the one in use: a version may never go back.
     """
-    fresh = GalleryVersion(major, today.year * 10_000 + today.month * 100 + today.day, 1)
-    if last is None or last < fresh:
-        return fresh
+    day = today.year * 10_000 + today.month * 100 + today.day
+    if last is None:
+        return GalleryVersion(major, day, 1)
     if last.major > major:
-        raise InvalidValue("GalleryVersion", str(fresh), f"a major of at least {last.major}")
-    # A clock that went back must not make a version that sorts below its predecessor.
-    return GalleryVersion(last.major, last.day, last.sequence + 1)
+        raise InvalidValue("GalleryVersion", f"{major}.{day}.1", f"a major of at least {last.major}")
+    if (last.major, last.day) < (major, day) and last.day <= day:
+        return GalleryVersion(major, day, 1)
+    return GalleryVersion(major, last.day, last.sequence + 1 if last.major == major else 1)

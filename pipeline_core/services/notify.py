@@ -32,12 +32,11 @@ class Notifier:
     def deliver(self, message: NotificationMessage) -> None:
         """Raises TransientError where a receiver does not accept the entry. Then all receivers get it again."""
         image = ImageName(message.image)
-        entries = self.images.list_journal(image, first=message.entry, limit=1)
+        entry = self.images.find_entry(image, message.entry)
         head = self.images.find_head(image)
-        if not entries or entries[0].key != message.entry or head is None:
+        if entry is None or head is None:
             self.effects.logs.note("notification-without-entry", image=str(image), entry=message.entry)
             return
-        entry = entries[0]
         definition = self.effects.documents.definition(head.value.registration.definition)
         wanted = [hook for hook in definition.notify if entry.event.value in hook.events]
         if not wanted:

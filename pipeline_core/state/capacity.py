@@ -270,5 +270,6 @@ def _insert(key: str, cells: dict[str, Cell]) -> TableWrite:
 
 
 def _put(key: str, row: Row | None, cells: dict[str, Cell]) -> TableWrite:
-    new = Row(partition=_PARTITION, key=key, cells=cells, etag="" if row is None else row.etag)
+    kept = {} if row is None else row.cells  # a newer release may count more than this one knows
+    new = Row(partition=_PARTITION, key=key, cells={**kept, **cells}, etag="" if row is None else row.etag)
     return TableWrite(verb=WriteKind.INSERT if row is None else WriteKind.REPLACE, row=new)

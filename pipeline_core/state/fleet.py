@@ -6,28 +6,29 @@ A row that cannot be read is named, and does not hide the others. A note that ca
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.ports import Row, Tables, TableWrite
 from pipeline_core.state import rows
-from pipeline_core.state.records import SCHEMA, Codec
+from pipeline_core.state.reading.etags import Etag
+from pipeline_core.state.reading.reader import Reader
+from pipeline_core.state.records import Codec
 
 TABLE = "index"
 PARTITION = "fleet"
 _LOOK = "look"  # the cell of the note; older releases do not know it, and drop it when they write the row
-_HEADS = Codec(ImageHead)
-_NOTES = Codec(LookNote)
+HEADS = Codec(ImageHead)
+NOTES = Codec(LookNote)
+_QUIETLY = Reader()  # a note that cannot be read is no row that cannot be read: the next look writes it again
 
 
 def write_of(image: str, head: ImageHead, note: LookNote | None, *, over: Row | None) -> TableWrite:
     """The write of a copy over the row `over` (None: there is none). Without a `note`, the row keeps the one it has."""
-    write = _HEADS.write(PARTITION, image, head, etag=None if over is None else over.etag)
-    cell = None if over is None else over.cells.get(_LOOK)
-    if note is not None:
-        cell = _NOTES.row(PARTITION, image, note).cells["value"]
-    if cell is None:
+    etag = None if over is None else Etag(over.etag, over.cells)  # it keeps the row's other cells
+    write = HEADS.write(PARTITION, image, head, etag=etag)
+    if note is None:
         return write
+    cell = NOTES.row(PARTITION, image, note).cells["value"]
     return replace(write, row=replace(write.row, cells={**write.row.cells, _LOOK: cell}))
 
 
@@ -36,15 +37,13 @@ def read_note(row: Row) -> LookNote | None:
     cell = row.cells.get(_LOOK)
     if cell is None:
         return None
-    try:
-        return _NOTES.read(replace(row, cells={"schema": SCHEMA, "value": cell})).value
-    except PermanentError:
-        return None
+    read = _QUIETLY.try_one(TABLE, replace(row, cells={"schema": NOTES.schema, "value": cell}), NOTES)
+    return None if read is None else read.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One image's row in the fleet. `head` is None if this factory did not write the row.
+    """One image's row in the fleet. `head` is None if the row cannot be read.
 
     `note` is None where no look has left one.
     """
@@ -57,14 +56,12 @@ class Copy:
 class FleetStore:
     """Reads the whole fleet, a page of 1,000 rows at a time."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def copies(self) -> Iterator[Copy]:
         """Every row, by name."""
         for row in rows.scan(self._tables, TABLE, PARTITION):
-            try:
-                head: ImageHead | None = _HEADS.read(row).value
-            except PermanentError:
-                head = None
-            yield Copy(name=row.key, head=head, note=read_note(row))
+            read = self._reader.try_one(TABLE, row, HEADS)
+            yield Copy(name=row.key, head=None if read is None else read.value, note=read_note(row))

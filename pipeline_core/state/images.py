@@ -1,38 +1,48 @@
 """One partition per image: its head, builds, claims and journal. Records that change together are written together."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
 
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
+from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.history import BUILDS, TABLE, HistoryStore, add_entry, add_past
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
+from pipeline_core.state.rows import scan
 
-TABLE = "images"
+# The writes of the history are given on: a transaction of the image has both.
+__all__ = ["TABLE", "ImageStore", "add_entry", "add_past"]
+
 _HEAD = "head"
-_HEADS = Codec(ImageHead)
-_BUILDS = Codec(Build)
-_CLAIMS = Codec(Claim)
-_JOURNAL = Codec(Entry)
-_REQUESTS = Codec(RebuildRequest)
+HEADS = Codec(ImageHead)
+CLAIMS = Codec(Claim)
+REQUESTS = Codec(RebuildRequest)
 _FORMER = "former"
-_FORMERS = Codec(FormerImage)
+_VERSION = "made:"  # a row for each published version: which build made it
+FORMERS = Codec(FormerImage)
+
+Value = TypeVar("Value")
 
 
 class ImageStore:
     """Reads single rows. The functions below build the writes, and one transaction commits them."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
+        self._history = HistoryStore(tables, self._reader)
 
     def find_head(self, image: ImageName) -> Stored[ImageHead] | None:
         """The image's head, or None if it is not registered."""
-        row = self._tables.find(TABLE, str(image), _HEAD)
-        return None if row is None else _HEADS.read(row)
+        return self._found(image, _HEAD, HEADS)
 
     def get_head(self, image: ImageName) -> Stored[ImageHead]:
         """The image's head. Raises NotFound."""
@@ -43,37 +53,62 @@ class ImageStore:
 
     def find_former(self, image: ImageName) -> Stored[FormerImage] | None:
         """The kept record of a deleted image, or None."""
-        row = self._tables.find(TABLE, str(image), _FORMER)
-        return None if row is None else _FORMERS.read(row)
+        return self._found(image, _FORMER, FORMERS)
 
     def find_build(self, build: BuildId) -> Stored[Build] | None:
         """One build, or None."""
-        row = self._tables.find(TABLE, str(build.image), f"build:{build}")
-        return None if row is None else _BUILDS.read(row)
+        return self._found(build.image, f"build:{build}", BUILDS)
 
     def find_claim(self, image: ImageName, fingerprint: Fingerprint) -> Stored[Claim] | None:
         """The claim on one input, or None."""
-        row = self._tables.find(TABLE, str(image), f"claim:{fingerprint}")
-        return None if row is None else _CLAIMS.read(row)
+        return self._found(image, f"claim:{fingerprint}", CLAIMS)
+
+    def find_build_of(self, image: ImageName, version: GalleryVersion) -> Stored[Build] | None:
+        """The build that made a published version, or None where no record says so.
+
+        Costs two reads. A version of an older release costs a read of every build of the image, however many.
+        """
+        row = self._tables.find(TABLE, str(image), f"{_VERSION}{version}")
+        if row is not None:
+            return self.find_build(BuildId(str(row.cells["build"])))
+        made = (stored for stored in self._stored_builds(image) if stored.value.version == version)
+        return next((stored for stored in made if stored.value.result is Result.SUCCEEDED), None)
+
+    def builds(self, image: ImageName) -> Iterator[Build]:
+        """Every build of an image that can be read, in no useful order. Costs a read for each 1,000."""
+        return (stored.value for stored in self._stored_builds(image))
 
     def list_builds(self, image: ImageName, *, limit: int) -> Sequence[Build]:
         """Builds of an image, at most `limit`, in no useful order."""
-        rows = self._tables.scan(TABLE, str(image), first="build:", last="build;", limit=limit)
-        return [_BUILDS.read(row).value for row in rows]
+        return list(islice(self.builds(image), limit))
 
     def list_journal(self, image: ImageName, *, first: str = "", limit: int) -> Sequence[Entry]:
-        """Journal entries with a key of at least `first`, oldest first."""
-        rows = self._tables.scan(TABLE, str(image), first=f"journal:{first}", last="journal;", limit=limit)
-        return [_read_entry(row) for row in rows]
+        """At most `limit` entries with a key of at least `first`, oldest first. Reads the whole journal.
+
+        `HistoryStore` gives pages of it, and single entries.
+        """
+        found = sorted(self._history.whole_journal(image), key=lambda entry: entry.key)
+        return [entry for entry in found if entry.key >= first][:limit]
+
+    def find_entry(self, image: ImageName, key: str) -> Entry | None:
+        """The journal's entry with this key, or None."""
+        return self._history.find_entry(image, key)
 
     def commit(self, writes: Sequence[TableWrite]) -> Sequence[str]:
         """Commit all writes or none. Raises StaleWrite or AlreadyExists if the image was changed meanwhile."""
-        return self._tables.write(TABLE, writes)
+        return written(writes, self._tables.write(TABLE, writes))
+
+    def _stored_builds(self, image: ImageName) -> Iterator[Stored[Build]]:
+        rows = scan(self._tables, TABLE, str(image), first="build:", last="build;")
+        return self._reader.many(TABLE, rows, BUILDS)
+
+    def _found(self, image: ImageName, key: str, codec: Codec[Value]) -> Stored[Value] | None:
+        return self._reader.found(TABLE, self._tables.find(TABLE, str(image), key), codec)
 
 
 def put_head(head: ImageHead, *, etag: str | None) -> TableWrite:
     """Insert (`etag` None) or replace a head."""
-    return _HEADS.write(str(head.name), _HEAD, head, etag=etag)
+    return HEADS.write(str(head.name), _HEAD, head, etag=etag)
 
 
 def delete_head(image: ImageName, *, etag: str) -> TableWrite:
@@ -83,7 +118,7 @@ def delete_head(image: ImageName, *, etag: str) -> TableWrite:
 
 def add_former(former: FormerImage) -> TableWrite:
     """Keep the known facts of a deleted image."""
-    return _FORMERS.write(str(former.name), _FORMER, former, etag=None)
+    return FORMERS.write(str(former.name), _FORMER, former, etag=None)
 
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:
@@ -93,26 +128,20 @@ def delete_former(image: ImageName, *, etag: str) -> TableWrite:
 
 def put_build(build: Build, *, etag: str | None) -> TableWrite:
     """Insert (`etag` None) or replace a build."""
-    return _BUILDS.write(str(build.image), f"build:{build.id}", build, etag=etag)
+    return BUILDS.write(str(build.image), f"build:{build.id}", build, etag=etag)
 
 
 def put_claim(claim: Claim, *, etag: str | None) -> TableWrite:
     """Insert (`etag` None) or replace a claim."""
-    return _CLAIMS.write(str(claim.image), f"claim:{claim.fingerprint}", claim, etag=etag)
+    return CLAIMS.write(str(claim.image), f"claim:{claim.fingerprint}", claim, etag=etag)
 
 
-def add_entry(entry: Entry) -> TableWrite:
-    """Append to the image's journal."""
-    # A row holds "" for a None of the entry. Older releases write this too, and they must read our rows.
-    stored = replace(entry, version=entry.version or "", campaign=entry.campaign or "")
-    return _JOURNAL.write(str(entry.image), f"journal:{entry.key}", stored, etag=None)
+def add_version(ended: Build) -> TableWrite:
+    """Note which build made a version, so that the version is found by its number."""
+    key, cells = f"{_VERSION}{ended.version}", {"build": str(ended.id)}
+    return TableWrite(verb=WriteKind.INSERT, row=Row(partition=str(ended.image), key=key, cells=cells))
 
 
 def add_request(image: ImageName, request: RebuildRequest) -> TableWrite:
     """Note a request under its token, so that the same request is recorded once."""
-    return _REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)
-
-
-def _read_entry(row: Row) -> Entry:
-    entry = _JOURNAL.read(row).value
-    return replace(entry, version=entry.version or None, campaign=entry.campaign or None)
+    return REQUESTS.write(str(image), f"request:{request.token}", request, etag=None)

@@ -6,41 +6,48 @@ An index row is a hint. It is repaired when it lags behind. The truth is in the 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import AlreadyExists, PermanentError, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import ANY_ETAG, Row, Tables, TableWrite, WriteKind
 from pipeline_core.state import fleet
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
 _PHASE = "phase"  # a cell of a row in the partition `active`
 _MOVES = 45  # of two writes each: a transaction holds 100
-_PENDING = Codec(PendingBuild)
-_HEADS = Codec(ImageHead)
+PENDING = Codec(PendingBuild)
+HEADS = fleet.HEADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """A page of heads by name, with the notes of the last looks. `after` is the next page's cursor, None at the end."""
+    """A page of heads by name, with the notes of the last looks. `after` is the next page's cursor, None at the end.
+
+    `unreadable` has the keys of the page's rows that cannot be read: names of images.
+    """
 
     heads: tuple[ImageHead, ...]
     after: str | None
+    unreadable: tuple[str, ...] = ()
     notes: Mapping[ImageName, LookNote] = field(default_factory=dict)
 
 
 class Index:
     """Point writes and one-partition ranges. Only the cost of `fleet` and `heads` grows with the size of the fleet."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def children(self, parent: ImageName) -> Iterator[ImageName]:
         """Names of the images that declare `parent`, a page at a time."""
@@ -101,7 +108,7 @@ class Index:
         if again and self._tables.find(TABLE, "pending", pending.parked().key) is not None:
             return
         try:
-            self._tables.write(TABLE, [_PENDING.write("pending", pending.key, pending, etag=None)])
+            self._tables.write(TABLE, [PENDING.write("pending", pending.key, pending, etag=None)])
         except AlreadyExists:
             return
 
@@ -127,9 +134,7 @@ class Index:
 
     def lines(self) -> Iterator[PendingBuild]:
         """Every row of every line, a page at a time. A row that this factory did not write is left out."""
-        for row in self._all("pending"):
-            with contextlib.suppress(PermanentError):
-                yield _PENDING.read(row).value
+        return (read.value for read in self._reader.many(TABLE, self._all("pending"), PENDING))
 
     def late(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` of the builds that have waited long, by age, without parked ones."""
@@ -166,8 +171,9 @@ class Index:
             return
 
     def _waiting(self, first: str, last: str, limit: int) -> Sequence[Stored[PendingBuild]]:
-        rows = self._tables.scan(TABLE, "pending", first=first, last=last, limit=limit)
-        return [_PENDING.read(row) for row in rows]
+        """The first `limit` rows that can be read. Others are passed over, and do not hide what is behind them."""
+        rows = scan(self._tables, TABLE, "pending", first=first, last=last, page=limit)
+        return list(islice(self._reader.many(TABLE, rows, PENDING), limit))
 
     def find_copy(self, image: ImageName) -> Row | None:
         """The fleet's row of an image. Read it before the head, so that an older head never replaces a newer one."""
@@ -199,26 +205,27 @@ class Index:
         row = self.find_copy(image)
         if row is None or fleet.read_note(row) == note:
             return False
-        try:
-            head = _HEADS.read(row).value
-        except PermanentError:
+        read = self._reader.try_one(TABLE, row, HEADS)
+        if read is None:
             return False  # the sweep writes the copy again
-        return self.replace_copy(image, head, over=row, note=note)
+        return self.replace_copy(image, read.value, over=row, note=note)
 
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
-        heads = tuple(_HEADS.read(row).value for row in rows)
-        noted = {head.name: fleet.read_note(row) for head, row in zip(heads, rows, strict=True)}
+        read = [(row.key, self._reader.try_one(TABLE, row, HEADS)) for row in rows]
+        noted = {row.key: fleet.read_note(row) for row in rows}
+        heads = tuple(stored.value for _, stored in read if stored is not None)
         return FleetPage(
             heads=heads,
-            after=str(heads[-1].name) if len(rows) == min(limit, PAGE) else None,
-            notes={name: note for name, note in noted.items() if note is not None},
+            unreadable=tuple(key for key, stored in read if stored is None),
+            after=rows[-1].key if len(rows) == min(limit, PAGE) else None,
+            notes={head.name: note for head in heads if (note := noted[str(head.name)]) is not None},
         )
 
     def heads(self) -> Iterator[ImageHead]:
         """Every head of the fleet as last projected, by name, a page at a time."""
-        return (_HEADS.read(row).value for row in self._all("fleet"))
+        return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), HEADS))
 
     def _all(self, partition: str) -> Iterator[Row]:
         return scan(self._tables, TABLE, partition)
@@ -250,6 +257,6 @@ def _move(row: Stored[PendingBuild]) -> list[TableWrite]:
     parked = row.value.parked()
     old = Row(partition="pending", key=row.value.key, cells={}, etag=row.etag)
     return [
-        _PENDING.write("pending", parked.key, parked, etag=None),
+        PENDING.write("pending", parked.key, parked, etag=None),
         TableWrite(verb=WriteKind.DELETE, row=old),
     ]

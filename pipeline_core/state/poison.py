@@ -4,15 +4,17 @@ import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline_core.domain.errors import AlreadyExists, NotFound
+from pipeline_core.domain.errors import AlreadyExists, NotFound, UnreadableRow
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.ports import Row, Tables, TableWrite
 from pipeline_core.state import index
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import behind
 
 PARTITION = "poison"
-_RECORDS = Codec(PoisonRecord)
+RECORDS = Codec(PoisonRecord)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,8 +29,9 @@ class PoisonPage:
 class PoisonStore:
     """Point reads and writes, and pages of the one partition."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def add(self, record: PoisonRecord) -> Stored[PoisonRecord]:
         """Keep a record. If a record has the same key already, this gives that one."""
@@ -43,7 +46,7 @@ class PoisonStore:
     def find(self, key: str) -> Stored[PoisonRecord] | None:
         """One record, or None."""
         row = self._tables.find(index.TABLE, PARTITION, key)
-        return None if row is None else _read(row)
+        return None if row is None else self._read(row)
 
     def get(self, key: str) -> Stored[PoisonRecord]:
         """One record. Raises NotFound."""
@@ -55,28 +58,39 @@ class PoisonStore:
     def page(self, *, after: str, limit: int) -> PoisonPage:
         """The `limit` newest records after the key `after`."""
         page = self._tables.scan(index.TABLE, PARTITION, first=behind(after), limit=limit)
-        found = tuple(_read(row).value for row in page)
-        return PoisonPage(records=found, after=page[-1].key if len(page) == limit else None)
+        found = [self._try_to_read(row) for row in page]
+        records = tuple(stored.value for stored in found if stored is not None)
+        return PoisonPage(records=records, after=page[-1].key if len(page) == limit else None)
 
     def _write(self, record: PoisonRecord, etag: str | None) -> Stored[PoisonRecord]:
         # The text is hostile and long. It is not part of the encoded value, so that no escape makes it longer.
         # A row holds "" for a None of the record. Older releases write this too, and they must read our rows.
         stored = replace(record, text="", error=record.error or "", closed_by=record.closed_by or "")
-        write = _RECORDS.write(PARTITION, record.key, stored, etag=etag)
+        write = RECORDS.write(PARTITION, record.key, stored, etag=etag)
         cells = {**write.row.cells, "queue": record.queue, "text": record.text}
-        written = TableWrite(verb=write.verb, row=replace(write.row, cells=cells))
-        (made,) = self._tables.write(index.TABLE, [written])
+        whole = TableWrite(verb=write.verb, row=replace(write.row, cells=cells))
+        (made,) = written([whole], self._tables.write(index.TABLE, [whole]))
         return Stored(value=record, etag=made)
 
+    def _try_to_read(self, row: Row) -> Stored[PoisonRecord] | None:
+        try:
+            return self._read(row)
+        except UnreadableRow:
+            return None
 
-def _read(row: Row) -> Stored[PoisonRecord]:
-    text = str(row.cells.get("text", ""))
-    if "value" in row.cells:
-        value = _RECORDS.read(row).value
+    def _read(self, row: Row) -> Stored[PoisonRecord]:
+        text = str(row.cells.get("text", ""))
+        if "value" not in row.cells:
+            return Stored(value=_of_older_release(row, text), etag=row.etag)
+        stored = self._reader.one(index.TABLE, row, RECORDS)
+        value = stored.value
         record = replace(value, text=text, error=value.error or None, closed_by=value.closed_by or None)
-        return Stored(value=record, etag=row.etag)
-    # An older release wrote this row with queue and text only. Its key is the time, oldest first.
-    record = PoisonRecord(
+        return Stored(value=record, etag=stored.etag)
+
+
+def _of_older_release(row: Row, text: str) -> PoisonRecord:
+    """A row that was written with queue and text only. Its key is the time, oldest first."""
+    return PoisonRecord(
         key=row.key,
         queue=str(row.cells.get("queue", "")),
         text=text,
@@ -85,7 +99,6 @@ def _read(row: Row) -> Stored[PoisonRecord]:
         is_whole=False,
         announce=False,
     )
-    return Stored(value=record, etag=row.etag)
 
 
 def _time_of(key: str) -> datetime:

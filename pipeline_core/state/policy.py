@@ -11,6 +11,7 @@ from pipeline_core.domain.names import Digest
 from pipeline_core.domain.policy import OPEN, PolicyVersion
 from pipeline_core.ports import Tables, TableWrite
 from pipeline_core.state.index import TABLE
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
 _PARTITION = "policy"
@@ -19,7 +20,7 @@ _VERSION = "version:"
 _LAST = 10**10 - 1  # highest possible revision
 _WRITES = 90  # in one transaction, which may have 100
 _NOBODY = Digest("0" * 64)  # the document of a row which says that there is no policy
-_VERSIONS = Codec(PolicyVersion)
+VERSIONS = Codec(PolicyVersion)
 
 
 class PolicyStore:
@@ -29,8 +30,9 @@ class PolicyStore:
     means a loss. The first version is written over revision 0, on its ETag.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def find_current(self) -> Stored[PolicyVersion] | None:
         """The version in force, or None if SecOps has not put any policy in force yet."""
@@ -39,8 +41,7 @@ class PolicyStore:
 
     def find_row(self) -> Stored[PolicyVersion] | None:
         """The version in force, or revision 0 if the row says that there is none. None if there is no row."""
-        row = self._tables.find(TABLE, _PARTITION, _CURRENT)
-        return None if row is None else _VERSIONS.read(row)
+        return self._reader.found(TABLE, self._tables.find(TABLE, _PARTITION, _CURRENT), VERSIONS)
 
     def note_none(self, now: datetime) -> None:
         """Note that no policy was ever put in force. An existing row stays as it is."""
@@ -51,13 +52,13 @@ class PolicyStore:
     def find(self, revision: int) -> PolicyVersion | None:
         """One version, or None."""
         row = self._tables.find(TABLE, _PARTITION, _key(revision))
-        return None if row is None else _VERSIONS.read(row).value
+        return None if row is None else self._reader.one(TABLE, row, VERSIONS).value
 
     def list(self, *, before: int | None = None, limit: int) -> Sequence[PolicyVersion]:
         """Versions, the newest first, below the revision `before`."""
         first = _VERSION if before is None else _key(before - 1)
         rows = self._tables.scan(TABLE, _PARTITION, first=first, last="version;", limit=limit)
-        return [_VERSIONS.read(row).value for row in rows]
+        return [stored.value for stored in self._reader.many(TABLE, rows, VERSIONS)]
 
     def put(self, version: PolicyVersion, *, etag: str | None) -> None:
         """Put a version in force over the row that was read (None: there was no row). Raises StaleWrite."""
@@ -83,11 +84,11 @@ class PolicyStore:
 
 
 def _current(version: PolicyVersion, etag: str | None) -> TableWrite:
-    return _VERSIONS.write(_PARTITION, _CURRENT, version, etag=etag)
+    return VERSIONS.write(_PARTITION, _CURRENT, version, etag=etag)
 
 
 def _kept(version: PolicyVersion) -> TableWrite:
-    return _VERSIONS.write(_PARTITION, _key(version.revision), version, etag=None)
+    return VERSIONS.write(_PARTITION, _key(version.revision), version, etag=None)
 
 
 def _key(revision: int) -> str:

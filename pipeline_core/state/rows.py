@@ -12,11 +12,16 @@ def behind(key: str) -> str:
     return f"{key}!" if key else ""  # "!" sorts below every character that can continue a key of ours
 
 
-def scan(tables: Tables, table: str, partition: str, *, first: str = "", last: str = "") -> Iterator[Row]:
-    """Every row from `first` on and below `last` (empty: to the end). Each page costs one read, when it is needed."""
+def scan(
+    tables: Tables, table: str, partition: str, *, first: str = "", last: str = "", page: int = PAGE
+) -> Iterator[Row]:
+    """Every row from `first` on and below `last` (empty: to the end). Each page costs one read, when it is needed.
+
+    The first read has `page` rows, each further read PAGE.
+    """
     while True:
-        page = tables.scan(table, partition, first=first, last=last, limit=PAGE)
-        yield from page
-        if len(page) < PAGE:
+        rows = tables.scan(table, partition, first=first, last=last, limit=page)
+        yield from rows
+        if len(rows) < page:
             return
-        first = behind(page[-1].key)
+        first, page = behind(rows[-1].key), PAGE

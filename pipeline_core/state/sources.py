@@ -1,32 +1,37 @@
 """Things that are followed from outside: Marketplace sources with their releases, and the platform steps."""
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
 TABLE = "index"
 _LIMIT = 1000  # distinct sources a factory follows
 
 
-_SOURCES = Codec(FollowedSource)
-_PLATFORM = Codec(Platform)
+SOURCES = Codec(FollowedSource)
+PLATFORMS = Codec(Platform)
 
 
 class SourceStore:
     """Followed sources and the platform. The revision of both only rises; a source's newest release may fall."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def list(self) -> Sequence[Stored[FollowedSource]]:
         """Every followed source."""
         rows = self._tables.scan(TABLE, "sources", limit=_LIMIT)
-        return [_SOURCES.read(row) for row in rows]
+        return list(self._reader.many(TABLE, rows, SOURCES))
 
     def followed(self) -> dict[str, FollowedSource]:
         """Every followed source, by the source's key: what images are to be built from."""
@@ -38,8 +43,7 @@ class SourceStore:
 
     def find_by_key(self, key: str) -> Stored[FollowedSource] | None:
         """The followed source of this key, or None."""
-        row = self._tables.find(TABLE, "sources", key)
-        return None if row is None else _SOURCES.read(row)
+        return self._reader.found(TABLE, self._tables.find(TABLE, "sources", key), SOURCES)
 
     def follow(self, source: MarketplaceSource) -> bool:
         """Begin to follow a source. True if it is new. Safe to repeat."""
@@ -51,13 +55,13 @@ class SourceStore:
 
     def save(self, followed: FollowedSource, *, etag: str | None) -> str:
         """Insert or replace. Gives the new ETag. Raises AlreadyExists or StaleWrite."""
-        write = _SOURCES.write("sources", followed.source.key, followed, etag=etag)
-        return self._tables.write(TABLE, [write])[0]
+        write = SOURCES.write("sources", followed.source.key, followed, etag=etag)
+        return written([write], self._tables.write(TABLE, [write]))[0]
 
     def find_platform(self) -> Platform | None:
         """The platform steps in force, or None before SecOps has registered any."""
         row = self._tables.find(TABLE, "platform", "current")
-        return None if row is None else _PLATFORM.read(row).value
+        return None if row is None else self._reader.one(TABLE, row, PLATFORMS).value
 
     def platform_revision(self) -> int:
         """How often platform steps were put in force. 0 before the first time."""
@@ -69,7 +73,7 @@ class SourceStore:
         counter = self._tables.find(TABLE, "platform", "revision")
         etag = None if row is None else row.etag
         writes = [
-            _PLATFORM.write("platform", "current", platform, etag=etag),
+            PLATFORMS.write("platform", "current", platform, etag=etag),
             _set_revision(counter, _revision_of(counter) + 1),
         ]
         try:
@@ -77,13 +81,23 @@ class SourceStore:
         except AlreadyExists as error:
             raise StaleWrite("the platform steps were changed by another request: read them again") from error
 
+    def settle_platform(self, platform: Platform) -> None:
+        """Record that dropped tools were reported to their images. Nothing changes where others are in force."""
+        row = self._tables.find(TABLE, "platform", "current")
+        stored = self._reader.found(TABLE, row, PLATFORMS)
+        if stored is None or stored.value != platform:
+            return
+        told = replace(platform, announce=False)
+        with contextlib.suppress(StaleWrite):
+            self._tables.write(TABLE, [PLATFORMS.write("platform", "current", told, etag=stored.etag)])
+
     def recover_platform(self, platform: Platform, revision: int) -> bool:
         """Put lost platform steps back. If there are platform steps, it changes nothing and gives False."""
         if self._tables.find(TABLE, "platform", "current") is not None:
             return False
         counter = self._tables.find(TABLE, "platform", "revision")
         writes = [
-            _PLATFORM.write("platform", "current", platform, etag=None),
+            PLATFORMS.write("platform", "current", platform, etag=None),
             _set_revision(counter, max(revision, _revision_of(counter))),
         ]
         try:

@@ -6,10 +6,13 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore
+from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.reading.unreadable import UnreadableStore
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.state.unlogged import UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
@@ -20,7 +23,9 @@ class Records:
     """The records that a service reads and writes, one store for each kind."""
 
     images: ImageStore
+    history: HistoryStore
     index: Index
+    lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
     fleet: FleetStore
@@ -28,6 +33,7 @@ class Records:
     poison: PoisonStore
     unlogged: UnloggedStore
     unproven: UnprovenStore
+    unreadable: UnreadableStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

@@ -8,6 +8,8 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Tables
 from pipeline_core.state import images
+from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
 
@@ -21,14 +23,15 @@ class UnprovenVersion:
     told: bool = False  # the stored name
 
 
-_CODEC = Codec(UnprovenVersion)
+UNPROVEN = Codec(UnprovenVersion)
 
 
 class UnprovenStore:
     """A row beside the image's other ones, whether the image is registered or not."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
         self._tables = tables
+        self._reader = reader or Reader()
 
     def raise_once(
         self, image: ImageName, version: GalleryVersion, entry: Entry
@@ -41,11 +44,11 @@ class UnprovenStore:
         if known is None:
             record = UnprovenVersion(image=image, version=version, entry=entry.key)
             writes = [
-                _CODEC.write(str(image), _key(version), record, etag=None),
+                UNPROVEN.write(str(image), _key(version), record, etag=None),
                 images.add_entry(entry),
             ]
             try:
-                etags = self._tables.write(images.TABLE, writes)
+                etags = written(writes, self._tables.write(images.TABLE, writes))
                 return Stored(value=record, etag=etags[0])
             except AlreadyExists:
                 known = self._find(image, version)
@@ -57,14 +60,14 @@ class UnprovenStore:
         try:
             self._tables.write(
                 images.TABLE,
-                [_CODEC.write(str(sent.image), _key(sent.version), sent, etag=record.etag)],
+                [UNPROVEN.write(str(sent.image), _key(sent.version), sent, etag=record.etag)],
             )
         except StaleWrite:
             return
 
     def _find(self, image: ImageName, version: GalleryVersion) -> Stored[UnprovenVersion] | None:
         row = self._tables.find(images.TABLE, str(image), _key(version))
-        return None if row is None else _CODEC.read(row)
+        return self._reader.found(images.TABLE, row, UNPROVEN)
 
 
 def _key(version: GalleryVersion) -> str:

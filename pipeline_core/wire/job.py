@@ -1,13 +1,26 @@
-"""The build job, which the builder reads by its digest, and the report of the builder. Facts only, no secret."""
+"""The build job, which the builder reads by its digest, and the report of the builder. Facts only, no secret.
 
+Readers ignore fields that they do not know: the builder's image and the factory are updated one after the other. A
+field whose meaning changes raises the schema.
+"""
+
+import functools
 import hashlib
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
-from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    InvalidValue,
+    MalformedMessage,
+    Owner,
+    ScopeKind,
+)
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.domain.verdicts import Check
@@ -30,7 +43,7 @@ _Count = Literal[
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class MarketplaceImage(_Wire):
@@ -164,7 +177,7 @@ class BuildJob(_Wire):
 class ReportedCheck(_Wire):
     """A check as the builder reports it; see `domain.verdicts.Check`."""
 
-    name: Literal["boot", "goss", "smoke", "compliance", "hygiene"]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,31}$")]  # a gate asks for the names that it knows
     passed: bool
     detail: str = ""
     score: float | None = None
@@ -199,7 +212,8 @@ class ReportedRule(_Wire):
 class ReportedScan(_Wire):
     """A compliance scan as the builder read it from the scanner's results; see `domain.compliance.Scan`.
 
-    `counts` are named as the fields of `domain.compliance.RuleCounts`; a count that is not named is 0.
+    `counts` are named as the fields of `domain.compliance.RuleCounts`; a count that is not named is 0. `benchmark`
+    and `passed` are empty in reports of an older builder.
     """
 
     profile: str
@@ -207,6 +221,8 @@ class ReportedScan(_Wire):
     counts: dict[_Count, Annotated[int, Field(ge=0)]]
     findings: Annotated[tuple[ReportedRule, ...], Field(max_length=3000)] = ()
     simulated: bool = False
+    benchmark: Annotated[str, Field(max_length=200)] = ""
+    passed: Annotated[tuple[Annotated[str, Field(max_length=200)], ...], Field(max_length=3000)] = ()
 
     def to_domain(self) -> Scan:
         """The domain's scan."""
@@ -216,6 +232,8 @@ class ReportedScan(_Wire):
             counts=RuleCounts(**self.counts),
             findings=tuple(finding.to_domain() for finding in self.findings),
             simulated=self.simulated,
+            benchmark=self.benchmark,
+            passed=frozenset(self.passed),
         )
 
 
@@ -228,11 +246,35 @@ class ReportedEvidence(_Wire):
     media_type: str
 
 
+def _known_class(text: object) -> object:
+    """A class that only a newer builder knows is the factory's to explain, never the team's."""
+    is_known = not isinstance(text, str) or text in {each.value for each in ErrorClass}
+    return text if is_known else ErrorClass.INTERNAL
+
+
+class ReportedScope(_Wire):
+    """Where a failure holds; see `domain.errors.ErrorScope`."""
+
+    kind: ScopeKind
+    name: Annotated[str, Field(max_length=300)]
+
+    @classmethod
+    def of(cls, scope: ErrorScope) -> "ReportedScope":
+        """The domain's scope."""
+        return cls(kind=scope.kind, name=scope.name[:300])
+
+    def to_domain(self) -> ErrorScope:
+        """The domain's scope."""
+        return ErrorScope(kind=self.kind, name=self.name)
+
+
 class BuildReport(_Wire):
     """The result of one attempt of one stage: `result.json` under the attempt's folder.
 
     `artifact` is the ARM id of the version that Packer made (build stage). `evidence` lists the files that were kept.
-    `error_class` is set where `succeeded` is false. `packer` is Packer's version, or `recorded`.
+    `error_class` is set where `succeeded` is false. `packer` is Packer's version, or `recorded`. `owner`, `permanent`
+    and `scope` are set where the builder knows more than the class says. `after_steps` says that every step had
+    ended when the run failed: Azure may still finish the version.
     """
 
     schema_version: Literal[1] = 1
@@ -247,8 +289,23 @@ class BuildReport(_Wire):
     checks: tuple[ReportedCheck, ...] = ()
     scan: ReportedScan | None = None
     evidence: Annotated[tuple[ReportedEvidence, ...], Field(max_length=50)] = ()
-    error_class: ErrorClass | None = None
+    error_class: Annotated[ErrorClass | None, BeforeValidator(_known_class)] = None
     message: Annotated[str, Field(max_length=4000)] = ""
+    owner: Owner | None = None
+    permanent: bool | None = None
+    scope: ReportedScope | None = None
+    after_steps: bool = False
+
+    def failure(self) -> Failure:
+        """Why the attempt failed; only where it did. A report without a class is a fault of the builder."""
+        owner = Owner.PLATFORM if self.error_class is None else self.owner
+        return Failure(
+            error_class=self.error_class or ErrorClass.TEMPLATE,
+            message=self.message or "the builder gave no reason",
+            owner=owner,
+            permanent=self.permanent,
+            scope=None if self.scope is None else self.scope.to_domain(),
+        )
 
     def to_wire(self) -> bytes:
         """Bytes of the result blob."""
@@ -258,13 +315,20 @@ class BuildReport(_Wire):
     def from_wire(cls, content: bytes) -> "BuildReport":
         """Raise MalformedMessage where the content is not a report."""
         try:
-            return cls.model_validate_json(content)
+            report = cls.model_validate_json(content)
         except ValidationError as error:
             raise MalformedMessage(
                 f"the content is not a BuildReport: {error.error_count()} fields are wrong"
             ) from error
+        report.__dict__["digest"] = hashlib.sha256(content).hexdigest()  # of these bytes, before anybody asks
+        return report
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the bytes that were read, with the fields of a newer builder; else of `to_wire`."""
+        return hashlib.sha256(self.to_wire()).hexdigest()
 
 
 def digests_of(report: BuildReport, content: bytes) -> tuple[str, str]:
-    """Of the bytes as stored, and as the driver writes them again: a report of an older builder has fewer fields."""
+    """Of the bytes as stored, and as older releases noted it: of the report with the fields that they knew."""
     return hashlib.sha256(content).hexdigest(), hashlib.sha256(report.to_wire()).hexdigest()

@@ -1,4 +1,9 @@
-"""Queue messages: pointers under 1 KiB, never state. A message in another form is refused."""
+"""Queue messages: pointers under 1 KiB, never state. A message in another form is refused.
+
+A reader ignores fields that it does not know, so that workers of two releases can share the queues. A new field needs a
+default, and a field keeps its meaning. Where a meaning must change, the schema is raised, and older readers refuse the
+message: it is kept as a poison record, and the sweep does the work.
+"""
 
 from typing import Annotated, Literal, Self
 
@@ -36,7 +41,7 @@ _Text = Annotated[str, Field(max_length=128)]
 class Message(BaseModel):
     """The fields of every message; `traceparent` follows W3C Trace Context."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     schema_version: Literal[1] = Field(default=1, alias="schema", serialization_alias="schema")
     reason: _Text = ""

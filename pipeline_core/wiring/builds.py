@@ -7,6 +7,7 @@ from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.builds.containers import ContainerStage
+from pipeline_core.services.builds.copies import Copies
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
@@ -14,10 +15,12 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.leftovers import Leftovers
 from pipeline_core.services.builds.publishing import PublishingStage
-from pipeline_core.services.builds.purchases import Purchases
 from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.versions.late_regions import LateRegions
+from pipeline_core.services.versions.parent_scores import ParentScores
+from pipeline_core.services.versions.purchases import Purchases
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.provenance import ProvenanceParts
@@ -44,7 +47,8 @@ def builds_of(
     """All build services, around one ending. The `poller` looks where a build did not find its release."""
     records, effects = base.records, base.effects
     completion = Completion(records=records, effects=effects, poller=poller)
-    judge = Judge(effects=effects, images=records.images, floors=policy.policies)
+    parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
+    judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures)
     publishing = _publishing_of(base, provenance, completion, captures)
@@ -130,7 +134,14 @@ def _publishing_of(
         galleries=base.ports.galleries,
         provenance=provenance.provenance,
         completion=completion,
-        captures=captures,
+        copies=Copies(
+            images=records.images,
+            galleries=base.ports.galleries,
+            captures=captures,
+            effects=effects,
+            late=LateRegions(images=records.images, galleries=base.ports.galleries, effects=effects),
+            wait=base.limits.wait,
+        ),
         wait=base.limits.wait,
     )
 

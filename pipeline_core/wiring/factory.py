@@ -37,7 +37,9 @@ from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
+from pipeline_core.services.views.history import History
 from pipeline_core.services.views.queries import Queries
+from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.settings import Limits, Settings
 from pipeline_core.wiring.foundation import Foundation, foundation_of
 from pipeline_core.wiring.parts import Parts, parts_of
@@ -71,6 +73,8 @@ class Factory:
     requests: Requests
     canceller: Canceller
     queries: Queries
+    history: History
+    unreadable: UnreadableRows
     evidence: Evidence
     version_diff: VersionDiff
 
@@ -128,6 +132,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         requests=images.requests,
         canceller=builds.canceller,
         queries=parts.views.queries,
+        history=parts.views.history,
+        unreadable=parts.views.unreadable,
         evidence=parts.views.evidence,
         version_diff=parts.views.version_diff,
     )

@@ -7,6 +7,7 @@ from pipeline_core.guard.secrets import Form
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
 from pipeline_core.services.images.observe import Observer
+from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.platform import Platforms
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.reconcile import Reconciler
@@ -31,6 +32,7 @@ class ImageParts:
     sources: Sources
     platforms: Platforms
     registrar: Registrar
+    places: Places
 
 
 def images_of(
@@ -47,6 +49,7 @@ def images_of(
         unproven=provenance.unproven,
     )
     poller = Poller(records=records, effects=effects, marketplace=ports.marketplace)
+    places = Places(records=records, effects=effects, poller=poller)
     return ImageParts(
         observer=observer,
         reconciler=reconciler,
@@ -55,11 +58,12 @@ def images_of(
         poller=poller,
         sources=Sources(records=records, effects=effects, poller=poller),
         platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),
-        registrar=_registrar_of(base, policy, poller, forms),
+        registrar=_registrar_of(base, policy, places, forms),
+        places=places,
     )
 
 
-def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: Sequence[Form]) -> Registrar:
+def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: Sequence[Form]) -> Registrar:
     records, effects, blobs = base.records, base.effects, base.ports.blobs
     rules = RegistrationRules(
         records=records,
@@ -83,6 +87,6 @@ def _registrar_of(base: Foundation, policy: PolicyParts, poller: Poller, forms: 
         blobs=blobs,
         rules=rules,
         policy=policy.policies,
-        poller=poller,
+        places=places,
         deployment=base.deployment,
     )

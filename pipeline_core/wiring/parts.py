@@ -41,7 +41,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         images=images,
         builds=builds,
         views=views_of(base, policy, images.observer),
-        poison=poison_of(base),
-        upkeep=upkeep_of(base, policy, builds, provenance.unproven),
+        poison=poison_of(base, builds.stopping),
+        upkeep=upkeep_of(base, policy, images, builds, provenance.unproven),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
     )

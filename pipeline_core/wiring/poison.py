@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.services.builds.stopping import StoppingStage
+from pipeline_core.services.poison.last_resort import LastResort
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
@@ -16,11 +18,16 @@ class PoisonParts:
     review: PoisonReview
 
 
-def poison_of(base: Foundation) -> PoisonParts:
-    """The recorder and the review, over the same records and marks."""
+def poison_of(base: Foundation, stopping: StoppingStage) -> PoisonParts:
+    """The recorder and the review, over the same records and marks. `stopping` ends builds that nobody can step."""
     records, effects = base.records, base.effects
     marks = PoisonMarks(images=records.images, projection=effects.projection)
     return PoisonParts(
-        recorder=PoisonRecorder(effects=effects, store=records.poison, marks=marks),
+        recorder=PoisonRecorder(
+            effects=effects,
+            store=records.poison,
+            marks=marks,
+            last_resort=LastResort(images=records.images, stopping=stopping, logs=effects.logs),
+        ),
         review=PoisonReview(records=records, effects=effects, marks=marks, queues=base.ports.queues),
     )

@@ -7,11 +7,13 @@ from pipeline_core.services.upkeep.builds import BuildSweep
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import FleetSweep
+from pipeline_core.services.upkeep.lineage import PlaceSweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
+from pipeline_core.wiring.images import ImageParts
 from pipeline_core.wiring.policies import PolicyParts
 
 _QUIET = 10  # waits without progress, after which a sweep looks at a build
@@ -26,11 +28,13 @@ class UpkeepParts:
     pruner: Pruner
 
 
-def upkeep_of(base: Foundation, policy: PolicyParts, builds: BuildParts, unproven: Unproven) -> UpkeepParts:
+def upkeep_of(
+    base: Foundation, policy: PolicyParts, images: ImageParts, builds: BuildParts, unproven: Unproven
+) -> UpkeepParts:
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
-        sweeper=_sweeper_of(base, policy, builds),
+        sweeper=_sweeper_of(base, policy, images, builds),
         reaper=Reaper(
             effects=effects,
             images=records.images,
@@ -43,12 +47,19 @@ def upkeep_of(base: Foundation, policy: PolicyParts, builds: BuildParts, unprove
     )
 
 
-def _sweeper_of(base: Foundation, policy: PolicyParts, builds: BuildParts) -> Sweeper:
+def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, builds: BuildParts) -> Sweeper:
     records, effects = base.records, base.effects
     return Sweeper(
         records=records,
         effects=effects,
-        fleet=FleetSweep(records=records, effects=effects, policies=policy.policies),
+        fleet=FleetSweep(
+            records=records,
+            effects=effects,
+            policies=policy.policies,
+            places=PlaceSweep(
+                records=records, effects=effects, places=images.places, platforms=images.platforms
+            ),
+        ),
         builds=BuildSweep(
             records=records, effects=effects, completion=builds.completion, quiet=base.limits.wait * _QUIET
         ),

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.views.diff import VersionDiff
 from pipeline_core.services.views.evidence import Evidence
+from pipeline_core.services.views.history import History
 from pipeline_core.services.views.queries import Queries
+from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.policies import PolicyParts
 
@@ -15,6 +17,8 @@ class ViewParts:
     """All of them are for triggers."""
 
     queries: Queries
+    history: History
+    unreadable: UnreadableRows
     evidence: Evidence
     version_diff: VersionDiff
 
@@ -22,6 +26,7 @@ class ViewParts:
 def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewParts:
     """All view services, over the same records."""
     records, effects = base.records, base.effects
+    history, unreadable = History(records=records), UnreadableRows(store=records.unreadable)
     evidence = Evidence(images=records.images, logs=effects.logs, blobs=base.ports.blobs)
     return ViewParts(
         queries=Queries(
@@ -30,7 +35,11 @@ def views_of(base: Foundation, policy: PolicyParts, observer: Observer) -> ViewP
             observer=observer,
             policies=policy.policies,
             floors=policy.rules,
+            history=history,
+            unreadable=unreadable,
         ),
+        history=history,
+        unreadable=unreadable,
         evidence=evidence,
         version_diff=VersionDiff(images=records.images, evidence=evidence),
     )

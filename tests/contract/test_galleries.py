@@ -121,6 +121,7 @@ def test_a_copy_is_creating_then_ready_and_out_of_latest(world: SimulatedWorld) 
         excluded_from_latest=True,
         tags=TAGS,
         disk_gb=64,
+        regions=("westeurope", "northeurope"),
     )
 
 
@@ -209,6 +210,42 @@ def test_a_version_that_is_being_made_cannot_go_into_latest_yet(world: Simulated
 def test_a_version_that_is_not_there_cannot_go_into_latest(world: SimulatedWorld) -> None:
     with pytest.raises(NotFound):
         world.include(V1)
+
+
+def test_a_live_version_loses_a_region_and_gets_it_back_and_all_else_stays(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    world.include(V1)
+    world.settle(V1)
+    west, north = (TargetRegion(name=Region(name)) for name in ("westeurope", "northeurope"))
+    for wanted, there in (((west,), {"westeurope"}), ((north,), {"westeurope", "northeurope"})):
+        world.galleries.set_regions(LIVE, world.image, V1, wanted)  # its own region stays, named or not
+        found = world.settle(V1)
+        assert found is not None
+        assert (found.state, set(found.regions)) == (VersionState.READY, there)
+        assert (found.excluded_from_latest, found.is_divided, dict(found.tags)) == (False, False, TAGS)
+
+
+def test_a_version_in_latest_whose_regions_cannot_be_changed_is_still_whole(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    world.include(V1)
+    world.settle(V1)
+    world.fail_a_change()
+    world.galleries.set_regions(LIVE, world.image, V1, (TargetRegion(name=Region("westeurope")),))
+    found = world.settle(V1)
+    assert found is not None
+    assert found.state is VersionState.UPDATE_FAILED
+    assert found.excluded_from_latest is False
+
+
+def test_the_regions_of_a_version_that_is_being_made_cannot_be_changed(world: SimulatedWorld) -> None:
+    world.add_source(V1, True)
+    world.copy(V1)
+    with pytest.raises(TransientError) as refused:
+        world.galleries.set_regions(LIVE, world.image, V1, (TargetRegion(name=Region("westeurope")),))
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    world.settle(V1)
+    with pytest.raises(NotFound):
+        world.galleries.set_regions(LIVE, world.image, V2, (TargetRegion(name=Region("westeurope")),))
 
 
 def test_a_list_has_every_version(world: SimulatedWorld) -> None:

@@ -170,7 +170,7 @@ class Workbench:
         )
         validated = program.validate("template.pkr.json")
         assert validated.succeeded, "".join(lines)
-        run = program.build("template.pkr.json", seconds=seconds)
+        run = program.build("template.pkr.json", limit=lambda: seconds)
         return Outcome(run=run, text="".join(lines), folder=folder, plan=plan)
 
     def environment(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pipeline_core.domain.errors import (
     ErrorClass,
     FactoryError,
     InvalidValue,
+    Owner,
     PermanentError,
     StaleWrite,
     TransientError,
@@ -22,7 +23,7 @@ from pipeline_core.wire.problems import InvalidDocument
 from triggers.api.problem import InvalidField, ProblemResponse, Refusal
 
 _RETRY_AFTER = 5  # seconds, where the error names no time
-_TEAM_CAUSED = frozenset(kind for kind in ErrorClass if kind.owner == "team")
+_TEAM_CAUSED = frozenset(kind for kind in ErrorClass if kind.owner is Owner.TEAM)
 _LOG = logging.getLogger("imagefactory.api")
 
 Answered = Refusal | FactoryError | RequestValidationError | HTTPException

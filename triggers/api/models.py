@@ -65,18 +65,26 @@ class CancelRequest(Request):
 
 
 class PlatformRequest(Request):
-    """The bundle of the platform steps, and the catalog of staged tools."""
+    """The bundle of the platform steps, and the catalog of staged tools.
+
+    `drop_used` accepts a catalog without a tool that images name. No change reaches these images from then on.
+    """
 
     bundle: str
     catalog: Document
+    drop_used: bool = False
 
 
 class Condition(Answer):
     """What stops an image or a build until a person acts: Stalled, BreakerOpen or Blocked.
 
+    An image is Unreadable where the running release cannot read some of its rows.
+
     An image is HeldBack where it stays on an older base because an ancestor rests (shown for one image, not in lists).
     A root is SourceWithdrawn where it was built from a release that the Marketplace no longer offers, SourceSilent
     where its source gives nothing, and SourceEnds where the publisher has named the last day of its release.
+    An image is LineageBroken where its parents do not end at a root, ToolDropped where the catalog no longer has a tool
+    that it names, and ChannelNotFollowed where it names a channel of its parent that does not exist.
     It is BelowFloor where SecOps raised the floor above it. `since` is null until the policy's date.
     A build that was cancelled or given up is Stopping until everything that it made is removed.
     `reason` is for programs, `message` for people.
@@ -89,10 +97,13 @@ class Condition(Answer):
 
 
 class Image(Answer):
-    """One image. `state` is for programs, `detail` for people; either `source` or `parent` is null."""
+    """One image. `state` is for programs, `detail` for people; either `source` or `parent` is null.
+
+    Where its row cannot be read, `state` is `unknown`, and nothing else is known: also `team` is null.
+    """
 
     name: str
-    team: str
+    team: str | None
     parent: str | None
     source: str | None
     version: str | None
@@ -177,12 +188,31 @@ class Entry(Answer):
 
 
 class ImageWithHistory(Image):
-    """One image with its newest builds and journal lines, newest first."""
+    """One image with its newest builds and journal lines, newest first.
 
-    definition: str
-    bundle: str
+    `next_builds` and `next_journal` are the `cursor` of what follows, null at the end.
+    """
+
+    definition: str | None
+    bundle: str | None
     builds: tuple[Build, ...]
     journal: tuple[Entry, ...]
+    next_builds: str | None
+    next_journal: str | None
+
+
+class Builds(Answer):
+    """A page of an image's builds, newest first; `next` is the `cursor` of the following page, null at the end."""
+
+    builds: tuple[Build, ...]
+    next: str | None
+
+
+class Journal(Answer):
+    """A page of an image's journal, newest first; `next` is the `cursor` of the following page, null at the end."""
+
+    entries: tuple[Entry, ...]
+    next: str | None = Field(validation_alias="after")
 
 
 class Images(Answer):
@@ -302,6 +332,28 @@ class StateStep(Answer):
     kept: tuple[str, ...]
     deleted: tuple[str, ...]
     problems: tuple[Misplaced, ...]
+    next: str | None = Field(validation_alias="after")
+
+
+class UnreadableRow(Answer):
+    """A row that the running release cannot read. `image` is empty where it is not about one image.
+
+    `row_schema` is what the row names as its schema.
+    """
+
+    table: str
+    partition: str
+    key: str
+    image: str
+    row_schema: str = Field(validation_alias="schema")
+    why: str
+    first_seen: datetime
+
+
+class UnreadableRows(Answer):
+    """A page of such rows by place; `next` is the `after` of the following page, null at the end."""
+
+    rows: tuple[UnreadableRow, ...] = Field(validation_alias="records")
     next: str | None = Field(validation_alias="after")
 
 

@@ -37,8 +37,10 @@ curl --fail --silent --show-error --location --proto '=https' --proto-redir '=ht
 printf '%s  %s\n' "$digest" "$work/goss" | sha256sum --check --status
 chmod 0700 "$work/goss"
 
-run_goss() { # goss ends with 1 if a test fails. Required is only that it reported its tests
-  "$work/goss" --gossfile "$1" validate --format json --no-color >"$2" || true
+run_goss() { # goss ends with 1 if a test fails. Required is only that it reported its tests, and was not killed
+  local code=0
+  "$work/goss" --gossfile "$1" validate --format json --no-color >"$2" || code=$?
+  ((code <= 128)) || { echo "verify: goss ended with $code" >&2; exit "$code"; }
   write goss "$2"
 }
 
@@ -63,7 +65,8 @@ if [[ -n $profile ]]; then
   # 0: every rule passes. 2: some rules fail. Any other code: it could not scan. The builder reads the file.
   if ((code != 0 && code != 2)); then
     echo "verify: oscap ended with $code for the profile $profile" >&2
-    exit 1
+    # Above 128 a signal killed it: 137 is for want of memory. The builder reads that from the code of this script.
+    exit "$((code > 128 ? code : 1))"
   fi
   for file in xccdf.xml report.html; do
     [[ -s $work/$file ]] || { echo "verify: oscap has written no $file for the profile $profile" >&2; exit 1; }

@@ -14,7 +14,7 @@ from pipeline_core.adapters.azure import errors
 from pipeline_core.adapters.azure import gallery_bodies as bodies
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.domain import captures
-from pipeline_core.domain.definitions import OsTraits
+from pipeline_core.domain.definitions import OsTraits, TargetRegion
 from pipeline_core.domain.errors import (
     BeingMade,
     ErrorClass,
@@ -171,6 +171,34 @@ class AzureGalleries:
                 polling=False,
             )
 
+    def set_regions(
+        self,
+        gallery: GalleryName,
+        image: ImageName,
+        version: GalleryVersion,
+        regions: Sequence[TargetRegion],
+    ) -> None:
+        """Begin to have a version in these regions, and its own, alone. Raises NotFound. Look at its state afterwards.
+
+        CONFLICT while the version is being made or changed. A new region has the version's own mark about `latest`.
+        """
+        found = self._find(gallery, image, version)
+        if found is None:
+            raise NotFound(f"{image}@{version} is not in {gallery}")
+        profile = (found.as_dict().get("properties") or {}).get("publishingProfile") or {}
+        place, client = self._as_publisher(gallery)
+        body = bodies.render_regions(profile, regions, self._configuration.location)
+        names = ", ".join(str(region.name) for region in regions)
+        with errors.translated(f"replicate {image}@{version} in {gallery} to {names}"):
+            client.gallery_image_versions.begin_update(
+                place.resource_group,
+                str(place.name),
+                str(image),
+                str(version),
+                _content(body),
+                polling=False,
+            )
+
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
         """Start the deletion and return. A version that is gone is not an error."""
         place, client = self._as_publisher(gallery)
@@ -242,13 +270,17 @@ def _refused_for_good(new: NewGalleryVersion) -> Iterator[None]:
         raise
 
 
-def version_state(provisioning: str, replication: str | None) -> VersionState:
+def version_state(provisioning: str, replication: str | None, *, is_excluded: bool = True) -> VersionState:
     """The state from ARM's two words. `replication` is None if it was not requested.
 
-    A version that has failed with all its copies complete was made well: a later change of it failed.
+    A version that has failed was made well, and a later change of it failed, where all its copies are complete, or
+    where it is in `latest`: the factory lets in only what is whole, so a further region failed.
     """
     if provisioning == "Deleting":
         return VersionState.DELETING
+    has_failed = provisioning in _FAILED or replication == "Failed"
+    if has_failed and not is_excluded:
+        return VersionState.UPDATE_FAILED
     if provisioning in _FAILED and replication == "Completed":
         return VersionState.UPDATE_FAILED
     if provisioning in _FAILED or replication == "Failed":
@@ -271,11 +303,17 @@ def _shown(
         gallery=gallery,
         image=image,
         version=version,
-        state=version_state(str(properties.get("provisioningState") or ""), aggregated),
+        state=version_state(
+            str(properties.get("provisioningState") or ""),
+            aggregated,
+            is_excluded=bodies.is_excluded(profile),
+        ),
         excluded_from_latest=bodies.is_excluded(profile),
         is_divided=bodies.is_divided(profile),
         tags=body.get("tags") or {},
-        detail=bodies.failed_regions(replication or {}),
+        detail=bodies.failures_of(replication or {}),
+        regions=bodies.regions_of(profile),
+        failed_regions=bodies.failed_regions(replication or {}),
         disk_gb=bodies.disk_gb_of(properties),
     )
 

@@ -1,13 +1,20 @@
 """ARM bodies of image definitions and versions: rendered for requests, read from answers. It makes no calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pipeline_core.adapters.azure.configuration import GalleryPlace
 from pipeline_core.domain.attempts import IMAGE_TAG
-from pipeline_core.domain.definitions import Architecture, Generation, OsTraits, SecurityType
+from pipeline_core.domain.definitions import (
+    Architecture,
+    Generation,
+    OsTraits,
+    SecurityType,
+    TargetRegion,
+)
 from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.replication import region_key
 from pipeline_core.domain.sources import PurchasePlan
 from pipeline_core.ports import NewGalleryVersion
 
@@ -154,6 +161,36 @@ def render_exclusion(profile: Mapping[str, Any], *, excluded: bool) -> dict[str,
     }
 
 
+def render_regions(
+    profile: Mapping[str, Any], regions: Sequence[TargetRegion], location: Region
+) -> dict[str, Any]:
+    """The body of the PATCH that changes the regions alone; the others of `profile` and every mark stay.
+
+    Regions are added and removed by a list of all (azure-compute-docs, update-image-resources.md). The version's own
+    location must be in it.
+    """
+    replicas = {str(region.name): region.replicas for region in regions}
+    replicas.setdefault(str(location), 1)
+    known = {region_key(str(each.get("name") or "")): each for each in profile.get("targetRegions") or []}
+    excluded = bool(profile.get("excludeFromLatest"))
+    listed = []
+    for name, count in replicas.items():
+        before = known.get(region_key(name)) or {
+            "name": name,
+            "regionalReplicaCount": count,
+            "storageAccountType": _STORAGE,
+        }
+        kept = {field: before[field] for field in _REGION_FIELDS if before.get(field) is not None}
+        listed.append({**kept, "excludeFromLatest": bool(before.get("excludeFromLatest", excluded))})
+    kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
+    return {
+        "properties": {
+            "publishingProfile": {**kept, "targetRegions": listed, "excludeFromLatest": excluded},
+            "storageProfile": {},
+        }
+    }
+
+
 def is_excluded(profile: Mapping[str, Any]) -> bool:
     """True if no region gives the version to a caller that asks for the newest one."""
     regions = profile.get("targetRegions") or []
@@ -179,9 +216,23 @@ def disk_gb_of(properties: Mapping[str, Any]) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def failed_regions(replication: Mapping[str, Any]) -> str:
+def regions_of(profile: Mapping[str, Any]) -> tuple[str, ...]:
+    """The regions that the version is, or will be, in; in the form of ids (`westeurope`)."""
+    return tuple(region_key(str(each.get("name") or "")) for each in profile.get("targetRegions") or [])
+
+
+def failed_regions(replication: Mapping[str, Any]) -> tuple[str, ...]:
+    """The regions whose replication failed, in the form of ids: Azure answers with `West Europe`."""
+    return tuple(region_key(str(each.get("region") or "")) for each in _failed(replication))
+
+
+def failures_of(replication: Mapping[str, Any]) -> str:
     """The failed regions with their reasons. Empty if no region failed."""
-    failed = [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]
+    failed = _failed(replication)
     return "; ".join(
         f"{each.get('region')}: {each.get('details') or 'no reason was given'}" for each in failed
     )
+
+
+def _failed(replication: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in replication.get("summary") or [] if each.get("state") == "Failed"]

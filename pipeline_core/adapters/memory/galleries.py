@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain.definitions import OsTraits, SecurityType
+from pipeline_core.domain.definitions import OsTraits, SecurityType, TargetRegion
 from pipeline_core.domain.errors import (
     BeingMade,
     ErrorClass,
@@ -39,7 +39,8 @@ class _Version:
 class MemoryGalleries:
     """`replication`, `deletion` and `defining` are the times that the next copies, deletions and definitions take.
 
-    `fails_with` is the reason with which the next copies fail, if it is not empty. `updating` is the time that a
+    `fails_with` is the reason with which the next copies fail, if it is not empty; `fails_in` has reasons by region
+    (its name) for the next copies to it. `updating` is the time that a
     change of a mark takes, and each of `update_failures` is the reason with which one of the next changes fails.
     """
 
@@ -48,6 +49,8 @@ class MemoryGalleries:
     replication: timedelta = timedelta(0)
     deletion: timedelta = timedelta(0)
     fails_with: str = ""
+    fails_in: dict[str, str] = field(default_factory=dict)
+    home: str = "westeurope"  # every version is there, too
     updating: timedelta = timedelta(0)
     update_failures: list[str] = field(default_factory=list)
     defining: timedelta = timedelta(0)
@@ -127,6 +130,8 @@ class MemoryGalleries:
                 text = f"{new.image}@{new.version} in {new.source_gallery} is {source.state.value}"
                 raise TransientError(ErrorClass.CONFLICT, text)
             self._demand_guest_state(new)
+            names = tuple(dict.fromkeys([*(str(region.name) for region in new.regions), self.home]))
+            failed = tuple(name for name in names if name in self.fails_in)
             self._put(
                 GalleryImageVersion(
                     gallery=new.gallery,
@@ -136,9 +141,11 @@ class MemoryGalleries:
                     excluded_from_latest=True,
                     tags=dict(new.tags),
                     disk_gb=source.disk_gb,
+                    regions=names,
+                    failed_regions=failed,
                 ),
                 ready_at=self.clock.now() + self.replication,
-                fails=self.fails_with,
+                fails=self.fails_with or "; ".join(f"{name}: {self.fails_in[name]}" for name in failed),
             )
 
     def set_excluded(
@@ -165,6 +172,37 @@ class MemoryGalleries:
                 shown=replace(stored.shown, excluded_from_latest=excluded, is_divided=False),
                 settled_at=self.clock.now() + self.updating,
                 update_fails=self.update_failures.pop(0) if self.update_failures else "",
+            )
+
+    def set_regions(
+        self,
+        gallery: GalleryName,
+        image: ImageName,
+        version: GalleryVersion,
+        regions: Sequence[TargetRegion],
+    ) -> None:
+        """Begin to have a version in these regions, and its own, alone. Look at its state afterwards.
+
+        Raises NotFound. CONFLICT while the version is being made or changed.
+        """
+        with self._lock:
+            found = self.find_version(gallery, image, version)
+            if found is None:
+                raise NotFound(f"{image}@{version} is not in {gallery}")
+            if found.state in _BUSY:
+                raise TransientError(ErrorClass.CONFLICT, f"{image}@{version} is {found.state.value}")
+            names = tuple(dict.fromkeys([*(str(region.name) for region in regions), self.home]))
+            added = set(names) - set(found.regions)
+            failed = tuple(name for name in names if name in added and name in self.fails_in)
+            words = [f"{name}: {self.fails_in[name]}" for name in failed]
+            place = (_key(gallery), str(image), version)
+            stored = self._versions[place]
+            self._versions[place] = replace(
+                stored,
+                was_excluded=self._is_kept_out(stored),
+                shown=replace(stored.shown, regions=names, failed_regions=failed),
+                settled_at=self.clock.now() + (self.replication if added else self.updating),
+                update_fails=self.update_failures.pop(0) if self.update_failures else "; ".join(words),
             )
 
     def begin_delete(self, gallery: GalleryName, image: ImageName, version: GalleryVersion) -> None:
@@ -236,7 +274,7 @@ class MemoryGalleries:
                 return None
             return replace(found.shown, state=VersionState.DELETING)
         if now < found.ready_at:
-            return replace(found.shown, state=VersionState.CREATING)
+            return replace(found.shown, state=VersionState.CREATING, failed_regions=())
         if found.fails:
             return replace(found.shown, state=VersionState.FAILED, detail=found.fails)
         if found.settled_at is not None and now < found.settled_at:

@@ -5,7 +5,7 @@ It looks, and leaves markers. The container stage decides what follows.
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
@@ -14,6 +14,7 @@ from pipeline_core.ports import BlobFacts, Blobs, ContainerGroup, Containers
 from pipeline_core.services.builds.deletions import Deletions
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
+_LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
 _MARKER_LIMIT = 16 * 1024  # bytes; a marker's text is one line
 
 
@@ -47,6 +48,11 @@ class Attempts:
         except AlreadyExists:
             return False
         return True
+
+    def launches(self, build: Build) -> list[datetime]:
+        """When handlers were about to create the attempt's group. The newest counts."""
+        listed = self.blobs.list("builds", f"{attempts.folder_of(build)}/{attempts.LAUNCH}", limit=_LAUNCHES)
+        return [facts.changed_at for facts in listed]
 
     def find_text(self, build: Build, name: str) -> str:
         """The text of a marker; empty where there is no marker, or none that can be read."""

@@ -13,8 +13,8 @@ from pipeline_core.domain.captures import Capture, TraitConflict
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
-from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource
-from pipeline_core.services.builds.purchases import Purchases
+from pipeline_core.ports import Galleries, Logs, Resources, TaggedResource, VersionState
+from pipeline_core.services.versions.purchases import Purchases
 
 _MANAGED_IMAGE = "Microsoft.Compute/images"
 
@@ -33,6 +33,11 @@ class Captures:
     def quarantine(self) -> GalleryName:
         """The gallery that versions are copied from."""
         return self.deployment.quarantine
+
+    @property
+    def home(self) -> str:
+        """The region of the galleries: every version has a copy there."""
+        return str(self.deployment.location)
 
     def prepare(
         self, build: Build, definition: ImageDefinition, gallery: GalleryName
@@ -75,6 +80,16 @@ class Captures:
                 captures.unlike(quarantined, live) or captures.other_plan(quarantined, live),
             )
         return live
+
+    def find_made(self, build: Build) -> VersionState | None:
+        """The state of the quarantined version that carries the tags of this attempt to build, or None."""
+        if build.version is None:
+            return None
+        found = self.galleries.find_version(self.quarantine, build.image, build.version)
+        if found is None:
+            return None
+        tags = (found.tags.get(attempts.BUILD_TAG), found.tags.get(attempts.ATTEMPT_TAG))
+        return found.state if tags == (str(build.id), str(build.attempt)) else None
 
     def explain(self, gallery: GalleryName, image: ImageName, text: str) -> str:
         """`text`, Azure's word about a copy, behind what to do about it where this is known."""

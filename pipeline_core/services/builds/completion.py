@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import breaker, builds, chains, claims, floors
+from pipeline_core.domain import breaker, builds, chains, claims, floors, replication
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ImageHead, PublishedVersion
+from pipeline_core.domain.images import ImageHead, MissingRegions, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
@@ -67,6 +67,9 @@ class Completion:
                 if opened.event.value in after.registration.notify:
                     ended = replace(ended, alarm=opened.key)
         writes.insert(0, records.put_build(ended, etag=build.etag))
+        writes.append(records.add_past(ended))
+        if ended.result is Result.SUCCEEDED:
+            writes.append(records.add_version(ended))
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
@@ -133,10 +136,26 @@ def _after(head: ImageHead, ended: Build) -> ImageHead:
                 lane=ended.lane,
                 published_at=ended.phase_since,
                 scan=floors.scan_of(ended.verdicts),
+                followed=ended.followed,
+                missing=_missing(ended),
             )
             seconds = chains.measured(head, ended)
-            return replace(breaker.after_success(head), current=current, active=active, build_seconds=seconds)
+            return replace(
+                breaker.after_success(head),
+                current=current,
+                active=active,
+                build_seconds=seconds,
+                changes=head.changes.after(ended.lane, ended.phase_since),
+            )
         case Result.FAILED:
             return replace(breaker.after_failure(head, ended), active=active)
         case _:
             return replace(head, active=active)
+
+
+def _missing(ended: Build) -> MissingRegions | None:
+    """The regions that the copy was made without."""
+    if not ended.left_out:
+        return None
+    after = ended.phase_since + replication.turn_after(1)
+    return MissingRegions(names=ended.left_out, tries=1, after=after, why=ended.left_out_why)

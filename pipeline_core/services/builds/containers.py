@@ -4,7 +4,6 @@ The stage derives its state from the report, the markers and the group, never fr
 first. It creates a group only where none exists, and never again for an attempt that has run.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +12,7 @@ from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
     ErrorClass,
+    Owner,
     PermanentError,
     TransientError,
 )
@@ -20,7 +20,7 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import TryAgain
 from pipeline_core.domain.versions import next_version
-from pipeline_core.ports import ContainerGroup, GroupState
+from pipeline_core.ports import ContainerGroup, GroupState, VersionState
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
@@ -36,7 +36,11 @@ from pipeline_core.wire.job import BuildReport
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
 _BEGINNING = timedelta(minutes=30)  # from the creation to the container's start; Azure itself gives up then
-_MARGIN = timedelta(minutes=30)  # beyond the definition's timeout: start of the container, upload of results
+_MARGIN = timedelta(minutes=30)  # beyond the time of a run: start of the container, upload of results
+# Azure goes on after Packer gave up. It names "a few hours in some cases" (azure-compute-gallery.md).
+_REPLICATION = timedelta(hours=6)
+_WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
+_MESSAGE = 4000  # characters of a failure that are kept
 _FRESH = timedelta(seconds=30)
 # The cause of these refusals is a limit that the whole factory shares: the next creation would fail as well.
 _REFUSED = frozenset({ErrorClass.QUOTA, ErrorClass.THROTTLED, ErrorClass.CAPACITY})
@@ -101,11 +105,11 @@ class ContainerStage:
         if has_begun or self.attempts.find_facts(build.value, attempts.NEVER_BEGAN) is not None:
             if self.attempts.find_group(build.value) is not None:
                 return Wait(delay=timedelta(0))  # another handler created the group between the two looks
-            return self._retry(build, *self._loss_of(build.value, has_begun=has_begun))
+            return self._retry(build, self._loss_of(build.value, has_begun=has_begun))
         return self._launch(build.value)  # a wait for quota or budget has no limit
 
-    def _loss_of(self, build: Build, *, has_begun: bool) -> tuple[ErrorClass, str]:
-        """Class and text of an attempt that is gone without a report: first the cause, where the platform named one."""
+    def _loss_of(self, build: Build, *, has_begun: bool) -> Failure:
+        """The failure of an attempt that is gone without a report: first the cause, where the platform named one."""
         text = "the container group never began to run"
         error_class = ErrorClass.CAPACITY
         if has_begun:
@@ -117,7 +121,7 @@ class ContainerStage:
             error_class = named.error_class
         elif _NO_IMAGE in cause:
             error_class = ErrorClass.REGISTRY
-        return error_class, f"{cause}: {text}" if cause else text
+        return Failure(error_class=error_class, message=(f"{cause}: {text}" if cause else text)[:_MESSAGE])
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()
@@ -138,39 +142,33 @@ class ContainerStage:
         return Wait(delay=self.wait)
 
     def _may_create(self, build: Build, now: datetime) -> bool:
-        """The first writer of launched.json creates the group. Two concurrent creations would restart its container.
+        """The first writer of a note creates the group. Two concurrent creations would restart its container.
 
-        A launched.json without a group is from a handler that died in between. After a while it no longer counts.
+        A note without a group is from a handler that died in between, or that Azure refused. After a while it no longer
+        counts, and the first writer of the next one may create.
         """
-        if self.attempts.leave(build, attempts.LAUNCHED):
-            return True
-        note = self.attempts.find_facts(build, attempts.LAUNCHED)
-        return note is not None and now > note.changed_at + attempts.CREATION
+        notes = self.attempts.launches(build)
+        if notes and now <= max(notes) + attempts.CREATION:
+            return False
+        return self.attempts.leave(build, attempts.launched(len(notes) + 1))
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:
-            error_class = report.error_class or ErrorClass.TEMPLATE
-            return self._retry(build, error_class, report.message or "the builder gave no reason")
-        digest = Digest(hashlib.sha256(report.to_wire()).hexdigest())
+            return self._finished_late(build, report) or self._retry(build, report.failure())
+        digest = Digest(report.digest)
         now = self.effects.clock.now()
         if build.value.phase is Phase.BUILDING:
             if report.artifact.rpartition("/")[2] != str(build.value.version):
                 raise PermanentError(
                     ErrorClass.TEMPLATE,
                     f"Packer reported {report.artifact or 'no artifact'}, not version {build.value.version}",
+                    owner=Owner.PLATFORM,
                 )
-            moved = replace(
-                builds.move(build.value, Phase.VERIFYING, now),
-                build_result=digest,
-                build_attempt=build.value.attempt,
-            )
-            progress = self._commit(build, moved)
-            self.launcher.discard(build.value)
-            return progress
+            return self._to_verify(build, digest)
         floor, verdicts = self.judge.judge(build.value, report)
         if verdicts is None:
             text = "SecOps changed the required profile while the machine was verified; it is verified again"
-            return self._retry(build, ErrorClass.CONFLICT, text)
+            return self._retry(build, Failure(error_class=ErrorClass.CONFLICT, message=text))
         proven = replace(
             build.value,
             verify_result=digest,
@@ -189,15 +187,42 @@ class ContainerStage:
             self.effects.outbox.dispatch("slot-freed")
         return progress
 
+    def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:
+        """Take up a version that Azure finishes after Packer gave up. None where there is none to wait for.
+
+        Only a run whose steps had all ended may have begun one, and only Packer can have made it with these tags.
+        """
+        if build.value.phase is not Phase.BUILDING or not report.after_steps:
+            return None
+        state = self.launcher.find_made(build.value)
+        if state in _WHOLE:
+            return self._to_verify(build, Digest(report.digest))
+        reported = self.attempts.find_facts(build.value, attempts.REPORT)
+        if state is not VersionState.CREATING or reported is None:
+            return None
+        is_over = self.effects.clock.now() > reported.changed_at + _REPLICATION
+        return None if is_over else Wait(delay=self.wait)
+
+    def _to_verify(self, build: Stored[Build], digest: Digest) -> Progress:
+        moved = replace(
+            builds.move(build.value, Phase.VERIFYING, self.effects.clock.now()),
+            build_result=digest,
+            build_attempt=build.value.attempt,
+        )
+        progress = self._commit(build, moved)
+        self.launcher.discard(build.value)
+        return progress
+
     def _commit(self, build: Stored[Build], moved: Build) -> Progress:
         """Write a transition. The image's head keeps the phase in which the build began: no decision needs more."""
         etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]))
 
-    def _retry(self, build: Stored[Build], error_class: ErrorClass, message: str) -> Progress:
+    def _retry(self, build: Stored[Build], failure: Failure) -> Progress:
         """Start the next attempt of the same stage, or fail. The group of the old attempt is already gone."""
-        decision = retry.next_attempt(error_class, build.value.attempt, self.effects.chance.fraction())
-        failure = Failure(error_class=error_class, message=message[:4000])
+        decision = retry.next_attempt(
+            failure.error_class, build.value.attempt, self.effects.chance.fraction()
+        )
         if build.value.phase is Phase.BUILDING:
             self.launcher.discard(build.value)
         if not isinstance(decision, TryAgain):
@@ -214,7 +239,9 @@ class ContainerStage:
             [
                 records.put_build(moved, etag=build.etag),
                 records.put_head(new_head, etag=head.etag),
-                records.add_entry(self.effects.journal.of_build(moved, Event.RETRIED, detail=message)),
+                records.add_entry(
+                    self.effects.journal.of_build(moved, Event.RETRIED, detail=failure.message)
+                ),
             ]
         )
         return Moved(build=Stored(value=moved, etag=etags[0]), delay=decision.delay)
@@ -231,7 +258,7 @@ class ContainerStage:
         if log is not None and now > log.changed_at + _SILENCE:
             return True
         timeout = self.effects.documents.definition(build.definition).build.timeout
-        return now > started.changed_at + timeout + _MARGIN
+        return now > started.changed_at + timeout + attempts.AFTER_STEPS[build.phase.stage] + _MARGIN
 
     def _waits_in_vain(self, build: Build, now: datetime) -> bool:
         """True where a group has existed for too long and its container has not begun to run.

@@ -13,7 +13,7 @@ from pipeline_core.domain import builds
 from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import Contended, StaleWrite
+from pipeline_core.domain.errors import Contended, StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
@@ -116,7 +116,18 @@ class Dispatcher:
         return len(full)
 
     def _start(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool:
-        """False where there was nothing to start; raises StaleWrite where another pass was faster."""
+        """False where there was nothing to start; raises StaleWrite where another pass was faster.
+
+        A build leaves the line where its row or its image's row cannot be read, so that it holds up no other. The
+        sweep puts it back as soon as the rows can be read.
+        """
+        try:
+            return self._start_readable(row, slot, ledger)
+        except UnreadableRow:
+            self.records.index.remove_pending(row.value.key, etag=row.etag)
+            return False
+
+    def _start_readable(self, row: Stored[PendingBuild], slot: int, ledger: Ledger) -> bool:
         pending = row.value
         stored = self.records.images.find_build(pending.build)
         if stored is None or stored.value.phase is not Phase.PENDING or stored.value.is_stopping:
@@ -126,9 +137,15 @@ class Dispatcher:
                 stands = self._may_stand_still(stored.value)
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
-        if self.records.capacity.take(slot, pending, ledger) is SlotTaken.RACED:
+        taken = self.records.capacity.take(slot, pending, ledger)
+        if taken is SlotTaken.RACED:
             raise StaleWrite(f"slot {slot} was taken by another pass")
-        build = self._begin_held(pending.build, stored)
+        try:
+            build = self._begin_held(pending.build, stored)
+        except UnreadableRow:
+            if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
+                self.records.capacity.release(pending.build)
+            raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
         if self.effects.clock.now() < build.created_at + decisions.LATE_AFTER:

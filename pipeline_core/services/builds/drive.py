@@ -8,7 +8,14 @@ from datetime import timedelta
 
 from pipeline_core.domain import retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
-from pipeline_core.domain.errors import BeingMade, ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.errors import (
+    BeingMade,
+    ErrorClass,
+    PermanentError,
+    StaleWrite,
+    TransientError,
+    UnreadableRow,
+)
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.retry import GiveUp
 from pipeline_core.ports import Logs
@@ -80,6 +87,7 @@ class Driver:
             self.effects.logs.note("step-after-end", build_id=str(build.id))
         if build.result is Result.SUCCEEDED:
             self.publishing.take_back(build)
+            self.publishing.bring_to_regions(build)
 
     def _advance(self, stored: Stored[Build], *, once: bool, tries: int) -> Stored[Build] | None:
         """One step; the build where it goes on at once, None where a message continues it or it has ended."""
@@ -117,6 +125,8 @@ class Driver:
     def _look(self, stored: Stored[Build]) -> Progress:
         try:
             progress = self._stage_of(stored.value).advance(stored)
+        except UnreadableRow:
+            raise  # what the row says is unknown, and unknown never fails a build
         except PermanentError as error:
             judged_error = self.refusals.judge(stored.value, error)
             if isinstance(judged_error, TransientError):

@@ -1,30 +1,27 @@
 """Collect the inputs of the gates for a verified version: definition, floor, date, score of the parent.
 
-It decides nothing itself. Each judgement reads the definition and the floor. After a scan, a child costs the read of
-its parent's rows too.
+It decides nothing itself. Each judgement reads the definition and the floor. After a scan, a child costs the lookup of
+its parent's scan too.
 """
 
 from dataclasses import dataclass
 
 from pipeline_core.domain import gates
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.compliance import ParentScore
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.state.images import ImageStore
+from pipeline_core.services.versions.parent_scores import ParentScores
 from pipeline_core.wire.job import BuildReport
-
-_BUILDS = 1000  # rows of the parent that are searched for a version that is no longer current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
     """Judges the report of the verify stage by the rules that are in force now."""
 
-    images: ImageStore
+    parents: ParentScores
     effects: Effects
     floors: Floors
 
@@ -39,6 +36,7 @@ class Judge:
         scan = None if report.scan is None else report.scan.to_domain()
         if gates.is_outdated(verify, floor, scan):
             return floor, None
+        origin = build.inputs.origin
         is_scanned = scan is not None and gates.wanted_scan(verify, floor) is not None
         return floor, gates.judge(
             verify,
@@ -46,29 +44,5 @@ class Judge:
             scan,
             today=self.effects.clock.now().date(),
             floor=floor,
-            parent=self._parent(build) if is_scanned else None,
+            parent=self.parents.find(origin) if is_scanned and isinstance(origin, ParentVersion) else None,
         )
-
-    def _parent(self, build: Build) -> ParentScore | None:
-        """The score of the exact parent version; None for a root. The score is empty where no row has it."""
-        origin = build.inputs.origin
-        if not isinstance(origin, ParentVersion):
-            return None
-        made = self._maker(origin)
-        verdicts = () if made is None else made.verdicts
-        for verdict in verdicts:
-            if verdict.gate == "compliance" and verdict.scanned is not None:
-                return ParentScore(parent=str(origin), profile=verdict.profile, score=verdict.scanned)
-        return ParentScore(parent=str(origin))
-
-    def _maker(self, origin: ParentVersion) -> Build | None:
-        """The build that made this version: usually the current one, else one of the kept builds; or None."""
-        head = self.images.find_head(origin.image)
-        current = None if head is None else head.value.current
-        if current is not None and current.version == origin.version:
-            stored = self.images.find_build(current.build)
-            return None if stored is None else stored.value
-        for build in self.images.list_builds(origin.image, limit=_BUILDS):
-            if build.version == origin.version:
-                return build
-        return None

@@ -24,7 +24,7 @@ from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Blobs, Containers, NewContainerGroup
+from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
@@ -89,6 +89,10 @@ class Launcher:
             "IF_STAGE": job.stage,
         }
 
+    def find_made(self, build: Build) -> VersionState | None:
+        """How far the quarantined version is that this attempt's Packer made; None where it has made none."""
+        return self.captures.find_made(build)
+
     def discard(self, build: Build) -> None:
         """Remove what the attempt to build leaves beside its version: call it when the attempt has ended."""
         definition = self.documents.definition(build.definition)
@@ -100,7 +104,7 @@ class Launcher:
     ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
-        lease = now + definition.build.timeout + _LEASE_MARGIN
+        lease = now + definition.build.timeout + attempts.AFTER_STEPS[build.phase.stage] + _LEASE_MARGIN
         quarantined = self._gallery_image(self.deployment.quarantine, build.image, build.version)
         is_build = build.phase is Phase.BUILDING
         source = self._source(build, prepared.gallery) if is_build else quarantined

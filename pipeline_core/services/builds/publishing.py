@@ -3,24 +3,19 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.domain import builds
-from pipeline_core.domain.attempts import BUILD_TAG, PROVENANCE_TAG
-from pipeline_core.domain.builds import Build, Failure, Result
+from pipeline_core.domain.attempts import BUILD_TAG
+from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.proofs import tags_of
-from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion, VersionState
-from pipeline_core.services.builds.captures import Captures
+from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.builds.completion import Completion
-from pipeline_core.services.builds.stages import Ended, Failed, Moved, Progress, Wait
+from pipeline_core.services.builds.copies import Copies
+from pipeline_core.services.builds.stages import Ended, Progress, Wait
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-
-_TRIES = 3  # of a copy that the platform reports as failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +27,7 @@ class PublishingStage:
     provenance: Provenance
     effects: Effects
     completion: Completion
-    captures: Captures
+    copies: Copies
     wait: timedelta
 
     def advance(self, build: Stored[Build]) -> Progress:
@@ -42,8 +37,8 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
-            self._copy(build.value)
-            return Wait(delay=self.wait)
+            self.provenance.demand(build.value)
+            return self.copies.begin(build)
         if not _is_ours(live, build.value):
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
@@ -52,46 +47,12 @@ class PublishingStage:
             case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
                 return Wait(delay=self.wait)
             case VersionState.FAILED:
-                return self._copy_again(build, live)
+                return self.copies.again(build, live)
             case VersionState.READY | VersionState.UPDATE_FAILED:
-                return self._include(build, live)
-
-    def _copy(self, build: Build) -> None:
-        if build.version is None or build.provenance is None:
-            raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.id} has nothing proven to publish")
-        self.provenance.demand(build)
-        definition = self.effects.documents.definition(build.definition)
-        self.captures.settle_live(build.gallery, build.image, definition.os)
-        life = definition.publish.end_of_life
-        new = NewGalleryVersion(
-            gallery=build.gallery,
-            source_gallery=self.captures.quarantine,
-            image=build.image,
-            version=build.version,
-            regions=definition.publish.regions,
-            tags={**tags_of(build), PROVENANCE_TAG: str(build.provenance)},
-            end_of_life=None if life is None else self.effects.clock.now() + life,
-        )
-        try:
-            self.galleries.begin_copy(new)
-        except PermanentError as error:
-            if error.error_class is not ErrorClass.TEMPLATE:
-                raise  # a right or a definition, not the security type
-            text = self.captures.explain(build.gallery, build.image, str(error))
-            raise PermanentError(error.error_class, text) from error
-
-    def _copy_again(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
-        if build.value.attempt >= _TRIES:
-            text = (
-                f"{live.image}@{live.version} could not be replicated: {live.detail or 'no reason was given'}"
-            )
-            text = self.captures.explain(live.gallery, live.image, text)
-            failure = Failure(error_class=ErrorClass.CAPACITY, message=text)
-            return Failed(failure=failure)
-        self.galleries.begin_delete(live.gallery, live.image, live.version)
-        moved = builds.move(build.value, build.value.phase, self.effects.clock.now())
-        etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
-        return Moved(build=Stored(value=moved, etag=etags[0]), delay=self.wait)
+                try:
+                    return self._include(build, live)
+                except PermanentError as error:
+                    return self.copies.sit_out(build, error)
 
     def _include(self, build: Stored[Build], live: GalleryImageVersion) -> Progress:
         head = self._demand_turn(build.value, live)
@@ -120,6 +81,10 @@ class PublishingStage:
         live = self.galleries.find_version(ended.gallery, ended.image, version)
         if live is not None and _is_ours(live, ended):
             latest.settle(self.galleries, live, excluded=True)
+
+    def bring_to_regions(self, ended: Build) -> None:
+        """Go on with the regions that the version of an ended build is not in yet."""
+        self.copies.bring_to_regions(ended)
 
     def _demand_turn(self, build: Build, live: GalleryImageVersion) -> Stored[ImageHead]:
         """Demand that the build is the active one and its version is above the current one (rule 7)."""

@@ -59,6 +59,10 @@ class Publisher(Stage, Protocol):
         """Take the version of an ended build out of `latest`, if the image has gone back since."""
         ...
 
+    def bring_to_regions(self, ended: Build) -> None:
+        """Go on with the regions that the version of an ended build is not in yet."""
+        ...
+
 
 class Stopper(Stage, Protocol):
     """The stage that replaces the phase's own stage in a build that was cancelled or cannot succeed."""

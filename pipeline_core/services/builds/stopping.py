@@ -17,6 +17,7 @@ from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 _DELETION = timedelta(seconds=10)  # between two looks at a deletion, at most the usual wait
+_LAUNCHES = 5000  # notes of creations; one that waits for quota leaves one each half hour
 _STUCK = timedelta(minutes=5)  # between two looks at a group that the factory may not delete
 
 
@@ -73,12 +74,13 @@ class StoppingStage:
     def _may_be_created(self, build: Build) -> bool:
         """True while a handler with an older row may still create the attempt's group.
 
-        A handler writes launched.json before it creates the group (see `ContainerStage`). Where the file is missing,
-        this method writes it, and no other handler creates a group. Where it exists, the creation ends in a while.
+        A handler writes a note before it creates the group (see `ContainerStage`). Where there is none, this method
+        writes the first, and no other handler creates a group. Where there is one, the creation ends in a while.
         """
-        note = f"{attempts.folder_of(build)}/{attempts.LAUNCHED}"
+        folder = attempts.folder_of(build)
         with contextlib.suppress(AlreadyExists):
-            self.blobs.create("builds", note, b"{}", media_type="application/json")
+            self.blobs.create("builds", f"{folder}/{attempts.LAUNCHED}", b"{}", media_type="application/json")
             return False
-        found = self.blobs.find_facts("builds", note)
-        return found is not None and self.effects.clock.now() <= found.changed_at + attempts.CREATION
+        notes = self.blobs.list("builds", f"{folder}/{attempts.LAUNCH}", limit=_LAUNCHES)
+        newest = max((facts.changed_at for facts in notes), default=None)
+        return newest is not None and self.effects.clock.now() <= newest + attempts.CREATION

@@ -9,6 +9,7 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentErro
 from pipeline_core.domain.names import Digest, Region
 from pipeline_core.ports import Blobs
 from pipeline_core.wire.image_yaml import read as image_yaml
+from pipeline_core.wire.problems import InvalidDocument
 
 _KEPT = 256  # parsed definitions held in memory
 _DEFINITION_LIMIT = 128 * 1024  # bytes: a document has 64 KiB at most, as canonical JSON with its bundle
@@ -24,7 +25,11 @@ class Documents:
         self._lock = Lock()
 
     def definition(self, digest: Digest) -> ImageDefinition:
-        """The definition; raises NotFound, and PermanentError where the blob's content does not have the digest."""
+        """The definition, by the rules under which it was accepted.
+
+        Raises NotFound, and PermanentError where the blob's content does not have the digest, or where this release
+        cannot tell what it means. The latter is the factory's fault, never the team's.
+        """
         with self._lock:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
@@ -34,7 +39,15 @@ class Documents:
             raise PermanentError(
                 ErrorClass.POLICY, f"the content of definition {digest} does not match its name"
             )
-        definition = image_yaml.read_definition_blob(content, location=self._location)
+        try:
+            definition = image_yaml.read_definition_blob(content, location=self._location)
+        except InvalidDocument as error:
+            problem = next(iter(error.problems), None)
+            raise PermanentError(
+                ErrorClass.INTERNAL,
+                f"this release cannot read the registered definition {digest}: {problem};"
+                " register the image again, or run the release that accepted it",
+            ) from error
         with self._lock:
             self._kept[digest] = definition
             while len(self._kept) > _KEPT:

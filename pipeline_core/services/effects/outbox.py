@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.errors import TransientError
+from pipeline_core.domain.errors import TransientError, UnreadableRow
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Chance, Logs, Queues
 from pipeline_core.wire import messages
 
 _AGAIN_FIRST = timedelta(seconds=5)
+_ERROR = 600  # characters of an error that a log line holds
 
 
 class Outbox:
@@ -69,6 +70,10 @@ class Redelivery:
         self._queues = queues
         self._chance = chance
         self._logs = logs
+
+    def leave(self, queue: str, error: UnreadableRow) -> None:
+        """End a message about a row that cannot be read. The row is recorded, and the sweep asks for the work again."""
+        self._logs.note("message-ended-at-unreadable-row", queue=queue, error=str(error)[:_ERROR])
 
     def again(self, queue: str, text: str, error: TransientError) -> None:
         """Send the same text after the error's `retry_after`, or 5 seconds, times a random factor from 1 to 2."""

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.claims import Claim
-from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH
+from pipeline_core.domain.lineage import MAX_DEPTH, LineageFault, chain_problem
 from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
@@ -40,6 +39,7 @@ class Observer:
 
     def __init__(self, records: Records, policy: Policies) -> None:
         self._images = records.images
+        self._lineage = records.lineage
         self._sources = records.sources
         self._policy = policy
 
@@ -55,24 +55,29 @@ class Observer:
 
         `known` is the image's own head where the caller has just read or written it. It is not read again. Where
         `brief` says so of the image's own head, the observation of a current image has no ancestor above its parent:
-        its decision needs none.
-        Raises PermanentError where the chain is deeper than MAX_DEPTH or is a cycle.
+        its decision needs none. Where the chain is a cycle or too deep, the world has the image alone, and names the
+        fault: it is unknown then.
         """
-        chain = self._chain({}, image, known, most=1)
+        chain = self._upwards({}, image, known, most=1)
         is_brief = brief is not None and any(brief(stored.value) for stored in chain.values())
-        chain = self._onwards(chain, most=2 if is_brief else None)
-        platform = self._sources.find_platform()
-        if is_brief and _is_current(image, chain, platform):
-            heads = {name: stored.value for name, stored in chain.items()}
-            taken = take_snapshot(image, World(heads=heads, sources={}, platform=platform))
-            return Observation(snapshot=taken, head=chain.get(image), claims={})
         if is_brief:
-            chain = self._onwards(chain, most=None)
+            chain = self._onwards(chain, most=2)
+            platform = self._sources.find_platform()
+            if _is_current(image, chain, platform):
+                heads = {name: stored.value for name, stored in chain.items()}
+                taken = take_snapshot(image, World(heads=heads, sources={}, platform=platform))
+                return Observation(snapshot=taken, head=chain.get(image), claims={})
+        chain, fault = self._checked(image, self._onwards(chain, most=MAX_DEPTH + 1))
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
-        if image in heads and root is not None:
-            heads[image] = _in_period(heads[image], root.name, now)
-        world = World(heads=heads, sources=self._followed(root), platform=platform)
+        if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
+            heads = {name: _in_period(head, root.name, now) for name, head in heads.items()}
+        world = World(
+            heads=heads,
+            sources=self._followed(root),
+            platform=platform if is_brief else self._sources.find_platform(),
+            broken={} if fault is None else {image: fault},
+        )
         taken = take_snapshot(image, world)
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
@@ -83,38 +88,44 @@ class Observer:
         )
 
     def _onwards(
-        self, chain: dict[ImageName, Stored[ImageHead]], *, most: int | None
+        self, chain: dict[ImageName, Stored[ImageHead]], *, most: int
     ) -> dict[ImageName, Stored[ImageHead]]:
         """The chain, continued above its last image."""
         if not chain:
             return chain
         last = next(reversed(chain.values())).value
-        return self._chain(chain, last.registration.parent, None, most=most)
+        return self._upwards(chain, last.registration.parent, None, most=most)
 
-    def _chain(
+    def _upwards(
         self,
         chain: dict[ImageName, Stored[ImageHead]],
         first: ImageName | None,
         known: Stored[ImageHead] | None,
         *,
-        most: int | None,
+        most: int,
     ) -> dict[ImageName, Stored[ImageHead]]:
         """The heads of `chain`, and those from `first` up to the root, but not more than `most` in all."""
-        image = next(iter(chain), first)
         name = first
-        while name is not None and (most is None or len(chain) < most):
-            if name in chain or len(chain) > MAX_DEPTH:
-                raise PermanentError(
-                    ErrorClass.POLICY,
-                    f"the ancestors of {image} do not end: {name} is in a cycle"
-                    f" or beyond level {MAX_DEPTH}; repair the parents",
-                )
+        while name is not None and name not in chain and len(chain) < most:
             stored, known = known or self._images.find_head(name), None
             if stored is None:
                 break
             chain[name] = stored
             name = stored.value.registration.parent
         return chain
+
+    def _checked(
+        self, image: ImageName, chain: dict[ImageName, Stored[ImageHead]]
+    ) -> tuple[dict[ImageName, Stored[ImageHead]], LineageFault | None]:
+        """The chain, or the image alone with the fault of its chain."""
+        problem = chain_problem(
+            image, {each: stored.value.registration.parent for each, stored in chain.items()}
+        )
+        if problem is None:
+            return chain, None
+        kept = self._lineage.find_fault(image)
+        fault = LineageFault(problem=problem, since=None if kept is None else kept.since)
+        return {image: chain[image]}, fault
 
     def _followed(self, root: ImageHead | None) -> dict[str, FollowedSource]:
         if root is None or not isinstance(root.registration.origin, MarketplaceSource):

@@ -1,17 +1,21 @@
 """Put new platform steps and a new catalog in force. SecOps adds them to every build."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline_core.domain import access
-from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
-from pipeline_core.domain.names import CampaignId, Digest
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.journal import Entry, Event, standing_key
+from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.guard import bundles
 from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.state import images as records
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import InvalidDocument, Problem
@@ -26,19 +30,33 @@ class Platforms:
     blobs: Blobs
     policy: Policies
 
-    def put(self, bundle: Digest, catalog: Mapping[str, object], principal: Principal) -> Platform:
-        """Raises InvalidDocument with every problem, and PermanentError (PERMISSION)."""
+    def put(
+        self, bundle: Digest, catalog: Mapping[str, object], principal: Principal, *, drop_used: bool = False
+    ) -> Platform:
+        """Refuse a catalog without a tool that images name, unless `drop_used`: then they say so.
+
+        Raises InvalidDocument with every problem, and PermanentError (PERMISSION). Cost: the fleet's copies once where
+        a tool leaves the catalog.
+        """
         access.demand_admin(principal.roles, "changes the platform steps")
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)
+        old = self.records.sources.find_platform()
+        entries = () if problems else guard.entries_of(catalog)
+        used = {} if problems else self._used(old, {entry.id for entry in entries})
+        if not drop_used and old is not None:
+            problems += _still_used({tool: used[tool] for tool in used if tool in old.catalog})
         if problems:
             raise InvalidDocument(problems)
-        entries = guard.entries_of(catalog)
+        kept = {tool: at for tool, at in ({} if old is None else old.dropped).items() if tool in used}
+        now = self.effects.clock.now()
         platform = Platform(
             digest=bundle,
             catalog={entry.id: (entry.id, entry.version, entry.sha256) for entry in entries},
             urls={entry.id: entry.url for entry in entries},
+            dropped={tool: kept.get(tool, now) for tool in sorted(used)},
+            announce=bool(used),
         )
         if (
             self.records.sources.platform_revision() == 0
@@ -51,9 +69,54 @@ class Platforms:
         self.effects.recovery_log.announce(None)
         self.records.sources.save_platform(platform)
         self.effects.recovery_log.settle(None)
+        self.announce()
         self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
         self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
         return platform
+
+    def announce(self) -> int:
+        """Report a dropped tool to the images that name it, in journals and by webhooks; the number of new lines.
+
+        Safe to repeat, and done by the sweep where a process died. Costs one read where nothing is to be reported.
+        """
+        platform = self.records.sources.find_platform()
+        if platform is None or not platform.announce:
+            return 0
+        told = 0
+        for tool, images in self._named(platform.dropped).items():
+            for image in images:
+                told += self._tell(image, tool, platform.dropped[tool])
+        self.records.sources.settle_platform(platform)
+        return told
+
+    def _used(self, old: Platform | None, tools: Set[str]) -> dict[str, list[ImageName]]:
+        """The images that name a tool which was in the catalog, or dropped from it, and would not be there."""
+        gone = set() if old is None else {*old.catalog, *old.dropped} - tools
+        return self._named(gone) if gone else {}
+
+    def _named(self, tools: Collection[str]) -> dict[str, list[ImageName]]:
+        found: dict[str, list[ImageName]] = {}
+        for head in self.records.index.heads():
+            for tool in head.registration.catalog:
+                if tool in tools:
+                    found.setdefault(tool, []).append(head.name)
+        return found
+
+    def _tell(self, image: ImageName, tool: str, at: datetime) -> bool:
+        key = standing_key(at, f"{image}/{tool}")
+        detail = (
+            f"{tool} left the catalog, and the image names it: no change reaches the image until its definition or the"
+            " catalog changes"
+        )
+        entry = Entry(key=key, image=image, at=at, event=Event.TOOL_DROPPED, actor=FACTORY, detail=detail)
+        try:
+            self.records.images.commit([records.add_entry(entry)])
+        except AlreadyExists:
+            return False
+        head = self.records.images.find_head(image)
+        if head is not None and entry.event.value in head.value.registration.notify:
+            self.effects.outbox.notify(image, key)
+        return True
 
     def _bundle_problems(self, bundle: Digest, catalog: Mapping[str, object]) -> Iterator[Problem]:
         try:
@@ -86,3 +149,17 @@ class Platforms:
         for followed in self.records.sources.list():
             for root in self.records.index.roots(followed.value.source):
                 self.effects.outbox.rebuild(root, "platform-changed", campaign)
+
+
+_NAMED = 10  # images that a refusal names
+
+
+def _still_used(used: Mapping[str, list[ImageName]]) -> Iterator[Problem]:
+    for tool, images in sorted(used.items()):
+        more = f" and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
+        yield Problem(
+            path="catalog.entries",
+            message=f"has no {tool!r}, which {', '.join(map(str, images[:_NAMED]))}{more} name",
+            remedy="keep the tool until their teams have taken it out of spec.build.catalog; or send the catalog with "
+            "`drop_used` (the option `--drop-used`): then no change reaches these images, and they say so",
+        )

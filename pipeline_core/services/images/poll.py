@@ -4,6 +4,8 @@ A GET of one release comes only where something suggests it: the newest is new o
 withdrawn release is listed again, or a build says that its release does not exist. `domain.releases` decides.
 """
 
+import hashlib
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -15,6 +17,8 @@ from pipeline_core.domain.errors import (
     NotFound,
     PermanentError,
     StaleWrite,
+    TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, standing_key
@@ -31,6 +35,8 @@ from pipeline_core.state.stores import Records
 
 _EXAMINED = 5  # releases that one look asks for: a publisher may take back several at once
 _TEXT = 300  # characters of a refusal that are kept
+_NAMED = 120  # characters of a campaign's name beside its first word; it has 128 in all
+_START = 40  # characters of a longer SKU that the name begins with
 
 
 class _ReleaseGone(Exception):
@@ -52,11 +58,12 @@ class Poller:
     def poll(self) -> int:
         """Look at every source that an image follows; the number of sources that changed.
 
-        A source that fails does not stop the look at the others. Its error is raised at the end, so that the
-        failure is visible.
+        A source that fails does not stop the look at the others. Every error is raised at the end, so that the
+        failure is visible, except that of a source which is shown as silent: its images say so, and a poll that
+        failed for ever would hide other failures.
         """
         changed = 0
-        failed: FactoryError | None = None
+        failed: list[FactoryError] = []
         for followed in self.records.sources.list():
             if not self._has_roots(followed.value.source):
                 continue
@@ -64,9 +71,10 @@ class Poller:
                 changed += self._look(followed)
             except FactoryError as error:
                 self.effects.logs.note("poll-failed", source=followed.value.source.key, error=str(error))
-                failed = error
-        if failed is not None:
-            raise failed
+                if not self._is_shown(followed.value.source, error):
+                    failed.append(error)
+        if failed:
+            raise _one_of(failed)
         return changed
 
     def poll_one(self, source: MarketplaceSource) -> bool:
@@ -104,12 +112,20 @@ class Poller:
     def _has_roots(self, source: MarketplaceSource) -> bool:
         return next(self.records.index.roots(source), None) is not None
 
+    def _is_shown(self, source: MarketplaceSource, error: FactoryError) -> bool:
+        """True where the images of the source have a condition for this error."""
+        followed = self.records.sources.find(source)
+        return isinstance(error, PermanentError) and followed is not None and followed.value.is_silent
+
     def _look(self, followed: Stored[FollowedSource]) -> bool:
         known, now = followed.value, self.effects.clock.now()
         try:
             listed = frozenset(self.marketplace.list_versions(known.source))
         except FactoryError as error:
-            self._save(followed, releases.after_silence(known, str(error)[:_TEXT], now))
+            unheard = releases.after_silence(known, str(error)[:_TEXT], now)
+            saved = self._save(followed, unheard)
+            if saved is not None and unheard.announce:
+                self.announce(Stored(value=unheard, etag=saved))
             raise
         seen = releases.after_list(known, listed, now)
         if listed:
@@ -186,7 +202,10 @@ class Poller:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return
-        head = self.records.images.find_head(image)
+        try:
+            head = self.records.images.find_head(image)
+        except UnreadableRow:
+            return  # which webhooks want it is unknown; the source's other images get their news
         if head is not None and _wants(head.value, news):
             self.effects.outbox.notify(image, key)
 
@@ -199,4 +218,19 @@ def _campaign(followed: FollowedSource) -> CampaignId:
     """One for each change. Its name has the revision where the same release may have had one before."""
     sku = followed.source.sku.lower().replace("_", "-")
     again = "" if followed.news is None else f"-{followed.revision}"
-    return CampaignId(f"source-{sku}-{followed.newest or 'none'}{again}")
+    which = f"-{followed.newest or 'none'}{again}"
+    if len(sku) + len(which) > _NAMED:  # the shortened name stays that of one SKU
+        sku = f"{sku[:_START]}-{hashlib.sha256(sku.encode()).hexdigest()[:16]}"
+    return CampaignId(f"source-{sku}{which}")
+
+
+def _one_of(errors: Sequence[FactoryError]) -> FactoryError:
+    """One error that names all. It is transient where one of them is: the next poll may see that source."""
+    if len(errors) == 1:
+        return errors[0]
+    text = f"{len(errors)} sources could not be looked at: {'; '.join(map(str, errors))}"
+    passing = next((each for each in errors if isinstance(each, TransientError)), None)
+    if passing is not None:
+        return TransientError(passing.error_class, text)
+    lasting = next((each for each in errors if isinstance(each, PermanentError)), None)
+    return PermanentError(ErrorClass.NOT_FOUND if lasting is None else lasting.error_class, text)

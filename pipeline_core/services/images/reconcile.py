@@ -12,7 +12,6 @@ from pipeline_core.domain.images import ActiveBuild, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
-from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.services.effects import latest
@@ -48,7 +47,7 @@ def _always(_: ImageHead) -> bool:
 
 # What these messages report changes nothing for an image that is current: its parent's version is the one it was
 # built from, and no claim holds it back. So a short look is enough, and it leaves no note. An image that passes the
-# message on looks at all its ancestors: broken lineage, which may be a cycle, must not pass messages round and round.
+# message on looks at all its ancestors, because they may be a cycle.
 _BRIEF: Mapping[str, Callable[[ImageHead], bool]] = {
     BUILD_ENDED: _always,
     ANCESTOR_ENDED: chains.is_leaf,
@@ -114,11 +113,7 @@ class Reconciler:
             self._apply(observation, decision, campaign, now)
             if _leaves_note(decision, is_brief=is_brief):
                 self.effects.projection.note(image, looks.note_of(observation.snapshot))
-            head = observation.head
-            return _Looked(
-                decision=decision,
-                has_descendants=head is not None and not chains.is_leaf(head.value),
-            )
+            return _Looked(decision=decision, has_descendants=_may_pass_on(observation))
 
         # Raced: the image has changed since it was observed.
         return changing(
@@ -196,7 +191,11 @@ class Reconciler:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
         ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
         entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
-        writes = [records.put_build(ended, etag=old.etag), records.add_entry(entry)]
+        writes = [
+            records.put_build(ended, etag=old.etag),
+            records.add_past(ended),
+            records.add_entry(entry),
+        ]
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and ended.fingerprint != new.fingerprint:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))
@@ -223,15 +222,19 @@ class Reconciler:
             fingerprint=decision.fingerprint,
             inputs=decision.inputs,
             build=decision.build,
-            lane=Lane.BACKGROUND if built is None else built.value.lane,
+            lane=decision.lane,
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
+            followed=decision.followed,
         )
         self._offer(head.value, decision.version)
         entry = self.effects.journal.of_image(
             image, Event.REUSED, detail=f"{decision.version} has the desired input"
         )
-        copy, changed = self.effects.projection.find(image), replace(observed, current=current)
+        copy, changed = (
+            self.effects.projection.find(image),
+            replace(observed, current=current, changes=observed.changes.after(decision.lane, now)),
+        )
         self.records.images.commit([records.put_head(changed, etag=head.etag), records.add_entry(entry)])
         self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
         self.effects.outbox.published(image, decision.version, campaign)
@@ -300,6 +303,7 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         gallery=head.registration.gallery,
         reasons=decision.reasons,
         lane=decision.lane,
+        followed=decision.followed,
         campaign=campaign,
         phase=Phase.PENDING,
         seq=0,
@@ -308,6 +312,12 @@ def _pending_build(head: ImageHead, decision: StartBuild, campaign: CampaignId, 
         phase_since=now,
         priority=dispatch.priority_key(decision.lane, chains.remaining(head), now, identity),
     )
+
+
+def _may_pass_on(observation: Observation) -> bool:
+    """False for a leaf, and for an image in broken lineage: a cycle would pass its messages round and round."""
+    head, broken = observation.head, observation.snapshot.world.broken
+    return head is not None and head.value.name not in broken and not chains.is_leaf(head.value)
 
 
 def _leaves_note(decision: Decision, *, is_brief: bool) -> bool:

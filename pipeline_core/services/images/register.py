@@ -22,7 +22,7 @@ from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.ports import Blobs, Principal
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.images.places import Places
 from pipeline_core.services.images.rules import RegistrationRules
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state import images as records
@@ -60,7 +60,7 @@ class Registrar:
     effects: Effects
     rules: RegistrationRules
     policy: Policies
-    poller: Poller
+    places: Places
     deployment: Deployment
 
     def store_bundle(self, digest: Digest, content: bytes) -> bool:
@@ -144,16 +144,18 @@ class Registrar:
         ]
         if former is not None:
             writes.append(records.delete_former(name, etag=former.etag))
-        # Indexes first, because this process may end in between. An index row of a missing image is a named
-        # no-op. An image without an index row would never be found.
+        before = None if old is None else old.value.registration.origin
+        begun = self.places.begin(name, before, definition.origin)
         self.effects.recovery_log.announce(name)
-        self._index(head)
+        self.places.index(head)
         try:
-            self.records.images.commit(writes)
+            self.places.commit(writes, begun)
         except (AlreadyExists, StaleWrite) as error:
             raise _HeadMovedError from error
         self.effects.recovery_log.settle(name)
-        self._after(head, old)
+        self.places.follow(head, None if old is None else old.value)
+        if begun is not None:
+            self.places.end(begun.move, is_done=True)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
         return Registered(
@@ -167,26 +169,25 @@ class Registrar:
         access.demand_change(name, team, principal.roles, principal.groups, deed="unregister it")
         if head.value.document_etag != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
-        child = next(self.records.index.children(name), None)
-        if child is not None:
-            raise AlreadyExists(f"{child} is built from {name}: delete or move it first")
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
         entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
         former = FormerImage(
             name=name, revision=head.value.revision + 1, last_version=head.value.last_version
         )
+        writes = [
+            records.delete_head(name, etag=head.etag),
+            records.add_former(former),
+            records.add_entry(entry),
+        ]
+        begun = self.places.begin(name, head.value.registration.origin, None)
         self.effects.recovery_log.announce(name)
-        self.records.images.commit(
-            [
-                records.delete_head(name, etag=head.etag),
-                records.add_former(former),
-                records.add_entry(entry),
-            ]
-        )
+        self.places.commit(writes, begun)
         self.effects.recovery_log.settle(name)
-        self._unindex(head.value)
+        self.places.leave(head.value)
         self.effects.projection.project(name)
+        if begun is not None:
+            self.places.end(begun.move, is_done=True)
 
     def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
         """The old and the new team of an image must both agree, so that no team can take over an image."""
@@ -236,49 +237,6 @@ class Registrar:
     def _placement(self) -> GalleryName:
         """The first live gallery of the settings. More galleries are for fleets beyond one subscription's limit."""
         return self.deployment.live[0]
-
-    def _index(self, head: ImageHead) -> None:
-        self.records.index_origin(head.name, head.registration.origin)
-        self.records.index.project(head.name, head)
-
-    def _after(self, head: ImageHead, old: Stored[ImageHead] | None) -> None:
-        origin = head.registration.origin
-        if old is not None and old.value.registration.origin != origin:
-            self._unindex(old.value)
-        if isinstance(origin, MarketplaceSource):
-            self._look_at(origin)
-        else:
-            self._raise_heights(head)
-        self.effects.projection.project(head.name)
-
-    def _look_at(self, source: MarketplaceSource) -> None:
-        try:
-            self.poller.poll_one(source)
-        except FactoryError as error:  # the timer looks again; the registration stays valid
-            self.effects.logs.note("poll-failed", source=source.key, error=str(error))
-
-    def _unindex(self, head: ImageHead) -> None:
-        origin = head.registration.origin
-        if isinstance(origin, MarketplaceSource):
-            self.records.index.remove_root(origin, head.name)
-        else:
-            self.records.index.remove_child(origin.image, head.name)
-
-    def _raise_heights(self, head: ImageHead) -> None:
-        """Write the longer chain below them to the ancestors' heads. A lost race costs only priority."""
-        height = head.height
-        for ancestor in [*self.rules.chain(head.name)][1:]:
-            height += 1
-            stored = self.records.images.find_head(ancestor)
-            if stored is None or stored.value.height >= height:
-                return
-            try:
-                self.records.images.commit(
-                    [records.put_head(replace(stored.value, height=height), etag=stored.etag)]
-                )
-            except StaleWrite:
-                return
-            self.effects.projection.project(ancestor)
 
 
 def _demand_version(

@@ -7,8 +7,7 @@ from pipeline_core.deployment import Deployment
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import MAX_DEPTH, upwards
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import LIVE, ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.versions import GalleryVersion
@@ -17,13 +16,12 @@ from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.secrets import Form
 from pipeline_core.ports import Blobs
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.marketplace import SourceFindings, SourceRules
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import Problem
-
-_READ = 1000  # builds of an image that are searched for its highest version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class RegistrationRules:
         yield from self._bundle_problems(definition)
         yield from self._catalog_problems(definition)
         if isinstance(definition.origin, ParentReference):
-            yield from self._parent_problems(definition, definition.origin)
+            yield from self._parent_problems(definition, definition.origin, old)
         yield from _version_problems(definition, self.last_version(name, old))
         yield from self.floors.problems(definition, policy)
 
@@ -68,7 +66,7 @@ class RegistrationRules:
         if old is not None:
             return old.last_version
         former = self.records.images.find_former(name)
-        versions = [build.version for build in self.records.images.list_builds(name, limit=_READ)]
+        versions = [build.version for build in self.records.images.builds(name)]
         versions.append(None if former is None else former.value.last_version)
         return max((version for version in versions if version is not None), default=None)
 
@@ -96,7 +94,15 @@ class RegistrationRules:
                     remedy=f"use one of: {', '.join(sorted(known)) or 'none yet; ask SecOps to add it'}",
                 )
 
-    def _parent_problems(self, definition: ImageDefinition, origin: ParentReference) -> Iterator[Problem]:
+    def _parent_problems(
+        self, definition: ImageDefinition, origin: ParentReference, old: ImageHead | None
+    ) -> Iterator[Problem]:
+        if origin.channel != LIVE:
+            yield Problem(
+                path="spec.parent.channel",
+                message=f"is {str(origin.channel)!r}, and this factory has no channel but {LIVE}",
+                remedy=f"use {LIVE}, or leave the key out",
+            )
         parent = self.records.images.find_head(origin.image)
         if parent is None:
             yield Problem(
@@ -109,8 +115,8 @@ class RegistrationRules:
         if team not in (definition.team, self.deployment.secops):
             yield Problem(
                 path="spec.parent.image",
-                message=f"{origin.image} belongs to team {team} and is not approved as a parent for others",
-                remedy=f"ask SecOps to approve it, or use an image of {self.deployment.secops}",
+                message=f"{origin.image} belongs to team {team}, and only that team builds on it",
+                remedy=f"use an image of {self.deployment.secops} or of team {definition.team}",
             )
         theirs = self.documents.definition(parent.value.registration.definition).os
         for what, own, other in (
@@ -123,28 +129,12 @@ class RegistrationRules:
                     message=f"is {own}, and the parent {origin.image} is {other}; no version of it could be captured",
                     remedy=f"use {other}, or another parent",
                 )
-        chain = [definition.name, *self.chain(origin.image)]
-        if definition.name in chain[1:]:
-            path = " -> ".join(map(str, chain[: chain.index(definition.name, 1) + 1]))
-            yield Problem(
-                path="spec.parent.image",
-                message=f"makes a cycle: {path}",
-                remedy="choose a parent that does not descend from this image",
-            )
-        elif len(chain) > MAX_DEPTH:
-            yield Problem(
-                path="spec.parent.image",
-                message=f"puts the image on level {len(chain)}, and {MAX_DEPTH} are allowed",
-                remedy="choose a parent nearer to the root",
-            )
-
-    def chain(self, image: ImageName) -> Iterator[ImageName]:
-        """From `image` up to its root, one read each."""
-        return upwards(image, self._parent_of)
-
-    def _parent_of(self, image: ImageName) -> ImageName | None:
-        head = self.records.images.find_head(image)
-        return None if head is None else head.value.registration.parent
+        if old is not None and old.registration.parent == origin.image:
+            return  # it stays where it stands
+        # Asked again when the move begins, because others move images meanwhile; here, so that all problems are named.
+        problem = Forest(records=self.records).find_problem(definition.name, origin.image)
+        if problem is not None:
+            yield problem
 
 
 def _version_problems(definition: ImageDefinition, last: GalleryVersion | None) -> Iterator[Problem]:

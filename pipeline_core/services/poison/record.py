@@ -4,23 +4,27 @@ The host may kill a recording between any two calls, and calls it again. One del
 one journal line and one notification. Only a kill right after the notification was sent can send it twice.
 """
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline_core.domain import poison
-from pipeline_core.domain.errors import InvalidValue, MalformedMessage, StaleWrite
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage, PermanentError, StaleWrite
+from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.poison.last_resort import LastResort
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire import messages
 
 _ERROR_LIMIT = 500  # characters
+_OFTEN = 3  # poisoned steps of one build: of five deliveries each, and at least ten minutes apart
 _CLOSED = {PoisonState.REQUEUED: Event.REQUEUED, PoisonState.DISMISSED: Event.DISMISSED}
 _MESSAGES: dict[str, type[messages.Message]] = {
     messages.REBUILD_REQUESTS: messages.RebuildMessage,
@@ -38,6 +42,7 @@ class PoisonRecorder:
 
     store: PoisonStore
     marks: PoisonMarks
+    last_resort: LastResort
     effects: Effects
 
     def record(self, queue: str, text: str, *, message_id: str = "", put_at: datetime | None = None) -> None:
@@ -63,13 +68,25 @@ class PoisonRecorder:
     def _announce(self, stored: Stored[PoisonRecord]) -> None:
         record = stored.value
         entry = None if record.image is None else _entry_of(record, record.image)
-        head = None if entry is None else self.marks.show(record, entry)
+        head = None if entry is None else self._mark(record, entry)
+        if head is not None and record.build is not None and _has_failed_often(head, record):
+            self.last_resort.give_up(record.build, record)
         if entry is not None and head is not None and entry.event.value in head.registration.notify:
             self.effects.outbox.notify(entry.image, entry.key)
         try:
             self.store.replace(replace(record, announce=False), etag=stored.etag)
         except StaleWrite:
             self._give_way(record, entry)
+
+    def _mark(self, record: PoisonRecord, entry: Entry) -> ImageHead | None:
+        """Mark the image. An image that cannot be marked has the record all the same, or it would come for ever."""
+        try:
+            return self.marks.show(record, entry)
+        except PermanentError as error:
+            self.effects.logs.note(
+                "image-not-marked", image=str(entry.image), record=record.key, error=str(error)[:_ERROR_LIMIT]
+            )
+            return None
 
     def _give_way(self, record: PoisonRecord, entry: Entry | None) -> None:
         """Another recorder wrote the record. If a person has closed it meanwhile, remove the mark again."""
@@ -80,7 +97,8 @@ class PoisonRecorder:
             closed = replace(
                 entry, key=entry_key(now, self.effects.chance.nonce()), at=now, event=event, detail=detail
             )
-            self.marks.hide(record, closed)
+            with contextlib.suppress(PermanentError):
+                self.marks.hide(record, closed)
 
 
 def _record_of(key: str, queue: str, text: str, at: datetime) -> PoisonRecord:
@@ -97,6 +115,14 @@ def _record_of(key: str, queue: str, text: str, at: datetime) -> PoisonRecord:
         build=build,
         error=_error_of(queue, text),
     )
+
+
+def _has_failed_often(head: ImageHead, record: PoisonRecord) -> bool:
+    """True where the image shows several open records about well-formed steps of this build."""
+    steps = [
+        mark for mark in head.poison if mark.build == record.build and mark.queue == messages.BUILD_STEPS
+    ]
+    return record.queue == messages.BUILD_STEPS and record.error is None and len(steps) >= _OFTEN
 
 
 def _entry_of(record: PoisonRecord, image: ImageName) -> Entry:

@@ -4,10 +4,11 @@ Requeue sends the message first and closes the record last. A kill in between le
 requeue then sends a second message, and every receiver handles a doubled message safely.
 """
 
+import contextlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, poison
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, UnreadableRow
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
@@ -82,7 +83,8 @@ class PoisonReview:
             entry = self.effects.journal.of_image(
                 record.image, event, actor=principal.name, detail=f"{record.key}, a message of {record.queue}"
             )
-            self.marks.hide(record, entry)
+            with contextlib.suppress(UnreadableRow):  # then nothing shows the mark
+                self.marks.hide(record, entry)
         closed = poison.close(record, state, principal.name, self.effects.clock.now())
         try:
             self.records.poison.replace(closed, etag=stored.etag)
@@ -119,10 +121,17 @@ class PoisonReview:
         if record.image is None:
             return False
         if record.image not in teams:
-            head = self.records.images.find_head(record.image)
-            teams[record.image] = None if head is None else head.value.registration.team
+            teams[record.image] = self._team_of(record.image)
         team = teams[record.image]
         return team is not None and access.is_member(team, principal.roles, principal.groups)
+
+    def _team_of(self, image: ImageName) -> TeamName | None:
+        """The image's team. None where it is not registered, or where nobody can read whose it is."""
+        try:
+            head = self.records.images.find_head(image)
+        except UnreadableRow:
+            return None
+        return None if head is None else head.value.registration.team
 
 
 def _demand_open(record: PoisonRecord) -> None:

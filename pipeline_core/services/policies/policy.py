@@ -17,6 +17,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import upwards
@@ -34,6 +35,7 @@ from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 _CONTAINER = "definitions"
+_TEXT = 500  # characters of an error that are kept
 _KEPT = 8  # parsed documents held in memory
 _BLOB_LIMIT = DOCUMENT_LIMIT + 1024
 HISTORY_LIMIT = 200  # versions a page holds at most
@@ -220,7 +222,12 @@ class Policies:
     def _policy(self, version: PolicyVersion) -> Policy:
         parsed = self._parsed.get(version.digest)
         if parsed is None:
-            parsed = wire.parse_policy(self._document(version.digest), revision=version.revision)
+            try:
+                parsed = wire.parse_policy(self._document(version.digest), revision=version.revision)
+            except (InvalidDocument, MalformedMessage) as error:
+                # A key that this release does not know may be a floor, so nothing is judged without it.
+                text = f"this release cannot read policy {version.revision}, and waits: {str(error)[:_TEXT]}"
+                raise UnreadableRow(text, partition="policy", key=str(version.revision)) from error
             if len(self._parsed) >= _KEPT:
                 self._parsed.clear()
             self._parsed[version.digest] = parsed

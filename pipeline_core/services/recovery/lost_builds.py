@@ -13,7 +13,6 @@ from pipeline_core.domain.attempts import REPORT
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.policy import OPEN
 from pipeline_core.ports import BlobFacts, Blobs
@@ -45,7 +44,7 @@ class LostBuilds:
         newest = max(ids, key=recovery.generation_of)
         report, facts = self._last_report([each for each in found if each.name.startswith(f"{newest}/")])
         failure = None if report is None else _failure_of(report, definition)
-        is_blocked = failure is not None and not failure.error_class.is_transient
+        is_blocked = failure is not None and failure.is_of_team
         return Claim(
             image=image,
             fingerprint=fingerprint,
@@ -68,8 +67,7 @@ class LostBuilds:
 
 def _failure_of(report: BuildReport, definition: ImageDefinition) -> Failure | None:
     if not report.succeeded:
-        error_class = report.error_class or ErrorClass.TEMPLATE
-        return Failure(error_class=error_class, message=report.message or "the builder named no reason")
+        return report.failure()
     if report.stage == "build":
         return None
     # Judged by the definition alone: the policy and the parent's score of that time are lost as well.

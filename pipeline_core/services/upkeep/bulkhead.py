@@ -53,7 +53,8 @@ class Bulkhead:
 
         After PART_LIMIT, the part does nothing more: the next run does the rest.
         """
-        before, self._until = self.postponed, self.clock.now() + PART_LIMIT
+        before, around = self.postponed, self._until
+        self._until = self.clock.now() + PART_LIMIT
         try:
             return work()
         except FactoryError as error:
@@ -61,7 +62,7 @@ class Bulkhead:
             self._first = self._first or error
             return 0
         finally:
-            self._until = None
+            self._until = around  # a part may be inside another one
             if self.postponed > before:
                 self.logs.note("part-cut-short", subject=name, count=self.postponed - before)
 

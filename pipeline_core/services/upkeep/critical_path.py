@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import chains
-from pipeline_core.domain.errors import StaleWrite
+from pipeline_core.domain.errors import StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.services.effects.projection import Projection
@@ -36,8 +36,11 @@ class Chains:
         return sum(self._write(name, reckoned[name]) for name in moved[:_MOST])
 
     def _write(self, name: ImageName, seconds: int) -> bool:
-        """False where the head is gone or another writer was faster: the next run tries again."""
-        stored = self.images.find_head(name)
+        """False where the head is gone or cannot be read, or another writer was faster: the next run tries again."""
+        try:
+            stored = self.images.find_head(name)
+        except UnreadableRow:
+            return False
         if stored is None:
             return False
         if stored.value.chain_seconds != seconds:

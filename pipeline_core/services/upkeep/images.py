@@ -13,12 +13,15 @@ from datetime import datetime
 from functools import partial
 
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, CampaignId, ImageName
 from pipeline_core.domain.policy import ComplianceFloor, Policy
+from pipeline_core.domain.staleness import World
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.policies.policy import Policies, PolicyLost
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.upkeep.lineage import PlaceSweep
 from pipeline_core.services.upkeep.outlook import Outlook, urgency_of
 from pipeline_core.services.upkeep.turns import share_of, turn_of
 from pipeline_core.state.fleet import Copy
@@ -46,6 +49,7 @@ class FleetSweep:
     records: Records
     effects: Effects
     policies: Policies
+    places: PlaceSweep
 
     def read(self, fleet: SweptFleet, bulkhead: Bulkhead) -> int:
         """Take the fleet's copies; an unreadable copy is written again later from the image's own head."""
@@ -72,24 +76,28 @@ class FleetSweep:
     def wake(self, fleet: SweptFleet, now: datetime, bulkhead: Bulkhead) -> int:
         """Ask for a look at every image for which a look would begin something, at most MOST_WOKEN of them."""
         outlook = self._outlook(fleet, now)
+        bulkhead.part("places", partial(self.places.repair, outlook.world, now, bulkhead))
         suspects = self._suspects(outlook, bulkhead)[:MOST_WOKEN]
         differs = False
         for name in suspects:
             for each in (name, _parent_of(name, fleet)):
                 differs |= bulkhead.run(str(each), partial(self._compare, fleet, each))
+        for name, head in fleet.heads.items():
+            if _has_region_due(head, now):
+                bulkhead.run(str(name), partial(self._bring_to_regions, head))
         if differs:  # copies had lagged behind
             outlook = self._outlook(fleet, now)
         return sum(bulkhead.run(str(name), partial(self._wake, name, outlook, now)) for name in suspects)
 
     def _outlook(self, fleet: SweptFleet, now: datetime) -> Outlook:
-        return Outlook(
+        parents = {name: head.registration.parent for name, head in fleet.heads.items()}
+        world = World(
             heads=fleet.heads,
-            notes=fleet.notes,
             sources=self.records.sources.followed(),
             platform=self.records.sources.find_platform(),
-            floor_of=self._floor_of(),
-            now=now,
+            broken={name: LineageFault(problem=problem) for name, problem in faults_of(parents).items()},
         )
+        return Outlook(world=world, notes=fleet.notes, floor_of=self._floor_of(), now=now)
 
     def _floor_of(self) -> Callable[[ImageName], ComplianceFloor | None]:
         """The floor of a root, by the policy that is read once, where a root is asked about at all."""
@@ -120,6 +128,13 @@ class FleetSweep:
         for name in outlook.heads:
             bulkhead.run(str(name), partial(take, name))
         return sorted(found, key=lambda name: (found[name], str(name)))
+
+    def _bring_to_regions(self, head: ImageHead) -> bool:
+        """Ask for a look at a live version that is not in every region."""
+        made = None if head.current is None else self.records.images.find_build(head.current.build)
+        if made is not None:
+            self.effects.outbox.step(made.value, reason="regions-missing", once=True)
+        return made is not None
 
     def _wake(self, name: ImageName, outlook: Outlook, now: datetime) -> bool:
         if name not in outlook.heads or outlook.find_wish(name) is None:
@@ -173,3 +188,8 @@ def _turn_of(names: list[ImageName], now: datetime) -> list[ImageName]:
 def _parent_of(name: ImageName, fleet: SweptFleet) -> ImageName | None:
     parent = fleet.heads[name].registration.parent if name in fleet.heads else None
     return parent if parent in fleet.heads else None
+
+
+def _has_region_due(head: ImageHead, now: datetime) -> bool:
+    missing = None if head.current is None else head.current.missing
+    return missing is not None and missing.after <= now

@@ -19,34 +19,36 @@ from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.plan import Decision, ReuseVersion, StartBuild
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.reasons import Lane
-from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot
-from pipeline_core.domain.staleness import Platform, Stale, Staleness, World, detect_staleness
+from pipeline_core.domain.staleness import Stale, Staleness, World, detect_staleness
 
 
 @dataclass(slots=True, kw_only=True)
 class Outlook:
     """One moment of the fleet. `floor_of` is asked only about a root below which a claim was refused by the floor."""
 
-    heads: Mapping[ImageName, ImageHead]
+    world: World
     notes: Mapping[ImageName, LookNote]
-    sources: Mapping[str, FollowedSource]
-    platform: Platform | None
     floor_of: Callable[[ImageName], ComplianceFloor | None]
     now: datetime
-    _world: World = field(init=False)
+    _world: World = field(init=False)  # each image in its refresh period of this moment
     _staleness: dict[ImageName, Staleness] = field(init=False, default_factory=dict)
     _claims: dict[tuple[ImageName, Fingerprint], Claim] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Derive the staleness of every image once, each in its refresh period of this moment."""
         heads = {name: self._in_period(head) for name, head in self.heads.items()}
-        self._world = World(heads=heads, sources=self.sources, platform=self.platform)
+        self._world = replace(self.world, heads=heads)
         for name in heads:
             found = self._staleness[name] = detect_staleness(name, self._world)
             note = self.notes.get(name)
             if isinstance(found, Stale) and note is not None and note.claim is not None:
                 self._claims[name, note.claim.fingerprint] = note.claim
+
+    @property
+    def heads(self) -> Mapping[ImageName, ImageHead]:
+        """The heads as the copies have them."""
+        return self.world.heads
 
     def find_wish(self, name: ImageName) -> StartBuild | ReuseVersion | None:
         """What a look would begin; None for an image that is current, rests, waits, or has an active build.
@@ -86,7 +88,7 @@ class Outlook:
         return chain
 
     def _in_period(self, head: ImageHead) -> ImageHead:
-        if head.registration.max_age is None:
+        if head.registration.max_age is None or head.name in self.world.broken:
             return head
         root = self._chain(head.name)[-1]
         period = fingerprints.refresh_period(root, self.now, head.registration.max_age)

@@ -13,6 +13,7 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.upkeep import unreadable
 from pipeline_core.services.upkeep.builds import ActiveBuilds, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
@@ -71,6 +72,7 @@ class Sweeper:
         # The part keeps its old name, because it is the subject of a log line.
         bulkhead.part("chronicle", self.effects.recovery_log.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
+        bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
         if active.known or slots:
             bulkhead.part("dispatch", self._dispatch)
         report = SweepReport(
@@ -87,6 +89,9 @@ class Sweeper:
         )
         bulkhead.settle()
         return report
+
+    def _recheck(self, bulkhead: Bulkhead) -> int:
+        return unreadable.recheck(self.records.unreadable, self.effects.logs, bulkhead)
 
     def _free_slots(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
         stored = {each.value.id: each for each in active.builds}

@@ -7,7 +7,7 @@ them.
 from dataclasses import dataclass
 
 from pipeline_core.domain import differences
-from pipeline_core.domain.builds import Build, Result
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.differences import Contents
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName
@@ -16,8 +16,6 @@ from pipeline_core.services.views.evidence import Evidence, KeptFile
 from pipeline_core.services.views.views import Compared
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire import packages as reported
-
-_READ = 1000  # builds of one image that are looked through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +49,16 @@ class VersionDiff:
         return self.evidence.file(build, place, report, reported.SBOM_FILE)
 
     def _build(self, image: ImageName, version: GalleryVersion) -> Build:
-        """The build that made a version: the current one by its name, an older one by a search through the builds."""
+        """The build that made a version: the current one by its name, another one by its version."""
         head = self.images.find_head(image)
         current = None if head is None else head.value.current
         if current is not None and current.version == version:
             stored = self.images.find_build(current.build)
             if stored is not None:
                 return stored.value
-        for build in self.images.list_builds(image, limit=_READ):
-            if build.version == version and build.result is Result.SUCCEEDED:
-                return build
+        made = self.images.find_build_of(image, version)
+        if made is not None:
+            return made.value
         raise NotFound(
             f"no record says which build made version {version} of {image}: GET /api/images/{image} lists its"
             " builds; for a version that was published before the records were lost, only the provenance remains"

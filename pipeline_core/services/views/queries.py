@@ -1,16 +1,14 @@
 """Answers for readers. Changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pipeline_core.domain import conditions, holds, plan
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import Condition
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import NotFound, PermanentError, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import lineage_of
-from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
@@ -19,6 +17,8 @@ from pipeline_core.ports import Clock
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.views.history import History
+from pipeline_core.services.views.unreadable import UnreadableRows
 from pipeline_core.services.views.views import (
     BuildView,
     ImageDetail,
@@ -27,6 +27,7 @@ from pipeline_core.services.views.views import (
     LineageView,
     build_view,
     image_view,
+    unreadable_view,
 )
 from pipeline_core.state.index import FleetPage
 from pipeline_core.state.stores import Records
@@ -34,7 +35,7 @@ from pipeline_core.state.stores import Records
 PAGE_LIMIT = 200  # images a page holds at most
 _STAGES = {phase.stage: phase for phase in Phase if phase.has_container}
 _HISTORY = 50  # builds and journal lines shown with an image
-_READ = 1000  # rows of one image that a read covers
+_COPY = "its copy in the fleet cannot be read; the sweep writes it again from the image's own row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,68 +46,66 @@ class Queries:
     observer: Observer
     policies: Policies
     floors: PolicyRules
+    history: History
+    unreadable: UnreadableRows
     clock: Clock
 
     def image(self, name: ImageName) -> ImageDetail:
-        """One image with the decision that would be made about it now. Raises NotFound."""
+        """One image with the decision that would be made about it now. Raises NotFound.
+
+        Where a row that the decision needs cannot be read, the image is `unknown`, and the rest is shown.
+        """
         now = self.clock.now()
-        observation = self.observer.observe(name, now)
+        try:
+            observation = self.observer.observe(name, now)
+        except UnreadableRow as error:
+            return self._with_history(name, *self._unknown(name, error))
         if observation.head is None:
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
-        decision = plan.plan(observation.snapshot, now)
-        hold = holds.find_hold(observation.snapshot, now)
+        head, snapshot = observation.head.value, observation.snapshot
+        decision = plan.plan(snapshot, now)
+        hold = holds.find_hold(snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
-        held = conditions.of_image(
-            observation.head.value,
-            observation.snapshot.staleness[name],
-            observation.snapshot.find_claim(name),
-            hold,
-        )
-        builds = sorted(
-            self.records.images.list_builds(name, limit=_READ),
-            key=lambda build: build.created_at,
-            reverse=True,
-        )
-        journal = list(self.records.images.list_journal(name, limit=_READ))[::-1]
-        head = observation.head.value
-        return ImageDetail(
-            image=image_view(
-                head,
-                state=decision.why.value if isinstance(decision, DoNothing) else "stale",
-                reasons=tuple(str(reason) for reason in decision.reasons),
-                detail=rests or ("" if hold is None else hold.message),
-                phase=_phase_of(head, builds),
-                conditions=(
-                    *held,
-                    *conditions.of_source(head, observation.snapshot.world),
-                    *self._below(head, observation.snapshot.world, self.policies.seen()),
-                ),
+        held = conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold)
+        view = image_view(
+            head,
+            state=decision.why.value if isinstance(decision, DoNothing) else "stale",
+            reasons=tuple(str(reason) for reason in decision.reasons),
+            detail=rests or ("" if hold is None else hold.message),
+            conditions=(
+                *held,
+                *conditions.of_registration(head, snapshot.world),
+                *conditions.of_source(head, snapshot.world),
+                *self._below(head, snapshot.world, self._policy()),
             ),
-            etag=head.document_etag,
-            definition=str(head.registration.definition),
-            bundle=str(head.registration.bundle),
-            builds=tuple(build_view(build, conditions.of_build(build, head)) for build in builds[:_HISTORY]),
-            journal=tuple(journal[:_HISTORY]),
         )
+        return self._with_history(name, view, head)
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
-        """A page of images by name, with their freshness. Six reads, whatever is on the page and whatever is built.
+        """A page of images by name, with their freshness. Eight reads, whatever is on the page and whatever is built.
 
         An image that was last looked at by an older release costs a read of its parent.
+
         Conditions come with the same page: poison marks and the breaker are in the head. Blocked and HeldBack
-        are not among them: they need the claims, which are read only for a single image.
+        are not among them: they need the claims, which are read only for a single image. An image whose row cannot
+        be read is `unknown`; its team is not known either, so a list of one team does not have it.
         """
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
-        world, phases = self._world(page), self._phases(page.heads)
-        policy = self.policies.seen()
-        listed = tuple(
-            self._listed(
-                head, _around(head, page, world), policy, phases.get(head.name), page.notes.get(head.name)
+        hidden = dict.fromkeys(page.unreadable, _COPY)
+        world, phases = self._world(page, hidden), self._phases(page.heads)
+        marked = self.unreadable.by_image()
+        policy = self._policy()
+        listed = [
+            replace(
+                self._listed(head, _around(head, page, world), policy, hidden, marked, _root_of(head, page)),
+                active_phase=_shown(head, phases.get(head.name)),
             )
             for head in page.heads
             if team is None or head.registration.team == team
-        )
-        return ImagePage(images=listed, next=page.after)
+        ]
+        if team is None:
+            listed += [unreadable_view(name, hidden[name], marked.get(name, ())) for name in page.unreadable]
+        return ImagePage(images=tuple(sorted(listed, key=lambda view: view.name)), next=page.after)
 
     def build(self, identity: BuildId) -> BuildView:
         """One build. Raises NotFound."""
@@ -133,62 +132,120 @@ class Queries:
         self.records.index.fleet(limit=1)
         return True
 
-    def _phases(self, heads: tuple[ImageHead, ...]) -> dict[ImageName, Phase]:
+    def _with_history(self, name: ImageName, view: ImageView, head: ImageHead | None) -> ImageDetail:
+        """The view with the first pages of its history, and what cannot be read of it all."""
+        builds = self.records.history.builds(name, limit=_HISTORY)
+        journal = self.records.history.journal(name, limit=_HISTORY)
+        running = None if head is None else self.history.find_running(head)
+        ended = [build_view(build, conditions.of_build(build, head)) for build in builds.builds]
+        marked = self.unreadable.of_image(name)  # last: the reads above record what they cannot read
+        phase = view.active_phase if running is None else running.phase
+        return ImageDetail(
+            image=replace(view, active_phase=phase, conditions=(*view.conditions, *marked)),
+            etag=None if head is None else head.document_etag,
+            definition=None if head is None else str(head.registration.definition),
+            bundle=None if head is None else str(head.registration.bundle),
+            builds=tuple(ended if running is None else [running, *ended]),
+            journal=journal.entries,
+            next_builds=builds.after,
+            next_journal=journal.after,
+        )
+
+    def _unknown(self, name: ImageName, error: UnreadableRow) -> tuple[ImageView, ImageHead | None]:
+        """The view of an image of which the own head, or another row that counts, cannot be read."""
+        try:
+            stored = self.records.images.find_head(name)
+        except UnreadableRow:
+            stored = None
+        if stored is None:
+            return unreadable_view(str(name), str(error)), None
+        return image_view(stored.value, state="unknown", detail=str(error)), stored.value
+
+    def _phases(self, heads: Sequence[ImageHead]) -> dict[ImageName, Phase]:
         """The phases of the active builds on a page: a slot shows its stage, and the index the phase after it."""
-        building = [head for head in heads if head.active is not None]
+        building = [(head.name, head.active.build) for head in heads if head.active is not None]
         if not building:
             return {}
-        noted = self.records.index.phases(first=building[0].name, last=building[-1].name)
+        noted = self.records.index.phases(first=building[0][0], last=building[-1][0])
         stages = self.records.capacity.stages()
-        found: dict[ImageName, Phase] = {}
-        for head in building:
-            if head.active is None:
-                continue
-            stage = stages.get(head.active.build)
-            phase = _STAGES.get(stage) if stage is not None else noted.get(head.active.build)
-            if phase is not None:
-                found[head.name] = phase
-        return found
+        phases = {
+            name: _STAGES.get(stages[build]) if build in stages else noted.get(build)
+            for name, build in building
+        }
+        return {name: phase for name, phase in phases.items() if phase is not None}
 
-    def _world(self, page: FleetPage) -> World:
-        """The heads of a page, and those of parents that no note of the page knows."""
+    def _world(self, page: FleetPage, hidden: dict[str, str]) -> World:
+        """What a page is compared with: its heads, and those of parents that no note of the page knows.
+
+        An image whose parent or platform cannot be read goes to `hidden`.
+        """
         known = {head.name: head for head in page.heads}
         for head in page.heads:
             parent, note = head.registration.parent, page.notes.get(head.name)
             if parent is None or parent in known or (note is not None and note.parent == parent):
                 continue
-            stored = self.records.images.find_head(parent)
+            try:
+                stored = self.records.images.find_head(parent)
+            except UnreadableRow as error:
+                hidden[str(head.name)] = str(error)
+                continue
             if stored is not None:
                 known[parent] = stored.value
+        platform = None
+        try:
+            platform = self.records.sources.find_platform()
+        except UnreadableRow as error:
+            hidden |= {str(head.name): str(error) for head in page.heads}
         return World(
             heads=known,
             sources=self.records.sources.followed(),
-            platform=self.records.sources.find_platform(),
+            platform=platform,
+            broken=self.records.lineage.faults(),
         )
 
+    def _policy(self) -> Policy | None:
+        """The policy in force; None where it cannot be read, and so nothing can be held against it."""
+        try:
+            return self.policies.seen()
+        except UnreadableRow:
+            return None
+
     def _below(
-        self, head: ImageHead, world: World, policy: Policy, root: ImageName | None = None
+        self, head: ImageHead, world: World, policy: Policy | None, root: ImageName | None = None
     ) -> tuple[Condition, ...]:
-        found = self.floors.find_condition(head, policy, world.heads, self.clock.now(), root)
+        if policy is None:
+            return ()
+        try:
+            found = self.floors.find_condition(head, policy, world.heads, self.clock.now(), root)
+        except PermanentError:
+            return ()  # its definition or an ancestor cannot be read: other conditions say so
         return () if found is None else (found,)
 
     def _listed(
-        self, head: ImageHead, world: World, policy: Policy, phase: Phase | None, note: LookNote | None
+        self,
+        head: ImageHead,
+        world: World,
+        policy: Policy | None,
+        hidden: Mapping[str, str],
+        marked: Mapping[str, tuple[Condition, ...]],
+        root: ImageName | None,
     ) -> ImageView:
-        staleness = detect_staleness(head.name, world)
+        name = str(head.name)
+        staleness = Unknown(missing=hidden[name]) if name in hidden else detect_staleness(head.name, world)
         held = (
             *conditions.of_image(head, staleness),
+            *conditions.of_registration(head, world),
             *conditions.of_source(head, world),
-            *self._below(head, world, policy, None if note is None else note.root),
+            *self._below(head, world, policy, root),
+            *marked.get(name, ()),
         )
-        view = partial(image_view, head, conditions=held, phase=phase)
         match staleness:
             case Stale(reasons=reasons):
-                return view(state="stale", reasons=tuple(map(str, reasons)))
+                return image_view(head, state="stale", reasons=tuple(map(str, reasons)), conditions=held)
             case Unknown(missing=missing):
-                return view(state="unknown", detail=missing)
+                return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
-                return view(state="current")
+                return image_view(head, state="current", conditions=held)
 
 
 def _around(head: ImageHead, page: FleetPage, world: World) -> World:
@@ -199,6 +256,11 @@ def _around(head: ImageHead, page: FleetPage, world: World) -> World:
     return replace(world, versions={parent: note.parent_version})
 
 
-def _phase_of(head: ImageHead, builds: Sequence[Build]) -> Phase | None:
-    active = head.active
-    return next((build.phase for build in builds if active is not None and build.id == active.build), None)
+def _root_of(head: ImageHead, page: FleetPage) -> ImageName | None:
+    note = page.notes.get(head.name)
+    return None if note is None else note.root
+
+
+def _shown(head: ImageHead, phase: Phase | None) -> str | None:
+    """The phase of the active build; without one that is known, the one that the head was last written with."""
+    return None if head.active is None else (phase or head.active.phase).value

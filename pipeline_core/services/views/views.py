@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.differences import AdvisoryNote, ComplianceChange, PackageChange
 from pipeline_core.domain.images import ImageHead
@@ -19,10 +19,10 @@ from pipeline_core.domain.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageView:
-    """One image as lists show it. A field is None if it has no value yet."""
+    """One image as lists show it. A field is None if it has no value yet, or if the image's row cannot be read."""
 
     name: str
-    team: str
+    team: str | None
     parent: str | None
     source: str | None
     version: str | None
@@ -64,15 +64,28 @@ class BuildView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildHistory:
+    """A page of builds, newest first. `next` is the cursor of the following page, None at the end."""
+
+    builds: tuple[BuildView, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDetail:
-    """One image with its builds (newest first) and its journal (newest first)."""
+    """One image with the first page of its builds and of its journal, both newest first.
+
+    `next_builds` and `next_journal` are the cursors of what follows, None at the end.
+    """
 
     image: ImageView
-    etag: str
-    definition: str
-    bundle: str
+    etag: str | None
+    definition: str | None
+    bundle: str | None
     builds: tuple[BuildView, ...] = ()
     journal: tuple[Entry, ...] = ()
+    next_builds: str | None = None
+    next_journal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +153,8 @@ def image_view(
     reasons: tuple[str, ...] = (),
     detail: str = "",
     conditions: Iterable[Condition] = (),
-    phase: Phase | None = None,
 ) -> ImageView:
-    """The view of a head, in a state that the caller has decided.
-
-    `phase` is that of its active build; without it the view has the one that the head was last written with.
-    """
+    """The view of a head, in a state that the caller has decided."""
     origin = head.registration.origin
     current, active = head.current, head.active
     return ImageView(
@@ -158,9 +167,28 @@ def image_view(
         fingerprint=None if current is None else str(current.fingerprint),
         published_at=None if current is None else current.published_at,
         active_build=None if active is None else str(active.build),
-        active_phase=None if active is None else (phase or active.phase).value,
+        active_phase=None if active is None else active.phase.value,
         state=state,
         reasons=reasons,
+        detail=detail,
+        conditions=tuple(conditions),
+    )
+
+
+def unreadable_view(name: str, detail: str, conditions: Iterable[Condition] = ()) -> ImageView:
+    """The view of an image whose head cannot be read: nothing about it is known."""
+    return ImageView(
+        name=name,
+        team=None,
+        parent=None,
+        source=None,
+        version=None,
+        origin_version=None,
+        fingerprint=None,
+        published_at=None,
+        active_build=None,
+        active_phase=None,
+        state="unknown",
         detail=detail,
         conditions=tuple(conditions),
     )
@@ -186,7 +214,7 @@ def build_view(build: Build, conditions: Iterable[Condition] = ()) -> BuildView:
         phase_since=build.phase_since,
         provenance=_text(build.provenance),
         failure_class=None if failure is None else failure.error_class.value,
-        failure_owner=None if failure is None else failure.error_class.owner,
+        failure_owner=None if failure is None else failure.who.value,
         failure=None if failure is None else failure.message or None,
         conditions=tuple(conditions),
         gates=build.verdicts,

@@ -16,7 +16,7 @@ from pipeline_core.domain.names import ChannelName, Digest, ImageName, Region, T
 from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference, PurchasePlan
 from pipeline_core.wire.document.problems import problems_of
 from pipeline_core.wire.document.values import seconds_of
-from pipeline_core.wire.image_yaml import model, rules
+from pipeline_core.wire.image_yaml import accepted, model, rules
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
@@ -25,7 +25,7 @@ SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 class _Blob(BaseModel):
     """A stored definition."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     bundle: str = Field(pattern=r"^[0-9a-f]{64}$")
     document: dict[str, object]
@@ -60,12 +60,22 @@ def digest_of(content: bytes) -> Digest:
 
 
 def read_definition_blob(content: bytes, location: Region) -> ImageDefinition:
-    """The definition that `definition_blob` wrote; raises InvalidDocument."""
+    """The definition that `definition_blob` wrote, of this release or another one; raises InvalidDocument.
+
+    It was accepted when it was registered, and today's rules do not judge it again: what it says is taken as it is.
+    InvalidDocument means that nobody can say what it means.
+    """
     try:
         blob = _Blob.model_validate_json(content)
     except ValidationError as error:
         raise InvalidDocument(problems_of(error, _Blob)) from error
-    return parse_definition(blob.document, bundle=Digest(blob.bundle), location=location)
+    try:
+        return parse_definition(blob.document, bundle=Digest(blob.bundle), location=location)
+    except InvalidDocument as refused:
+        try:
+            return _definition(accepted.read(blob.document), Digest(blob.bundle), location)
+        except (ValueError, AssertionError):
+            raise refused from None
 
 
 def json_schema() -> dict[str, object]:

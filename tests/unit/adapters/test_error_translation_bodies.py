@@ -84,7 +84,21 @@ PACKER: Mapping[str, tuple[str, bool, str, ErrorClass]] = {
         "build",
         False,
         '==> azure-arm.image: Code="InvalidTemplateDeployment" Message="Deployment template validation failed."',
+        ErrorClass.UNKNOWN,  # the code only wraps, and nothing inside it is known
+    ),
+    "a code that the definition asked for": (
+        "build",
+        False,
+        "==> azure-arm.image: InvalidParameter: The value Large of parameter hardwareProfile.vmSize is not valid.",
         ErrorClass.TEMPLATE,
+    ),
+    "an update server that does not answer": (
+        "build",
+        True,
+        f"{_SAYS} 1 of 9: platform: platform/before/10-update.sh\n"
+        "    azure-arm.image:   - Curl error (28): Timeout was reached for https://rhui.example.com/repomd.xml\n"
+        f"Build 'azure-arm.image' errored after 9 minutes: {SCRIPT}",
+        ErrorClass.MIRROR,
     ),
     "a step of the team": (
         "build",

@@ -203,6 +203,24 @@ def test_a_failure_names_its_regions_and_reasons() -> None:
         {"region": "North Europe", "state": "Failed", "details": "no room"},
         {"region": "East US", "state": "Failed"},
     ]
-    told = bodies.failed_regions({"aggregatedState": "Failed", "summary": summary})
-    assert told == "North Europe: no room; East US: no reason was given"
-    assert bodies.failed_regions({"summary": summary[:1]}) == ""
+    failed = {"aggregatedState": "Failed", "summary": summary}
+    assert bodies.failures_of(failed) == "North Europe: no room; East US: no reason was given"
+    assert bodies.failed_regions(failed) == ("northeurope", "eastus")
+    assert bodies.failures_of({"summary": summary[:1]}) == ""
+    assert bodies.failed_regions({"summary": summary[:1]}) == ()
+
+
+@pytest.mark.parametrize(
+    ("provisioning", "replication", "is_excluded", "state"),
+    [
+        ("Failed", "Failed", True, VersionState.FAILED),
+        ("Failed", "Failed", False, VersionState.UPDATE_FAILED),
+        ("Succeeded", "Failed", False, VersionState.UPDATE_FAILED),
+        ("Failed", "InProgress", False, VersionState.UPDATE_FAILED),
+        ("Deleting", "Failed", False, VersionState.DELETING),
+    ],
+)
+def test_a_version_in_latest_was_whole_so_a_further_region_has_failed(
+    provisioning: str, replication: str, is_excluded: bool, state: VersionState
+) -> None:
+    assert version_state(provisioning, replication, is_excluded=is_excluded) is state

@@ -197,13 +197,18 @@ def store(root: Path, job: wire.BuildJob, bundle: bytes = BUNDLE_CONTENT) -> Non
         path.write_bytes(content)
 
 
-def write_packer(folder: Path, build: str, *, version: str = "1.16.0", validate: str = "true") -> Path:
-    """A Packer of a few lines of shell; `build` is what `packer build` does, in the work folder."""
+def write_packer(
+    folder: Path, build: str, *, version: str = "1.16.0", validate: str = "true", asked: str = "true"
+) -> Path:
+    """A Packer of a few lines of shell; `build` is what `packer build` does, in the work folder.
+
+    `asked` is what `packer version` does before it answers.
+    """
     path = folder / "fake-packer"
     path.write_text(
         "#!/bin/sh\n"
         'case "$1" in\n'
-        f"version) echo 'Packer v{version}' ;;\n"
+        f"version) {asked}; echo 'Packer v{version}' ;;\n"
         f"validate) {validate} ;;\n"
         f"build) {build}\n ;;\n"
         "esac\n",

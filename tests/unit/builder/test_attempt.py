@@ -1,11 +1,13 @@
 """One attempt: what it leaves in storage and what it sends, for each way it can end."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from builder.attempt import BuilderExit
 from builder.packer.command import Packer, PackerRun, RunEnd
+from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.wire.messages import BuildEventMessage
 from tests.unit.builder import samples
@@ -212,7 +214,7 @@ def test_findings_of_the_guard_fail_the_build_before_packer_runs(run: Run) -> No
             id="hygiene",
         ),
         pytest.param('echo "SkuNotAvailable: no room"; exit 1', ErrorClass.CAPACITY, id="capacity"),
-        pytest.param('echo "strange"; exit 1', ErrorClass.TEMPLATE, id="unknown"),
+        pytest.param('echo "strange"; exit 1', ErrorClass.UNKNOWN, id="unknown"),
         pytest.param("true", ErrorClass.TEMPLATE, id="no-manifest"),
         pytest.param("echo '{' > manifest.json", ErrorClass.TEMPLATE, id="broken-manifest"),
     ],
@@ -263,14 +265,38 @@ def test_packer_sees_a_clean_environment_and_the_folder_holds_the_template(run: 
 
 
 def test_the_time_of_the_job_bounds_packer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(self: Packer, template: str, *, seconds: float) -> PackerRun:
-        return PackerRun(ended=RunEnd.TIMED_OUT if seconds == 3600 else RunEnd.BY_ITSELF, exit_code=1)
+    def build(self: Packer, template: str, *, limit: Callable[[], float]) -> PackerRun:
+        return PackerRun(ended=RunEnd.TIMED_OUT if limit() == 3600 else RunEnd.BY_ITSELF, exit_code=1)
 
     monkeypatch.setattr(Packer, "build", build)
     left = run(samples.root_job(timeout_seconds=3600), "")
 
     assert left.report.error_class is ErrorClass.NETWORK
     assert "longer than its 3600 s" in left.report.message
+
+
+def test_azures_time_after_the_last_step_is_not_the_teams(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of the definition is for its steps. The gallery may take two hours more."""
+    real, limits = Packer.build, list[float]()
+
+    def build(self: Packer, template: str, *, limit: Callable[[], float]) -> PackerRun:
+        limits.append(limit())
+        ended = real(self, template, limit=limit)
+        limits.append(limit())
+        return PackerRun(ended=RunEnd.TIMED_OUT, exit_code=ended.exit_code)
+
+    monkeypatch.setattr(Packer, "build", build)
+    # What the guest prints for each step, and then Packer for the machine.
+    steps = "sh -c 'grep -ho \"imagefactory: step .*[^'\\'']\" steps/*.sh' | sed 's/^/    image: /'"
+    left = run(
+        samples.root_job(timeout_seconds=3600),
+        f'echo "Connected to SSH!"\n{steps}\necho "==> image: Powering off machine ..."\nexit 1',
+    )
+
+    assert limits == [3600, 3600 + attempts.AFTER_STEPS["build"].total_seconds()]
+    assert left.report.error_class is ErrorClass.NETWORK
+    assert left.report.after_steps
+    assert "after the last step" in left.report.message.splitlines()[0]
 
 
 def test_secrets_that_packer_prints_reach_neither_log_nor_report(run: Run) -> None:

@@ -1,16 +1,19 @@
 """The Azure client keeps the builder's contract on a real Azurite, over HTTPS and with tokens."""
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient
 
 from builder import azure_client
+from builder.log.stream import LogStream
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -77,6 +80,64 @@ def test_a_repeated_append_is_not_doubled(blobs: azure_client.AzureBlobs, contai
     assert blobs.read(container, "log.txt", limit=100) == b"one\ntwo\n"
     with pytest.raises(StaleWrite):
         blobs.append(container, "log.txt", b"elsewhere", offset=1)
+
+
+class _LosesAnswers(RequestsTransport):  # type: ignore[misc]  # azure-core hands this class out untyped
+    """Every request arrives. The next `lost` answers to an append do not come back."""
+
+    lost = 0
+
+    def send(self, request: Any, **options: Any) -> Any:
+        answer = super().send(request, **options)
+        if "comp=appendblock" in request.url and self.lost:
+            self.lost -= 1
+            raise ServiceResponseError("the connection was cut")
+        return answer
+
+
+def test_a_log_goes_on_after_lost_answers_on_a_real_azurite(
+    azurite: AzuriteForTests, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = azurite.client_options()
+    road = _LosesAnswers(connection_verify=options["connection_verify"])
+    blobs = azure_client.AzureBlobs(azurite.blob, azurite.credential)
+    service = BlobServiceClient(azurite.blob, **options, transport=road)
+    monkeypatch.setattr(blobs, "_service", service)
+    place = _Elsewhere(blobs, container)
+    with service:
+        with LogStream(place, "log.txt", echo=lambda line: None, every_seconds=0.01) as log:
+            road.lost = 2
+            log.line("first")
+            _await(lambda: road.lost == 0)
+            log.line("second")
+            _await(lambda: b"second" in blobs.read(container, "log.txt", limit=1000))
+        assert blobs.read(container, "log.txt", limit=1000) == b"first\nsecond\n"
+
+
+class _Elsewhere:
+    """The builder's blobs with another container in place of `builds`."""
+
+    def __init__(self, blobs: azure_client.AzureBlobs, container: str) -> None:
+        self._blobs, self._container = blobs, container
+
+    def read(self, _: str, name: str, *, limit: int) -> bytes:
+        return self._blobs.read(self._container, name, limit=limit)
+
+    def create(self, _: str, name: str, content: bytes, *, media_type: str) -> None:
+        self._blobs.create(self._container, name, content, media_type=media_type)
+
+    def create_log(self, _: str, name: str) -> None:
+        self._blobs.create_log(self._container, name)
+
+    def append(self, _: str, name: str, content: bytes, *, offset: int) -> None:
+        self._blobs.append(self._container, name, content, offset=offset)
+
+
+def _await(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_event_arrives_once_and_as_base64(

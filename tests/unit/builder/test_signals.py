@@ -12,9 +12,10 @@ import pytest
 
 from builder.packer.command import Packer, RunEnd
 from builder.stop import StopRequest
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.wire.job import BuildReport
 from tests.unit.builder import samples
+from tests.unit.builder.conftest import Run
 from tests.unit.builder.fakes import FolderEvents
 
 pytestmark = pytest.mark.process
@@ -79,7 +80,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_a_run_out_of_time_is_interrupted_then_killed_with_its_group(tmp_path: Path, folder: Path) -> None:
     packer = _packer(tmp_path, folder, STUBBORN, StopRequest())
 
-    run = packer.build("t", seconds=0.3)
+    run = packer.build("t", limit=lambda: 0.3)
 
     assert run.ended is RunEnd.TIMED_OUT
     assert run.exit_code == -signal.SIGKILL
@@ -87,7 +88,7 @@ def test_a_run_out_of_time_is_interrupted_then_killed_with_its_group(tmp_path: P
 
 
 def test_a_run_out_of_time_may_clean_up(tmp_path: Path, folder: Path) -> None:
-    run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", seconds=0.3)
+    run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", limit=lambda: 0.3)
 
     assert run.ended is RunEnd.TIMED_OUT
     assert run.exit_code == 1
@@ -99,7 +100,7 @@ def test_a_builder_that_was_started_to_ignore_interrupts_can_interrupt_packer(
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", seconds=1)
+        run = _packer(tmp_path, folder, PATIENT, StopRequest(), grace=10).build("t", limit=lambda: 1)
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -119,7 +120,7 @@ def test_nothing_starts_after_a_requested_stop(tmp_path: Path, folder: Path) -> 
     stop = StopRequest()
     stop.request()
 
-    run = _packer(tmp_path, folder, "trap '' INT; touch ran; sleep 0.3", stop).build("t", seconds=5)
+    run = _packer(tmp_path, folder, "trap '' INT; touch ran; sleep 0.3", stop).build("t", limit=lambda: 5)
 
     assert run.ended is RunEnd.STOPPED
     assert not (folder / "ran").exists()
@@ -136,12 +137,12 @@ def test_every_line_of_packer_arrives_once_and_whole_wherever_a_read_ends(tmp_pa
         stop=StopRequest(),
         take=lines.extend,
     )
-    assert packer.build("x", seconds=30).succeeded
+    assert packer.build("x", limit=lambda: 30).succeeded
     assert lines == [*words.splitlines(keepends=True), "the last, without an end"]
 
 
 def test_what_packer_leaves_in_its_group_is_ended_with_it(tmp_path: Path, folder: Path) -> None:
-    run = _packer(tmp_path, folder, "sleep 60 & echo $! > child", StopRequest()).build("t", seconds=20)
+    run = _packer(tmp_path, folder, "sleep 60 & echo $! > child", StopRequest()).build("t", limit=lambda: 20)
 
     assert run.succeeded
     _await_gone(int((folder / "child").read_text()))
@@ -202,3 +203,25 @@ def _is_running(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+@pytest.mark.parametrize(
+    ("when", "said"), [("version", "its version"), ("validate", "read the template"), ("build", "")]
+)
+def test_a_packer_that_is_killed_is_tried_again_and_the_report_names_the_signal(
+    run: Run, when: str, said: str
+) -> None:
+    """A real process, killed as the kernel does for want of memory."""
+    killed = "kill -9 $$; sleep 60"
+    builds = {"version": samples.GOOD_BUILD, "validate": samples.GOOD_BUILD, "build": killed}
+    left = run(
+        samples.root_job(),
+        builds[when],
+        validate=killed if when == "validate" else "true",
+        asked=killed if when == "version" else "true",
+    )
+    assert left.report.error_class is ErrorClass.EVICTION
+    assert left.report.failure().who is Owner.AZURE
+    first = left.report.message.splitlines()[0]
+    assert "killed by SIGKILL (exit code -9, as for want of memory)" in first
+    assert said in first

@@ -29,6 +29,8 @@ def test_stored_names_are_what_they_always_were() -> None:
     }
     assert all(text.startswith(attempts.TAG_PREFIX) for text in tags.values())
     assert (attempts.LAUNCHED, attempts.WAITS) == ("launched.json", "waits-for-container.json")
+    assert [attempts.launched(number) for number in (1, 2)] == ["launched.json", "launched-2.json"]
+    assert all(attempts.launched(number).startswith(attempts.LAUNCH) for number in (1, 2, 10))
     assert (attempts.STARTED, attempts.NEVER_BEGAN) == ("started.json", "never-began.json")
     assert (attempts.GIVEN_UP, attempts.DELETION) == ("given-up.json", "deletion-")
     assert (attempts.LOG, attempts.REPORT) == ("log.txt", "result.json")

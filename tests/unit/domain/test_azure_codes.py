@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline_core.domain import azure_codes
 from pipeline_core.domain.azure_code import AzureCode, Occasion
 from pipeline_core.domain.azure_code_table import ROWS
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 
 CALL, BUILD, VERIFY = Occasion
 _SOURCE = re.compile(r"[\w.-]+/[\w.-]+(#\d+| [\w./-]+\.md)|learn\.microsoft\.com [\w/-]+")
@@ -198,11 +198,11 @@ def test_no_text_breaks_the_search(text: str) -> None:
 def test_terms_and_azures_policy_are_the_platforms_and_say_what_to_do() -> None:
     for error_class in (ErrorClass.TERMS, ErrorClass.AZURE_POLICY):
         assert not error_class.is_transient
-        assert error_class.owner == "platform"
+        assert error_class.owner is Owner.PLATFORM
     assert "az vm image terms accept --urn" in azure_codes.remedy_of(ErrorClass.TERMS)
     assert "FACTORY_RESOURCE_TAGS" in azure_codes.remedy_of(ErrorClass.AZURE_POLICY)
     assert azure_codes.remedy_of(ErrorClass.TEMPLATE) == ""
-    assert (ErrorClass.REGISTRY.is_transient, ErrorClass.REGISTRY.owner) == (True, "platform")
+    assert (ErrorClass.REGISTRY.is_transient, ErrorClass.REGISTRY.owner) == (True, Owner.PLATFORM)
 
 
 def _is_taken(row: AzureCode, occasion: Occasion) -> bool:

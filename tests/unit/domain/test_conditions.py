@@ -10,8 +10,10 @@ from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Re
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.domain.images import Breaker, ImageHead, PoisonMark
-from pipeline_core.domain.names import build_id
+from pipeline_core.domain.images import Breaker, ImageHead, MissingRegions, PoisonMark
+from pipeline_core.domain.lineage import LineageFault, LineageProblem
+from pipeline_core.domain.names import ChannelName, build_id
+from pipeline_core.domain.sources import ParentReference
 from pipeline_core.domain.staleness import Current, Stale, Staleness, Unknown, detect_staleness
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NEW, NOW
@@ -165,3 +167,61 @@ def test_several_conditions_are_all_shown() -> None:
         ConditionType.BREAKER_OPEN,
         ConditionType.BLOCKED,
     ]
+
+
+def test_an_image_in_its_place_with_its_tools_has_no_condition_of_its_registration() -> None:
+    assert conditions.of_registration(STALE_HEAD, WORLD) == ()
+    with_tool = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon",)))
+    assert conditions.of_registration(with_tool, WORLD) == ()
+    assert conditions.of_registration(with_tool, replace(WORLD, platform=None)) == ()
+
+
+def test_a_lineage_that_is_broken_says_why_and_since_when() -> None:
+    problem = LineageProblem(image=BASE, reason="cycle", message="descends from itself: a -> b -> a")
+    around = replace(WORLD, broken={BASE: LineageFault(problem=problem, since=NOW)})
+    (shown,) = conditions.of_registration(STALE_HEAD, around)
+    assert (shown.type, shown.reason, shown.since) == (ConditionType.LINEAGE_BROKEN, "Cycle", NOW)
+    assert shown.message.startswith("it descends from itself: a -> b -> a")
+    assert detect_staleness(BASE, around) == Unknown(missing=f"it {problem.message}")
+
+
+@pytest.mark.parametrize("dropped", [{"agent": NOW}, {}])
+def test_a_tool_that_left_the_catalog_says_since_when_where_that_is_known(
+    dropped: dict[str, datetime],
+) -> None:
+    names_it = replace(STALE_HEAD, registration=replace(STALE_HEAD.registration, catalog=("falcon", "agent")))
+    around = replace(WORLD, platform=replace(make.PLATFORM, dropped=dropped))
+    (shown,) = conditions.of_registration(names_it, around)
+    assert (shown.type, shown.since) == (ConditionType.TOOL_DROPPED, dropped.get("agent"))
+    assert "no longer has agent:" in shown.message
+
+
+def test_a_channel_that_does_not_exist_says_what_the_image_follows() -> None:
+    child = make.settled_chain()[1]
+    origin = ParentReference(image=BASE, channel=ChannelName("canary"))
+    named = replace(child, registration=replace(child.registration, origin=origin))
+    (shown,) = conditions.of_registration(named, WORLD)
+    assert (shown.type, shown.reason) == (ConditionType.CHANNEL_NOT_FOLLOWED, "NoSuchChannel")
+    assert conditions.of_registration(child, WORLD) == ()
+
+
+def test_a_copy_that_fails_is_shown_with_its_next_try() -> None:
+    failure = Failure(error_class=ErrorClass.CAPACITY, message="northeurope: no room")
+    publishing = replace(BUILD, phase=Phase.PUBLISHING, failure=failure, copy_after=NOW + HOUR)
+    (shown,) = conditions.of_build(publishing, None)
+    assert (shown.type, shown.since) == (ConditionType.COPY_FAILS, BUILD.phase_since)
+    assert shown.message.startswith(
+        "northeurope: no room; nothing is built again, the copy is tried from 2026-"
+    )
+    for other in ({"phase": Phase.VERIFYING}, {"copy_after": None}, {"failure": None}):
+        assert conditions.of_build(replace(publishing, **other), None) == ()
+
+
+@pytest.mark.parametrize(("why", "said"), [("no room", "no room"), ("", "replication failed")])
+def test_a_live_version_that_is_not_in_every_region_says_so(why: str, said: str) -> None:
+    missing = MissingRegions(names=("northeurope", "eastus"), tries=1, after=NOW, why=why)
+    assert STALE_HEAD.current is not None
+    head = replace(STALE_HEAD, current=replace(STALE_HEAD.current, missing=missing))
+    (shown,) = conditions.of_image(head, Current())
+    assert shown.type is ConditionType.REGIONS_MISSING
+    assert f"is not in northeurope, eastus: {said}; the factory tries it again from" in shown.message

@@ -8,7 +8,7 @@ import pytest
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import RuleCounts, Scan, WantedScan
 from pipeline_core.domain.definitions import ComplianceTarget, Verification
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
 
@@ -167,3 +167,19 @@ def test_a_profile_that_the_floor_requires_is_judged_though_the_definition_asks_
         ("hygiene", True),
         ("compliance", False),
     ]
+
+
+def test_a_gate_that_could_not_judge_is_the_platforms_and_time_can_end_it() -> None:
+    held = Verdict(gate="ratchet", passed=False, evidence="the score is lost", held=True)
+    failure = gates.failure_of([held])
+    assert failure is not None
+    assert (failure.error_class, failure.who, failure.stays) == (ErrorClass.COMPLIANCE, Owner.PLATFORM, False)
+
+
+def test_a_team_that_has_to_act_anyway_is_told_first() -> None:
+    held = Verdict(gate="compliance", passed=False, evidence="the score is lost", held=True)
+    smoke = Verdict(gate="smoke", passed=False, evidence="2 of 3 passed")
+    failure = gates.failure_of([held, smoke])
+    assert failure is not None
+    assert (failure.error_class, failure.is_of_team) == (ErrorClass.SMOKE, True)
+    assert failure.message == "smoke: 2 of 3 passed; compliance: the score is lost"

@@ -4,8 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain.lineage import MAX_DEPTH, lineage_of, upwards
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.lineage import (
+    MAX_DEPTH,
+    NO_MOVES,
+    MoveLedger,
+    chain_problem,
+    faults_of,
+    lineage_of,
+    upwards,
+)
+from pipeline_core.domain.names import LIVE, ImageName
+from pipeline_core.domain.sources import Origin, ParentReference
+from tests.unit.domain.factories import NOW, SOURCE
 
 
 def _name(number: int) -> ImageName:
@@ -102,3 +112,61 @@ def test_every_image_is_placed_or_reported_and_the_order_of_input_does_not_matte
     chance.shuffle(shuffled)
     again = lineage_of(dict(shuffled))
     assert (again.levels, {error.image for error in again.errors}) == (lineage.levels, reported)
+
+
+def _below(parent: str) -> Origin:
+    return ParentReference(image=ImageName(parent), channel=LIVE)
+
+
+def test_faults_are_images_that_cannot_be_looked_at() -> None:
+    a, b, orphan, below = map(ImageName, ("a", "b", "orphan", "below"))
+    deep = {_name(number): _name(number - 1) if number else None for number in range(18)}
+    parents = {a: b, b: a, orphan: ImageName("gone"), below: orphan, **deep}
+    found = {str(name): problem.reason for name, problem in faults_of(parents).items()}
+    assert found == {"a": "cycle", "b": "cycle", "orphan": "orphan", "i16": "depth", "i17": "depth"}
+
+
+def test_one_chain_has_the_faults_of_the_forest() -> None:
+    chain = {_name(number): _name(number - 1) if number else None for number in range(20)}
+    read = {_name(number): chain[_name(number)] for number in range(19, 2, -1)}  # as far as a walk goes
+    problem = chain_problem(_name(19), read)
+    assert problem is not None
+    assert problem.reason == "depth"
+    sixteen = {_name(number): chain[_name(number)] for number in range(16)}
+    assert chain_problem(_name(15), sixteen) is None
+    assert chain_problem(_name(1), {_name(1): _name(0)}) is not None  # its parent is not registered
+    assert chain_problem(_name(2), {_name(2): _name(1), _name(1): _name(0)}) is None  # it may have a version
+    assert chain_problem(ImageName("nowhere"), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "done", "given_up"),
+    [
+        (None, _below("base"), 11, 10),  # a new image
+        (_below("base"), _below("other"), 10, 10),  # a move
+        (_below("base"), None, 9, 10),  # a deletion
+        (None, SOURCE, 11, 10),
+    ],
+)
+def test_the_ledger_counts_images_by_what_became_of_their_moves(
+    before: Origin | None, after: Origin | None, done: int, given_up: int
+) -> None:
+    image = ImageName("x")
+    begun = MoveLedger(number=4, count=10).begin(image, before, after, NOW)
+    move = begun.find(image)
+    assert move is not None
+    assert (move.number, begun.number, move.parent) == (5, 5, getattr(after, "image", None))
+    assert begun.find(ImageName("y")) is None
+    assert begun.end(move, is_done=True) == MoveLedger(number=5, count=done)
+    assert begun.end(move, is_done=False) == MoveLedger(number=5, count=given_up)
+    ended = begun.end(move, is_done=True)
+    assert ended.end(move, is_done=True) == ended  # once
+
+
+def test_a_ledger_that_was_lost_gives_no_number_twice_and_has_no_count() -> None:
+    image = ImageName("x")
+    begun = NO_MOVES.begin(image, None, SOURCE, NOW, last=57)
+    move = begun.find(image)
+    assert move is not None
+    assert move.number == 58
+    assert begun.end(move, is_done=False) == MoveLedger(number=58)

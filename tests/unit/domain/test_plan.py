@@ -261,3 +261,47 @@ def test_an_ancestor_that_is_no_longer_registered_is_not_waited_for() -> None:
     _, child, grandchild = make.settled_chain()
     changed = replace(grandchild, registration=replace(grandchild.registration, bundle=make.digest("9")))
     assert _start(GRANDCHILD, make.world(child, changed, newest=OLD)).generation == 1
+
+
+def _due(head: ImageHead, **changes: object) -> ImageHead:
+    return replace(head, period=7, **changes)  # type: ignore[arg-type]  # tests name the fields they change
+
+
+@pytest.mark.parametrize(
+    ("held", "outcome", "expected"),
+    [
+        ({"window": "Mon-Fri 06:00-20:00 UTC"}, None, RestReason.WAITS_FOR_ANCESTOR),  # now is a Saturday
+        ({}, Outcome.EXHAUSTED, RestReason.WAITS_FOR_ANCESTOR),
+        ({"suspend": True}, None, None),
+        ({}, Outcome.FAILED, None),
+    ],
+)
+def test_a_refresh_waits_for_an_ancestor_that_rests_for_hours_and_not_for_one_that_rests_for_long(
+    held: dict[str, object], outcome: Outcome | None, expected: RestReason | None
+) -> None:
+    base, child, _ = make.settled_chain()
+    base = _due(base, registration=replace(base.registration, **held))  # type: ignore[arg-type]
+    around = make.world(base, _due(child), newest=OLD)
+    claims = [] if outcome is None else [make.claim_on(make.desired(BASE, around), outcome, ended_at=NOW)]
+    if expected is not None:
+        assert _rest(CHILD, around, *claims) is expected
+        return
+    (reason,) = _start(CHILD, around, *claims).reasons
+    assert (reason.kind, "by its own clock, because rhel9-base is" in reason.new) == (
+        ReasonKind.REFRESH_DUE,
+        True,
+    )
+
+
+def test_an_own_change_beside_a_refresh_waits_for_no_window_of_an_ancestor() -> None:
+    base, child, _ = make.settled_chain()
+    base = _due(base, registration=replace(base.registration, window="Mon-Fri 06:00-20:00 UTC"))
+    edited = _due(child, registration=replace(child.registration, bundle=make.digest("9")))
+    kinds = [reason.kind for reason in _start(CHILD, make.world(base, edited, newest=OLD)).reasons]
+    assert kinds == [ReasonKind.BUNDLE_CHANGED, ReasonKind.REFRESH_DUE]
+
+
+def test_a_child_whose_base_is_not_due_refreshes_without_a_word_about_it() -> None:
+    base, child, _ = make.settled_chain()
+    (reason,) = _start(CHILD, make.world(base, _due(child), newest=OLD)).reasons
+    assert (reason.kind, reason.new) == (ReasonKind.REFRESH_DUE, "1970-01-01 00:00:07 UTC")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_core.domain import attempts, proofs
-from pipeline_core.domain.errors import ErrorClass, NotProven
+from pipeline_core.domain.errors import ErrorClass, NotProven, Owner
 from pipeline_core.domain.names import Digest, RebuildToken
 from pipeline_core.domain.proofs import Proof, VersionInGallery
 from pipeline_core.domain.verdicts import Verdict
@@ -148,4 +148,4 @@ def test_the_tags_of_a_build_tell_its_inputs_and_not_its_provenance() -> None:
 def test_what_is_not_proven_is_for_secops_to_look_at_and_never_tried_again() -> None:
     error = NotProven("why")
     assert error.error_class is ErrorClass.PROVENANCE
-    assert (error.error_class.is_transient, error.error_class.owner) == (False, "platform")
+    assert (error.error_class.is_transient, error.error_class.owner) == (False, Owner.PLATFORM)

@@ -104,6 +104,33 @@ def test_silence_counts_and_ends_with_a_list() -> None:
     assert not AT.is_silent
 
 
+def test_a_silence_that_lasts_is_told_once() -> None:
+    seen, told = AT, []
+    for turn in range(6):
+        seen = releases.after_silence(seen, "refused", NOW + turn * 2 * POLL)
+        if seen.announce:
+            told.append(turn)
+            assert seen.news is not None
+            assert (seen.news.event, "is seen since" in seen.news.detail) == (Event.SOURCE_SILENT, True)
+        seen = replace(seen, announce=False)
+    assert told == [2]
+    again = releases.after_list(seen, ALL, NOW + 20 * POLL)
+    for turn in range(3):
+        again = releases.after_silence(again, "refused", NOW + (21 + 2 * turn) * POLL)
+    assert again.announce
+
+
+def test_news_that_were_not_announced_are_not_lost_by_a_silence() -> None:
+    fallen = replace(releases.withdraw(AT, NEW, WithdrawalReason.ABSENT, ALL, NOW), announce=True)
+    seen = fallen
+    for turn in range(4):
+        seen = releases.after_silence(seen, "refused", NOW + turn * 2 * POLL)
+    assert seen.news == fallen.news
+    told = releases.after_silence(replace(seen, announce=False), "refused", NOW + 9 * POLL)
+    assert told.news is not None
+    assert told.news.event is Event.SOURCE_SILENT
+
+
 def test_a_deprecated_one_is_withdrawn_at_once() -> None:
     seen = releases.after_examination(AT, DEPRECATED, ALL, NOW)
     assert _facts(seen) == (MID, 8, (NEW,))

@@ -286,6 +286,9 @@ def test_platform_register_packs_the_platform_parts_alone(
     assert done.exit_code == 0, done.stderr
     assert factory.platform["catalog"] == {"hosts": ["example.com"], "entries": []}
     assert b"not sent" not in gzip.decompress(factory.bundles[factory.platform["bundle"]])
+    assert "drop_used" not in factory.platform
+    assert run("platform", "register", tmp_path, "--drop-used").exit_code == 0
+    assert factory.platform["drop_used"] is True
 
 
 def test_a_broken_platform_folder_is_refused_whole(run: Run, tmp_path: Path, factory: FakeFactory) -> None:

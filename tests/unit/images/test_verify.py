@@ -225,6 +225,26 @@ def test_a_scanner_that_could_not_scan_fails_the_stage(guest: Guest) -> None:
     assert not (guest.results / "xccdf.xml.gz").exists()
 
 
+def test_a_scanner_that_is_killed_for_memory_tells_it_by_its_code(guest: Guest) -> None:
+    guest.tool("oscap", "kill -9 $$")
+    done = guest.verify(profile="cis_server_l1")
+    assert done.returncode == 137
+    assert "oscap ended with 137" in done.stderr
+
+
+def test_a_goss_that_is_killed_for_memory_tells_it_by_its_code(guest: Guest) -> None:
+    guest.goss(goss_report(GOOD))
+    served = guest.folder / "served"
+    served.write_text("#!/bin/bash\nkill -9 $$\n", encoding="utf-8")
+    catalog = guest.folder / "platform" / "catalog.json"
+    pinned = hashlib.sha256(served.read_bytes()).hexdigest()
+    entry = {"id": "goss", "version": "1", "url": "https://example.com/goss", "sha256": pinned}
+    catalog.write_text(json.dumps({"hosts": ["example.com"], "entries": [entry]}), encoding="utf-8")
+    done = guest.verify()
+    assert done.returncode == 137
+    assert "goss ended with 137" in done.stderr
+
+
 def test_a_scanner_that_writes_nothing_fails_the_stage(guest: Guest) -> None:
     guest.oscap(0, "")
     done = guest.verify(profile="cis_server_l1")

@@ -8,6 +8,7 @@ from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import Fingerprint, ImageName
+from pipeline_core.domain.reasons import NO_CHANGES
 from pipeline_core.ports import BlobFacts, Row, TableWrite, WriteKind
 from pipeline_core.services.recovery.recover import RecoveryReport
 from simulation.world import ADMIN, SimulatedWorld
@@ -24,6 +25,11 @@ def lose_tables(made: SimulatedWorld, *tables: str, only: Callable[[Row], bool] 
             if only(row):
                 made.ports.tables.write(table, [TableWrite(verb=WriteKind.DELETE, row=row)])
     scenes.lose(made)
+
+
+def lose_blob(made: SimulatedWorld, container: str, name: str) -> None:
+    """Delete one blob, which nobody else may."""
+    del made.ports.blobs._blobs[container][name]
 
 
 def recover(made: SimulatedWorld, *, force: bool = False) -> list[RecoveryReport]:
@@ -73,13 +79,13 @@ def build_count(made: SimulatedWorld) -> int:
 
 def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
     """What the index knows, but for the copies' contents and for what passes."""
-    passing = {"active", "pending", "poison", "unchronicled"}
+    passing = {"active", "pending", "poison", "unchronicled", "lineage"}
     rows = made.ports.tables.rows("index")
     return {(row.partition, row.key) for row in rows if row.partition not in passing}
 
 
 def essence(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
-    """Heads as they must come back; the last version may be higher, and measurements begin anew."""
+    """Heads as they must come back; the last version may be higher, measurements and counts of changes begin anew."""
     return {name: _essence(head) for name, head in heads(made).items()}
 
 
@@ -87,7 +93,7 @@ def _essence(head: ImageHead) -> ImageHead:
     plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
     return replace(
         plain,
-        current=head.current,
+        current=None if head.current is None else replace(head.current, followed=NO_CHANGES),
         period=head.period,
         request=head.request,
         height=head.height,

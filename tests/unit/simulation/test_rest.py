@@ -140,7 +140,7 @@ def _poison_without_record(made: SimulatedWorld) -> None:
 
 
 def _publication_untold(made: SimulatedWorld) -> None:
-    entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("journal:")]
+    entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("entry:")]
     (row,) = (
         row for row in entries if row.partition == str(JAVA) and "image.published" in str(row.cells["value"])
     )
@@ -148,7 +148,7 @@ def _publication_untold(made: SimulatedWorld) -> None:
 
 
 def _reasons_untold(made: SimulatedWorld) -> None:
-    entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("journal:")]
+    entries = [row for row in made.ports.tables.rows("images") if row.key.startswith("entry:")]
     (row,) = (
         row for row in entries if row.partition == str(JAVA) and "build.queued" in str(row.cells["value"])
     )

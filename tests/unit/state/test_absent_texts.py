@@ -19,7 +19,7 @@ def test_an_entry_without_version_and_campaign_is_read_as_it_was_added() -> None
     tables = MemoryTables()
     entry = Entry(key="k1", image=IMAGE, at=NOW, event=Event.REGISTERED, actor="Sam")
     ImageStore(tables).commit([images.add_entry(entry)])
-    stored = _value(tables, images.TABLE, str(IMAGE), "journal:k1")
+    stored = _value(tables, images.TABLE, str(IMAGE), "entry:ke")
     assert (stored["version"], stored["campaign"]) == ("", "")
     assert ImageStore(tables).list_journal(IMAGE, limit=5) == [entry]
     assert entry.version is None

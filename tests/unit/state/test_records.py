@@ -1,5 +1,6 @@
 """Rows: what is stored comes back as it went, and what this factory did not write is refused."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,19 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from pipeline_core.adapters.limits import check_writes
 from pipeline_core.domain import releases
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import (
+    ErrorClass,
+    ErrorScope,
+    Owner,
+    PermanentError,
+    ScopeKind,
+    UnreadableRow,
+)
 from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.names import Digest, RebuildToken
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
-from pipeline_core.ports import Row, WriteKind
+from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.state.reading.cells import TEXT_LIMIT
 from pipeline_core.state.records import SCHEMA, Codec
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
@@ -57,6 +67,17 @@ VALUES: list[Any] = [
         verify_result=Digest("b" * 64),
         provenance=Digest("c" * 64),
         announce=True,
+    ),
+    make.build(
+        Phase.FINISHED,
+        result=Result.FAILED,
+        failure=Failure(
+            error_class=ErrorClass.MIRROR,
+            message="m",
+            owner=Owner.UPSTREAM,
+            permanent=False,
+            scope=ErrorScope(kind=ScopeKind.ENDPOINT, name="rhui.example.com"),
+        ),
     ),
     make.claim_on(WANTED, Outcome.IN_FLIGHT),
     make.claim_on(
@@ -118,6 +139,17 @@ def test_every_stored_type_is_one_cell_of_text_and_its_schema(value: Any) -> Non
     assert cells["schema"] == SCHEMA
 
 
+def test_a_failure_of_a_row_without_owner_goes_by_its_class() -> None:
+    build = make.build(Phase.FINISHED, failure=Failure(error_class=ErrorClass.SMOKE, message="m"))
+    row = WRITER_OF_BUILDS.row("p", "k", build)
+    value = json.loads(str(row.cells["value"]))
+    value["failure"] = {"error_class": "smoke", "message": "m"}
+    old = replace(row, cells={**row.cells, "value": json.dumps(value)})
+    failure = READER_OF_BUILDS.read(old).value.failure
+    assert failure is not None
+    assert (failure.who, failure.stays, failure.scope) == (Owner.TEAM, True, None)
+
+
 @settings(deadline=None)
 @given(
     version=some.none() | some.builds(GalleryVersion, *[some.integers(0, 2**31 - 1)] * 3),
@@ -166,7 +198,9 @@ def test_the_row_of_another_schema_is_refused_even_where_its_value_is_whole() ->
     claim = make.claim_on(WANTED, Outcome.FAILED)
     row = codec.row("p", "k", claim)
     other = replace(row, cells={**row.cells, "schema": SCHEMA + 1})
-    with pytest.raises(PermanentError, match=f"not of type Claim in schema {SCHEMA}"):
+    with pytest.raises(
+        UnreadableRow, match=f"schema {SCHEMA + 1} of Claim, and this release reads up to {SCHEMA}"
+    ):
         codec.read(other)
 
 
@@ -176,13 +210,24 @@ def test_the_row_of_another_type_is_refused() -> None:
         Codec(ImageHead).read(row)
 
 
-def test_a_value_that_does_not_fit_into_a_cell_is_refused_before_it_is_sent() -> None:
+@pytest.mark.parametrize("letter", ["x", "\u20ac", "\U0001f600"])
+@pytest.mark.parametrize("length", [1, 15_900, 31_990, 32_000, 64_000, 200_000])
+def test_a_long_value_takes_several_cells_and_comes_back(letter: str, length: int) -> None:
+    entry = Entry(key="k", image=BASE, at=NOW, event=Event.FAILED, actor="factory", detail=letter * length)
+    row = Codec(Entry).row("p", "k", entry)
+    check_writes("t", [TableWrite(verb=WriteKind.INSERT, row=row)])
+    assert Codec(Entry).read(row).value == entry
+
+
+def test_a_value_that_does_not_fit_into_a_row_is_refused_before_it_is_sent() -> None:
     codec = Codec(Entry)
     entry = Entry(key="k", image=BASE, at=NOW, event=Event.FAILED, actor="factory", detail="x")
-    room = 32_000 - len(str(codec.row("p", "k", entry).cells["value"]))
+    room = TEXT_LIMIT - len(str(codec.row("p", "k", entry).cells["value"]))
     fits = replace(entry, detail="x" * (room + 1))
-    assert Codec(Entry).read(codec.row("p", "k", fits)).value == fits
-    with pytest.raises(PermanentError, match="32001 characters"):
+    row = codec.row("p", "k", fits)
+    assert Codec(Entry).read(row).value == fits
+    check_writes("t", [TableWrite(verb=WriteKind.INSERT, row=row)])
+    with pytest.raises(PermanentError, match=f"Entry p/k has {TEXT_LIMIT + 1} characters"):
         codec.row("p", "k", replace(entry, detail="x" * (room + 2)))
 
 

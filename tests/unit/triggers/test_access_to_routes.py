@@ -16,7 +16,7 @@ from triggers.api.preconditions import quoted
 CONTENT = b"a bundle"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 DOCUMENT = {"document": {"spec": {}}, "bundle": DIGEST}
-IF_MATCH = {"If-Match": quoted(views.DETAIL.etag)}
+IF_MATCH = {"If-Match": quoted(views.ETAG)}
 
 VERSIONS = {"from": "1.20261120.1", "to": "1.20261121.1"}
 
@@ -30,6 +30,9 @@ OPEN: dict[str, Row] = {
 READING: dict[str, Row] = {
     "images": ("GET", "/api/images", {}, 200),
     "image": ("GET", "/api/images/payments-api", {}, 200),
+    "image's builds": ("GET", "/api/images/payments-api/builds", {}, 200),
+    "image's journal": ("GET", "/api/images/payments-api/journal", {}, 200),
+    "unreadable rows": ("GET", "/api/state/unreadable", {}, 200),
     "build": ("GET", f"/api/builds/{views.BUILD_ID}", {}, 200),
     "lineage": ("GET", "/api/lineage", {}, 200),
     "poison": ("GET", "/api/poison", {}, 200),

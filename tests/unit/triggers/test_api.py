@@ -19,7 +19,7 @@ from triggers.api.preconditions import quoted
 
 DIGEST = hashlib.sha256(b"a bundle").hexdigest()
 BODY = {"document": {"spec": {"build": {}}}, "bundle": DIGEST}
-ETAG = quoted(views.DETAIL.etag)
+ETAG = quoted(views.ETAG)
 
 
 @pytest.fixture
@@ -334,6 +334,8 @@ def test_lineage_and_builds_and_platform_answer_with_their_views(
     assert admin.get("/api/builds/ml-worker.3fa9c1d20b77.1").status_code == 404
     put = admin.put("/api/platform", json={"bundle": DIGEST, "catalog": {"falcon-sensor": {}}})
     assert put.json() == {"bundle": DIGEST, "catalog": ["falcon-sensor"]}
+    admin.put("/api/platform", json={"bundle": DIGEST, "catalog": {}, "drop_used": True})
+    assert factory.platforms.dropped == [False, True]
 
 
 def test_the_factory_is_not_made_before_the_first_request() -> None:

@@ -10,7 +10,7 @@ import pytest
 from azure.functions import queue
 from azure.functions.timer import TimerRequest
 
-from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, TransientError
+from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, TransientError, UnreadableRow
 from pipeline_core.wire import messages
 from tests.unit.triggers.twins import TwinFactory
 from triggers import gallery, poison, queues, timers
@@ -105,9 +105,26 @@ def test_any_other_error_is_raised_so_that_the_host_tries_again_and_poisons(
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-@pytest.mark.parametrize(
-    "text", ["", "nonsense", "[]", '{"schema":2}', '{"schema":1,"extra":true}', "\udcff"]
-)
+def test_a_message_about_a_row_that_cannot_be_read_is_acknowledged_with_a_log_line(
+    name: str, functions: Functions, factory: TwinFactory
+) -> None:
+    service, message = MESSAGES[name]
+    error = UnreadableRow("row rhel9-base/head has schema 2", partition="rhel9-base", key="head")
+    getattr(factory, service).error = error
+    functions[name](_delivery(message.to_wire(), dequeue_count=4))
+    assert factory.redelivery.received == [(QUEUE_OF[name], error)]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_field_of_a_newer_release_is_ignored(name: str, functions: Functions, factory: TwinFactory) -> None:
+    service, message = MESSAGES[name]
+    text = message.to_wire().removesuffix("}") + ',"extra":{"a":[1]}}'
+    functions[name](_delivery(text))
+    assert len(getattr(factory, service).received) == 1
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"schema":2}', "\udcff"])
 def test_a_malformed_message_is_raised_and_reaches_no_service(
     name: str, text: str, functions: Functions, factory: TwinFactory
 ) -> None:

@@ -41,12 +41,15 @@ from pipeline_core.services.policies.policy import PolicyShown
 from pipeline_core.services.recovery.recover import RecoveryProblem as Unrecovered
 from pipeline_core.services.recovery.recover import RecoveryReport
 from pipeline_core.services.views.views import (
+    BuildHistory,
     BuildView,
     ImageDetail,
     ImagePage,
     LineageView,
 )
+from pipeline_core.state.history import JournalPage
 from pipeline_core.state.poison import PoisonPage
+from pipeline_core.state.reading.unreadable import UnreadablePage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
 from tests.unit.triggers import evidence_twins, provenance_twins, views
@@ -201,10 +204,12 @@ class Platforms:
     """SecOps only."""
 
     bundles: list[str] = field(default_factory=list)
+    dropped: list[bool] = field(default_factory=list)
 
-    def put(self, bundle: Digest, catalog: Any, principal: Principal) -> Any:
+    def put(self, bundle: Digest, catalog: Any, principal: Principal, *, drop_used: bool = False) -> Any:
         if not access.is_admin(principal.roles):
             raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the platform steps")
+        self.dropped.append(drop_used)
         self.bundles.append(str(bundle))
         return SimpleNamespace(digest=bundle, catalog=catalog)
 
@@ -300,6 +305,37 @@ class Queries:
 
 
 @dataclass
+class History:
+    """One page of each kind, for `payments-api` alone."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildHistory:
+        self._note(image, after, limit)
+        return views.BUILDS
+
+    def journal(self, image: ImageName, *, after: str = "", limit: int) -> JournalPage:
+        self._note(image, after, limit)
+        return views.JOURNAL
+
+    def _note(self, image: ImageName, after: str, limit: int) -> None:
+        self.asked.append((str(image), after, limit))
+        if str(image) != "payments-api":
+            raise NotFound(f"nothing is known of image {image}")
+
+
+@dataclass
+class Unreadable:
+    """One page with one row."""
+
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def page(self, *, after: str = "", limit: int) -> UnreadablePage:
+        self.asked.append((after, limit))
+        return views.ROWS
+
+
+@dataclass
 class Receiver:
     """Any service behind a function: keeps what it was given, and raises `error` where it is set."""
 
@@ -312,7 +348,7 @@ class Receiver:
             raise self.error
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
-    handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = take
+    handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
 
 
 SOURCE = SourceView(
@@ -367,7 +403,7 @@ class TwinFactory:
         self.sources = Sources()
         self.recovery = Recovery()
         self.policy = Policies()
-        self.queries = Queries()
+        self.queries, self.history, self.unreadable = Queries(), History(), Unreadable()
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()

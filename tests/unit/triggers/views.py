@@ -10,12 +10,15 @@ from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.services.views.views import (
+    BuildHistory,
     BuildView,
     ImageDetail,
     ImagePage,
     ImageView,
     LineageView,
 )
+from pipeline_core.state.history import JournalPage
+from pipeline_core.state.reading.unreadable import UnreadablePage, UnreadableRecord
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 BUILD_ID = "payments-api.3fa9c1d20b77.1"
@@ -124,14 +127,27 @@ ENTRY = Entry(
     build=BuildId(BUILD_ID),
     reasons=("never-built",),
 )
+ETAG = "W/\"datetime'2026-11-21T09%3A30%3A00Z'\""
 DETAIL = ImageDetail(
     image=PAYMENTS,
-    etag="W/\"datetime'2026-11-21T09%3A30%3A00Z'\"",
+    etag=ETAG,
     definition="cd" * 32,
     bundle="ef" * 32,
     builds=(BUILD, FINISHED, FAILED),
     journal=(ENTRY,),
+    next_builds="9879-payments",
 )
+UNREADABLE = UnreadableRecord(
+    table="images",
+    partition="payments-api",
+    key=f"build:{BUILD_ID}",
+    schema="2",
+    why="row payments-api/build has schema 2 of Build, and this release reads up to 1",
+    first_seen=NOW,
+)
+BUILDS = BuildHistory(builds=(BUILD, FINISHED), next="9879-payments")
+JOURNAL = JournalPage(entries=(ENTRY,), after="20261121T093000000000-00000000000000ff")
+ROWS = UnreadablePage(records=(UNREADABLE,), after="images:payments-api:build:x")
 PAGE = ImagePage(images=(PAYMENTS, BASE), next=None)
 LINEAGE = LineageView(
     levels=(("rhel9-base",), ("payments-api",)), parents={"payments-api": "rhel9-base", "rhel9-base": None}

@@ -16,9 +16,14 @@ from triggers.provider import Provider
 
 _ETAG = {"description": "The version of the document", "schema": {"type": "string"}}
 _LOCATION = {"description": "The build, or the image where there is none", "schema": {"type": "string"}}
-_PAGE = 100
+_PAGE, _HISTORY = 100, 50
 
 Caller = Annotated[Principal, Depends(caller_of)]
+Cursor = Annotated[
+    str,
+    Query(pattern=r"^[0-9A-Za-z.:_-]{0,200}$", description="`next` of the page before; empty: the newest"),
+]
+Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -39,8 +44,21 @@ def router(factory: Provider) -> APIRouter:
     def show_image(name: str, response: Response) -> models.ImageWithHistory:
         """One image with the decision about it as of now, its builds and its journal."""
         detail = factory().queries.image(parse("name", ImageName, name))
-        response.headers["ETag"] = quoted(detail.etag)
+        if detail.etag is not None:
+            response.headers["ETag"] = quoted(detail.etag)
         return _with_history(detail)
+
+    @routes.get("/{name}/builds")
+    def list_builds(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Builds:
+        """The builds of an image, newest first, also of a deleted one. The first page has the build that runs."""
+        page = factory().history.builds(parse("name", ImageName, name), after=cursor, limit=limit)
+        return models.Builds.model_validate(page)
+
+    @routes.get("/{name}/journal")
+    def list_journal(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Journal:
+        """The journal of an image, newest first. Also of a deleted one."""
+        page = factory().history.journal(parse("name", ImageName, name), after=cursor, limit=limit)
+        return models.Journal.model_validate(page)
 
     @routes.put(
         "/{name}",
@@ -104,4 +122,6 @@ def _with_history(detail: ImageDetail) -> models.ImageWithHistory:
         bundle=detail.bundle,
         builds=detail.builds,
         journal=detail.journal,
+        next_builds=detail.next_builds,
+        next_journal=detail.next_journal,
     )

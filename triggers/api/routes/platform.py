@@ -21,7 +21,9 @@ def router(factory: Provider) -> APIRouter:
         body: models.PlatformRequest, caller: Annotated[Principal, Depends(caller_of)]
     ) -> models.Platform:
         """Put new platform steps and a new catalog in force; every image becomes stale. SecOps only."""
-        platform = factory().platforms.put(parse("bundle", Digest, body.bundle), body.catalog, caller)
+        platform = factory().platforms.put(
+            parse("bundle", Digest, body.bundle), body.catalog, caller, drop_used=body.drop_used
+        )
         return models.Platform(bundle=str(platform.digest), catalog=tuple(sorted(platform.catalog)))
 
     return routes

@@ -1,8 +1,8 @@
-"""The route that derives lost records again, a step per request. SecOps only."""
+"""The factory's own records: derive lost ones again, a step per request (SecOps only); list what cannot be read."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from pipeline_core.ports import Principal
 from triggers.api import models
@@ -21,5 +21,12 @@ def router(factory: Provider) -> APIRouter:
         """Take one step (send `next` as `after` until it is null); a step may be taken again. SecOps only."""
         wish = body or models.StateRequest()
         return models.StateStep.model_validate(factory().recovery.step(caller, wish.after, force=wish.force))
+
+    @routes.get("/unreadable")
+    def list_unreadable(
+        after: Annotated[str, Query(max_length=700)] = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
+    ) -> models.UnreadableRows:
+        """The rows that the running release cannot read, by table, partition and key."""
+        return models.UnreadableRows.model_validate(factory().unreadable.page(after=after, limit=limit))
 
     return routes

@@ -38,6 +38,18 @@ def test_a_storage_that_does_not_answer_for_a_while_loses_nothing(tmp_path: Path
     assert blobs.text("x/log.txt") == "first\n"
 
 
+def test_a_block_whose_answer_was_lost_is_settled_before_more_is_sent(tmp_path: Path) -> None:
+    """The lines that came meanwhile must not be sent with it: the service refuses any other block at its offset."""
+    blobs = FolderBlobs(tmp_path)
+    blobs.lost_answers = 3
+    with LogStream(blobs, "x/log.txt", echo=lambda line: None, every_seconds=0.01) as log:
+        log.line("first")
+        _await(lambda: blobs.lost_answers < 3)
+        log.line("second")
+        _await(lambda: "second" in blobs.text("x/log.txt"))
+    assert blobs.text("x/log.txt") == "first\nsecond\n"
+
+
 def test_a_storage_that_stays_away_loses_lines_within_bounds_and_says_how_many(tmp_path: Path) -> None:
     blobs = FolderBlobs(tmp_path)
     blobs.failing_appends = 1_000_000

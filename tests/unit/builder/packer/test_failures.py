@@ -44,7 +44,7 @@ STEP = "Script exited with non-zero exit status: 1. Allowed exit codes are: [0]"
             "ScopeLocked: The scope 'x' cannot perform write operation because following scope(s) are locked",
             ErrorClass.PERMISSION,
         ),
-        ("something that nobody has seen", ErrorClass.TEMPLATE),
+        ("something that nobody has seen", ErrorClass.UNKNOWN),
     ],
 )
 def test_what_packer_says_before_it_is_connected_is_the_platforms(text: str, expected: ErrorClass) -> None:
@@ -83,7 +83,7 @@ def test_a_refused_capture_names_the_setting_first_and_is_no_fault_of_a_step(tex
         ("QuotaExceeded : Operation could not be completed", ErrorClass.QUOTA),
         ("PlatformImageNotFound : The platform image is not available", ErrorClass.NOT_FOUND),
         ("InvalidResourceReference : Resource x/subnets/y was not found", ErrorClass.NOT_FOUND),
-        ("SomethingElse : that nobody has seen", ErrorClass.TEMPLATE),
+        ("SomethingElse : that nobody has seen", ErrorClass.UNKNOWN),
     ],
 )
 def test_a_refused_deployment_is_what_azure_says_inside(inner: str, expected: ErrorClass) -> None:
@@ -139,9 +139,9 @@ _FROM_PIR = "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"
             "Code: SomethingElse Message: Gallery replication jobs failed in one or more regions.",
             ErrorClass.CAPACITY,
         ),
-        ("a code that nobody has seen: SomethingElse", ErrorClass.TEMPLATE),
-        ("<html><h1>502 Bad Gateway</h1></html>", ErrorClass.TEMPLATE),
-        ("", ErrorClass.TEMPLATE),
+        ("a code that nobody has seen: SomethingElse", ErrorClass.UNKNOWN),
+        ("<html><h1>502 Bad Gateway</h1></html>", ErrorClass.UNKNOWN),
+        ("", ErrorClass.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize("before", ["", "    azure-arm.image: retried: " + STEP + "\n"], ids=["", "retried"])
@@ -218,7 +218,7 @@ def test_the_first_line_has_the_cause_but_not_all_of_it() -> None:
     [
         ('Code="InvalidParameter" Message="The value Large is not valid."', ErrorClass.TEMPLATE),
         ('Code="Conflict" Message="try later"', ErrorClass.CONFLICT),
-        ("something that nobody has seen", ErrorClass.TEMPLATE),
+        ("something that nobody has seen", ErrorClass.UNKNOWN),
     ],
 )
 @pytest.mark.parametrize(

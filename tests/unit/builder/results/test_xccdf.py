@@ -177,3 +177,34 @@ def test_what_does_not_tell_one_scan_in_full_is_refused(text: str, why: str) -> 
 def test_more_rules_than_a_report_holds_are_refused() -> None:
     text = scan_files.xccdf([(f"r{number}", "fail") for number in range(3001)])
     assert "3001 rules did not pass" in _refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "version", "benchmark"),
+    [
+        ('version="0.1.76"', "", "b 0.1.76"),
+        ('version="0.1.76"', "<version>0.1.80</version>", "b 0.1.76"),
+        ("", "<version>0.1.80</version>", "b 0.1.80"),
+        ("", "", ""),
+    ],
+    ids=["of the result", "of both", "of the benchmark", "none"],
+)
+def test_a_scan_names_the_version_of_the_scanners_content(
+    attributes: str, version: str, benchmark: str
+) -> None:
+    text = scan_files.xccdf(attributes=attributes, rules=version + scan_files.rule("one"))
+    assert xccdf.parse(zipped(text), profile="cis").benchmark == benchmark
+
+
+def test_the_rules_that_passed_are_named_for_a_comparison() -> None:
+    words = [("b", "pass"), ("a", "fixed"), ("c", "fail"), ("d", "notselected")]
+    assert xccdf.parse(zipped(scan_files.xccdf(words)), profile="cis").passed == ("a", "b")
+    many = [(f"{'x' * 150}{number}", "pass") for number in range(1000)]
+    assert xccdf.parse(zipped(scan_files.xccdf(many)), profile="cis").passed == ()
+
+
+def test_case_04_two_results_of_one_machine_by_two_versions() -> None:
+    parent = scan_files.xccdf(attributes='version="0.1.76"').replace(
+        "<profile ", '<benchmark href="#x" id="xccdf_org.ssgproject.content_benchmark_RHEL-9"/><profile '
+    )
+    assert xccdf.parse(zipped(parent), profile="cis").benchmark == "RHEL-9 0.1.76"

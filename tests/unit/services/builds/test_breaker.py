@@ -66,7 +66,7 @@ def test_opening_is_written_with_the_third_failure_or_not_at_all() -> None:
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
     _play(made, 3)
-    assert together == [{"build", "claim", "head", "journal"}]
+    assert together == [{"build", "claim", "entry", "head", "past"}]
 
 
 def _play(made: SimulatedWorld, times: int) -> None:

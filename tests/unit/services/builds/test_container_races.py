@@ -182,3 +182,32 @@ def test_only_the_creation_itself_follows_its_note() -> None:
     scenes.step(made, build)
     assert made.ports.containers.names()
     assert watched.seen == {False}
+
+
+def test_after_a_refused_creation_one_of_two_handlers_creates_again() -> None:
+    """The note of the first creation is old, so both would believe that they may. A second PUT restarts containers."""
+    made, build = _about_to_build()
+    folder = attempts.folder_of(build)
+    made.ports.blobs.create("builds", f"{folder}/{attempts.LAUNCHED}", b"{}", media_type="application/json")
+    made.ports.clock.advance(attempts.CREATION + timedelta(seconds=1))
+    stage = made.parts.builds.containers
+    now = made.ports.clock.now()
+    assert [stage._may_create(build, now) for _ in range(3)] == [True, False, False]
+    made.ports.clock.advance(attempts.CREATION + timedelta(seconds=1))
+    later = made.ports.clock.now()
+    assert [stage._may_create(build, later) for _ in range(2)] == [True, False]
+
+
+def test_two_handlers_that_read_the_same_notes_leave_one_creation() -> None:
+    made, build = _about_to_build()
+    stage, folder = made.parts.builds.containers, attempts.folder_of(build)
+    made.ports.blobs.create("builds", f"{folder}/{attempts.LAUNCHED}", b"{}", media_type="application/json")
+    made.ports.clock.advance(attempts.CREATION + timedelta(seconds=1))
+    now, answers = made.ports.clock.now(), list[bool]()
+
+    def overtake() -> None:
+        answers.append(stage._may_create(build, now))
+
+    slow_step(made, build, "blobs", "list", overtake, side="after")
+    assert answers == [True]
+    assert made.ports.containers.created == 0

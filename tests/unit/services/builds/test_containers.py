@@ -89,7 +89,7 @@ def test_the_group_carries_its_job_and_no_secret() -> None:
         "imagefactory-attempt": "1",
         "imagefactory-build": str(build.id),
         "imagefactory-image": "rhel9-base",
-        "imagefactory-lease": "2026-11-21T11:00:00Z",  # the timeout and an hour from now
+        "imagefactory-lease": "2026-11-21T13:45:00Z",  # timeout, time after the steps, and an hour
         "imagefactory-stage": "build",
     }
 
@@ -272,7 +272,9 @@ def test_a_container_that_keeps_writing_its_log_is_left_alone() -> None:
 
 def test_a_container_that_talks_for_ever_meets_the_deadline() -> None:
     made, build, name = _running()
-    made.ports.clock.advance(timedelta(minutes=91))  # the definition's 60 minutes and the margin of 30
+    made.ports.clock.advance(
+        timedelta(minutes=256)
+    )  # 60 of the definition, 165 after its steps, and the margin of 30
     made.ports.blobs.append("builds", f"{_folder(build)}/log.txt", b"line")
     scenes.step(made, build)
     assert made.ports.containers.find_group(name) is None

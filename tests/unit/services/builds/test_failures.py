@@ -4,7 +4,7 @@ import pytest
 
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.reasons import ReasonKind
@@ -140,7 +140,7 @@ def test_every_gate_that_refused_is_named() -> None:
     made.drain()
     (failed,) = scenes.builds(made, BASE)
     assert failed.failure is not None
-    assert failed.failure.error_class.owner == "team"
+    assert failed.failure.who is Owner.TEAM
     assert made.factory.queries.build(failed.id).failure_class == "smoke"
 
 

@@ -4,19 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline_core.domain import gates
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.compliance import Severity
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import Digest
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import images as records
+from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.job import BuildReport, ReportedCheck, ReportedRule, ReportedScan
 from simulation.world import SimulatedWorld
+from tests.unit.services import losses, scenes
 from tests.unit.services import policy_documents as policies
-from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
@@ -107,24 +110,100 @@ def test_a_child_is_held_to_the_version_it_stands_on_though_the_parent_has_moved
     assert not _judged(made, new, 96)["ratchet"].passed
 
 
-def test_where_nothing_is_known_of_the_parents_version_the_verdict_says_so() -> None:
+def _without_row(made: SimulatedWorld, build: Build) -> None:
+    row = Row(partition=str(BASE), key=f"build:{build.id}", cells={}, etag=scenes.stored(made, build.id).etag)
+    made.ports.tables.write(records.TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
+
+
+def _without_report(made: SimulatedWorld, build: Build) -> None:
+    losses.lose_blob(made, "builds", f"{build.id}/verify-1/result.json")
+
+
+def test_the_parents_score_comes_from_its_report_where_its_row_is_lost() -> None:
     made = scenes.settled(TWO)
     (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
-    unjudged = replace(base, verdicts=())  # as it was written before verdicts were kept
+    _without_row(made, base)
+    assert "1 against 95" in _judged(made, java, 1)["ratchet"].evidence
+    assert not _judged(made, java, 94)["ratchet"].passed
+    assert _judged(made, java, 95)["ratchet"].passed
+
+
+def test_the_parents_score_comes_from_its_row_where_its_report_is_lost() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    _without_report(made, base)
+    assert not _judged(made, java, 94)["ratchet"].passed
+    assert _judged(made, java, 95)["ratchet"].passed
+
+
+def test_a_version_whose_parents_score_is_lost_waits_and_nobody_has_failed() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    _without_row(made, base)
+    _without_report(made, base)
+    held = _judged(made, java, 99)["ratchet"]
+    assert (held.passed, held.held) == (False, True)
+    assert f"build {base.id} has no report of its verify stage" in held.evidence
+    failure = gates.failure_of([held])
+    assert failure is not None
+    assert (failure.who, failure.stays) == (Owner.PLATFORM, False)
+
+
+def test_a_report_that_is_not_the_judged_one_holds_back() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    other = replace(base, verify_result=Digest("0" * 64))
+    made.ports.tables.write(records.TABLE, [records.put_build(other, etag=scenes.stored(made, base.id).etag)])
+    assert "is not the report that was judged" in _judged(made, java, 99)["ratchet"].evidence
+
+
+def test_a_parent_that_was_not_scanned_has_nothing_to_compare() -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    _without_report(made, base)
+    unscanned = replace(base, verdicts=base.verdicts[:2])
     made.ports.tables.write(
-        records.TABLE, [records.put_build(unjudged, etag=scenes.stored(made, base.id).etag)]
+        records.TABLE, [records.put_build(unscanned, etag=scenes.stored(made, base.id).etag)]
     )
-    assert "no score of it is known" in _judged(made, java, 1)["ratchet"].evidence
-    row = Row(partition=str(BASE), key=f"build:{base.id}", cells={}, etag=scenes.stored(made, base.id).etag)
-    made.ports.tables.write(records.TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
     found = _judged(made, java, 1)["ratchet"]
     assert found.passed
-    assert "no score of it is known" in found.evidence
+    assert "it was not scanned" in found.evidence
+
+
+def test_a_version_that_nothing_names_holds_back() -> None:
+    made = scenes.settled(TWO)
+    (java,) = scenes.builds(made, JAVA)
     origin = java.inputs.origin
     assert isinstance(origin, ParentVersion)
     elsewhere = replace(origin, version=GalleryVersion(9, 20200101, 1))
     other = replace(java, inputs=replace(java.inputs, origin=elsewhere))
-    assert "no score of it is known" in _judged(made, other, 1)["ratchet"].evidence
+    assert "nothing names the build that made it" in _judged(made, other, 99)["ratchet"].evidence
+
+
+def test_a_parents_version_is_found_by_key_however_many_builds_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The parent has moved on. No list of its builds is read."""
+    made = scenes.settled(TWO)
+    (java,) = scenes.builds(made, JAVA)
+    scenes.released(made)
+    made.drain()
+    monkeypatch.setattr(ImageStore, "list_builds", None)
+    assert not _judged(made, java, 94)["ratchet"].passed
+    assert _judged(made, java, 95)["ratchet"].passed
+
+
+def test_after_lost_tables_a_child_that_scores_less_is_still_refused() -> None:
+    made = scenes.settled(TWO)
+    losses.lose_tables(made)
+    losses.recover(made)
+    made.platform.scores = {"rhel9-java": 91}
+    made.register("rhel9-java", "rhel9-base", text="edited")
+    made.drain()
+    failed = scenes.builds(made, JAVA)[-1]
+    assert failed.result is Result.FAILED
+    assert failed.failure is not None
+    assert failed.failure.message.startswith("ratchet: 91 against 95 of the parent rhel9-base@")
 
 
 def test_a_profile_that_secops_requires_meanwhile_is_scanned_before_anything_is_judged() -> None:

@@ -132,45 +132,6 @@ def test_the_tags_of_a_live_version_tell_what_it_was_made_from() -> None:
     }
 
 
-def test_a_failed_replication_is_deleted_and_copied_again() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
-    made.ports.clock.advance(timedelta(minutes=5))
-    scenes.step(made, build)
-    moved = _after(made, build)
-    assert (moved.phase, moved.attempt, moved.seq) == (Phase.PUBLISHING, 2, build.seq + 1)
-    assert _live(made, version) is None
-    made.ports.galleries.fails_with = ""
-    made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
-    assert made.ports.galleries.latest(LIVE, BASE) == version
-
-
-def test_a_replication_that_fails_three_times_ends_the_build() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
-    scenes.step(made, build)
-    made.drain()
-    ended = _after(made, build)
-    assert (ended.result, ended.attempt) == (Result.FAILED, 3)
-    assert ended.failure is not None
-    assert ended.failure.error_class is ErrorClass.CAPACITY
-    assert f"rhel9-base@{version} could not be replicated: the region is full" in ended.failure.message
-    assert scenes.head(made, BASE).current is None
-    assert _left(made) == []
-
-
-def test_a_slow_deletion_of_a_failed_copy_is_waited_for() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
-    galleries = made.ports.galleries
-    galleries.deletion = timedelta(minutes=20)
-    made.ports.clock.advance(timedelta(minutes=5))
-    scenes.step(made, build)
-    galleries.fails_with = ""
-    made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
-    assert _after(made, build).attempt == 2
-    assert galleries.latest(LIVE, BASE) == version
-
-
 def test_a_version_of_another_origin_under_the_same_number_is_refused_and_left_alone() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.VERIFYING)

@@ -84,7 +84,29 @@ def test_a_right_that_comes_late_is_waited_for(step: Step) -> None:
     assert made.poisoned == []
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.name} while {step.phase.value}")
+@pytest.mark.parametrize("step", STEPS[4:], ids=lambda step: step.name)
+def test_a_right_that_is_missing_while_publishing_costs_no_proven_version(step: Step) -> None:
+    made, port = _refused(step, [NotAllowed("403 AuthorizationFailed") for _ in range(500)])
+    scenes.until(made, lambda: port.began is not None)
+    scenes.until(made, lambda: made.ports.clock.now() >= _began(port) + timedelta(days=2))
+    waiting = _only(made)
+    assert (waiting.phase, waiting.is_stopping) == (Phase.PUBLISHING, False)
+    assert waiting.failure is not None
+    assert waiting.failure.error_class is ErrorClass.PERMISSION
+    assert "infra/roles.tf" in waiting.failure.message
+    port.errors.clear()
+    made.drain()
+    assert _only(made).result is Result.SUCCEEDED
+    assert made.ports.containers.created == 2
+    assert made.poisoned == []
+
+
+def _began(port: Refusing) -> datetime:
+    assert port.began is not None
+    return port.began
+
+
+@pytest.mark.parametrize("step", STEPS[:4], ids=lambda step: f"{step.name} while {step.phase.value}")
 def test_a_right_that_is_missing_ends_the_build_with_its_remedy(step: Step) -> None:
     made, port = _refused(step, [NotAllowed("403 AuthorizationFailed") for _ in range(500)])
     scenes.until(made, lambda: any(each.given_up or each.is_finished for each in scenes.builds(made, BASE)))

@@ -1,13 +1,17 @@
 """Platform steps: SecOps only, every problem at once, and each image becomes stale by a change."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, PermanentError
-from pipeline_core.domain.names import Digest
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.reasons import ReasonKind
-from pipeline_core.ports import Principal
+from pipeline_core.ports import Principal, TableWrite
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
@@ -90,3 +94,98 @@ def test_the_same_platform_twice_changes_nothing() -> None:
     assert scenes.rest_of(made, BASE) == "current"
     scenes.set_platform(made, "new steps")
     assert scenes.rest_of(made, BASE) == "StartBuild"
+
+
+def _uses(made: SimulatedWorld, name: str, parent: str | None, *tools: str) -> None:
+    document = fleet.document(name, parent)
+    document["spec"]["build"]["catalog"] = list(tools)
+    image = ImageName(name)
+    known = scenes.images(made).find_head(image)
+    made.factory.registrar.register(
+        image,
+        document,
+        world.upload(made, "content"),
+        ADMIN,
+        expected=None if known is None else known.value.document_etag,
+        create_only=known is None,
+    )
+
+
+def _built_with_tool() -> SimulatedWorld:
+    made = scenes.registered({})
+    _with_tool(made)
+    _uses(made, "rhel9-base", None, "falcon")
+    made.register("other-base", None)
+    made.drain()
+    return made
+
+
+def _drop(made: SimulatedWorld, *, drop_used: bool) -> None:
+    digest = world.upload(made, "platform")
+    made.factory.platforms.put(digest, _catalog(), ADMIN, drop_used=drop_used)
+
+
+def test_a_tool_that_images_name_does_not_leave_the_catalog_unnoticed() -> None:
+    made = _built_with_tool()
+    with pytest.raises(InvalidDocument, match=r"has no 'falcon', which rhel9-base name; .*--drop-used"):
+        _drop(made, drop_used=False)
+    platform = scenes.sources(made).find_platform()
+    assert platform is not None
+    assert "falcon" in platform.catalog
+
+
+def test_a_tool_that_is_dropped_all_the_same_is_a_condition_with_its_date_a_line_and_an_event() -> None:
+    made = _built_with_tool()
+    scenes.wants(made, BASE, Event.TOOL_DROPPED)
+    at = made.ports.clock.now()
+    _drop(made, drop_used=True)
+    made.publish_release(scenes.NEXT_RELEASE)
+    made.run_until(at + timedelta(days=2))
+    shown = made.factory.queries.image(BASE).image
+    (held,) = shown.conditions
+    assert (held.type, held.since, shown.state) == (ConditionType.TOOL_DROPPED, at, "unknown")
+    assert "no longer has falcon" in held.message
+    assert scenes.events(made, BASE).count(Event.TOOL_DROPPED) == 1
+    listed = {view.name: view.conditions for view in made.factory.queries.images(limit=200).images}
+    assert [each.type for each in listed["rhel9-base"]] == [ConditionType.TOOL_DROPPED]
+    assert listed["other-base"] == ()
+    assert len(scenes.builds(made, ImageName("other-base"))) == 2  # it had the release; BASE could not
+    _uses(made, "rhel9-base", None)
+    made.settle()
+    assert made.factory.queries.image(BASE).image.conditions == ()
+    assert str(scenes.builds(made, BASE)[-1].inputs.origin).endswith(scenes.NEXT_RELEASE)
+
+
+def test_later_platform_steps_are_not_refused_for_a_tool_that_was_dropped_before_and_keep_its_date() -> None:
+    made = _built_with_tool()
+    at = made.ports.clock.now()
+    _drop(made, drop_used=True)
+    made.ports.clock.advance(timedelta(days=3))
+    made.factory.platforms.put(world.upload(made, "hardened"), _catalog(), ADMIN)
+    platform = scenes.sources(made).find_platform()
+    assert platform is not None
+    assert dict(platform.dropped) == {"falcon": at}
+    _with_tool(made)
+    made.settle()
+    assert made.factory.queries.image(BASE).image.conditions == ()
+    assert scenes.events(made, BASE).count(Event.TOOL_DROPPED) == 1
+
+
+def test_images_are_told_of_a_dropped_tool_though_the_process_died() -> None:
+    made = _built_with_tool()
+
+    class Died(BaseException):
+        pass
+
+    def die(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "images":
+            raise Died
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=die))
+    with pytest.raises(Died):
+        _drop(made, drop_used=True)
+    scenes.rewired(made)
+    assert Event.TOOL_DROPPED not in scenes.events(made, BASE)
+    made.factory.sweeper.sweep()
+    made.factory.sweeper.sweep()
+    assert scenes.events(made, BASE).count(Event.TOOL_DROPPED) == 1

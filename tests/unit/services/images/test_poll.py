@@ -1,15 +1,22 @@
 """Poll: one list call per source, sent until every root has it, and never backwards."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
-from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import CampaignId, ImageName, Region
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
+from pipeline_core.wire.messages import RebuildMessage
 from pipeline_core.wiring.factory import Factory
+from simulation import fleet, world
 from simulation.world import SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 
@@ -143,3 +150,71 @@ def _follow(made: SimulatedWorld, source: MarketplaceSource) -> None:
 
 def _poll(factory: Factory) -> None:
     factory.poller.poll()
+
+
+def test_every_error_of_a_poll_is_told_and_not_only_the_last() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    for name in ("a", "b"):
+        _follow(made, replace(OTHER, sku=name))
+    with pytest.raises(PermanentError, match=r"2 sources could not be looked at: .*os:a.*os:b"):
+        made.factory.poller.poll()
+
+
+def test_a_passing_error_among_lasting_ones_is_tried_again() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    _follow(made, OTHER)
+    inner, busy = made.ports.marketplace, scenes.transient()
+
+    class Marketplace:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def list_versions(self, source: MarketplaceSource) -> Sequence[MarketplaceVersion]:
+            if source == SOURCE:
+                raise busy
+            return inner.list_versions(source)
+
+    scenes.rewired(made, marketplace=Marketplace())
+    with pytest.raises(TransientError, match=r"acme:os:x.*no answer"):
+        made.factory.poller.poll()
+
+
+def test_a_retired_source_says_so_on_its_images_and_hides_no_other_failure() -> None:
+    made = scenes.settled({"rhel9-base": None})
+    del made.ports.marketplace._offered[SOURCE.key]
+    began = made.ports.clock.now()
+    made.run_until(began + timedelta(days=1))
+    made.factory.poller.poll()  # it does not fail for ever
+    (silent,) = made.factory.queries.image(scenes.BASE).image.conditions
+    assert (silent.type, silent.since) == (ConditionType.SOURCE_SILENT, began)
+    assert "SecOps checks publisher, offer, SKU and region" in silent.message
+    assert scenes.events(made, scenes.BASE).count(Event.SOURCE_SILENT) == 1
+
+
+def test_a_source_is_not_polled_any_more_when_its_last_root_leaves() -> None:
+    made = scenes.registered({})
+    made.ports.marketplace.publish(OTHER, NEXT)
+    document = fleet.document("rhel9-base", None)
+    document["spec"]["marketplace"] = {"publisher": "Acme", "offer": "os", "sku": "x"}
+    bundle = world.upload(made, "content")
+    made.factory.registrar.register(
+        scenes.BASE, document, bundle, scenes.ADMIN, expected=None, create_only=True
+    )
+    made.register("rhel9-base", None)  # back to the usual SKU
+    made.ports.marketplace.asked.clear()
+    made.factory.poller.poll()
+    assert made.ports.marketplace.asked == [SOURCE.key]
+
+
+def test_a_release_of_a_source_with_a_long_name_is_announced() -> None:
+    made = scenes.registered({})
+    long = [replace(OTHER, sku=f"{'s' * 126}-{end}") for end in "ab"]
+    campaigns = set()
+    for source in long:
+        made.ports.marketplace.publish(source, NEXT)
+        _follow(made, source)
+        assert made.factory.poller.poll() == 1
+        message = RebuildMessage.from_wire(scenes.texts(made, "rebuild-requests")[-1])
+        campaigns.add(message.campaign)
+    assert len(campaigns) == 2
+    assert all(CampaignId(campaign).value.endswith(scenes.NEXT_RELEASE) for campaign in campaigns if campaign)

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, TransientError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import LIVE, CampaignId, ImageName
@@ -323,7 +323,7 @@ def test_a_projection_that_always_races_is_noted_and_harms_nothing() -> None:
     assert scenes.head(made, BASE).active is not None
 
 
-def test_a_chain_that_bites_its_tail_is_refused_loudly() -> None:
+def test_a_chain_that_bites_its_tail_is_unknown_and_says_so() -> None:
     made = scenes.registered(TWO)
     found = scenes.images(made).get_head(BASE)
     looped = replace(found.value, registration=replace(scenes.head(made, JAVA).registration, name=BASE))
@@ -335,8 +335,8 @@ def test_a_chain_that_bites_its_tail_is_refused_loudly() -> None:
         ),
     )
     scenes.images(made).commit([records.put_head(looped, etag=found.etag)])
-    with pytest.raises(PermanentError, match="do not end"):
-        scenes.look(made, JAVA)
+    assert scenes.rest_of(made, JAVA) == "unknown"
+    assert "descends from itself" in made.factory.queries.image(JAVA).image.detail
 
 
 def _ignore(_: object) -> None:

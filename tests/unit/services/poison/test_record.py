@@ -126,7 +126,7 @@ def test_a_well_formed_message_has_no_error_of_its_own() -> None:
     made.factory.poison.record("strange", LOOK)
     assert {record.error for record in _kept(made)} == {
         None,
-        "the text is not a RebuildMessage: image: Field required; <script>: Extra inputs are not permitted",
+        "the text is not a RebuildMessage: image: Field required",
         "strange is not a queue of this factory",
     }
 
@@ -213,7 +213,7 @@ def test_a_head_that_moves_is_marked_as_it_is_then() -> None:
     race = scenes.once(lambda: scenes.touch(made, BASE))
 
     def before(table: str, writes: Sequence[TableWrite]) -> None:
-        if any(write.row.key.startswith("journal:") for write in writes):
+        if any(write.row.key.startswith("entry:") for write in writes):
             race()
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
@@ -225,7 +225,7 @@ def test_a_head_that_never_holds_still_is_marked_later() -> None:
     made = _registered()
 
     def before(_: str, writes: Sequence[TableWrite]) -> None:
-        if any(write.row.key.startswith("journal:") for write in writes):
+        if any(write.row.key.startswith("entry:") for write in writes):
             raise StaleWrite("moved")
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
@@ -245,7 +245,7 @@ def test_a_record_that_a_person_closes_while_it_is_written_leaves_no_mark() -> N
     race = scenes.once(close)
 
     def before(_: str, writes: Sequence[TableWrite]) -> None:
-        if any(write.row.key.startswith("journal:") for write in writes):
+        if any(write.row.key.startswith("entry:") for write in writes):
             race()
 
     scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))

@@ -10,7 +10,7 @@ import pytest
 from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.domain import proofs
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.wire.job import BuildReport
@@ -187,7 +187,7 @@ def _demand_refusal(made: SimulatedWorld, why: str) -> None:
     build = only_build(made)
     assert build.result is Result.FAILED
     assert build.failure is not None
-    assert (build.failure.error_class, build.failure.error_class.owner) == (ErrorClass.PROVENANCE, "platform")
+    assert (build.failure.error_class, build.failure.who) == (ErrorClass.PROVENANCE, Owner.PLATFORM)
     assert f"build {build.id} is not published" in build.failure.message
     assert why in build.failure.message
     assert made.ports.galleries.everything(LIVE) == []

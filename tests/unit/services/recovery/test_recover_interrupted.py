@@ -33,7 +33,7 @@ def _rows(made: SimulatedWorld) -> list[tuple[str, str, str]]:
         (table, row.partition, row.key)
         for table in losses.TABLES
         for row in made.ports.tables.rows(table)
-        if not row.key.startswith("journal:")
+        if not row.key.startswith("entry:")
     ]
 
 

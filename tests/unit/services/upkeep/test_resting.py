@@ -25,7 +25,7 @@ from simulation import world
 from tests.unit.services import scenes
 
 COUNT = 120
-_QUIET = 8 + 50  # operations: the parts of a sweep, and the copies in turn
+_QUIET = 11 + 50  # operations: the parts of a sweep, and the copies in turn
 
 
 def _flat(change: Callable[[ImageHead], ImageHead]) -> SeededFleet:
@@ -228,7 +228,7 @@ def test_one_sweep_asks_for_a_bounded_number_of_images_the_most_urgent_first(
     assert _asked(fleet) == [str(urgent), str(name_of(0)), str(name_of(1))]
 
 
-def test_an_image_in_a_cycle_is_logged_and_keeps_no_other_from_being_asked_for() -> None:
+def test_an_image_in_a_cycle_keeps_no_other_from_being_asked_for() -> None:
     fleet = _flat(seeded.stale)
     one, other = name_of(1), name_of(2)
 
@@ -242,7 +242,6 @@ def test_an_image_in_a_cycle_is_logged_and_keeps_no_other_from_being_asked_for()
     fleet.change(parent)
     fleet.sweep()
     assert len(_asked(fleet)) == COUNT - 2
-    assert scenes.logged(fleet.world, "sweep-failed-at", subject=str(one))
 
 
 def test_a_part_that_takes_too_long_is_cut_short_and_the_others_run() -> None:

@@ -89,7 +89,8 @@ def test_pending_without_a_message() -> None:
 @pytest.mark.parametrize("phase", [Phase.BUILDING, Phase.VERIFYING])
 def test_phase_past_its_deadline(phase: Phase) -> None:
     made, build, name = _running(phase)
-    made.ports.clock.advance(91 * MINUTE)  # the definition's 60 minutes and the margin of 30
+    steps = 60 * MINUTE  # the definition's
+    made.ports.clock.advance(steps + attempts.AFTER_STEPS[phase.stage] + 31 * MINUTE)
     assert _is_tried_again(made, build, name, talks=True)
 
 

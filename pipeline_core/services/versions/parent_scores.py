@@ -1,0 +1,116 @@
+"""The scan of the exact parent version, looked up by key: in the report of its verify stage, else in its build's row.
+
+Both may be lost: rows with the tables, blobs with the storage. The answer then says so. It never reads a list of the
+parent's builds, and it decides nothing about the child.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline_core.domain import attempts
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.compliance import ParentScore
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.sources import ParentVersion
+from pipeline_core.ports import Blobs, Galleries
+from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, digests_of
+
+_FILES = 500  # of the verify stages of one build: 10 an attempt
+_RESULT = re.compile(rf"[^/]+/verify-([0-9]{{1,6}})/{re.escape(attempts.REPORT)}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentScores:
+    """Costs one or two point reads, one blob, and where the parent has moved on one GET of its version."""
+
+    images: ImageStore
+    blobs: Blobs
+    galleries: Galleries
+
+    def find(self, origin: ParentVersion) -> ParentScore:
+        """The scan of this version, that it was not scanned, or what of it is lost."""
+        made = self._maker(origin)
+        if made is None:
+            return ParentScore(parent=str(origin), lost="nothing names the build that made it")
+        stored = self.images.find_build(made)
+        row = None if stored is None else stored.value
+        try:
+            report = self._report(made, row)
+        except (MalformedMessage, PermanentError) as error:
+            return ParentScore(parent=str(origin), lost=str(error))
+        if report is not None:
+            return _of_report(origin, report)
+        if row is not None and row.verdicts:
+            return _of_row(origin, row)
+        return ParentScore(parent=str(origin), lost=f"build {made} has no report of its verify stage")
+
+    def _maker(self, origin: ParentVersion) -> BuildId | None:
+        """The build that made this version: the current one's, else the one that the version's tag names."""
+        head = self.images.find_head(origin.image)
+        if head is None:
+            return None
+        current = head.value.current
+        if current is not None and current.version == origin.version:
+            return current.build
+        live = self.galleries.find_version(head.value.registration.gallery, origin.image, origin.version)
+        named = "" if live is None else live.tags.get(attempts.BUILD_TAG, "")
+        try:
+            return BuildId(named) if named else None
+        except InvalidValue:
+            return None
+
+    def _report(self, build: BuildId, row: Build | None) -> BuildReport | None:
+        """The report by which the build was judged, or None. Raises MalformedMessage for another one."""
+        for number in self._attempts(build, row):
+            name = f"{attempts.folder(build, 'verify', number)}/{attempts.REPORT}"
+            try:
+                content = self.blobs.read("builds", name, limit=REPORT_LIMIT)
+            except NotFound:
+                continue
+            report = BuildReport.from_wire(content)
+            judged = None if row is None else row.verify_result
+            if judged is not None and str(judged) not in digests_of(report, content):
+                if row is not None and row.verify_attempt:
+                    raise MalformedMessage(f"{name} is not the report that was judged: report this to SecOps")
+                continue
+            if report.succeeded:
+                return report
+        return None
+
+    def _attempts(self, build: BuildId, row: Build | None) -> Iterator[int]:
+        """The attempt that counted where it is known, else every one that reported, the newest first."""
+        if row is not None and row.verify_attempt:
+            yield row.verify_attempt
+            return
+        listed = self.blobs.list("builds", f"{build}/verify-", limit=_FILES)
+        found = [match[1] for facts in listed if (match := _RESULT.fullmatch(facts.name))]
+        yield from sorted(map(int, found), reverse=True)
+
+
+def _of_report(origin: ParentVersion, report: BuildReport) -> ParentScore:
+    if report.scan is None:
+        return ParentScore(parent=str(origin))
+    scan = report.scan.to_domain()
+    return ParentScore(
+        parent=str(origin),
+        profile=scan.profile,
+        score=scan.score,
+        benchmark=scan.benchmark,
+        passed=scan.passed,
+        failed=frozenset(finding.rule for finding in scan.findings),
+    )
+
+
+def _of_row(origin: ParentVersion, row: Build) -> ParentScore:
+    for verdict in row.verdicts:
+        if verdict.gate == "compliance" and verdict.scanned is not None:
+            return ParentScore(
+                parent=str(origin),
+                profile=verdict.profile,
+                score=verdict.scanned,
+                benchmark=verdict.benchmark,
+            )
+    return ParentScore(parent=str(origin))

@@ -1,0 +1,64 @@
+"""What happened to an image, in pages, newest first: its builds and its journal. Changes nothing."""
+
+from dataclasses import dataclass
+
+from pipeline_core.domain import conditions
+from pipeline_core.domain.errors import NotFound, UnreadableRow
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
+from pipeline_core.services.views.views import BuildHistory, BuildView, build_view
+from pipeline_core.state.history import JournalPage
+from pipeline_core.state.stores import Records
+
+PAGE_LIMIT = 200  # rows that a page holds at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Also of a deleted image: its builds and its journal stay."""
+
+    records: Records
+
+    def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildHistory:
+        """A page of builds. The first page begins with the build that has not ended, beside the `limit` others.
+
+        Raises NotFound where nothing is known of the image.
+        """
+        page = self.records.history.builds(image, after=after, limit=min(limit, PAGE_LIMIT))
+        head = None if after else self._find_head(image)
+        running = None if head is None else self.find_running(head)
+        ended = [build_view(build) for build in page.builds]
+        shown = ended if running is None else [running, *ended]
+        if not shown and not after and head is None:
+            raise _nothing(image)
+        return BuildHistory(builds=tuple(shown), next=page.after)
+
+    def journal(self, image: ImageName, *, after: str = "", limit: int) -> JournalPage:
+        """A page of the journal. Raises NotFound where nothing is known of the image."""
+        page = self.records.history.journal(image, after=after, limit=min(limit, PAGE_LIMIT))
+        if not page.entries and not after and page.after is None:
+            raise _nothing(image)
+        return page
+
+    def find_running(self, head: ImageHead) -> BuildView | None:
+        """The image's build that has not ended. None where there is none, or where its row cannot be read."""
+        if head.active is None:
+            return None
+        try:
+            stored = self.records.images.find_build(head.active.build)
+        except UnreadableRow:
+            return None
+        if stored is None or stored.value.is_finished:
+            return None
+        return build_view(stored.value, conditions.of_build(stored.value, head))
+
+    def _find_head(self, image: ImageName) -> ImageHead | None:
+        try:
+            stored = self.records.images.find_head(image)
+        except UnreadableRow:
+            return None
+        return None if stored is None else stored.value
+
+
+def _nothing(image: ImageName) -> NotFound:
+    return NotFound(f"nothing is known of image {image}; GET /api/images lists those that are registered")

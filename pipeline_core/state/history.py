@@ -1,0 +1,149 @@
+"""What happened to an image: its journal and the builds that have ended, newest first, a page at a time.
+
+The key of a row holds its time inverted, so the newest rows come first and a page costs the same however many rows
+there are. Older releases wrote the journal oldest first, under `journal:`, and kept no copies of builds under `past:`.
+Their rows are never moved: they are read after the newer ones, or between them where a release was rolled back.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline_core.domain.builds import Build
+from pipeline_core.domain.journal import Entry, entry_key
+from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import Row, Tables, TableWrite
+from pipeline_core.state.reading.reader import Reader
+from pipeline_core.state.records import Codec
+from pipeline_core.state.rows import behind, scan
+
+TABLE = "images"
+_NEW, _OLD = "entry:", "journal:"  # keys of the journal: newest first, and as older releases wrote it
+_PAST, _BUILD = "past:", "build:"
+_UNCOPIED = "old-"  # begins a cursor among the builds of which there is no copy
+ENTRIES = Codec(Entry)
+BUILDS = Codec(Build)
+_INVERTED = str.maketrans("0123456789abcdef", "fedcba9876543210")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalPage:
+    """Entries, newest first. `after` is the cursor of the next page, None at the end."""
+
+    entries: tuple[Entry, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPage:
+    """Builds that have ended, newest first. `after` is the cursor of the next page, None at the end."""
+
+    builds: tuple[Build, ...]
+    after: str | None
+
+
+class HistoryStore:
+    """Reads pages. `add_entry` and `add_past` build the writes, which the image's transactions commit."""
+
+    def __init__(self, tables: Tables, reader: Reader | None = None) -> None:
+        self._tables = tables
+        self._reader = reader or Reader()
+
+    def journal(self, image: ImageName, *, after: str = "", limit: int) -> JournalPage:
+        """At most `limit` entries that are older than the entry with the key `after` (empty: the newest).
+
+        Costs two reads, more only where the page reaches rows of older releases.
+        """
+        first = behind(f"{_NEW}{_inverted(after)}") if after else _NEW
+        rows = self._tables.scan(TABLE, str(image), first=first, last=_end(_NEW), limit=limit)
+        found = {entry.key: entry for entry in self._entries(rows)}
+        oldest = _inverted(rows[-1].key.removeprefix(_NEW)) if len(rows) == limit else ""
+        found |= {entry.key: entry for entry in self._older(image, oldest, after, limit)}
+        newest = sorted(found.values(), key=lambda entry: entry.key, reverse=True)
+        is_last = len(newest) <= limit and not oldest
+        page = tuple(newest[:limit])
+        return JournalPage(entries=page, after=None if is_last else (page[-1].key if page else oldest))
+
+    def whole_journal(self, image: ImageName) -> Iterator[Entry]:
+        """Every entry once, in no useful order. Costs a read for each 1,000."""
+        keys: set[str] = set()
+        for first in (_NEW, _OLD):
+            rows = scan(self._tables, TABLE, str(image), first=first, last=_end(first))
+            fresh = [entry for entry in self._entries(tuple(rows)) if entry.key not in keys]
+            keys |= {entry.key for entry in fresh}
+            yield from fresh
+
+    def find_entry(self, image: ImageName, key: str) -> Entry | None:
+        """The entry with this key, or None. Raises UnreadableRow."""
+        for place in (f"{_NEW}{_inverted(key)}", f"{_OLD}{key}"):
+            row = self._tables.find(TABLE, str(image), place)
+            if row is not None:
+                return _as_it_was(self._reader.one(TABLE, row, ENTRIES).value)
+        return None
+
+    def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildPage:
+        """At most `limit` builds that have ended, after the cursor `after`. Costs one read, or some at the end.
+
+        A build of which there is no copy comes last: an older release ended it.
+        """
+        if after.startswith(_UNCOPIED):
+            return self._uncopied(image, after, limit)
+        first = behind(f"{_PAST}{after}") if after else _PAST
+        rows = self._tables.scan(TABLE, str(image), first=first, last=_end(_PAST), limit=limit)
+        builds = tuple(stored.value for stored in self._reader.many(TABLE, rows, BUILDS))
+        if len(rows) == limit:
+            return BuildPage(builds=builds, after=rows[-1].key.removeprefix(_PAST))
+        more = self._uncopied(image, _UNCOPIED, limit - len(rows))
+        return BuildPage(builds=(*builds, *more.builds), after=more.after)
+
+    def _entries(self, rows: Sequence[Row]) -> Iterator[Entry]:
+        return (_as_it_was(stored.value) for stored in self._reader.many(TABLE, rows, ENTRIES))
+
+    def _older(self, image: ImageName, oldest: str, after: str, limit: int) -> Iterator[Entry]:
+        """The newest entries of older releases, one more than `limit`: from `oldest` on and before `after`."""
+        last = f"{_OLD}{after}" if after else _end(_OLD)
+        rows = scan(self._tables, TABLE, str(image), first=f"{_OLD}{oldest}", last=last)
+        return self._entries(deque(rows, maxlen=limit + 1))
+
+    def _uncopied(self, image: ImageName, after: str, limit: int) -> BuildPage:
+        rows = scan(self._tables, TABLE, str(image), first=_BUILD, last=_end(_BUILD))
+        ended = [stored.value for stored in self._reader.many(TABLE, rows, BUILDS)]
+        keys = {_past_key(build): build for build in ended if build.is_finished}
+        copied = {row.key for row in scan(self._tables, TABLE, str(image), first=_PAST, last=_end(_PAST))}
+        cursor = f"{_PAST}{after.removeprefix(_UNCOPIED)}"
+        left = sorted(key for key in keys.keys() - copied if key > cursor)
+        page = left[:limit]
+        is_last = len(left) <= limit
+        last = page[-1].removeprefix(_PAST) if page else after.removeprefix(_UNCOPIED)
+        return BuildPage(
+            builds=tuple(keys[key] for key in page), after=None if is_last else f"{_UNCOPIED}{last}"
+        )
+
+
+def add_entry(entry: Entry) -> TableWrite:
+    """Append to the image's journal."""
+    # A row holds "" for a None of the entry. Older releases write this too, and they must read our rows.
+    stored = replace(entry, version=entry.version or "", campaign=entry.campaign or "")
+    return ENTRIES.write(str(entry.image), f"{_NEW}{_inverted(entry.key)}", stored, etag=None)
+
+
+def add_past(ended: Build) -> TableWrite:
+    """Keep a copy of a build that ends now among those that have ended, in the transaction of its end."""
+    return BUILDS.write(str(ended.image), _past_key(ended), replace(ended, announce=False), etag=None)
+
+
+def _past_key(build: Build) -> str:
+    return f"{_PAST}{_inverted(entry_key(build.created_at, str(build.id)))}"
+
+
+def _inverted(key: str) -> str:
+    """The key that sorts the other way round: of its digits and of the hexadecimal letters of its nonce."""
+    return key.translate(_INVERTED)
+
+
+def _end(prefix: str) -> str:
+    return f"{prefix[:-1]};"  # ";" follows ":"
+
+
+def _as_it_was(entry: Entry) -> Entry:
+    return replace(entry, version=entry.version or None, campaign=entry.campaign or None)

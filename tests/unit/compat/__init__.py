@@ -1,0 +1,1 @@
+"""Rows, messages and documents as earlier commits wrote them, kept as files and read by every later commit."""

@@ -1,0 +1,308 @@
+"""One full value of each row, message and log entry: every field has a value that is not its default."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from pipeline_core.domain import releases
+from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.compliance import Severity
+from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.floors import LiveScan, Promises
+from pipeline_core.domain.images import (
+    ActiveBuild,
+    Breaker,
+    FormerImage,
+    ImageHead,
+    PoisonMark,
+    PublishedVersion,
+    RebuildRequest,
+)
+from pipeline_core.domain.journal import Entry, Event, entry_key
+from pipeline_core.domain.names import CampaignId, RebuildToken, Region, build_id
+from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
+from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
+from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.releases import FollowedSource, SourceChange
+from pipeline_core.domain.staleness import Platform
+from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.state.unproven import UnprovenVersion
+from pipeline_core.wire import messages
+from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from tests.unit.domain import factories as make
+from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
+
+FLOOR = ComplianceFloor(
+    profile="cis_server_l1",
+    min_score=80,
+    always_fail=frozenset({Severity.HIGH}),
+    ratchet=1.5,
+    waivers=WaiverRules(grantors=frozenset({"ciso@example.com"}), longest=timedelta(days=90)),
+)
+_INPUTS = replace(
+    make.desired(CHILD, make.world(*make.settled_chain()[:2])),
+    catalog=(("falcon", "7.1", "a" * 64),),
+    period=1_700_000_000,
+    token=RebuildToken("token-1"),
+)
+_VERSION = GalleryVersion(9, 20261121, 3)
+_ROOT = make.build()
+
+
+def builds() -> Sequence[Build]:
+    """A pending one, and one that has everything that a build may ever have."""
+    full = make.build(
+        Phase.FINISHED,
+        id=build_id(BASE, _ROOT.fingerprint, 2),
+        generation=2,
+        inputs=replace(_ROOT.inputs, catalog=_INPUTS.catalog, period=_INPUTS.period, token=_INPUTS.token),
+        reasons=(RebuildReason(kind=ReasonKind.SOURCE_CHANGED, old="9.6", new="9.10"),),
+        lane=Lane.SECURITY,
+        campaign=CampaignId("release-9.10"),
+        attempt=2,
+        result=Result.CANCELLED,
+        failure=Failure(error_class=ErrorClass.COMPLIANCE, message='"quotes" \u00e4 \u2028 \U0001f600'),
+        build_result=make.digest("a"),
+        build_attempt=2,
+        verify_result=make.digest("b"),
+        provenance=make.digest("c"),
+        announce=True,
+        notice=entry_key(NOW, "2"),
+        alarm=entry_key(NOW, "3"),
+        cancel=CancelRequest(actor="Me", at=NOW, reason="a mistake"),
+        given_up=True,
+        started_at=NOW,
+        verdicts=(
+            Verdict(
+                gate="compliance",
+                passed=True,
+                evidence="91 of 80",
+                simulated=True,
+                score=91.5,
+                profile="cis_server_l1",
+                scanned=90.5,
+            ),
+        ),
+        floor=FLOOR,
+        verify_attempt=3,
+    )
+    return (_ROOT, full)
+
+
+def claims() -> Sequence[Claim]:
+    """One of each outcome; the failed one has all fields."""
+    plain = [make.claim_on(_ROOT.inputs, outcome) for outcome in Outcome if outcome is not Outcome.FAILED]
+    full = make.claim_on(
+        _INPUTS,
+        Outcome.FAILED,
+        generation=2,
+        version=_VERSION,
+        detail="a gate refused",
+        ended_at=NOW,
+        gates="d" * 64,
+        floor=FLOOR,
+    )
+    return (*plain, full)
+
+
+def heads() -> Sequence[ImageHead]:
+    """A new root, and a child that has everything that a head may ever have."""
+    registration = make.registration(
+        CHILD,
+        BASE,
+        catalog=("falcon", "other"),
+        on=frozenset({RebuildOn.PARENT}),
+        window="Mon-Fri 06:00-20:00 Europe/Amsterdam",
+        max_age=timedelta(days=30),
+        suspend=True,
+        notify=frozenset({"build.failed"}),
+        promises=Promises(
+            profile="cis_server_l1",
+            min_score=90,
+            waivers=(("sec@example.com", date(2027, 1, 31)),),
+            regions=(Region("westeurope"),),
+            os_disk_gb=64,
+        ),
+        gates="d" * 64,
+    )
+    build = _ROOT
+    current = PublishedVersion(
+        version=_VERSION,
+        fingerprint=build.fingerprint,
+        inputs=_INPUTS,
+        build=build.id,
+        lane=Lane.SECURITY,
+        published_at=NOW,
+        scan=LiveScan(profile="cis_server_l1", score=91.5),
+    )
+    full = ImageHead(
+        registration=registration,
+        registered_at=NOW,
+        current=current,
+        active=ActiveBuild(build=build.id, fingerprint=build.fingerprint, phase=Phase.VERIFYING),
+        last_version=_VERSION,
+        period=1_700_000_000,
+        request=RebuildRequest(token=RebuildToken("token-1"), actor="Me", at=NOW),
+        failures=2,
+        height=3,
+        build_seconds=1200,
+        chain_seconds=3600,
+        revision=7,
+        breaker=Breaker(opened_at=NOW, content=build.fingerprint),
+        poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
+    )
+    return (make.head(), full)
+
+
+def entries() -> Sequence[Entry]:
+    """One line of each event; the first has all fields."""
+    first, *others = Event
+    full = Entry(
+        key=entry_key(NOW, "0"),
+        image=BASE,
+        at=NOW,
+        event=first,
+        actor="Me",
+        build=_ROOT.id,
+        version="9.20261121.1",
+        reasons=("a: b -> c", "d"),
+        detail="details",
+        campaign="release-9.10",
+    )
+    plain = [
+        Entry(key=entry_key(NOW, f"{number:02}-e"), image=BASE, at=NOW, event=event, actor="factory")
+        for number, event in enumerate(others)
+    ]
+    return (full, *plain)
+
+
+def requests() -> Sequence[RebuildRequest]:
+    """The one kind."""
+    return (RebuildRequest(token=RebuildToken("token-1"), actor="Me", at=NOW),)
+
+
+def formers() -> Sequence[FormerImage]:
+    """The one kind."""
+    return (FormerImage(name=CHILD, revision=8, last_version=_VERSION),)
+
+
+def pendings() -> Sequence[PendingBuild]:
+    """One of each line."""
+    line = PendingBuild(key=f"0-999999-20261121T120000-{_ROOT.id}", build=_ROOT.id, team=TEAM)
+    late = replace(line, key=f"late-20261121T120000-{_ROOT.id}")
+    return (line, late, line.parked())
+
+
+def sources() -> Sequence[FollowedSource]:
+    """A new one, and one that has everything."""
+    withdrawn = releases.withdraw(
+        FollowedSource(source=SOURCE, newest=NEW, looked_at=NOW, examined_at=NOW),
+        NEW,
+        releases.WithdrawalReason.ABSENT,
+        frozenset({OLD, NEW}),
+        NOW,
+    )
+    looks = releases.Looks(count=2, since=NOW)
+    full = replace(
+        releases.accept(withdrawn, OLD, "Admin", "why", NOW),
+        withdrawn=tuple(replace(each, listed=looks) for each in withdrawn.withdrawn),
+        announce=True,
+        missed=looks,
+        silence=releases.Silence(looks=looks, why="nothing"),
+        examined_at=NOW,
+        ends_at=NOW,
+        news=SourceChange(event=Event.RELEASE_WITHDRAWN, at=NOW, actor="factory", detail="details"),
+    )
+    return (FollowedSource(source=replace(SOURCE, sku="9-gen1")), full)
+
+
+def platforms() -> Sequence[Platform]:
+    """The one kind."""
+    return (replace(make.PLATFORM, urls={"falcon": "https://tools.example.com/falcon"}),)
+
+
+def policies() -> Sequence[PolicyVersion]:
+    """The one kind."""
+    return (PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", at=NOW),)
+
+
+def unproven() -> Sequence[UnprovenVersion]:
+    """The one kind."""
+    return (UnprovenVersion(image=BASE, version=_VERSION, entry=entry_key(NOW, "4"), told=True),)
+
+
+def poison() -> Sequence[PoisonRecord]:
+    """One that is open, and one that has everything."""
+    text = messages.RebuildMessage(image=str(BASE)).to_wire()
+    opened = PoisonRecord(
+        key=poison_key(NOW, "a" * 16),
+        queue=messages.REBUILD_REQUESTS,
+        text=text,
+        at=NOW,
+        size=len(text),
+        is_whole=True,
+    )
+    closed = replace(
+        opened,
+        key=poison_key(NOW, "b" * 16),
+        is_whole=False,
+        image=BASE,
+        build=_ROOT.id,
+        error="the text is not a RebuildMessage",
+        state=PoisonState.DISMISSED,
+        closed_by="Admin",
+        closed_at=NOW,
+        announce=False,
+    )
+    return (opened, closed)
+
+
+def sent() -> Sequence[tuple[str, messages.Message]]:
+    """Each message of each queue: as it is sent most often, and with every field."""
+    common: Mapping[str, Any] = {
+        "reason": "swept",
+        "campaign": "release-9.10",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+    build, image = str(_ROOT.id), str(BASE)
+    event: Mapping[str, Any] = {"build": build, "stage": "verify", "attempt": 2}
+    return (
+        (messages.REBUILD_REQUESTS, messages.RebuildMessage(image=image)),
+        (messages.REBUILD_REQUESTS, messages.RebuildMessage(image=image, **common)),
+        (messages.DISPATCH_REQUESTS, messages.DispatchMessage()),
+        (messages.DISPATCH_REQUESTS, messages.DispatchMessage(**common)),
+        (messages.BUILD_STEPS, messages.StepMessage(build=build, seq=4)),
+        (messages.BUILD_STEPS, messages.StepMessage(build=build, seq=4, once=True, tries=7, **common)),
+        (messages.BUILD_EVENTS, messages.BuildEventMessage(kind="completed", **event)),
+        (messages.BUILD_EVENTS, messages.BuildEventMessage(kind="restarted", **event, **common)),
+        (messages.IMAGE_PUBLISHED, messages.PublishedMessage(image=image, version=str(_VERSION), **common)),
+        (
+            messages.NOTIFICATION_REQUESTS,
+            messages.NotificationMessage(image=image, entry=entry_key(NOW, "0"), **common),
+        ),
+    )
+
+
+def log_entries() -> Sequence[ImageEntry | PlatformEntry | PolicyEntry]:
+    """Each kind of entry of the recovery log, with every field."""
+    new, full = heads()
+    return (
+        ImageEntry.of_head(new),
+        ImageEntry.of_head(full),
+        ImageEntry.of_former(formers()[0]),
+        PlatformEntry.of(platforms()[0], 4),
+        PolicyEntry.of(policies()[0]),
+    )
+
+
+def everything() -> Iterator[Any]:
+    """Every stored value."""
+    for make_all in (builds, claims, heads, entries, requests, formers, pendings):
+        yield from make_all()
+    for make_more in (sources, platforms, policies, unproven, poison):
+        yield from make_more()

@@ -1,0 +1,183 @@
+"""Every row, message, job, report and document that an earlier commit wrote is read, and says what it said."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline_core.domain.names import Digest, ImageName, Region
+from pipeline_core.state.capacity import CapacityStore
+from pipeline_core.state.images import ImageStore
+from pipeline_core.state.index import Index
+from pipeline_core.state.poison import PoisonStore
+from pipeline_core.state.policy import PolicyStore
+from pipeline_core.state.records import Codec
+from pipeline_core.state.sources import SourceStore
+from pipeline_core.state.unlogged import UnloggedStore
+from pipeline_core.wire import messages, policy
+from pipeline_core.wire.image_yaml.read import read_definition_blob
+from pipeline_core.wire.job import BuildJob, BuildReport
+from pipeline_core.wire.provenance import Envelope, read_statement
+from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from tests.unit.compat import generation, readers, samples
+from tests.unit.compat.generation import Generation
+from tests.unit.domain.factories import BASE, CHILD, NOW
+from tools import golden
+
+GENERATIONS = generation.all_generations()
+HERE = Region("westeurope")
+_MESSAGES: Mapping[str, type[messages.Message]] = {
+    messages.REBUILD_REQUESTS: messages.RebuildMessage,
+    messages.DISPATCH_REQUESTS: messages.DispatchMessage,
+    messages.BUILD_STEPS: messages.StepMessage,
+    messages.BUILD_EVENTS: messages.BuildEventMessage,
+    messages.IMAGE_PUBLISHED: messages.PublishedMessage,
+    messages.NOTIFICATION_REQUESTS: messages.NotificationMessage,
+}
+each_generation = pytest.mark.parametrize("kept", GENERATIONS, ids=lambda kept: str(kept.name))
+
+
+def test_there_is_a_generation() -> None:
+    assert GENERATIONS
+
+
+@each_generation
+def test_every_row_is_read_and_says_what_it_said(kept: Generation) -> None:
+    for table, row in kept.rows:
+        value_type = readers.type_of(table, row)
+        if value_type is None:
+            continue
+        stored = Codec(value_type).read(row)
+        said = json.loads(str(row.cells["value"]))
+        assert readers.lost(said, readers.as_json(stored.value)) == [], (table, row.partition, row.key)
+
+
+@each_generation
+def test_the_stores_find_what_is_in_their_rows(kept: Generation) -> None:
+    tables = generation.stored(kept)
+    images, index = ImageStore(tables), Index(tables)
+    assert images.get_head(BASE).value.name == BASE
+    assert images.get_head(CHILD).value.name == CHILD
+    assert images.find_former(CHILD) is not None
+    for build in samples.builds():
+        assert images.find_build(build.id) is not None
+    keys = {entry.key for entry in images.list_journal(BASE, limit=1000)}
+    assert keys >= {entry.key for entry in samples.entries()}
+    assert {build.id for build in images.list_builds(BASE, limit=1000)} >= {
+        build.id for build in samples.builds()
+    }
+    assert len(index.waiting(limit=1000)) == len(samples.pendings())
+    assert BASE in {head.name for head in index.heads()}
+    assert ImageName("rhel9-java") in set(index.children(BASE))
+    sources = SourceStore(tables)
+    assert {one.source for one in samples.sources()} <= {each.value.source for each in sources.list()}
+    assert sources.find_platform() is not None
+    assert sources.platform_revision() == 1
+    assert set(PolicyStore(tables).list(limit=10)) >= set(samples.policies())
+    assert PoisonStore(tables).page(after="", limit=10).records
+    assert UnloggedStore(tables).list() == [("*policy", NOW)]
+    capacity = CapacityStore(tables, slots=4, creates_per_hour=100, team_slots=4)
+    assert len(capacity.holders()) == 2
+    assert len(capacity.read(NOW).taken) == 2
+
+
+@each_generation
+def test_every_message_is_read_and_says_what_it_said(kept: Generation) -> None:
+    assert {queue for queue, _ in kept.messages} <= set(messages.QUEUES)
+    for queue, text in kept.messages:
+        message = _MESSAGES[queue].from_wire(text)
+        assert readers.lost(json.loads(text), json.loads(message.to_wire())) == [], text
+
+
+def _read_log_entry(text: str) -> Any:
+    said = json.loads(text)
+    if "image" in said:
+        return ImageEntry.from_wire(text.encode())
+    kind = PolicyEntry if "actor" in said else PlatformEntry
+    return kind.from_wire(text.encode())
+
+
+_FORMS: Mapping[str, Callable[[str], Any]] = {
+    "job": lambda text: BuildJob.from_wire(text.encode(), digest=hashlib.sha256(text.encode()).hexdigest()),
+    "report": lambda text: BuildReport.from_wire(text.encode()),
+    "log entry": _read_log_entry,
+}
+
+
+@each_generation
+@pytest.mark.parametrize("form", _FORMS)
+def test_every_form_is_read_and_says_what_it_said(kept: Generation, form: str) -> None:
+    for text in kept.forms[form]:
+        read = _FORMS[form](text)
+        assert readers.lost(json.loads(text), json.loads(read.to_wire())) == [], text
+
+
+@each_generation
+def test_every_definition_is_read(kept: Generation) -> None:
+    names = [
+        str(read_definition_blob(text.encode(), location=HERE).name) for text in kept.forms["definition"]
+    ]
+    assert names == ["payments-rhel9", "small"]
+
+
+@each_generation
+def test_every_blob_of_a_fleet_is_read(kept: Generation) -> None:
+    read = [name for container, name, content in kept.blobs if _read_blob(container, name, content)]
+    assert len(read) == len(kept.blobs)
+
+
+def _read_blob(container: str, name: str, content: bytes) -> bool:
+    """True where the blob was read as what its name says. Raises what its reader raises."""
+    match container, name.rpartition("/")[2].partition(".")[2]:
+        case "definitions", "json" if name.startswith("chronicle/"):
+            _read_log_entry(content.decode())
+        case "definitions", "json" if b'"Policy"' in content:
+            policy.parse_policy(policy.read_policy_blob(content), revision=1)
+        case "definitions", "json":
+            read_definition_blob(content, location=HERE)
+        case "definitions", "":
+            assert name.startswith("chronicle/names/")
+        case "jobs", "json":
+            BuildJob.from_wire(content, digest=name.removesuffix(".json"))
+        case "builds", "json" if name.endswith("/result.json"):
+            BuildReport.from_wire(content)
+        case "builds", _:
+            pass  # notes and logs: only that they exist counts
+        case "provenance", "json":
+            assert Digest(hashlib.sha256(content).hexdigest()) == Digest(name.removesuffix(".json"))
+            read_statement(content)
+        case "provenance", "dsse.json":
+            read_statement(Envelope.from_wire(content).content())
+        case "bundles", "tar.gz":
+            assert hashlib.sha256(content).hexdigest() == name.removesuffix(".tar.gz")
+        case _:
+            return False
+    return True
+
+
+def _defaults(value: Any) -> Iterator[str]:
+    for each in fields(value):
+        if each.default is not MISSING and getattr(value, each.name) == each.default:
+            yield each.name
+
+
+@pytest.mark.parametrize("value_type", readers.TYPES, ids=lambda each: str(each.__name__))
+def test_a_new_generation_will_have_every_field_of_every_record(value_type: type[Any]) -> None:
+    """A field that is always at its default would not be in any golden row: the next change could lose it unseen."""
+    made = [each for each in samples.everything() if type(each) is value_type]
+    assert made
+    assert set.intersection(*(set(_defaults(each)) for each in made)) == set()
+
+
+def test_the_program_never_overwrites_a_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "FOLDER", tmp_path)
+    assert golden.main(["002-again"]) == 0
+    before = (tmp_path / "002-again" / "rows.json").read_bytes()
+    assert golden.main(["002-again"]) == 2
+    assert golden.main(["again"]) == 2
+    assert (tmp_path / "002-again" / "rows.json").read_bytes() == before
+    assert [kept.name for kept in generation.all_generations()] == ["002-again"]
