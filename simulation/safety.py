@@ -23,6 +23,7 @@ from pipeline_core.ports import (
     VersionState,
     WriteKind,
 )
+from pipeline_core.state.reading import cells
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
 from simulation.platform import SimulatedContainers
@@ -67,7 +68,7 @@ class Safety:
     publishes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by image and fingerprint
     pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
     explained: set[Version] = field(default_factory=set)  # published before the tables were lost
-    lost: set[str] = field(default_factory=set)  # builds that ran when the tables were lost
+    lost: dict[str, SeenBuild] = field(default_factory=dict)  # builds that ran when the tables were lost
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
@@ -103,19 +104,19 @@ class Safety:
         self._active.clear()
         self.explained = set(self.published)
         self.pruned |= {(build.image, build.fingerprint) for build in self.builds.values()}
-        self.lost |= {build.id for build in self.builds.values() if build.phase != "finished"}
+        self.lost |= {name: build for name, build in self.builds.items() if build.phase != "finished"}
         self.builds = {name: build for name, build in self.builds.items() if name not in self.lost}
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
-            claim = json.loads(str(write.row.cells["value"]))
+            claim = _said_by(write)
             if claim["outcome"] == "pruned":
                 self.pruned.add((claim["image"]["value"], claim["fingerprint"]["value"]))
         if write.row.key == "head" and write.verb is not WriteKind.DELETE:
-            self._look_at_head(json.loads(str(write.row.cells["value"])))
+            self._look_at_head(_said_by(write))
         if not write.row.key.startswith("build:"):
             return
-        seen = _seen(json.loads(str(write.row.cells["value"])))
+        seen = _seen(_said_by(write))
         before = self.builds.get(seen.id)
         self.builds[seen.id] = seen
         active = self._active.setdefault(seen.image, set())
@@ -169,7 +170,7 @@ class Safety:
 
     def _look_at_group(self, new: NewContainerGroup) -> None:
         groups = self.twins.containers.list_groups()
-        running = {group.tags.get(BUILD_TAG, "") for group in groups} - self.lost
+        running = {group.tags.get(BUILD_TAG, "") for group in groups} - self.lost.keys()
         if len(running) > self.slots:
             text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
             self._blame(f"{text}: {', '.join(sorted(running))}")
@@ -214,8 +215,11 @@ class Safety:
                 self._blame(f"{text} while {build.id} is {build.phase}")
 
     def _demand_gates(self, found: GalleryImageVersion, key: Version) -> None:
-        build = self.builds.get(found.tags.get(BUILD_TAG, ""))
-        text = f"{key[0]}@{key[1]}"
+        tag, text = found.tags.get(BUILD_TAG, ""), f"{key[0]}@{key[1]}"
+        build = self.builds.get(tag)
+        if build is None and tag in self.lost:  # recovery found it proven and whole
+            build = self.lost[tag]
+            self.explained.add(key)
         if build is None or build.version != key[1]:
             self._blame(f"(5) {text} is live without a build of its own")
             return
@@ -251,6 +255,11 @@ class Safety:
     def _blame(self, text: str) -> None:
         if text not in self.broken:
             self.broken.append(text)
+
+
+def _said_by(write: TableWrite) -> Any:
+    """The JSON of the value, which may take several cells."""
+    return json.loads(cells.joined(write.row.cells) or "{}")
 
 
 def _seen(row: Mapping[str, Any]) -> SeenBuild:

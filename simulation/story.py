@@ -19,6 +19,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.plan import DoNothing, RestReason
@@ -109,7 +110,7 @@ class SeedStory:
 
     def _something_happens(self) -> None:
         happenings: list[tuple[float, Callable[[], None]]] = [
-            (4, self._release),
+            (4, self.release),
             (2, self._withdraw),
             (1, self._deprecate),
             (1, self._give_back),
@@ -125,7 +126,8 @@ class SeedStory:
         chosen = self.chance.choices([each for _, each in happenings], [weight for weight, _ in happenings])
         chosen[0]()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """The publisher offers a newer release."""
         self.releases += 1
         self.world.publish_release(f"9.{7 + self.releases}.20260{600 + self.releases:03d}11")
 
@@ -234,7 +236,7 @@ class SeedStory:
                 head = self.world.base.records.images.find_head(image)
                 if head is not None:
                     self.world.factory.registrar.unregister(image, world.ADMIN, head.value.document_etag)
-            except (TransientError, StaleWrite, Killed):
+            except (TransientError, StaleWrite, UnreadableRow, Killed):
                 self.wait()
                 continue
             except AlreadyExists:
@@ -309,7 +311,7 @@ class SeedStory:
         for _ in range(_TRIES):
             try:
                 act()
-            except (TransientError, StaleWrite, Killed):
+            except (TransientError, StaleWrite, UnreadableRow, Killed):
                 self.wait()
             except AlreadyExists as error:
                 self.world.findings.append(f"a person's own work was reported as another person's: {error}")

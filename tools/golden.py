@@ -23,6 +23,10 @@ def main(arguments: Sequence[str]) -> int:
     if folder.exists():
         sys.stderr.write(f"{folder} exists already, and a generation never changes: take the next number\n")
         return 2
+    missing = generation.unsampled()
+    if missing:
+        sys.stderr.write(f"give tests/unit/compat/samples.py a value of {', '.join(missing)}\n")
+        return 2
     generation.write(folder)
     sys.stdout.write(f"{folder} is written: commit it\n")
     return 0

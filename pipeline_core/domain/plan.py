@@ -71,10 +71,14 @@ class ReuseVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoNothing:
-    """Nothing is to be started, and why; `detail` is for a person."""
+    """Nothing is to be started, and why; `detail` is for a person.
+
+    `has_no_place` says that the image's lineage is broken: a message that it passed on could come back for ever.
+    """
 
     why: RestReason
     detail: str = ""
+    has_no_place: bool = False
     reasons: tuple[RebuildReason, ...] = ()
 
 
@@ -93,7 +97,8 @@ def plan(snapshot: Snapshot, now: datetime) -> Decision:
         case Current():
             return DoNothing(why=RestReason.CURRENT)
         case Unknown(missing=missing):
-            return DoNothing(why=RestReason.UNKNOWN, detail=missing)
+            is_broken = snapshot.image in snapshot.world.broken
+            return DoNothing(why=RestReason.UNKNOWN, detail=missing, has_no_place=is_broken)
     ancestor = _awaited_ancestor(snapshot, head, staleness, now)
     if ancestor is not None:
         return DoNothing(

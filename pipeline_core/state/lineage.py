@@ -64,7 +64,9 @@ class LineageStore:
         ledger, faults = NO_MOVES, {}
         for row in scan(self._tables, TABLE, _PARTITION):
             if row.key == _LEDGER:
-                ledger = self._reader.one(TABLE, row, LEDGERS).value
+                # Who only looks goes on without it; a move reads it by `find_ledger`, and waits.
+                stored = self._reader.try_one(TABLE, row, LEDGERS)
+                ledger = ledger if stored is None else stored.value
             else:
                 fault = self._reader.try_one(TABLE, row, FAULTS)
                 if fault is not None:

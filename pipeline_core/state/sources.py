@@ -9,7 +9,7 @@ from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
-from pipeline_core.state.reading.etags import written
+from pipeline_core.state.reading.etags import Etag, written
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 
@@ -71,7 +71,7 @@ class SourceStore:
         """Put new platform steps in force. Raises StaleWrite if another writer was faster."""
         row = self._tables.find(TABLE, "platform", "current")
         counter = self._tables.find(TABLE, "platform", "revision")
-        etag = None if row is None else row.etag
+        etag = None if row is None else Etag(row.etag, row.cells)
         writes = [
             PLATFORMS.write("platform", "current", platform, etag=etag),
             _set_revision(counter, _revision_of(counter) + 1),

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.builds.stopping import StoppingStage
-from pipeline_core.services.poison.last_resort import LastResort
 from pipeline_core.services.poison.marks import PoisonMarks
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
+from pipeline_core.services.poison.stuck_builds import StuckBuilds
 from pipeline_core.wiring.foundation import Foundation
 
 
@@ -27,7 +27,7 @@ def poison_of(base: Foundation, stopping: StoppingStage) -> PoisonParts:
             effects=effects,
             store=records.poison,
             marks=marks,
-            last_resort=LastResort(images=records.images, stopping=stopping, logs=effects.logs),
+            stuck=StuckBuilds(images=records.images, stopping=stopping, logs=effects.logs),
         ),
         review=PoisonReview(records=records, effects=effects, marks=marks, queues=base.ports.queues),
     )

@@ -6,11 +6,25 @@ A new chapter is a module with one class, which is added to ALL.
 from collections.abc import Mapping
 
 from simulation.chapters.chapter import Chapter
+from simulation.chapters.copies import FailingCopies
+from simulation.chapters.editors import Editors
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
+from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.sweeps import SweepCosts
 from simulation.chapters.teams import TeamLimits
+from simulation.chapters.upgrades import FactoryReleases
+from simulation.chapters.windows import Windows
 
-ALL: Mapping[str, type[Chapter]] = {
-    each.name: each for each in (PolicyChanges, TeamLimits, LostTables, SweepCosts)
-}
+_CHAPTERS: tuple[type[Chapter], ...] = (
+    PolicyChanges,
+    TeamLimits,
+    LostTables,
+    FailingCopies,
+    Windows,
+    Refreshes,
+    Editors,
+    FactoryReleases,
+    SweepCosts,
+)
+ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}

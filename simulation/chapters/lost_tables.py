@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline_core.domain.errors import FactoryError, TransientError
+from pipeline_core.domain.errors import FactoryError, TransientError, UnreadableRow
 from pipeline_core.ports import TableWrite, WriteKind
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.faults import Killed
@@ -68,7 +68,7 @@ class LostTables(Chapter):
         for _ in range(_TRIES):
             try:
                 report = self.world.factory.recovery.step(ADMIN, after, force=True)
-            except (TransientError, Killed):
+            except (TransientError, UnreadableRow, Killed):
                 self.story.wait()
                 continue
             except FactoryError as error:

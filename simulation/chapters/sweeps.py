@@ -19,7 +19,7 @@ class SweepCosts(Chapter):
     name: ClassVar[str] = "sweeps"
 
     def violations(self) -> Sequence[str]:
-        """(17) Rule 17 of the engine: resting costs nothing."""
+        """(28) Rule 17 of the engine: resting costs nothing."""
         twins, injector = self.world.ports, self.world.injector
         was_enabled, injector.enabled = injector.enabled, False
         try:
@@ -32,10 +32,10 @@ class SweepCosts(Chapter):
         found = (
             []
             if tables <= bound
-            else [f"(17) a sweep at rest took {tables} operations, {bound} are its bound"]
+            else [f"(28) a sweep at rest took {tables} operations, {bound} are its bound"]
         )
         if asked:
-            found.append(f"(17) a sweep at rest asked for {asked} looks at images that rest")
+            found.append(f"(28) a sweep at rest asked for {asked} looks at images that rest")
         return found
 
     def _suspend(self) -> None:

@@ -2,10 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline_core.ports import TableWrite, WriteKind
 from simulation.chapters.chapter import Chapter
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ class TeamLimits(Chapter):
     def __init__(self, story: "SeedStory", chance: random.Random) -> None:
         super().__init__(story, chance)
         self._owned: dict[str, str] = {}
-        self._held: dict[str, str] = {}  # the team that holds a slot, by the slot's row
 
     def document(self, image: str) -> Mapping[str, Any]:
         """The team of an image never changes, although its place in the lineage may."""
@@ -39,17 +37,11 @@ class TeamLimits(Chapter):
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """(4) A team never holds more slots than its limit."""
         if name == "tables.write" and given[0] == "capacity":
-            self._look_at(given[1])
+            self._count()
 
-    def _look_at(self, writes: Sequence[TableWrite]) -> None:
-        for write in writes:
-            if not write.row.key.startswith("slot:"):
-                continue
-            if write.verb is WriteKind.DELETE:
-                self._held.pop(write.row.key, None)
-            else:
-                self._held[write.row.key] = str(write.row.cells["team"])
+    def _count(self) -> None:
+        rows = (row for row in self.world.ports.tables.rows("capacity") if row.key.startswith("slot:"))
         limit = self.world.base.records.capacity.team_slots
-        for team, count in Counter(self._held.values()).items():
+        for team, count in Counter(str(row.cells["team"]) for row in rows).items():
             if count > limit:
                 self.world.blame(f"(4) the team {team} holds {count} slots, {limit} are its limit")

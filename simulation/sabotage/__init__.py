@@ -6,10 +6,19 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 
 from collections.abc import Mapping
 
-from simulation.sabotage import costs, deletions, engine, limits, releases
+from simulation.sabotage import changes, copies, costs, deletions, engine, limits, releases, rows
 from simulation.sabotage.shape import NOTHING, Sabotage
 
 __all__ = ["ALL", "NOTHING", "Sabotage"]
 
-_MODULES = (engine, releases, deletions, limits, costs)
+_MODULES = (
+    engine,
+    releases,
+    deletions,
+    limits,
+    copies,
+    changes,
+    rows,
+    costs,
+)
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

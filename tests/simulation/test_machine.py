@@ -115,7 +115,7 @@ class Factory(RuleBasedStateMachine):
     @rule(hours=st.sampled_from((0, 0, 1, 3)))
     def release(self, hours: int) -> None:
         """Upstream offers a newer version, and may take it back some hours later."""
-        self.story._release()
+        self.story.release()
         if hours:
             self._until(timedelta(hours=hours))
             self.withdraw()

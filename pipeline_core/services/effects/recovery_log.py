@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from threading import Lock
 
-from pipeline_core.domain.errors import AlreadyExists, InvalidValue
+from pipeline_core.domain.errors import AlreadyExists, InvalidValue, UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Blobs, Clock, Logs
@@ -74,7 +74,10 @@ class RecoveryLog:
         for subject, noted_at in self._unlogged.list():
             if self._clock.now() < noted_at + _QUIET:
                 continue
-            self._repair(subject)
+            try:
+                self._repair(subject)
+            except UnreadableRow:
+                continue  # the note stays until the row can be read
             # Operators' queries know this line by the log's old name.
             self._logs.note("chronicle-mended", subject=subject)
             repaired += 1

@@ -1,6 +1,6 @@
 """Read the stores into a frozen snapshot of one image and its ancestors. It decides nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -71,7 +71,7 @@ class Observer:
         heads = {name: stored.value for name, stored in chain.items()}
         root = heads[next(reversed(heads))] if heads else None
         if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
-            heads = {name: _in_period(head, root.name, now) for name, head in heads.items()}
+            heads = move_chain(heads, root.name, now)
         world = World(
             heads=heads,
             sources=self._followed(root),
@@ -155,6 +155,13 @@ def _is_current(
         return False
     heads = {name: stored.value for name, stored in chain.items()}
     return isinstance(detect_staleness(image, World(heads=heads, sources={}, platform=platform)), Current)
+
+
+def move_chain(
+    heads: Mapping[ImageName, ImageHead], root: ImageName, now: datetime
+) -> dict[ImageName, ImageHead]:
+    """The heads of a chain, the image's own first, each in the refresh period of `now`."""
+    return {name: _in_period(head, root, now) for name, head in heads.items()}
 
 
 def _in_period(head: ImageHead, root: ImageName, now: datetime) -> ImageHead:

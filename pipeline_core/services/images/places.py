@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import (
     FactoryError,
     PermanentError,
     StaleWrite,
+    UnreadableRow,
 )
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_IMAGES, NO_MOVES, Move, MoveLedger
@@ -103,8 +104,14 @@ class Places:
         return True
 
     def complete_left(self, ledger: MoveLedger) -> int:
-        """Complete the moves of the ledger whose process is gone; their number."""
-        return sum(self.complete(move) for move in self._left(ledger))
+        """Complete the moves of the ledger whose process is gone; their number. One that cannot be read waits."""
+        return sum(self._complete_readable(move) for move in self._left(ledger))
+
+    def _complete_readable(self, move: Move) -> bool:
+        try:
+            return self.complete(move)
+        except UnreadableRow:
+            return False
 
     def index(self, head: ImageHead) -> None:
         """List the image below its origin, and copy it into the fleet, before it is written itself.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.domain import access
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError, UnreadableRow
 from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
@@ -113,7 +113,10 @@ class Platforms:
             self.records.images.commit([records.add_entry(entry)])
         except AlreadyExists:
             return False
-        head = self.records.images.find_head(image)
+        try:
+            head = self.records.images.find_head(image)
+        except UnreadableRow:
+            return True  # which webhooks want it is unknown; the other images get their news
         if head is not None and entry.event.value in head.value.registration.notify:
             self.effects.outbox.notify(image, key)
         return True

@@ -330,7 +330,7 @@ def _leaves_note(decision: Decision, *, is_brief: bool) -> bool:
 
 
 def _wakes_descendants(decision: Decision, reason: str) -> bool:
-    if not isinstance(decision, DoNothing):
+    if not isinstance(decision, DoNothing) or decision.has_no_place:
         return False
     if reason == ANCESTOR_ENDED:
         return decision.why in _PASSES_ON or decision.why is RestReason.CURRENT

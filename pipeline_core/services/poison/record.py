@@ -17,8 +17,8 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
-from pipeline_core.services.poison.last_resort import LastResort
 from pipeline_core.services.poison.marks import PoisonMarks
+from pipeline_core.services.poison.stuck_builds import StuckBuilds
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.records import Stored
 from pipeline_core.wire import messages
@@ -42,7 +42,7 @@ class PoisonRecorder:
 
     store: PoisonStore
     marks: PoisonMarks
-    last_resort: LastResort
+    stuck: StuckBuilds
     effects: Effects
 
     def record(self, queue: str, text: str, *, message_id: str = "", put_at: datetime | None = None) -> None:
@@ -70,7 +70,7 @@ class PoisonRecorder:
         entry = None if record.image is None else _entry_of(record, record.image)
         head = None if entry is None else self._mark(record, entry)
         if head is not None and record.build is not None and _has_failed_often(head, record):
-            self.last_resort.give_up(record.build, record)
+            self.stuck.give_up(record.build, record)
         if entry is not None and head is not None and entry.event.value in head.registration.notify:
             self.effects.outbox.notify(entry.image, entry.key)
         try:

@@ -88,17 +88,19 @@ class BuildSweep:
         return len(active.holders)
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
-        """Take every row of the lines of waiting builds."""
+        """Take every row of the lines of waiting builds. Where no build is active, nobody waits."""
+        active.known.update(self.records.index.active())
+        if not active.known:
+            return 0
         for row in self.records.index.lines():
             bulkhead.run(row.key, partial(active.lines.take, row))
         return len(active.lines.waiting)
 
     def read(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
-        """Take every build of the index; remove a row without a build.
+        """Read the active builds that are to be read; remove a row without a build.
 
         A build that has a slot is read although a row of a line is left of it.
         """
-        active.known.update(self.records.index.active())
         most = max(_EXAMINED, -(-len(active.lines.waiting) // _SHARE))
         examined = {each.build for each in in_turn(active.lines.waiting.values(), turn_of(now), most)}
         for identity in sorted(active.known | set(active.holders) | examined, key=str):

@@ -7,7 +7,7 @@ or by digest (jobs, reports, entries of the recovery log), and `blobs.json` ever
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
 from pipeline_core.state.unlogged import POLICY, UnloggedStore
 from pipeline_core.state.unproven import UnprovenStore
@@ -73,6 +74,20 @@ def write(folder: Path) -> None:
     _save(folder / "messages.json", [{"queue": queue, "text": text} for queue, text in _texts()])
     _save(folder / "forms.json", _forms())
     _save(folder / "blobs.json", list(_blobs(made)))
+
+
+def unsampled() -> Sequence[str]:
+    """The fields of records that have their default in every sample, as `Build.verdicts`."""
+    plain: dict[str, set[str]] = {}
+    for value in samples.everything():
+        at_default = {
+            f"{type(value).__name__}.{each.name}"
+            for each in fields(value)
+            if each.default is not MISSING and getattr(value, each.name) == each.default
+        }
+        known = plain.get(type(value).__name__, at_default)
+        plain[type(value).__name__] = known & at_default
+    return sorted(name for names in plain.values() for name in names)
 
 
 def stored(generation: Generation) -> MemoryTables:
@@ -137,6 +152,10 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     for record in samples.poison():
         kept.add(record)
     UnloggedStore(tables).add(POLICY, NOW)
+    lineage = LineageStore(tables)
+    lineage.save_ledger(samples.ledgers()[0], etag=None)
+    for fault in samples.faults():
+        lineage.add_fault(fault)
     _unproven_rows(tables)
     _take_slots(tables)
     return [(table, row) for table in TABLES for row in tables.rows(table)]
@@ -150,6 +169,7 @@ def _sample_writes() -> Iterator[TableWrite]:
         yield replace(write, row=replace(write.row, key=f"claim:{number:064x}"))
     yield from (images.add_entry(entry) for entry in samples.entries())
     yield from (images.add_request(BASE, request) for request in samples.requests())
+    yield from (DECIDED.write(str(BASE), "move", each, etag=None) for each in samples.decided())
     yield from (images.add_former(former) for former in samples.formers())
 
 

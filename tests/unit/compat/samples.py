@@ -11,26 +11,29 @@ from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
-from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.floors import LiveScan, Promises
 from pipeline_core.domain.images import (
     ActiveBuild,
     Breaker,
     FormerImage,
     ImageHead,
+    MissingRegions,
     PoisonMark,
     PublishedVersion,
     RebuildRequest,
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
+from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
 from pipeline_core.domain.names import CampaignId, RebuildToken, Region, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
-from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason
+from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource, SourceChange
 from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.state.lineage import DecidedMove
 from pipeline_core.state.unproven import UnprovenVersion
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
@@ -52,6 +55,7 @@ _INPUTS = replace(
 )
 _VERSION = GalleryVersion(9, 20261121, 3)
 _ROOT = make.build()
+CHANGES = ChangeCount(security=2, human=1, security_at=NOW)
 
 
 def builds() -> Sequence[Build]:
@@ -66,7 +70,13 @@ def builds() -> Sequence[Build]:
         campaign=CampaignId("release-9.10"),
         attempt=2,
         result=Result.CANCELLED,
-        failure=Failure(error_class=ErrorClass.COMPLIANCE, message='"quotes" \u00e4 \u2028 \U0001f600'),
+        failure=Failure(
+            error_class=ErrorClass.COMPLIANCE,
+            message='"quotes" \u00e4 \u2028 \U0001f600',
+            owner=Owner.PLATFORM,
+            permanent=True,
+            scope=ErrorScope(kind=ScopeKind.REGION, name="westeurope"),
+        ),
         build_result=make.digest("a"),
         build_attempt=2,
         verify_result=make.digest("b"),
@@ -86,10 +96,16 @@ def builds() -> Sequence[Build]:
                 score=91.5,
                 profile="cis_server_l1",
                 scanned=90.5,
+                benchmark="RHEL-9 0.1.76",
             ),
+            Verdict(gate="ratchet", passed=False, evidence="the parent's score is lost", held=True),
         ),
         floor=FLOOR,
         verify_attempt=3,
+        followed=CHANGES,
+        left_out=("northeurope",),
+        left_out_why="no capacity",
+        copy_after=NOW,
     )
     return (_ROOT, full)
 
@@ -138,7 +154,9 @@ def heads() -> Sequence[ImageHead]:
         build=build.id,
         lane=Lane.SECURITY,
         published_at=NOW,
-        scan=LiveScan(profile="cis_server_l1", score=91.5),
+        scan=LiveScan(profile="cis_server_l1", score=91.5, benchmark="RHEL-9 0.1.76"),
+        followed=CHANGES,
+        missing=MissingRegions(names=("northeurope",), tries=2, after=NOW, why="no capacity"),
     )
     full = ImageHead(
         registration=registration,
@@ -153,6 +171,7 @@ def heads() -> Sequence[ImageHead]:
         build_seconds=1200,
         chain_seconds=3600,
         revision=7,
+        changes=CHANGES,
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
     )
@@ -223,7 +242,8 @@ def sources() -> Sequence[FollowedSource]:
 
 def platforms() -> Sequence[Platform]:
     """The one kind."""
-    return (replace(make.PLATFORM, urls={"falcon": "https://tools.example.com/falcon"}),)
+    tools = {"falcon": "https://tools.example.com/falcon"}
+    return (replace(make.PLATFORM, urls=tools, dropped={"old-agent": NOW}, announce=True),)
 
 
 def policies() -> Sequence[PolicyVersion]:
@@ -260,6 +280,24 @@ def poison() -> Sequence[PoisonRecord]:
         announce=False,
     )
     return (opened, closed)
+
+
+def ledgers() -> Sequence[MoveLedger]:
+    """One that has a move under way."""
+    source = SOURCE
+    move = Move(image=BASE, number=7, before=source, after=None, begun_at=NOW)
+    return (MoveLedger(number=7, count=3, moves=(move,)),)
+
+
+def faults() -> Sequence[LineageFault]:
+    """The one kind."""
+    problem = LineageProblem(image=CHILD, reason="cycle", message="is its own ancestor")
+    return (LineageFault(problem=problem, since=NOW),)
+
+
+def decided() -> Sequence[DecidedMove]:
+    """The one kind."""
+    return (DecidedMove(number=7, is_done=True, at=NOW),)
 
 
 def sent() -> Sequence[tuple[str, messages.Message]]:
@@ -304,5 +342,5 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison):
+    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided):
         yield from make_more()

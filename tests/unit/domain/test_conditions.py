@@ -225,3 +225,14 @@ def test_a_live_version_that_is_not_in_every_region_says_so(why: str, said: str)
     (shown,) = conditions.of_image(head, Current())
     assert shown.type is ConditionType.REGIONS_MISSING
     assert f"is not in northeurope, eastus: {said}; the factory tries it again from" in shown.message
+
+
+def test_unreadable_names_the_first_rows_and_counts_the_others() -> None:
+    assert conditions.unreadable([], NOW) is None
+    few = conditions.unreadable(["images/app/head"], NOW)
+    assert few is not None
+    assert (few.type, few.since, few.reason) == (ConditionType.UNREADABLE, NOW, "RowUnreadable")
+    assert "the rows images/app/head: run the newer release again" in few.message
+    many = conditions.unreadable([f"images/app/build:{number}" for number in range(8)], None)
+    assert many is not None
+    assert "images/app/build:4 and 3 more: run" in many.message

@@ -17,6 +17,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     ScopeKind,
     TransientError,
+    UnreadableRow,
 )
 
 WESTEUROPE = ErrorScope(kind=ScopeKind.REGION, name="westeurope")
@@ -88,3 +89,10 @@ def test_what_is_being_made_is_a_conflict_that_names_no_time() -> None:
     error = BeingMade("image x in live is being made")
     assert isinstance(error, TransientError)
     assert (error.error_class, error.retry_after) == (ErrorClass.CONFLICT, None)
+
+
+def test_a_row_that_cannot_be_read_is_the_factorys_own_fault() -> None:
+    error = UnreadableRow("row app/head has schema 2", partition="app", key="head")
+    assert isinstance(error, PermanentError)
+    assert (error.partition, error.key) == ("app", "head")
+    assert error.error_class.owner is Owner.PLATFORM

@@ -1,12 +1,15 @@
 """What the documents allow fits into the rows: the largest catalog, and a build with the largest of everything."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from pipeline_core.adapters.limits import check_writes
 from pipeline_core.domain.builds import Result
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT
 from pipeline_core.guard import catalog
 from pipeline_core.ports import TableWrite, WriteKind
+from pipeline_core.state import images as records
 from pipeline_core.wire.image_yaml import model
 from simulation import fleet, world
 from simulation.world import ADMIN, SimulatedWorld
@@ -62,9 +65,13 @@ def test_a_build_with_the_largest_of_everything_starts_ends_and_is_in_the_histor
     assert (first.result, second.result) == (Result.SUCCEEDED, Result.SUCCEEDED)
     assert len(second.inputs.catalog) == TOOLS_OF_AN_IMAGE
     assert second.verdicts
+    assert made.poisoned == []
+    stored = scenes.stored(made, second.id)
+    longest = tuple(replace(each, evidence="x" * EVIDENCE_LIMIT) for each in second.verdicts * 4)
+    made.base.records.images.commit([records.put_build(replace(second, verdicts=longest), etag=stored.etag)])
     row = made.ports.tables.find("images", str(BASE), f"build:{second.id}")
     assert row is not None
     assert "value2" in row.cells
-    assert made.poisoned == []
+    assert scenes.stored(made, second.id).value.verdicts == longest
     shown = made.factory.queries.image(BASE)
     assert [build.id for build in shown.builds] == [str(second.id), str(first.id)]

@@ -40,19 +40,11 @@ from pipeline_core.services.images.sources import SourceView
 from pipeline_core.services.policies.policy import PolicyShown
 from pipeline_core.services.recovery.recover import RecoveryProblem as Unrecovered
 from pipeline_core.services.recovery.recover import RecoveryReport
-from pipeline_core.services.views.views import (
-    BuildHistory,
-    BuildView,
-    ImageDetail,
-    ImagePage,
-    LineageView,
-)
-from pipeline_core.state.history import JournalPage
+from pipeline_core.services.views.views import BuildView, ImageDetail, ImagePage, LineageView
 from pipeline_core.state.poison import PoisonPage
-from pipeline_core.state.reading.unreadable import UnreadablePage
 from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
-from tests.unit.triggers import evidence_twins, provenance_twins, views
+from tests.unit.triggers import evidence_twins, history_twins, provenance_twins, views
 
 PAYMENTS = TeamName("payments")
 CALLERS = {
@@ -305,37 +297,6 @@ class Queries:
 
 
 @dataclass
-class History:
-    """One page of each kind, for `payments-api` alone."""
-
-    asked: list[tuple[object, ...]] = field(default_factory=list)
-
-    def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildHistory:
-        self._note(image, after, limit)
-        return views.BUILDS
-
-    def journal(self, image: ImageName, *, after: str = "", limit: int) -> JournalPage:
-        self._note(image, after, limit)
-        return views.JOURNAL
-
-    def _note(self, image: ImageName, after: str, limit: int) -> None:
-        self.asked.append((str(image), after, limit))
-        if str(image) != "payments-api":
-            raise NotFound(f"nothing is known of image {image}")
-
-
-@dataclass
-class Unreadable:
-    """One page with one row."""
-
-    asked: list[tuple[str, int]] = field(default_factory=list)
-
-    def page(self, *, after: str = "", limit: int) -> UnreadablePage:
-        self.asked.append((after, limit))
-        return views.ROWS
-
-
-@dataclass
 class Receiver:
     """Any service behind a function: keeps what it was given, and raises `error` where it is set."""
 
@@ -403,7 +364,11 @@ class TwinFactory:
         self.sources = Sources()
         self.recovery = Recovery()
         self.policy = Policies()
-        self.queries, self.history, self.unreadable = Queries(), History(), Unreadable()
+        self.queries, self.history, self.unreadable = (
+            Queries(),
+            history_twins.History(),
+            history_twins.Unreadable(),
+        )
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()

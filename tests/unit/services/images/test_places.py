@@ -23,6 +23,7 @@ from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.services.images import places
 from pipeline_core.state import images as records
 from pipeline_core.state.lineage import LineageStore
+from pipeline_core.wire.messages import ANCESTOR_ENDED
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
 from simulation.world import ADMIN, SOURCE, SimulatedWorld
@@ -311,6 +312,13 @@ def test_a_lineage_that_is_stored_broken_is_one_record_and_a_condition_for_days(
         if any(each.type is ConditionType.LINEAGE_BROKEN for each in view.conditions)
     }
     assert of_lists == set(broken)
+
+
+def test_images_on_a_cycle_do_not_wake_each_other_for_ever() -> None:
+    made = scenes.settled(CYCLE)
+    _broken(made, A, B)
+    scenes.look(made, A, ANCESTOR_ENDED)
+    assert scenes.asked(made) == []
 
 
 def test_a_broken_lineage_heals_when_somebody_moves_the_image() -> None:

@@ -16,7 +16,7 @@ from pipeline_core.state.images import ImageStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastResort:
+class StuckBuilds:
     """Hands the build to the stage that removes what it made. The factory is at fault, never the team."""
 
     images: ImageStore

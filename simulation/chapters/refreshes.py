@@ -1,0 +1,64 @@
+"""Refresh periods: each image of a chain is built once in a period, and a child never before its base."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pipeline_core.ports import TableWrite, WriteKind
+from simulation.chapters.chapter import Chapter
+
+_REFRESH = frozenset({"refresh-due"})
+_FOLLOWS = frozenset({"parent-changed"})
+
+
+class Refreshes(Chapter):
+    """Every image has the same `maxAge`; what happens is that time passes."""
+
+    name: ClassVar[str] = "refreshes"
+    needs_sweep: ClassVar[bool] = True  # no event says that a period begins
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._last: dict[str, tuple[int, bool]] = {}  # period, and whether it was a refresh before its base's
+
+    def document(self, image: str) -> Mapping[str, Any]:
+        """One period for the whole chain."""
+        return {"maxAge": "3d"}
+
+    def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """(15) No image is refreshed by itself and again by its base's refresh of the same period."""
+        if name == "tables.write" and given[0] == "images":
+            for write in given[1]:
+                if write.row.key.startswith("build:") and write.verb is not WriteKind.DELETE:
+                    self._look_at(write)
+
+    def _look_at(self, write: TableWrite) -> None:
+        build = json.loads(str(write.row.cells["value"]))
+        if build["phase"] != "pending" or write.verb is not WriteKind.INSERT:
+            return
+        image, period = build["image"]["value"], build["inputs"]["period"]
+        kinds = frozenset(reason["kind"] for reason in build["reasons"])
+        is_child = "image" in build["inputs"]["origin"]
+        if kinds & _REFRESH and is_child:
+            texts = [reason["new"] for reason in build["reasons"] if reason["kind"] == "refresh-due"]
+            went_ahead = kinds == _REFRESH and not any("by its own clock" in text for text in texts)
+            self._last[image] = (period, went_ahead)
+        elif (
+            kinds == _FOLLOWS and self._is_refresh_of_base(build) and self._last.get(image) == (period, True)
+        ):
+            self.world.blame(f"(15) {image} is refreshed twice in the period of {period}")
+
+    def _is_refresh_of_base(self, build: Mapping[str, Any]) -> bool:
+        """True where the parent's current version came by a refresh of this very period, and by nothing else."""
+        parent = build["inputs"]["origin"]["image"]["value"]
+        mine = [each for each in self.world.safety.builds.values() if each.image == parent and each.result]
+        if not mine:
+            return False
+        rows = self.world.ports.tables
+        row = rows.find("images", parent, f"build:{mine[-1].id}")
+        if row is None:
+            return False
+        newest = json.loads(str(row.cells["value"]))
+        kinds = frozenset(reason["kind"] for reason in newest["reasons"])
+        is_same = newest["inputs"]["period"] == build["inputs"]["period"]
+        return bool(is_same and newest["result"] == "succeeded" and kinds <= _REFRESH | _FOLLOWS)

@@ -1,0 +1,161 @@
+"""Windows and suspended images: a security change reaches a child at once all the same, and no input is built twice.
+
+The chapter keeps its own record of how the current version of each image changed, from the rows as they are written.
+"""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipeline_core.ports import TableWrite, WriteKind
+from simulation.chapters.chapter import Chapter, Happening
+
+if TYPE_CHECKING:
+    from simulation.story import SeedStory
+
+_WINDOWS = ("Mon-Fri 06:00-20:00 Europe/Amsterdam", "Sat-Sun 00:00-23:00 UTC", "Mon-Sun 01:00-04:00 UTC")
+_URGENT = frozenset({"source-changed", "platform-changed", "catalog-changed"})
+_SECURITY = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """One change of an image's current version."""
+
+    version: str
+    is_urgent: bool
+
+
+class Windows(Chapter):
+    """A third of the images has a window, and some are suspended for a while."""
+
+    name: ClassVar[str] = "windows"
+    needs_sweep: ClassVar[bool] = True  # no event says that a window opens
+
+    def __init__(self, story: "SeedStory", chance: random.Random) -> None:
+        super().__init__(story, chance)
+        self._windows: dict[str, str | None] = {}
+        self._suspended: set[str] = set()
+        self._is_over = False
+        self._changes: defaultdict[str, list[_Change]] = defaultdict(list)
+        self._builds: dict[str, Mapping[str, Any]] = {}  # as their rows say, by id
+
+    def document(self, image: str) -> Mapping[str, Any]:
+        """A window for good, until the story ends; `suspend` for a while."""
+        if image not in self._windows:
+            self._windows[image] = self.chance.choice(_WINDOWS) if self.chance.random() < 0.35 else None
+        window = None if self._is_over else self._windows[image]
+        return {
+            **({} if window is None else {"window": window}),
+            **({"suspend": True} if image in self._suspended else {}),
+        }
+
+    def happenings(self) -> Sequence[Happening]:
+        """A team suspends its image, and lets it go on. SecOps edit a base while a release is built."""
+        return ((1, self._suspend), (2, self._go_on), (2, self._edit_behind_a_release))
+
+    def end(self) -> None:
+        """Windows and suspensions end, so that everything can become current."""
+        self._is_over, held = True, [name for name, window in self._windows.items() if window is not None]
+        held += sorted(self._suspended)
+        self._suspended.clear()
+        for name in dict.fromkeys(held):
+            if name in self.story.parents:
+                self.story.register(name)
+
+    def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """(13) A build that brings a security change has its lane; (14) an input is built once."""
+        if name == "tables.write" and given[0] == "images":
+            for write in given[1]:
+                self._look_at(write)
+
+    def _edit_behind_a_release(self) -> None:
+        """The children then see the base after two changes, and the last one is not urgent."""
+        roots = sorted(name for name, parent in self.story.parents.items() if parent is None)
+        self.story.release()
+        self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=12))
+        name = self.chance.choice(roots)
+        self.story.texts[name] = f"behind-{self.chance.randrange(10**6)}"
+        self.story.register(name)
+
+    def _suspend(self) -> None:
+        name = self.chance.choice(sorted(self.story.parents))
+        self._suspended.add(name)
+        self.story.register(name)
+
+    def _go_on(self) -> None:
+        for name in sorted(self._suspended)[:1]:
+            self._suspended.discard(name)
+            if name in self.story.parents:
+                self.story.register(name)
+
+    def _look_at(self, write: TableWrite) -> None:
+        if write.verb is WriteKind.DELETE or not (
+            write.row.key == "head" or write.row.key.startswith("build:")
+        ):
+            return
+        row = json.loads(str(write.row.cells["value"]))
+        if write.row.key == "head":
+            self._look_at_head(row, is_new=write.verb is WriteKind.INSERT)
+        else:
+            self._look_at_build(row)
+
+    def _look_at_head(self, head: Mapping[str, Any], *, is_new: bool) -> None:
+        image, current = head["registration"]["name"]["value"], head["current"]
+        if is_new:
+            if current is not None:  # recovered: what was counted before is lost
+                self._changes.clear()
+            self._changes[image] = []
+        if current is None:
+            return
+        version = _text(current["version"])
+        known = self._changes[image]
+        if known and known[-1].version == version:
+            return
+        build = self._builds.get(current["build"]["value"])
+        is_first = build is not None and _text(build["version"]) == version and build["phase"] == "finished"
+        urgent = is_first and build is not None and self._is_urgent(build)
+        known.append(_Change(version=version, is_urgent=urgent))
+
+    def _look_at_build(self, build: Mapping[str, Any]) -> None:
+        name = build["id"]["value"]
+        if name not in self._builds and build["phase"] == "pending":
+            self._demand_lane(build)
+        before = self._builds.get(name)
+        if build["phase"] == "building" and (before is None or before["phase"] == "pending"):
+            self._demand_once(build)
+        self._builds[name] = build
+
+    def _demand_lane(self, build: Mapping[str, Any]) -> None:
+        if build["lane"] != _SECURITY and self._is_urgent(build):
+            self.world.blame(f"(13) {build['id']['value']} brings a security change in lane {build['lane']}")
+
+    def _is_urgent(self, build: Mapping[str, Any]) -> bool:
+        kinds = {reason["kind"] for reason in build["reasons"]}
+        if kinds & _URGENT:
+            return True
+        if "parent-changed" not in kinds:
+            return False
+        (old,) = [reason["old"] for reason in build["reasons"] if reason["kind"] == "parent-changed"]
+        parent = build["inputs"]["origin"]["image"]["value"]
+        name, _, version = old.partition("@")
+        changes = self._changes[parent]
+        seen = [place for place, change in enumerate(changes) if change.version == version]
+        return name == parent and bool(seen) and any(each.is_urgent for each in changes[seen[-1] + 1 :])
+
+    def _demand_once(self, build: Mapping[str, Any]) -> None:
+        image, input_ = build["image"]["value"], build["fingerprint"]["value"]
+        if (image, input_) in self.world.safety.pruned:
+            return
+        for other in self._builds.values():
+            is_same = (other["image"]["value"], other["fingerprint"]["value"]) == (image, input_)
+            if is_same and other["id"] != build["id"] and other["result"] == "succeeded":
+                self.world.blame(f"(14) {build['id']['value']} builds an input that was built before")
+
+
+def _text(version: Mapping[str, int] | None) -> str:
+    return "" if version is None else f"{version['major']}.{version['day']}.{version['sequence']}"

@@ -1,0 +1,67 @@
+"""The rules of changes: their lanes, refreshes of whole chains, and the order of moves."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline_core.domain import lanes
+from pipeline_core.services.images import observe
+from pipeline_core.services.images.forest import Forest
+from pipeline_core.services.images.places import Places
+from simulation.sabotage.shape import Sabotage, replaced
+
+
+@contextlib.contextmanager
+def _takes_the_last_lane() -> Iterator[None]:
+    """A child takes the lane of its parent's last build, whatever came before it."""
+
+    def last(head: Any, parent: Any) -> Any:
+        return None if parent.current is None else parent.current.lane
+
+    with replaced(lanes, "_lane_of_parent", last):
+        yield
+
+
+_in_period = observe._in_period  # before it is replaced
+
+
+@contextlib.contextmanager
+def _refreshes_alone() -> Iterator[None]:
+    """Only an image itself is in its new period, and none of its ancestors."""
+    with replaced(observe, "move_chain", _alone):
+        yield
+
+
+def _alone(heads: Any, root: Any, now: Any) -> Any:
+    image = next(iter(heads))
+    return {**heads, image: _in_period(heads[image], root, now)}
+
+
+@contextlib.contextmanager
+def _moves_without_an_order() -> Iterator[None]:
+    """Nothing is asked again when a move begins, and the ledger is not written before the image."""
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(Places, "begin", lambda places, image, before, after: None))
+        stack.enter_context(replaced(Forest, "demand_still", lambda forest, image: None))
+        yield
+
+
+RULES = (
+    Sabotage(rule="rule-14-lane-of-a-change", patch=_takes_the_last_lane, chapters=("windows",)),
+    Sabotage(
+        rule="rule-19-whole-chain",
+        patch=_refreshes_alone,
+        faults="none",
+        images=8,
+        chapters=("refreshes",),
+        days=7,
+    ),
+    Sabotage(
+        rule="rule-20-order-of-moves",
+        patch=_moves_without_an_order,
+        faults="light",
+        chapters=("editors",),
+        directed="without an order, index rows form a circle in which messages never end, so a seed never ends",
+    ),
+)
