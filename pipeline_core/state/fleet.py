@@ -19,7 +19,7 @@ PARTITION = "fleet"
 _LOOK = "look"  # the cell of the note; older releases do not know it, and drop it when they write the row
 HEADS = Codec(ImageHead)
 NOTES = Codec(LookNote)
-_QUIETLY = Reader()  # a note that cannot be read is no row that cannot be read: the next look writes it again
+_QUIETLY = Reader()  # it reports nothing: the next look writes a note that cannot be read again
 
 
 def write_of(image: str, head: ImageHead, note: LookNote | None, *, over: Row | None) -> TableWrite:

@@ -13,7 +13,7 @@ from pipeline_core.domain.names import BuildId, CampaignId, ImageName, TeamName
 from pipeline_core.services.upkeep.turns import share_of
 
 _LATE_LINE = 100  # rows of one team in the line of late builds: only the first of them are started
-MOST_ADDED = 40  # rows added to it in one sweep
+MOST_ADDED = 25  # rows added to it in one sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
