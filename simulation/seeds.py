@@ -93,11 +93,12 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
         made.host.trace = made.faulty.calls.trace = made.injector.trace = lines.append
     with rule.patch():
         _story(plan, made, chance, rule.patience).run()
+        violations = tuple(rest.violations(made))
     return SeedOutcome(
         deliveries=made.deliveries,
         faults=made.injected,
         publishes=sum(made.safety.publishes.values()),
-        violations=tuple(rest.violations(made)),
+        violations=violations,
         struck=tuple(fault.id for fault in made.injector.struck),
         trace=tuple(lines),
     )

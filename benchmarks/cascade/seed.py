@@ -11,6 +11,7 @@ from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
 from pipeline_core.domain.images import ImageHead, PublishedVersion, Registration
+from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import LIVE, Digest, GalleryName, ImageName, Region, TeamName, build_id
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recipe import recipe_digest
@@ -57,11 +58,21 @@ def seed(ports: MemoryPorts, fleet: SampleFleet, gallery: GalleryName) -> None:
         own = image.held + image.publish
         head = replace(head, height=heights[place], build_seconds=own, chain_seconds=chains[place] - own)
         images.commit([records.put_head(head, etag=None)])
-        index.project(head.name, head)
+        note = LookNote(
+            root=_root_of(fleet, place), parent=parent, parent_version=None if parent is None else _BUILT
+        )
+        index.replace_copy(head.name, head, over=None, note=note)
         if parent is None:
             index.add_root(SOURCE, head.name)
         else:
             index.add_child(parent, head.name)
+
+
+def _root_of(fleet: SampleFleet, place: int) -> ImageName:
+    image = fleet.images[place]
+    while image.parent is not None:
+        image = fleet.images[image.parent]
+    return ImageName(image.name)
 
 
 def _head(

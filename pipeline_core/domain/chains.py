@@ -45,6 +45,11 @@ def remaining(head: ImageHead) -> int:
     return own(head) + below(head)
 
 
+def is_leaf(head: ImageHead) -> bool:
+    """True where nothing descends from it. `height` is raised with a registration, and the sweep computes the chain."""
+    return not head.height and not head.chain_seconds
+
+
 def reckon(heads: Mapping[ImageName, ImageHead]) -> dict[ImageName, int]:
     """The seconds of the longest chain below each image. Each image is looked at once, leaves first.
 

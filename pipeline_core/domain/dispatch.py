@@ -9,11 +9,11 @@ a team at its limit are parked in the team's own line. The key of a row says whi
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.keys import highest_first
-from pipeline_core.domain.names import BuildId, TeamName
+from pipeline_core.domain.names import BuildId, CampaignId, TeamName
 from pipeline_core.domain.reasons import Lane
 
 LATE = "late-"  # sorts behind every lane
@@ -22,6 +22,7 @@ LATE_AFTER = timedelta(hours=1)  # of waiting
 LATE_EVERY = 5  # one start in this number is for the build that has waited longest
 GROUPS_PER_BUILD = 2  # verifying may begin while the group that built is still being deleted
 CORES_PER_GROUP = 1
+_AGE = "%Y%m%dT%H%M%S"  # stored in keys
 _CHAIN_LIMIT = 999_999  # seconds: eleven days
 
 
@@ -32,6 +33,21 @@ class PendingBuild:
     key: str
     build: BuildId
     team: TeamName
+    campaign: CampaignId | None = None  # None in rows of older releases
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it waits, as the key says: to the second. None for a key of another form."""
+        age = self.rank.removeprefix(LATE) if self.is_late else "".join(self.rank.split("-", 2)[2:])
+        try:
+            return datetime.strptime(age.partition("-")[0], _AGE).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+    @property
+    def is_late(self) -> bool:
+        """True in a line that is ordered by age alone."""
+        return self.rank.startswith(LATE)
 
     @property
     def rank(self) -> str:
@@ -85,8 +101,12 @@ def late_key(created_at: datetime, build: BuildId) -> str:
 def row_of(build: Build, now: datetime) -> PendingBuild:
     """The row of a pending build now. A build that has waited for `LATE_AFTER` is in the line of late builds."""
     is_late = now >= build.queued_at + LATE_AFTER
-    key = late_key(build.queued_at, build.id) if is_late else build.priority
-    return PendingBuild(key=key, build=build.id, team=build.team)
+    return first_row_of(build, late_key(build.queued_at, build.id) if is_late else build.priority)
+
+
+def first_row_of(build: Build, key: str = "") -> PendingBuild:
+    """The row of a build that begins to wait; with `key`, the row in another line."""
+    return PendingBuild(key=key or build.priority, build=build.id, team=build.team, campaign=build.campaign)
 
 
 def line_of(team: TeamName) -> str:
@@ -140,4 +160,4 @@ def _rank(pending: PendingBuild) -> str:
 
 
 def _age(created_at: datetime) -> str:
-    return f"{created_at:%Y%m%dT%H%M%S}"
+    return f"{created_at:{_AGE}}"

@@ -207,8 +207,9 @@ class ImageHead:
     # The live version that `latest` and the children follow. None: nothing is published yet, and children wait.
     # Written by a build that succeeds, by the reuse of a version, and by recovery.
     current: PublishedVersion | None = None
-    # The one build that has not ended; None where nothing runs. Written with each transition of that build.
-    # `plan` replaces one that is pending, and waits for one that runs.
+    # The one build that has not ended; None where nothing runs. Written when that build is queued, when it begins and
+    # when it ends: the build's own row has its phase in between. `plan` replaces one that is pending, and waits for
+    # one that runs.
     active: ActiveBuild | None = None
     # The highest version that was ever allotted, published or not; None where none was. The next one is above
     # it. Written by dispatch and by each retry, and only moves forward.

@@ -11,6 +11,7 @@ from pipeline_core.domain.names import Digest, Fingerprint, ImageName
 from pipeline_core.domain.reasons import ReasonKind, RebuildReason
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
+from pipeline_core.domain.versions import GalleryVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,14 @@ class Platform:
 class World:
     """What desired inputs are derived from: heads of images, followed sources by key, the platform.
 
+    `versions` has the current versions of parents whose heads are not among `heads`, where only lists need them.
     `broken` has the images that have no place in the forest: nothing is derived for them.
     """
 
     heads: Mapping[ImageName, ImageHead]
     sources: Mapping[str, FollowedSource]
     platform: Platform | None
+    versions: Mapping[ImageName, GalleryVersion] = field(default_factory=dict)
     broken: Mapping[ImageName, LineageFault] = field(default_factory=dict)
 
 
@@ -157,6 +160,8 @@ def _origin_version(head: ImageHead, world: World) -> OriginVersion | Unknown:
     if isinstance(origin, MarketplaceSource):
         return _release_of(origin, world.sources.get(origin.key))
     parent = world.heads.get(origin.image)
+    if parent is None and origin.image in world.versions:
+        return ParentVersion(image=origin.image, version=world.versions[origin.image])
     if parent is None:
         return Unknown(missing=f"the parent {origin.image} is not registered")
     if parent.current is None:

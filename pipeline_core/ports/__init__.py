@@ -35,6 +35,7 @@ from pipeline_core.ports.process import (
     Logs,
 )
 from pipeline_core.ports.storage import (
+    ANY_ETAG,
     BlobFacts,
     Blobs,
     Cell,
@@ -46,6 +47,7 @@ from pipeline_core.ports.storage import (
 )
 
 __all__ = [
+    "ANY_ETAG",
     "BlobFacts",
     "Blobs",
     "Cell",

@@ -7,6 +7,8 @@ from enum import Enum, unique
 from typing import Protocol
 
 Cell = str | int | bool
+# In a DELETE or REPLACE of a hint, a row that decides nothing: whatever is stored (If-Match of RFC 9110).
+ANY_ETAG = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class WriteKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableWrite:
-    """One write. REPLACE and DELETE demand that `row.etag` is set."""
+    """One write. REPLACE and DELETE demand that `row.etag` is set: to the ETag of a read, or to ANY_ETAG for a hint."""
 
     verb: WriteKind
     row: Row

@@ -5,10 +5,11 @@ transaction on the ETags that the decision read. So two dispatchers can never ex
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
+from functools import partial
 
 from pipeline_core.domain import creations
 from pipeline_core.domain.creations import Budget
@@ -191,22 +192,35 @@ class CapacityStore:
         self._pause(spending.DELETIONS, now, length)
 
     def release(self, build: BuildId) -> SlotReleased:
-        """Give the build's slot back. Safe to repeat."""
-        by_build = self._find(f"build:{build}")
+        """Give the build's slot back. Safe to repeat. RACED only after many tries: the sweep frees such a slot."""
+        with contextlib.suppress(Contended):
+            return changing(
+                lambda: {row.key: row for row in self._scan(f"build:{build}", "team;")},
+                partial(self._release, build),
+                subject="the list of slots",
+            )
+        return SlotReleased.RACED
+
+    def stages(self) -> dict[BuildId, str]:
+        """The stage, `build` or `verify`, of each build that has a slot. One read."""
+        return {
+            BuildId(row.key.removeprefix("build:")): str(row.cells["bought"]).partition("-")[0]
+            for row in self._scan("build:", "build;")
+        }
+
+    def _release(self, build: BuildId, held: Mapping[str, Row]) -> SlotReleased:
+        """Raises StaleWrite. `held` are all rows from the build's own one on: one read for three rows."""
+        by_build = held.get(f"build:{build}")
         if by_build is None:
             return SlotReleased.NOT_HELD
-        slot_key, team_key = f"slot:{int(by_build.cells['slot']):04d}", f"team:{by_build.cells['team']}"
-        held = {row.key: row for row in self._scan(slot_key, f"{team_key}!")}  # one read, for both rows
-        slot, team = held.get(slot_key), held.get(team_key)
+        slot = held.get(f"slot:{int(by_build.cells['slot']):04d}")
+        team = held.get(f"team:{by_build.cells['team']}")
         writes = [TableWrite(verb=WriteKind.DELETE, row=by_build)]
         if slot is not None and slot.cells.get("build") == str(build):
             writes.append(TableWrite(verb=WriteKind.DELETE, row=slot))
         if team is not None:
             writes.append(_one_less(team))
-        try:
-            self._tables.write(TABLE, writes)
-        except StaleWrite:
-            return SlotReleased.RACED
+        self._tables.write(TABLE, writes)
         return SlotReleased.FREED
 
     def _pause(self, key: str, now: datetime, length: timedelta | None) -> None:
@@ -220,8 +234,8 @@ class CapacityStore:
             changing(lambda: self._find(key), pause, subject=_BUDGET, lost=RACED)
 
     def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
-        def spend(holder: Row | None) -> timedelta | None:
-            row = self._find(spending.KEY)
+        def spend(rows: Mapping[str, Row]) -> timedelta | None:
+            holder, row = rows.get(f"build:{build}"), rows.get(spending.KEY)
             spent = spending.read(row)
             is_paid = holder is not None and holder.cells.get("bought") == attempt
             wait = creations.paused_for(spent, now) if is_paid else creations.wait(spent, self._budget, now)
@@ -234,7 +248,7 @@ class CapacityStore:
             return None
 
         return changing(
-            lambda: self._find(f"build:{build}"),
+            lambda: {row.key: row for row in self._scan(f"build:{build}", f"{spending.KEY}!")},
             spend,
             subject=_BUDGET,
             lost=RACED,

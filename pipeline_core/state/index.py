@@ -4,32 +4,34 @@ An index row is a hint. It is repaired when it lags behind. The truth is in the 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from pipeline_core.domain import dispatch
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
-from pipeline_core.state.reading.etags import Etag
+from pipeline_core.ports import ANY_ETAG, Row, Tables, TableWrite, WriteKind
+from pipeline_core.state import fleet
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
 from pipeline_core.state.rows import PAGE, behind, scan
 
 TABLE = "index"
+_PHASE = "phase"  # a cell of a row in the partition `active`
 _MOVES = 45  # of two writes each: a transaction holds 100
 PENDING = Codec(PendingBuild)
-HEADS = Codec(ImageHead)
+HEADS = fleet.HEADS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetPage:
-    """One page of heads by name. `after` is the cursor of the next page, None at the end.
+    """A page of heads by name, with the notes of the last looks. `after` is the next page's cursor, None at the end.
 
     `unreadable` has the keys of the page's rows that cannot be read: names of images.
     """
@@ -37,6 +39,7 @@ class FleetPage:
     heads: tuple[ImageHead, ...]
     after: str | None
     unreadable: tuple[str, ...] = ()
+    notes: Mapping[ImageName, LookNote] = field(default_factory=dict)
 
 
 class Index:
@@ -86,9 +89,24 @@ class Index:
         """Safe to repeat."""
         self._remove("active", str(build))
 
+    def show_phase(self, build: BuildId, phase: Phase) -> None:
+        """Note a phase in which a build has no slot, for lists. A build that has reported its end has no row."""
+        row = Row(partition="active", key=str(build), cells={_PHASE: phase.value}, etag=ANY_ETAG)
+        with contextlib.suppress(StaleWrite):
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.REPLACE, row=row)])
+
     def active(self) -> Iterator[BuildId]:
         """Every build that has not reported its end yet."""
         return (BuildId(row.key) for row in self._all("active"))
+
+    def phases(self, *, first: ImageName, last: ImageName) -> dict[BuildId, Phase | None]:
+        """The active builds of the images from `first` to `last` by name, each with its noted phase, if there is one.
+
+        One read. The images of one page have at most one active build each.
+        """
+        # A dot follows the name in a build's id, and "/" sorts behind it.
+        rows = self._tables.scan(TABLE, "active", first=str(first), last=f"{last}/", limit=PAGE)
+        return {BuildId(row.key): _phase_of(row) for row in rows}
 
     def add_pending(self, pending: PendingBuild, *, again: bool = False) -> None:
         """Add a pending build. Safe to repeat.
@@ -102,11 +120,8 @@ class Index:
         except AlreadyExists:
             return
 
-    def remove_pending(self, key: str, *, etag: str = "") -> None:
-        """Remove a pending build. Safe to repeat. It saves one write if the caller knows the row's `etag`."""
-        if not etag:
-            self._remove("pending", key)
-            return
+    def remove_pending(self, key: str, *, etag: str = ANY_ETAG) -> None:
+        """Remove a pending build. Safe to repeat. With an `etag`, a row that was written since then stays."""
         self._delete(Row(partition="pending", key=key, cells={}, etag=etag))
 
     def withdraw(self, build: Build) -> None:
@@ -124,6 +139,10 @@ class Index:
     def waiting(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` rows of all lines: by priority, then the late ones, then each team's parked ones."""
         return self._waiting("", "", limit)
+
+    def lines(self) -> Iterator[PendingBuild]:
+        """Every row of every line, a page at a time. A row that this factory did not write is left out."""
+        return (read.value for read in self._reader.many(TABLE, self._all("pending"), PENDING))
 
     def late(self, *, limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` of the builds that have waited long, by age, without parked ones."""
@@ -163,6 +182,14 @@ class Index:
         rows = self._tables.scan(TABLE, f"held:{key}", limit=limit)
         return [*self._reader.many(TABLE, rows, PENDING)]
 
+    def held_back(self, key: str) -> Iterator[PendingBuild]:
+        """Every build that this platform breaker holds back, a page at a time."""
+        return (read.value for read in self._reader.many(TABLE, self._all(f"held:{key}"), PENDING))
+
+    def forget_held(self, key: str, row_key: str) -> None:
+        """Remove a build that will not start from those that a breaker holds back. Safe to repeat."""
+        self._remove(f"held:{key}", row_key)
+
     def let_go(self, key: str, row: Stored[PendingBuild]) -> None:
         """Move a build that was held back into its line again. Safe to repeat."""
         self.add_pending(row.value)
@@ -189,30 +216,54 @@ class Index:
         """Copy a head that is not older than the copy. False if another writer was faster."""
         return self.replace_copy(image, head, over=self.find_copy(image))
 
-    def replace_copy(self, image: ImageName, head: ImageHead | None, *, over: Row | None) -> bool:
+    def replace_copy(
+        self, image: ImageName, head: ImageHead | None, *, over: Row | None, note: LookNote | None = None
+    ) -> bool:
         """Copy a head into the fleet's partition (None removes it), over the row that was there before.
 
-        False if another writer was faster.
+        Without a `note`, the copy keeps the note that it has. False if another writer was faster.
         """
         try:
             if head is None:
                 if over is not None:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
-                etag = None if over is None else Etag(over.etag, over.cells)
-                self._tables.write(TABLE, [HEADS.write("fleet", str(image), head, etag=etag)])
+                self._tables.write(TABLE, [fleet.write_of(str(image), head, note, over=over)])
         except (AlreadyExists, StaleWrite):
             return False
         return True
+
+    def note_look(self, image: ImageName, note: LookNote) -> bool:
+        """Keep what a look found beside the copy that is there. True where this changed the copy."""
+        row = self.find_copy(image)
+        if row is None or fleet.read_note(row) == note:
+            return False
+        read = self._reader.try_one(TABLE, row, HEADS)
+        if read is None:
+            return False  # the sweep writes the copy again
+        return self.replace_copy(image, read.value, over=row, note=note)
+
+    def forget_claim(self, image: ImageName) -> None:
+        """Remove the claim from the note of the last look. One read, and a write only where the note has one."""
+        row = self.find_copy(image)
+        note = None if row is None else fleet.read_note(row)
+        if row is None or note is None or note.claim is None:
+            return
+        read = self._reader.try_one(TABLE, row, HEADS)
+        if read is not None:
+            self.replace_copy(image, read.value, over=row, note=replace(note, claim=None))
 
     def fleet(self, *, after: str = "", limit: int = PAGE) -> FleetPage:
         """A page of heads as last projected, by name, after the name `after`."""
         rows = self._tables.scan(TABLE, "fleet", first=behind(after), limit=min(limit, PAGE))
         read = [(row.key, self._reader.try_one(TABLE, row, HEADS)) for row in rows]
+        noted = {row.key: fleet.read_note(row) for row in rows}
+        heads = tuple(stored.value for _, stored in read if stored is not None)
         return FleetPage(
-            heads=tuple(stored.value for _, stored in read if stored is not None),
+            heads=heads,
             unreadable=tuple(key for key, stored in read if stored is None),
             after=rows[-1].key if len(rows) == min(limit, PAGE) else None,
+            notes={head.name: note for head in heads if (note := noted[str(head.name)]) is not None},
         )
 
     def heads(self) -> Iterator[ImageHead]:
@@ -230,15 +281,18 @@ class Index:
             return
 
     def _remove(self, partition: str, key: str) -> None:
-        row = self._tables.find(TABLE, partition, key)
-        if row is not None:
-            self._delete(row)
+        self._delete(Row(partition=partition, key=key, cells={}, etag=ANY_ETAG))
 
     def _delete(self, row: Row) -> None:
         try:
             self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
         except StaleWrite:
             return
+
+
+def _phase_of(row: Row) -> Phase | None:
+    noted = row.cells.get(_PHASE)
+    return next((phase for phase in Phase if phase.value == noted), None)
 
 
 def _move(row: Stored[PendingBuild]) -> list[TableWrite]:

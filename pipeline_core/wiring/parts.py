@@ -52,7 +52,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         builds=builds,
         views=views_of(base, policy, notify, images.observer, builds.outages),
         poison=poison_of(base, builds.stopping),
-        upkeep=upkeep_of(base, images, builds, versions, retention),
+        upkeep=upkeep_of(base, policy, images, builds, versions, retention),
         recovery=recovery_of(base, policy, provenance.provenance, images.poller),
         retention=retention,
     )

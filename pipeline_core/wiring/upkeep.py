@@ -15,6 +15,7 @@ from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.wiring.builds import BuildParts
 from pipeline_core.wiring.foundation import Foundation
 from pipeline_core.wiring.images import ImageParts
+from pipeline_core.wiring.policies import PolicyParts
 from pipeline_core.wiring.versions import VersionParts
 
 _QUIET = 10  # waits without progress, after which a sweep looks at a build
@@ -32,6 +33,7 @@ class UpkeepParts:
 
 def upkeep_of(
     base: Foundation,
+    policy: PolicyParts,
     images: ImageParts,
     builds: BuildParts,
     versions: VersionParts,
@@ -40,7 +42,7 @@ def upkeep_of(
     """All upkeep services."""
     ports, records, effects = base.ports, base.records, base.effects
     return UpkeepParts(
-        sweeper=_sweeper_of(base, images, builds),
+        sweeper=_sweeper_of(base, policy, images, builds),
         reaper=Reaper(
             effects=effects,
             images=records.images,
@@ -56,7 +58,7 @@ def upkeep_of(
     )
 
 
-def _sweeper_of(base: Foundation, images: ImageParts, builds: BuildParts) -> Sweeper:
+def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, builds: BuildParts) -> Sweeper:
     records, effects = base.records, base.effects
     return Sweeper(
         records=records,
@@ -64,6 +66,7 @@ def _sweeper_of(base: Foundation, images: ImageParts, builds: BuildParts) -> Swe
         fleet=FleetSweep(
             records=records,
             effects=effects,
+            policies=policy.policies,
             places=PlaceSweep(
                 records=records, effects=effects, places=images.places, platforms=images.platforms
             ),

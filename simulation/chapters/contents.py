@@ -13,6 +13,7 @@ from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.retention import RetentionRuns
+from simulation.chapters.sweeps import SweepCosts
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
@@ -29,6 +30,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     Editors,
     ByHand,
     RetentionRuns,
+    SweepCosts,
     TwoGalleries,
     FactoryReleases,
     SickReceivers,

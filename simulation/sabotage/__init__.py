@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from simulation.sabotage import (
     changes,
     copies,
+    costs,
     deletions,
     engine,
     limits,
@@ -29,6 +30,7 @@ _MODULES = (
     limits,
     copies,
     changes,
+    costs,
     observed,
     retention,
     rows,

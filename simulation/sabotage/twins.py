@@ -190,8 +190,9 @@ def deaf(world: SimulatedWorld) -> None:
     exchange(world, "queues", _Deaf(queues=world.ports.queues))
 
     class _Blind:
-        def handle(self, message: object) -> None:
-            """A published image is not reconciled again."""
+        def after_publish(self, image: object, campaign: object) -> bool:
+            """A published image is not reconciled again. Its children are asked for."""
+            return True
 
     factory = world.host.factory
     cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))

@@ -13,7 +13,7 @@ from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.system import SystemChance
 from pipeline_core.domain.errors import AlreadyExists, PermanentError, StaleWrite, TablesLost
-from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.ports import ANY_ETAG, Row, Tables, TableWrite, WriteKind
 from tests.fixtures.azurite import AzuriteForTests
 
 
@@ -371,3 +371,25 @@ def at_once(count: int, act: Callable[[int], object]) -> list[object]:
     for thread in threads:
         thread.join(30)
     return results
+
+
+def test_a_hint_is_replaced_and_deleted_whatever_it_holds(store: Store) -> None:
+    store.write(insert("k", n=1))
+    (etag,) = store.write(replace("k", ANY_ETAG, n=2))
+    assert (store.get("k").cells["n"], store.get("k").etag) == (2, etag)
+    store.write(replace("k", etag, n=3))
+    assert store.write(delete("k", ANY_ETAG)) == [""]
+    assert store.find("k") is None
+
+
+@pytest.mark.parametrize("write", [replace("gone", ANY_ETAG, n=1), delete("gone", ANY_ETAG)])
+def test_a_hint_that_is_not_there_is_neither_replaced_nor_deleted(store: Store, write: TableWrite) -> None:
+    with pytest.raises(StaleWrite):
+        store.write(write)
+    assert store.find("gone") is None
+
+
+def test_a_transaction_may_delete_a_hint_whatever_it_holds(store: Store) -> None:
+    store.write(insert("k", n=1))
+    store.write(delete("k", ANY_ETAG), insert("other", n=1))
+    assert store.keys() == ["other"]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pipeline_core.adapters import limits
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite, TablesLost
-from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.ports import ANY_ETAG, Row, TableWrite, WriteKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,5 +101,5 @@ def _check(table: str, rows: dict[str, Row], write: TableWrite) -> None:
         if found is not None:
             raise AlreadyExists(f"{place} exists already; read it")
         return
-    if found is None or found.etag != row.etag:
+    if found is None or row.etag not in (found.etag, ANY_ETAG):
         raise StaleWrite(f"{place} has changed or gone since it was read; read it again")

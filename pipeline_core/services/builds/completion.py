@@ -1,7 +1,7 @@
 """The end of a build: one transaction for all its records, then its slot, its messages and its copies."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import breaker, builds, chains, claims, floors, replication, wishes
@@ -9,8 +9,6 @@ from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, MissingRegions, PublishedVersion
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.lineage import MAX_DEPTH
-from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.poll import Poller
@@ -103,7 +101,9 @@ class Completion:
 
     def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
         build = ended.value
-        released = self.records.capacity.release(build.id)
+        # A build that succeeded gave its slot back before it published; the sweep frees what a dead handler left.
+        is_free = build.result is Result.SUCCEEDED
+        released = SlotReleased.NOT_HELD if is_free else self.records.capacity.release(build.id)
         if released is SlotReleased.RACED:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).
@@ -113,8 +113,9 @@ class Completion:
             )  # its handler looks at the image, too
         else:
             if build.result is not Result.SUPERSEDED:
-                for descendant in self._descendants(build.image):
-                    self.effects.outbox.rebuild(descendant, ANCESTOR_ENDED, build.campaign)
+                # Each child that rests, or is current, passes it on to its own children.
+                for child in self.records.index.children(build.image):
+                    self.effects.outbox.rebuild(child, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
         if released is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
@@ -126,13 +127,6 @@ class Completion:
         except StaleWrite:
             self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
         self.records.index.remove_active(build.id)
-
-    def _descendants(self, image: ImageName, depth: int = MAX_DEPTH) -> Iterator[ImageName]:
-        if depth == 0:
-            return  # bounded: two edits at the same moment can make a cycle
-        for child in self.records.index.children(image):
-            yield child
-            yield from self._descendants(child, depth - 1)
 
 
 def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:

@@ -16,7 +16,6 @@ from pipeline_core.domain.errors import (
     PermanentError,
     TransientError,
 )
-from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest
 from pipeline_core.domain.retry import GiveUp, TryAgain
@@ -185,6 +184,7 @@ class ContainerStage:
         statement = self.provenance.store(proven, verdicts, report)
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
+        self.records.index.show_phase(moved.id, moved.phase)
         if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
         return progress
@@ -216,15 +216,8 @@ class ContainerStage:
         return progress
 
     def _commit(self, build: Stored[Build], moved: Build) -> Progress:
-        """Write a transition to the build and to the image's head in one transaction."""
-        head = self.records.images.get_head(moved.image)
-        active = ActiveBuild(build=moved.id, fingerprint=moved.fingerprint, phase=moved.phase)
-        etags = self.records.images.commit(
-            [
-                records.put_build(moved, etag=build.etag),
-                records.put_head(replace(head.value, active=active), etag=head.etag),
-            ]
-        )
+        """Write a transition. The image's head keeps the phase in which the build began: no decision needs more."""
+        etags = self.records.images.commit([records.put_build(moved, etag=build.etag)])
         return Moved(build=Stored(value=moved, etag=etags[0]))
 
     def _retry(self, build: Stored[Build], failure: Failure, *, has_begun: bool = True) -> Progress:

@@ -165,7 +165,10 @@ class Dispatcher:
             raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
-        self.records.index.remove_pending(pending.key, etag=row.etag)
+        if self.effects.clock.now() < build.queued_at + decisions.LATE_AFTER:
+            self.records.index.remove_pending(pending.key, etag=row.etag)
+        else:
+            self.records.index.withdraw(build)  # it is in the line of late builds as well
         self._announce(build)
         return True
 

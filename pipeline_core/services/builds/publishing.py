@@ -14,7 +14,6 @@ from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.versions.turns import Turn, Turns, is_of
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -38,9 +37,6 @@ class PublishingStage:
             raise PermanentError(ErrorClass.NOT_FOUND, f"build {build.value.id} has no version to publish")
         live = self.galleries.find_version(gallery, build.value.image, version)
         if live is None:
-            # Release the slot again: the handler that ended the verify stage may have died before it did.
-            if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
-                self.effects.outbox.dispatch("slot-freed")
             self.turns.demand_proof(build.value)
             return self.copies.begin(build)
         if not is_of(live, build.value):

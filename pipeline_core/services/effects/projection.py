@@ -2,6 +2,7 @@
 
 from pipeline_core.domain.errors import Contended, StaleWrite
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Logs, Row
 from pipeline_core.services.effects.recovery_log import RecoveryLog
@@ -22,13 +23,15 @@ class Projection:
         """The fleet's current copy, for `follow`. Read it before the change."""
         return self._index.find_copy(image)
 
-    def follow(self, head: ImageHead, over: Row | None) -> None:
+    def follow(self, head: ImageHead, over: Row | None, note: LookNote | None = None) -> None:
         """Write a head that was just committed over the copy `over`: one read less than `project`.
+
+        `note` is what the look found that led to the change.
 
         While the copy has the ETag of `over`, it cannot be newer than the head. Else `project` runs.
         """
         self._recovery_log.follow(head)
-        if not self._index.replace_copy(head.name, head, over=over):
+        if not self._index.replace_copy(head.name, head, over=over, note=note):
             self.project(head.name)
 
     def show(self, head: ImageHead) -> None:
@@ -39,6 +42,14 @@ class Projection:
                 raise StaleWrite(f"the fleet's copy of {head.name} has changed since it was read")
 
         changing(lambda: self._index.find_copy(head.name), write, subject=f"the fleet's copy of {head.name}")
+
+    def note(self, image: ImageName, note: LookNote) -> None:
+        """Keep what a look found that changed nothing else. One read, and a write only where it differs."""
+        self._index.note_look(image, note)
+
+    def forget_claim(self, image: ImageName) -> None:
+        """Call this before a claim that holds the image back is freed: the next sweep then looks, whatever is lost."""
+        self._index.forget_claim(image)
 
     def project(self, image: ImageName) -> None:
         """Copy the stored head; the head is read again where another writer raced."""

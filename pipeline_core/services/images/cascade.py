@@ -1,4 +1,4 @@
-"""A published image wakes its children and is reconciled itself. Cost follows the number of children only."""
+"""A published image is reconciled itself and wakes its children. Cost follows the number of children only."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state.index import Index
-from pipeline_core.wire.messages import BUILD_ENDED, PARENT_PUBLISHED, PublishedMessage, RebuildMessage
+from pipeline_core.wire.messages import PARENT_PUBLISHED, PublishedMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +18,15 @@ class Cascade:
     reconciler: Reconciler
 
     def handle(self, message: PublishedMessage) -> None:
-        """Ask for a look at every child of the published image, then look at the image (rule 9).
+        """Look at the published image (rule 9), then ask for a look at each of its children. A leaf has none.
 
         The inputs may have changed before its build ended. Then the next build starts here, without a message.
         """
         image = ImageName(message.image)
         campaign = CampaignId(message.campaign or f"look-{image}")
+        children = self.index.children(image) if self.reconciler.after_publish(image, campaign) else ()
         count = 0
-        for child in self.index.children(image):
+        for child in children:
             self.effects.outbox.rebuild(child, PARENT_PUBLISHED, campaign)
             count += 1
         self.effects.logs.note("children-queued", image=str(image), campaign=str(campaign), count=count)
-        again = RebuildMessage(image=str(image), reason=BUILD_ENDED, campaign=str(campaign))
-        self.reconciler.handle(again)

@@ -1,6 +1,6 @@
 """Read the stores into a frozen snapshot of one image and its ancestors. It decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from pipeline_core.domain.names import Fingerprint, ImageName
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.domain.staleness import World
+from pipeline_core.domain.staleness import Current, Platform, World, detect_staleness
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -33,7 +33,8 @@ class Observation:
 class Observer:
     """Cost: one point read per image of the chain, one per stale image for its claim, one each for source and platform.
 
-    The policy is read only where SecOps' floor had refused an image of the chain.
+    A brief look at a current image reads no ancestor above its parent. The policy is read only where SecOps' floor
+    had refused an image of the chain.
     """
 
     def __init__(self, records: Records, policy: Policies) -> None:
@@ -60,15 +61,42 @@ class Observer:
             image, World(heads=heads, sources=followed, platform=self._sources.find_platform())
         )
 
-    def observe(self, image: ImageName, now: datetime, known: Stored[ImageHead] | None = None) -> Observation:
+    def observe(
+        self,
+        image: ImageName,
+        now: datetime,
+        known: Stored[ImageHead] | None = None,
+        *,
+        brief: Callable[[ImageHead], bool] | None = None,
+    ) -> Observation:
         """Look at `image`, its ancestors, their source, the platform, and the claims of the stale images.
 
-        `known` is the image's own head where the caller has just read or written it. It is not read again.
-        Where the chain is a cycle or too deep, the world has the image alone, and names the fault: it is unknown then.
+        `known` is the image's own head where the caller has just read or written it. It is not read again. Where
+        `brief` says so of the image's own head, the observation of a current image has no ancestor above its parent:
+        its decision needs none. Where the chain is a cycle or too deep, the world has the image alone, and names the
+        fault: it is unknown then.
         """
-        taken, chain = self._look(image, now, known)
-        heads = taken.world.heads
-        root = heads[next(reversed(chain))] if chain else None
+        chain = self._upwards({}, image, known, most=1)
+        is_brief = brief is not None and any(brief(stored.value) for stored in chain.values())
+        if is_brief:
+            chain = self._onwards(chain, most=2)
+            platform = self._sources.find_platform()
+            if _is_current(image, chain, platform):
+                heads = {name: stored.value for name, stored in chain.items()}
+                taken = take_snapshot(image, World(heads=heads, sources={}, platform=platform))
+                return Observation(snapshot=taken, head=chain.get(image), claims={})
+        chain, fault = self._checked(image, self._onwards(chain, most=MAX_DEPTH + 1))
+        heads = {name: stored.value for name, stored in chain.items()}
+        root = heads[next(reversed(heads))] if heads else None
+        if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
+            heads = move_chain(heads, root.name, now)
+        world = World(
+            heads=heads,
+            sources=self._followed(root),
+            platform=platform if is_brief else self._sources.find_platform(),
+            broken={} if fault is None else {image: fault},
+        )
+        taken = take_snapshot(image, world)
         claims = self._claims(taken)
         held = {key: stored.value for key, stored in claims.items()}
         was_refused = root is not None and any(claim.floor is not None for claim in held.values())
@@ -77,33 +105,37 @@ class Observer:
             snapshot=replace(taken, claims=held, floor=floor), head=chain.get(image), claims=claims
         )
 
-    def _look(
-        self, image: ImageName, now: datetime, known: Stored[ImageHead] | None
-    ) -> tuple[Snapshot, dict[ImageName, Stored[ImageHead]]]:
-        chain, fault = self._chain(image, known)
-        heads = {name: stored.value for name, stored in chain.items()}
-        root = heads[next(reversed(heads))] if heads else None
-        if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
-            heads = move_chain(heads, root.name, now)
-        world = World(
-            heads=heads,
-            sources=self._followed(root),
-            platform=self._sources.find_platform(),
-            broken={} if fault is None else {image: fault},
-        )
-        return take_snapshot(image, world), chain
+    def _onwards(
+        self, chain: dict[ImageName, Stored[ImageHead]], *, most: int
+    ) -> dict[ImageName, Stored[ImageHead]]:
+        """The chain, continued above its last image."""
+        if not chain:
+            return chain
+        last = next(reversed(chain.values())).value
+        return self._upwards(chain, last.registration.parent, None, most=most)
 
-    def _chain(
-        self, image: ImageName, known: Stored[ImageHead] | None
-    ) -> tuple[dict[ImageName, Stored[ImageHead]], LineageFault | None]:
-        chain: dict[ImageName, Stored[ImageHead]] = {}
-        name: ImageName | None = image
-        while name is not None and name not in chain and len(chain) <= MAX_DEPTH:
+    def _upwards(
+        self,
+        chain: dict[ImageName, Stored[ImageHead]],
+        first: ImageName | None,
+        known: Stored[ImageHead] | None,
+        *,
+        most: int,
+    ) -> dict[ImageName, Stored[ImageHead]]:
+        """The heads of `chain`, and those from `first` up to the root, but not more than `most` in all."""
+        name = first
+        while name is not None and name not in chain and len(chain) < most:
             stored, known = known or self._images.find_head(name), None
             if stored is None:
                 break
             chain[name] = stored
             name = stored.value.registration.parent
+        return chain
+
+    def _checked(
+        self, image: ImageName, chain: dict[ImageName, Stored[ImageHead]]
+    ) -> tuple[dict[ImageName, Stored[ImageHead]], LineageFault | None]:
+        """The chain, or the image alone with the fault of its chain."""
         problem = chain_problem(
             image, {each: stored.value.registration.parent for each, stored in chain.items()}
         )
@@ -127,6 +159,20 @@ class Observer:
             if stale is not None and claim is not None:
                 found[name, stale.fingerprint] = claim
         return found
+
+
+def _is_current(
+    image: ImageName, chain: dict[ImageName, Stored[ImageHead]], platform: Platform | None
+) -> bool:
+    """True where the image's own head and its parent's show that it is current.
+
+    A root needs its source for that, and a refresh needs the root: both are read with the whole chain.
+    """
+    own = chain.get(image)
+    if own is None or own.value.registration.parent is None or own.value.registration.max_age is not None:
+        return False
+    heads = {name: stored.value for name, stored in chain.items()}
+    return isinstance(detect_staleness(image, World(heads=heads, sources={}, platform=platform)), Current)
 
 
 def move_chain(

@@ -1,12 +1,12 @@
 """Reconcile one image: observe, plan, apply. Only this module starts new builds."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import breaker, builds, chains, claims, dispatch, plan, wanted
+from pipeline_core.domain import breaker, builds, chains, claims, dispatch, looks, plan, wanted
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
-from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import StaleWrite
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
@@ -22,7 +22,7 @@ from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import RACED, changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.messages import ANCESTOR_ENDED, PARENT_PUBLISHED, RebuildMessage
+from pipeline_core.wire.messages import ANCESTOR_ENDED, BUILD_ENDED, PARENT_PUBLISHED, RebuildMessage
 
 _SOON = timedelta(seconds=2)
 
@@ -41,6 +41,27 @@ _PASSES_ON = frozenset(
 )
 
 
+def _always(_: ImageHead) -> bool:
+    return True
+
+
+# What these messages report changes nothing for an image that is current: its parent's version is the one it was
+# built from, and no claim holds it back. So a short look is enough, and it leaves no note. An image that passes the
+# message on looks at all its ancestors, because they may be a cycle.
+_BRIEF: Mapping[str, Callable[[ImageHead], bool]] = {
+    BUILD_ENDED: _always,
+    ANCESTOR_ENDED: chains.is_leaf,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """The result of a look: the decision that was applied, and whether the image may have descendants."""
+
+    decision: Decision
+    has_descendants: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
     """Safe to run twice, late and out of order: the stored rows decide what to do."""
@@ -56,10 +77,14 @@ class Reconciler:
         """Look at the image that the message points at."""
         image = ImageName(message.image)
         campaign = CampaignId(message.campaign or f"look-{image}")
-        decision = self.reconcile(image, campaign)
-        if _wakes_descendants(decision, message.reason):
+        looked = self._look(image, campaign, reason=message.reason)
+        if _wakes_descendants(looked.decision, message.reason) and looked.has_descendants:
             for child in self.records.index.children(image):
                 self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
+
+    def after_publish(self, image: ImageName, campaign: CampaignId) -> bool:
+        """Look at an image whose build has just ended (rule 9); True where it may have descendants."""
+        return self._look(image, campaign, reason=BUILD_ENDED).has_descendants
 
     def reconcile(
         self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
@@ -68,14 +93,28 @@ class Reconciler:
 
         `known` is the head that the caller has just read or written. The first look does not read it again.
         """
+        return self._look(image, campaign, known=known).decision
 
-        def look(now: datetime) -> Decision:
+    def _look(
+        self,
+        image: ImageName,
+        campaign: CampaignId,
+        *,
+        known: Stored[ImageHead] | None = None,
+        reason: str = "",
+    ) -> _Looked:
+        is_brief = reason in _BRIEF
+        brief = _BRIEF.get(reason)
+
+        def look(now: datetime) -> _Looked:
             nonlocal known
-            observation, known = self.observer.observe(image, now, known), None
+            observation, known = self.observer.observe(image, now, known, brief=brief), None
             decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
             self._apply(observation, decision, campaign, now)
-            return decision
+            if _leaves_note(decision, is_brief=is_brief):
+                self.effects.projection.note(image, looks.note_of(observation.snapshot))
+            return _Looked(decision=decision, has_descendants=_may_pass_on(observation))
 
         # Raced: the image has changed since it was observed.
         return changing(
@@ -152,11 +191,12 @@ class Reconciler:
             writes += self._supersede(replaced, build, now)
         copy = self.effects.projection.find(image)
         self.records.images.commit(writes)
-        self._queue(build)
         if replaced is not None:
-            self.records.index.withdraw(replaced.value)
+            # First: if this process ends here, the sweep sees that nobody knows the build that the copy names.
             self.records.index.remove_active(replaced.value.id)
-        self.effects.projection.follow(changed, copy)
+            self.records.index.withdraw(replaced.value)
+        self._queue(build)
+        self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
 
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
@@ -187,8 +227,7 @@ class Reconciler:
 
     def _queue(self, build: Build, *, again: bool = False) -> None:
         self.records.index.add_active(build.id)
-        pending = PendingBuild(key=build.priority, build=build.id, team=build.team)
-        self.records.index.add_pending(pending, again=again)
+        self.records.index.add_pending(dispatch.first_row_of(build), again=again)
         self.effects.outbox.dispatch("build-queued")
 
     def _note(self, image: ImageName, decision: Decision) -> None:
@@ -224,6 +263,21 @@ def _pending_build(
         priority=dispatch.priority_key(decision.lane, chains.remaining(head), waits, identity),
         waits_since=waits,
     )
+
+
+def _may_pass_on(observation: Observation) -> bool:
+    """False for a leaf, and for an image in broken lineage: a cycle would pass its messages round and round."""
+    head, broken = observation.head, observation.snapshot.world.broken
+    return head is not None and head.value.name not in broken and not chains.is_leaf(head.value)
+
+
+def _leaves_note(decision: Decision, *, is_brief: bool) -> bool:
+    """True where the sweep and the lists must know what the look found, because nothing else comes of it."""
+    if not isinstance(decision, DoNothing):
+        return False
+    if decision.why is RestReason.CURRENT:
+        return not is_brief
+    return decision.why in _PASSES_ON or decision.why is RestReason.WAITS_FOR_ANCESTOR
 
 
 def _wakes_descendants(decision: Decision, reason: str) -> bool:

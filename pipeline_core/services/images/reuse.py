@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import floors
+from pipeline_core.domain import floors, looks
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
@@ -76,7 +76,7 @@ class Reuse:
         etags = self.records.images.commit(
             [records.put_head(changed, etag=head.etag), records.add_entry(entry), *offered.writes]
         )
-        self.effects.projection.follow(changed, copy)
+        self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
         self.announcements.send(Stored(value=changed, etag=etags[0]))
 
     def _demand_good(self, observation: Observation, head: Stored[ImageHead], decision: ReuseVersion) -> None:

@@ -354,6 +354,7 @@ class Outages:
         claim = self.records.images.find_claim(build.image, build.fingerprint)
         if claim is not None and claim.value.build == build.id and claim.value.outcome is Outcome.EXHAUSTED:
             rested = replace(claim.value, ended_at=None)
+            self.effects.projection.forget_claim(build.image)
             with contextlib.suppress(StaleWrite):
                 self.records.images.commit([records.put_claim(rested, etag=claim.etag)])
         self.effects.outbox.rebuild(build.image, "outage-over", build.campaign)

@@ -73,6 +73,7 @@ class Retries:
         head = images.find_head(copy.name)
         if head is not None and head.value.breaker is not None:
             writes.append(rows.put_head(breaker.after_success(head.value), etag=head.etag))
+        self.effects.projection.forget_claim(copy.name)
         try:
             images.commit(writes)
         except StaleWrite:

@@ -50,13 +50,22 @@ class PolicyRules:
             yield Problem(path=breach.path, message=breach.message, remedy=breach.remedy)
 
     def find_condition(
-        self, head: ImageHead, policy: Policy, known: Mapping[ImageName, ImageHead], now: datetime
+        self,
+        head: ImageHead,
+        policy: Policy,
+        known: Mapping[ImageName, ImageHead],
+        now: datetime,
+        root: ImageName | None = None,
     ) -> Condition | None:
-        """BelowFloor if the image, as registered or as live, is below the policy. Heads in `known` save reads."""
+        """BelowFloor if the image, as registered or as live, is below the policy.
+
+        Heads in `known` save reads. A given `root` of its lineage saves all of them.
+        """
         if policy.revision == 0:
             return None
         registration = head.registration
-        root = self.policies.root_of(head.name, known) if policy.bases else head.name
+        if root is None or not policy.bases:
+            root = self.policies.root_of(head.name, known) if policy.bases else head.name
         found = [
             *floors.breaches(
                 self._promises(registration),

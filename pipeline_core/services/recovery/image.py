@@ -10,11 +10,10 @@ from datetime import datetime
 from enum import Enum, unique
 
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import attempts, recovery
+from pipeline_core.domain import attempts, dispatch, recovery
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -258,7 +257,7 @@ class ImageRecovery:
         build = stored.value
         self.records.index.add_active(build.id)
         if build.phase is Phase.PENDING:
-            self.records.index.add_pending(PendingBuild(key=build.priority, build=build.id, team=build.team))
+            self.records.index.add_pending(dispatch.first_row_of(build))
 
 
 def _as_logged(each: LiveVersion, entry: ImageEntry | None) -> LiveVersion:

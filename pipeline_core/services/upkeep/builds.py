@@ -2,6 +2,9 @@
 
 It moves no pending or running build itself. It sends the message that was lost. The step then reads whether a
 deadline has passed, a heartbeat is lost, or a container has ended without an event.
+
+A build that waits in a line costs its share of a page: its row there says what the sweep must know. The sweep reads
+the builds that have a slot, those that are in no line, and a few of the waiting ones in turn.
 """
 
 from collections.abc import Mapping
@@ -11,6 +14,7 @@ from functools import partial
 
 from pipeline_core.domain import dispatch
 from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event, standing_key
@@ -18,6 +22,8 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.upkeep.lines import Lines, WaitingBuild, in_turn
+from pipeline_core.services.upkeep.turns import turn_of
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -38,12 +44,25 @@ _WHY = {
 }
 
 
+_EXAMINED = (
+    20  # waiting builds whose own row is read in one sweep, or a share of them: a row may be left over
+)
+_SHARE = 72  # turns for one round of many waiting builds: twelve hours
+_SHOWN = 20  # late builds that wait, shown in one sweep
+
+
 @dataclass(slots=True, kw_only=True)
 class ActiveBuilds:
-    """The builds without an announced end, as one sweep knows them."""
+    """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
+
+    `holders` are the builds that have a slot, `absent` those that have no row.
+    """
 
     known: set[BuildId] = field(default_factory=set)
+    holders: tuple[BuildId, ...] = ()
+    lines: Lines = field(default_factory=Lines)
     builds: list[Stored[Build]] = field(default_factory=list)
+    absent: set[BuildId] = field(default_factory=set)
 
     @property
     def running(self) -> list[Build]:
@@ -53,7 +72,7 @@ class ActiveBuilds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSweep:
-    """Reads the active builds, one row each, and sets builds without progress going again.
+    """Reads the active builds that do not wait in a line, and sets builds without progress going again.
 
     It does not touch an unfinished build that is younger than `quiet` in its phase.
     """
@@ -63,10 +82,45 @@ class BuildSweep:
     effects: Effects
     quiet: timedelta
 
-    def read(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
-        """Take every build of the index; remove a row without a build."""
-        for identity in list(self.records.index.active()):
-            active.known.add(identity)
+    def read_slots(self, active: ActiveBuilds) -> int:
+        """Take the builds that have a slot."""
+        active.holders = self.records.capacity.holders()
+        return len(active.holders)
+
+    def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
+        """Take every row of the lines of waiting builds, and those that a platform breaker holds back.
+
+        Where no build is active, nobody waits. A breaker that has closed gives its builds back until it is drained.
+        """
+        active.known.update(self.records.index.active())
+        if not active.known:
+            return 0
+        for row in self.records.index.lines():
+            bulkhead.run(row.key, partial(active.lines.take, row))
+        if active.known - active.lines.waiting.keys() - set(active.holders):
+            self._read_held(active, bulkhead)
+        return len(active.lines.waiting)
+
+    def _read_held(self, active: ActiveBuilds, bulkhead: Bulkhead) -> None:
+        for stored in self.records.breakers.list():
+            if stored.value.is_open or not stored.value.is_drained:
+                for row in self.records.index.held_back(stored.value.key):
+                    bulkhead.run(row.key, partial(active.lines.take, row, stored.value.key))
+
+    def read(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
+        """Read the active builds that are to be read; remove a row without a build.
+
+        A build that has a slot is read although a row of a line is left of it.
+        """
+        most = max(_EXAMINED, -(-len(active.lines.waiting) // _SHARE))
+        examined = {each.build for each in in_turn(active.lines.waiting.values(), turn_of(now), most)}
+        for identity in sorted(active.known | set(active.holders) | examined, key=str):
+            if (
+                identity in active.lines.waiting
+                and identity not in examined
+                and identity not in active.holders
+            ):
+                continue
             bulkhead.run(str(identity), partial(self._take, active, identity))
         return len(active.builds)
 
@@ -81,29 +135,58 @@ class BuildSweep:
 
     def set_going(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
         """Announce ends that were not announced; set each build going that is quiet for too long."""
-        return sum(
+        going = sum(
             bulkhead.run(str(stored.value.id), partial(self._set_going, stored, now))
             for stored in active.builds
         )
+        for row in active.lines.aging(now):
+            bulkhead.run(str(row.build), partial(self._add_late, row))
+        return going
 
-    def show_late(
-        self, active: ActiveBuilds, heads: Mapping[ImageName, ImageHead], now: datetime, bulkhead: Bulkhead
-    ) -> int:
-        """Show late builds: once in the journal, and in each sweep's log."""
+    def show_late(self, active: ActiveBuilds, now: datetime, bulkhead: Bulkhead) -> int:
+        """Show late builds: once in the journal, and in the sweep's log. Of those that wait, some in each sweep."""
         late = [build for build in active.running if now >= build.phase_since + EXPECTED[build.phase]]
         for build in late:
-            bulkhead.run(str(build.id), partial(self._show, build, heads.get(build.image)))
-        return len(late)
+            bulkhead.run(str(build.id), partial(self._show, build))
+        since = now - EXPECTED[Phase.PENDING]
+        waiting = [each for each in active.lines.waiting.values() if each.since <= since]
+        for each in in_turn(waiting, turn_of(now), _SHOWN):
+            bulkhead.run(str(each.build), partial(self._show_waiting, each.build, since))
+        return len(late) + len(waiting)
 
     def _take(self, active: ActiveBuilds, identity: BuildId) -> bool:
+        """Read a build. A waiting build that was read is no longer among those that are known by their row alone."""
         stored = self.records.images.find_build(identity)
+        waits = active.lines.waiting.get(identity)
         if stored is None:
+            active.absent.add(identity)
             self.records.index.remove_active(identity)
+            if waits is not None:
+                self.records.index.remove_pending(waits.row.key)
+                self._forget_held(waits)
+            active.lines.remove(identity)
             return False
+        build = stored.value
+        if waits is not None and (build.phase is not Phase.PENDING or build.is_stopping):
+            self.records.index.withdraw(
+                build
+            )  # the handler that began or ended it died before it removed the row
+            self._forget_held(waits)
+            active.lines.remove(identity)
+        elif waits is not None and identity not in active.holders:
+            return True
         active.builds.append(stored)
         return True
 
+    def _forget_held(self, waits: WaitingBuild) -> None:
+        if waits.held_by:
+            self.records.index.forget_held(waits.held_by, waits.row.key)
+
     def _adopt(self, active: ActiveBuilds, identity: BuildId) -> bool:
+        if any(stored.value.id == identity for stored in active.builds):  # it has a slot
+            self.records.index.add_active(identity)
+            active.known.add(identity)
+            return True
         stored = self.records.images.find_build(identity)
         if stored is None or (stored.value.is_finished and not stored.value.announce):
             return False
@@ -126,7 +209,17 @@ class BuildSweep:
             self.effects.outbox.step(build, reason="swept", once=True)
         return True
 
-    def _show(self, build: Build, head: ImageHead | None) -> bool:
+    def _add_late(self, row: PendingBuild) -> bool:
+        self.records.index.add_pending(row)
+        return True
+
+    def _show_waiting(self, identity: BuildId, since: datetime) -> bool:
+        stored = self.records.images.find_build(identity)
+        if stored is None or stored.value.phase is not Phase.PENDING or stored.value.phase_since > since:
+            return False
+        return self._show(stored.value)
+
+    def _show(self, build: Build) -> bool:
         expected = EXPECTED[build.phase]
         self.effects.logs.note(
             "build-late",
@@ -143,8 +236,9 @@ class BuildSweep:
         # The key names this stay in the phase, so that no later sweep can add an entry for the same stay.
         key = standing_key(build.phase_since + expected, f"{build.id}/{build.seq}")
         entry = replace(self.effects.journal.of_build(build, Event.LATE, detail=detail), key=key)
+        head = self.records.images.find_head(build.image)
         try:
-            self.records.images.commit([records.add_entry(entry)], head=head)
+            self.records.images.commit([records.add_entry(entry)], head=None if head is None else head.value)
         except AlreadyExists:
             return False
         return True

@@ -33,7 +33,7 @@ class GallerySweep:
 
     def observe(self) -> int:
         """The number of images whose gallery differed. An image that cannot be looked at is logged and passed over."""
-        bulkhead = Bulkhead(logs=self.effects.logs, event="observe-failed-at")
+        bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="observe-failed-at")
         ends = self.effects.clock.now() + _PATIENCE
         differed = 0
         for name in self.suspicion.waiting():

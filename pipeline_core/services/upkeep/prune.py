@@ -80,7 +80,7 @@ class Pruner:
             self.effects.logs.note("prune-raced", subject=current.after)
 
     def _look_at_all(self, run: _Slice) -> None:
-        bulkhead = Bulkhead(logs=self.effects.logs, event="prune-failed")
+        bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="prune-failed")
         names = self.records.fleet.names(after=run.after, limit=_NAMES)
         for name in names:
             if self.effects.clock.now() >= run.until or run.changes <= 0:
@@ -250,6 +250,8 @@ class Pruner:
         claim = self.records.images.find_claim(found.image, Fingerprint(fingerprint)) if fingerprint else None
         if claim is None or claim.value.version != found.version:
             return []
+        if claim.value.outcome is Outcome.WITHHELD:
+            self.effects.projection.forget_claim(found.image)
         return [records.put_claim(replace(claim.value, outcome=Outcome.PRUNED), etag=claim.etag)]
 
     def _note_hold(self, plan: RetentionPlan) -> None:

@@ -106,7 +106,8 @@ class Reaper:
         too many transient errors, is raised when the others are done.
         """
         run = _Run(
-            now=self.effects.clock.now(), bulkhead=Bulkhead(logs=self.effects.logs, event="reap-failed-at")
+            now=self.effects.clock.now(),
+            bulkhead=Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="reap-failed-at"),
         )
         run.bulkhead.part("build resources", partial(self._find_resources, run))
         for gallery in self.deployment.quarantines:

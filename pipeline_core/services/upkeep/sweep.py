@@ -1,14 +1,15 @@
 """Repair lost messages and rows: derive from the stored state what should happen, and ask for another look.
 
-Cost for a quiet image: its share of one page read (1/1000 of a table query), and one point read at times (each
-sweep reads 50 images or 1/36 of the fleet, the larger number). No write and no message. Every repair is safe
-to repeat, so the next sweep completes a sweep that was killed.
+Cost for an image that is current or rests, and for a build that waits for a slot: its share of one page read (1/1000
+of a table query), and one point read at times (each sweep reads 50 images or 1/36 of the fleet, the larger number). No
+write and no message. Every repair is safe to repeat, so the next sweep completes a sweep that was killed, or a part
+that was cut short.
 """
 
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.effects import Effects
@@ -19,6 +20,7 @@ from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import FleetSweep, SweptFleet
 from pipeline_core.state.capacity import SlotReleased
+from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 
@@ -54,19 +56,19 @@ class Sweeper:
         as a whole is raised when the other parts are done.
         """
         now = self.effects.clock.now()
-        bulkhead = Bulkhead(logs=self.effects.logs, event="sweep-failed-at")
+        bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="sweep-failed-at")
         fleet, active = SweptFleet(), ActiveBuilds()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
-        bulkhead.part("active builds", partial(self.builds.read, active, bulkhead))
+        bulkhead.part("holders", partial(self.builds.read_slots, active))
+        bulkhead.part("lines", partial(self.builds.read_lines, active, bulkhead))
+        bulkhead.part("active builds", partial(self.builds.read, active, now, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))
         bulkhead.part("lost builds", partial(self.builds.adopt, active, fleet.heads, bulkhead))
         stale = bulkhead.part("stale images", partial(self.fleet.wake, fleet, now, bulkhead))
         builds = bulkhead.part("standing builds", partial(self.builds.set_going, active, now, bulkhead))
-        late = bulkhead.part(
-            "late builds", partial(self.builds.show_late, active, fleet.heads, now, bulkhead)
-        )
-        stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active.running, now, bulkhead))
-        slots = bulkhead.part("slots", partial(self._free_slots, bulkhead))
+        late = bulkhead.part("late builds", partial(self.builds.show_late, active, now, bulkhead))
+        stalled = bulkhead.part("campaigns", partial(self.campaigns.wake, active, now, bulkhead))
+        slots = bulkhead.part("slots", partial(self._free_slots, active, bulkhead))
         # The part keeps its old name, because it is the subject of a log line.
         bulkhead.part("chronicle", self.effects.recovery_log.repair)
         bulkhead.part("notices", self.effects.notices.repair)
@@ -92,18 +94,20 @@ class Sweeper:
     def _recheck(self, bulkhead: Bulkhead) -> int:
         return unreadable.recheck(self.records.unreadable, self.effects.logs, bulkhead)
 
-    def _free_slots(self, bulkhead: Bulkhead) -> int:
+    def _free_slots(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
+        stored = {each.value.id: each for each in active.builds}
         return sum(
-            bulkhead.run(str(holder), partial(self._free_slot, holder))
-            for holder in self.records.capacity.holders()
+            bulkhead.run(str(holder), partial(self._free_slot, holder, stored.get(holder)))
+            for holder in active.holders
+            if holder in stored or holder in active.absent
         )
 
-    def _free_slot(self, holder: BuildId) -> bool:
+    def _free_slot(self, holder: BuildId, stored: Stored[Build] | None) -> bool:
         """Take back the slot of a build that has ended. Its group was confirmed gone before the end.
 
-        Start a pending build that has a slot: the dispatch that took the slot has died.
+        Start a pending build that has a slot: the dispatch that took the slot has died. `stored` was read after
+        the list of holders, and a build that has left its slot never gets one again.
         """
-        stored = self.records.images.find_build(holder)
         if stored is not None and stored.value.phase is Phase.PENDING:
             self.dispatcher.resume(holder)
             return False

@@ -96,6 +96,7 @@ class Readmission:
                 after = replace(after, intent=Intent.INCLUDE)
             entry = self.effects.journal.of_image(name, Event.INCLUDED, actor=actor, detail=reason)
             changed = head.value.letting_in(live.version)
+            self.effects.projection.forget_claim(name)
             self.records.images.commit(
                 [
                     records.put_head(changed, etag=head.etag),

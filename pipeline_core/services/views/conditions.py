@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import PermanentError, UnreadableRow
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.staleness import World
 from pipeline_core.ports import Clock
@@ -33,12 +34,17 @@ class ImageConditions:
         except UnreadableRow:
             return None
 
-    def below(self, head: ImageHead, world: World, policy: Policy | None) -> tuple[Condition, ...]:
-        """The image is below the floor of this policy; nothing where there is no policy to hold it against."""
+    def below(
+        self, head: ImageHead, world: World, policy: Policy | None, root: ImageName | None = None
+    ) -> tuple[Condition, ...]:
+        """The image is below the floor of this policy; nothing where there is no policy to hold it against.
+
+        A given `root` of its lineage saves the reads of its ancestors.
+        """
         if policy is None:
             return ()
         try:
-            found = self.floors.find_condition(head, policy, world.heads, self.clock.now())
+            found = self.floors.find_condition(head, policy, world.heads, self.clock.now(), root)
         except PermanentError:
             return ()  # its definition or an ancestor cannot be read: other conditions say so
         return () if found is None else (found,)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import conditions, holds, plan, registered_conditions
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
@@ -29,9 +30,11 @@ from pipeline_core.services.views.views import (
     image_view,
     unreadable_view,
 )
+from pipeline_core.state.index import FleetPage
 from pipeline_core.state.stores import Records
 
 PAGE_LIMIT = 200  # images a page holds at most
+_STAGES = {phase.stage: phase for phase in Phase if phase.has_container}
 _HISTORY = 50  # builds and journal lines shown with an image
 _COPY = "its copy in the fleet cannot be read; the sweep writes it again from the image's own row"
 
@@ -86,7 +89,9 @@ class Queries:
         return self._with_history(name, view, head)
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
-        """A page of images by name, with their freshness.
+        """A page of images by name, with their freshness. Eight reads, whatever is on the page and whatever is built.
+
+        An image that was last looked at by an older release costs a read of its parent.
 
         Conditions come with the same page: poison marks and the breaker are in the head. Blocked, HeldBack and
         BuiltFromTakenOut are not among them: they need rows that are read only for a single image. An image whose row
@@ -95,14 +100,16 @@ class Queries:
         page = self.records.index.fleet(after=after, limit=min(limit, PAGE_LIMIT))
         if not page.heads and not page.unreadable and not after:
             self._demand_fleet()
-        heads, hidden = self._as_they_are(page.heads)
-        hidden |= dict.fromkeys(page.unreadable, _COPY)
-        world = self._world(heads, hidden)
+        hidden = dict.fromkeys(page.unreadable, _COPY)
+        world, phases = self._world(page, hidden), self._phases(page.heads)
         marked = self.unreadable.by_image()
         policy = self.held.policy()
         listed = [
-            self._listed(head, world, policy, hidden, marked)
-            for head in heads
+            replace(
+                self._listed(head, _around(head, page, world), policy, hidden, marked, _root_of(head, page)),
+                active_phase=_shown(head, phases.get(head.name)),
+            )
+            for head in page.heads
             if team is None or head.registration.team == team
         ]
         if team is None:
@@ -147,8 +154,9 @@ class Queries:
         running = None if head is None else self.history.find_running(head)
         ended = [build_view(build, conditions.of_build(build, head)) for build in builds.builds]
         marked = self.unreadable.of_image(name)  # last: the reads above record what they cannot read
+        phase = view.active_phase if running is None else running.phase
         return ImageDetail(
-            image=replace(view, conditions=(*view.conditions, *marked)),
+            image=replace(view, active_phase=phase, conditions=(*view.conditions, *marked)),
             etag=None if head is None else head.document_etag,
             definition=None if head is None else str(head.registration.definition),
             bundle=None if head is None else str(head.registration.bundle),
@@ -168,28 +176,28 @@ class Queries:
             return unreadable_view(str(name), str(error)), None
         return image_view(stored.value, state="unknown", detail=str(error)), stored.value
 
-    def _as_they_are(self, heads: Sequence[ImageHead]) -> tuple[tuple[ImageHead, ...], dict[str, str]]:
-        """The projection follows the beginning and the end of a build. A running build is read from its own row.
+    def _phases(self, heads: Sequence[ImageHead]) -> dict[ImageName, Phase]:
+        """The phases of the active builds on a page: a slot shows its stage, and the index the phase after it."""
+        building = [(head.name, head.active.build) for head in heads if head.active is not None]
+        if not building:
+            return {}
+        noted = self.records.index.phases(first=building[0][0], last=building[-1][0])
+        stages = self.records.capacity.stages()
+        phases = {
+            name: _STAGES.get(stages[build]) if build in stages else noted.get(build)
+            for name, build in building
+        }
+        return {name: phase for name, phase in phases.items() if phase is not None}
 
-        Also the images whose own row cannot be read, each with the reason.
+    def _world(self, page: FleetPage, hidden: dict[str, str]) -> World:
+        """What a page is compared with: its heads, and those of parents that no note of the page knows.
+
+        An image whose parent or platform cannot be read goes to `hidden`.
         """
-        hidden: dict[str, str] = {}
-        found: list[ImageHead] = []
-        for head in heads:
-            stored = None
-            try:
-                stored = None if head.active is None else self.records.images.find_head(head.name)
-            except UnreadableRow as error:
-                hidden[str(head.name)] = str(error)
-            found.append(head if stored is None else stored.value)
-        return tuple(found), hidden
-
-    def _world(self, heads: Sequence[ImageHead], hidden: dict[str, str]) -> World:
-        """What the heads are compared with. An image whose parent or platform cannot be read goes to `hidden`."""
-        known = {head.name: head for head in heads}
-        for head in heads:
-            parent = head.registration.parent
-            if parent is None or parent in known:
+        known = {head.name: head for head in page.heads}
+        for head in page.heads:
+            parent, note = head.registration.parent, page.notes.get(head.name)
+            if parent is None or parent in known or (note is not None and note.parent == parent):
                 continue
             try:
                 stored = self.records.images.find_head(parent)
@@ -202,7 +210,7 @@ class Queries:
         try:
             platform = self.records.sources.find_platform()
         except UnreadableRow as error:
-            hidden |= {str(head.name): str(error) for head in heads}
+            hidden |= {str(head.name): str(error) for head in page.heads}
         return World(
             heads=known,
             sources=self.records.sources.followed(),
@@ -228,6 +236,7 @@ class Queries:
         policy: Policy | None,
         hidden: Mapping[str, str],
         marked: Mapping[str, tuple[Condition, ...]],
+        root: ImageName | None,
     ) -> ImageView:
         name = str(head.name)
         staleness = Unknown(missing=hidden[name]) if name in hidden else detect_staleness(head.name, world)
@@ -235,7 +244,7 @@ class Queries:
             *conditions.of_image(head, staleness),
             *registered_conditions.of_registration(head, world),
             *registered_conditions.of_source(head, world),
-            *self.held.below(head, world, policy),
+            *self.held.below(head, world, policy, root),
             *marked.get(name, ()),
         )
         match staleness:
@@ -245,3 +254,21 @@ class Queries:
                 return image_view(head, state="unknown", detail=missing, conditions=held)
             case _:
                 return image_view(head, state="current", conditions=held)
+
+
+def _around(head: ImageHead, page: FleetPage, world: World) -> World:
+    """The world of one image of a page: its parent's version as the image's last look saw it."""
+    parent, note = head.registration.parent, page.notes.get(head.name)
+    if parent is None or parent in world.heads or note is None or note.parent_version is None:
+        return world
+    return replace(world, versions={parent: note.parent_version})
+
+
+def _root_of(head: ImageHead, page: FleetPage) -> ImageName | None:
+    note = page.notes.get(head.name)
+    return None if note is None else note.root
+
+
+def _shown(head: ImageHead, phase: Phase | None) -> str | None:
+    """The phase of the active build; without one that is known, the one that the head was last written with."""
+    return None if head.active is None else (phase or head.active.phase).value

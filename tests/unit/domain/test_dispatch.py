@@ -147,8 +147,8 @@ def test_a_build_is_late_after_an_hour_of_waiting() -> None:
     build = make.build(Phase.PENDING)
     early = dispatch.row_of(build, NOW + dispatch.LATE_AFTER - timedelta(seconds=1))
     late = dispatch.row_of(build, NOW + dispatch.LATE_AFTER)
-    assert early == PendingBuild(key=build.priority, build=build.id, team=TEAM)
-    assert late == PendingBuild(key=dispatch.late_key(NOW, build.id), build=build.id, team=TEAM)
+    assert early == PendingBuild(key=build.priority, build=build.id, team=TEAM, campaign=build.campaign)
+    assert late == replace(early, key=dispatch.late_key(NOW, build.id))
 
 
 def test_the_turn_of_a_late_build_counts_all_starts_so_far() -> None:
@@ -183,3 +183,12 @@ def test_slots_never_pass_the_quota_although_one_build_may_have_two_groups(
 
 def test_the_cores_of_a_group_are_those_it_asks_for() -> None:
     assert NewContainerGroup(name="n", environment={}, tags={}).cpu == dispatch.CORES_PER_GROUP
+
+
+def test_a_row_says_since_when_its_build_waits_whatever_line_it_is_in() -> None:
+    row = _row(1)
+    late = _late(row, 1)
+    since = [each.since for each in (row, late, row.parked(), late.parked())]
+    assert since == [NOW.replace(microsecond=0) + timedelta(seconds=1)] * 4
+    assert [each.is_late for each in (row, late, row.parked(), late.parked())] == [False, True, False, True]
+    assert replace(row, key="x").since is None

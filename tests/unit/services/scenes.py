@@ -252,7 +252,7 @@ def in_phase(made: SimulatedWorld, image: ImageName, phase: Phase) -> Build:
 
     def holds() -> bool:
         running = head(made, image).active
-        return running is not None and running.phase is phase
+        return running is not None and stored(made, running.build).value.phase is phase
 
     until(made, holds)
     return active(made, image).value

@@ -198,14 +198,14 @@ def test_publishing_holds_no_slot() -> None:
     assert scenes.capacity(made).holders() == ()
 
 
-def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_here() -> None:
+def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_by_the_sweep() -> None:
     made, build, _ = _publishing()
     assert build.version is not None
     made.ports.galleries.begin_delete(LIVE, BASE, build.version)  # as if the copy had not been begun
     capacity = scenes.capacity(made)
     pending = PendingBuild(key="k", build=build.id, team=build.team)
     assert capacity.take(0, pending, capacity.read(made.ports.clock.now())) is SlotTaken.TAKEN
-    scenes.step(made, build)
+    made.factory.sweeper.sweep()
     assert not capacity.holds(build.id)
 
 

@@ -52,7 +52,8 @@ class Refusing(scenes.Failing):
 
     def _call(self, *given: Any, **named: Any) -> Any:
         head = scenes.head(self.made, BASE)
-        if self.errors and head.active is not None and head.active.phase is self.phase:
+        is_here = head.active is not None and scenes.active(self.made, BASE).value.phase is self.phase
+        if self.errors and is_here:
             self.began = self.began or self.made.ports.clock.now()
             raise self.errors.pop(0)
         return getattr(self.inner, self.name)(*given, **named)

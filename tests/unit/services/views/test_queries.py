@@ -1,15 +1,20 @@
 """Answers for readers: pages, lineage, and one image with what would be decided about it now."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from benchmarks.growth import seeded
+from benchmarks.growth.seeded import SeededFleet
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, TeamName, build_id
 from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.state import images as records
+from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
 
@@ -190,3 +195,66 @@ def test_what_does_not_exist_is_not_found() -> None:
         made.factory.queries.image(ImageName("ghost"))
     with pytest.raises(NotFound):
         made.factory.queries.build(BuildId("ghost.000000000000.1"))
+
+
+def _pages(made: SimulatedWorld, fleet: SeededFleet) -> list[int]:
+    queries = made.factory.queries
+    starts = ("", "image-00100", "image-00150")
+    return [fleet.cost(partial(queries.images, limit=50, after=start)).tables for start in starts]
+
+
+def test_a_page_costs_the_same_reads_whatever_is_on_it_and_whatever_is_built() -> None:
+    """Parents are on other pages, and in the cascade every image of the page has a build."""
+    fleet = seeded.current([None, *[0] * 9, *[1 + number % 9 for number in range(190)]])
+    assert _pages(fleet.world, fleet) == [6, 6, 6]
+    fleet.change(
+        lambda head: replace(
+            head,
+            active=ActiveBuild(
+                build=build_id(head.name, fingerprint_of(head), 1),
+                fingerprint=fingerprint_of(head),
+                phase=Phase.PENDING,
+            ),
+        )
+    )
+    assert _pages(fleet.world, fleet) == [8, 8, 8]
+
+
+def fingerprint_of(head: ImageHead) -> Fingerprint:
+    assert head.current is not None
+    return head.current.fingerprint
+
+
+def test_a_page_shows_each_phase_of_a_build() -> None:
+    made = scenes.registered({"rhel9-base": None, "tools": None})
+    for phase in (Phase.PENDING, Phase.BUILDING, Phase.VERIFYING, Phase.PUBLISHING):
+        scenes.in_phase(made, BASE, phase)
+        (view, *_) = made.factory.queries.images().images
+        assert (view.active_phase, made.factory.queries.image(BASE).image.active_phase) == (
+            phase.value,
+            phase.value,
+        )
+
+
+def test_a_page_shows_an_image_as_stale_by_the_version_of_a_parent_on_another_page() -> None:
+    made = scenes.settled({"a-base": None, "z-child": "a-base"})
+    child = ImageName("z-child")
+    stored = scenes.images(made).get_head(child)
+    registration = replace(stored.value.registration, suspend=True)
+    scenes.images(made).commit(
+        [records.put_head(replace(stored.value, registration=registration), etag=stored.etag)]
+    )
+    made.base.effects.projection.project(child)
+    scenes.released(made)
+    made.drain()
+    (view,) = made.factory.queries.images(after="a-base").images
+    assert view.state == "stale"
+    assert view.reasons[0].startswith("parent-changed")
+    made.register("other", None)
+    made.drain()
+    made.register("z-child", "other", suspend=True)
+    (view,) = made.factory.queries.images(
+        after="other"
+    ).images  # no look yet: the note is about the old parent
+    assert view.parent == "other"
+    assert "other@" in view.reasons[0]

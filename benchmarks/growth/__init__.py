@@ -1,0 +1,1 @@
+"""What the factory costs as a fleet grows: storage operations of sweeps, failures, builds and pages."""

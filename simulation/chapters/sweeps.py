@@ -1,0 +1,58 @@
+"""A sweep of a world at rest asks for nothing and stays within its bound, whatever holds its images back."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pipeline_core.wire.messages import REBUILD_REQUESTS
+from simulation.chapters.chapter import Chapter
+from simulation.world import SWEEP
+
+_FIXED = 12  # table operations: its scans, the platform, the sources, the policy
+
+
+class SweepCosts(Chapter):
+    """It does nothing in the story. At rest, owners suspend and edit what has no children; then two sweeps follow.
+
+    The first may repair a last copy that lags. The second is counted.
+    """
+
+    name: ClassVar[str] = "sweeps"
+
+    def violations(self) -> Sequence[str]:
+        """(28) Rule 17 of the engine: resting costs nothing."""
+        twins, injector = self.world.ports, self.world.injector
+        was_enabled, injector.enabled = injector.enabled, False
+        try:
+            self._suspend()
+            tables = self._swept()
+            asked = len(twins.queues.messages(REBUILD_REQUESTS))
+        finally:
+            injector.enabled = was_enabled
+        bound = _FIXED + len(self.world.registered)
+        found = (
+            []
+            if tables <= bound
+            else [f"(28) a sweep at rest took {tables} operations, {bound} are its bound"]
+        )
+        if asked:
+            found.append(f"(28) a sweep at rest asked for {asked} looks at images that rest")
+        return found
+
+    def _suspend(self) -> None:
+        """Images without children are edited, and rest."""
+        parents = self.story.parents
+        for image in sorted(set(parents) - set(parents.values())):
+            keys: dict[str, Any] = {}
+            for chapter in self.story.chapters:
+                keys |= chapter.document(image)
+            self.world.register(image, parents[image], text="rests", **{**keys, "suspend": True})
+        self.world.drain()
+
+    def _swept(self) -> int:
+        """The table operations of the second of two sweeps."""
+        tables = self.world.ports.tables
+        for _ in range(2):
+            self.world.ports.clock.advance(SWEEP)
+            before = tables.operations
+            self.world.factory.sweeper.sweep()
+        return tables.operations - before
