@@ -87,10 +87,11 @@ def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
 
 def essence(made: SimulatedWorld) -> dict[ImageName, ImageHead]:
     """Heads as they must come back; the last version may be higher, measurements and counts of changes begin anew."""
-    return {name: _essence(head) for name, head in heads(made).items()}
+    return {name: essence_of(head) for name, head in heads(made).items()}
 
 
-def _essence(head: ImageHead) -> ImageHead:
+def essence_of(head: ImageHead) -> ImageHead:
+    """The head as it must come back."""
     plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
     return replace(
         plain,
