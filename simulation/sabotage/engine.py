@@ -39,10 +39,12 @@ def _spares_nobody() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _includes_anything() -> Iterator[None]:
-    """A build includes its version in latest without a check that it is still the active build."""
+    """A build includes its version in latest without a check that it is the active build, and wanted as planned."""
 
     def demand_nothing(self: Turns, build: Build, live: object) -> Turn:
-        return Turn(head=self.records.images.get_head(build.image), answer=Answer(wish=Wish.ASKED))
+        stored = self.records.images.get_head(build.image)
+        as_planned = replace(stored.value, pointer_revision=build.planned_on)
+        return Turn(head=replace(stored, value=as_planned), answer=Answer(wish=Wish.ASKED))
 
     with replaced(Turns, "demand", demand_nothing):
         yield

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline_core.domain import claims, plan, releases, staleness
+from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.releases import FollowedSource
 from simulation.sabotage.shape import Sabotage, replaced
 
@@ -37,7 +38,10 @@ def _withdraws_nothing() -> Iterator[None]:
 def _blames_the_input() -> Iterator[None]:
     """A build that did not find its release blocks its input, as one with a broken step does."""
 
-    with replaced(claims, "lost_release", lambda build: None):
+    with (
+        replaced(claims, "lost_release", lambda build: None),
+        replaced(Failure, "is_of_team", property(lambda failure: True)),
+    ):
         yield
 
 
