@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline_core.domain import canonical
 from pipeline_core.domain.errors import ErrorClass, PermanentError, UnreadableRow
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state.reading import cells as texts
@@ -119,7 +120,7 @@ class Codec(Generic[Value]):
         said = json.loads(text)
         for upcast in upcasters:
             said = upcast(said)
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return canonical.compact(said)
 
     def _with_unknown(self, old: Mapping[str, Cell], value: Value, text: str) -> str:
         """The JSON to write over a row with the cells `old`, whose reader made it into `value`."""
@@ -132,7 +133,7 @@ class Codec(Generic[Value]):
         if known == said:
             return text  # as this release writes it: there is nothing else in it
         merged = with_unknown(json.loads(said), json.loads(known), json.loads(text))
-        return json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
+        return canonical.compact(merged)
 
     def _unreadable(self, row: Row, why: str) -> UnreadableRow:
         return UnreadableRow(f"row {row.partition}/{row.key} {why}", key=row.key, partition=row.partition)

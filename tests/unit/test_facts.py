@@ -73,7 +73,7 @@ def test_the_recorded_packer_reads_the_tags_that_the_factory_writes() -> None:
 
 
 def test_the_canonical_form_of_json_is_written_once() -> None:
-    pattern = re.compile(r"separators=\(\",\", \":\"\)")
+    pattern = re.compile(r"\(\",\", \":\"\)")
     found = {
         str(path.relative_to(ROOT))
         for package in ("pipeline_core", "builder", "imagefactory")

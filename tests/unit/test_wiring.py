@@ -27,8 +27,15 @@ def _arguments(definition: ast.ClassDef) -> dict[str, str]:
     return {
         each.target.id: ast.unparse(each.annotation)
         for each in definition.body
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and not _is_own(each)
     }
+
+
+def _is_own(field: ast.AnnAssign) -> bool:
+    """True for a field that the class begins with by itself: no caller gives it."""
+    return isinstance(field.value, ast.Call) and any(
+        each.arg == "init" and ast.unparse(each.value) == "False" for each in field.value.keywords
+    )
 
 
 @functools.cache

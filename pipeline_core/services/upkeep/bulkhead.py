@@ -24,11 +24,11 @@ class Bulkhead:
     logs: Logs
     clock: Clock
     event: str
-    failures: int = 0
-    postponed: int = 0  # things that a part had no time for
-    _transient: int = 0
-    _until: datetime | None = field(default=None)
-    _first: FactoryError | None = field(default=None)
+    failures: int = field(default=0, init=False)
+    postponed: int = field(default=0, init=False)  # things that a part had no time for
+    _transient: int = field(default=0, init=False)
+    _until: datetime | None = field(default=None, init=False)
+    _first: FactoryError | None = field(default=None, init=False)
 
     def run(self, subject: str, work: Callable[[], bool]) -> bool:
         """The answer of `work`, False where it failed, or where the part's time is over.

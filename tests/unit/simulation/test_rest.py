@@ -9,6 +9,7 @@ import pytest
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, WriteKind
+from pipeline_core.wire.messages import DispatchMessage
 from simulation import fleet, rest, world
 from simulation.story import SeedStory
 from simulation.world import SimulatedWorld
@@ -278,7 +279,20 @@ def test_a_sweep_that_starts_a_build_is_not_a_violation_where_messages_may_be_lo
     assert rest.violations(made) == []
 
 
-def test_a_world_that_never_rests_is_a_violation_of_the_first_invariant() -> None:
+def test_a_world_that_never_rests_is_a_violation_of_the_first_invariant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = world.make()
-    SeedStory(world=made, chance=random.Random(5), images=3, patience=0).run()
+    made.register("rhel9-base", None)
+    settle = SimulatedWorld.settle
+    monkeypatch.setattr(
+        SimulatedWorld, "settle", lambda self, *, limit, sweeps: _restless(self, settle, sweeps)
+    )
+    SeedStory(world=made, chance=random.Random(5), images=3).run()
     assert "(1) the world did not come to rest within 0 deliveries" in rest.violations(made)
+
+
+def _restless(made: SimulatedWorld, settle: Callable[..., None], sweeps: int) -> None:
+    """A message that is looked at again and again keeps the world from its rest."""
+    made.ports.queues.send("dispatch-requests", DispatchMessage(reason="again").to_wire())
+    settle(made, limit=0, sweeps=sweeps)
