@@ -80,10 +80,10 @@ class Provenance:
         subject = statements.version_id(self.deployment, live.gallery, live.image, live.version)
         about = f"{live.image}@{live.version} in {live.gallery} is not proven"
         proof = self._compare(VersionInGallery(subject=subject, tags=live.tags), about)
-        copied = f"{self.deployment.quarantine}/{live.image}@{live.version}"
-        if live.copied_from and live.copied_from.lower() != copied.lower():
+        own = [f"{gallery}/{live.image}@{live.version}" for gallery in self.deployment.quarantines]
+        if live.copied_from and live.copied_from.lower() not in {each.lower() for each in own}:
             # The tags name a statement about this version number; they say nothing about what lies behind it.
-            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {copied}")
+            raise NotProven(f"{about}: it was made from {live.copied_from}, not from {' or '.join(own)}")
         return proof
 
     def find_envelope(self, digest: Digest) -> bytes | None:
