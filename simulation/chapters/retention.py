@@ -66,7 +66,7 @@ class RetentionRuns(Chapter):
             self._prune()
 
     def violations(self) -> Sequence[str]:
-        """(20) A version whose removal was decided is gone; the current one is not among those."""
+        """(22) A version whose removal was decided is gone; the current one is not among those."""
         found = []
         for name in sorted(self.world.registered, key=str):
             head = ImageStore(self.world.ports.tables).find_head(name)
@@ -79,11 +79,11 @@ class RetentionRuns(Chapter):
                     head.value.registration.gallery, name, version
                 )
                 if shown is not None and version == current:
-                    found.append(f"(20) the current {name}@{version} is called removed")
+                    found.append(f"(22) the current {name}@{version} is called removed")
         return found
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """(20) Look at what leaves `latest`, and at each removal of a version that was ever live."""
+        """(22) Look at what leaves `latest`, and at each removal of a version that was ever live."""
         now = self.world.ports.clock.now()
         if name == "galleries.set_life":
             wanted: GalleryImageVersion = given[0]
@@ -99,9 +99,9 @@ class RetentionRuns(Chapter):
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, now: datetime
     ) -> None:
         place = (str(image), str(version))
-        if place not in self.world.safety.published:
-            return  # the copy of a build that stops
-        text = f"(20) {image}@{version} was removed"
+        if place not in self.world.safety.published or self._is_of_a_stopping_build(*place):
+            return  # the copy of a build that stops, perhaps just after it was included
+        text = f"(22) {image}@{version} was removed"
         since = self._left_latest.get(place)
         if since is None or now - since < GRACE - _SKEW:
             self.world.blame(f"{text} before its grace period was over")
@@ -116,6 +116,10 @@ class RetentionRuns(Chapter):
             origin = None if child.current is None else child.current.inputs.origin
             if isinstance(origin, ParentVersion) and (origin.image, origin.version) == (image, version):
                 self.world.blame(f"{text} while the current version of {child.name} is built from it")
+
+    def _is_of_a_stopping_build(self, image: str, version: str) -> bool:
+        builds = self.world.safety.builds.values()
+        return any((each.image, each.version) == (image, version) and each.is_stopping for each in builds)
 
     def _has_another(self, gallery: GalleryName, image: ImageName, current: GalleryVersion) -> bool:
         listed = self.world.ports.galleries.list_versions(gallery, image)
