@@ -37,8 +37,11 @@ Value = TypeVar("Value")
 class Announcer(Protocol):
     """Announces entries of journals to those who want them."""
 
-    def announced(self, head: ImageHead, entries: Sequence[Entry]) -> AbstractContextManager[None]:
-        """Entered before the commit, and left after it. `head` is the image's, as the commit leaves it."""
+    def announced(self, head: ImageHead | None, entries: Sequence[Entry]) -> AbstractContextManager[None]:
+        """Entered before the commit, and left after it. `head` is the image's, as the commit leaves it.
+
+        None: it is there, and cannot be read, so nobody knows now who wants the entries.
+        """
         ...
 
 
@@ -132,13 +135,13 @@ class ImageStore:
         if heads:
             head = self._reader.one(TABLE, heads[0], HEADS).value
         elif head is None:
-            with contextlib.suppress(
-                UnreadableRow
-            ):  # who wants it is unknown, and the entry is written all the same
+            try:
                 stored = self.find_head(entries[0].image)
-                head = None if stored is None else stored.value
-        if head is None:
-            return contextlib.nullcontext()
+            except UnreadableRow:
+                return self._announcer.announced(None, entries)
+            if stored is None:
+                return contextlib.nullcontext()
+            head = stored.value
         return self._announcer.announced(head, entries)
 
     def _stored_builds(self, image: ImageName) -> Iterator[Stored[Build]]:

@@ -45,9 +45,9 @@ class Notices:
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     @contextlib.contextmanager
-    def announced(self, head: ImageHead, entries: Sequence[Entry]) -> Iterator[None]:
+    def announced(self, head: ImageHead | None, entries: Sequence[Entry]) -> Iterator[None]:
         """Around a commit. A notice whose entry was certainly not committed is removed again."""
-        notices = [self._notice(head, entry) for entry in entries if self._is_wanted(head, entry.event)]
+        notices = [self._notice(head, entry) for entry in entries if self._may_be_wanted(head, entry.event)]
         if not notices:
             yield
             return
@@ -59,9 +59,9 @@ class Notices:
                 self.store.remove(added)
             raise
         try:
-            self.outbox.notify(head.name, notices[0].entry)
+            self.outbox.notify(notices[0].image, notices[0].entry)
         except FactoryError as error:  # the commit is done; the sweep announces it
-            self.logs.note("notification-waits", image=str(head.name), error=str(error))
+            self.logs.note("notification-waits", image=str(notices[0].image), error=str(error))
 
     def repair(self) -> int:
         """Ask again for what was noted a while ago and for feeds that can be delivered; how often it asked.
@@ -109,6 +109,10 @@ class Notices:
         with self._lock:
             self._fleet.read_at = None
 
+    def _may_be_wanted(self, head: ImageHead | None, event: Event) -> bool:
+        """Where the head cannot be read, every entry may be wanted: the fan-out decides when it can be read again."""
+        return head is None or self._is_wanted(head, event)
+
     def _is_wanted(self, head: ImageHead, event: Event) -> bool:
         registration = head.registration
         if event.value in registration.notify or (event is Event.REGISTERED and registration.notify):
@@ -116,6 +120,6 @@ class Notices:
         is_base = registration.parent is None
         return any(each.wants(event, is_base=is_base) for each in self.fleet_receivers())
 
-    def _notice(self, head: ImageHead, entry: Entry) -> Notice:
-        definition = head.registration.definition
-        return Notice(image=head.name, entry=entry.key, definition=definition, at=self.clock.now())
+    def _notice(self, head: ImageHead | None, entry: Entry) -> Notice:
+        definition = None if head is None else head.registration.definition
+        return Notice(image=entry.image, entry=entry.key, definition=definition, at=self.clock.now())

@@ -44,12 +44,20 @@ class Fanout:
     secrets: Secrets
 
     def spread(self, image: ImageName, entry: str) -> None:
-        """Append what waits of this image, and `entry` where no notice names it: older releases wrote none."""
+        """Append what waits of this image, and `entry` where no notice names it: older releases wrote none.
+
+        Raises UnreadableRow where a notice needs the head and it still cannot be read. The notices stay until then.
+        """
         notices = sorted(self.records.notices.list(image), key=_entry_of)
         shares: dict[ReceiverId, _Share] = {}
-        done = [each for each in notices if self._gather(shares, image, each.entry, each.definition, each)]
-        if all(each.entry != entry for each in notices):
-            head = self.records.images.find_head(image)
+        is_known = any(each.entry == entry for each in notices)
+        needs_head = not is_known or any(each.definition is None for each in notices)
+        head = self.records.images.find_head(image) if needs_head else None
+        now = None if head is None else head.value.registration.definition
+        done = [
+            each for each in notices if self._gather(shares, image, each.entry, each.definition or now, each)
+        ]
+        if not is_known:
             if head is None:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=entry)
             else:
@@ -64,7 +72,7 @@ class Fanout:
         shares: dict[ReceiverId, _Share],
         image: ImageName,
         key: str,
-        definition: Digest,
+        definition: Digest | None,
         notice: Notice | None,
     ) -> bool:
         """True where nothing remains to be done for the notice, once the shares are in the feeds."""
@@ -74,6 +82,9 @@ class Fanout:
             if not is_young:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=key)
             return not is_young
+        if definition is None:  # the image was deleted meanwhile, so nobody is subscribed any more
+            self.effects.logs.note("notification-without-entry", image=str(image), entry=key)
+            return True
         try:
             document = self.effects.documents.definition(definition)
         except TransientError:

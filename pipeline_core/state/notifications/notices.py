@@ -24,11 +24,14 @@ _WRITES = 90  # in one transaction, which may have 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A journal entry to announce. `definition` names the receivers of the moment at which it was written."""
+    """A journal entry to announce. `definition` names the receivers of the moment at which it was written.
+
+    It is None where the image's head could not be read then: the receivers are those of the head that can be read.
+    """
 
     image: ImageName
     entry: str
-    definition: Digest
+    definition: Digest | None
     at: datetime
     etag: str = ""
 
@@ -105,16 +108,17 @@ def _key_of(notice: Notice) -> str:
 
 
 def _row_of(notice: Notice) -> Row:
-    cells = {"definition": str(notice.definition), "at": notice.at.isoformat()}
+    cells = {"definition": str(notice.definition or ""), "at": notice.at.isoformat()}
     return Row(partition=_PARTITION, key=_key_of(notice), cells=cells, etag=notice.etag)
 
 
 def _notice_of(row: Row) -> Notice:
     image, _, entry = row.key.removeprefix(_ENTRY).partition(":")
+    definition = str(row.cells["definition"])
     return Notice(
         image=ImageName(image),
         entry=entry,
-        definition=Digest(str(row.cells["definition"])),
+        definition=Digest(definition) if definition else None,
         at=datetime.fromisoformat(str(row.cells["at"])),
         etag=row.etag,
     )

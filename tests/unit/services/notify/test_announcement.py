@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline_core.services.effects.notices import FRESH, QUIET
 from pipeline_core.state import images as records
 from pipeline_core.state.history import entry_of
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import scenes
+from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.notify import receiving
 from tests.unit.services.notify.receiving import TAKEN, A, B, C, hook
 from tests.unit.services.scenes import BASE, JAVA
@@ -187,6 +188,20 @@ def test_a_receiver_of_secops_that_another_process_added_is_seen_within_minutes(
     entry = made.base.effects.journal.of_image(BASE, Event.LATE)
     made.base.records.images.commit([records.add_entry(entry)])
     assert made.base.records.notices.list(BASE) != []
+
+
+def test_what_happens_while_the_head_cannot_be_read_is_sent_when_it_can() -> None:
+    made = receiving.registered(hook(A, Event.RETRIED.value))
+    made.drain()
+    row = unreadable_rows.make_unreadable(made, "images", str(BASE), "head")
+    entry = made.base.effects.journal.of_image(BASE, Event.RETRIED, detail="why")
+    made.base.records.images.commit([records.add_entry(entry)])
+    made.run_until(made.ports.clock.now() + timedelta(hours=1))
+    assert receiving.types(made, A) == []
+    unreadable_rows.put(made, "images", row)
+    made.run_until(made.ports.clock.now() + timedelta(hours=1))
+    assert receiving.types(made, A) == [Event.RETRIED.value]
+    assert made.base.records.notices.list(BASE) == []
 
 
 def test_a_definition_that_cannot_be_read_stops_one_entry() -> None:
