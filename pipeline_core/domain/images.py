@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain.builds import Phase
+from pipeline_core.domain import replication
+from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
@@ -131,6 +132,14 @@ class PublishedVersion:
     followed: ChangeCount = NO_CHANGES
     missing: MissingRegions | None = None
     gates: str = ""
+
+
+def missing_regions(built: Build, since: datetime) -> MissingRegions | None:
+    """The regions that the version of a build was copied without, where it becomes current at `since`."""
+    if not built.left_out:
+        return None
+    after = since + replication.turn_after(1)
+    return MissingRegions(names=built.left_out, tries=1, after=after, why=built.left_out_why)
 
 
 @unique

@@ -48,7 +48,8 @@ class Announcer(Protocol):
 class ImageStore:
     """Reads single rows. The functions below build the writes, and one transaction commits them.
 
-    Every entry of a journal is committed here, so `announcer` hears of each, from every service. None: of none.
+    Every entry of a journal is committed here, except the alarm about an unproven version, which sends its own message.
+    So `announcer` hears of each other one, from every service. None: of none.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from azure.mgmt.resource.resources import ResourceManagementClient
 
 from pipeline_core.adapters.azure.containers import AzureContainers
 from pipeline_core.adapters.azure.galleries import AzureGalleries
@@ -177,6 +178,22 @@ def test_a_gallery_of_another_subscription_is_reported_and_not_taken_for_empty(a
     configuration = replace(azure.configuration, galleries={"quarantine": away})
     with pytest.raises(PermanentError, match="own subscription"):
         AzureResources(azure.clients.resources, configuration).list_build_versions(QUARANTINE)
+
+
+def test_versions_of_a_gallery_in_another_subscription_are_listed_there(azure: Azure) -> None:
+    away = replace(azure.configuration.place(QUARANTINE), subscription_id="another")
+    configuration = replace(azure.configuration, galleries={"quarantine": away})
+    asked: list[str] = []
+
+    def elsewhere(subscription_id: str) -> ResourceManagementClient:
+        asked.append(subscription_id)
+        return azure.clients.resources
+
+    there = AzureResources(azure.clients.resources, configuration, elsewhere)
+    here = AzureResources(azure.clients.resources, azure.configuration)
+    assert there.list_build_versions(QUARANTINE) == here.list_build_versions(QUARANTINE)
+    assert asked == ["another"]
+    assert azure.clients.resources_of("another") is azure.clients.resources_of("another")
 
 
 def test_a_managed_image_that_packer_left_is_listed_and_deleted(azure: Azure) -> None:

@@ -42,6 +42,7 @@ class Clients:
         self._credential = credential or _identity(configuration.client_id)
         self._publisher = credential or _identity(configuration.publisher_client_id)
         self._compute: dict[tuple[str, bool], ComputeManagementClient] = {}
+        self._resources: dict[str, ResourceManagementClient] = {}
         self._of_keys: list[KeyClient | CryptographyClient] = []
         self._lock = threading.Lock()
         self.tables = TableServiceClient(
@@ -91,12 +92,23 @@ class Clients:
                 self._compute[subscription_id, is_publisher] = found
             return found
 
+    def resources_of(self, subscription_id: str) -> ResourceManagementClient:
+        """The client of another subscription, in which a quarantine gallery may be."""
+        with self._lock:
+            found = self._resources.get(subscription_id)
+            if found is None:
+                found = ResourceManagementClient(self._credential, subscription_id, **self._arm())
+                self._resources[subscription_id] = found
+            return found
+
     def close(self) -> None:
         """Close every connection."""
         for client in (self.tables, self.queues, self.blobs, self.containers, self.resources, self.secrets):
             client.close()
         for compute in self._compute.values():
             compute.close()
+        for resources in self._resources.values():
+            resources.close()
         for keys in self._of_keys:
             keys.close()
         for credential in (self._credential, self._publisher):

@@ -7,7 +7,7 @@ versions per region, so this costs about ten requests at most.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from azure.core.exceptions import AzureError
 from azure.mgmt.resource.resources import ResourceManagementClient
@@ -48,9 +48,16 @@ _IN_USE = frozenset(  # the network service uses it for "later", with status 400
 class AzureResources:
     """Sees the build group and the galleries of the settings. Deletes in the build group only."""
 
-    def __init__(self, client: ResourceManagementClient, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        client: ResourceManagementClient,
+        configuration: Configuration,
+        elsewhere: Callable[[str], ResourceManagementClient] | None = None,
+    ) -> None:
+        """`elsewhere` gives the client of another subscription, for galleries that are there."""
         self._client = client
         self._configuration = configuration
+        self._elsewhere = elsewhere
 
     def list_build_resources(self) -> Sequence[TaggedResource]:
         """The resources of the build resource group with our build tag, container groups too."""
@@ -67,13 +74,16 @@ class AzureResources:
     def list_build_versions(self, gallery: GalleryName) -> Sequence[TaggedVersion]:
         """The versions of a gallery, of every image in it, with our build tag."""
         place = self._configuration.place(gallery)
+        client = self._client
         if place.subscription_id != self._configuration.subscription_id:
-            raise PermanentError(
-                ErrorClass.TEMPLATE,
-                f"versions of {gallery} cannot be listed: it must be in the factory's own subscription",
-            )
+            if self._elsewhere is None:
+                raise PermanentError(
+                    ErrorClass.TEMPLATE,
+                    f"versions of {gallery} cannot be listed: it must be in the factory's own subscription",
+                )
+            client = self._elsewhere(place.subscription_id)
         with errors.translated(f"list versions of {gallery}"):
-            listed = self._client.resources.list_by_resource_group(place.resource_group, filter=_VERSIONS)
+            listed = client.resources.list_by_resource_group(place.resource_group, filter=_VERSIONS)
             found = list(itertools.islice(listed, _MOST_VERSIONS))
         named = _versions((str(each.id), dict(each.tags or {})) for each in found)
         return [each for each in named if str(each.gallery).lower() == str(place.name).lower()]

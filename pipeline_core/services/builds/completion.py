@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import breaker, builds, chains, claims, floors, replication, wishes
+from pipeline_core.domain import breaker, builds, chains, claims, floors, wishes
 from pipeline_core.domain.builds import Build, Failure, Result
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ImageHead, MissingRegions, PublishedVersion
+from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_regions
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
@@ -143,7 +143,7 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 published_at=ended.phase_since,
                 scan=floors.scan_of(ended.verdicts),
                 followed=ended.followed,
-                missing=_missing(ended),
+                missing=missing_regions(ended, ended.phase_since),
                 gates=gates,
             )
             seconds = chains.measured(head, ended)
@@ -166,11 +166,3 @@ def _counts(ended: Build) -> bool:
     """True where a failure counts towards the image's breaker: the input is at fault, or its release is missing."""
     failure = ended.failure
     return failure is None or failure.is_of_team or claims.lost_release(ended) is not None
-
-
-def _missing(ended: Build) -> MissingRegions | None:
-    """The regions that the copy was made without."""
-    if not ended.left_out:
-        return None
-    after = ended.phase_since + replication.turn_after(1)
-    return MissingRegions(names=ended.left_out, tries=1, after=after, why=ended.left_out_why)

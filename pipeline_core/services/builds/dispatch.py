@@ -156,12 +156,14 @@ class Dispatcher:
             return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
+            self.outages.not_begun(stored.value, probes)
             raise StaleWrite(f"slot {slot} was taken by another pass")
         try:
             build = self._begin_held(pending.build, stored, probes)
         except UnreadableRow:
             if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
                 self.records.capacity.release(pending.build)
+                self.outages.not_begun(stored.value, probes)
             raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pipeline_core.domain import floors, looks
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ImageHead, PublishedVersion
+from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_regions
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.plan import ReuseVersion
@@ -59,6 +59,7 @@ class Reuse:
             published_at=now,
             scan=None if built is None else floors.scan_of(built.value.verdicts),
             followed=decision.followed,
+            missing=None if built is None else missing_regions(built.value, now),
         )
         detail = f"{decision.version} has the desired input"
         offered = self.pointer.offer(head.value, current, detail)

@@ -42,9 +42,11 @@ class Wishes:
         ended = builds.finish(stored.value, Result.WITHDRAWN, self.effects.clock.now())
         entry = self.effects.journal.of_build(ended, Event.WITHDRAWN, detail=answer.why)
         head = self.records.images.find_head(ended.image)
-        if head is not None and entry.event.value in head.value.registration.notify:
-            ended = replace(ended, notice=entry.key)
-        writes = [records.put_build(ended, etag=stored.etag), records.add_entry(entry)]
+        writes = [
+            records.put_build(ended, etag=stored.etag),
+            records.add_past(ended),
+            records.add_entry(entry),
+        ]
         claim = self.records.images.find_claim(ended.image, ended.fingerprint)
         if claim is not None and claim.value.build == ended.id:
             writes.append(records.put_claim(claims.settle(claim.value, ended), etag=claim.etag))

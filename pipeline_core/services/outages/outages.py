@@ -187,6 +187,13 @@ class Outages:
         elif breaker is not None and decisions.is_answered(breaker, build):
             self._look_again(HarmedBuild(image=build.image, build=build.id))
 
+    def not_begun(self, build: Build, probes: Sequence[str]) -> None:
+        """The probe of these breakers got no slot, or did not begin: another build may go soon."""
+        for key in probes:
+            breaker = self._find_open(key)
+            if breaker is not None:
+                self._settle(breaker, build)
+
     def close(self, breaker: PlatformBreaker, *, actor: str = "") -> bool:
         """Close an open breaker; everything that it held back is looked at again, in slices. False if it was closed."""
         now = self.effects.clock.now()
@@ -300,7 +307,7 @@ class Outages:
     def _report(
         self, breaker: PlatformBreaker, event: Event, detail: str, at: datetime | None, *, actor: str = ""
     ) -> None:
-        """One entry in the journal of the image whose build opened the breaker, and its notification."""
+        """One entry in the journal of the image whose build opened the breaker."""
         if breaker.opened_by is None or at is None:
             return
         image = breaker.opened_by.image
@@ -313,9 +320,6 @@ class Outages:
         )
         with contextlib.suppress(AlreadyExists):
             self.records.images.commit([records.add_entry(entry)])
-        head = self.records.images.find_head(image)
-        if head is not None and event.value in head.value.registration.notify:
-            self.effects.outbox.notify(image, entry.key)
 
     def _repair(self, stored: Stored[PlatformBreaker]) -> None:
         breaker, now = stored.value, self.effects.clock.now()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pipeline_core.domain import floors
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVersion
+from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVersion, missing_regions
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId
@@ -159,6 +159,7 @@ class Falls:
             published_at=build.phase_since,
             scan=floors.scan_of(build.verdicts),
             followed=build.followed,
+            missing=missing_regions(build, self.effects.clock.now()),
         )
 
 

@@ -90,5 +90,4 @@ class Suspicion:
         )
         entry = self.effects.journal.of_image(image, Event.GALLERIES_DOUBTED, detail=text)
         self.records.images.commit([records.add_entry(entry)])
-        self.effects.outbox.notify(image, entry.key)
         self.effects.logs.note("galleries-doubted", images=len(suspects.suspects), why=text)

@@ -9,7 +9,19 @@ from pipeline_core.state.reading import places
 from pipeline_core.state.records import Codec
 
 # Rows without a value of a type: their cells are plain, or the key says everything.
-_PLAIN = ("children:", "made:", "roots:", "active", "unchronicled", "platform/revision", "slots/")
+_PLAIN = (
+    "children:",
+    "moved:",
+    "made:",
+    "roots:",
+    "placed:",
+    "placements/",
+    "notices/",
+    "active",
+    "unchronicled",
+    "platform/revision",
+    "slots/",
+)
 
 
 def codec_of(table: str, row: Row) -> Codec[Any] | None:

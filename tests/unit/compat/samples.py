@@ -16,16 +16,19 @@ from pipeline_core.domain.floors import LiveScan, Promises
 from pipeline_core.domain.images import (
     ActiveBuild,
     Breaker,
+    Doubt,
+    DoubtKind,
     FormerImage,
     ImageHead,
     MissingRegions,
     PoisonMark,
     PublishedVersion,
     RebuildRequest,
+    RetentionHold,
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, RebuildToken, Region, build_id
+from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -102,6 +105,10 @@ def builds() -> Sequence[Build]:
         ),
         floor=FLOOR,
         verify_attempt=3,
+        planned_on=4,
+        quarantine=GalleryName("quarantine2"),
+        probes=("registry:region:westeurope",),
+        waits_since=NOW,
         followed=CHANGES,
         left_out=("northeurope",),
         left_out_why="no capacity",
@@ -121,6 +128,7 @@ def claims() -> Sequence[Claim]:
         detail="a gate refused",
         ended_at=NOW,
         gates="d" * 64,
+        limits="e" * 64,
         floor=FLOOR,
     )
     return (*plain, full)
@@ -172,6 +180,11 @@ def heads() -> Sequence[ImageHead]:
         chain_seconds=3600,
         revision=7,
         changes=CHANGES,
+        announce="lost",
+        doubt=Doubt(kind=DoubtKind.GONE, version=_VERSION, since=NOW, detail="the gallery does not hold it"),
+        pointer_revision=5,
+        retention_hold=RetentionHold(versions=2, since=NOW),
+        taken_out=(_VERSION,),
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
     )
@@ -212,7 +225,9 @@ def formers() -> Sequence[FormerImage]:
 
 def pendings() -> Sequence[PendingBuild]:
     """One of each line."""
-    line = PendingBuild(key=f"0-999999-20261121T120000-{_ROOT.id}", build=_ROOT.id, team=TEAM)
+    line = PendingBuild(
+        key=f"0-999999-20261121T120000-{_ROOT.id}", build=_ROOT.id, team=TEAM, campaign=_ROOT.campaign
+    )
     late = replace(line, key=f"late-20261121T120000-{_ROOT.id}")
     return (line, late, line.parked())
 

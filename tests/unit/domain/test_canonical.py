@@ -49,6 +49,10 @@ def test_a_lone_surrogate_is_refused_kept_or_escaped() -> None:
     assert canonical.ascii_text("\ud800") == b'"\\ud800"'
 
 
+def test_a_row_keeps_the_order_of_its_fields_without_white_space() -> None:
+    assert canonical.compact({"b": 1, "a": ["\u00e9", None]}) == '{"b":1,"a":["\u00e9",null]}'
+
+
 def test_each_use_gives_the_bytes_that_it_always_gave() -> None:
     bundle = Digest("0" * 64)
     blob = b'{"bundle":"' + b"0" * 64 + b'","document":' + UTF_8 + b"}"

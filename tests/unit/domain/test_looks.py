@@ -6,6 +6,7 @@ import pytest
 
 from pipeline_core.domain import chains, looks
 from pipeline_core.domain.claims import Outcome
+from pipeline_core.domain.images import Doubt, DoubtKind
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.snapshot import Snapshot, take_snapshot
@@ -31,6 +32,14 @@ def test_a_note_has_the_root_and_the_parent_with_its_version() -> None:
     note = looks.note_of(take_snapshot(GRANDCHILD, make.world(base, child, grandchild, newest=OLD)))
     assert child.current is not None
     assert note == LookNote(root=BASE, parent=CHILD, parent_version=child.current.version)
+
+
+def test_a_parent_that_its_gallery_does_not_show_is_not_noted() -> None:
+    base, child, _ = make.settled_chain(newest=OLD)
+    assert base.current is not None
+    doubt = Doubt(kind=DoubtKind.GONE, version=base.current.version, since=make.NOW)
+    note = looks.note_of(take_snapshot(CHILD, make.world(replace(base, doubt=doubt), child, newest=OLD)))
+    assert note == LookNote(root=BASE)
 
 
 def test_the_note_of_a_root_has_no_parent() -> None:

@@ -1,10 +1,14 @@
 """A copy that fails: growing waits for a week, and regions that are left out for now."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from pipeline_core.domain import replication
+from pipeline_core.domain.builds import Phase
+from pipeline_core.domain.images import missing_regions
+from tests.unit.domain import factories as make
 
 
 def test_the_waits_grow_up_to_four_hours() -> None:
@@ -40,3 +44,15 @@ def test_regions_that_fail_are_left_out_but_never_its_own(
 
 def test_a_region_of_a_live_version_has_a_turn_after_an_hour_and_later_after_four() -> None:
     assert [replication.turn_after(tries) / timedelta(minutes=1) for tries in (1, 2, 3)] == [64, 128, 240]
+
+
+@pytest.mark.parametrize("left_out", [(), ("northeurope",)])
+def test_a_version_that_becomes_current_lacks_what_its_copy_left_out(left_out: tuple[str, ...]) -> None:
+    built = replace(make.build(Phase.FINISHED), left_out=left_out, left_out_why="no room")
+    missing = missing_regions(built, make.NOW)
+    if not left_out:
+        assert missing is None
+        return
+    assert missing is not None
+    assert (missing.names, missing.tries, missing.why) == (left_out, 1, "no room")
+    assert missing.after > make.NOW
