@@ -180,8 +180,7 @@ class SimulatedHost:
             case messages.REBUILD_REQUESTS:
                 factory.reconciler.handle(messages.RebuildMessage.from_wire(text))
             case messages.DISPATCH_REQUESTS:
-                messages.DispatchMessage.from_wire(text)
-                factory.dispatcher.dispatch()
+                factory.dispatcher.dispatch(messages.DispatchMessage.from_wire(text).reason)
             case messages.BUILD_STEPS:
                 self._step(messages.StepMessage.from_wire(text), redelivered=redelivered)
             case messages.BUILD_EVENTS:

@@ -31,7 +31,7 @@ def blueprint(factory: Provider) -> func.Blueprint:
             messages.DISPATCH_REQUESTS,
             message,
             messages.DispatchMessage.from_wire,
-            lambda services, _: services.dispatcher.dispatch(),
+            lambda services, request: services.dispatcher.dispatch(request.reason),
         )
 
     @queues.queue_trigger(arg_name="message", queue_name=messages.BUILD_STEPS, connection=CONNECTION)

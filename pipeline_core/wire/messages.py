@@ -31,10 +31,11 @@ QUEUES = (
     NOTIFICATION_REQUESTS,
 )
 
-# Reasons of a rebuild message that its receiver acts on. Any other text is a reason for people.
+# Reasons of a message that its receiver acts on. Any other text is a reason for people.
 ANCESTOR_ENDED = "ancestor-ended"  # an ancestor will not become current now: waiting images may continue
 PARENT_PUBLISHED = "parent-published"  # there is a newer version to build on
 BUILD_ENDED = "build-ended"  # the requests that came during the build are handled now
+SLOT_FREED = "slot-freed"  # of a dispatch message: a build gave its slot back, and nothing else has changed
 
 _Text = Annotated[str, Field(max_length=128)]
 

@@ -168,8 +168,8 @@ def flagged(world: SimulatedWorld) -> None:
     dispatcher = world.host.factory.dispatcher
 
     class _Lowering:
-        def dispatch(self) -> int:
-            started = dispatcher.dispatch()
+        def dispatch(self, reason: str = "") -> int:
+            started = dispatcher.dispatch(reason)
             flag.is_sent = False  # cleared after the pass: messages during the pass were suppressed
             return started
 

@@ -17,7 +17,7 @@ from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
-from pipeline_core.wire.messages import ANCESTOR_ENDED, BUILD_ENDED
+from pipeline_core.wire.messages import ANCESTOR_ENDED, BUILD_ENDED, SLOT_FREED
 
 _EVENT = {
     Result.SUCCEEDED: Event.PUBLISHED,
@@ -118,7 +118,7 @@ class Completion:
                     self.effects.outbox.rebuild(child, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
         if released is SlotReleased.FREED:
-            self.effects.outbox.dispatch("slot-freed")
+            self.effects.outbox.dispatch(SLOT_FREED)
         for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
         project()

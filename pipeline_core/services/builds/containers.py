@@ -33,6 +33,7 @@ from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.messages import SLOT_FREED
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
@@ -186,7 +187,7 @@ class ContainerStage:
         progress = self._commit(build, moved)
         self.records.index.show_phase(moved.id, moved.phase)
         if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
-            self.effects.outbox.dispatch("slot-freed")
+            self.effects.outbox.dispatch(SLOT_FREED)
         return progress
 
     def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:

@@ -28,6 +28,7 @@ from pipeline_core.state.concurrency import changing
 from pipeline_core.state.records import Stored
 from pipeline_core.state.rows import PAGE
 from pipeline_core.state.stores import Records
+from pipeline_core.wire.messages import SLOT_FREED
 
 _SOON = timedelta(seconds=1)
 _FRESH = timedelta(minutes=1)  # the plan that made a build is still that of this moment
@@ -46,13 +47,14 @@ class Dispatcher:
     effects: Effects
     outages: Outages
 
-    def dispatch(self) -> int:
-        """Start all builds that can start; the number of builds started.
+    def dispatch(self, reason: str = "") -> int:
+        """Start all builds that can start; the number of builds started. `reason` is that of the message.
 
+        A free slot says nothing about outages: the breakers are read then only where a build waits in a line.
         Raises TransientError where other passes keep taking slots at the same moment.
         """
         started: list[BuildId] = []
-        breakers = Breakers(self.records.index, self.outages, self.effects.clock)
+        breakers = None if reason == SLOT_FREED else self._breakers()
         changing(
             lambda: self.records.capacity.read(self.effects.clock.now()),
             lambda ledger: self._pass(ledger, started, breakers),
@@ -63,7 +65,10 @@ class Dispatcher:
         self.effects.logs.note("dispatched", started=len(started))
         return len(started)
 
-    def _pass(self, ledger: Ledger, started: list[BuildId], breakers: Breakers) -> None:
+    def _breakers(self) -> Breakers:
+        return Breakers(self.records.index, self.outages, self.effects.clock)
+
+    def _pass(self, ledger: Ledger, started: list[BuildId], breakers: Breakers | None) -> None:
         """Start builds, and add each to `started`; raises StaleWrite where another pass started one of them first.
 
         Every row that is read is started, removed or parked. The pass ends when a read gives no rows. That read
@@ -72,12 +77,16 @@ class Dispatcher:
         parked = 0
         for _ in range(_READS):
             capacity = ledger.capacity
-            if not capacity.can_start or breakers.hold_all():
+            if not capacity.can_start or (breakers is not None and breakers.hold_all()):
                 return
             # More builds to park probably follow the parked ones: a larger read passes a long line in few reads.
             line, late = self._look(capacity, capacity.can_start + 2 * parked)
             if not line and not late:
                 return
+            if breakers is None:
+                breakers = self._breakers()
+                if breakers.hold_all():
+                    return
             rows = {row.value.key: row for row in (*line, *late)}
             chosen = decisions.choose(
                 [row.value for row in line],

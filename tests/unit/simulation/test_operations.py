@@ -9,8 +9,8 @@ pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 # The goal is 60. A change that needs more says so here; one that needs less lowers it.
 # 26.5 are messages: nine of them, each sent, received and deleted. 4 count the deletions of a build's two container
 # groups: a read and a write each, as for a creation. 2 ask, before a version enters `latest`, whether its input is
-# still wanted: its parent or source, and the platform steps in force.
-LIMIT = 80.0
+# still wanted: its parent or source, and the platform steps in force. 1 reads the platform breakers.
+LIMIT = 82.0
 
 
 @pytest.fixture(scope="module")
