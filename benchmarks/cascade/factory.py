@@ -189,7 +189,9 @@ class _Line:
             messages.REBUILD_REQUESTS: lambda text: factory.reconciler.handle(
                 messages.RebuildMessage.from_wire(text)
             ),
-            messages.DISPATCH_REQUESTS: lambda _: factory.dispatcher.dispatch(),
+            messages.DISPATCH_REQUESTS: lambda text: factory.dispatcher.dispatch(
+                messages.DispatchMessage.from_wire(text).reason
+            ),
             messages.NOTIFICATION_REQUESTS: lambda text: factory.notifier.deliver(
                 messages.NotificationMessage.from_wire(text)
             ),

@@ -27,7 +27,7 @@ def _dispatcher(*errors: BaseException) -> Any:
     """Raises these, one at each call, and then does nothing."""
     left = list(errors)
 
-    def dispatch() -> None:
+    def dispatch(_reason: str) -> None:
         if left:
             raise left.pop(0)
 

@@ -67,7 +67,7 @@ def functions(factory: TwinFactory) -> Functions:
 def test_a_message_reaches_its_service(name: str, functions: Functions, factory: TwinFactory) -> None:
     service, message = MESSAGES[name]
     functions[name](_delivery(message.to_wire()))
-    expected = {"dispatch_builds": (), "drive_build": (message, False)}.get(name, message)
+    expected = {"dispatch_builds": "swept", "drive_build": (message, False)}.get(name, message)
     assert getattr(factory, service).received == [expected]
 
 
@@ -258,7 +258,7 @@ def test_what_a_message_causes_is_sent_in_its_trace(
 ) -> None:
     made = MemoryQueues(ManualClock())
     outbox = Outbox(made)
-    monkeypatch.setattr(factory.dispatcher, "dispatch", lambda: outbox.dispatch("next"), raising=False)
+    monkeypatch.setattr(factory.dispatcher, "dispatch", lambda _: outbox.dispatch("next"), raising=False)
     parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
     functions["dispatch_builds"](_delivery(messages.DispatchMessage(traceparent=parent).to_wire()))
     (sent,) = made.messages(messages.DISPATCH_REQUESTS)

@@ -72,7 +72,7 @@ def test_entries_of_journals_are_committed_by_the_store_that_announces_them() ->
         for node in ast.walk(module)
         if isinstance(node, ast.Attribute) and node.attr == "add_entry"
     }
-    assert others == {"pipeline_core/state/unproven.py"}
+    assert others == {"pipeline_core/state/galleries/unproven.py"}
 
 
 def test_an_image_without_receivers_costs_no_operation_and_no_message() -> None:
