@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 from benchmarks.growth import seeded
 from benchmarks.growth.seeded import Cost, SeededFleet
@@ -84,12 +85,22 @@ def one_build(_: int) -> Figures:
     return benchmark.operations_per_build()
 
 
+class _NoLooks:
+    """A timer's function that looks at no gallery."""
+
+    def observe(self) -> int:
+        """Nothing differed."""
+        return 0
+
+
 def platform_change(roots: int) -> Figures:
     """New platform steps for a fleet of three levels, with sweeps, per build."""
     parents = [None] * roots + [place for place in range(roots) for _ in range(10)]
     parents += [place for place in range(roots, roots * 11) for _ in range(10)]
     fleet = seeded.current(parents, slots=8)
     made = fleet.world
+    # A seeded fleet has no versions in its galleries. Looks at galleries cost time, not builds: they are left out.
+    made.host.factory = replace(made.host.factory, galleries=cast(Any, _NoLooks()))
     waits, ends = made.waits, len(parents)
 
     def work() -> None:

@@ -48,7 +48,9 @@ def test_a_failed_base_wakes_each_image_below_it_once_for_few_operations() -> No
 
 def test_a_build_in_a_cascade_with_sweeps_costs_little_more_than_one_alone() -> None:
     found = scenarios.platform_change(1)
-    assert found["without_waiting"] <= 116
+    # 5 of these ask whether a build is still wanted: before it begins, where it has waited, and before `latest`. 2 read
+    # the platform breakers.
+    assert found["without_waiting"] <= 106
     assert found["group_deletions_per_build"] == 2
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from benchmarks.growth import seeded
 from benchmarks.growth.seeded import SeededFleet, name_of
-from pipeline_core.domain import builds, dispatch
+from pipeline_core.domain import builds, dispatch, platform_breaker
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
+from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
+from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.services.upkeep import builds as upkeep
 from pipeline_core.services.upkeep import lines
 from pipeline_core.state import images as records
@@ -128,3 +130,36 @@ def test_a_campaign_of_waiting_builds_alone_is_shown_and_some_of_its_images_are_
     assert len(scenes.asked(waiting.world)) == 20
     told = [scenes.events(waiting.world, name_of(number)) for number in range(COUNT)]
     assert sum(each.count(Event.CAMPAIGN_STALLED) for each in told) == 1
+
+
+def test_builds_that_an_outage_holds_back_cost_no_more_and_come_back_when_it_is_over(
+    waiting: SeededFleet,
+) -> None:
+    made, store = waiting.world, waiting.world.base.records
+    now = made.ports.clock.now()
+    scope = ErrorScope(kind=ScopeKind.SOURCE, name="rhel")
+    breaker = PlatformBreaker(error_class=ErrorClass.NOT_FOUND, scope=scope, is_wide=True)
+    store.breakers.change(breaker, lambda found: replace(found, opened_at=now, is_drained=False))
+    for row in store.index.waiting(limit=COUNT):
+        store.index.hold(breaker.key, row)
+    cost = waiting.sweep()
+    assert cost.tables <= 11 + 20 + 2  # the breakers, and the page of what they hold back
+    assert store.index.waiting(limit=1) == []  # no build is put back into a line
+    scenes.lose(made)
+    store.breakers.change(breaker, lambda found: platform_breaker.close(found, now))
+    waiting.sweep()
+    made.ports.clock.advance(timedelta(minutes=1))
+    for _ in range(8):  # the sweep asks for a pass, and each pass gives back a slice
+        made.factory.dispatcher.dispatch()
+    assert store.index.held(breaker.key, limit=1) == []
+    assert len(store.index.waiting(limit=COUNT)) >= COUNT - 1  # one may have the slot
+
+
+def test_a_change_that_was_not_announced_is_found_by_the_next_sweep(waiting: SeededFleet) -> None:
+    made = waiting.world
+    (head, *_) = waiting.heads()
+    made.base.effects.projection.show(replace(head, announce="sweep"))
+    stored = scenes.images(made).get_head(head.name)
+    scenes.images(made).commit([records.put_head(replace(head, announce="sweep"), etag=stored.etag)])
+    waiting.sweep()
+    assert [text for text in scenes.texts(made, "rebuild-requests") if f'"{head.name}"' in text]
