@@ -52,7 +52,7 @@ class TwoGalleries(Chapter):
             store.note_counted(gallery)
 
     def violations(self) -> Sequence[str]:
-        """(21) The galleries of an image never change, and no subscription is over its limit."""
+        """(23) The galleries of an image never change, and no subscription is over its limit."""
         found = []
         images = ImageStore(self.world.ports.tables)
         galleries = self.world.ports.galleries
@@ -63,10 +63,10 @@ class TwoGalleries(Chapter):
             own = head.value.registration.gallery
             other = LIVE2 if own == LIVE else LIVE
             if galleries.list_versions(other, name):
-                found.append(f"(21) {name} is placed in {own}, and has versions in {other}")
+                found.append(f"(23) {name} is placed in {own}, and has versions in {other}")
         store = PlacementStore(self.world.ports.tables)
         for pair in ((LIVE, QUARANTINE), (LIVE2, QUARANTINE2)):
             held = sum(store.count(each) for each in pair)
             if held > placement.DEFINITIONS:
-                found.append(f"(21) {held} definitions are placed in {pair[0]} and {pair[1]}")
+                found.append(f"(23) {held} definitions are placed in {pair[0]} and {pair[1]}")
         return found
