@@ -211,7 +211,9 @@ def _journal(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> lis
     images = ImageStore(world.ports.tables)
     for name in heads:
         entries = images.list_journal(name, limit=_JOURNAL)
-        published = {entry.version: entry for entry in entries if entry.event.value == "image.published"}
+        # A version that was kept out at the end of its build may be let in later, by a reuse.
+        made = ("image.published", "build.withdrawn")
+        published = {entry.version: entry for entry in entries if entry.event.value in made}
         queued = {entry.build for entry in entries if entry.event.value == "build.queued" and entry.reasons}
         for gallery in world.live:
             for shown in world.ports.galleries.list_versions(GalleryName(str(gallery)), name):

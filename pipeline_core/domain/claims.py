@@ -36,6 +36,7 @@ class Claim:
     `gates` is the digest of what the definition asked of a version when the build began; kept where a build failed
     that had made one. `limits` is that of what limited the run; kept where the build failed.
     `floor` is SecOps' floor by which the gates judged; kept where a gate that uses it refused.
+    `is_spare`: the version was never let into `latest`, because nobody wanted it when its build ended.
     """
 
     image: ImageName
@@ -44,6 +45,7 @@ class Claim:
     build: BuildId
     outcome: Outcome
     version: GalleryVersion | None = None
+    is_spare: bool = False
     detail: str = ""
     ended_at: datetime | None = None
     gates: str = ""
@@ -163,6 +165,7 @@ def settle(claim: Claim, build: Build) -> Claim:
         floor=build.floor if refused & _BY_FLOOR else None,
         outcome=outcome,
         version=build.version if has_version else None,
+        is_spare=has_version and build.result is Result.WITHDRAWN,
         detail="" if build.failure is None else build.failure.message,
         ended_at=build.phase_since,
     )

@@ -162,7 +162,9 @@ def _obstacle(
         case ClaimAnswer.COOL_DOWN:
             return DoNothing(why=RestReason.COOLING_DOWN, detail=claims.describe(claim), reasons=reasons)
         case ClaimAnswer.REUSE:
-            return None
+            # A version that was kept out because nobody wanted it enters `latest` by the rules for a build.
+            is_spare = claim is not None and claim.is_spare
+            return _by_rule(snapshot, head, staleness, now) if is_spare else None
         case _:  # BUILD: the claim is not an obstacle
             pass
     # This comes before the next rule: a request closes the breaker, and the requested builds may fail in a row too.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.version_records import Intent, Standing, VersionRecord, change, standing_of
@@ -39,7 +40,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:
-    """Costs one list call, one read for each 1,000 records, and a change and a look for each version it takes out."""
+    """Costs a list call, a GET, a read for each 1,000 records, and a change and a look for each version it takes out."""
 
     records: Records
     galleries: Galleries
@@ -67,9 +68,8 @@ class Pointer:
         kept = self._intend([each for each in above if latest.may_be_in(each)], head, why)
         for each in sorted(above, key=_number, reverse=True):
             self._settle(each, kept, excluded=True)
-        for each in listed:
-            if target is not None and each.version == target.version:
-                self._settle(each, kept, excluded=False)
+        if target is not None:
+            self._settle(self._shown(head, target.version), kept, excluded=False)
         spare = (
             self._spare(each, kept.get(each.version), head, why) for each in above if each.version != lost
         )
@@ -77,6 +77,15 @@ class Pointer:
         if target is not None:
             writes.append(self._live(head, target, kept.get(target.version), why))
         return Offered(writes=tuple(writes), kept=kept)
+
+    def _shown(self, head: ImageHead, version: GalleryVersion) -> GalleryImageVersion:
+        """The version itself: a list that lags does not have it yet, and the pointer would move without `latest`."""
+        gallery = head.registration.gallery
+        shown = self.galleries.find_version(gallery, head.name, version)
+        if shown is None:
+            text = f"{head.name}@{version} is not shown by {gallery}; it is looked at again"
+            raise TransientError(ErrorClass.CONFLICT, text)
+        return shown
 
     def _settle(self, found: GalleryImageVersion, kept: Kept, *, excluded: bool) -> None:
         record = kept.get(found.version)

@@ -125,6 +125,7 @@ def claims() -> Sequence[Claim]:
         Outcome.FAILED,
         generation=2,
         version=_VERSION,
+        is_spare=True,
         detail="a gate refused",
         ended_at=NOW,
         gates="d" * 64,

@@ -12,6 +12,7 @@ from pipeline_core.domain.images import ActiveBuild, ImageHead, RebuildRequest
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, RebuildToken
 from pipeline_core.domain.plan import DoNothing, RestReason, ReuseVersion, StartBuild, plan
 from pipeline_core.domain.reasons import Lane, ReasonKind
+from pipeline_core.domain.snapshot import take_snapshot
 from pipeline_core.domain.staleness import World
 from pipeline_core.domain.versions import GalleryVersion
 from tests.unit.domain import factories as make
@@ -172,6 +173,23 @@ def test_a_version_that_exists_is_made_current_again() -> None:
     decision = plan(make.snapshot(BASE, make.world(STALE, newest=NEW), claim), NOW)
     assert isinstance(decision, ReuseVersion)
     assert (decision.version, decision.build, decision.inputs) == (version, claim.build, WANTED)
+
+
+@pytest.mark.parametrize("is_spare", [True, False])
+def test_a_version_that_was_kept_out_comes_in_by_the_rules_of_a_build(is_spare: bool) -> None:
+    held = replace(STALE, registration=replace(STALE.registration, suspend=True))
+    snapshot = take_snapshot(BASE, make.world(held, newest=NEW))
+    stale = snapshot.find_stale(BASE)
+    assert stale is not None
+    claim = make.claim_on(
+        stale.desired, Outcome.SUCCEEDED, version=GalleryVersion(9, 20261121, 2), is_spare=is_spare
+    )
+    decision = plan(replace(snapshot, claims={(BASE, stale.fingerprint): claim}), NOW)
+    if is_spare:
+        assert isinstance(decision, DoNothing)
+        assert decision.why is RestReason.SUSPENDED
+    else:
+        assert isinstance(decision, ReuseVersion)
 
 
 def test_a_running_build_of_an_older_input_is_waited_for() -> None:

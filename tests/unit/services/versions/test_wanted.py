@@ -130,12 +130,40 @@ def test_a_definition_that_is_suspended_while_its_build_runs_keeps_the_version_f
     made.settle()
     kept = scenes.builds(made, BASE)[-1]
     assert kept.result is Result.WITHDRAWN
+    assert scenes.rest_of(made, BASE) == "suspended"
+    assert made.ports.galleries.latest(LIVE, BASE) != kept.version
     made.register("rhel9-base", None, text="bad content")
     made.settle()
     current = scenes.head(made, BASE).current
     assert current is not None
     assert current.version == kept.version
     assert len(scenes.builds(made, BASE)) == 2
+
+
+def test_a_version_becomes_current_only_when_it_is_in_latest_although_the_list_lags() -> None:
+    made = scenes.settled(ONE)
+    _edited(made)
+    _at(made, Phase.VERIFYING)
+    made.register("rhel9-base", None, text="bad content", suspend=True)
+    made.settle()
+    kept = scenes.builds(made, BASE)[-1]
+    galleries = made.ports.galleries
+
+    class _Lagging:
+        """Its lists do not show the newest version yet."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(galleries, name)
+
+        def list_versions(self, *place: object) -> list[object]:
+            return [each for each in galleries.list_versions(*place) if each.version != kept.version]  # type: ignore[arg-type]  # handed on
+
+    scenes.rewired(made, galleries=_Lagging())
+    made.register("rhel9-base", None, text="bad content")
+    made.drain()
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert current.version == kept.version == galleries.latest(LIVE, BASE)
 
 
 def test_a_window_that_closes_while_a_build_waits_withdraws_it_at_dispatch() -> None:
