@@ -192,3 +192,30 @@ def test_a_row_says_since_when_its_build_waits_whatever_line_it_is_in() -> None:
     assert since == [NOW.replace(microsecond=0) + timedelta(seconds=1)] * 4
     assert [each.is_late for each in (row, late, row.parked(), late.parked())] == [False, True, False, True]
     assert replace(row, key="x").since is None
+
+
+def test_a_team_that_holds_no_slot_has_room_for_its_whole_limit() -> None:
+    assert _free(8).room_of(TeamName("ml"), 3) == 3
+    assert _free(8, pay=3).room_of(TeamName("ml"), 3) == 3
+
+
+def test_the_documented_hour_is_what_makes_a_build_late() -> None:
+    assert timedelta(hours=1) == dispatch.LATE_AFTER
+
+
+@pytest.mark.parametrize(
+    ("starts", "slots", "turns"),
+    [
+        (0, LATE_EVERY - 1, 0),
+        (0, LATE_EVERY, 1),
+        (LATE_EVERY - 1, 1, 1),
+        (LATE_EVERY, LATE_EVERY - 1, 0),
+        (2 * LATE_EVERY - 1, LATE_EVERY + 1, 2),
+    ],
+)
+def test_each_so_many_th_start_is_a_turn_of_the_late(starts: int, slots: int, turns: int) -> None:
+    assert _free(slots, starts=starts).late_turns == turns
+
+
+def test_a_capacity_counts_its_starts_from_zero() -> None:
+    assert Capacity(free_slots=(1,), by_team={}, creates_left=1).starts == 0
