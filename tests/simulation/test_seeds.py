@@ -6,7 +6,7 @@ forty seeds of heavy faults and twenty-five of races; the others are a campaign 
 
 import pytest
 
-from simulation import seeds
+from simulation import campaign, seeds
 from simulation.seeds import SeedPlan
 
 FLEET = 60
@@ -48,3 +48,11 @@ def test_small_fleets_come_through_races(numbers: range) -> None:
 @pytest.mark.timeout(300)
 def test_fleets_without_faults_need_no_sweep() -> None:
     _hold(range(1, 21), images=20, slots=8, faults="none")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_the_whole_story_holds_in_a_sample_of_the_campaign(seed: int) -> None:
+    """`make campaign` runs two thousand of them, most over days."""
+    plan = campaign.plan_of(seed)
+    assert seeds.run(plan).violations == (), plan.command()
