@@ -40,7 +40,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:
-    """Costs a list call, a GET, a read for each 1,000 records, and a change and a look for each version it takes out."""
+    """Costs a list call, a GET, a read for each 1,000 records, and a change and a look for each version taken out."""
 
     records: Records
     galleries: Galleries
