@@ -41,6 +41,14 @@ class Harm:
         """(26) One alert for each outage and scope. (27) An outage hurts no more builds than run, and its probes."""
         return [*self._alerts(), *self._hurt()]
 
+    def is_for_people(self, image: str) -> bool:
+        """False where only the platform has hurt the image since its last success, which is a violation of (24)."""
+        builds = [build for build in self.world.safety.builds.values() if build.image == image]
+        if self.failures_in_a_row(image) or any(build.result == "cancelled" for build in builds):
+            return True
+        self.world.blame(f"(24) {image} waits for a person, and nothing of it has failed by itself")
+        return False
+
     def _look_at(self, write: TableWrite) -> None:
         key = write.row.key
         if key.startswith("claim:"):

@@ -10,7 +10,7 @@ import heapq
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.adapters.memory.containers import MemoryContainers
@@ -321,7 +321,7 @@ class SimulatedContainers:
         if outage is not None or job.stage != "build":
             return outage
         failed = self.failing.get((job.image, job.stage), "")
-        own = ReportedCause(error_class=failed, is_of_input=True) if failed else self._own_fault(job)
+        own = replace(TEAMS_OWN, error_class=failed) if failed else self._own_fault(job)
         if isinstance(own, ReportedCause):
             self.failed_inputs.add(_input(job))
             return own

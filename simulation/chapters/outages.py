@@ -68,6 +68,10 @@ class AzureOutages(Chapter):
                 outage.until = now
         self._settle_late(now + _LONGEST)
 
+    def is_for_people(self, image: str) -> bool:
+        """People ask only for what was cancelled, lost its release, or failed by itself."""
+        return self._harm.is_for_people(image)
+
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """(24) to (27), and the end of a time in which changes came late."""
         self._settle_late(self.world.ports.clock.now())
