@@ -45,17 +45,6 @@ def _closes_with_each_probe() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _holds_nothing_back() -> Iterator[None]:
-    """While a breaker is open, pending builds start all the same, and those that run do not pause."""
-    with (
-        replaced(platform_breaker, "is_patient", lambda breaker, build, now: False),
-        replaced(platform_breaker, "holds", lambda breaker, place: False),
-        replaced(PlatformBreaker, "holds_all", property(lambda breaker: False)),
-    ):
-        yield
-
-
 _CHAPTER = ("outages",)
 RULES = (
     Sabotage(rule="outage-blames-no-team", patch=_blames_the_team, faults="light", chapters=_CHAPTER),
@@ -65,15 +54,6 @@ RULES = (
         patch=_closes_with_each_probe,
         faults="light",
         images=9,
-        chapters=_CHAPTER,
-        days=1,
-    ),
-    Sabotage(
-        rule="outage-holds-back",
-        patch=_holds_nothing_back,
-        faults="light",
-        images=16,
-        slots=2,
         chapters=_CHAPTER,
         days=1,
     ),
