@@ -132,6 +132,23 @@ class Index:
             self._remove("pending", key)
             self._remove("pending", pending.parked().key)
 
+    def remove_begun(self, row: Stored[PendingBuild], build: Build) -> None:
+        """Remove a build that begins from its lines, if it is still in the one in which it was found.
+
+        One that has waited long is in the line of late builds as well: the team's own ones, or those that all share.
+        """
+        late = dispatch.late_key(build.queued_at, build.id)
+        other = replace(row.value, key=build.priority if row.value.is_late else late)
+        if row.value.key.startswith(dispatch.PARKED):
+            other = other.parked()
+        gone = [
+            Row(partition="pending", key=key, cells={}, etag=ANY_ETAG) for key in (row.value.key, other.key)
+        ]
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=each) for each in gone])
+        except StaleWrite:
+            self.withdraw(build)
+
     def pending(self, *, after: str = "", limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` pending builds by priority, after the key `after`, without parked ones."""
         return self._waiting(behind(after), dispatch.PARKED, limit)
