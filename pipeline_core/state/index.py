@@ -25,6 +25,9 @@ from pipeline_core.state.rows import PAGE, behind, scan
 TABLE = "index"
 _PHASE = "phase"  # a cell of a row in the partition `active`
 _MOVES = 45  # of two writes each: a transaction holds 100
+MOST_TOGETHER = (
+    20  # builds that are queued at once: with a head of 200 KB each, their copies fit into a transaction
+)
 PENDING = Codec(PendingBuild)
 HEADS = fleet.HEADS
 
@@ -119,6 +122,21 @@ class Index:
             self._tables.write(TABLE, [PENDING.write("pending", pending.key, pending, etag=None)])
         except AlreadyExists:
             return
+
+    def add_queued(self, rows: Sequence[PendingBuild]) -> None:
+        """Add builds that were just queued, at most MOST_TOGETHER: as active, and to the line. Safe to repeat."""
+        active = [
+            TableWrite(verb=WriteKind.INSERT, row=Row(partition="active", key=str(row.build), cells={}))
+            for row in rows
+        ]
+        waiting = [PENDING.write("pending", row.key, row, etag=None) for row in rows]
+        for writes in (active, waiting):
+            try:
+                self._tables.write(TABLE, writes)
+            except AlreadyExists:  # another look was faster with one of them
+                for write in writes:
+                    with contextlib.suppress(AlreadyExists):
+                        self._tables.write(TABLE, [write])
 
     def remove_pending(self, key: str, *, etag: str = ANY_ETAG) -> None:
         """Remove a pending build. Safe to repeat. With an `etag`, a row that was written since then stays."""
@@ -246,6 +264,15 @@ class Index:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
                 self._tables.write(TABLE, [fleet.write_of(str(image), head, note, over=over)])
+        except (AlreadyExists, StaleWrite):
+            return False
+        return True
+
+    def replace_copies(self, copies: Sequence[tuple[ImageHead, Row | None, LookNote]]) -> bool:
+        """Copy heads with their notes, each over its row, all or none. False if another writer was faster with one."""
+        writes = [fleet.write_of(str(head.name), head, note, over=over) for head, over, note in copies]
+        try:
+            self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
             return False
         return True
