@@ -190,7 +190,7 @@ def deaf(world: SimulatedWorld) -> None:
     exchange(world, "queues", _Deaf(queues=world.ports.queues))
 
     class _Blind:
-        def after_publish(self, image: object, campaign: object) -> bool:
+        def after_publish(self, image: object, campaign: object, known: object = None) -> bool:
             """A published image is not reconciled again. Its children are asked for."""
             return True
 
@@ -199,6 +199,7 @@ def deaf(world: SimulatedWorld) -> None:
             return children
 
     factory = world.host.factory
+    object.__setattr__(world.parts.builds.completion, "reconciler", _Blind())
     cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))
     world.host.factory = replace(factory, cascade=cascade)
 

@@ -94,9 +94,14 @@ class Reconciler:
             for child in self.records.index.children(image):
                 self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
 
-    def after_publish(self, image: ImageName, campaign: CampaignId) -> bool:
-        """Look at an image whose build has just ended (rule 9); True where it may have descendants."""
-        return self._look(image, campaign, reason=BUILD_ENDED).has_descendants
+    def after_publish(
+        self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
+    ) -> bool:
+        """Look at an image whose build has just ended (rule 9); True where it may have descendants.
+
+        `known` is the head that the caller has just written. The first look does not read it again.
+        """
+        return self._look(image, campaign, known=known, reason=BUILD_ENDED).has_descendants
 
     def after_publish_with(
         self, image: ImageName, children: Sequence[ImageName], campaign: CampaignId

@@ -1,5 +1,6 @@
 """Publishing: copied while excluded from latest, watched without an end, let in last, and never backwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,13 +12,14 @@ from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.wire.messages import PublishedMessage
 from simulation.world import LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
+from tests.unit.services.unreadable_rows import keys, make_unreadable
 
 ONE = {"rhel9-base": None}
 
@@ -221,16 +223,40 @@ def test_a_published_version_wakes_the_children() -> None:
     assert scenes.head(made, JAVA).current is not None
 
 
-def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_end() -> None:
-    made = scenes.registered({"rhel9-base": None})
+@pytest.mark.parametrize("below", [{}, {"rhel9-java": "rhel9-base"}], ids=["leaf", "parent"])
+def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_end(
+    below: dict[str, str],
+) -> None:
+    made = scenes.registered({"rhel9-base": None, **below})
     first = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     made.register("rhel9-base", None, text="edited meanwhile")
     scenes.until(made, lambda: scenes.stored(made, first.id).value.is_finished)
-    (text,) = scenes.texts(made, "image-published")
+    texts = scenes.texts(made, "image-published")
+    assert len(texts) == len(below)  # nobody but a leaf itself must be told: its own step looks
     scenes.lose(made)
-    made.factory.cascade.handle(PublishedMessage.from_wire(text))
-    assert scenes.asked(made) == []
+    for text in texts:
+        made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.asked(made) == list(below)
     assert scenes.active(made, BASE).value.id != first.id
+    assert not scenes.stored(made, first.id).value.announce
+    assert scenes.rest_of(made, BASE) == "in-flight"
+
+
+def test_a_leafs_look_that_fails_fails_no_build_and_is_left_to_the_message() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    (source,) = keys(made, "index", "sources")
+
+    def spoil(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("made:") for write in writes):  # the end of the build
+            make_unreadable(made, "index", "sources", source)
+
+    tables = scenes.WatchedTables(inner=made.ports.tables, before=spoil)
+    scenes.rewired(made, tables=tables)
+    scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
+    ended = scenes.stored(made, build.id).value
+    assert (ended.result, ended.announce) == (Result.SUCCEEDED, False)
+    assert len(scenes.texts(made, "image-published")) == 1
 
 
 def test_an_included_version_whose_end_was_not_written_is_ended_by_the_next_step() -> None:
