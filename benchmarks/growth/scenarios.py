@@ -155,7 +155,7 @@ def poll(count: int) -> Figures:
 
 def list_page(count: int) -> Figures:
     """`GET /api/images?limit=200`: the first page and one in the middle, quiet and in a cascade."""
-    fleet = seeded.current(_broad(count))
+    fleet = seeded.current(broad(count))
     queries = fleet.world.factory.queries
     middle = str(seeded.name_of(count // 2))
     found: Figures = {
@@ -178,7 +178,7 @@ def one_image(count: int) -> Figures:
 
 def lineage(count: int) -> Figures:
     """`GET /api/lineage`."""
-    fleet = seeded.current(_broad(count))
+    fleet = seeded.current(broad(count))
     return {"tables": fleet.cost(fleet.world.factory.queries.lineage).tables}
 
 
@@ -280,7 +280,7 @@ def _ask(fleet: SeededFleet, image: ImageName, *, wish: bool) -> None:
     fleet.world.factory.requests.request(image, world.ADMIN, "growth", "growth" if wish else None)
 
 
-def _broad(count: int) -> list[int | None]:
+def broad(count: int) -> list[int | None]:
     """Ten roots, a hundred images below each ten of them, and the leaves spread below these."""
     inner = max(1, count // 10)
     roots = max(1, count // 1000)

@@ -6,7 +6,7 @@ Their rows are never moved: they are read after the newer ones, or between them 
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain.builds import Build
@@ -82,7 +82,7 @@ class HistoryStore:
         return None
 
     def builds(self, image: ImageName, *, after: str = "", limit: int) -> BuildPage:
-        """At most `limit` builds that have ended, after the cursor `after`. Costs one read, or some at the end.
+        """At most `limit` builds that have ended, after the cursor `after`. Costs one read, at the end two or three.
 
         A build of which there is no copy comes last: an older release ended it.
         """
@@ -93,7 +93,8 @@ class HistoryStore:
         builds = tuple(stored.value for stored in self._reader.many(TABLE, rows, BUILDS))
         if len(rows) == limit:
             return BuildPage(builds=builds, after=rows[-1].key.removeprefix(_PAST))
-        more = self._uncopied(image, _UNCOPIED, limit - len(rows))
+        copied = None if after else {row.key for row in rows}  # without a cursor these are all of them
+        more = self._uncopied(image, _UNCOPIED, limit - len(rows), copied)
         return BuildPage(builds=(*builds, *more.builds), after=more.after)
 
     def _entries(self, rows: Sequence[Row]) -> Iterator[Entry]:
@@ -105,11 +106,15 @@ class HistoryStore:
         rows = scan(self._tables, TABLE, str(image), first=f"{_OLD}{oldest}", last=last)
         return self._entries(deque(rows, maxlen=limit + 1))
 
-    def _uncopied(self, image: ImageName, after: str, limit: int) -> BuildPage:
+    def _uncopied(
+        self, image: ImageName, after: str, limit: int, copied: Set[str] | None = None
+    ) -> BuildPage:
+        """A page of the builds without a copy. `copied` are the keys of every copy, where the caller has read them."""
         rows = scan(self._tables, TABLE, str(image), first=_BUILD, last=_end(_BUILD))
         ended = [stored.value for stored in self._reader.many(TABLE, rows, BUILDS)]
         keys = {_past_key(build): build for build in ended if build.is_finished}
-        copied = {row.key for row in scan(self._tables, TABLE, str(image), first=_PAST, last=_end(_PAST))}
+        if copied is None:
+            copied = {row.key for row in scan(self._tables, TABLE, str(image), first=_PAST, last=_end(_PAST))}
         cursor = f"{_PAST}{after.removeprefix(_UNCOPIED)}"
         left = sorted(key for key in keys.keys() - copied if key > cursor)
         page = left[:limit]
