@@ -58,7 +58,7 @@ _INPUTS = replace(
 )
 _VERSION = GalleryVersion(9, 20261121, 3)
 _ROOT = make.build()
-CHANGES = ChangeCount(security=2, human=1, security_at=NOW)
+CHANGES = ChangeCount(security=2, human=1, security_at=NOW, fixes=(NOW - timedelta(hours=1), NOW))
 
 
 def builds() -> Sequence[Build]:
