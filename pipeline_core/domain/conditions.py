@@ -28,6 +28,7 @@ class ConditionType(Enum):
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
     HELD_BACK = "HeldBack"  # an ancestor stays on an older version, so the image has an older base
     VERIFY_CHANGED = "VerifyChanged"  # the live version was judged by former demands of its definition
+    WISH_FAILED = "WishFailed"  # a rebuild that a person asked for failed; the image is current without it
     PLATFORM_FAULT = "PlatformFault"  # the platform fails: its build is held back, and goes on by itself
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
@@ -95,6 +96,7 @@ def of_image(
     if head.retention_hold is not None:
         found.append(_versions_kept(head.retention_hold))
     found += _judged_before(head)
+    found += _wish_failed(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -183,6 +185,19 @@ def _judged_before(head: ImageHead) -> Iterator[Condition]:
             since=None,
             reason="JudgedBefore",
             message=f"{current.version} was judged before `verify` changed: {verify_remedy(head)}",
+        )
+
+
+def _wish_failed(head: ImageHead) -> Iterator[Condition]:
+    wish, current = head.failed_wish, head.current
+    if wish is not None and current is not None and current.published_at <= wish.at:
+        yield Condition(
+            type=ConditionType.WISH_FAILED,
+            since=wish.at,
+            reason="RequestFailed",
+            message=f"the rebuild that was asked for failed in {wish.build}: {wish.error_class}: {wish.why}; the image"
+            f" stays on {current.version}: its team repairs the cause and asks again"
+            f" (`imagefactory rebuild {head.name}`)",
         )
 
 
