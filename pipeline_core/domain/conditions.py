@@ -47,6 +47,9 @@ class ConditionType(Enum):
     )
     UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
     COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
+    GALLERY_FULL = (
+        "GalleryFull"  # a proven version waits: a subscription is at its limit of definitions or versions
+    )
     REGIONS_MISSING = (
         "RegionsMissing"  # the live version is not in every region, because its replication failed there
     )
@@ -259,7 +262,7 @@ def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
-    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build)]
+    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build), *_gallery_full(build)]
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
@@ -281,6 +284,19 @@ def _copy_fails(build: Build) -> Iterator[Condition]:
             reason="Copying",
             message=f"{build.failure.message}; nothing is built again, the copy is tried from"
             f" {build.copy_after:%Y-%m-%d %H:%M} UTC on, for a week at most",
+        )
+
+
+def _gallery_full(build: Build) -> Iterator[Condition]:
+    if build.phase is Phase.PUBLISHING and build.full_since is not None:
+        why = "no reason was given" if build.failure is None else build.failure.message
+        yield Condition(
+            type=ConditionType.GALLERY_FULL,
+            since=build.full_since,
+            reason="SubscriptionLimit",
+            message=f"{why}; the version is proven, waits in quarantine and is copied as soon as there is room, nothing"
+            " is built again: SecOps makes room in the subscription of the gallery (retention, or other definitions"
+            " and versions there), or has its limit raised",
         )
 
 

@@ -114,6 +114,7 @@ def builds() -> Sequence[Build]:
         left_out=("northeurope",),
         left_out_why="no capacity",
         copy_after=NOW,
+        full_since=NOW,
     )
     return (_ROOT, full)
 
