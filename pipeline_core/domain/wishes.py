@@ -2,12 +2,15 @@
 
 The token of a wish is part of the desired input, so an image is stale until its build succeeds. Where nothing but the
 wish makes it stale, a build that a person stopped, or that failed for good, ends the wish: the image is current.
+A failure stays in the head, because the person who asked waits for another end.
 """
 
 from dataclasses import replace
 
 from pipeline_core.domain.builds import Build, Result
-from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.images import FailedWish, ImageHead, RebuildRequest
+
+_LONGEST = 300  # characters of a failure that are kept; the build has all of them
 
 
 def after_end(head: ImageHead, ended: Build) -> ImageHead:
@@ -19,7 +22,21 @@ def after_end(head: ImageHead, ended: Build) -> ImageHead:
         return head
     before = current.inputs.token
     return replace(
-        head, request=None if before is None else RebuildRequest(token=before, actor=wish.actor, at=wish.at)
+        head,
+        request=None if before is None else RebuildRequest(token=before, actor=wish.actor, at=wish.at),
+        failed_wish=_failed(ended) or head.failed_wish,
+    )
+
+
+def _failed(ended: Build) -> FailedWish | None:
+    failure = ended.failure
+    if ended.result is not Result.FAILED or failure is None:
+        return None
+    return FailedWish(
+        build=ended.id,
+        at=ended.phase_since,
+        error_class=failure.error_class.value,
+        why=failure.message[:_LONGEST],
     )
 
 

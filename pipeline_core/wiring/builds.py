@@ -64,7 +64,7 @@ def builds_of(
         outages=outages,
         reconciler=images.reconciler,
     )
-    parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
+    parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures, outages)

@@ -38,6 +38,13 @@ def _alone(heads: Any, root: Any, now: Any) -> Any:
 
 
 @contextlib.contextmanager
+def _waits_without_a_bound() -> Iterator[None]:
+    """A security change waits for an ancestor for as long as that one is stale."""
+    with replaced(lanes, "is_overdue", lambda *given: False):
+        yield
+
+
+@contextlib.contextmanager
 def _moves_without_an_order() -> Iterator[None]:
     """Nothing is asked again when a move begins, and the ledger is not written before the image."""
 
@@ -49,6 +56,11 @@ def _moves_without_an_order() -> Iterator[None]:
 
 RULES = (
     Sabotage(rule="rule-14-lane-of-a-change", patch=_takes_the_last_lane, chapters=("windows",)),
+    Sabotage(
+        rule="rule-14-bounded-wait",
+        patch=_waits_without_a_bound,
+        directed="it needs a base that is edited again and again for hours, in each of its builds",
+    ),
     Sabotage(
         rule="rule-19-whole-chain",
         patch=_refreshes_alone,

@@ -178,8 +178,8 @@ class Receivers:
             secrets = self.signing.secrets_of(feed, now)
         except NotFound as error:
             raise PermanentError(ErrorClass.CONFLICT, f"nothing was sent to {receiver}: {error}") from error
-        outcome, why = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
-        return outcome is DeliveryOutcome.ACCEPTED, why or "it accepted the trial"
+        answer = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
+        return answer.outcome is DeliveryOutcome.ACCEPTED, answer.why or "it accepted the trial"
 
     def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
         """Add one of SecOps' own receivers, or change what it wants. SecOps only."""

@@ -1,14 +1,16 @@
 """A person's wish whose build was cancelled or failed: withdrawn where the image is current without it, else kept."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain import builds, wishes
+from pipeline_core.domain import builds, conditions, wishes
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.fingerprint import BuildInputs
-from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.images import FailedWish, ImageHead, RebuildRequest
 from pipeline_core.domain.names import RebuildToken
 from pipeline_core.domain.staleness import Current, Stale, detect_staleness
 from tests.unit.domain import factories as make
@@ -75,3 +77,26 @@ def test_a_build_that_was_replaced_ends_no_wish() -> None:
     head = _head()
     ended = builds.finish(make.build(Phase.PENDING, inputs=_wanted(head)), Result.SUPERSEDED, NOW)
     assert wishes.after_end(head, ended) is head
+
+
+def test_only_a_failure_is_kept_to_be_shown_and_a_later_cancellation_does_not_hide_it() -> None:
+    head = _head()
+    ended = _ended(_wanted(head), Result.FAILED, ErrorClass.SMOKE)
+    failed = wishes.after_end(
+        head, replace(ended, failure=Failure(error_class=ErrorClass.SMOKE, message="y" * 999))
+    )
+    assert failed.failed_wish == FailedWish(build=ended.id, at=NOW, error_class="smoke", why="y" * 300)
+    cancelled = _ended(_wanted(head), Result.CANCELLED)
+    assert wishes.after_end(head, cancelled).failed_wish is None
+    again = replace(failed, request=WISH)
+    assert wishes.after_end(again, cancelled).failed_wish == failed.failed_wish
+
+
+def test_a_failed_wish_is_a_condition_until_another_version_is_current() -> None:
+    head = wishes.after_end(_head(), _ended(_wanted(_head()), Result.FAILED, ErrorClass.SMOKE))
+    (shown,) = conditions.of_image(head, Current())
+    assert (shown.type, shown.since) == (ConditionType.WISH_FAILED, NOW)
+    assert head.current is not None
+    later = replace(head.current, published_at=NOW + timedelta(seconds=1))
+    assert conditions.of_image(replace(head, current=later), Current()) == ()
+    assert conditions.of_image(replace(head, current=None), Current()) == ()

@@ -7,7 +7,7 @@ import pytest
 from pipeline_core.domain import conditions
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
 from simulation import fleet, world
@@ -217,3 +217,48 @@ def test_a_slow_deletion_of_a_failed_copy_is_waited_for() -> None:
     assert _after(made, build).result is Result.SUCCEEDED
     assert _after(made, build).attempt == 2
     assert galleries.latest(LIVE, BASE) == version
+
+
+def _full(count: int) -> list[Exception]:
+    text = "409 OperationNotAllowed: it results in exceeding approved GalleryImage quota"
+    return [TransientError(ErrorClass.QUOTA, text) for _ in range(count)]
+
+
+@pytest.mark.parametrize("call", ["begin_copy", "ensure_image"])
+def test_a_publication_that_waits_for_room_says_so_and_whose_turn_it_is_until_it_is_copied(call: str) -> None:
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    galleries = scenes.Failing(inner=made.ports.galleries, name=call, errors=_full(3))
+    scenes.rewired(made, galleries=galleries)
+    scenes.until(made, lambda: len(galleries.errors) == 1)
+    held = _after(made, build)
+    assert held.phase is Phase.PUBLISHING
+    (shown,) = made.factory.queries.build(build.id).conditions
+    assert (shown.type, shown.reason, shown.since) == (
+        ConditionType.GALLERY_FULL,
+        "SubscriptionLimit",
+        held.full_since,
+    )
+    assert "exceeding approved GalleryImage quota" in shown.message
+    assert "SecOps makes room" in shown.message
+    assert made.factory.queries.image(BASE).builds[0].conditions == (shown,)
+    made.drain()
+    ended = _after(made, build)
+    assert (ended.result, ended.full_since, ended.failure) == (Result.SUCCEEDED, None, None)
+    assert len(scenes.builds(made, BASE)) == 1
+
+
+def test_a_wait_for_room_writes_its_reason_once_and_has_no_end() -> None:
+    made = scenes.registered(ONE)
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    scenes.rewired(
+        made, galleries=scenes.Failing(inner=made.ports.galleries, name="begin_copy", errors=_full(10_000))
+    )
+    began = made.ports.clock.now()
+    scenes.until(made, lambda: made.ports.clock.now() > began + timedelta(days=1))
+    etag = scenes.stored(made, build.id).etag
+    scenes.until(made, lambda: made.ports.clock.now() > began + timedelta(days=15))
+    held = scenes.stored(made, build.id)
+    assert (held.etag, held.value.phase) == (etag, Phase.PUBLISHING)
+    assert held.value.full_since is not None
+    assert held.value.full_since < began + timedelta(hours=2)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.names import ImageName
 from simulation import fleet
@@ -58,9 +60,35 @@ def test_a_failed_wish_is_shown_and_leaves_a_current_image_current() -> None:
     made.factory.requests.request(BASE, ADMIN, "new agent", "k1")
     made.drain()
     page = made.factory.queries.image(BASE)
-    assert (page.image.state, page.image.conditions) == ("current", ())
+    assert page.image.state == "current"
     assert page.builds[0].failure_class == "smoke"
+    (shown,) = page.image.conditions
+    assert (shown.type.value, shown.reason, shown.since) == (
+        "WishFailed",
+        "RequestFailed",
+        page.builds[0].phase_since,
+    )
+    assert f"failed in {page.builds[0].id}: smoke: " in shown.message
+    assert str(page.image.version) in shown.message
+    (listed, _) = made.factory.queries.images().images
+    assert listed.conditions == (shown,)
     assert made.factory.queries.image(JAVA).image.conditions == ()
+
+
+@pytest.mark.parametrize("ends_by", ["another request", "an edit"])
+def test_a_failed_wish_is_shown_until_a_person_asks_again_or_another_version_is_current(ends_by: str) -> None:
+    made = scenes.settled(TWO)
+    made.platform.failing = {("rhel9-base", "verify"): "boot"}
+    made.factory.requests.request(BASE, ADMIN, "new agent", "k1")
+    made.drain()
+    made.platform.failing = {}
+    if ends_by == "an edit":
+        made.register("rhel9-base", None, text="edited")
+    else:
+        made.factory.requests.request(BASE, ADMIN, "once more", "k2")
+        assert scenes.head(made, BASE).failed_wish is None
+    made.drain()
+    assert made.factory.queries.image(BASE).image.conditions == ()
 
 
 def test_a_changed_verify_says_when_it_takes_effect() -> None:
