@@ -156,14 +156,14 @@ class Dispatcher:
             return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
-            self.outages.not_begun(stored.value, probes)
+            self.outages.not_begun(pending.build, probes)
             raise StaleWrite(f"slot {slot} was taken by another pass")
         try:
             build = self._begin_held(pending.build, stored, probes)
         except UnreadableRow:
             if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
                 self.records.capacity.release(pending.build)
-                self.outages.not_begun(stored.value, probes)
+                self.outages.not_begun(pending.build, probes)
             raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
@@ -179,7 +179,7 @@ class Dispatcher:
         stored = self.records.images.find_build(identity)
         if stored is not None and self._withdraw(stored):
             return False  # the announcement of its end gives the slot back
-        build = self._begin_held(identity, stored)
+        build = self._begin_held(identity, stored, self.outages.probed_by(identity))
         if build is None:
             return False
         self.records.index.withdraw(build)
