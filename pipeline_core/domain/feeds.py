@@ -159,7 +159,7 @@ def accepted(feed: Feed, now: datetime) -> Feed:
 
 
 def expired(feed: Feed) -> Feed:
-    """After the fact at the cursor was given up for its age. The receiver still fails."""
+    """After the fact at the cursor was given up, for its age or because it cannot be read."""
     return replace(_moved(feed), given_up=feed.given_up + 1)
 
 

@@ -213,9 +213,9 @@ class Index:
         self.remove_pending(row.value.key, etag=row.etag)
 
     def held(self, key: str, *, limit: int) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` builds that this platform breaker holds back, by priority."""
-        rows = self._tables.scan(TABLE, f"held:{key}", limit=limit)
-        return [*self._reader.many(TABLE, rows, PENDING)]
+        """The first `limit` builds that this platform breaker holds back, by priority; rows as in `_waiting`."""
+        rows = scan(self._tables, TABLE, f"held:{key}", page=limit)
+        return list(islice(self._reader.many(TABLE, rows, PENDING), limit))
 
     def held_back(self, key: str) -> Iterator[PendingBuild]:
         """Every build that this platform breaker holds back, a page at a time."""

@@ -157,14 +157,14 @@ class Dispatcher:
             return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
-            self.outages.not_begun(stored.value, probes)
+            self.outages.not_begun(pending.build, probes)
             raise StaleWrite(f"slot {slot} was taken by another pass")
         try:
             build = self._begin_held(pending.build, stored, probes, head)
         except UnreadableRow:
             if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
                 self.records.capacity.release(pending.build)
-                self.outages.not_begun(stored.value, probes)
+                self.outages.not_begun(pending.build, probes)
             raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
@@ -181,7 +181,7 @@ class Dispatcher:
         is_asked, head = (False, None) if stored is None else self._find_head_of_waiting(stored.value)
         if stored is not None and is_asked and self._withdraw(stored, head):
             return False  # the announcement of its end gives the slot back
-        build = self._begin_held(identity, stored, head=head)
+        build = self._begin_held(identity, stored, self.outages.probed_by(identity), head)
         if build is None:
             return False
         self.records.index.withdraw(build)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline_core.domain import feeds
-from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
+from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError, UnreadableRow
 from pipeline_core.domain.feeds import DeliveryOutcome, Feed, FeedItem, FeedTurn
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.receivers import ReceiverId, place_of
@@ -68,13 +68,19 @@ class Delivery:
     def _send_next(self, held: Stored[Feed]) -> Stored[Feed] | None:
         """The feed after one fact, still under its lease; None where this delivery ends."""
         feed, now = held.value, self.effects.clock.now()
-        item = self.records.feeds.find_item(feed.id, feed.cursor)
+        try:
+            item = self.records.feeds.find_item(feed.id, feed.cursor)
+        except UnreadableRow:
+            item = None  # it is recorded, and stays as it is: a replay sends it when it can be read
         if item is None:
             return self._write(held, None, feeds.expired)
         if feeds.is_expired(item.value, feed, now):
             why = feed.trouble or "the receiver was switched off"
             return self._bury(held, item, f"not accepted within {feeds.MAX_AGE.days} day: {why}"[:300])
-        entry = self.records.images.find_entry(item.value.fact.image, item.value.fact.entry)
+        try:
+            entry = self.records.images.find_entry(item.value.fact.image, item.value.fact.entry)
+        except UnreadableRow:
+            return self._bury(held, item, "its journal entry cannot be read")
         if entry is None:
             return self._bury(held, item, "its journal entry is gone")
         try:
