@@ -138,7 +138,7 @@ class Completion:
         self.records.index.remove_active(build.id)
 
     def _has_looked_at_leaf(self, head: Stored[ImageHead], build: Build) -> bool:
-        """Look at an image without children here and now (rule 9): nobody else must be told. False: send the message.
+        """Look at an image without children here and now (rule 9). False: send the message instead.
 
         The look reads every input after the commit of the end, as the message's handler would.
         """

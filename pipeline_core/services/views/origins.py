@@ -19,18 +19,17 @@ def lost(records: Records, head: ImageHead, heads: Mapping[ImageName, ImageHead]
     """
     inputs = None if head.current is None else head.current.inputs
     for _ in range(MAX_DEPTH):
-        if inputs is None or not isinstance(inputs.origin, ParentVersion):
+        origin = None if inputs is None else inputs.origin
+        if not isinstance(origin, ParentVersion):
             return
-        stored = records.versions.find(inputs.origin.image, inputs.origin.version)
-        if stored is not None and stored.value.standing in (Standing.EXCLUDED, Standing.GONE):
-            yield stored.value
+        stored = records.versions.find(origin.image, origin.version)
         record = None if stored is None else stored.value
+        if record is not None and record.standing in (Standing.EXCLUDED, Standing.GONE):
+            yield record
         if record is not None and record.published is not None:
             inputs = record.published.inputs
         else:
-            inputs = _inputs_of(
-                inputs.origin, heads.get(inputs.origin.image) or _find_head(records, inputs.origin)
-            )
+            inputs = _inputs_of(origin, heads.get(origin.image) or _find_head(records, origin))
 
 
 def _find_head(records: Records, origin: ParentVersion) -> ImageHead | None:
