@@ -45,7 +45,7 @@ class ConditionType(Enum):
     CHANNEL_NOT_FOLLOWED = (
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )
-    UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
+    UNREADABLE = "Unreadable"  # rows about it, or the policy, cannot be read by the release that runs
     COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
     GALLERY_FULL = (
         "GalleryFull"  # a proven version waits: a subscription is at its limit of definitions or versions
@@ -241,6 +241,17 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
         since=start if is_enforced else None,
         reason="FloorEnforced" if is_enforced else "FloorAnnounced",
         message=f"{when}{'; '.join(map(str, breaches[:_NAMED]))}{more}",
+    )
+
+
+def policy_unreadable(why: str) -> Condition:
+    """Nobody knows whether an image is below the floor. `why` names the policy and what is not known in it."""
+    return Condition(
+        type=ConditionType.UNREADABLE,
+        since=None,
+        reason="PolicyUnreadable",
+        message=f"{why}; no gate is passed and nothing is registered meanwhile: SecOps runs the release that wrote the"
+        " policy, or puts one in force with it that this release knows",
     )
 
 

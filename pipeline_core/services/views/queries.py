@@ -233,7 +233,7 @@ class Queries:
         self,
         head: ImageHead,
         world: World,
-        policy: Policy | None,
+        policy: Policy | Condition,
         hidden: Mapping[str, str],
         marked: Mapping[str, tuple[Condition, ...]],
         root: ImageName | None,

@@ -289,3 +289,10 @@ def test_a_proven_version_without_room_names_the_cause_and_who_acts(failure: str
     assert shown.message.startswith(f"{words}; the version is proven")
     for other in ({"phase": Phase.VERIFYING}, {"full_since": None}):
         assert conditions.of_build(replace(waiting, **other), None) == ()
+
+
+def test_a_policy_that_cannot_be_read_is_shown_with_its_cause_and_what_secops_does() -> None:
+    shown = conditions.policy_unreadable("this release cannot read policy 7, and waits: spec.x")
+    assert (shown.type, shown.reason) == (ConditionType.UNREADABLE, "PolicyUnreadable")
+    assert shown.message.startswith("this release cannot read policy 7, and waits: spec.x; no gate is passed")
+    assert "SecOps runs the release that wrote the policy" in shown.message
