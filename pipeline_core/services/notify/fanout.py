@@ -116,9 +116,9 @@ class Fanout:
                 "notification-dropped", image=str(image), entry=key, error=str(error)[:300]
             )
             return True
-        told = frozenset[ReceiverId]() if notice is None else notice.told
+        known_to = frozenset[ReceiverId]() if notice is None else notice.known_to
         for receiver, url, is_wanted in self._receivers(entry, document):
-            if receiver in told:
+            if receiver in known_to:
                 continue
             share = shares.setdefault(receiver, _Share(url=url))
             if is_wanted:

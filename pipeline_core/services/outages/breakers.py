@@ -14,7 +14,7 @@ from pipeline_core.state.records import Stored
 
 _LOST = timedelta(
     minutes=2
-)  # after this time whoever chose the probe, or ended it, has died before its next write
+)  # after this time the pass that chose the probe, or the step that ended it, has died
 
 
 class Breakers:
