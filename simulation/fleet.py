@@ -11,6 +11,7 @@ from typing import Any
 from pipeline_core.domain.names import Digest
 
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
+SIZE = "Standard_D2s_v5"  # of the machines of builds
 SIX = {
     "rhel9-base": None,
     "rhel9-java": "rhel9-base",
@@ -41,6 +42,7 @@ def document(
     parent: str | None,
     *,
     team: str = "secops",
+    size: str = SIZE,
     retention: Mapping[str, Any] | None = None,
     notify: Sequence[Mapping[str, Any]] = (),
     **rebuild: Any,
@@ -55,7 +57,7 @@ def document(
             **origin,
             "version": {"major": 9},
             "build": {
-                "vmSize": "Standard_D2s_v5",
+                "vmSize": size,
                 "timeout": "60m",
                 "provisioners": [{"shell": "scripts/install.sh"}],
             },

@@ -274,6 +274,8 @@ class SeedStory:
                 self.world.findings.append(f"(1) {name} is blocked because its release was withdrawn")
             if rest.last_failed(self.world, name):
                 continue  # its input fails permanently until a person changes it
+            if not all(chapter.is_for_people(str(name)) for chapter in self.chapters):
+                continue  # the factory has to repair it by itself
             key = f"look-{self.chance.randrange(10**9)}"
             self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
             asked += 1

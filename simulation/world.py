@@ -22,6 +22,7 @@ from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
+from simulation.outages import OutageRecord
 from simulation.platform import BudgetedContainers, SimulatedContainers
 from simulation.safety import Safety
 
@@ -254,6 +255,7 @@ def make(
         ports=bare,
         chance=chance,
         injector=injector,
+        outages=OutageRecord(clock=bare.clock, blobs=bare.blobs, advance=bare.clock.advance),
         failing=failing or {},
         broken=broken,
     )
@@ -263,7 +265,7 @@ def make(
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
-    calls.overtake = host.overtake
+    calls.overtake, calls.refuse = host.overtake, platform.outages.refuse
     world = SimulatedWorld(
         ports=bare,
         faulty=ports,

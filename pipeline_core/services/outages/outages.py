@@ -33,7 +33,6 @@ from pipeline_core.state.outages.breakers import HarmedBuild
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-_LOOK = timedelta(minutes=2)  # between two looks of a build that pauses, at most
 _SOON = timedelta(seconds=15)
 _SLICE = 45  # builds and images that one pass looks at again
 _STEPS = frozenset(
@@ -369,11 +368,8 @@ class Outages:
         self.effects.outbox.rebuild(build.image, "outage-over", build.campaign)
 
     def _until_look(self, breaker: PlatformBreaker, now: datetime) -> timedelta:
-        """The time until a paused build looks again, spread, so that not all come at one moment."""
-        wait = _LOOK
-        if breaker.next_probe is not None and breaker.probe is None:
-            wait = min(_LOOK, max(_SOON, breaker.next_probe - now))
-        return wait * (1 + self.effects.chance.fraction() / 2)
+        """Spread, so that not all builds that pause come at one moment."""
+        return decisions.until_look(breaker, now) * (1 + self.effects.chance.fraction() / 2)
 
 
 def _attempt_of(build: Build) -> str:

@@ -95,6 +95,18 @@ def test_an_outage_of_hours_opens_no_breaker_of_an_image(outage: Outage, lasts: 
         assert (head.failures, head.breaker) == (0, None)
 
 
+def test_a_build_that_is_refused_for_hours_waits_with_few_looks_and_does_not_end() -> None:
+    """A message that is delivered twice doubles the looks that follow, so that looks each minute become thousands."""
+    outage = Outage(creation=lambda: _refused(ErrorClass.NETWORK))
+    made = _hit(outage, roots=3, lasts=5 * HOUR)
+    assert outage.until is not None
+    made.run_until(outage.until)
+    assert outages.hurt(made) == []
+    assert made.deliveries < 300, "sweeps every ten minutes included"
+    made.run_until(outage.until + HOUR)
+    assert outages.current(made) == 3
+
+
 def test_a_lack_of_capacity_fails_no_build_and_raises_no_alert() -> None:
     outage = Outage(report=ErrorClass.CAPACITY)
     made = _hit(outage, lasts=12 * HOUR)
