@@ -247,7 +247,7 @@ class SeedStory:
 
     def _platform(self) -> None:
         text = f"platform-{self.chance.randrange(3)}"
-        self.insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
+        self.insist(lambda: world.put_platform(self.world, text))
 
     def _garbage(self) -> None:
         """A message that no factory wrote, or one of a later version of the factory."""

@@ -9,6 +9,7 @@ from simulation.chapters.by_hand import ByHand
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
+from simulation.chapters.inputs.catalog import CatalogChanges
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
@@ -34,5 +35,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     TwoGalleries,
     FactoryReleases,
     SickReceivers,
+    CatalogChanges,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}
