@@ -12,6 +12,7 @@ from typing import Any
 from pipeline_core.domain.names import Digest
 
 SOURCE = {"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}
+SECOND = {**SOURCE, "sku": "9-raw-gen2"}  # what a chapter builds some roots from
 HOST = "tools.example.com"  # that tools come from
 SIX = {
     "rhel9-base": None,
@@ -66,12 +67,15 @@ def document(
     *,
     team: str = "secops",
     catalog: Sequence[str] = (),
+    source: Mapping[str, str] = SOURCE,
     retention: Mapping[str, Any] | None = None,
     notify: Sequence[Mapping[str, Any]] = (),
     **rebuild: Any,
 ) -> dict[str, Any]:
-    """An `image.yaml` as a mapping. `catalog` names the tools that are staged in the image."""
-    origin = {"marketplace": SOURCE} if parent is None else {"parent": {"image": parent, "channel": "live"}}
+    """An `image.yaml` as a mapping. `catalog` names the tools that are staged in the image, `source` is a root's."""
+    origin: dict[str, Any] = {"marketplace": dict(source)}
+    if parent is not None:
+        origin = {"parent": {"image": parent, "channel": "live"}}
     return {
         "apiVersion": "imagefactory/v1",
         "kind": "ImageDefinition",

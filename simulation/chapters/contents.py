@@ -10,6 +10,7 @@ from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
 from simulation.chapters.inputs.catalog import CatalogChanges
+from simulation.chapters.inputs.sources import TwoSources
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
@@ -36,5 +37,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     FactoryReleases,
     SickReceivers,
     CatalogChanges,
+    TwoSources,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}
