@@ -3,18 +3,21 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import floors, looks
+from pipeline_core.domain import floors, looks, wishes
+from pipeline_core.domain.builds import Build
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_regions
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.plan import ReuseVersion
+from pipeline_core.domain.recipe import gates_digest
 from pipeline_core.domain.version_records import Standing, VersionRecord, change, standing_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.observe import Observation
 from pipeline_core.services.images.pointer import GALLERY, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
@@ -60,6 +63,7 @@ class Reuse:
             scan=None if built is None else floors.scan_of(built.value.verdicts),
             followed=decision.followed,
             missing=None if built is None else missing_regions(built.value, now),
+            gates="" if built is None else self._judged_by(built.value),
         )
         detail = f"{decision.version} has the desired input"
         offered = self.pointer.offer(head.value, current, detail)
@@ -72,6 +76,7 @@ class Reuse:
             doubt=None,
             changes=observed.changes.after(decision.lane, now),
         )
+        changed = wishes.to_be_judged(changed, judged_by=current.gates, actor=FACTORY, now=now)
         self.announcements.prepare(head.value, campaign)
         copy = self.effects.projection.find(image)
         etags = self.records.images.commit(
@@ -79,6 +84,13 @@ class Reuse:
         )
         self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
         self.announcements.send(Stored(value=changed, etag=etags[0]))
+
+    def _judged_by(self, built: Build) -> str:
+        """The digest of what the version was judged by; empty where its definition cannot be read."""
+        try:
+            return str(gates_digest(self.effects.documents.definition(built.definition)))
+        except (NotFound, PermanentError):
+            return ""
 
     def _demand_good(self, observation: Observation, head: Stored[ImageHead], decision: ReuseVersion) -> None:
         """Raise StaleWrite where the version cannot be used; its claim says so from then on.
