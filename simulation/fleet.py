@@ -68,11 +68,16 @@ def document(
     team: str = "secops",
     catalog: Sequence[str] = (),
     source: Mapping[str, str] = SOURCE,
+    build: Mapping[str, Any] | None = None,
+    verify: Mapping[str, Any] | None = None,
     retention: Mapping[str, Any] | None = None,
     notify: Sequence[Mapping[str, Any]] = (),
     **rebuild: Any,
 ) -> dict[str, Any]:
-    """An `image.yaml` as a mapping. `catalog` names the tools that are staged in the image, `source` is a root's."""
+    """An `image.yaml` as a mapping. `catalog` names the tools that are staged in the image, `source` is a root's.
+
+    `build` and `verify` are further keys of these parts.
+    """
     origin: dict[str, Any] = {"marketplace": dict(source)}
     if parent is not None:
         origin = {"parent": {"image": parent, "channel": "live"}}
@@ -88,8 +93,9 @@ def document(
                 "timeout": "60m",
                 "provisioners": [{"shell": "scripts/install.sh"}],
                 **({"catalog": list(catalog)} if catalog else {}),
+                **(build or {}),
             },
-            "verify": {"compliance": {"profile": "cis_server_l1", "minScore": 90}},
+            "verify": {"compliance": {"profile": "cis_server_l1", "minScore": 90}, **(verify or {})},
             "publish": {"regions": [{"name": "westeurope", "replicas": 1}]},
             **({"rebuild": rebuild} if rebuild else {}),
             **({"retention": dict(retention)} if retention else {}),

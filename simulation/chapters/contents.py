@@ -10,6 +10,7 @@ from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
 from simulation.chapters.inputs.catalog import CatalogChanges
+from simulation.chapters.inputs.edits import DefinitionEdits
 from simulation.chapters.inputs.sources import TwoSources
 from simulation.chapters.lost_tables import LostTables
 from simulation.chapters.policies import PolicyChanges
@@ -38,5 +39,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     SickReceivers,
     CatalogChanges,
     TwoSources,
+    DefinitionEdits,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}
