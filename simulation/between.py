@@ -158,9 +158,10 @@ class Port:
 
 
 def _is_cursor(name: str, given: tuple[Any, ...]) -> bool:
-    """True for the note of a timer how far its round has come: a world at rest is looked at in rounds for ever."""
+    """True for the note of a timer how far it has come: a world at rest is polled and looked at in rounds for ever."""
     return name == "tables.write" and all(
-        (write.row.partition, write.row.key) == ("observed", "round") or write.row.partition == "rounds"
+        (write.row.partition, write.row.key) == ("observed", "round")
+        or write.row.partition in ("rounds", "sources")
         for write in given[1]
     )
 

@@ -105,7 +105,7 @@ def run(plan: SeedPlan, *, trace: bool = False) -> SeedOutcome:
 
 
 def _story(plan: SeedPlan, made: SimulatedWorld, chance: random.Random, patience: int) -> SeedStory:
-    made.dozes = bool(plan.days)
+    made.dozes = bool(plan.days or plan.chapters)
     told = SeedStory(world=made, chance=chance, images=plan.images, patience=patience, days=plan.days)
     for name in plan.chapters:
         own = random.Random(f"{name} {plan.seed}")  # noqa: S311 - the same in each run

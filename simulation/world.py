@@ -32,6 +32,7 @@ FAULTS = LEVELS
 SWEEP = timedelta(minutes=10)
 POLL = timedelta(minutes=5)
 _LONGEST = 6  # an hour between two sweeps of a world in which nothing happens
+_LOOKS = timedelta(minutes=30)  # between two rounds over the galleries where idle time is to cost little
 
 
 class RestlessError(RuntimeError):
@@ -66,6 +67,7 @@ class SimulatedWorld:
     )  # versions of the catalog's tools, as SecOps want them
     _next_poll: datetime | None = None
     _next_sweep: datetime | None = None
+    _next_look: datetime | None = None
     _stretch: int = 1  # how much longer than on Azure the pause to the next timers is
     _seen: tuple[int, int] = (0, 0)  # changes and deliveries at the last sweep
 
@@ -215,7 +217,10 @@ class SimulatedWorld:
     def _sweep(self) -> None:
         self.host.count_steps()
         self.host.fire("sweep", self.factory.sweeper.sweep)
-        self.host.fire("observe", self.factory.galleries.observe)
+        now = self.ports.clock.now()
+        if not self.dozes or self._next_look is None or now >= self._next_look:
+            self._next_look = now + _LOOKS
+            self.host.fire("observe", self.factory.galleries.observe)
         self.host.fire("reap", self.factory.reaper.reap)
 
 

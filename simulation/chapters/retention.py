@@ -60,7 +60,8 @@ class RetentionRuns(Chapter):
         return [(3, self._prune), (2, self._go_back)]
 
     def end(self) -> None:
-        """What was decided during the faults is carried out."""
+        """What was decided during the faults is carried out. The days between cost little."""
+        self.world.dozes = True
         for _ in range(_ROUNDS):
             self.world.run_until(self.world.ports.clock.now() + _ROUND)
             self._prune()
