@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipeline_core.domain import plan
 from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.definitions import RebuildOn
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.plan import DoNothing, RestReason
 from pipeline_core.wire.job import BuildJob
 from simulation import rest
 from simulation.chapters.chapter import Chapter, Happening
-from simulation.chapters.inputs.jobs import SeenJobs, heads_of
+from simulation.chapters.inputs.jobs import SeenJobs, judged_at_rest
 
 if TYPE_CHECKING:
     from simulation.story import SeedStory
@@ -98,9 +99,9 @@ class DefinitionEdits(Chapter):
 
     def violations(self) -> Sequence[str]:
         """(34) No image waits for a person although its limits were raised. (35) Who rebuilds on `verify` did."""
-        found = []
+        found: list[str] = []
         with self._calm():
-            for head in list(heads_of(self.world.ports)):
+            for head in list(judged_at_rest(self.world.ports)):
                 self._demand_tried(head.name)
                 found += self._of_verify(head)
         return found
@@ -144,7 +145,7 @@ class DefinitionEdits(Chapter):
             name = build.rpartition(".")[0]
             if had < needs and name.rpartition(".")[0] == image:
                 self.world.platform.failed_inputs.discard(name)  # it would not fail any more
-        with self._calm():
+        with self._calm(), contextlib.suppress(UnreadableRow):
             self._demand_tried(ImageName(image))
 
     def _demand_tried(self, image: ImageName) -> None:

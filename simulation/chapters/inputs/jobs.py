@@ -1,9 +1,11 @@
 """The jobs that the simulated platform was given, for chapters that judge a version by what really built it."""
 
+import contextlib
 from collections.abc import Iterator
 
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.attempts import BUILD_TAG
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import NewContainerGroup
 from pipeline_core.state.images import ImageStore
@@ -36,9 +38,15 @@ class SeenJobs:
 
 
 def heads_of(twins: MemoryPorts) -> Iterator[ImageHead]:
-    """The heads of all images, as they are stored."""
+    """The heads of all images, as they are stored. One that cannot be read now is left out."""
     images = ImageStore(twins.tables)
     for copy in Index(twins.tables).heads():
-        stored = images.find_head(copy.name)
-        if stored is not None:
-            yield stored.value
+        with contextlib.suppress(UnreadableRow):
+            stored = images.find_head(copy.name)
+            if stored is not None:
+                yield stored.value
+
+
+def judged_at_rest(twins: MemoryPorts) -> Iterator[ImageHead]:
+    """The heads of images that nobody has suspended: only those must be as they are registered."""
+    return (head for head in heads_of(twins) if not head.registration.suspend)

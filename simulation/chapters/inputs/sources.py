@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, TransientError
+from pipeline_core.domain.errors import ErrorClass, TransientError, UnreadableRow
 from pipeline_core.domain.names import ImageName, Region
 from pipeline_core.domain.releases import LOOKS
 from pipeline_core.domain.sources import MarketplaceSource
@@ -210,14 +210,14 @@ class TwoSources(Chapter):
 
     def _demand_said(self, source: MarketplaceSource, *, is_silent: bool) -> None:
         for image in sorted(self._followers[source.key]):
-            shown = self.world.factory.queries.image(ImageName(image)).image.conditions
-            if any(each.type is ConditionType.SOURCE_SILENT for each in shown) is not is_silent:
-                text = (
-                    "does not say that its source is silent"
-                    if is_silent
-                    else "says that its source is silent"
-                )
-                self.world.blame(f"(32) {image} {text}")
+            with contextlib.suppress(UnreadableRow):
+                self._demand_image(image, is_silent=is_silent)
+
+    def _demand_image(self, image: str, *, is_silent: bool) -> None:
+        shown = self.world.factory.queries.image(ImageName(image)).image.conditions
+        if any(each.type is ConditionType.SOURCE_SILENT for each in shown) is not is_silent:
+            text = "does not say that its source is silent" if is_silent else "says that its source is silent"
+            self.world.blame(f"(32) {image} {text}")
 
     def _let_polls_pass(self, count: int) -> None:
         for _ in range(count):
