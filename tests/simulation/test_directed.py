@@ -208,7 +208,7 @@ def test_an_input_whose_release_was_gone_is_built_when_the_release_is_back(is_mi
 def test_a_fix_reaches_a_child_within_its_bound_though_the_base_is_edited_without_end(
     is_missing: bool,
 ) -> None:
-    """(34) Each edit comes while the one before it is built, so the base is never current."""
+    """(41) Each edit comes while the one before it is built, so the base is never current."""
     made = world.make()
     made.register("rhel9-base", None)
     made.register("rhel9-java", "rhel9-base")

@@ -11,6 +11,7 @@ from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_reg
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.poll import Poller
 from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.outages.outages import Outages
@@ -169,7 +170,7 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 gates=gates,
             )
             seconds = chains.measured(head, ended)
-            return replace(
+            published = replace(
                 breaker.after_success(head),
                 current=current,
                 active=active,
@@ -178,6 +179,8 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 doubt=None,
                 changes=head.changes.after(ended.lane, ended.phase_since),
             )
+            # `verify` may have changed while the build was on its way.
+            return wishes.to_be_judged(published, judged_by=gates, actor=FACTORY, now=ended.phase_since)
         case Result.FAILED if _counts(ended):
             return replace(wishes.after_end(breaker.after_failure(head, ended), ended), active=active)
         case _:

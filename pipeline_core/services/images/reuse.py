@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import looks
+from pipeline_core.domain import looks, wishes
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
@@ -15,6 +15,7 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.observe import Observation
 from pipeline_core.services.images.pointer import GALLERY, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
@@ -75,6 +76,7 @@ class Reuse:
             doubt=None,
             changes=observed.changes.after(decision.lane, now),
         )
+        changed = wishes.to_be_judged(changed, judged_by=current.gates, actor=FACTORY, now=now)
         self.announcements.prepare(head.value, campaign)
         copy = self.effects.projection.find(image)
         etags = self.records.images.commit(

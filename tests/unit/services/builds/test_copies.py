@@ -197,7 +197,7 @@ def _full(count: int) -> list[Exception]:
 
 @pytest.mark.parametrize("call", ["begin_copy", "ensure_image"])
 def test_a_publication_that_waits_for_room_says_so_and_whose_turn_it_is_until_it_is_copied(call: str) -> None:
-    made = scenes.registered(copying.ONE)
+    made = scenes.registered({"rhel9-base": None})
     build = scenes.in_phase(made, BASE, Phase.VERIFYING)
     galleries = scenes.Failing(inner=made.ports.galleries, name=call, errors=_full(3))
     scenes.rewired(made, galleries=galleries)
@@ -220,7 +220,7 @@ def test_a_publication_that_waits_for_room_says_so_and_whose_turn_it_is_until_it
 
 
 def test_a_wait_for_room_writes_its_reason_once_and_has_no_end() -> None:
-    made = scenes.registered(copying.ONE)
+    made = scenes.registered({"rhel9-base": None})
     build = scenes.in_phase(made, BASE, Phase.VERIFYING)
     scenes.rewired(
         made, galleries=scenes.Failing(inner=made.ports.galleries, name="begin_copy", errors=_full(10_000))
