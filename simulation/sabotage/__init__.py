@@ -7,6 +7,7 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 from collections.abc import Mapping
 
 from simulation.sabotage import (
+    catalog,
     changes,
     copies,
     costs,
@@ -37,5 +38,6 @@ _MODULES = (
     retention,
     rows,
     webhooks,
+    catalog,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

@@ -16,7 +16,7 @@ _settle = claims.settle
 
 @contextlib.contextmanager
 def _blames_the_team() -> Iterator[None]:
-    """Every permanent failure counts as the team's, whoever owns it."""
+    """Every permanent failure counts as the team's, of whatever owner it is."""
     with replaced(Failure, "is_of_team", property(lambda failure: failure.stays)):
         yield
 

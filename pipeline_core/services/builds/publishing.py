@@ -46,6 +46,8 @@ class PublishingStage:
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
             )
+        if build.value.full_since is not None:
+            return self.copies.note_room(build)
         match live.state:
             case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
                 lasts = self.effects.clock.now() - build.value.phase_since
