@@ -15,6 +15,7 @@ from simulation.sabotage import (
     limits,
     observed,
     releases,
+    rests,
     retention,
     rows,
     webhooks,
@@ -26,6 +27,7 @@ __all__ = ["ALL", "NOTHING", "Sabotage"]
 _MODULES = (
     engine,
     releases,
+    rests,
     deletions,
     limits,
     copies,
