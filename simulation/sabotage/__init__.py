@@ -12,6 +12,7 @@ from simulation.sabotage import (
     costs,
     deletions,
     engine,
+    inclusion,
     limits,
     observed,
     releases,
@@ -26,6 +27,7 @@ __all__ = ["ALL", "NOTHING", "Sabotage"]
 
 _MODULES = (
     engine,
+    inclusion,
     releases,
     rests,
     deletions,
