@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline_core.domain import lanes
+from pipeline_core.domain import fingerprint, lanes
 from pipeline_core.services.images import observe
 from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.places import Places
@@ -38,6 +38,13 @@ def _alone(heads: Any, root: Any, now: Any) -> Any:
 
 
 @contextlib.contextmanager
+def _refreshes_nothing() -> Iterator[None]:
+    """No new period begins for any image."""
+    with replaced(fingerprint, "refresh_period", lambda root, now, max_age: 0):
+        yield
+
+
+@contextlib.contextmanager
 def _moves_without_an_order() -> Iterator[None]:
     """Nothing is asked again when a move begins, and the ledger is not written before the image."""
 
@@ -56,6 +63,13 @@ RULES = (
         images=8,
         chapters=("refreshes",),
         days=7,
+    ),
+    Sabotage(
+        rule="refreshed-by-max-age",
+        patch=_refreshes_nothing,
+        faults="none",
+        images=4,
+        chapters=("refreshes",),
     ),
     Sabotage(
         rule="rule-20-order-of-moves",
