@@ -1,6 +1,7 @@
 """SecOps puts policies in force, raises and lowers their floors, and sometimes demands what no image reaches.
 
-The chapter keeps its own record of what SecOps demanded and when, and reads the scans in the simulated builder's reports.
+The chapter keeps its own record of what SecOps demanded and when. It reads the scans in the simulated builder's
+reports.
 """
 
 import json
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _COMPLIANCE = {"profile": "cis_server_l1", "ratchet": 0}
 _SPEC = {
-    "sources": [{"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}],
+    "sources": [fleet.SOURCE, fleet.SECOND],
     "regions": ["westeurope"],
 }
 # A version is judged by the floor of the moment at which its report is read: clocks differ, and handlers take long.

@@ -198,9 +198,9 @@ class Windows(Chapter):
         if head is None or _was_asked_for(head, build):
             return
         window, since = head["registration"]["window"], self._resting.get(image)
-        if window is not None and head["current"] is not None and self._is_calm(build):
-            if not any(_is_open(window, moment) for moment in (now, now - _BEGINS)):
-                self.world.blame(f"(36) {build['id']['value']} began outside the window {window}")
+        obeys = window is not None and head["current"] is not None and self._is_calm(build)
+        if obeys and not any(_is_open(window, moment) for moment in (now, now - _BEGINS)):
+            self.world.blame(f"(36) {build['id']['value']} began outside the window {window}")
         if since is not None and since < now - _BEGINS:
             self.world.blame(f"(37) {build['id']['value']} began while its image was suspended")
 

@@ -7,6 +7,7 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 from collections.abc import Mapping
 
 from simulation.sabotage import (
+    catalog,
     changes,
     copies,
     costs,
@@ -15,6 +16,7 @@ from simulation.sabotage import (
     inclusion,
     limits,
     observed,
+    outages,
     releases,
     rests,
     retention,
@@ -36,8 +38,10 @@ _MODULES = (
     changes,
     costs,
     observed,
+    outages,
     retention,
     rows,
     webhooks,
+    catalog,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

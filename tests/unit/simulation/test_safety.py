@@ -8,7 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState, WriteKind
+from pipeline_core.ports import (
+    GalleryImageVersion,
+    NewContainerGroup,
+    Row,
+    TaggedResource,
+    VersionState,
+    WriteKind,
+)
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import world
 from simulation.platform import SimulatedContainers
@@ -252,9 +259,7 @@ def test_a_version_of_platform_steps_that_were_taken_back_is_named() -> None:
     made = rested()
     rewrite(made, "images", find(made, "images", str(JAVA), "head"), '"failures":0', '"failures":1')
     _publish_under_other_steps(made)
-    assert made.safety.broken == [
-        "(21) rhel9-java has a new version of platform steps that were taken back"
-    ]
+    assert made.safety.broken == ["(21) rhel9-java has a new version of platform steps that were taken back"]
 
 
 def test_a_version_of_platform_steps_that_were_taken_back_just_now_is_let_in() -> None:
