@@ -12,7 +12,7 @@ from simulation.chapters.by_hand import ByHand
 from simulation.chapters.policies import PolicyChanges
 from simulation.story import SeedStory
 from simulation.world import SimulatedWorld
-from tests.unit.simulation.broken import BASE, JAVA, LIVE, find, rested, working
+from tests.unit.simulation.broken import BASE, FIRST, JAVA, LIVE, find, rested, working
 
 pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 
@@ -77,7 +77,7 @@ def test_a_version_with_tags_that_its_copy_did_not_have_is_named() -> None:
     made = rested()
     _by_hand(made)
     working(made, "publishing")
-    version = replace(made.base.records.images.get_head(BASE).value.current.version, sequence=2)
+    version = replace(FIRST, sequence=2)
     while (shown := made.ports.galleries.find_version(LIVE, BASE, version)) is None:
         made.run_until(made.ports.clock.now() + timedelta(seconds=30))
     tags = {**shown.tags, "imagefactory-provenance": "0"}
@@ -91,7 +91,7 @@ def test_a_forged_copy_is_kept_out_and_the_image_becomes_current_all_the_same() 
     chapter = _by_hand(made)
     working(made, "verifying")
     chapter._forge()
-    forged = replace(made.base.records.images.get_head(BASE).value.current.version, sequence=2)
+    forged = replace(FIRST, sequence=2)
     made.settle()
     assert made.findings == []
     assert made.ports.galleries.latest(LIVE, BASE) != forged
