@@ -13,10 +13,12 @@ from simulation.sabotage import (
     costs,
     deletions,
     engine,
+    inclusion,
     limits,
     observed,
     outages,
     releases,
+    rests,
     retention,
     rows,
     webhooks,
@@ -27,7 +29,9 @@ __all__ = ["ALL", "NOTHING", "Sabotage"]
 
 _MODULES = (
     engine,
+    inclusion,
     releases,
+    rests,
     deletions,
     limits,
     copies,
