@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from simulation.sabotage import (
     catalog,
     changes,
-    copies,
     costs,
     deletions,
     engine,
@@ -34,7 +33,6 @@ _MODULES = (
     rests,
     deletions,
     limits,
-    copies,
     changes,
     costs,
     observed,
