@@ -46,10 +46,10 @@ class Suspicion:
         if found is not None and not found.is_moved:
             self._change(lambda suspects: suspects.without(image))
 
-    def waiting(self) -> Sequence[ImageName]:
+    def waiting(self) -> Sequence[Suspect]:
         """The images that differ and were not moved yet: each is due for another look."""
         suspects = self.records.observations.find_suspects().value.suspects
-        return [each.image for each in suspects if not each.is_moved]
+        return [each for each in suspects if not each.is_moved]
 
     def seen(self) -> Suspects:
         """What is suspected now, for readers."""

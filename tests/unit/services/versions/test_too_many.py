@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain.errors import PermanentError
+from pipeline_core.domain.images import Doubt, DoubtKind
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.settings import Limits
@@ -72,6 +73,35 @@ def test_what_is_there_again_ends_the_alarm_without_a_person() -> None:
     assert made.versions() == before
     assert not made.factory.suspicion.seen().are_too_many
     assert made.factory.queries.image(SIX[0]).image.state == "current"
+
+
+def test_what_was_built_again_meanwhile_ends_the_alarm_without_a_person() -> None:
+    made = scenes.settled()
+    before = made.versions()
+    _delete(made, *SIX)
+    _run(made)
+    scenes.released(made)
+    made.settle()
+    after = made.versions()
+    assert all(after[str(name)] not in (None, before[str(name)]) for name in SIX)
+    _run(made, 1)
+    assert made.factory.suspicion.seen().suspects == ()
+    assert not made.factory.suspicion.seen().are_too_many
+    _delete(made, SIX[0])
+    _run(made)
+    made.settle()
+    assert made.versions()[str(SIX[0])] not in (None, after[str(SIX[0])])
+    assert _alarms(made) == 1
+
+
+def test_a_suspect_that_a_quiet_look_finds_without_a_doubt_is_none() -> None:
+    made = scenes.settled()
+    found = scenes.head(made, SIX[0]).current
+    assert found is not None
+    doubt = Doubt(kind=DoubtKind.GONE, version=found.version, since=made.ports.clock.now())
+    made.factory.suspicion.note(SIX[0], doubt)
+    _run(made, 1)
+    assert made.factory.suspicion.seen().suspects == ()
 
 
 def test_secops_may_say_that_it_is_true() -> None:
