@@ -24,7 +24,7 @@ _PATIENCE = timedelta(minutes=4)  # of one run: the next one goes on where it st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GallerySweep:
-    """Costs one list call and one read of a blob for each image of the slice, and two rows."""
+    """Costs one list call and one read of a blob for each image of the slice, and three rows."""
 
     records: Records
     observer: GalleryObserver
@@ -36,6 +36,7 @@ class GallerySweep:
         bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="observe-failed-at")
         ends = self.effects.clock.now() + _PATIENCE
         differed = 0
+        bulkhead.run("galleries.doubted", self.suspicion.announce)
         for suspect in self.suspicion.waiting():
             differed += bulkhead.run(str(suspect.image), partial(self._look_again, suspect))
         stored = self.records.observations.find_round()
