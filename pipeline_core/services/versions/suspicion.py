@@ -64,9 +64,7 @@ class Suspicion:
         """SecOps have looked: for an hour the looks are believed, whatever their number. Raises PermanentError."""
         access.demand_admin(principal.roles, "accepts what the galleries show")
         until = self.effects.clock.now() + observed.HOUR
-        after = self._change(
-            lambda found: replace(found, accepted_until=until, accepted_by=principal.name)
-        )
+        after = self._change(lambda found: replace(found, accepted_until=until, accepted_by=principal.name))
         self.effects.logs.note(
             "galleries-accepted", actor=principal.name, reason=reason[:1000], images=len(after.suspects)
         )
