@@ -72,6 +72,7 @@ _REFUSALS = (
 )
 
 Overtake = Callable[[], None]
+Refuse = Callable[[str, tuple[Any, ...]], None]
 Watcher = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
 
 
@@ -79,13 +80,18 @@ def _nobody() -> None:
     """No other handler overtakes."""
 
 
+def _nothing(name: str, given: tuple[Any, ...]) -> None:
+    """No outage refuses the call."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Calls:
-    """What the ports in front of the twins share: the source of faults, the overtaking handlers and the watcher."""
+    """What the ports in front of the twins share: faults, outages, overtaking handlers and the watcher."""
 
     injector: Injector
     watch: Watcher
     overtake: Overtake = _nobody
+    refuse: Refuse = _nothing  # raises the error of an outage that the call meets
     changes: int = 0  # calls that changed something
     moves: int = 0  # changes that did more than send a message
     trace: Callable[[str], None] | None = None
@@ -138,6 +144,8 @@ class Port:
                     return self._before[place]
                 case Kind.OVERTAKEN:
                     calls.overtake()
+            if is_change:
+                calls.refuse(name, given)
             answer = bound(*given, **named)
             if is_change:
                 calls.changes += 1

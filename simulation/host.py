@@ -47,6 +47,8 @@ class SimulatedHost:
     poisoned: list[tuple[str, str]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)  # violations that were seen in deliveries
     trace: Callable[[str], None] | None = None
+    timer: str = ""  # whose function runs now; empty in a delivery
+    fired: int = 0  # timers so far
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
@@ -85,12 +87,15 @@ class SimulatedHost:
         self._set_skew(f"timer:{name}")
         if self.trace is not None:
             self.trace(f"{self.twins.clock.now():%d %H:%M:%S} timer {name}")
+        self.timer, self.fired = name, self.fired + 1
         try:
             work()
         except (Killed, TransientError):
             return
         except FactoryError as error:
             self._blame(f"the timer {name} raised {type(error).__name__}: {error}")
+        finally:
+            self.timer = ""
 
     def count_steps(self) -> None:
         """Report a build with more steps in the queue than doubled messages explain: its chain has forked."""
@@ -119,11 +124,13 @@ class SimulatedHost:
             self.twins.queues.delete(queue, message)
             return
         self._set_skew(place)
+        timer, self.timer = self.timer, ""
         self._depth += 1
         try:
             self._run(queue, message)
         finally:
             self._depth -= 1
+            self.timer = timer
 
     def _run(self, queue: str, message: QueuedMessage) -> None:
         before = self.ports.calls.changes + len(self.twins.logs.lines)

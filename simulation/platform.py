@@ -7,9 +7,10 @@ as `simulated`. It keeps its own record of what it did. The invariants are check
 import contextlib
 import hashlib
 import heapq
+import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.adapters.memory.containers import MemoryContainers
@@ -30,7 +31,17 @@ from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, MarketplaceImage, ReportedCheck
 from simulation import scans
 from simulation.faults import Injector, Kind
+from simulation.outages import OutageRecord, ReportedCause, SimulatedOutage
 
+TEAMS_OWN = ReportedCause(
+    error_class=ErrorClass.PROVISIONER.value, message="the simulated provisioner failed", is_of_input=True
+)
+_STOPPED = ReportedCause(error_class=ErrorClass.EVICTION.value, message="the simulated builder was stopped")
+_GONE = ReportedCause(
+    error_class=ErrorClass.NOT_FOUND.value,
+    message="PlatformImageNotFound: the platform image is not available",
+)
+_LOW = 50  # the score of a scan that is below every floor
 _CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
 _JITTER = 0.3  # of a stage's duration, shorter or longer
@@ -81,19 +92,23 @@ class _Run:
 class SimulatedContainers:
     """Runs the containers that the factory created.
 
-    `failing` names images with a stage that fails permanently. `broken` is the share of inputs that fail permanently.
-    `scores` are the compliance scores of images that do not have the usual score.
+    `failing` names images with a stage that fails permanently. `broken` is the share of inputs that fail permanently,
+    each by one of `teams_own`, which are failures of a team. `outages` are the platform's. `scores` are the
+    compliance scores of images that do not have the usual score.
     """
 
     ports: MemoryPorts
     chance: random.Random
     injector: Injector
+    outages: OutageRecord
     failing: Mapping[tuple[str, str], str] = field(default_factory=dict)
     scores: Mapping[str, int] = field(default_factory=dict)
     broken: float = 0.0
+    teams_own: tuple[ReportedCause | str, ...] = (TEAMS_OWN,)  # a text names a check of the machine
     made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # its build and attempt
     proved: set[tuple[str, str]] = field(default_factory=set)  # versions that passed every check on a machine
     failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed permanently
+    team_failed: set[str] = field(default_factory=set)  # builds of which an attempt reported such a failure
     found_nothing: set[str] = field(default_factory=set)  # builds that did not find their release
     _runs: dict[str, _Run] = field(default_factory=dict)
     _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
@@ -121,6 +136,15 @@ class SimulatedContainers:
             else:
                 self._end(run)
 
+    def lose(self, outage: SimulatedOutage) -> None:
+        """Every container that runs now in the scope of the outage is lost at once."""
+        if outage.fault is None:
+            return
+        for run in self._runs.values():
+            if not run.ended and outage.covers(run.job):
+                run.fault = outage.fault
+                self._at(self.ports.clock.now(), "end", run.group)
+
     def _notice(self) -> None:
         """Start the containers that were created, or restarted by a second creation, since the last call."""
         containers = self.ports.containers
@@ -137,6 +161,9 @@ class SimulatedContainers:
         job = self._job(group)
         place = f"container:{job.build}/{job.stage}/{job.attempt}"
         fault, fraction = self.injector.draw(place, (Kind.EVICTED, Kind.SILENT, Kind.TWICE))
+        fate = self.outages.fate_of(job)
+        if fate is not None:
+            fault, fraction = fate, self._draw(job.build, f"{job.stage}/{job.attempt}")
         before = self._runs.get(group)
         if before is not None:
             before.ended = True  # a restart ends the former run
@@ -167,17 +194,21 @@ class SimulatedContainers:
 
     def _end(self, run: _Run) -> None:
         run.ended = True
+        run.fault = self.outages.fate_of(run.job) or run.fault
         if run.fault is Kind.EVICTED:
             self.ports.containers.set_state(
                 run.group, GroupState.FAILED, exit_code=137, detail="exit code 137"
             )
             return
-        report = self._report(run.job)
+        cause = self._cause(run.job)
+        report = self._report(run.job, cause)
         if report.succeeded and run.job.stage == "build":
             self._make(run.job)
         if run.fault is Kind.SILENT:
             return  # a version may exist, but no report names it
-        self._write(run, attempts.REPORT, report.to_wire())
+        self._write(run, attempts.REPORT, _content(report, cause))
+        if _blames_input(report, cause):
+            self.team_failed.add(run.job.build)
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
         for _ in range(2 if run.fault is Kind.TWICE else 1):
@@ -191,7 +222,7 @@ class SimulatedContainers:
         run.ended = True
         if run.fault is Kind.SILENT:
             return
-        report = self._report(run.job, stopped=True)
+        report = self._report(run.job, _STOPPED)
         try:
             self._write(run, attempts.REPORT, report.to_wire())
         except AlreadyExists:
@@ -249,50 +280,66 @@ class SimulatedContainers:
 
     def is_broken(self, build: BuildId | str) -> bool:
         """True for an input whose build fails permanently, in every attempt."""
-        name = str(build).rpartition(".")[0]
-        draw = hashlib.blake2b(f"{self.injector.seed}/{name}".encode(), digest_size=4).digest()
-        return int.from_bytes(draw, "big") / 2**32 < self.broken
+        return self._draw(build) < self.broken
 
-    def _report(self, job: BuildJob, *, stopped: bool = False) -> BuildReport:
-        now = self.ports.clock.now()
-        failed_check = self.failing.get((job.image, job.stage), "")
+    def _draw(self, build: BuildId | str, what: str = "") -> float:
+        """A number in [0, 1) that only the seed and the input decide."""
+        place = f"{self.injector.seed}/{str(build).rpartition('.')[0]}{what and '/'}{what}"
+        draw = hashlib.blake2b(place.encode(), digest_size=4).digest()
+        return int.from_bytes(draw, "big") / 2**32
+
+    def _report(self, job: BuildJob, cause: ReportedCause | None) -> BuildReport:
+        """The report of an attempt that failed by `cause`, or did not fail."""
+        now, runs_tests = self.ports.clock.now(), job.stage == "verify" and cause is None
+        failed_check = self._failed_check(job) if runs_tests else ""
         checks = tuple(
             ReportedCheck(name=name, passed=name != failed_check, simulated=True) for name in _CHECKS
         )
-        error_class, gone = failed_check, not stopped and self._is_gone(job)
-        if gone:
-            error_class = ErrorClass.NOT_FOUND.value
-            self.found_nothing.add(job.build)
-        elif job.stage == "build" and self.is_broken(job.build):
-            error_class = ErrorClass.PROVISIONER.value
-        broken = stopped or (job.stage == "build" and bool(error_class))
-        if not stopped and not gone and (broken or failed_check):
-            self.failed_inputs.add(job.build.rpartition(".")[0])
+        score = _LOW if failed_check == "compliance" else self.scores.get(job.image, 95)
         return BuildReport.model_validate(
             {
                 "build": job.build,
                 "stage": job.stage,
                 "attempt": job.attempt,
-                "succeeded": not broken,
+                "succeeded": cause is None,
                 "packer": "simulated",
                 "started_at": now,
                 "ended_at": now,
                 "artifact": f"versions/{job.destination.version}" if job.stage == "build" else "",
-                "checks": checks if job.stage == "verify" and not stopped else (),
-                "scan": None
-                if stopped
-                else scans.of_job(
-                    job, score=50 if failed_check == "compliance" else self.scores.get(job.image, 95)
-                ),
-                "error_class": (ErrorClass.EVICTION.value if stopped else error_class) if broken else None,
-                "message": "the simulated builder was stopped"
-                if stopped
-                else "PlatformImageNotFound: the platform image is not available"
-                if gone
-                else "the simulated provisioner failed",
+                "checks": checks if runs_tests else (),
+                "scan": scans.of_job(job, score=score) if cause is None else None,
+                **({} if cause is None else cause.cells()),
             }
-            | ({} if broken else {"message": ""})
         )
+
+    def _cause(self, job: BuildJob) -> ReportedCause | None:
+        """Why the attempt fails that ends now: its release is gone, an outage, or the team's own input."""
+        if self._is_gone(job):
+            self.found_nothing.add(job.build)
+            return _GONE
+        outage = self.outages.report_of(job)
+        if outage is not None or job.stage != "build":
+            return outage
+        failed = self.failing.get((job.image, job.stage), "")
+        own = replace(TEAMS_OWN, error_class=failed) if failed else self._own_fault(job)
+        if isinstance(own, ReportedCause):
+            self.failed_inputs.add(_input(job))
+            return own
+        return None
+
+    def _failed_check(self, job: BuildJob) -> str:
+        """The check of the machine that the input does not pass, or an empty text."""
+        own = self.failing.get((job.image, job.stage)) or self._own_fault(job)
+        if isinstance(own, str):
+            self.failed_inputs.add(_input(job))
+            return own
+        return ""
+
+    def _own_fault(self, job: BuildJob) -> ReportedCause | str | None:
+        """What is wrong with the input itself: a cause in its build, or the name of a check that it fails."""
+        if not self.is_broken(job.build):
+            return None
+        return self.teams_own[int(self._draw(job.build, "kind") * len(self.teams_own))]
 
     def _is_gone(self, job: BuildJob) -> bool:
         """True where the machine was to be made from a release that the Marketplace does not offer."""
@@ -311,6 +358,26 @@ class SimulatedContainers:
         digest = self.ports.containers.wanted(name).environment["IF_JOB"]
         content = self.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
         return BuildJob.from_wire(content, digest=digest)
+
+
+def _content(report: BuildReport, cause: ReportedCause | None) -> bytes:
+    """The report as its builder writes it: one of a newer release names classes that this release does not know."""
+    known = {each.value for each in ErrorClass}
+    if cause is None or cause.error_class in known:
+        return report.to_wire()
+    return json.dumps({**json.loads(report.to_wire()), "error_class": cause.error_class}).encode()
+
+
+def _blames_input(report: BuildReport, cause: ReportedCause | None) -> bool:
+    """True where the attempt failed by the input itself."""
+    if cause is not None:
+        return cause.is_of_input
+    has_low_score = report.scan is not None and report.scan.score == _LOW
+    return has_low_score or not all(check.passed for check in report.checks)
+
+
+def _input(job: BuildJob) -> str:
+    return job.build.rpartition(".")[0]
 
 
 def _folder(job: BuildJob) -> str:

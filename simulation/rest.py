@@ -73,7 +73,9 @@ def _currency(world: SimulatedWorld, heads: Mapping[ImageName, ImageHead]) -> li
         if isinstance(origin, SourceVersion) and isinstance(head.registration.origin, MarketplaceSource):
             source = head.registration.origin
             wanted, market = sources[source.key].newest, world.ports.marketplace
-            if wanted is not None and origin.version < wanted:
+            if origin.source.key != source.key:
+                found.append(f"(1) {name} is built from {origin.source.key}, it follows {source.key}")
+            elif wanted is not None and origin.version < wanted:
                 found.append(
                     f"(1) {name} is built from {origin.version}, {wanted} is the newest that was seen"
                 )

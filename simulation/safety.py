@@ -76,7 +76,7 @@ class Safety:
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
-    _sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    _sources: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     _currents: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the heads name them
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -174,10 +174,11 @@ class Safety:
         if current is None or "source" not in current["inputs"]["origin"]:
             return
         image, version = head["registration"]["name"]["value"], current["inputs"]["origin"]["version"]
-        source, left = tuple(version.values()), self._sources.get(image, ())
-        if source < left and not self._was_taken_back(left) and not self._has_fallen(image):
+        source, key = tuple(version.values()), str(current["inputs"]["origin"]["source"])
+        before, left = self._sources.get(image, ("", ()))
+        if key == before and source < left and not self._was_taken_back(left) and not self._has_fallen(image):
             self._blame(f"(2) {image} went back to the source version {'.'.join(map(str, source))}")
-        self._sources[image] = source
+        self._sources[image] = (key, source)
 
     def _has_fallen(self, image: str) -> bool:
         """True where somebody took a version of the image away, so that an older one is current again."""

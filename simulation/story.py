@@ -158,7 +158,7 @@ class SeedStory:
         if newest is not None:
             unlisted.add((world.SOURCE.key, newest))
             self.world.run_until(self.world.ports.clock.now() + timedelta(minutes=7))
-            unlisted.clear()
+            unlisted.discard((world.SOURCE.key, newest))
 
     def _newest(self) -> MarketplaceVersion | None:
         """The newest release that is offered; None where it is the first one, which always stays."""
@@ -187,12 +187,16 @@ class SeedStory:
     def _move(self) -> None:
         """An image gets another parent that is not below it."""
         name = self.some_image()
-        below = self._below(name)
-        others = [each for each in self.parents if each not in below and self._may_be_parent(each)]
+        others = self.possible_parents(name)
         if not others or self.parents[name] is None:
             return
         self.parents[name] = self.chance.choice(others)
         self._register(name, self.parents[name])
+
+    def possible_parents(self, name: str) -> list[str]:
+        """The images that this one may move below."""
+        below = self._below(name)
+        return [each for each in self.parents if each not in below and self._may_be_parent(each)]
 
     def _may_be_parent(self, name: str) -> bool:
         return all(chapter.may_be_parent(name) for chapter in self.chapters)
@@ -222,15 +226,16 @@ class SeedStory:
         if len(leaves) < 2:
             return
         name = self.chance.choice(leaves)
-        if not self._unregister(ImageName(name)):
+        parent = self.parents[name]
+        if not self.delete(name):
             return
-        parent = self.parents.pop(name)
         if self.chance.random() < 0.5:
             self.parents[name] = parent
             self._register(name, parent)
 
-    def _unregister(self, image: ImageName) -> bool:
-        """Delete the image. False if a build prevents its deletion."""
+    def delete(self, name: str) -> bool:
+        """Delete an image without children. False if a build prevents its deletion."""
+        image = ImageName(name)
         for _ in range(_TRIES):
             try:
                 head = self.world.base.records.images.find_head(image)
@@ -242,12 +247,13 @@ class SeedStory:
             except AlreadyExists:
                 return False
             self.world.registered.discard(image)
+            del self.parents[name]
             return True
         raise RuntimeError(f"{image} could not be deleted in {_TRIES} tries")
 
     def _platform(self) -> None:
         text = f"platform-{self.chance.randrange(3)}"
-        self.insist(lambda: world.set_platform(self.world, world.upload(self.world, text)))
+        self.insist(lambda: world.put_platform(self.world, text))
 
     def _garbage(self) -> None:
         """A message that no factory wrote, or one of a later version of the factory."""
@@ -274,6 +280,8 @@ class SeedStory:
                 self.world.findings.append(f"(1) {name} is blocked because its release was withdrawn")
             if rest.last_failed(self.world, name):
                 continue  # its input fails permanently until a person changes it
+            if not all(chapter.is_for_people(str(name)) for chapter in self.chapters):
+                continue  # the factory has to repair it by itself
             key = f"look-{self.chance.randrange(10**9)}"
             self.world.factory.requests.request(name, world.ADMIN, "looked at", key)
             asked += 1

@@ -22,6 +22,7 @@ from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
+from simulation.outages import OutageRecord
 from simulation.platform import BudgetedContainers, SimulatedContainers
 from simulation.safety import Safety
 
@@ -61,6 +62,10 @@ class SimulatedWorld:
     dozes: bool = False  # while nothing happens, the timers fire less often, so that idle weeks cost little
     quarantines: tuple[GalleryName, ...] = (QUARANTINE,)
     live: tuple[GalleryName, ...] = (LIVE,)
+    steps: str = "platform"  # the text of the platform steps that SecOps put in force last
+    tools: dict[str, str] = field(
+        default_factory=dict
+    )  # versions of the catalog's tools, as SecOps want them
     _next_poll: datetime | None = None
     _next_sweep: datetime | None = None
     _next_look: datetime | None = None
@@ -254,6 +259,7 @@ def make(
         ports=bare,
         chance=chance,
         injector=injector,
+        outages=OutageRecord(clock=bare.clock, blobs=bare.blobs, advance=bare.clock.advance),
         failing=failing or {},
         broken=broken,
     )
@@ -263,7 +269,7 @@ def make(
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
-    calls.overtake = host.overtake
+    calls.overtake, calls.refuse = host.overtake, platform.outages.refuse
     world = SimulatedWorld(
         ports=bare,
         faulty=ports,
@@ -276,7 +282,7 @@ def make(
     )
     calls.watch = world._watch
     injector.enabled = False  # the platform is set up before anything goes wrong
-    set_platform(world, upload(world, "platform"))
+    put_platform(world, world.steps)
     injector.enabled = True
     return world
 
@@ -326,14 +332,24 @@ def deployment_of(quarantine: GalleryName, live: GalleryName) -> Deployment:
     )
 
 
-def set_platform(world: SimulatedWorld, digest: Digest) -> None:
-    """Put platform steps in force that were uploaded before."""
-    world.factory.platforms.put(digest, {"hosts": ["tools.example.com"], "entries": []}, ADMIN)
+def set_platform(world: SimulatedWorld, digest: Digest, *, drop_used: bool = False) -> None:
+    """Put platform steps in force that were uploaded before, with the catalog of the world."""
+    world.factory.platforms.put(digest, fleet.catalog(world.tools), ADMIN, drop_used=drop_used)
+
+
+def put_platform(world: SimulatedWorld, text: str, *, drop_used: bool = False) -> None:
+    """Upload platform steps with the catalog of the world, and put them in force."""
+    world.steps = text
+    catalog = fleet.catalog(world.tools) if world.tools else None
+    set_platform(world, _uploaded(world, *fleet.bundle(text, catalog=catalog)), drop_used=drop_used)
 
 
 def upload(world: SimulatedWorld, text: str) -> Digest:
     """Upload a bundle and ignore a conflict: the same content is the same bundle."""
-    digest, content = fleet.bundle(text)
+    return _uploaded(world, *fleet.bundle(text))
+
+
+def _uploaded(world: SimulatedWorld, digest: Digest, content: bytes) -> Digest:
     try:
         world.factory.registrar.store_bundle(digest, content)
     except AlreadyExists:

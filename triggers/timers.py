@@ -30,7 +30,10 @@ def blueprint(factory: Provider) -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%PRUNE_SCHEDULE%")
     def prune_versions(timer: func.TimerRequest) -> None:
-        """Remove the versions that retention does not keep."""
-        delivery.run(factory, "prune-failed", lambda services: services.pruner.prune())
+        """Remove the versions that retention does not keep, and move old history to blobs."""
+        try:
+            delivery.run(factory, "prune-failed", lambda services: services.pruner.prune())
+        finally:  # the history moves after a failed slice of retention too
+            delivery.run(factory, "archive-failed", lambda services: services.archiver.archive())
 
     return timers

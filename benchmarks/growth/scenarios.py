@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from benchmarks.growth import seeded
 from benchmarks.growth.seeded import Cost, SeededFleet
+from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.names import CampaignId, ImageName
@@ -93,27 +94,33 @@ class _NoLooks:
         return 0
 
 
-def platform_change(roots: int) -> Figures:
-    """New platform steps for a fleet of three levels, with sweeps, per build."""
+def platform_fleet(roots: int, wrap: Callable[[MemoryPorts], MemoryPorts] | None = None) -> SeededFleet:
+    """A fleet of three levels on 8 slots: so many roots, with ten children each and ten grandchildren below each."""
     parents = [None] * roots + [place for place in range(roots) for _ in range(10)]
     parents += [place for place in range(roots, roots * 11) for _ in range(10)]
-    fleet = seeded.current(parents, slots=8)
+    fleet = seeded.current(parents, slots=8, wrap=wrap)
     made = fleet.world
     # A seeded fleet has no versions in its galleries. Looks at galleries cost time, not builds: they are left out.
     made.host.factory = replace(made.host.factory, galleries=cast(Any, _NoLooks()))
-    waits, ends = made.waits, len(parents)
+    return fleet
 
-    def work() -> None:
-        world.set_platform(made, world.upload(made, "new steps"))
-        while any(
-            head.current is not None and head.current.version == seeded.BUILT for head in fleet.heads()
-        ):
-            made.run_until(made.ports.clock.now() + timedelta(hours=1))
-            made.ports.logs.lines.clear()
-        made.drain()
 
-    cost = fleet.cost(work)
-    waited = made.waits - waits
+def change_platform(fleet: SeededFleet) -> None:
+    """Put new platform steps in force, and let time pass with every timer until each image is built."""
+    made = fleet.world
+    world.set_platform(made, world.upload(made, "new steps"))
+    while any(head.current is not None and head.current.version == seeded.BUILT for head in fleet.heads()):
+        made.run_until(made.ports.clock.now() + timedelta(hours=1))
+        made.ports.logs.lines.clear()
+    made.drain()
+
+
+def platform_change(roots: int) -> Figures:
+    """New platform steps for a fleet of three levels, with sweeps, per build."""
+    fleet = platform_fleet(roots)
+    waits, ends = fleet.world.waits, len(fleet.heads())
+    cost = fleet.cost(lambda: change_platform(fleet))
+    waited = fleet.world.waits - waits
     deletions = cost.calls["containers.delete_group"]
     return {
         "builds": ends,
@@ -148,7 +155,7 @@ def poll(count: int) -> Figures:
 
 def list_page(count: int) -> Figures:
     """`GET /api/images?limit=200`: the first page and one in the middle, quiet and in a cascade."""
-    fleet = seeded.current(_broad(count))
+    fleet = seeded.current(broad(count))
     queries = fleet.world.factory.queries
     middle = str(seeded.name_of(count // 2))
     found: Figures = {
@@ -171,7 +178,7 @@ def one_image(count: int) -> Figures:
 
 def lineage(count: int) -> Figures:
     """`GET /api/lineage`."""
-    fleet = seeded.current(_broad(count))
+    fleet = seeded.current(broad(count))
     return {"tables": fleet.cost(fleet.world.factory.queries.lineage).tables}
 
 
@@ -273,7 +280,7 @@ def _ask(fleet: SeededFleet, image: ImageName, *, wish: bool) -> None:
     fleet.world.factory.requests.request(image, world.ADMIN, "growth", "growth" if wish else None)
 
 
-def _broad(count: int) -> list[int | None]:
+def broad(count: int) -> list[int | None]:
     """Ten roots, a hundred images below each ten of them, and the leaves spread below these."""
     inner = max(1, count // 10)
     roots = max(1, count // 1000)

@@ -111,11 +111,21 @@ class SeededFleet:
             stores.images.commit([records.put_claim(claim, etag=None)])
 
 
-def current(parents: Sequence[int | None], *, slots: int = 8, **limits: Any) -> SeededFleet:
-    """A fleet at rest. `parents` has the place of each image's parent, which comes before it, or None."""
+def current(
+    parents: Sequence[int | None],
+    *,
+    slots: int = 8,
+    wrap: Callable[[MemoryPorts], MemoryPorts] | None = None,
+    **limits: Any,
+) -> SeededFleet:
+    """A fleet at rest. `parents` has the place of each image's parent, which comes before it, or None.
+
+    `wrap` may replace its twins, before their calls are counted.
+    """
     counts: Counter[str] = Counter()
 
-    def counted(ports: MemoryPorts) -> MemoryPorts:
+    def counted(bare: MemoryPorts) -> MemoryPorts:
+        ports = bare if wrap is None else wrap(bare)
         return replace(
             ports,
             queues=cast(Any, Counted(ports.queues, "queues", counts)),

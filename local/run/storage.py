@@ -71,6 +71,14 @@ def open_blobs(store: RunningAzurite, arm: RunningArm) -> BlobServiceClient:
     return BlobServiceClient(store.blob, credential=credential, connection_verify=str(arm.ca_file), **_DIRECT)
 
 
+def open_tables(store: RunningAzurite, arm: RunningArm) -> TableServiceClient:
+    """The account's tables, as the deployer sees them. Close it after use."""
+    credential: Any = OperatorCredential(arm)  # the SDK's stub wants its own protocol
+    return TableServiceClient(
+        store.table, credential=credential, connection_verify=str(arm.ca_file), **_DIRECT
+    )
+
+
 def _each(create: Callable[[str], object], names: Sequence[str]) -> None:
     for name in names:
         create(name)

@@ -5,6 +5,7 @@ write gets the time that is left of the whole.
 """
 
 import contextlib
+import email.utils
 import http.client
 import socket
 import ssl
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from pipeline_core.domain import cloud_errors
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import WebAnswer
 
@@ -141,7 +143,11 @@ def _read(target: Target, answer: http.client.HTTPResponse, limit: int) -> WebAn
     content = answer.read(limit + 1)
     if len(content) > limit:
         raise PermanentError(ErrorClass.POLICY, f"{target.place} answers with more than {limit} bytes")
-    return WebAnswer(status=answer.status, body=content)
+    headers = {name.lower(): value for name, value in answer.getheaders()}
+    headers.setdefault(
+        "date", email.utils.formatdate(usegmt=True)
+    )  # a date is compared with the answer's own
+    return WebAnswer(status=answer.status, body=content, retry_after=cloud_errors.retry_after(headers))
 
 
 def _resolve(target: Target, deadline: Deadline) -> Sequence[str]:

@@ -105,7 +105,7 @@ def error_of(answer: CloudAnswer, what: str) -> FactoryError:
         return StaleWrite(text)
     error_class = _class_of(answer, status)
     if error_class.is_transient:
-        return TransientError(error_class, text, retry_after=_retry_after(answer.headers))
+        return TransientError(error_class, text, retry_after=retry_after(answer.headers))
     if status == 404:
         return ParentNotFound(text) if code == _NO_PARENT else NotFound(text)
     remedy = azure_codes.remedy_of(error_class)
@@ -131,7 +131,11 @@ def _text(answer: CloudAnswer) -> str:
     return f"{answered}: {first}"
 
 
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long an answer asks to wait: between nothing and an hour, None where it does not say.
+
+    `headers` have names in lower case. Seconds and dates are understood.
+    """
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()
         if value.isdecimal():
@@ -143,6 +147,6 @@ def _until(then: str, now: str) -> timedelta | None:
     """The wait where Retry-After is a date. It is compared with the answer's own Date, not with our clock."""
     try:
         wait = email.utils.parsedate_to_datetime(then) - email.utils.parsedate_to_datetime(now)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(timedelta(0), min(wait, _LONGEST_WAIT))

@@ -28,6 +28,7 @@ class ConditionType(Enum):
     BLOCKED = "Blocked"  # the desired input failed for good, was cancelled, or its version is withheld
     HELD_BACK = "HeldBack"  # an ancestor stays on an older version, so the image has an older base
     VERIFY_CHANGED = "VerifyChanged"  # the live version was judged by former demands of its definition
+    WISH_FAILED = "WishFailed"  # a rebuild that a person asked for failed; the image is current without it
     PLATFORM_FAULT = "PlatformFault"  # the platform fails: its build is held back, and goes on by itself
     BELOW_FLOOR = "BelowFloor"  # SecOps raised the floor above what is registered or live
     SOURCE_WITHDRAWN = "SourceWithdrawn"  # it was built from a release that the Marketplace no longer offers
@@ -44,8 +45,11 @@ class ConditionType(Enum):
     CHANNEL_NOT_FOLLOWED = (
         "ChannelNotFollowed"  # it names a channel of its parent, and follows `live` instead
     )
-    UNREADABLE = "Unreadable"  # rows about it cannot be read by the release that runs
+    UNREADABLE = "Unreadable"  # rows about it, or the policy, cannot be read by the release that runs
     COPY_FAILS = "CopyFails"  # a proven version cannot be copied to the live gallery: it is tried for a week
+    GALLERY_FULL = (
+        "GalleryFull"  # a proven version waits: a subscription is at its limit of definitions or versions
+    )
     REGIONS_MISSING = (
         "RegionsMissing"  # the live version is not in every region, because its replication failed there
     )
@@ -95,6 +99,7 @@ def of_image(
     if head.retention_hold is not None:
         found.append(_versions_kept(head.retention_hold))
     found += _judged_before(head)
+    found += _wish_failed(head)
     if not isinstance(staleness, Stale):
         return tuple(found)
     if head.breaker is not None and breaker.is_open(head, staleness.desired):
@@ -186,6 +191,19 @@ def _judged_before(head: ImageHead) -> Iterator[Condition]:
         )
 
 
+def _wish_failed(head: ImageHead) -> Iterator[Condition]:
+    wish, current = head.failed_wish, head.current
+    if wish is not None and current is not None and current.published_at <= wish.at:
+        yield Condition(
+            type=ConditionType.WISH_FAILED,
+            since=wish.at,
+            reason="RequestFailed",
+            message=f"the rebuild that was asked for failed in {wish.build}: {wish.error_class}: {wish.why}; the image"
+            f" stays on {current.version}: its team repairs the cause and asks again"
+            f" (`imagefactory rebuild {head.name}`)",
+        )
+
+
 def verify_remedy(head: ImageHead) -> str:
     """When a changed `verify` takes effect."""
     if RebuildOn.VERIFY in head.registration.on:
@@ -226,6 +244,17 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
     )
 
 
+def policy_unreadable(why: str) -> Condition:
+    """Nobody knows whether an image is below the floor. `why` names the policy and what is not known in it."""
+    return Condition(
+        type=ConditionType.UNREADABLE,
+        since=None,
+        reason="PolicyUnreadable",
+        message=f"{why}; no gate is passed and nothing is registered meanwhile: SecOps runs the release that wrote the"
+        " policy, or puts one in force with it that this release knows",
+    )
+
+
 def unreadable(places: Sequence[str], since: datetime | None) -> Condition | None:
     """Names the rows that this release cannot read, by their keys; None where there is none."""
     if not places:
@@ -244,7 +273,7 @@ def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:
         return ()
-    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build)]
+    found = [_stopping(build)] if build.is_stopping else [*_copy_fails(build), *_gallery_full(build)]
     poison = () if head is None else head.poison
     marks = [mark for mark in poison if mark.build == build.id and build.phase_since <= mark.at]
     return tuple([*found, _stalled(marks)] if marks else found)
@@ -266,6 +295,19 @@ def _copy_fails(build: Build) -> Iterator[Condition]:
             reason="Copying",
             message=f"{build.failure.message}; nothing is built again, the copy is tried from"
             f" {build.copy_after:%Y-%m-%d %H:%M} UTC on, for a week at most",
+        )
+
+
+def _gallery_full(build: Build) -> Iterator[Condition]:
+    if build.phase is Phase.PUBLISHING and build.full_since is not None:
+        why = "no reason was given" if build.failure is None else build.failure.message
+        yield Condition(
+            type=ConditionType.GALLERY_FULL,
+            since=build.full_since,
+            reason="SubscriptionLimit",
+            message=f"{why}; the version is proven, waits in quarantine and is copied as soon as there is room, nothing"
+            " is built again: SecOps makes room in the subscription of the gallery (retention, or other definitions"
+            " and versions there), or has its limit raised",
         )
 
 

@@ -159,14 +159,23 @@ def accepted(feed: Feed, now: datetime) -> Feed:
 
 
 def expired(feed: Feed) -> Feed:
-    """After the fact at the cursor was given up for its age. The receiver still fails."""
+    """After the fact at the cursor was given up, for its age or because it cannot be read."""
     return replace(_moved(feed), given_up=feed.given_up + 1)
 
 
-def failed(feed: Feed, outcome: DeliveryOutcome, why: str, now: datetime, chance: float) -> tuple[Feed, str]:
+def failed(
+    feed: Feed,
+    outcome: DeliveryOutcome,
+    why: str,
+    now: datetime,
+    chance: float,
+    *,
+    asked: timedelta | None = None,
+) -> tuple[Feed, str]:
     """After an exchange that did not accept; with the reason where the fact at the cursor is given up, else empty.
 
-    `chance` in [0, 1) spreads the wait over its upper half.
+    `chance` in [0, 1) spreads the wait over its upper half. It is never shorter than the receiver has `asked` for,
+    up to an hour.
     """
     since = feed.failing_since or now
     after = replace(feed, tries=feed.tries + 1, failing_since=since, trouble=why[:300], busy_until=None)
@@ -180,7 +189,8 @@ def failed(feed: Feed, outcome: DeliveryOutcome, why: str, now: datetime, chance
     if outcome is DeliveryOutcome.REFUSED and after.tries >= _REFUSALS:
         moved = replace(_moved(after), given_up=after.given_up + 1, busy_until=None)
         return moved, f"refused {_REFUSALS} times: {why}"[:300]
-    return replace(after, due=now + wait(after.tries) * (0.5 + chance / 2)), ""
+    own = wait(after.tries) * (0.5 + chance / 2)
+    return replace(after, due=now + max(own, min(asked or own, LONGEST))), ""
 
 
 def wait(tries: int) -> timedelta:

@@ -180,6 +180,16 @@ class RebuildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedWish:
+    """A request whose build failed for good, where the image is current without it; `why` is for people."""
+
+    build: BuildId
+    at: datetime
+    error_class: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
     """An open breaker: since when. `content` is the digest of the inputs of the build that opened it."""
 
@@ -229,6 +239,9 @@ class ImageHead:
     period: int = 0
     # The newest request of a person or an advisory; its token is part of the fingerprint. None: there was none.
     request: RebuildRequest | None = None
+    # The newest request that ended by a failure and left the image current; None where there is none, or where a person
+    # has asked again. `conditions` shows it as WishFailed until another version is current.
+    failed_wish: FailedWish | None = None
     # Failed builds in a row, counted by their ends. A success, a request or a new definition sets it to 0.
     failures: int = 0
     # The longest chain of descendants, in levels; 0 for a leaf. Raised by the registration of a descendant, and

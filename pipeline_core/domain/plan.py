@@ -259,8 +259,12 @@ def _awaited_ancestor(
 
     An image does not wait for an ancestor that is blocked, suspended, cooling down or outside its window. Such an
     ancestor keeps its version for now, and its descendants build on that version. Where nothing but a refresh is due,
-    the image also waits for an ancestor that rests for hours: a refresh moves the whole chain.
+    the image also waits for an ancestor that rests for hours: a refresh moves the whole chain. A security change that
+    the parent's version brings waits for `lanes.PATIENCE` at most, so an ancestor that is edited without end cannot
+    keep it away.
     """
+    if lanes.is_overdue(head, staleness, snapshot.world, now):
+        return None
     is_refresh = {reason.kind for reason in staleness.reasons} == _BY_CLOCK
     for ancestor in _ancestors(snapshot, head):
         if ancestor.active is not None and ancestor.active.phase is not Phase.FINISHED:

@@ -25,6 +25,8 @@ _HITS = 16  # failures that are kept
 _FIRST_PROBE = timedelta(minutes=1)
 _LAST_PROBE = timedelta(minutes=30)  # the longest time between two probes
 _PROBE_ENDS = timedelta(minutes=45)  # then another build may probe, because the probe may be lost
+_LOOK, _LAST_LOOK = timedelta(minutes=2), timedelta(minutes=30)  # between two looks of a build that pauses
+_SOON = timedelta(seconds=15)
 _PATIENCE = timedelta(hours=1)  # a build pauses at most so long; it then goes on by its own tries
 ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again within this time raises no second alert
 
@@ -50,6 +52,9 @@ _CALLS = {
     Phase.PUBLISHING: (PlatformCall.PUBLISH, PlatformCall.PUBLISH, PlatformCall.PUBLISH),
     Phase.FINISHED: (PlatformCall.DONE, PlatformCall.DONE, PlatformCall.DONE),
 }
+
+
+_PREPARES = frozenset({PlatformCall.PREPARE, PlatformCall.VERIFY_PREPARE})
 
 
 def call_of(phase: Phase, *, has_group: bool = False, has_begun: bool = False) -> PlatformCall:
@@ -247,9 +252,14 @@ def holds(breaker: PlatformBreaker, place: BuildPlace) -> bool:
 
 
 def is_patient(breaker: PlatformBreaker, build: Build, now: datetime) -> bool:
-    """True while a running build pauses. After that its own tries decide, so that its slot is not kept for ever."""
+    """True while a running build pauses. After that its own tries decide, so that its slot is not kept for ever.
+
+    It pauses to the end where nobody else can use its slot: it holds none, or no build of the factory can begin.
+    """
     if breaker.opened_at is None:
         return False
+    if build.phase is Phase.PUBLISHING or (breaker.holds_all and breaker.call in _PREPARES):
+        return True
     return now < max(build.started_at or build.phase_since, breaker.opened_at) + _PATIENCE
 
 
@@ -259,6 +269,15 @@ def is_due(breaker: PlatformBreaker, now: datetime) -> bool:
         return False
     probe = breaker.probe
     return breaker.next_probe <= now if probe is None else probe.since + _PROBE_ENDS <= now
+
+
+def until_look(breaker: PlatformBreaker, now: datetime) -> timedelta:
+    """The time until a build that pauses looks again: longer the longer it lasts, and no later than the next probe."""
+    lasts = timedelta(0) if breaker.opened_at is None else now - breaker.opened_at
+    wait = max(_LOOK, min(lasts / 4, _LAST_LOOK))
+    if breaker.next_probe is not None and breaker.probe is None:
+        wait = min(wait, max(_SOON, breaker.next_probe - now))
+    return wait
 
 
 def begin_probe(

@@ -31,23 +31,29 @@ class Lane(IntEnum):
     BACKGROUND = 2  # periodic refresh
 
 
+_KEPT = 4  # moments of security changes that a count names
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeCount:
     """How often an image's current version has changed so far, in the lanes that a child must not miss.
 
     A child keeps its parent's count with its own version. The difference tells which changes it has not seen yet,
     however many there were. `security_at` is when the newest of the security lane came; None: there was none.
+    `fixes` are the moments of the newest four of them, oldest first; fewer in rows of older releases.
     """
 
     security: int = 0
     human: int = 0
     security_at: datetime | None = None
+    fixes: tuple[datetime, ...] = ()
 
     def after(self, lane: Lane, at: datetime) -> "ChangeCount":
         """The count after one more change."""
         match lane:
             case Lane.SECURITY:
-                return replace(self, security=self.security + 1, security_at=at)
+                fixes = (*self.fixes, at)[-_KEPT:]
+                return replace(self, security=self.security + 1, security_at=at, fixes=fixes)
             case Lane.HUMAN:
                 return replace(self, human=self.human + 1)
             case _:
@@ -58,6 +64,21 @@ class ChangeCount:
         if self.security != seen.security:
             return Lane.SECURITY
         return Lane.BACKGROUND if self.human == seen.human else Lane.HUMAN
+
+    def fix_since(self, seen: "ChangeCount") -> datetime | None:
+        """When the first security change after `seen` came; None where there is none, or nothing says when.
+
+        Where more came than moments are kept, it is the oldest that is kept: `is_far_behind` says so.
+        """
+        unseen = self.security - seen.security
+        if unseen == 0:
+            return None
+        moments = self.fixes[-unseen:] if unseen > 0 else self.fixes[-1:]
+        return moments[0] if moments else self.security_at
+
+    def is_far_behind(self, seen: "ChangeCount") -> bool:
+        """True where more security changes came after `seen` than moments are kept."""
+        return self.security - seen.security > _KEPT
 
 
 NO_CHANGES = ChangeCount()

@@ -1,6 +1,6 @@
 """When a failed attempt is tried again: by class of error, with backoff and jitter. Pure: chance is an argument."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline_core.domain.errors import ErrorClass
@@ -43,6 +43,7 @@ RULES = {
     # Two tries show whether it was by chance. Then the platform breaker waits for its end.
     ErrorClass.UNKNOWN: RetryRule(tries=2, first=timedelta(minutes=1), most=timedelta(minutes=1)),
 }
+_LAST_LOOK = timedelta(minutes=30)
 # A right that was granted just now may take ten minutes to count (`domain.propagation`). Packer does not wait for it.
 _GRANT = RetryRule(tries=4, first=timedelta(minutes=4), most=timedelta(minutes=8))
 
@@ -64,10 +65,28 @@ def next_attempt(error_class: ErrorClass, attempt: int, chance: float) -> TryAga
     return _next(rule, attempt, chance, None)
 
 
+def look_again(
+    error_class: ErrorClass, looks: int, chance: float, *, retry_after: timedelta | None = None
+) -> TryAgain | GiveUp:
+    """The same for a call that is repeated without a limit: its delays go on doubling, to half an hour."""
+    rule = RULES.get(error_class)
+    if rule is not None:
+        rule = replace(rule, tries=looks + 1, most=max(rule.most, _LAST_LOOK))
+    return _next(rule, looks, chance, retry_after)
+
+
 def wait(error_class: ErrorClass, attempt: int, chance: float) -> TryAgain:
     """The same for a lack that is waited for without a limit."""
     rule = RULES[error_class]
     return TryAgain(delay=_backoff(rule, min(attempt, rule.tries)) * (0.5 + chance / 2))
+
+
+def until_look(lasts: timedelta, *, wait: timedelta, most: timedelta, part: int) -> timedelta:
+    """The time until the next look at something that has lasted so long: `wait` at first, one `part` of it later.
+
+    Each look costs operations, and a message that is delivered twice doubles the looks that follow.
+    """
+    return max(wait, min(lasts / part, most))
 
 
 def _next(
@@ -83,4 +102,4 @@ def _next(
 
 
 def _backoff(rule: RetryRule, attempt: int) -> timedelta:
-    return min(rule.first * (1 << (attempt - 1)), rule.most)
+    return min(rule.first * (1 << min(attempt - 1, 16)), rule.most)

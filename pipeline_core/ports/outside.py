@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from pipeline_core.domain.signatures import PublicKey, Signature
@@ -29,10 +30,14 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAnswer:
-    """Status and body of an answer. The body has at most the caller's limit of bytes."""
+    """Status and body of an answer. The body has at most the caller's limit of bytes.
+
+    `retry_after` is how long the answer asks to wait, at most an hour; None where it does not say.
+    """
 
     status: int
     body: bytes
+    retry_after: timedelta | None = None
 
 
 class Web(Protocol):

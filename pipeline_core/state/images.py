@@ -14,6 +14,7 @@ from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
+from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.history import BUILDS, TABLE, HistoryStore, add_entry, add_past, entry_of
 from pipeline_core.state.reading.etags import written
 from pipeline_core.state.reading.reader import Reader
@@ -53,11 +54,15 @@ class ImageStore:
     """
 
     def __init__(
-        self, tables: Tables, reader: Reader | None = None, announcer: Announcer | None = None
+        self,
+        tables: Tables,
+        reader: Reader | None = None,
+        announcer: Announcer | None = None,
+        archive: Chunks | None = None,
     ) -> None:
         self._tables = tables
         self._reader = reader or Reader()
-        self._history = HistoryStore(tables, self._reader)
+        self._history = HistoryStore(tables, self._reader, archive)
         self._announcer = announcer
 
     def find_head(self, image: ImageName) -> Stored[ImageHead] | None:
@@ -76,8 +81,8 @@ class ImageStore:
         return self._found(image, _FORMER, FORMERS)
 
     def find_build(self, build: BuildId) -> Stored[Build] | None:
-        """One build, or None."""
-        return self._found(build.image, f"build:{build}", BUILDS)
+        """One build, or None. One that ended long ago may be in a blob; then nothing can be written over it."""
+        return self._found(build.image, f"build:{build}", BUILDS) or self._history.find_moved(build)
 
     def find_claim(self, image: ImageName, fingerprint: Fingerprint) -> Stored[Claim] | None:
         """The claim on one input, or None."""

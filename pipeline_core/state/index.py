@@ -25,6 +25,9 @@ from pipeline_core.state.rows import PAGE, behind, scan
 TABLE = "index"
 _PHASE = "phase"  # a cell of a row in the partition `active`
 _MOVES = 45  # of two writes each: a transaction holds 100
+MOST_TOGETHER = (
+    20  # builds that are queued at once: with a head of 200 KB each, their copies fit into a transaction
+)
 PENDING = Codec(PendingBuild)
 HEADS = fleet.HEADS
 
@@ -120,6 +123,21 @@ class Index:
         except AlreadyExists:
             return
 
+    def add_queued(self, rows: Sequence[PendingBuild]) -> None:
+        """Add builds that were just queued, at most MOST_TOGETHER: as active, and to the line. Safe to repeat."""
+        active = [
+            TableWrite(verb=WriteKind.INSERT, row=Row(partition="active", key=str(row.build), cells={}))
+            for row in rows
+        ]
+        waiting = [PENDING.write("pending", row.key, row, etag=None) for row in rows]
+        for writes in (active, waiting):
+            try:
+                self._tables.write(TABLE, writes)
+            except AlreadyExists:  # another look was faster with one of them
+                for write in writes:
+                    with contextlib.suppress(AlreadyExists):
+                        self._tables.write(TABLE, [write])
+
     def remove_pending(self, key: str, *, etag: str = ANY_ETAG) -> None:
         """Remove a pending build. Safe to repeat. With an `etag`, a row that was written since then stays."""
         self._delete(Row(partition="pending", key=key, cells={}, etag=etag))
@@ -131,6 +149,23 @@ class Index:
             pending = PendingBuild(key=key, build=build.id, team=build.team)
             self._remove("pending", key)
             self._remove("pending", pending.parked().key)
+
+    def remove_begun(self, row: Stored[PendingBuild], build: Build) -> None:
+        """Remove a build that begins from its lines, if it is still in the one in which it was found.
+
+        One that has waited long is in the line of late builds as well: the team's own ones, or those that all share.
+        """
+        late = dispatch.late_key(build.queued_at, build.id)
+        other = replace(row.value, key=build.priority if row.value.is_late else late)
+        if row.value.key.startswith(dispatch.PARKED):
+            other = other.parked()
+        gone = [
+            Row(partition="pending", key=key, cells={}, etag=ANY_ETAG) for key in (row.value.key, other.key)
+        ]
+        try:
+            self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=each) for each in gone])
+        except StaleWrite:
+            self.withdraw(build)
 
     def pending(self, *, after: str = "", limit: int) -> Sequence[Stored[PendingBuild]]:
         """The first `limit` pending builds by priority, after the key `after`, without parked ones."""
@@ -178,9 +213,9 @@ class Index:
         self.remove_pending(row.value.key, etag=row.etag)
 
     def held(self, key: str, *, limit: int) -> Sequence[Stored[PendingBuild]]:
-        """The first `limit` builds that this platform breaker holds back, by priority."""
-        rows = self._tables.scan(TABLE, f"held:{key}", limit=limit)
-        return [*self._reader.many(TABLE, rows, PENDING)]
+        """The first `limit` builds that this platform breaker holds back, by priority; rows as in `_waiting`."""
+        rows = scan(self._tables, TABLE, f"held:{key}", page=limit)
+        return list(islice(self._reader.many(TABLE, rows, PENDING), limit))
 
     def held_back(self, key: str) -> Iterator[PendingBuild]:
         """Every build that this platform breaker holds back, a page at a time."""
@@ -229,6 +264,15 @@ class Index:
                     self._tables.write(TABLE, [TableWrite(verb=WriteKind.DELETE, row=over)])
             else:
                 self._tables.write(TABLE, [fleet.write_of(str(image), head, note, over=over)])
+        except (AlreadyExists, StaleWrite):
+            return False
+        return True
+
+    def replace_copies(self, copies: Sequence[tuple[ImageHead, Row | None, LookNote]]) -> bool:
+        """Copy heads with their notes, each over its row, all or none. False if another writer was faster with one."""
+        writes = [fleet.write_of(str(head.name), head, note, over=over) for head, over, note in copies]
+        try:
+            self._tables.write(TABLE, writes)
         except (AlreadyExists, StaleWrite):
             return False
         return True

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
+from pipeline_core.state.archive.moves import ArchiveStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
@@ -30,6 +31,7 @@ class Records:
 
     images: ImageStore
     history: HistoryStore
+    archive: ArchiveStore
     index: Index
     lineage: LineageStore
     sources: SourceStore

@@ -114,6 +114,16 @@ def parse_policy(document: Mapping[str, object], *, revision: int) -> Policy:
     return _policy(parsed.spec, revision)
 
 
+def parse_stored_policy(document: Mapping[str, object], *, revision: int) -> Policy:
+    """The policy of a stored document, which a newer release may have written.
+
+    `metadata` is for people and holds no floor, so what is unknown there is left out. Any other key that is not known
+    may be a floor: raises InvalidDocument, as `parse_policy` does.
+    """
+    known = {name: value for name, value in document.items() if name != "metadata"}
+    return parse_policy(known, revision=revision)
+
+
 def policy_blob(document: Mapping[str, object]) -> bytes:
     """Canonical JSON of a document that `parse_policy` has accepted. The same document gives the same bytes."""
     return canonical.text(document)

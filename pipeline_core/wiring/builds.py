@@ -57,8 +57,14 @@ def builds_of(
     """All build services, around one ending. The poller looks where a build did not find its release."""
     records, effects = base.records, base.effects
     outages = _outages_of(base)
-    completion = Completion(records=records, effects=effects, poller=images.poller, outages=outages)
-    parents = ParentScores(images=records.images, blobs=base.ports.blobs, galleries=base.ports.galleries)
+    completion = Completion(
+        records=records,
+        effects=effects,
+        poller=images.poller,
+        outages=outages,
+        reconciler=images.reconciler,
+    )
+    parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)
     captures = _captures_of(base)
     containers = _containers_of(base, policy, provenance, judge, captures, outages)

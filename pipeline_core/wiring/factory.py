@@ -33,6 +33,7 @@ from pipeline_core.services.poison.review import PoisonReview
 from pipeline_core.services.policies.policy import Policies
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.recovery.recover import Recovery
+from pipeline_core.services.upkeep.archive import Archiver
 from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
@@ -66,6 +67,7 @@ class Factory:
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
+    archiver: Archiver
     galleries: GallerySweep
     suspicion: Suspicion
     readmission: Readmission
@@ -131,6 +133,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         sweeper=upkeep.sweeper,
         reaper=upkeep.reaper,
         pruner=upkeep.pruner,
+        archiver=upkeep.archiver,
         retention=parts.retention,
         notifier=parts.notify.notifier,
         receivers=parts.notify.receivers,

@@ -15,6 +15,8 @@ from pipeline_core.services.effects.outbox import Outbox
 from pipeline_core.services.effects.projection import Projection
 from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
+from pipeline_core.state.archive.chunks import Chunks
+from pipeline_core.state.archive.moves import ArchiveStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
@@ -82,10 +84,11 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
                     error=str(error)[:600],
                 )
 
-    reader = Reader(report)
+    reader, chunks = Reader(report), Chunks(ports.blobs)
     return Records(
-        images=ImageStore(tables, reader, announcer),
-        history=HistoryStore(tables, reader),
+        images=ImageStore(tables, reader, announcer, chunks),
+        history=HistoryStore(tables, reader, chunks),
+        archive=ArchiveStore(tables, chunks, reader),
         index=Index(tables, reader),
         lineage=LineageStore(tables, reader),
         sources=SourceStore(tables, reader),

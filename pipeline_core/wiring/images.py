@@ -57,6 +57,7 @@ def images_of(
         effects=effects,
         galleries=ports.galleries,
         unproven=provenance.unproven,
+        facts=provenance.facts,
         pointer=pointer,
         announcements=announcements,
     )

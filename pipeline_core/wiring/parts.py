@@ -53,6 +53,6 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
         views=views_of(base, policy, notify, images.observer, builds.outages),
         poison=poison_of(base, builds.stopping),
         upkeep=upkeep_of(base, policy, images, builds, versions, retention),
-        recovery=recovery_of(base, policy, provenance.provenance, images.poller),
+        recovery=recovery_of(base, policy, provenance.facts, images.poller),
         retention=retention,
     )

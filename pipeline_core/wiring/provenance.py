@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 
 from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.wiring.foundation import Foundation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceParts:
-    """`provenance` signs and examines. `unproven` raises the alarm. The rest is for triggers."""
+    """`provenance` signs and examines. `unproven` raises the alarm. `facts` and `reports` read what is known of a
+    version. The rest is for triggers.
+    """
 
     provenance: Provenance
     unproven: Unproven
+    reports: VerifyReports
+    facts: LiveFacts
     proofs: Proofs
 
 
@@ -23,6 +29,7 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
     provenance = Provenance(
         images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
     )
+    reports = VerifyReports(blobs=ports.blobs)
     unproven = Unproven(
         effects=effects,
         store=records.unproven,
@@ -33,6 +40,14 @@ def provenance_of(base: Foundation) -> ProvenanceParts:
     return ProvenanceParts(
         provenance=provenance,
         unproven=unproven,
+        reports=reports,
+        facts=LiveFacts(
+            images=records.images,
+            documents=effects.documents,
+            provenance=provenance,
+            reports=reports,
+            clock=effects.clock,
+        ),
         proofs=Proofs(
             images=records.images,
             galleries=ports.galleries,

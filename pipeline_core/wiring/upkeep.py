@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.services.upkeep.archive import Archiver
 from pipeline_core.services.upkeep.builds import BuildSweep
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
@@ -28,6 +29,7 @@ class UpkeepParts:
     sweeper: Sweeper
     reaper: Reaper
     pruner: Pruner
+    archiver: Archiver
     galleries: GallerySweep
 
 
@@ -52,6 +54,7 @@ def upkeep_of(
             deployment=base.deployment,
         ),
         pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, plans=plans),
+        archiver=Archiver(records=records, effects=effects),
         galleries=GallerySweep(
             records=records, effects=effects, observer=versions.observer, suspicion=versions.suspicion
         ),

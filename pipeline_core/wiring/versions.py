@@ -41,6 +41,7 @@ def versions_of(base: Foundation, provenance: ProvenanceParts, images: ImagePart
             effects=effects,
             pointer=images.pointer,
             unproven=unproven,
+            facts=provenance.facts,
             announcements=images.announcements,
         ),
         readmission=readmission,

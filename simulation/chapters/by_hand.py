@@ -136,12 +136,10 @@ class ByHand(Chapter):
             self.story.register(name)
 
     def _platform_and_back(self) -> None:
-        kept = self.world.base.records.sources.find_platform()
-        if kept is None:
-            return
-        self.story.insist(lambda: world.set_platform(self.world, world.upload(self.world, "a bad step")))
+        before = self.world.steps
+        self.story.insist(lambda: world.put_platform(self.world, "a bad step"))
         self._wait()
-        self.story.insist(lambda: world.set_platform(self.world, kept.digest))
+        self.story.insist(lambda: world.put_platform(self.world, before))
 
     def _wait(self) -> None:
         pause = timedelta(minutes=self.chance.choice((1, 10, 40)))

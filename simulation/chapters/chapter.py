@@ -57,6 +57,10 @@ class Chapter:
         """People do what only they can do, in each round before rest. Returns how much they did."""
         return 0
 
+    def is_for_people(self, image: str) -> bool:
+        """False where an image is blocked, and people do not ask: the factory promises to repair it by itself."""
+        return True
+
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Look at one call of a port that had its effect, such as `galleries.set_excluded`."""
 

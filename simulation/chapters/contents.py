@@ -9,7 +9,11 @@ from simulation.chapters.by_hand import ByHand
 from simulation.chapters.chapter import Chapter
 from simulation.chapters.copies import FailingCopies
 from simulation.chapters.editors import Editors
+from simulation.chapters.inputs.catalog import CatalogChanges
+from simulation.chapters.inputs.edits import DefinitionEdits
+from simulation.chapters.inputs.sources import TwoSources
 from simulation.chapters.lost_tables import LostTables
+from simulation.chapters.outages import AzureOutages
 from simulation.chapters.policies import PolicyChanges
 from simulation.chapters.refreshes import Refreshes
 from simulation.chapters.retention import RetentionRuns
@@ -33,6 +37,10 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     TwoGalleries,
     FactoryReleases,
     SickReceivers,
+    AzureOutages,
+    CatalogChanges,
+    TwoSources,
+    DefinitionEdits,
     RetentionRuns,  # days pass at its end: no other chapter's trouble is to last for them
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}

@@ -3,12 +3,13 @@
 from typing import ClassVar
 
 from pipeline_core.services.policies.policy import etag_of
+from simulation import fleet
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.world import ADMIN
 
 _COMPLIANCE = {"profile": "cis_server_l1", "ratchet": 0}
 _SPEC = {
-    "sources": [{"publisher": "RedHat", "offer": "RHEL", "sku": "9-lvm-gen2"}],
+    "sources": [fleet.SOURCE, fleet.SECOND],
     "regions": ["westeurope"],
 }
 

@@ -7,6 +7,7 @@ rule goes into the module of its subject, or into a new one, whose RULES are add
 from collections.abc import Mapping
 
 from simulation.sabotage import (
+    catalog,
     changes,
     copies,
     costs,
@@ -14,6 +15,7 @@ from simulation.sabotage import (
     engine,
     limits,
     observed,
+    outages,
     releases,
     retention,
     rows,
@@ -32,8 +34,10 @@ _MODULES = (
     changes,
     costs,
     observed,
+    outages,
     retention,
     rows,
     webhooks,
+    catalog,
 )
 ALL: Mapping[str, Sabotage] = {each.rule: each for module in _MODULES for each in module.RULES}

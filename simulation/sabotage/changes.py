@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline_core.domain import lanes
+from pipeline_core.domain import claims, lanes, wishes
 from pipeline_core.services.images import observe
 from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.places import Places
@@ -38,6 +38,13 @@ def _alone(heads: Any, root: Any, now: Any) -> Any:
 
 
 @contextlib.contextmanager
+def _waits_without_a_bound() -> Iterator[None]:
+    """A security change waits for an ancestor for as long as that one is stale."""
+    with replaced(lanes, "is_overdue", lambda *given: False):
+        yield
+
+
+@contextlib.contextmanager
 def _moves_without_an_order() -> Iterator[None]:
     """Nothing is asked again when a move begins, and the ledger is not written before the image."""
 
@@ -47,8 +54,35 @@ def _moves_without_an_order() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _keeps_limits() -> Iterator[None]:
+    """A failed input stays blocked, whatever limits it has now."""
+    read = claims.read_claim
+
+    def read_claim(claim: Any, now: Any, gates: Any = "", floor: Any = None, limits: Any = "") -> Any:
+        return read(claim, now, gates, floor, "")
+
+    with replaced(claims, "read_claim", read_claim):
+        yield
+
+
+@contextlib.contextmanager
+def _judges_at_leisure() -> Iterator[None]:
+    """A changed `verify` makes no wish."""
+    with replaced(wishes, "to_be_judged", lambda head, **given: head):
+        yield
+
+
+_EDITS: dict[str, Any] = {"faults": "light", "chapters": ("edits",)}
 RULES = (
+    Sabotage(rule="limits-renew-a-failure", patch=_keeps_limits, **_EDITS),
+    Sabotage(rule="verify-makes-a-wish", patch=_judges_at_leisure, **_EDITS),
     Sabotage(rule="rule-14-lane-of-a-change", patch=_takes_the_last_lane, chapters=("windows",)),
+    Sabotage(
+        rule="rule-14-bounded-wait",
+        patch=_waits_without_a_bound,
+        directed="it needs a base that is edited again and again for hours, in each of its builds",
+    ),
     Sabotage(
         rule="rule-19-whole-chain",
         patch=_refreshes_alone,

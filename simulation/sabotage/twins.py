@@ -190,11 +190,16 @@ def deaf(world: SimulatedWorld) -> None:
     exchange(world, "queues", _Deaf(queues=world.ports.queues))
 
     class _Blind:
-        def after_publish(self, image: object, campaign: object) -> bool:
+        def after_publish(self, image: object, campaign: object, known: object = None) -> bool:
             """A published image is not reconciled again. Its children are asked for."""
             return True
 
+        def after_publish_with(self, image: object, children: object, campaign: object) -> object:
+            """The same where the image has few children."""
+            return children
+
     factory = world.host.factory
+    object.__setattr__(world.parts.builds.completion, "reconciler", _Blind())
     cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))
     world.host.factory = replace(factory, cascade=cascade)
 

@@ -1,13 +1,16 @@
 """The end of a version's life, which only informs, and the limits of a subscription."""
 
+import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pipeline_core.adapters.azure.galleries import AzureGalleries
+from pipeline_core.domain.definitions import TargetRegion
 from pipeline_core.domain.errors import ErrorClass, NotFound, Owner, TransientError
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import ImageName, Region
+from pipeline_core.ports import VersionState
 from tests.contract import gallery_world, machines
 from tests.contract.conftest import Azure
 from tests.contract.gallery_world import LIVE, QUARANTINE, TRAITS, V1, V2, SimulatedWorld
@@ -42,6 +45,22 @@ def test_an_end_of_life_that_has_passed_is_not_written(world: SimulatedWorld) ->
     after = world.settle(V1)
     assert after is not None
     assert (after.excluded_from_latest, after.end_of_life) == (False, found.end_of_life)
+
+
+def test_a_version_whose_life_has_ended_can_still_be_brought_to_a_region(world: SimulatedWorld) -> None:
+    world.publish(V1)
+    soon = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
+    world.galleries.set_life(replace(world.get(V1), end_of_life=soon))
+    world.settle(V1)
+    while datetime.now(UTC) <= soon:
+        time.sleep(0.1)
+    world.galleries.set_regions(LIVE, world.image, V1, [TargetRegion(name=Region("westeurope"))])
+    world.settle(V1)
+    world.galleries.set_excluded(LIVE, world.image, V1, excluded=False)
+    after = world.settle(V1)
+    assert after is not None
+    assert (after.state, after.regions) == (VersionState.READY, ("westeurope",))
+    assert (after.excluded_from_latest, after.end_of_life) == (False, soon)
 
 
 def test_the_life_of_a_missing_version_is_not_found(world: SimulatedWorld) -> None:

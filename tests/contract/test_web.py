@@ -1,5 +1,6 @@
 """The contract of Web: https alone, no redirect, a bounded body; and nothing of ours goes along."""
 
+import email.utils
 import json
 import socket
 import ssl
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,8 +23,15 @@ from pipeline_core.adapters.memory.web import MemoryWeb
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import Web, WebAnswer
 
-BODIES: Mapping[str, bytes] = {"/ok": b"fine", "/refused": b"no", "/large": b"x" * 5000}
-STATUS: Mapping[str, int] = {"/refused": 410}
+BODIES: Mapping[str, bytes] = {
+    "/ok": b"fine",
+    "/busy": b"",
+    "/later": b"",
+    "/refused": b"no",
+    "/large": b"x" * 5000,
+}
+STATUS: Mapping[str, int] = {"/refused": 410, "/busy": 429, "/later": 503}
+ASKED: Mapping[str, timedelta] = {"/busy": timedelta(seconds=90), "/later": timedelta(minutes=50)}
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
@@ -52,7 +61,9 @@ class _Site(BaseHTTPRequestHandler):
             return
         told = {"method": self.command, "headers": dict(self.headers), "body": sent.decode()}
         body = json.dumps(told).encode() if path == "/echo" else BODIES[path]
-        self._start(STATUS.get(path, 200), body)
+        asked = {"/busy": "90", "/later": email.utils.formatdate(time.time() + 3000, usegmt=True)}
+        headers = {"Retry-After": asked[path]} if path in asked else {}
+        self._start(STATUS.get(path, 200), body, **headers)
 
     def _start(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -123,7 +134,7 @@ def web(request: pytest.FixtureRequest, site: Site) -> Web:
     if request.param == "azure":
         return HttpsWeb(str(site.ca_file), LOOPBACK)
     answers: dict[str, Any] = {
-        f"{site.url}{path}": WebAnswer(status=STATUS.get(path, 200), body=body)
+        f"{site.url}{path}": WebAnswer(status=STATUS.get(path, 200), body=body, retry_after=ASKED.get(path))
         for path, body in BODIES.items()
     }
     answers[f"{site.url}/away"] = WebAnswer(status=302, body=b"")
@@ -133,6 +144,15 @@ def web(request: pytest.FixtureRequest, site: Site) -> Web:
 def test_an_answer_has_its_status_and_body(web: Web, site: Site) -> None:
     assert web.get(f"{site.url}/ok", limit=4) == WebAnswer(status=200, body=b"fine")
     assert web.post(f"{site.url}/ok", b"{}", {}, limit=4) == WebAnswer(status=200, body=b"fine")
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_an_answer_says_how_long_it_asks_to_wait_in_seconds_or_as_a_date(
+    web: Web, site: Site, path: str
+) -> None:
+    answer = web.post(f"{site.url}{path}", b"", {}, limit=10)
+    assert answer.retry_after is not None
+    assert abs(answer.retry_after - ASKED[path]) < timedelta(seconds=5)
 
 
 def test_a_refusal_is_an_answer_too(web: Web, site: Site) -> None:

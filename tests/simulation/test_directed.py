@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.domain import lanes
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.names import GalleryName
+from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.services.builds.publishing import PublishingStage
 from simulation import rest, sabotage, world
@@ -16,7 +18,7 @@ from simulation.faults import Killed
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.meanwhile import Meanwhile, slow_step
-from tests.unit.services.scenes import BASE
+from tests.unit.services.scenes import BASE, JAVA
 
 FORMER, NEWER = "former content", "newer content"
 
@@ -200,3 +202,32 @@ def test_an_input_whose_release_was_gone_is_built_when_the_release_is_back(is_mi
         made.settle()
         assert scenes.rest_of(made, BASE) == ("blocked" if is_missing else "current")
     assert bool(rest.violations(made)) is is_missing
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_a_fix_reaches_a_child_within_its_bound_though_the_base_is_edited_without_end(
+    is_missing: bool,
+) -> None:
+    """(41) Each edit comes while the one before it is built, so the base is never current."""
+    made = world.make()
+    made.register("rhel9-base", None)
+    made.register("rhel9-java", "rhel9-base")
+    made.settle()
+    with (sabotage.ALL["rule-14-bounded-wait"] if is_missing else sabotage.NOTHING).patch():
+        scenes.released(made)
+        begun = made.ports.clock.now()
+        for number in range(100):  # five hours
+            made.register("rhel9-base", None, text=f"edit {number}")
+            made.run_until(made.ports.clock.now() + timedelta(minutes=3))
+            assert scenes.rest_of(made, BASE) != "current"
+        built = [build for build in scenes.builds(made, JAVA)[1:] if build.lane is Lane.SECURITY]
+        assert bool(built) is not is_missing
+    if built:
+        fixed = next(each for each in scenes.builds(made, BASE)[1:] if each.result is Result.SUCCEEDED)
+        assert fixed.phase_since - begun < timedelta(hours=2)
+        assert built[0].created_at - fixed.phase_since < lanes.PATIENCE + timedelta(minutes=30)
+        # Nothing is urgent any more: the edits that came since reach it when the base rests.
+        assert len(built) == 1
+    made.settle()
+    # No event says that the bound has passed: the sweep may find it.
+    assert [each for each in rest.violations(made) if not each.startswith("(10)")] == []

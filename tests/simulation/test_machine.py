@@ -108,9 +108,7 @@ class Factory(RuleBasedStateMachine):
         parents = self.story.parents
         leaves = [name for name in sorted(parents) if name not in parents.values()]
         if len(leaves) > 1:
-            name = leaves[which % len(leaves)]
-            if self.story._unregister(ImageName(name)):
-                del parents[name]
+            self.story.delete(leaves[which % len(leaves)])
 
     @rule(hours=st.sampled_from((0, 0, 1, 3)))
     def release(self, hours: int) -> None:

@@ -80,6 +80,7 @@ class GalleryVersions:
         location = short_region(str(body.get("location") or ""))
         if not location:
             raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
+        demand_future(properties)
         regions = _regions(properties, location)
         source, made_from = self._source(call, properties, definition)
         plan = _demand_plan(definition, made_from)
@@ -287,8 +288,8 @@ def _regions(properties: Mapping[str, Any], location: str) -> list[Json]:
 def demand_future(wanted: Json) -> None:
     """Refuse an end of life that has passed.
 
-    Source: troubleshooting-shared-images.md, which says it of image definitions. That versions are treated alike is
-    the harder reading.
+    Source: MicrosoftDocs/azure-docs#86025, where the creation of a version is refused in these words. That a change is
+    treated alike, also one that repeats what the version has, is the harder reading.
     """
     text = str((wanted.get("publishingProfile") or {}).get("endOfLifeDate") or "")
     if text and datetime.fromisoformat(text.replace("Z", "+00:00")) <= datetime.now(UTC):

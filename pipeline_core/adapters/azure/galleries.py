@@ -220,7 +220,7 @@ class AzureGalleries:
             raise NotFound(f"{image}@{version} is not in {gallery}")
         profile = (found.as_dict().get("properties") or {}).get("publishingProfile") or {}
         place, client = self._as_publisher(gallery)
-        body = bodies.render_regions(profile, regions, self._configuration.location)
+        body = bodies.render_regions(profile, regions, self._configuration.location, datetime.now(UTC))
         names = ", ".join(str(region.name) for region in regions)
         with errors.translated(f"replicate {image}@{version} in {gallery} to {names}"):
             client.gallery_image_versions.begin_update(

@@ -141,8 +141,7 @@ def render_exclusion(
 ) -> dict[str, Any]:
     """The body of the PATCH: the whole profile as it was, with the exclusion and the end of life.
 
-    A date that has passed is left out, and stays as it is: Azure demands a future one (troubleshooting-shared-images.md
-    says so of image definitions; for versions this is the harder reading). None removes the date.
+    A date that has passed is left out, and stays as it is. None removes the date.
 
     The profile and every region get the mark: no document says which one wins where they differ
     (hashicorp/packer-plugin-azure issue 433 shows a region without a mark below a profile with one). `storageProfile`
@@ -155,10 +154,7 @@ def render_exclusion(
         }
         for region in profile.get("targetRegions") or []
     ]
-    written = {**profile, "endOfLifeDate": None if end_of_life is None else _date(end_of_life)}
-    if end_of_life is not None and end_of_life <= now:
-        del written["endOfLifeDate"]
-    kept = {name: written[name] for name in _WRITABLE if written.get(name) is not None}
+    kept = _written(profile, end_of_life, now)
     if end_of_life is None and profile.get("endOfLifeDate"):
         kept["endOfLifeDate"] = None
     return {
@@ -169,8 +165,19 @@ def render_exclusion(
     }
 
 
+def _written(profile: Mapping[str, Any], end_of_life: datetime | None, now: datetime) -> dict[str, Any]:
+    """The writable part of a profile with this end of life, without one that has passed.
+
+    Azure refuses a date that is not in the future (MicrosoftDocs/azure-docs#86025 shows it for a version), also where
+    the version has had it for long. A change that does not name it leaves it.
+    """
+    life = None if end_of_life is None or end_of_life <= now else _date(end_of_life)
+    written = {**profile, "endOfLifeDate": life}
+    return {name: written[name] for name in _WRITABLE if written.get(name) is not None}
+
+
 def render_regions(
-    profile: Mapping[str, Any], regions: Sequence[TargetRegion], location: Region
+    profile: Mapping[str, Any], regions: Sequence[TargetRegion], location: Region, now: datetime
 ) -> dict[str, Any]:
     """The body of the PATCH that changes the regions alone; the others of `profile` and every mark stay.
 
@@ -190,7 +197,7 @@ def render_regions(
         }
         kept = {field: before[field] for field in _REGION_FIELDS if before.get(field) is not None}
         listed.append({**kept, "excludeFromLatest": bool(before.get("excludeFromLatest", excluded))})
-    kept = {name: profile[name] for name in _WRITABLE if profile.get(name) is not None}
+    kept = _written(profile, end_of_life_of(profile), now)
     return {
         "properties": {
             "publishingProfile": {**kept, "targetRegions": listed, "excludeFromLatest": excluded},

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline_core.domain.errors import NotFound
+from pipeline_core.domain.errors import FactoryError, NotFound
 from pipeline_core.domain.names import Region
 from pipeline_core.domain.source_images import OfferState, SourceImage
 from pipeline_core.domain.sources import MarketplaceSource
@@ -14,7 +14,7 @@ class MemoryMarketplaceOffers:
 
     `described` holds the URN of each version that was asked for. `unlisted` holds versions, with the key of their
     source, that a list leaves out although a GET finds them. `taken_back` holds those that were ever withdrawn or
-    deprecated.
+    deprecated. `silent` holds keys of sources that give nothing: an empty list, or this error.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class MemoryMarketplaceOffers:
         self._images: dict[tuple[str, MarketplaceVersion], SourceImage] = {}
         self.unlisted: set[tuple[str, MarketplaceVersion]] = set()
         self.taken_back: set[tuple[str, MarketplaceVersion]] = set()
+        self.silent: dict[str, FactoryError | None] = {}
         self.asked: list[str] = []
         self.described: list[str] = []
 
@@ -31,6 +32,11 @@ class MemoryMarketplaceOffers:
         self.asked.append(source.key)
         if source.key not in self._offered:
             raise NotFound(f"the Marketplace has no {source.key}; check publisher, offer, SKU and region")
+        if source.key in self.silent:
+            error = self.silent[source.key]
+            if error is not None:
+                raise error
+            return []
         listed = {each for each in self._offered[source.key] if (source.key, each) not in self.unlisted}
         return sorted(listed, key=str)  # as text, like Azure, and not as numbers
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from pipeline_core.domain import breaker, builds, chains, claims, floors, wishes
 from pipeline_core.domain.builds import Build, Failure, Result
-from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
+from pipeline_core.domain.errors import ErrorClass, FactoryError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_regions
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.poll import Poller
+from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
@@ -26,6 +28,7 @@ _EVENT = {
     Result.SUPERSEDED: Event.SUPERSEDED,
     Result.WITHDRAWN: Event.WITHDRAWN,
 }
+_HEAD_WRITE = 1  # of an end: behind the build's row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Completion:
     effects: Effects
     poller: Poller
     outages: Outages
+    reconciler: Reconciler
 
     def end(
         self,
@@ -64,7 +68,7 @@ class Completion:
         gates = "" if claim is None or claim.value.build != ended.id else claim.value.gates
         after = None if head is None else _after(head.value, ended, gates)
         if head is not None and after is not None:
-            writes.append(records.put_head(after, etag=head.etag))
+            writes.insert(0, records.put_head(after, etag=head.etag))
             if after.breaker is not None and head.value.breaker is None:
                 opened = self.effects.journal.of_build(
                     ended,
@@ -87,19 +91,24 @@ class Completion:
         lost = claims.lost_release(ended)
         if lost is not None:  # before any message: the next look at the image then knows what to build from
             self.poller.doubt(lost.source, lost.version)
-        self._announce(
-            Stored(value=ended, etag=etags[0]),
-            functools.partial(self.effects.projection.project, ended.image)
-            if after is None
-            else functools.partial(self.effects.projection.follow, after, copy),
-        )
+        if after is None:
+            project = functools.partial(self.effects.projection.project, ended.image)
+            self._announce(Stored(value=ended, etag=etags[0]), project)
+        else:
+            project = functools.partial(self.effects.projection.follow, after, copy)
+            self._announce(
+                Stored(value=ended, etag=etags[0]), project, Stored(value=after, etag=etags[_HEAD_WRITE])
+            )
         return ended
 
     def announce(self, ended: Stored[Build]) -> None:
         """Announce an end, then record that it was announced. The caller repeats this until that record exists."""
         self._announce(ended, functools.partial(self.effects.projection.project, ended.value.image))
 
-    def _announce(self, ended: Stored[Build], project: Callable[[], None]) -> None:
+    def _announce(
+        self, ended: Stored[Build], project: Callable[[], None], head: Stored[ImageHead] | None = None
+    ) -> None:
+        """`head` is the image's head where this process has just written it."""
         build = ended.value
         # A build that succeeded gave its slot back before it published; the sweep frees what a dead handler left.
         is_free = build.result is Result.SUCCEEDED
@@ -108,25 +117,39 @@ class Completion:
             raise TransientError(ErrorClass.CONFLICT, f"the slot of build {build.id} is being changed")
         # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
-            self.effects.outbox.published(
-                build.image, build.version, build.campaign
-            )  # its handler looks at the image, too
+            project()
+            if head is None or not self._has_looked_at_leaf(head, build):
+                # Its handler looks at the image, too.
+                self.effects.outbox.published(build.image, build.version, build.campaign)
         else:
             if build.result is not Result.SUPERSEDED:
                 # Each child that rests, or is current, passes it on to its own children.
                 for child in self.records.index.children(build.image):
                     self.effects.outbox.rebuild(child, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
+            project()
         if released is SlotReleased.FREED:
             self.effects.outbox.dispatch("slot-freed")
         for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
-        project()
         try:
             self.records.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
         except StaleWrite:
             self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
         self.records.index.remove_active(build.id)
+
+    def _has_looked_at_leaf(self, head: Stored[ImageHead], build: Build) -> bool:
+        """Look at an image without children here and now (rule 9). False: send the message instead.
+
+        The look reads every input after the commit of the end, as the message's handler would.
+        """
+        if not chains.is_leaf(head.value):
+            return False
+        try:
+            return not self.reconciler.after_publish(build.image, build.campaign, head)
+        except FactoryError as error:  # the build has ended: nothing that the look meets may fail it
+            self.effects.logs.note("look-left-to-message", image=str(build.image), error=str(error))
+            return False
 
 
 def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
@@ -147,7 +170,7 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 gates=gates,
             )
             seconds = chains.measured(head, ended)
-            return replace(
+            published = replace(
                 breaker.after_success(head),
                 current=current,
                 active=active,
@@ -156,6 +179,8 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 doubt=None,
                 changes=head.changes.after(ended.lane, ended.phase_since),
             )
+            # `verify` may have changed while the build was on its way.
+            return wishes.to_be_judged(published, judged_by=gates, actor=FACTORY, now=ended.phase_since)
         case Result.FAILED if _counts(ended):
             return replace(wishes.after_end(breaker.after_failure(head, ended), ended), active=active)
         case _:

@@ -7,7 +7,7 @@ first. It creates a group only where none exists, and never again for an attempt
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, azure_codes, builds, gates
+from pipeline_core.domain import attempts, azure_codes, builds, gates, retry
 from pipeline_core.domain.azure_code import Occasion
 from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import (
@@ -35,6 +35,7 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
 
 _DELETION = timedelta(seconds=5)  # between two looks at a group that is being deleted, at most the usual wait
+_LAST_LOOK = timedelta(minutes=5)  # between two looks at a container that runs: its builder reports its end
 _SILENCE = timedelta(minutes=10)  # the builder writes its log at least every 30 s
 _BEGINNING = timedelta(minutes=30)  # from the creation to the container's start; Azure itself gives up then
 _MARGIN = timedelta(minutes=30)  # beyond the time of a run: start of the container, upload of results
@@ -83,7 +84,7 @@ class ContainerStage:
             if self.attempts.find_report(build.value) is not None:
                 return Wait(delay=timedelta(0))  # the builder wrote the report between the two looks
             return self._give_up(build.value, group)
-        return Wait(delay=self.wait)
+        return self._look_again(build.value)
 
     def _give_up(self, build: Build, group: ContainerGroup) -> Progress:
         """Delete a group that will not report. Leave its reason, and a marker where its container never began."""
@@ -140,6 +141,8 @@ class ContainerStage:
         except TransientError as error:
             if error.error_class in _REFUSED:
                 self.records.capacity.pause_creations(now, error.retry_after)
+            # No handler creates it sooner: a look before would find the note, and forget how often it was refused.
+            error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
 
@@ -203,7 +206,7 @@ class ContainerStage:
         if state is not VersionState.CREATING or reported is None:
             return None
         is_over = self.effects.clock.now() > reported.changed_at + _REPLICATION
-        return None if is_over else Wait(delay=self.wait)
+        return None if is_over else self._look_again(build.value)
 
     def _to_verify(self, build: Stored[Build], digest: Digest) -> Progress:
         moved = replace(
@@ -276,6 +279,10 @@ class ContainerStage:
             return False
         seen = self.attempts.find_facts(build, attempts.WAITS)
         return seen is not None and now > seen.changed_at + _BEGINNING
+
+    def _look_again(self, build: Build) -> Wait:
+        lasts = self.effects.clock.now() - build.phase_since
+        return Wait(delay=retry.until_look(lasts, wait=self.wait, most=_LAST_LOOK, part=2))
 
     def _later(self, left: timedelta) -> Wait:
         """Look again at groups that are being deleted, soon or after `left`, as `Deletions.clear` says."""

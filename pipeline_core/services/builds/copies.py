@@ -10,7 +10,7 @@ from pipeline_core.domain import azure_codes, builds, replication
 from pipeline_core.domain.attempts import PROVENANCE_TAG
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.definitions import TargetRegion
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.proofs import tags_of
 from pipeline_core.ports import Galleries, GalleryImageVersion, NewGalleryVersion
@@ -67,7 +67,26 @@ class Copies:
                 return self.sit_out(build, error)
             text = self.captures.explain(value.gallery, value.image, str(error))
             raise PermanentError(error.error_class, text, owner=error.owner) from error
+        except TransientError as error:
+            if error.error_class is not ErrorClass.QUOTA or value.full_since is not None:
+                raise
+            failure = Failure(error_class=error.error_class, message=str(error))
+            return self._write(replace(value, full_since=now, failure=failure), build.etag)
         return Wait(delay=self.wait)
+
+    def note_room(self, build: Stored[Build]) -> Progress:
+        """Write down that the copy has begun, which had waited for room in the subscription."""
+        return self._write(replace(build.value, full_since=None, failure=None), build.etag)
+
+    def _write(self, build: Build, etag: str) -> Progress:
+        """The build where it was, with another reason of its wait. No transition: its chain of messages goes on."""
+        etags = self.images.commit([records.put_build(build, etag=etag)])
+        self.effects.logs.note(
+            "gallery-full" if build.full_since else "gallery-has-room",
+            image=str(build.image),
+            build_id=str(build.id),
+        )
+        return Moved(build=Stored(value=build, etag=etags[0]), delay=self.wait)
 
     def bring_to_regions(self, ended: Build) -> None:
         """Go on with the regions that the live version of an ended build is not in yet. Raises TransientError."""
@@ -111,6 +130,7 @@ class Copies:
             left_out=left_out,
             left_out_why=failure.message if left_out else "",
             copy_after=now + delay,
+            full_since=None,
         )
         entry = self.effects.journal.of_build(moved, Event.RETRIED, detail=failure.message)
         etags = self.images.commit([records.put_build(moved, etag=build.etag), records.add_entry(entry)])

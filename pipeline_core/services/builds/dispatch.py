@@ -14,7 +14,7 @@ from pipeline_core.domain import dispatch as decisions
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import Contended, StaleWrite, UnreadableRow
-from pipeline_core.domain.images import ActiveBuild
+from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import next_version
@@ -148,7 +148,8 @@ class Dispatcher:
                 stands = self._may_stand_still(stored.value)
                 self.effects.outbox.step(stored.value, reason="start-again", once=not stands)
             return False
-        if self._withdraw(stored):
+        is_asked, head = self._find_head_of_waiting(stored.value)
+        if is_asked and self._withdraw(stored, head):
             self.records.index.remove_pending(pending.key, etag=row.etag)
             return False
         probes = breakers.admit(stored.value, row)
@@ -156,52 +157,60 @@ class Dispatcher:
             return False
         taken = self.records.capacity.take(slot, pending, ledger)
         if taken is SlotTaken.RACED:
-            self.outages.not_begun(stored.value, probes)
+            self.outages.not_begun(pending.build, probes)
             raise StaleWrite(f"slot {slot} was taken by another pass")
         try:
-            build = self._begin_held(pending.build, stored, probes)
+            build = self._begin_held(pending.build, stored, probes, head)
         except UnreadableRow:
             if taken is SlotTaken.TAKEN:  # else another pass holds it, and may have begun the build
                 self.records.capacity.release(pending.build)
-                self.outages.not_begun(stored.value, probes)
+                self.outages.not_begun(pending.build, probes)
             raise
         if build is None:
             raise StaleWrite(f"build {pending.build} was begun or ended by another pass")
         if self.effects.clock.now() < build.queued_at + decisions.LATE_AFTER:
             self.records.index.remove_pending(pending.key, etag=row.etag)
         else:
-            self.records.index.withdraw(build)  # it is in the line of late builds as well
+            self.records.index.remove_begun(row, build)
         self._announce(build)
         return True
 
     def resume(self, identity: BuildId) -> bool:
         """Start a pending build that has a slot already: the pass that took the slot died before the build began."""
         stored = self.records.images.find_build(identity)
-        if stored is not None and self._withdraw(stored):
+        is_asked, head = (False, None) if stored is None else self._find_head_of_waiting(stored.value)
+        if stored is not None and is_asked and self._withdraw(stored, head):
             return False  # the announcement of its end gives the slot back
-        build = self._begin_held(identity, stored)
+        build = self._begin_held(identity, stored, self.outages.probed_by(identity), head)
         if build is None:
             return False
         self.records.index.withdraw(build)
         self._announce(build)
         return True
 
-    def _withdraw(self, stored: Stored[Build]) -> bool:
-        """True where nobody wants the build any more: it ends without a slot. Raises StaleWrite after a lost race.
+    def _find_head_of_waiting(self, build: Build) -> tuple[bool, Stored[ImageHead] | None]:
+        """True for a build that is asked about before it begins, with the head on which it is asked about and begins.
 
         A build that was planned just now is not asked about again: it is, before its version enters `latest`.
         """
-        build = stored.value
         is_fresh = self.effects.clock.now() < build.created_at + _FRESH
         if build.phase is not Phase.PENDING or build.is_stopping or is_fresh:
-            return False
-        answer = self.wishes.judge(stored.value)
+            return False, None
+        return True, self.records.images.find_head(build.image)
+
+    def _withdraw(self, stored: Stored[Build], head: Stored[ImageHead] | None) -> bool:
+        """True where nobody wants the build any more: it ends without a slot. Raises StaleWrite after a lost race."""
+        answer = self.wishes.judge(stored.value, head)
         if not answer.wish.is_wanted:
             self.wishes.withdraw(stored, answer)
         return not answer.wish.is_wanted
 
     def _begin_held(
-        self, identity: BuildId, stored: Stored[Build] | None, probes: tuple[str, ...] = ()
+        self,
+        identity: BuildId,
+        stored: Stored[Build] | None,
+        probes: tuple[str, ...] = (),
+        head: Stored[ImageHead] | None = None,
     ) -> Build | None:
         """Begin a build that has a slot; None where the build must not begin any more, or others keep changing it.
 
@@ -210,13 +219,19 @@ class Dispatcher:
         """
 
         def begin(found: Stored[Build] | None) -> Build | None:
+            nonlocal head
+            known, head = head, None  # after a lost race it is read again
             if found is None:
                 return None
             if found.value.is_finished:
                 self.records.capacity.release(found.value.id)
             if found.value.phase is not Phase.PENDING or found.value.is_stopping:
                 return None
-            return self._begin(replace(found.value, probes=probes), found.etag)
+            return self._begin(
+                replace(found.value, probes=probes),
+                found.etag,
+                known or self.records.images.get_head(found.value.image),
+            )
 
         with contextlib.suppress(Contended):
             return changing(
@@ -235,8 +250,7 @@ class Dispatcher:
         """True where the build got its slot a while ago. It is still in the list, so its first step was never sent."""
         return self.effects.clock.now() > build.phase_since + _FIRST_STEP
 
-    def _begin(self, build: Build, etag: str) -> Build:
-        head = self.records.images.get_head(build.image)
+    def _begin(self, build: Build, etag: str, head: Stored[ImageHead]) -> Build:
         now = self.effects.clock.now()
         version = next_version(head.value.registration.major, now.date(), head.value.last_version)
         begun = replace(builds.move(build, Phase.BUILDING, now), version=version, started_at=now)

@@ -31,6 +31,7 @@ from pipeline_core.wire.messages import BuildEventMessage, StepMessage
 _MADE = timedelta(
     seconds=1
 )  # the first look at what the platform makes; each later look waits four times as long
+_LOOKS = 10  # that lengthen the wait. They repeat without a limit, and the sweep shows a late build
 _TRANSITIONS = 3  # of one message at most, so that a handler stays short
 
 
@@ -105,7 +106,7 @@ class Driver:
             progress = self._look(stored)
         except TransientError as error:
             if not once:
-                again = min(tries + 1, _tries_of(error) - 1)
+                again = min(tries + 1, _LOOKS)
                 delay = _delay_of(error, again, self.effects.chance.fraction())
                 met = self.refusals.meet(build, error, paused=paused)
                 self.effects.outbox.step(
@@ -158,16 +159,10 @@ class Driver:
         return self.stages.publishing if build.phase is Phase.PUBLISHING else self.stages.containers
 
 
-def _tries_of(error: TransientError) -> int:
-    """How many tries lengthen the wait. Looks repeat without a limit, and the sweep shows a late build."""
-    rule = retry.RULES.get(error.error_class)
-    return 2 if rule is None else rule.tries
-
-
 def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:
     if isinstance(error, BeingMade):
-        return _MADE * (1 << 2 * (tries - 1))
-    decision = retry.next_try(error.error_class, tries, chance, retry_after=error.retry_after)
+        return _MADE * (1 << 2 * min(tries - 1, 3))
+    decision = retry.look_again(error.error_class, tries, chance, retry_after=error.retry_after)
     if isinstance(decision, GiveUp):
         raise PermanentError(
             ErrorClass.TEMPLATE, f"{error.error_class.value} is not a transient error"

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -19,19 +20,22 @@ from pipeline_core.domain.definitions import (
     SecurityType,
     ShellStep,
 )
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError
-from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, Owner, PermanentError
+from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
-from pipeline_core.domain.staleness import Platform
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.guard import bundles
+from pipeline_core.guard import catalog as guard
 from pipeline_core.ports import Blobs, Containers, NewContainerGroup, VersionState
 from pipeline_core.services.builds.captures import Captures
 from pipeline_core.services.builds.stages import Floors
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import job as wire
+from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
+_Tool = tuple[str, str, str]  # its id, its version and the SHA-256 of its file
 _LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadline by this much
 
 
@@ -183,20 +187,36 @@ class Launcher:
         )
 
     def _catalog(self, build: Build) -> tuple[wire.StagedTool, ...]:
-        """The staged tools with their addresses. The digests come from the build's own inputs."""
+        """The staged tools with their addresses. The digests come from the build's own inputs.
+
+        Cost: one read of the platform bundle where the catalog in force has another version of a tool by now, or none.
+        """
         if not build.inputs.catalog:
             return ()
         platform = self.records.sources.find_platform()
+        urls = (
+            {} if platform is None else {platform.catalog[tool]: url for tool, url in platform.urls.items()}
+        )
+        if not urls.keys() >= set(build.inputs.catalog):
+            urls = {**self._pinned(build.inputs.platform), **urls}
         return tuple(
-            wire.StagedTool(id=tool, version=version, url=_url(platform, tool), sha256=sha256)
-            for tool, version, sha256 in build.inputs.catalog
+            wire.StagedTool(id=tool[0], version=tool[1], url=_url(urls, tool), sha256=tool[2])
+            for tool in build.inputs.catalog
         )
 
+    def _pinned(self, platform: Digest) -> Mapping[_Tool, str]:
+        """The addresses in the catalog that the build was planned with: its bundle of platform steps holds it."""
+        content = self.blobs.read("bundles", f"{platform}.tar.gz", limit=COMPRESSED_LIMIT)
+        entries = guard.entries_of(bundles.catalog_in(content) or {})
+        return {(each.id, each.version, each.sha256): each.url for each in entries}
 
-def _url(platform: Platform | None, tool: str) -> str:
-    if platform is None or tool not in platform.urls:
-        raise PermanentError(ErrorClass.POLICY, f"the catalog has no address of {tool}; register it first")
-    return platform.urls[tool]
+
+def _url(urls: Mapping[_Tool, str], tool: _Tool) -> str:
+    """The address of this very file. Raises PermanentError (POLICY), which is never the team's fault."""
+    if tool not in urls:
+        text = f"{tool[0]} {tool[1]} is not in the catalog any more, nor in the catalog of the build's platform steps"
+        raise PermanentError(ErrorClass.POLICY, f"{text}: put it back", owner=Owner.PLATFORM)
+    return urls[tool]
 
 
 def _step(step: Provisioner) -> wire.Step:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from pipeline_core.domain import retry
 from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite
 from pipeline_core.domain.images import ImageHead
@@ -16,6 +17,8 @@ from pipeline_core.services.versions.turns import Turn, Turns, is_of
 from pipeline_core.state import images as records
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+
+_LAST_LOOK = timedelta(minutes=20)  # between two looks at a copy: the gallery reports its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +46,12 @@ class PublishingStage:
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{build.value.image}@{version} in {gallery} was not made by this build"
             )
+        if build.value.full_since is not None:
+            return self.copies.note_room(build)
         match live.state:
             case VersionState.CREATING | VersionState.UPDATING | VersionState.DELETING:
-                return Wait(delay=self.wait)
+                lasts = self.effects.clock.now() - build.value.phase_since
+                return Wait(delay=retry.until_look(lasts, wait=self.wait, most=_LAST_LOOK, part=4))
             case VersionState.FAILED:
                 return self.copies.again(build, live)
             case VersionState.READY | VersionState.UPDATE_FAILED:

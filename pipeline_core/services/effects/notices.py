@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 
-from pipeline_core.domain.errors import AlreadyExists, FactoryError, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, FactoryError, StaleWrite, UnreadableRow
 from pipeline_core.domain.feeds import FeedTurn, turn_of
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event
@@ -79,6 +79,12 @@ class Notices:
         return len(late) + sum(self._wake(receiver) for receiver in opened)
 
     def _wake(self, receiver: ReceiverId) -> bool:
+        try:
+            return self._ask(receiver)
+        except UnreadableRow:
+            return False  # it is recorded; its row here stays until it can be read
+
+    def _ask(self, receiver: ReceiverId) -> bool:
         stored = self.feeds.find(receiver)
         turn = FeedTurn.DRAINED if stored is None else turn_of(stored.value, self.clock.now())
         if turn in (FeedTurn.DRAINED, FeedTurn.OFF):

@@ -1,5 +1,7 @@
 """Keep the copies of an image's head up to date: the fleet's, for lists and the sweep, and the recovery log's."""
 
+from collections.abc import Sequence
+
 from pipeline_core.domain.errors import Contended, StaleWrite
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.looks import LookNote
@@ -33,6 +35,15 @@ class Projection:
         self._recovery_log.follow(head)
         if not self._index.replace_copy(head.name, head, over=over, note=note):
             self.project(head.name)
+
+    def follow_all(self, copies: Sequence[tuple[ImageHead, Row | None, LookNote]]) -> None:
+        """The same for heads that were committed together with builds: one write, where nobody else was faster."""
+        if len(copies) > 1 and self._index.replace_copies(copies):
+            for head, _, _ in copies:
+                self._recovery_log.follow(head)
+            return
+        for head, over, note in copies:
+            self.follow(head, over, note)
 
     def show(self, head: ImageHead) -> None:
         """Write a copy that is ahead of the stored head, by what is about to be committed. The sweep compares them."""

@@ -1,11 +1,13 @@
 """Read the stores into a frozen snapshot of one image and its ancestors. It decides nothing."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline_core.domain import fingerprint as fingerprints
 from pipeline_core.domain.claims import Claim
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import MAX_DEPTH, LineageFault, chain_problem
 from pipeline_core.domain.names import Fingerprint, ImageName
@@ -85,15 +87,49 @@ class Observer:
                 heads = {name: stored.value for name, stored in chain.items()}
                 taken = take_snapshot(image, World(heads=heads, sources={}, platform=platform))
                 return Observation(snapshot=taken, head=chain.get(image), claims={})
-        chain, fault = self._checked(image, self._onwards(chain, most=MAX_DEPTH + 1))
+        chain = self._onwards(chain, most=MAX_DEPTH + 1)
+        followed = self._followed(_root_of(chain))
+        return self._whole(
+            image, chain, followed, platform if is_brief else self._sources.find_platform(), now
+        )
+
+    def observe_family(
+        self, image: ImageName, children: Sequence[Stored[ImageHead]], now: datetime
+    ) -> tuple[Observation, list[Observation]]:
+        """Look at an image and at children of it. What they share is read once.
+
+        The children's heads were just read, and every input is read after them, as in `observe`: where another look
+        has seen a newer input, it has changed the head since, and what is planned here is refused. A child whose
+        claim cannot be read is left out. Raises UnreadableRow for a row that the family shares.
+        """
+        above = self._upwards({}, image, None, most=MAX_DEPTH + 1)
+        followed, platform = self._followed(_root_of(above)), self._sources.find_platform()
+        own = self._whole(image, above, followed, platform, now)
+        below = []
+        for child in children:
+            chain = {child.value.name: child, **above}
+            with contextlib.suppress(UnreadableRow):
+                below.append(self._whole(child.value.name, chain, followed, platform, now))
+        return own, below
+
+    def _whole(
+        self,
+        image: ImageName,
+        found: dict[ImageName, Stored[ImageHead]],
+        followed: dict[str, FollowedSource],
+        platform: Platform | None,
+        now: datetime,
+    ) -> Observation:
+        """The observation of an image with the whole chain of its ancestors."""
+        chain, fault = self._checked(image, found)
         heads = {name: stored.value for name, stored in chain.items()}
-        root = heads[next(reversed(heads))] if heads else None
+        root = _root_of(chain)
         if root is not None:  # the whole chain, so that a child of an ancestor that is due waits for it
             heads = move_chain(heads, root.name, now)
         world = World(
             heads=heads,
-            sources=self._followed(root),
-            platform=platform if is_brief else self._sources.find_platform(),
+            sources=followed if fault is None else {},
+            platform=platform,
             broken={} if fault is None else {image: fault},
         )
         taken = take_snapshot(image, world)
@@ -159,6 +195,11 @@ class Observer:
             if stale is not None and claim is not None:
                 found[name, stale.fingerprint] = claim
         return found
+
+
+def _root_of(chain: Mapping[ImageName, Stored[ImageHead]]) -> ImageHead | None:
+    """The head at the end of a chain, None for an empty one."""
+    return chain[next(reversed(list(chain)))].value if chain else None
 
 
 def _is_current(

@@ -1,18 +1,20 @@
 """Reconcile one image: observe, plan, apply. Only this module starts new builds."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import breaker, builds, chains, claims, dispatch, looks, plan, wanted
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
-from pipeline_core.domain.errors import StaleWrite
+from pipeline_core.domain.errors import FactoryError, StaleWrite, UnreadableRow
 from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
 from pipeline_core.domain.plan import Decision, DoNothing, RestReason, ReuseVersion, StartBuild
-from pipeline_core.ports import TableWrite
+from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observation, Observer
@@ -63,6 +65,16 @@ class _Looked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Queued:
+    """A build that was just committed: the head that the commit left, and the fleet's copy from before it."""
+
+    build: Build
+    head: ImageHead
+    copy: Row | None
+    note: LookNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
     """Safe to run twice, late and out of order: the stored rows decide what to do."""
 
@@ -82,9 +94,37 @@ class Reconciler:
             for child in self.records.index.children(image):
                 self.effects.outbox.rebuild(child, ANCESTOR_ENDED, campaign)
 
-    def after_publish(self, image: ImageName, campaign: CampaignId) -> bool:
-        """Look at an image whose build has just ended (rule 9); True where it may have descendants."""
-        return self._look(image, campaign, reason=BUILD_ENDED).has_descendants
+    def after_publish(
+        self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
+    ) -> bool:
+        """Look at an image whose build has just ended (rule 9); True where it may have descendants.
+
+        `known` is the head that the caller has just written. The first look does not read it again.
+        """
+        return self._look(image, campaign, known=known, reason=BUILD_ENDED).has_descendants
+
+    def after_publish_with(
+        self, image: ImageName, children: Sequence[ImageName], campaign: CampaignId
+    ) -> Sequence[ImageName]:
+        """As `after_publish`, and start the builds of children, at most MOST_TOGETHER, that wait for nothing else.
+
+        The answer names the children that need a look of their own. What the family shares is read once.
+        """
+        heads = [head for child in children if (head := self._find_child(child, image)) is not None]
+        now = self.effects.clock.now()
+        own: Observation | None = None
+        below: Sequence[Observation] = ()
+        with contextlib.suppress(
+            UnreadableRow
+        ):  # a row above the parent, perhaps: each look says what it needs
+            own, below = self.observer.observe_family(image, heads, now)
+        if not self._look(image, campaign, seen=own, reason=BUILD_ENDED).has_descendants:
+            return ()
+        started = [queued for each in below if (queued := self._start_plain(each, campaign, now)) is not None]
+        if started:
+            self._queue_all(started)
+        begun = {queued.head.name for queued in started}
+        return [child for child in children if child not in begun]
 
     def reconcile(
         self, image: ImageName, campaign: CampaignId, known: Stored[ImageHead] | None = None
@@ -101,14 +141,17 @@ class Reconciler:
         campaign: CampaignId,
         *,
         known: Stored[ImageHead] | None = None,
+        seen: Observation | None = None,
         reason: str = "",
     ) -> _Looked:
+        """Observe, plan and apply. The first try uses `known` or `seen`, where the caller has just read it."""
         is_brief = reason in _BRIEF
         brief = _BRIEF.get(reason)
 
         def look(now: datetime) -> _Looked:
-            nonlocal known
-            observation, known = self.observer.observe(image, now, known, brief=brief), None
+            nonlocal known, seen
+            observation = seen or self.observer.observe(image, now, known, brief=brief)
+            known, seen = None, None
             decision = plan.plan(observation.snapshot, now)
             self._note(image, decision)
             self._apply(observation, decision, campaign, now)
@@ -161,8 +204,47 @@ class Reconciler:
         campaign: CampaignId,
         now: datetime,
     ) -> None:
-        image = head.value.name
         replaced = None if decision.replaces is None else self.records.images.find_build(decision.replaces)
+        queued = self._commit_start(observation, head, decision, campaign, now, replaced)
+        if replaced is not None:
+            # First: if this process ends here, the sweep sees that nobody knows the build that the copy names.
+            self.records.index.remove_active(replaced.value.id)
+            self.records.index.withdraw(replaced.value)
+        self._queue_all([queued])
+
+    def _find_child(self, child: ImageName, parent: ImageName) -> Stored[ImageHead] | None:
+        """The child's head; None where it has another parent now, or cannot be read: its own look says more."""
+        try:
+            stored = self.records.images.find_head(child)
+        except UnreadableRow:
+            return None
+        return stored if stored is not None and stored.value.registration.parent == parent else None
+
+    def _start_plain(self, observation: Observation, campaign: CampaignId, now: datetime) -> _Queued | None:
+        """Start a build where that is all that is to be done; None where the image needs a look of its own."""
+        head, decision = observation.head, plan.plan(observation.snapshot, now)
+        if head is None or head.value.active is not None or head.value.announce:
+            return None
+        if not isinstance(decision, StartBuild) or decision.replaces is not None:
+            return None
+        try:
+            queued = self._commit_start(observation, head, decision, campaign, now, None)
+        except FactoryError as error:
+            self.effects.logs.note("start-left-to-a-look", image=str(head.value.name), error=str(error))
+            return None
+        self._note(head.value.name, decision)
+        return queued
+
+    def _commit_start(
+        self,
+        observation: Observation,
+        head: Stored[ImageHead],
+        decision: StartBuild,
+        campaign: CampaignId,
+        now: datetime,
+        replaced: Stored[Build] | None,
+    ) -> _Queued:
+        image = head.value.name
         waits = now if replaced is None else replaced.value.queued_at
         build = _pending_build(head.value, decision, campaign, now, waits)
         old_claim = observation.claims.get((image, decision.fingerprint))
@@ -191,12 +273,13 @@ class Reconciler:
             writes += self._supersede(replaced, build, now)
         copy = self.effects.projection.find(image)
         self.records.images.commit(writes)
-        if replaced is not None:
-            # First: if this process ends here, the sweep sees that nobody knows the build that the copy names.
-            self.records.index.remove_active(replaced.value.id)
-            self.records.index.withdraw(replaced.value)
-        self._queue(build)
-        self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
+        return _Queued(build=build, head=changed, copy=copy, note=looks.note_of(observation.snapshot))
+
+    def _queue_all(self, queued: Sequence[_Queued]) -> None:
+        """Let the dispatcher and the sweep find builds that were just committed. One message is enough for all."""
+        self.records.index.add_queued([dispatch.first_row_of(each.build) for each in queued])
+        self.effects.outbox.dispatch("build-queued")
+        self.effects.projection.follow_all([(each.head, each.copy, each.note) for each in queued])
 
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
@@ -222,12 +305,10 @@ class Reconciler:
 
     def _join(self, pending: Stored[Build] | None) -> None:
         """Make sure that a build that waits for a slot can be found by the dispatcher."""
-        if pending is not None:
-            self._queue(pending.value, again=True)
-
-    def _queue(self, build: Build, *, again: bool = False) -> None:
-        self.records.index.add_active(build.id)
-        self.records.index.add_pending(dispatch.first_row_of(build), again=again)
+        if pending is None:
+            return
+        self.records.index.add_active(pending.value.id)
+        self.records.index.add_pending(dispatch.first_row_of(pending.value), again=True)
         self.effects.outbox.dispatch("build-queued")
 
     def _note(self, image: ImageName, decision: Decision) -> None:

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access, conditions
-from pipeline_core.domain.definitions import ImageDefinition, OsTraits, RebuildOn
+from pipeline_core.domain import access, conditions, wishes
+from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -14,9 +14,9 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
 )
-from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest, Registration
+from pipeline_core.domain.images import FormerImage, ImageHead, Registration
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import CampaignId, Digest, ImageName, RebuildToken
+from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.placement import Placement
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
@@ -247,12 +247,9 @@ class Registrar:
         )
 
     def _with_wish(self, head: ImageHead, old: ImageHead) -> ImageHead:
-        """The head with a wish for a rebuild, where `verify` has changed and the definition rebuilds on that."""
-        registration = head.registration
-        if not _is_judged_anew(head, old) or RebuildOn.VERIFY not in registration.on:
-            return head
-        token = RebuildToken(hashlib.sha256(f"verify\n{registration.gates}".encode()).hexdigest()[:32])
-        return replace(head, request=RebuildRequest(token=token, actor=FACTORY, at=self.effects.clock.now()))
+        """The head with a wish for a rebuild, where its version was judged by another `verify`."""
+        judged_by = "" if head.current is None else head.current.gates or old.registration.gates
+        return wishes.to_be_judged(head, judged_by=judged_by, actor=FACTORY, now=self.effects.clock.now())
 
 
 def _demand_version(

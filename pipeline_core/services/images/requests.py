@@ -118,7 +118,7 @@ def _build_of(head: ImageHead, token: RebuildToken) -> BuildId | None:
 
 def _asked(head: ImageHead, request: RebuildRequest) -> ImageHead:
     """The head with the request. The person has looked at the failures, so the breaker closes."""
-    return replace(breaker.after_success(head), request=request)
+    return replace(breaker.after_success(head), request=request, failed_wish=None)
 
 
 def _token(name: ImageName, principal: Principal, key: str) -> RebuildToken:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import floors, looks
+from pipeline_core.domain import looks, wishes
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite, TransientError
-from pipeline_core.domain.images import ImageHead, PublishedVersion, missing_regions
+from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.plan import ReuseVersion
@@ -15,9 +15,11 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.observe import Observation
 from pipeline_core.services.images.pointer import GALLERY, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.state import images as records
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
@@ -33,6 +35,7 @@ class Reuse:
     records: Records
     galleries: Galleries
     unproven: Unproven
+    facts: LiveFacts
     pointer: Pointer
     announcements: Announcements
     effects: Effects
@@ -47,9 +50,9 @@ class Reuse:
     ) -> None:
         """Make the version current, and `latest` mean it. Raises StaleWrite to be looked at again."""
         image = head.value.name
-        self._demand_good(observation, head, decision)
+        live, record = self._demand_good(observation, head, decision)
         observed = observation.snapshot.world.heads[image]
-        built = self.records.images.find_build(decision.build)
+        known = self.facts.find(live, record)
         current = PublishedVersion(
             version=decision.version,
             fingerprint=decision.fingerprint,
@@ -57,9 +60,10 @@ class Reuse:
             build=decision.build,
             lane=decision.lane,
             published_at=now,
-            scan=None if built is None else floors.scan_of(built.value.verdicts),
+            scan=None if known is None else known.scan,
             followed=decision.followed,
-            missing=None if built is None else missing_regions(built.value, now),
+            missing=None if known is None else known.missing,
+            gates="" if known is None else known.gates,
         )
         detail = f"{decision.version} has the desired input"
         offered = self.pointer.offer(head.value, current, detail)
@@ -72,6 +76,7 @@ class Reuse:
             doubt=None,
             changes=observed.changes.after(decision.lane, now),
         )
+        changed = wishes.to_be_judged(changed, judged_by=current.gates, actor=FACTORY, now=now)
         self.announcements.prepare(head.value, campaign)
         copy = self.effects.projection.find(image)
         etags = self.records.images.commit(
@@ -80,8 +85,10 @@ class Reuse:
         self.effects.projection.follow(changed, copy, looks.note_of(observation.snapshot))
         self.announcements.send(Stored(value=changed, etag=etags[0]))
 
-    def _demand_good(self, observation: Observation, head: Stored[ImageHead], decision: ReuseVersion) -> None:
-        """Raise StaleWrite where the version cannot be used; its claim says so from then on.
+    def _demand_good(
+        self, observation: Observation, head: Stored[ImageHead], decision: ReuseVersion
+    ) -> tuple[GalleryImageVersion, VersionRecord | None]:
+        """The version and its record. Raises StaleWrite where it cannot be used; its claim says so from then on.
 
         Raises TransientError while a change of it has not ended: nothing can be said about it then.
         """
@@ -108,6 +115,7 @@ class Reuse:
         if not standing.may_be_current:
             self._withhold(observation, head, decision, live, stored)
             raise StaleWrite(f"{image}@{version} was taken out of latest; its inputs are held")
+        return live, record
 
     def _forget(self, observation: Observation, decision: ReuseVersion) -> None:
         """Record that the claim's version is gone. The next look builds its inputs again."""

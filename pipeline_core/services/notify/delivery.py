@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pipeline_core.domain import feeds
-from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError
+from pipeline_core.domain.errors import AlreadyExists, FactoryError, TransientError, UnreadableRow
 from pipeline_core.domain.feeds import DeliveryOutcome, Feed, FeedItem, FeedTurn
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.receivers import ReceiverId, place_of
 from pipeline_core.ports import Web
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.notify.exchange import exchange
+from pipeline_core.services.notify.exchange import ReceiverAnswer, exchange
 from pipeline_core.services.notify.signing import Signing
 from pipeline_core.state import images
 from pipeline_core.state.concurrency import changing
@@ -68,13 +68,19 @@ class Delivery:
     def _send_next(self, held: Stored[Feed]) -> Stored[Feed] | None:
         """The feed after one fact, still under its lease; None where this delivery ends."""
         feed, now = held.value, self.effects.clock.now()
-        item = self.records.feeds.find_item(feed.id, feed.cursor)
+        try:
+            item = self.records.feeds.find_item(feed.id, feed.cursor)
+        except UnreadableRow:
+            item = None  # it is recorded, and stays as it is: a replay sends it when it can be read
         if item is None:
             return self._write(held, None, feeds.expired)
         if feeds.is_expired(item.value, feed, now):
             why = feed.trouble or "the receiver was switched off"
             return self._bury(held, item, f"not accepted within {feeds.MAX_AGE.days} day: {why}"[:300])
-        entry = self.records.images.find_entry(item.value.fact.image, item.value.fact.entry)
+        try:
+            entry = self.records.images.find_entry(item.value.fact.image, item.value.fact.entry)
+        except UnreadableRow:
+            return self._bury(held, item, "its journal entry cannot be read")
         if entry is None:
             return self._bury(held, item, "its journal entry is gone")
         try:
@@ -84,10 +90,10 @@ class Delivery:
             cause = str(error)
             return self._stop(held, lambda feed: feeds.postponed(feed, cause, now, wait))
         identity, body = events.event_id(str(entry.image), entry.key), events.event_of(entry)
-        outcome, why = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
-        if outcome is DeliveryOutcome.ACCEPTED:
+        answer = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
+        if answer.outcome is DeliveryOutcome.ACCEPTED:
             return self._accept(held, item)
-        return self._fail(held, item, outcome, why)
+        return self._fail(held, item, answer)
 
     def _accept(self, held: Stored[Feed], item: Stored[FeedItem]) -> Stored[Feed] | None:
         now = self.effects.clock.now()
@@ -100,15 +106,19 @@ class Delivery:
         return self._write(held, replace(item, value=replace(item.value, dead=why)), feeds.expired)
 
     def _fail(
-        self, held: Stored[Feed], item: Stored[FeedItem], outcome: DeliveryOutcome, why: str
+        self, held: Stored[Feed], item: Stored[FeedItem], answer: ReceiverAnswer
     ) -> Stored[Feed] | None:
         now, chance = self.effects.clock.now(), self.effects.chance.fraction()
-        after, dead = feeds.failed(held.value, outcome, why, now, chance)
-        self._note("delivery-failed", held.value, item.value, why)
+
+        def fail(feed: Feed) -> tuple[Feed, str]:
+            return feeds.failed(feed, answer.outcome, answer.why, now, chance, asked=answer.wait)
+
+        after, dead = fail(held.value)
+        self._note("delivery-failed", held.value, item.value, answer.why)
         if after.off is not None:
             self._tell(after, item.value)
         buried = replace(item, value=replace(item.value, dead=dead)) if dead else None
-        return self._stop(held, lambda feed: feeds.failed(feed, outcome, why, now, chance)[0], buried)
+        return self._stop(held, lambda feed: fail(feed)[0], buried)
 
     def _write(
         self, held: Stored[Feed], item: Stored[FeedItem] | None, change: Callable[[Feed], Feed]

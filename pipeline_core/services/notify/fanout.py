@@ -4,12 +4,12 @@ All notices of the image are handled, in the order of their entries, whichever m
 was lost goes before a later one. Two handlers at once append the same facts in the same order; a feed takes each once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline_core.domain import feeds
 from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.errors import FactoryError, NotFound, TransientError
+from pipeline_core.domain.errors import FactoryError, NotFound, TransientError, UnreadableRow
 from pipeline_core.domain.feeds import Fact, Feed, FeedTurn
 from pipeline_core.domain.journal import Entry
 from pipeline_core.domain.names import Digest, ImageName
@@ -46,7 +46,8 @@ class Fanout:
     def spread(self, image: ImageName, entry: str) -> None:
         """Append what waits of this image, and `entry` where no notice names it: older releases wrote none.
 
-        Raises UnreadableRow where a notice needs the head and it still cannot be read. The notices stay until then.
+        Raises UnreadableRow where a notice needs the head and it still cannot be read. The notices stay until then. So
+        does the notice of an entry, or for a feed, that cannot be read; then it is raised when the others have theirs.
         """
         notices = sorted(self.records.notices.list(image), key=_entry_of)
         shares: dict[ReceiverId, _Share] = {}
@@ -62,10 +63,28 @@ class Fanout:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=entry)
             else:
                 self._gather(shares, image, entry, head.value.registration.definition, None)
-        added = [self._append(receiver, share) for receiver, share in sorted(shares.items())]
+        self._hand_out(image, entry, shares, done)
+
+    def _hand_out(
+        self, image: ImageName, entry: str, shares: Mapping[ReceiverId, _Share], done: Sequence[Notice]
+    ) -> None:
+        """Append each share to its feed, then remove the notices of which nothing is left to do."""
+        added: list[bool] = []
+        failed: dict[ReceiverId, UnreadableRow] = {}
+        for receiver, share in sorted(shares.items()):
+            try:
+                added.append(self._append(receiver, share))
+            except UnreadableRow as error:
+                failed[receiver] = error
         if not done and not any(added):
             self.effects.logs.note("notification-known", image=str(image), entry=entry)
-        self.records.notices.remove(done)
+        left = {fact.entry for receiver in failed for fact in shares[receiver].facts}
+        self.records.notices.keep(
+            [each for each in done if each.entry in left], shares.keys() - failed.keys()
+        )
+        self.records.notices.remove([each for each in done if each.entry not in left])
+        if failed:
+            raise next(iter(failed.values()))
 
     def _gather(
         self,
@@ -76,7 +95,10 @@ class Fanout:
         notice: Notice | None,
     ) -> bool:
         """True where nothing remains to be done for the notice, once the shares are in the feeds."""
-        entry = self.records.images.find_entry(image, key)
+        try:
+            entry = self.records.images.find_entry(image, key)
+        except UnreadableRow:
+            return False  # it is recorded; the other entries go on
         if entry is None:
             is_young = notice is not None and self.effects.clock.now() < notice.at + QUIET
             if not is_young:
@@ -94,7 +116,10 @@ class Fanout:
                 "notification-dropped", image=str(image), entry=key, error=str(error)[:300]
             )
             return True
+        known_to = frozenset[ReceiverId]() if notice is None else notice.known_to
         for receiver, url, is_wanted in self._receivers(entry, document):
+            if receiver in known_to:
+                continue
             share = shares.setdefault(receiver, _Share(url=url))
             if is_wanted:
                 share.facts.append(Fact(image=image, entry=key, event=entry.event.value))

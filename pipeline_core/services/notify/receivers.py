@@ -16,6 +16,7 @@ from pipeline_core.domain.errors import (
     PermanentError,
     StaleWrite,
     TransientError,
+    UnreadableRow,
 )
 from pipeline_core.domain.feeds import DeliveryOutcome, Feed
 from pipeline_core.domain.images import ImageHead
@@ -85,9 +86,9 @@ class Receivers:
     web: Web
 
     def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        """The receivers of one image, else all that have a feed."""
+        """The receivers of one image, else all that have a feed. One whose feed cannot be read is left out."""
         wanted = self.records.feeds.known() if image is None else self._of_image(image)
-        found = (self.records.feeds.find(each) for each in wanted)
+        found = (self.records.feeds.find_readable(each) for each in wanted)
         return tuple(self._view(each.value) for each in found if each is not None)
 
     def show(self, receiver: ReceiverId) -> ReceiverView:
@@ -178,8 +179,8 @@ class Receivers:
             secrets = self.signing.secrets_of(feed, now)
         except NotFound as error:
             raise PermanentError(ErrorClass.CONFLICT, f"nothing was sent to {receiver}: {error}") from error
-        outcome, why = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
-        return outcome is DeliveryOutcome.ACCEPTED, why or "it accepted the trial"
+        answer = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
+        return answer.outcome is DeliveryOutcome.ACCEPTED, answer.why or "it accepted the trial"
 
     def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
         """Add one of SecOps' own receivers, or change what it wants. SecOps only."""
@@ -210,7 +211,10 @@ class Receivers:
             return ()
         found: list[Condition] = []
         for receiver in self._of_image(head.name, head):
-            stored = self.records.feeds.find(receiver)
+            try:
+                stored = self.records.feeds.find(receiver)
+            except UnreadableRow:
+                continue
             feed = Feed(id=receiver, url="") if stored is None else stored.value
             found += conditions.of_receiver(feed, allows_unsigned=self.signing.sends_unsigned)
         return tuple(found)
@@ -254,12 +258,12 @@ class Receivers:
 
     def _tell(self, feed: Feed, event: Event, principal: Principal, reason: str) -> None:
         """A line in the journal of the image whose fact is the newest in the feed; a new feed has none."""
-        item = self.records.feeds.find_item(feed.id, feed.following - 1)
+        item = next(iter(self.records.feeds.list_items(feed.id, first=feed.following - 1, limit=1)), None)
         if item is None:
             return
         detail = f"{feed.id} ({place_of(feed.url)}){': ' if reason else ''}{reason}"
         entry = self.effects.journal.of_image(
-            item.value.fact.image, event, actor=principal.name, detail=detail[:2000]
+            item.fact.image, event, actor=principal.name, detail=detail[:2000]
         )
         self.records.images.commit([images.add_entry(entry)])
 

@@ -24,7 +24,7 @@ from pipeline_core.domain.errors import (
 from pipeline_core.domain.images import Registration
 from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.lineage import MAX_DEPTH
-from pipeline_core.domain.names import Digest, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, Digest, ImageName, TeamName
 from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker, PlatformCall
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference, SourceVersion
 from pipeline_core.services.effects.effects import Effects
@@ -33,7 +33,6 @@ from pipeline_core.state.outages.breakers import HarmedBuild
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-_LOOK = timedelta(minutes=2)  # between two looks of a build that pauses, at most
 _SOON = timedelta(seconds=15)
 _SLICE = 45  # builds and images that one pass looks at again
 _STEPS = frozenset(
@@ -144,7 +143,7 @@ class Outages:
             return True
         if build.is_finished:
             # It ended before the call, by something else: that says nothing about the call.
-            self._settle(breaker, build)
+            self._settle(breaker, build.id)
             return True
         return False
 
@@ -187,7 +186,12 @@ class Outages:
         elif breaker is not None and decisions.is_answered(breaker, build):
             self._look_again(HarmedBuild(image=build.image, build=build.id))
 
-    def not_begun(self, build: Build, probes: Sequence[str]) -> None:
+    def probed_by(self, build: BuildId) -> tuple[str, ...]:
+        """The open breakers that the build probes, as in builds. One read."""
+        found = [each.value for each in self.records.breakers.list() if each.value.is_open]
+        return tuple(each.key for each in found if each.probe is not None and each.probe.build == build)
+
+    def not_begun(self, build: BuildId, probes: Sequence[str]) -> None:
         """The probe of these breakers got no slot, or did not begin: another build may go soon."""
         for key in probes:
             breaker = self._find_open(key)
@@ -258,11 +262,11 @@ class Outages:
                 return True
         return False
 
-    def _settle(self, breaker: PlatformBreaker, build: Build) -> None:
+    def _settle(self, breaker: PlatformBreaker, build: BuildId) -> None:
         now = self.effects.clock.now()
 
         def settle(found: PlatformBreaker) -> PlatformBreaker:
-            is_probe = found.probe is not None and found.probe.build == build.id
+            is_probe = found.probe is not None and found.probe.build == build
             return decisions.settle_probe(found, now) if is_probe else found
 
         _, after = self.records.breakers.change(breaker, settle)
@@ -364,11 +368,8 @@ class Outages:
         self.effects.outbox.rebuild(build.image, "outage-over", build.campaign)
 
     def _until_look(self, breaker: PlatformBreaker, now: datetime) -> timedelta:
-        """The time until a paused build looks again, spread, so that not all come at one moment."""
-        wait = _LOOK
-        if breaker.next_probe is not None and breaker.probe is None:
-            wait = min(_LOOK, max(_SOON, breaker.next_probe - now))
-        return wait * (1 + self.effects.chance.fraction() / 2)
+        """Spread, so that not all builds that pause come at one moment."""
+        return decisions.until_look(breaker, now) * (1 + self.effects.chance.fraction() / 2)
 
 
 def _attempt_of(build: Build) -> str:

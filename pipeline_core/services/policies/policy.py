@@ -223,10 +223,12 @@ class Policies:
         parsed = self._parsed.get(version.digest)
         if parsed is None:
             try:
-                parsed = wire.parse_policy(self._document(version.digest), revision=version.revision)
+                parsed = wire.parse_stored_policy(self._document(version.digest), revision=version.revision)
             except (InvalidDocument, MalformedMessage) as error:
                 # A key that this release does not know may be a floor, so nothing is judged without it.
-                text = f"this release cannot read policy {version.revision}, and waits: {str(error)[:_TEXT]}"
+                text = (
+                    f"this release cannot read policy {version.revision}, and waits: {_causes(error)[:_TEXT]}"
+                )
                 raise UnreadableRow(text, partition="policy", key=str(version.revision)) from error
             if len(self._parsed) >= _KEPT:
                 self._parsed.clear()
@@ -274,6 +276,13 @@ def _demand_version(stored: Stored[PolicyVersion] | None, *, expected: str | Non
         raise NotFound("no policy is in force: create it with If-None-Match: *")
     if etag_of(stored.value) != expected:
         raise StaleWrite("the policy has changed since it was read: read it again, then repeat the change")
+
+
+def _causes(error: InvalidDocument | MalformedMessage) -> str:
+    """What this release does not know, in one line. What to do is not what the document's author would do."""
+    if isinstance(error, MalformedMessage):
+        return str(error)
+    return "; ".join(f"{problem.path} {problem.message}" for problem in error.problems)
 
 
 def _name(digest: Digest) -> str:

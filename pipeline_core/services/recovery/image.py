@@ -55,7 +55,7 @@ class RecoveryOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecovery:
-    """Cost: two list calls of galleries, and two reads per live version."""
+    """Cost: two list calls of galleries and one of blobs, two reads per live version, and one per chunk of history."""
 
     records: Records
     galleries: Galleries
@@ -144,6 +144,7 @@ class ImageRecovery:
         )
         self._follow(head, live)
         self._index(head)
+        self.records.archive.recover(name)
         self._commit(head, claims, principal)
         self.effects.projection.project(name)
 
@@ -173,6 +174,7 @@ class ImageRecovery:
         last = None if entry.last_version is None else GalleryVersion.parse(entry.last_version)
         numbers = [*found.numbers, *self._quarantined(name), *([] if last is None else [last])]
         former = FormerImage(name=name, revision=entry.revision, last_version=max(numbers, default=None))
+        self.records.archive.recover(name)
         try:
             self.records.images.commit([records.add_former(former)])
         except AlreadyExists:

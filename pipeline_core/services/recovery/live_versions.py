@@ -8,18 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline_core.domain import attempts
-from pipeline_core.domain.definitions import ImageDefinition
-from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
-from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
-from pipeline_core.domain.images import PublishedVersion
-from pipeline_core.domain.names import BuildId, Digest, GalleryName, ImageName, RebuildToken
-from pipeline_core.domain.recipe import recipe_digest
+from pipeline_core.domain.errors import FactoryError, TransientError
+from pipeline_core.domain.names import Digest, GalleryName, ImageName
 from pipeline_core.domain.recovery import LiveVersion
-from pipeline_core.domain.sources import MarketplaceSource, OriginVersion, ParentVersion, SourceVersion
-from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
+from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
-from pipeline_core.services.effects.documents import Documents
-from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.live_facts import LiveFacts
 
 _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 
@@ -39,8 +33,7 @@ class LiveVersions:
     """Reads galleries, definitions and provenance. Costs one list call per image and two reads per version."""
 
     galleries: Galleries
-    documents: Documents
-    provenance: Provenance
+    facts: LiveFacts
 
     def look(self, gallery: GalleryName, image: ImageName) -> Found:
         """Every version of the image in a live gallery."""
@@ -53,7 +46,7 @@ class LiveVersions:
             if self._state(found) not in _WHOLE or not found.tags.get(attempts.PROVENANCE_TAG):
                 continue
             try:
-                published = self._published(found)
+                published = self.facts.read(found)
             except TransientError:
                 raise
             except FactoryError as error:
@@ -74,52 +67,3 @@ class LiveVersions:
             return listed.state
         found = self.galleries.find_version(listed.gallery, listed.image, listed.version)
         return listed.state if found is None else found.state
-
-    def _published(self, found: GalleryImageVersion) -> PublishedVersion:
-        tags = found.tags
-        definition = self.documents.definition(Digest(tags.get(attempts.DEFINITION_TAG, "")))
-        proof = self.provenance.examine(found)
-        token = tags.get(attempts.TOKEN_TAG, "")
-        inputs = BuildInputs(
-            image=found.image,
-            recipe=recipe_digest(definition),
-            bundle=definition.bundle,
-            origin=_origin(definition, tags.get(attempts.ORIGIN_TAG, "")),
-            platform=Digest(tags.get(attempts.PLATFORM_TAG, "")),
-            catalog=proof.catalog,
-            period=_number(tags.get(attempts.PERIOD_TAG, "")),
-            token=RebuildToken(token) if token else None,
-        )
-        derived = fingerprint(inputs)
-        if str(derived) != tags.get(attempts.FINGERPRINT_TAG) or str(found.image) != tags.get(
-            attempts.IMAGE_TAG
-        ):
-            raise PermanentError(
-                ErrorClass.POLICY, f"the tags of {found.version} do not give the fingerprint that it carries"
-            )
-        build = BuildId(tags.get(attempts.BUILD_TAG, ""))
-        if build.image != found.image:
-            raise PermanentError(ErrorClass.POLICY, f"{found.version} names a build of another image")
-        return PublishedVersion(
-            version=found.version,
-            fingerprint=derived,
-            inputs=inputs,
-            build=build,
-            lane=proof.lane,
-            published_at=self.provenance.stored_at(proof.digest),
-        )
-
-
-def _origin(definition: ImageDefinition, text: str) -> OriginVersion:
-    """The exact origin. The definition says to which source or parent it belongs."""
-    origin = definition.origin
-    if isinstance(origin, MarketplaceSource):
-        version = MarketplaceVersion.parse(text.rpartition(":")[2])
-        return SourceVersion(source=origin, version=version)
-    return ParentVersion(image=origin.image, version=GalleryVersion.parse(text.rpartition("@")[2]))
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise PermanentError(ErrorClass.POLICY, f"{text[:40]!r} is not a refresh period")
-    return int(text)

@@ -7,12 +7,9 @@ children follow the pointer, and the pages show what is still built from it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import floors
-from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVersion, missing_regions
+from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Entry, Event
-from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
@@ -23,6 +20,7 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.pointer import GALLERY, Kept, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
+from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.state import images as records
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
@@ -54,6 +52,7 @@ class Falls:
     records: Records
     pointer: Pointer
     unproven: Unproven
+    facts: LiveFacts
     announcements: Announcements
     effects: Effects
 
@@ -135,32 +134,10 @@ class Falls:
             is_whole = each.state in (VersionState.READY, VersionState.UPDATE_FAILED)
             if not is_live or not is_whole or not latest.may_be_in(each):
                 continue
-            published = self._facts(each, stored)
+            published = self.facts.find(each, None if stored is None else stored.value)
             if published is not None and self.unproven.check(each):
                 return replace(published, published_at=self.effects.clock.now())
         return None
-
-    def _facts(
-        self, live: GalleryImageVersion, stored: Stored[VersionRecord] | None
-    ) -> PublishedVersion | None:
-        if stored is not None and stored.value.published is not None:
-            return stored.value.published
-        identity = find_build_id(live.tags)
-        found = None if identity is None else self.records.images.find_build(identity)
-        build = None if found is None else found.value
-        if build is None or build.version != live.version or build.result is not Result.SUCCEEDED:
-            return None
-        return PublishedVersion(
-            version=live.version,
-            fingerprint=build.fingerprint,
-            inputs=build.inputs,
-            build=build.id,
-            lane=build.lane,
-            published_at=build.phase_since,
-            scan=floors.scan_of(build.verdicts),
-            followed=build.followed,
-            missing=missing_regions(build, self.effects.clock.now()),
-        )
 
 
 def _stored_record(head: ImageHead, lost: PublishedVersion, kept: Kept) -> tuple[VersionRecord, str | None]:

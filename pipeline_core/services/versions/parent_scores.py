@@ -4,22 +4,18 @@ Both may be lost: rows with the tables, blobs with the storage. The answer then 
 parent's builds, and it decides nothing about the child.
 """
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
 from pipeline_core.domain.compliance import ParentScore
-from pipeline_core.domain.errors import InvalidValue, MalformedMessage, NotFound, PermanentError
+from pipeline_core.domain.errors import InvalidValue, MalformedMessage, PermanentError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.sources import ParentVersion
-from pipeline_core.ports import Blobs, Galleries
+from pipeline_core.ports import Galleries
+from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.state.images import ImageStore
-from pipeline_core.wire.job import REPORT_LIMIT, BuildReport, digests_of
-
-_FILES = 500  # of the verify stages of one build: 10 an attempt
-_RESULT = re.compile(rf"[^/]+/verify-([0-9]{{1,6}})/{re.escape(attempts.REPORT)}", re.ASCII)
+from pipeline_core.wire.job import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +23,7 @@ class ParentScores:
     """Costs one or two point reads, one blob, and where the parent has moved on one GET of its version."""
 
     images: ImageStore
-    blobs: Blobs
+    reports: VerifyReports
     galleries: Galleries
 
     def find(self, origin: ParentVersion) -> ParentScore:
@@ -38,7 +34,7 @@ class ParentScores:
         stored = self.images.find_build(made)
         row = None if stored is None else stored.value
         try:
-            report = self._report(made, row)
+            report = self.reports.find(made, row)
         except (MalformedMessage, PermanentError) as error:
             return ParentScore(parent=str(origin), lost=str(error))
         if report is not None:
@@ -61,33 +57,6 @@ class ParentScores:
             return BuildId(named) if named else None
         except InvalidValue:
             return None
-
-    def _report(self, build: BuildId, row: Build | None) -> BuildReport | None:
-        """The report by which the build was judged, or None. Raises MalformedMessage for another one."""
-        for number in self._attempts(build, row):
-            name = f"{attempts.folder(build, 'verify', number)}/{attempts.REPORT}"
-            try:
-                content = self.blobs.read("builds", name, limit=REPORT_LIMIT)
-            except NotFound:
-                continue
-            report = BuildReport.from_wire(content)
-            judged = None if row is None else row.verify_result
-            if judged is not None and str(judged) not in digests_of(report, content):
-                if row is not None and row.verify_attempt:
-                    raise MalformedMessage(f"{name} is not the report that was judged: report this to SecOps")
-                continue
-            if report.succeeded:
-                return report
-        return None
-
-    def _attempts(self, build: BuildId, row: Build | None) -> Iterator[int]:
-        """The attempt that counted where it is known, else every one that reported, the newest first."""
-        if row is not None and row.verify_attempt:
-            yield row.verify_attempt
-            return
-        listed = self.blobs.list("builds", f"{build}/verify-", limit=_FILES)
-        found = [match[1] for facts in listed if (match := _RESULT.fullmatch(facts.name))]
-        yield from sorted(map(int, found), reverse=True)
 
 
 def _of_report(origin: ParentVersion, report: BuildReport) -> ParentScore:

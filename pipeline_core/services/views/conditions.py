@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_core.domain import conditions
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import PermanentError, UnreadableRow
 from pipeline_core.domain.images import ImageHead
@@ -27,22 +28,22 @@ class ImageConditions:
         """What keeps the image's owners from being notified."""
         return self.receivers.conditions_of(head)
 
-    def policy(self) -> Policy | None:
-        """The policy in force; None where it cannot be read, and so nothing can be held against it."""
+    def policy(self) -> Policy | Condition:
+        """The policy in force; the condition of all images where nothing can be held against it."""
         try:
             return self.policies.seen()
-        except UnreadableRow:
-            return None
+        except UnreadableRow as error:
+            return conditions.policy_unreadable(str(error))
 
     def below(
-        self, head: ImageHead, world: World, policy: Policy | None, root: ImageName | None = None
+        self, head: ImageHead, world: World, policy: Policy | Condition, root: ImageName | None = None
     ) -> tuple[Condition, ...]:
-        """The image is below the floor of this policy; nothing where there is no policy to hold it against.
+        """The image is below the floor of this policy, or nobody knows, because the policy cannot be read.
 
         A given `root` of its lineage saves the reads of its ancestors.
         """
-        if policy is None:
-            return ()
+        if isinstance(policy, Condition):
+            return (policy,)
         try:
             found = self.floors.find_condition(head, policy, world.heads, self.clock.now(), root)
         except PermanentError:

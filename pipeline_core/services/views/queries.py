@@ -79,7 +79,7 @@ class Queries:
             detail=rests or ("" if hold is None else hold.message),
             conditions=(
                 *held,
-                *self._built_from(head),
+                *self._built_from(head, snapshot.world),
                 *registered_conditions.of_registration(head, snapshot.world),
                 *registered_conditions.of_source(head, snapshot.world),
                 *self.held.below(head, snapshot.world, self.held.policy()),
@@ -225,15 +225,15 @@ class Queries:
             return ()
         return conditions.of_platform(opened, self.outages.place_of_image(head.registration))
 
-    def _built_from(self, head: ImageHead) -> tuple[Condition, ...]:
-        found = conditions.built_from_taken_out(origins.lost(self.records, head))
+    def _built_from(self, head: ImageHead, world: World) -> tuple[Condition, ...]:
+        found = conditions.built_from_taken_out(origins.lost(self.records, head, world.heads))
         return () if found is None else (found,)
 
     def _listed(
         self,
         head: ImageHead,
         world: World,
-        policy: Policy | None,
+        policy: Policy | Condition,
         hidden: Mapping[str, str],
         marked: Mapping[str, tuple[Condition, ...]],
         root: ImageName | None,

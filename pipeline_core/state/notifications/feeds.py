@@ -3,9 +3,10 @@
 A fact and the sequence that it took are written in one transaction with the head.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
-from pipeline_core.domain.errors import AlreadyExists, NotFound
+from pipeline_core.domain.errors import AlreadyExists, NotFound, UnreadableRow
 from pipeline_core.domain.feeds import Feed, FeedItem
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
@@ -18,9 +19,9 @@ _HEAD = "head"
 _ITEM = "item:"
 _KNOWN = "receivers"
 _FLEET = "fleet-receivers"
-_FEEDS = Codec(Feed)
-_ITEMS = Codec(FeedItem)
-_RECEIVERS = Codec(FleetReceiver)
+FEEDS = Codec(Feed)
+ITEMS = Codec(FeedItem)
+RECEIVERS = Codec(FleetReceiver)
 
 
 class FeedStore:
@@ -31,9 +32,15 @@ class FeedStore:
         self._reader = reader or Reader()
 
     def find(self, receiver: ReceiverId) -> Stored[Feed] | None:
-        """The head of a feed, or None."""
+        """The head of a feed, or None. Raises UnreadableRow."""
         row = self._tables.find(TABLE, _partition(receiver), _HEAD)
-        return self._reader.found(TABLE, row, _FEEDS)
+        return self._reader.found(TABLE, row, FEEDS)
+
+    def find_readable(self, receiver: ReceiverId) -> Stored[Feed] | None:
+        """The head of a feed, or None where there is none or it cannot be read."""
+        with contextlib.suppress(UnreadableRow):
+            return self.find(receiver)
+        return None
 
     def get(self, receiver: ReceiverId) -> Stored[Feed]:
         """The head of a feed. Raises NotFound."""
@@ -46,7 +53,7 @@ class FeedStore:
         """Write the head of a new feed, and list it. A feed that another writer created stays as it is."""
         for write in (
             TableWrite(verb=WriteKind.INSERT, row=Row(partition=_KNOWN, key=str(feed.id), cells={})),
-            _FEEDS.write(_partition(feed.id), _HEAD, feed, etag=None),
+            FEEDS.write(_partition(feed.id), _HEAD, feed, etag=None),
         ):
             try:
                 self._tables.write(TABLE, [write])
@@ -65,10 +72,10 @@ class FeedStore:
         """Replace the head with its items in one transaction; its new ETag. Raises StaleWrite."""
         partition = _partition(feed.id)
         writes = [
-            _FEEDS.write(partition, _HEAD, feed, etag=etag),
-            *(_ITEMS.write(partition, _key(each.sequence), each, etag=None) for each in added),
+            FEEDS.write(partition, _HEAD, feed, etag=etag),
+            *(ITEMS.write(partition, _key(each.sequence), each, etag=None) for each in added),
             *(
-                _ITEMS.write(partition, _key(each.value.sequence), each.value, etag=each.etag)
+                ITEMS.write(partition, _key(each.value.sequence), each.value, etag=each.etag)
                 for each in changed
             ),
             *(TableWrite(verb=WriteKind.DELETE, row=row) for row in removed),
@@ -76,14 +83,14 @@ class FeedStore:
         return self._tables.write(TABLE, writes)[0]
 
     def find_item(self, receiver: ReceiverId, sequence: int) -> Stored[FeedItem] | None:
-        """One fact of a feed, or None."""
+        """One fact of a feed, or None. Raises UnreadableRow."""
         row = self._tables.find(TABLE, _partition(receiver), _key(sequence))
-        return self._reader.found(TABLE, row, _ITEMS)
+        return self._reader.found(TABLE, row, ITEMS)
 
     def list_items(self, receiver: ReceiverId, *, first: int = 0, limit: int = 1000) -> Sequence[FeedItem]:
         """Facts from the sequence `first` on, oldest first."""
         rows = self.item_rows(receiver, first=first, limit=limit)
-        return [stored.value for stored in self._reader.many(TABLE, rows, _ITEMS)]
+        return [stored.value for stored in self._reader.many(TABLE, rows, ITEMS)]
 
     def item_rows(self, receiver: ReceiverId, *, first: int = 0, limit: int) -> Sequence[Row]:
         """The rows of facts from the sequence `first` on, for their removal."""
@@ -98,13 +105,17 @@ class FeedStore:
     def fleet_receivers(self) -> Sequence[FleetReceiver]:
         """SecOps' own receivers, by id."""
         rows = scan(self._tables, TABLE, _FLEET)
-        return [stored.value for stored in self._reader.many(TABLE, rows, _RECEIVERS)]
+        return [stored.value for stored in self._reader.many(TABLE, rows, RECEIVERS)]
 
     def put_fleet_receiver(self, receiver: FleetReceiver) -> None:
-        """Add one of SecOps' receivers, or change what it wants. Raises StaleWrite where another writer was faster."""
+        """Add one of SecOps' receivers, or change what it wants.
+
+        Raises StaleWrite where another writer was faster, and UnreadableRow.
+        """
         row = self._tables.find(TABLE, _FLEET, str(receiver.id))
-        etag = None if row is None else row.etag
-        self._tables.write(TABLE, [_RECEIVERS.write(_FLEET, str(receiver.id), receiver, etag=etag)])
+        known = self._reader.found(TABLE, row, RECEIVERS)
+        etag = None if known is None else known.etag
+        self._tables.write(TABLE, [RECEIVERS.write(_FLEET, str(receiver.id), receiver, etag=etag)])
 
     def remove_fleet_receiver(self, receiver: ReceiverId) -> None:
         """Forget one of SecOps' receivers; what its feed holds stays. Raises NotFound, StaleWrite."""

@@ -5,8 +5,8 @@ when the entry is in the feeds. So an entry is in the feeds, or its row is here,
 """
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
@@ -27,6 +27,7 @@ class Notice:
     """A journal entry to announce. `definition` names the receivers of the moment at which it was written.
 
     It is None where the image's head could not be read then: the receivers are those of the head that can be read.
+    `known_to` are the receivers that have the entry in their feeds; mostly none, as a notice goes when all have it.
     """
 
     image: ImageName
@@ -34,6 +35,7 @@ class Notice:
     definition: Digest | None
     at: datetime
     etag: str = ""
+    known_to: frozenset[ReceiverId] = frozenset()
 
 
 class NoticeStore:
@@ -53,6 +55,14 @@ class NoticeStore:
         first = f"{_ENTRY}{image}:"
         rows = self._tables.scan(TABLE, _PARTITION, first=first, last=f"{first[:-1]};", limit=_LIMIT)
         return [_notice_of(row) for row in rows]
+
+    def keep(self, notices: Sequence[Notice], known_to: Set[ReceiverId]) -> None:
+        """Note who has these entries, because some feed could not take them yet. A notice that has changed stays."""
+        for each in notices:
+            if each.etag and not known_to <= each.known_to:
+                row = _row_of(replace(each, known_to=each.known_to | known_to))
+                with contextlib.suppress(StaleWrite):
+                    self._tables.write(TABLE, [TableWrite(verb=WriteKind.REPLACE, row=row)])
 
     def remove(self, notices: Sequence[Notice]) -> None:
         """The entries are in the feeds, or were never written."""
@@ -109,6 +119,8 @@ def _key_of(notice: Notice) -> str:
 
 def _row_of(notice: Notice) -> Row:
     cells = {"definition": str(notice.definition or ""), "at": notice.at.isoformat()}
+    if notice.known_to:
+        cells["known_to"] = " ".join(sorted(map(str, notice.known_to)))
     return Row(partition=_PARTITION, key=_key_of(notice), cells=cells, etag=notice.etag)
 
 
@@ -121,4 +133,5 @@ def _notice_of(row: Row) -> Notice:
         definition=Digest(definition) if definition else None,
         at=datetime.fromisoformat(str(row.cells["at"])),
         etag=row.etag,
+        known_to=frozenset(map(ReceiverId, str(row.cells.get("known_to", "")).split())),
     )

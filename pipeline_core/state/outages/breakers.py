@@ -6,8 +6,9 @@ harmed image has a row under the breaker's key.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite, UnreadableRow
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
@@ -15,10 +16,11 @@ from pipeline_core.state.capacity import BREAKER, PARTITION, TABLE
 from pipeline_core.state.concurrency import RACED, changing
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
+from pipeline_core.state.rows import scan
 
 _MOST = 200  # rows of one read; a row goes when nothing depends on it any more
 
-_BREAKERS = Codec(PlatformBreaker)
+BREAKERS = Codec(PlatformBreaker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class HarmedBuild:
     build: BuildId
 
 
-_HARMED = Codec(HarmedBuild)
+HARMED = Codec(HarmedBuild)
 
 
 class BreakerStore:
@@ -42,11 +44,11 @@ class BreakerStore:
     def list(self) -> Sequence[Stored[PlatformBreaker]]:
         """Every breaker, open or not. One read."""
         rows = self._tables.scan(TABLE, PARTITION, first=BREAKER, last="stop;", limit=_MOST)
-        return [*self._reader.many(TABLE, rows, _BREAKERS)]
+        return [*self._reader.many(TABLE, rows, BREAKERS)]
 
     def find(self, key: str) -> Stored[PlatformBreaker] | None:
         """One breaker, or None. Raises UnreadableRow."""
-        return self._reader.found(TABLE, self._tables.find(TABLE, PARTITION, f"{BREAKER}{key}"), _BREAKERS)
+        return self._reader.found(TABLE, self._tables.find(TABLE, PARTITION, f"{BREAKER}{key}"), BREAKERS)
 
     def change(
         self, new: PlatformBreaker, change: Callable[[PlatformBreaker], PlatformBreaker]
@@ -63,7 +65,7 @@ class BreakerStore:
             if after is not before:
                 etag = None if found is None else found.etag
                 self._tables.write(
-                    TABLE, [_BREAKERS.write(PARTITION, f"{BREAKER}{new.key}", after, etag=etag)]
+                    TABLE, [BREAKERS.write(PARTITION, f"{BREAKER}{new.key}", after, etag=etag)]
                 )
             return before, after
 
@@ -77,19 +79,20 @@ class BreakerStore:
         self._delete(row)
 
     def note_harmed(self, key: str, harmed: HarmedBuild) -> None:
-        """Note the newest build that failed. Safe to repeat."""
+        """Note the newest build that failed. Safe to repeat. A row that cannot be read stays as it is."""
         partition = f"harmed:{key}"
         row = self._tables.find(TABLE, partition, str(harmed.image))
-        etag = None if row is None else row.etag
         try:
-            self._tables.write(TABLE, [_HARMED.write(partition, str(harmed.image), harmed, etag=etag)])
-        except (AlreadyExists, StaleWrite):
-            return  # another handler has just noted this end
+            known = self._reader.found(TABLE, row, HARMED)
+            etag = None if known is None else known.etag
+            self._tables.write(TABLE, [HARMED.write(partition, str(harmed.image), harmed, etag=etag)])
+        except (AlreadyExists, StaleWrite, UnreadableRow):
+            return  # another handler has just noted this end, or a newer release has
 
     def harmed(self, key: str, *, limit: int) -> Sequence[Stored[HarmedBuild]]:
-        """The first `limit` images that the breaker has harmed, by name."""
-        rows = self._tables.scan(TABLE, f"harmed:{key}", limit=limit)
-        return [*self._reader.many(TABLE, rows, _HARMED)]
+        """The first `limit` images that the breaker has harmed, by name. Rows that cannot be read are passed over."""
+        rows = scan(self._tables, TABLE, f"harmed:{key}", page=limit)
+        return list(islice(self._reader.many(TABLE, rows, HARMED), limit))
 
     def forget_harmed(self, key: str, harmed: Stored[HarmedBuild]) -> None:
         """The image has been looked at again. Safe to repeat."""

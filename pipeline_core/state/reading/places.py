@@ -1,6 +1,6 @@
 """Which type is at which place of the tables: for a program that has a row and not the store that wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pipeline_core.domain.errors import UnreadableRow
@@ -16,24 +16,28 @@ from pipeline_core.state import (
     sources,
 )
 from pipeline_core.state.galleries import observations, unproven, versions
+from pipeline_core.state.notifications import feeds
+from pipeline_core.state.outages import breakers
+from pipeline_core.state.reading import unreadable
 from pipeline_core.state.records import Codec
 
-# By table, partition (in the index) and the beginning of the key.
+# By table, partition and the beginning of the key. Any image's partition of `images`; `*` is any rest of a name.
 _PLACES: Mapping[str, Codec[Any]] = {
-    "images/head": images.HEADS,
-    "images/former": images.FORMERS,
-    "images/build:": history.BUILDS,
-    "images/past:": history.BUILDS,
-    "images/claim:": images.CLAIMS,
-    "images/entry:": history.ENTRIES,
-    "images/journal:": history.ENTRIES,
-    "images/request:": images.REQUESTS,
-    "images/unproven:": unproven.UNPROVEN,
-    "images/version:": versions.VERSIONS,
-    "images/move": lineage.DECIDED,
+    "images/*/head": images.HEADS,
+    "images/*/former": images.FORMERS,
+    "images/*/build:": history.BUILDS,
+    "images/*/past:": history.BUILDS,
+    "images/*/claim:": images.CLAIMS,
+    "images/*/entry:": history.ENTRIES,
+    "images/*/journal:": history.ENTRIES,
+    "images/*/request:": images.REQUESTS,
+    "images/*/unproven:": unproven.UNPROVEN,
+    "images/*/version:": versions.VERSIONS,
+    "images/*/move": lineage.DECIDED,
     "index/lineage/ledger": lineage.LEDGERS,
     "index/lineage/fault:": lineage.FAULTS,
     "index/pending/": index.PENDING,
+    "index/held:*/": index.PENDING,
     "index/fleet/": index.HEADS,
     "index/rounds/": fleet.ROUNDS,
     "index/sources/": sources.SOURCES,
@@ -42,13 +46,32 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/poison/": poison.RECORDS,
     "index/observed/round": observations.ROUNDS,
     "index/observed/suspects": observations.SUSPECTS,
+    "index/feed:*/head": feeds.FEEDS,
+    "index/feed:*/item:": feeds.ITEMS,
+    "index/fleet-receivers/": feeds.RECEIVERS,
+    "index/unreadable/": unreadable.RECORDS,
+    "capacity/slots/stop:": breakers.BREAKERS,
+    "capacity/harmed:*/": breakers.HARMED,
 }
 
 
 def find_codec(table: str, row: Row) -> Codec[Any] | None:
     """The codec of the row's type, or None where the cells are plain or the place is not known."""
-    inside = row.key if table == images.TABLE else f"{row.partition}/{row.key}"
-    return next((codec for place, codec in _PLACES.items() if f"{table}/{inside}".startswith(place)), None)
+    return next((codec for place, codec in _PLACES.items() if _is_at(place, table, row)), None)
+
+
+def codecs() -> Collection[Codec[Any]]:
+    """The codec of every known place."""
+    return _PLACES.values()
+
+
+def _is_at(place: str, table: str, row: Row) -> bool:
+    where, partition, key = place.split("/")
+    if where != table or not row.key.startswith(key):
+        return False
+    if partition.endswith("*"):
+        return row.partition.startswith(partition[:-1])
+    return row.partition == partition
 
 
 def is_readable(table: str, row: Row) -> bool:

@@ -49,7 +49,7 @@ class UnreadablePage:
     after: str | None
 
 
-_RECORDS = Codec(UnreadableRecord)
+RECORDS = Codec(UnreadableRecord)
 
 
 class UnreadableStore:
@@ -76,7 +76,7 @@ class UnreadableStore:
             first_seen=now,
         )
         try:
-            self._tables.write(index.TABLE, [_RECORDS.write(PARTITION, key, record, etag=None)])
+            self._tables.write(index.TABLE, [RECORDS.write(PARTITION, key, record, etag=None)])
             is_new = True
         except AlreadyExists:
             is_new = False
@@ -89,14 +89,14 @@ class UnreadableStore:
     def page(self, *, after: str = "", limit: int) -> UnreadablePage:
         """At most `limit` records after the cursor `after`, by table, partition and key."""
         rows = self._tables.scan(index.TABLE, PARTITION, first=behind(after), limit=limit)
-        records = tuple(stored.value for stored in self._reader.many(index.TABLE, rows, _RECORDS))
+        records = tuple(stored.value for stored in self._reader.many(index.TABLE, rows, RECORDS))
         return UnreadablePage(records=records, after=rows[-1].key if len(rows) == limit else None)
 
     def of_image(self, image: ImageName, *, limit: int = 100) -> tuple[UnreadableRecord, ...]:
         """The records of rows in the image's own partition."""
         first = _prefix("images", str(image))
         rows = self._tables.scan(index.TABLE, PARTITION, first=first, last=f"{first}~", limit=limit)
-        return tuple(stored.value for stored in self._reader.many(index.TABLE, rows, _RECORDS))
+        return tuple(stored.value for stored in self._reader.many(index.TABLE, rows, RECORDS))
 
     def find_row(self, record: UnreadableRecord) -> Row | None:
         """The row that a record is about, as it is now, or None."""

@@ -185,6 +185,30 @@ def test_the_end_of_life_is_sent_as_azure_takes_it(
     assert {name: written[name] for name in written if name == "endOfLifeDate"} == sent
 
 
+@pytest.mark.parametrize(
+    ("kept", "sent"),
+    [
+        (None, {}),
+        ("2027-05-01T00:00:00+00:00", {"endOfLifeDate": "2027-05-01T00:00:00Z"}),
+        ("2026-11-21T00:00:00Z", {}),
+        ("2026-01-01T00:00:00Z", {}),
+        ("soon", {}),
+    ],
+    ids=["none", "one to come", "this moment", "one that has passed", "no date"],
+)
+def test_a_change_of_the_regions_sends_no_end_of_life_that_azure_refuses(
+    kept: str | None, sent: dict[str, str]
+) -> None:
+    profile = {"endOfLifeDate": kept, "replicaCount": 1}
+    now, region = datetime(2026, 11, 21, tzinfo=UTC), TargetRegion(name=Region("northeurope"))
+    written = bodies.render_regions(profile, [region], Region("westeurope"), now)["properties"][
+        "publishingProfile"
+    ]
+    assert {name: written[name] for name in written if name == "endOfLifeDate"} == sent
+    assert written["replicaCount"] == 1
+    assert [each["name"] for each in written["targetRegions"]] == ["northeurope", "westeurope"]
+
+
 @pytest.mark.parametrize("text", ["", "soon", None])
 def test_an_end_of_life_that_is_no_date_is_none(text: str | None) -> None:
     assert bodies.end_of_life_of({"endOfLifeDate": text}) is None

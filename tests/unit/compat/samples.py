@@ -18,6 +18,7 @@ from pipeline_core.domain.images import (
     Breaker,
     Doubt,
     DoubtKind,
+    FailedWish,
     FormerImage,
     ImageHead,
     MissingRegions,
@@ -58,7 +59,7 @@ _INPUTS = replace(
 )
 _VERSION = GalleryVersion(9, 20261121, 3)
 _ROOT = make.build()
-CHANGES = ChangeCount(security=2, human=1, security_at=NOW)
+CHANGES = ChangeCount(security=2, human=1, security_at=NOW, fixes=(NOW - timedelta(hours=1), NOW))
 
 
 def builds() -> Sequence[Build]:
@@ -113,6 +114,7 @@ def builds() -> Sequence[Build]:
         left_out=("northeurope",),
         left_out_why="no capacity",
         copy_after=NOW,
+        full_since=NOW,
     )
     return (_ROOT, full)
 
@@ -185,6 +187,7 @@ def heads() -> Sequence[ImageHead]:
         doubt=Doubt(kind=DoubtKind.GONE, version=_VERSION, since=NOW, detail="the gallery does not hold it"),
         pointer_revision=5,
         retention_hold=RetentionHold(versions=2, since=NOW),
+        failed_wish=FailedWish(build=build.id, at=NOW, error_class="smoke", why="the port is closed"),
         taken_out=(_VERSION,),
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),

@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline_core.domain.azure_code_table import ROWS
-from pipeline_core.domain.cloud_errors import CloudAnswer, error_of
+from pipeline_core.domain.cloud_errors import CloudAnswer, error_of, retry_after
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -168,3 +170,15 @@ def test_a_missing_table_is_lost_state_and_not_a_missing_row() -> None:
     error = error_of(answer, "scan index/fleet")
     assert isinstance(error, TablesLost)
     assert "scan index/fleet: the factory's tables are lost: SecOps runs" in str(error)
+
+
+_days = st.from_regex(
+    r"(Mon|Sun), [0-9]{1,2} (Nov|Jan) [0-9]{1,9} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})",
+    fullmatch=True,
+)
+
+
+@given(then=st.text() | st.from_regex(r"-?[0-9]{1,40}", fullmatch=True) | _days, now=st.text() | _days)
+def test_a_header_that_anybody_wrote_asks_for_nothing_up_to_an_hour(then: str, now: str) -> None:
+    wait = retry_after({"retry-after": then, "date": now})
+    assert wait is None or timedelta(0) <= wait <= timedelta(hours=1)

@@ -278,3 +278,21 @@ def test_an_open_platform_breaker_is_shown_on_what_it_covers() -> None:
     assert (shown.type, shown.since, shown.reason) == (ConditionType.PLATFORM_FAULT, NOW, "AzurePolicy")
     assert "azure-policy in size:small" in shown.message
     assert conditions.of_platform([opened], replace(place, size="large")) == ()
+
+
+@pytest.mark.parametrize(("failure", "words"), [(None, "no reason was given"), ("no room", "no room")])
+def test_a_proven_version_without_room_names_the_cause_and_who_acts(failure: str | None, words: str) -> None:
+    met = None if failure is None else Failure(error_class=ErrorClass.QUOTA, message=failure)
+    waiting = replace(BUILD, phase=Phase.PUBLISHING, failure=met, full_since=NOW)
+    (shown,) = conditions.of_build(waiting, None)
+    assert (shown.type, shown.reason, shown.since) == (ConditionType.GALLERY_FULL, "SubscriptionLimit", NOW)
+    assert shown.message.startswith(f"{words}; the version is proven")
+    for other in ({"phase": Phase.VERIFYING}, {"full_since": None}):
+        assert conditions.of_build(replace(waiting, **other), None) == ()
+
+
+def test_a_policy_that_cannot_be_read_is_shown_with_its_cause_and_what_secops_does() -> None:
+    shown = conditions.policy_unreadable("this release cannot read policy 7, and waits: spec.x")
+    assert (shown.type, shown.reason) == (ConditionType.UNREADABLE, "PolicyUnreadable")
+    assert shown.message.startswith("this release cannot read policy 7, and waits: spec.x; no gate is passed")
+    assert "SecOps runs the release that wrote the policy" in shown.message

@@ -121,6 +121,24 @@ def test_a_wait_is_never_longer_than_an_hour_and_never_shorter_than_half_a_minut
     assert dead == ""
 
 
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [
+        (None, MINUTE / 2),
+        (timedelta(0), MINUTE / 2),
+        (timedelta(seconds=29), MINUTE / 2),
+        (timedelta(minutes=20), timedelta(minutes=20)),
+        (timedelta(days=400), HOUR),
+        (-DAY, MINUTE / 2),
+    ],
+)
+def test_the_next_try_is_no_sooner_than_the_receiver_asks_for_up_to_an_hour(
+    asked: timedelta | None, wait: timedelta
+) -> None:
+    after, _ = feeds.failed(_with(1), DeliveryOutcome.FAILED, "it answered 429", NOW, 0.0, asked=asked)
+    assert after.due == NOW + wait
+
+
 def test_a_refused_fact_has_eight_tries() -> None:
     feed = feeds.lease(_with(2), NOW)
     for _ in range(7):

@@ -4,18 +4,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline_core.domain import lanes
 from pipeline_core.domain.fingerprint import fingerprint
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.plan import StartBuild, plan
+from pipeline_core.domain.plan import DoNothing, RestReason, StartBuild, plan
 from pipeline_core.domain.reasons import ChangeCount, Lane
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.staleness import Stale, World
 from pipeline_core.domain.versions import GalleryVersion
 from tests.unit.domain import factories as make
-from tests.unit.domain.factories import BASE, CHILD, NEW, NOW
+from tests.unit.domain.factories import BASE, CHILD, GRANDCHILD, NEW, NOW, OLD
 
 YESTERDAY = NOW - timedelta(days=1)  # when the factories' versions were published
 COUNT = ChangeCount()
@@ -106,3 +108,89 @@ def _version_of(image: str) -> ParentVersion:
 def _stale(around: World) -> Stale:
     wanted = make.desired(BASE, around)
     return Stale(desired=wanted, fingerprint=fingerprint(wanted), reasons=())
+
+
+def _behind(*ages: float) -> tuple[ImageHead, ImageHead, ImageHead]:
+    """A base that is stale again, its child, and a child of that which has not seen fixes of these ages in hours."""
+    base, child, grandchild = make.settled_chain()
+    changes = COUNT
+    for age in sorted(ages, reverse=True):
+        changes = changes.after(Lane.SECURITY, NOW - timedelta(hours=age))
+    moved = make.published(
+        child, replace(make.desired(CHILD, make.world(base, child, newest=OLD)), period=1), "9.20261121.1"
+    )
+    assert moved.current is not None
+    moved = replace(moved, changes=changes, current=replace(moved.current, published_at=NOW), period=1)
+    return base, moved, grandchild
+
+
+WAITS = {
+    "a fix that came just now": ((0.0,), True),
+    "one that came four hours ago, but for a minute": ((4 - 1 / 60,), True),
+    "one that came four hours ago": ((4.0,), False),
+    "an older one and one that came just now": ((5.0, 0.0), False),
+    "four within the bound": ((3.0, 2.0, 1.0, 0.0), True),
+    "more than there are moments": ((3.0, 2.5, 2.0, 1.0, 0.0), False),
+    "none": ((), True),
+}
+
+
+@pytest.mark.parametrize("case", WAITS)
+def test_a_security_change_waits_a_bounded_time_for_an_ancestor_that_is_stale_again(case: str) -> None:
+    ages, waits = WAITS[case]
+    around = make.world(*_behind(*ages), newest=NEW)
+    decision = plan(make.snapshot(GRANDCHILD, around), NOW)
+    assert isinstance(decision, DoNothing if waits else StartBuild), decision
+    if isinstance(decision, StartBuild):
+        assert (decision.lane, decision.followed) == (Lane.SECURITY, around.heads[CHILD].changes)
+    else:
+        assert decision.why is RestReason.WAITS_FOR_ANCESTOR
+
+
+def test_a_change_of_another_lane_waits_as_long_as_its_ancestor_needs() -> None:
+    base, child, grandchild = _behind()
+    changes = COUNT.after(Lane.HUMAN, NOW - timedelta(days=9))
+    around = make.world(base, replace(child, changes=changes), grandchild, newest=NEW)
+    assert isinstance(plan(make.snapshot(GRANDCHILD, around), NOW), DoNothing)
+
+
+@pytest.mark.parametrize(("security_at", "waits"), [(NOW, True), (NOW - lanes.PATIENCE, False), (None, True)])
+def test_rows_of_older_releases_have_no_moments_and_use_the_newest_one(
+    security_at: datetime | None, waits: bool
+) -> None:
+    base, child, grandchild = _behind()
+    changes = ChangeCount(security=0 if security_at is None else 1, security_at=security_at)
+    assert child.current is not None
+    last = replace(child.current, lane=Lane.SECURITY)
+    around = make.world(base, replace(child, changes=changes, current=last), grandchild, newest=NEW)
+    assert isinstance(plan(make.snapshot(GRANDCHILD, around), NOW), DoNothing) is waits
+
+
+def test_a_count_that_fell_takes_the_newest_moment() -> None:
+    came = COUNT.after(Lane.SECURITY, YESTERDAY).after(Lane.SECURITY, NOW)
+    assert came.fix_since(ChangeCount(security=9)) == NOW
+    assert not came.is_far_behind(ChangeCount(security=9))
+
+
+@pytest.mark.parametrize(("age", "waits"), [(1, True), (5, False)])
+def test_a_moved_image_counts_from_the_first_fix_that_is_newer_than_its_version(
+    age: float, waits: bool
+) -> None:
+    base, child, grandchild = _behind(40, age)
+    assert grandchild.current is not None
+    elsewhere = replace(grandchild.current.inputs, origin=_version_of("other-base"))
+    moved = replace(grandchild, current=replace(grandchild.current, inputs=elsewhere))
+    around = make.world(base, child, moved, newest=NEW)
+    assert isinstance(plan(make.snapshot(GRANDCHILD, around), NOW), DoNothing) is waits
+
+
+_hours = st.lists(st.floats(min_value=0, max_value=20), min_size=1, max_size=12)
+
+
+@given(ages=_hours)
+def test_no_series_of_fixes_makes_a_child_wait_for_longer_than_the_bound(ages: list[float]) -> None:
+    decision = plan(make.snapshot(GRANDCHILD, make.world(*_behind(*ages), newest=NEW)), NOW)
+    if max(ages) >= lanes.PATIENCE / timedelta(hours=1):
+        assert isinstance(decision, StartBuild)
+    elif len(ages) <= 4:
+        assert isinstance(decision, DoNothing)

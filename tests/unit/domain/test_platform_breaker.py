@@ -281,6 +281,29 @@ def test_a_build_pauses_for_an_hour_at_most() -> None:
     assert not breakers.is_patient(NEW, build, NOW)
 
 
+def test_a_build_pauses_to_the_end_where_nobody_else_can_use_its_slot() -> None:
+    later, building = NOW + timedelta(hours=5), make.build(Phase.BUILDING, phase_since=NOW, started_at=NOW)
+    refused = replace(WIDE, call=PlatformCall.PREPARE)
+    assert breakers.is_patient(refused, building, later), "no build of the factory can begin"
+    assert not breakers.is_patient(replace(refused, is_wide=False), building, later)
+    size = ErrorScope(kind=ScopeKind.SIZE, name="Standard_D2s_v5")
+    assert not breakers.is_patient(replace(refused, scope=size), building, later)
+    assert not breakers.is_patient(replace(WIDE, call=PlatformCall.BUILD), building, later)
+    assert breakers.is_patient(
+        replace(WIDE, call=PlatformCall.PUBLISH), make.build(Phase.PUBLISHING, phase_since=NOW), later
+    )
+
+
+def test_a_build_that_pauses_looks_less_often_the_longer_it_lasts() -> None:
+    probed = replace(WIDE, next_probe=None)
+    waits = [breakers.until_look(probed, NOW + minutes * MINUTE) for minutes in (0, 4, 40, 600)]
+    assert waits == [2 * MINUTE, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE]
+    due = replace(WIDE, next_probe=NOW + 41 * MINUTE)
+    assert breakers.until_look(due, NOW + 40 * MINUTE) == MINUTE
+    assert breakers.until_look(due, NOW + 50 * MINUTE) == timedelta(seconds=15)
+    assert breakers.until_look(NEW, NOW) == 2 * MINUTE
+
+
 def test_a_row_on_which_nothing_depends_is_over() -> None:
     later = NOW + timedelta(hours=6)
     assert not breakers.is_over(WIDE, later)

@@ -2,69 +2,28 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain import scan_gates
 from pipeline_core.domain.compliance import (
     ParentScore,
     RuleCounts,
     RuleFinding,
     Scan,
     Severity,
-    WantedScan,
     short_id,
 )
 from pipeline_core.domain.definitions import Waiver
 from pipeline_core.domain.policy import ComplianceFloor, WaiverRules
-from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Verdict
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT
+from tests.unit.domain import scans
 
-TODAY = date(2026, 11, 21)
 PREFIX = "xccdf_org.ssgproject.content_rule_"
 BASE = ParentScore(parent="rhel9-base@9.20261121.1", profile="cis", score=90.1)
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-
-
-def _finding(rule: str, severity: Severity = MEDIUM, result: str = "fail") -> RuleFinding:
-    return RuleFinding(rule=rule, result=result, severity=severity, title=f"Title of {rule}")
-
-
-def _scan(score: float, *findings: RuleFinding, passed: int = 20, profile: str = "cis") -> Scan:
-    results = [finding.result for finding in findings]
-    counts = RuleCounts(
-        passed=passed,
-        failed=results.count("fail"),
-        error=results.count("error"),
-        unknown=results.count("unknown"),
-    )
-    return Scan(profile=profile, score=score, counts=counts, findings=findings)
-
-
-def _waiver(rule: str, *, days: int = 30, owner: str = "sec@example.com") -> Waiver:
-    return Waiver(
-        rule=rule, reason="until the vendor repairs it", owner=owner, expires=TODAY + timedelta(days=days)
-    )
-
-
-def _judge(
-    scan: Scan | None,
-    *waivers: Waiver,
-    least: int = 90,
-    floor: ComplianceFloor | None = None,
-    parent: ParentScore | None = None,
-) -> dict[str, Verdict]:
-    found = scan_gates.judge(
-        WantedScan(profile="cis", min_score=least),
-        scan,
-        waivers=waivers,
-        today=TODAY,
-        floor=floor or ComplianceFloor(),
-        parent=parent,
-    )
-    return {verdict.gate: verdict for verdict in found}
 
 
 SCORES = {
@@ -79,17 +38,24 @@ SCORES = {
 
 @pytest.mark.parametrize(("score", "least", "passed"), SCORES.values(), ids=SCORES.keys())
 def test_the_score_is_held_to_what_is_wanted(score: float, least: int, passed: bool) -> None:
-    verdict = _judge(_scan(score, _finding("a")), least=least)["compliance"]
+    verdict = scans.judge(scans.scan(score, scans.finding("a")), least=least)["compliance"]
     assert (verdict.passed, verdict.score, verdict.scanned, verdict.profile) == (passed, score, score, "cis")
 
 
 def test_a_score_that_misses_its_goal_does_not_read_as_the_goal() -> None:
-    assert "scored 89.99 of at least 90" in _judge(_scan(89.9999, _finding("a")))["compliance"].evidence
+    assert (
+        "scored 89.99 of at least 90"
+        in scans.judge(scans.scan(89.9999, scans.finding("a")))["compliance"].evidence
+    )
 
 
 def test_the_text_counts_and_names_the_worst_first_and_says_what_to_do() -> None:
-    findings = (_finding("a", LOW), _finding("z", HIGH, "error"), _finding("m", MEDIUM, "unknown"))
-    assert _judge(_scan(80, *findings))["compliance"].evidence == (
+    findings = (
+        scans.finding("a", LOW),
+        scans.finding("z", HIGH, "error"),
+        scans.finding("m", MEDIUM, "unknown"),
+    )
+    assert scans.judge(scans.scan(80, *findings))["compliance"].evidence == (
         "cis scored 80 of at least 90; of 23 rules 1 failed, 1 ended in an error, 1 had an unknown result: "
         "z (high, error), m (medium, unknown), a (low); repair them, or waive them by name until a day"
     )
@@ -97,12 +63,13 @@ def test_the_text_counts_and_names_the_worst_first_and_says_what_to_do() -> None
 
 def test_a_clean_scan_says_so() -> None:
     assert (
-        _judge(_scan(100))["compliance"].evidence == "cis scored 100 of at least 90; all of 20 rules passed"
+        scans.judge(scans.scan(100))["compliance"].evidence
+        == "cis scored 100 of at least 90; all of 20 rules passed"
     )
 
 
 def test_a_score_too_low_without_a_failed_rule_is_a_question_for_secops() -> None:
-    verdict = _judge(_scan(50))["compliance"]
+    verdict = scans.judge(scans.scan(50))["compliance"]
     assert not verdict.passed
     assert verdict.evidence.endswith(
         "ask SecOps: no rule is left to repair or waive, and the score is still too low"
@@ -111,21 +78,23 @@ def test_a_score_too_low_without_a_failed_rule_is_a_question_for_secops() -> Non
 
 @pytest.mark.parametrize(("failed", "end"), [(8, "r7 (medium)"), (9, "and 1 more"), (20, "and 12 more")])
 def test_the_text_says_how_many_it_does_not_name(failed: int, end: str) -> None:
-    text = _judge(_scan(10, *(_finding(f"r{number}") for number in range(failed))))["compliance"].evidence
+    text = scans.judge(scans.scan(10, *(scans.finding(f"r{number}") for number in range(failed))))[
+        "compliance"
+    ].evidence
     assert f"{end}; repair them" in text
 
 
 def test_severities_that_always_fail_are_named_from_the_worst() -> None:
     floor = ComplianceFloor(always_fail=frozenset(Severity))
-    text = _judge(_scan(95, _finding("a", LOW)), floor=floor)["severities"].evidence
+    text = scans.judge(scans.scan(95, scans.finding("a", LOW)), floor=floor)["severities"].evidence
     assert text.startswith(
         "no rule of severity high, medium, low, info, unknown may fail without a waiver: a (low)"
     )
 
 
 def test_a_hundred_failed_rules_are_counted_and_some_named() -> None:
-    findings = [_finding(f"{'r' * 180}{number:03}") for number in range(100)]
-    text = _judge(_scan(10, *findings))["compliance"].evidence
+    findings = [scans.finding(f"{'r' * 180}{number:03}") for number in range(100)]
+    text = scans.judge(scans.scan(10, *findings))["compliance"].evidence
     assert len(text) == EVIDENCE_LIMIT
     assert "100 failed" in text
     assert text.endswith("…")
@@ -133,14 +102,14 @@ def test_a_hundred_failed_rules_are_counted_and_some_named() -> None:
 
 DOUBTS: Mapping[str, tuple[Scan | None, str]] = {
     "no scan": (None, "no scan by cis was reported"),
-    "another profile": (_scan(100, profile="stig"), "the scan was by stig, and cis is required"),
-    "no rule was evaluated": (_scan(100, passed=0), "evaluated no rule"),
+    "another profile": (scans.scan(100, profile="stig"), "the scan was by stig, and cis is required"),
+    "no rule was evaluated": (scans.scan(100, passed=0), "evaluated no rule"),
     "counts more than it names": (
-        dataclasses.replace(_scan(100), counts=RuleCounts(passed=5, error=1)),
+        dataclasses.replace(scans.scan(100), counts=RuleCounts(passed=5, error=1)),
         "counts 1 rules that did not pass and names 0",
     ),
     "names more than it counts": (
-        dataclasses.replace(_scan(100, _finding("a")), counts=RuleCounts(passed=5)),
+        dataclasses.replace(scans.scan(100, scans.finding("a")), counts=RuleCounts(passed=5)),
         "counts 0 rules that did not pass and names 1",
     ),
 }
@@ -151,34 +120,40 @@ def test_a_scan_that_proves_nothing_refuses_and_nothing_else_is_judged_by_it(
     scan: Scan | None, text: str
 ) -> None:
     floor = ComplianceFloor(always_fail=frozenset({HIGH}))
-    found = _judge(scan, _waiver("a"), least=0, floor=floor, parent=ParentScore(parent="base@1.2.3"))
+    found = scans.judge(
+        scan, scans.waiver("a"), least=0, floor=floor, parent=ParentScore(parent="base@1.2.3")
+    )
     assert list(found) == ["compliance"]
     assert not found["compliance"].passed
     assert text in found["compliance"].evidence
 
 
 def test_ids_are_the_same_with_and_without_their_prefix() -> None:
-    scan = dataclasses.replace(_scan(95), profile="xccdf_org.ssgproject.content_profile_cis")
-    assert _judge(scan)["compliance"].passed
+    scan = dataclasses.replace(scans.scan(95), profile="xccdf_org.ssgproject.content_profile_cis")
+    assert scans.judge(scan)["compliance"].passed
     assert short_id("xccdf_com.example_rule_a_rule_b") == "a_rule_b"
     assert short_id("no_rule_of_that_kind") == "no_rule_of_that_kind"
-    found = _judge(_scan(80, _finding("a")), _waiver(f"{PREFIX}a"))
+    found = scans.judge(scans.scan(80, scans.finding("a")), scans.waiver(f"{PREFIX}a"))
     assert found["compliance"].score == 100
 
 
 SEVERITIES: Mapping[str, tuple[Sequence[RuleFinding], Sequence[Waiver], bool]] = {
     "nothing failed": ([], [], True),
-    "only lesser ones failed": ([_finding("a", MEDIUM), _finding("b", Severity.UNKNOWN)], [], True),
-    "one failed": ([_finding("a", HIGH)], [], False),
-    "one ended in an error": ([_finding("a", HIGH, "error")], [], False),
-    "one could not be told": ([_finding("a", HIGH, "unknown")], [], False),
-    "it is waived": ([_finding("a", HIGH)], [_waiver("a")], True),
-    "an error is waived by name": ([_finding("a", HIGH, "error")], [_waiver("a")], True),
-    "it is waived until today": ([_finding("a", HIGH)], [_waiver("a", days=0)], True),
-    "its waiver has expired": ([_finding("a", HIGH)], [_waiver("a", days=-1)], False),
-    "its waiver has no owner": ([_finding("a", HIGH)], [_waiver("a", owner=" ")], False),
-    "another one is waived": ([_finding("a", HIGH)], [_waiver("b")], False),
-    "one of two is waived": ([_finding("a", HIGH), _finding("b", HIGH)], [_waiver("a")], False),
+    "only lesser ones failed": ([scans.finding("a", MEDIUM), scans.finding("b", Severity.UNKNOWN)], [], True),
+    "one failed": ([scans.finding("a", HIGH)], [], False),
+    "one ended in an error": ([scans.finding("a", HIGH, "error")], [], False),
+    "one could not be told": ([scans.finding("a", HIGH, "unknown")], [], False),
+    "it is waived": ([scans.finding("a", HIGH)], [scans.waiver("a")], True),
+    "an error is waived by name": ([scans.finding("a", HIGH, "error")], [scans.waiver("a")], True),
+    "it is waived until today": ([scans.finding("a", HIGH)], [scans.waiver("a", days=0)], True),
+    "its waiver has expired": ([scans.finding("a", HIGH)], [scans.waiver("a", days=-1)], False),
+    "its waiver has no owner": ([scans.finding("a", HIGH)], [scans.waiver("a", owner=" ")], False),
+    "another one is waived": ([scans.finding("a", HIGH)], [scans.waiver("b")], False),
+    "one of two is waived": (
+        [scans.finding("a", HIGH), scans.finding("b", HIGH)],
+        [scans.waiver("a")],
+        False,
+    ),
 }
 
 
@@ -187,53 +162,59 @@ def test_no_rule_of_a_forbidden_severity_may_fail_without_a_waiver(
     findings: Sequence[RuleFinding], waivers: Sequence[Waiver], passed: bool
 ) -> None:
     floor = ComplianceFloor(always_fail=frozenset({HIGH, LOW}))
-    verdict = _judge(_scan(95, *findings), *waivers, floor=floor)["severities"]
+    verdict = scans.judge(scans.scan(95, *findings), *waivers, floor=floor)["severities"]
     assert verdict.passed is passed
     assert "severity high, low" in verdict.evidence
     assert ("a (high" in verdict.evidence or "b (high" in verdict.evidence) is not passed
 
 
 WAIVERS: Mapping[str, tuple[Sequence[str], Sequence[Waiver], bool, float, str]] = {
-    "half of the lost points": (["a", "b"], [_waiver("a")], True, 90, "waived: a (by sec@example.com, until"),
-    "all of them": (["a", "b"], [_waiver("a"), _waiver("b")], True, 100, "waived: a "),
-    "not needed": (["a"], [_waiver("c")], True, 80, "not needed, because the rule did not fail: c"),
+    "half of the lost points": (
+        ["a", "b"],
+        [scans.waiver("a")],
+        True,
+        90,
+        "waived: a (by sec@example.com, until",
+    ),
+    "all of them": (["a", "b"], [scans.waiver("a"), scans.waiver("b")], True, 100, "waived: a "),
+    "not needed": (["a"], [scans.waiver("c")], True, 80, "not needed, because the rule did not fail: c"),
     "expired and not needed": (
         ["a"],
-        [_waiver("c", days=-1)],
+        [scans.waiver("c", days=-1)],
         True,
         80,
         "not needed, because the rule did not fail: c",
     ),
     "expired and failing": (
         ["a"],
-        [_waiver("a", days=-1)],
+        [scans.waiver("a", days=-1)],
         False,
         80,
         "no longer waived and failing: a (the waiver by sec@example.com expired on 2026-11-20)",
     ),
     "expired without an owner": (
         ["a"],
-        [_waiver("a", days=-1, owner="")],
+        [scans.waiver("a", days=-1, owner="")],
         False,
         80,
         "the waiver by nobody expired",
     ),
-    "nobody's": (["a"], [_waiver("a", owner="")], False, 80, "a (the waiver has no owner)"),
+    "nobody's": (["a"], [scans.waiver("a", owner="")], False, 80, "a (the waiver has no owner)"),
     "one of two expired": (
         ["a", "b"],
-        [_waiver("a"), _waiver("b", days=-3)],
+        [scans.waiver("a"), scans.waiver("b", days=-3)],
         False,
         90,
         "failing: b (the waiver by sec@example.com expired on 2026-11-18)",
     ),
     "renewed under the full id": (
         ["a"],
-        [_waiver("a", days=-1), _waiver(f"{PREFIX}a")],
+        [scans.waiver("a", days=-1), scans.waiver(f"{PREFIX}a")],
         True,
         100,
         "waived: a ",
     ),
-    "it takes every result of a rule": (["a", "a"], [_waiver("a")], True, 100, "waived: a "),
+    "it takes every result of a rule": (["a", "a"], [scans.waiver("a")], True, 100, "waived: a "),
 }
 
 
@@ -243,7 +224,7 @@ WAIVERS: Mapping[str, tuple[Sequence[str], Sequence[Waiver], bool, float, str]] 
 def test_waivers_give_back_the_points_of_their_rules_until_they_expire(
     failed: Sequence[str], waivers: Sequence[Waiver], passed: bool, score: float, text: str
 ) -> None:
-    found = _judge(_scan(80, *map(_finding, failed)), *waivers)
+    found = scans.judge(scans.scan(80, *map(scans.finding, failed)), *waivers)
     assert found["waivers"].passed is passed
     assert text in found["waivers"].evidence
     assert found["compliance"].score == score
@@ -270,9 +251,9 @@ def test_waivers_give_back_the_points_of_their_rules_until_they_expire(
     ids=["a grantor", "no grantor", "as long as allowed", "too long"],
 )
 def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, passed: bool, text: str) -> None:
-    found = _judge(
-        _scan(80, _finding("a", HIGH)),
-        _waiver("a"),
+    found = scans.judge(
+        scans.scan(80, scans.finding("a", HIGH)),
+        scans.waiver("a"),
         floor=ComplianceFloor(always_fail=frozenset({HIGH}), waivers=rules),
     )
     assert {found[gate].passed for gate in ("compliance", "severities", "waivers")} == {passed}
@@ -281,14 +262,14 @@ def test_a_waiver_against_secops_rules_forgives_nothing(rules: WaiverRules, pass
 
 
 def test_nobody_is_asked_to_repair_what_is_waived() -> None:
-    text = _judge(_scan(80, _finding("a")), _waiver("a"))["compliance"].evidence
+    text = scans.judge(scans.scan(80, scans.finding("a")), scans.waiver("a"))["compliance"].evidence
     assert text.endswith("of 21 rules 1 failed, 0 ended in an error, 0 had an unknown result: all are waived")
 
 
 def test_only_gates_that_apply_are_judged() -> None:
-    assert list(_judge(_scan(95))) == ["compliance"]
-    everything = _judge(
-        _scan(95), _waiver("a"), floor=ComplianceFloor(always_fail=frozenset({HIGH})), parent=BASE
+    assert list(scans.judge(scans.scan(95))) == ["compliance"]
+    everything = scans.judge(
+        scans.scan(95), scans.waiver("a"), floor=ComplianceFloor(always_fail=frozenset({HIGH})), parent=BASE
     )
     assert list(everything) == ["compliance", "severities", "waivers", "ratchet"]
 
@@ -296,19 +277,24 @@ def test_only_gates_that_apply_are_judged() -> None:
 def test_what_a_simulated_scan_proves_is_simulated() -> None:
     floor = ComplianceFloor(always_fail=frozenset({HIGH}))
     for parent in (BASE, ParentScore(parent="b@1.2.3")):
-        scan = dataclasses.replace(_scan(95), simulated=True)
-        assert all(each.simulated for each in _judge(scan, _waiver("a"), floor=floor, parent=parent).values())
-    assert _judge(dataclasses.replace(_scan(95, passed=0), simulated=True))["compliance"].simulated
+        scan = dataclasses.replace(scans.scan(95), simulated=True)
+        assert all(
+            each.simulated
+            for each in scans.judge(scan, scans.waiver("a"), floor=floor, parent=parent).values()
+        )
+    assert scans.judge(dataclasses.replace(scans.scan(95, passed=0), simulated=True))["compliance"].simulated
 
 
 _rules = st.sampled_from("abcdefgh")
 _findings = st.lists(
-    st.builds(_finding, _rules, st.sampled_from(Severity), st.sampled_from(["fail", "error", "unknown"])),
+    st.builds(
+        scans.finding, _rules, st.sampled_from(Severity), st.sampled_from(["fail", "error", "unknown"])
+    ),
     max_size=8,
 )
-_scans = st.builds(lambda score, findings: _scan(score, *findings), st.floats(0, 100), _findings)
+_scans = st.builds(lambda score, findings: scans.scan(score, *findings), st.floats(0, 100), _findings)
 _waivers = st.lists(
-    st.builds(lambda rule, days: _waiver(rule, days=days), _rules, st.integers(-3, 3)),
+    st.builds(lambda rule, days: scans.waiver(rule, days=days), _rules, st.integers(-3, 3)),
     max_size=5,
     unique_by=lambda waiver: waiver.rule,
 )
@@ -323,8 +309,10 @@ _floors = st.builds(
 def test_a_valid_waiver_never_makes_it_worse_and_a_void_one_never_makes_it_better(
     scan: Scan, waivers: list[Waiver], least: int, floor: ComplianceFloor
 ) -> None:
-    valid = [waiver for waiver in waivers if waiver.expires >= TODAY]
-    without, some, every = (_judge(scan, *given, least=least, floor=floor) for given in ([], valid, waivers))
+    valid = [waiver for waiver in waivers if waiver.expires >= scans.TODAY]
+    without, some, every = (
+        scans.judge(scan, *given, least=least, floor=floor) for given in ([], valid, waivers)
+    )
     for gate in ("compliance", "severities"):
         if gate in without:
             assert some[gate].passed >= without[gate].passed
@@ -338,10 +326,10 @@ def test_a_valid_waiver_never_makes_it_worse_and_a_void_one_never_makes_it_bette
 def test_what_passes_has_no_unwaived_rule_of_a_forbidden_severity_and_no_failing_expired_waiver(
     scan: Scan, waivers: list[Waiver], least: int, floor: ComplianceFloor
 ) -> None:
-    found = _judge(scan, *waivers, least=least, floor=floor)
+    found = scans.judge(scan, *waivers, least=least, floor=floor)
     if not all(verdict.passed for verdict in found.values()):
         return
-    valid = {waiver.rule for waiver in waivers if waiver.expires >= TODAY}
+    valid = {waiver.rule for waiver in waivers if waiver.expires >= scans.TODAY}
     expired = {waiver.rule for waiver in waivers} - valid
     assert not [
         each for each in scan.findings if each.severity in floor.always_fail and each.rule not in valid
@@ -358,12 +346,12 @@ def test_a_stricter_floor_never_lets_more_pass(
         always_fail=floor.always_fail | other.always_fail,
         ratchet=min(floor.ratchet, other.ratchet),
     )
-    loose = _judge(scan, least=least, floor=floor, parent=BASE)
-    strict = _judge(scan, least=min(least + 5, 100), floor=stricter, parent=BASE)
+    loose = scans.judge(scan, least=least, floor=floor, parent=BASE)
+    strict = scans.judge(scan, least=min(least + 5, 100), floor=stricter, parent=BASE)
     assert all(each.passed for each in loose.values()) >= all(each.passed for each in strict.values())
 
 
 @given(_scans, _waivers, _floors)
 def test_texts_are_bounded_and_never_empty(scan: Scan, waivers: list[Waiver], floor: ComplianceFloor) -> None:
-    for verdict in _judge(scan, *waivers, floor=floor, parent=BASE).values():
+    for verdict in scans.judge(scan, *waivers, floor=floor, parent=BASE).values():
         assert 0 < len(verdict.evidence) <= EVIDENCE_LIMIT

@@ -56,6 +56,34 @@ def test_a_lack_is_waited_for_without_a_limit(error_class: ErrorClass, attempt: 
     assert timedelta(0) < retry.wait(error_class, attempt, 0.5).delay <= rule.most
 
 
+@pytest.mark.parametrize("error_class", TRANSIENT)
+def test_looks_go_on_without_a_limit_and_become_rare(error_class: ErrorClass) -> None:
+    delays = []
+    for looks in range(1, 12):
+        decision = retry.look_again(error_class, looks, 0.0)
+        assert isinstance(decision, TryAgain)
+        delays.append(decision.delay)
+    assert delays == sorted(delays)
+    longest = timedelta(minutes=1 if error_class is ErrorClass.UNKNOWN else 30) / 2
+    assert delays[-1] >= longest
+    asked = retry.look_again(error_class, 1, 0.0, retry_after=timedelta(hours=1))
+    assert isinstance(asked, TryAgain)
+    assert asked.delay >= timedelta(hours=1)
+
+
+def test_a_permanent_error_has_no_further_look() -> None:
+    assert retry.look_again(ErrorClass.TEMPLATE, 1, 0.0) == GiveUp()
+
+
+def test_looks_at_what_lasts_become_rare_within_bounds() -> None:
+    minute = timedelta(minutes=1)
+
+    def look(lasts: int) -> timedelta:
+        return retry.until_look(lasts * minute, wait=minute, most=20 * minute, part=4)
+
+    assert [look(lasts) for lasts in (0, 4, 12, 80, 900)] == [each * minute for each in (1, 1, 3, 20, 20)]
+
+
 def test_delays_grow_and_jitter_spreads_them() -> None:
     first, second = (next_try(ErrorClass.NETWORK, attempt, 0.0) for attempt in (1, 2))
     assert isinstance(first, TryAgain)

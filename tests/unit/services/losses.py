@@ -95,8 +95,8 @@ def essence_of(head: ImageHead) -> ImageHead:
     plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
     return replace(
         plain,
-        # Neither is in a tag: how often the parent had changed, and by which demands it was judged.
-        current=None if head.current is None else replace(head.current, followed=NO_CHANGES, gates=""),
+        # No tag says how often the parent had changed.
+        current=None if head.current is None else replace(head.current, followed=NO_CHANGES),
         period=head.period,
         request=head.request,
         height=head.height,

@@ -1,18 +1,22 @@
 """Small worlds at rest, and ways to break them by hand behind the services' backs."""
 
+import random
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, TableWrite, WriteKind
 from simulation import rest, world
+from simulation.chapters.chapter import Chapter
+from simulation.story import SeedStory
 from simulation.world import SimulatedWorld
 
 BASE, JAVA = ImageName("rhel9-base"), ImageName("rhel9-java")
 QUARANTINE, LIVE = world.QUARANTINE, world.LIVE
 FIRST = GalleryVersion(9, 20261121, 1)  # what each image of a world at rest has
 NEXT_RELEASE = "9.8.2026062323"
+C = TypeVar("C", bound=Chapter)
 
 
 def rested(**options: Any) -> SimulatedWorld:
@@ -60,3 +64,18 @@ def rewrite(made: SimulatedWorld, table: str, row: Row, old: str, new: str, *, k
         write(made, table, replace(changed, key=key))
     else:
         write(made, table, changed, verb=WriteKind.REPLACE)
+
+
+def told(chapter: type[C], *, seed: int) -> tuple[SimulatedWorld, C]:
+    """A parent and its child at rest, with this chapter beside them."""
+    made = world.make()
+    story = SeedStory(world=made, chance=random.Random(seed), images=2)
+    own = chapter(story, random.Random(seed))
+    story.chapters.append(own)
+    made.chapters.append(own)
+    own.begin()
+    story.parents = {str(BASE): None, str(JAVA): str(BASE)}
+    for name in story.parents:
+        story.register(name)
+    made.settle()
+    return made, own

@@ -14,11 +14,14 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.receivers import FleetReceiver
 from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.state import images
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.notifications.feeds import RECEIVERS, FeedStore
+from pipeline_core.state.outages.breakers import HARMED, BreakerStore, HarmedBuild
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.reading.etags import Etag
 from pipeline_core.state.records import SCHEMA, Codec
@@ -213,3 +216,41 @@ def test_a_row_that_no_upcaster_understands_is_unreadable() -> None:
 def test_a_schema_that_never_was_is_unreadable(schema: Any) -> None:
     with pytest.raises(UnreadableRow, match="p/k"):
         Codec(Claim).read(Row(partition="p", key="k", cells={"schema": schema, "value": "{}"}))
+
+
+def test_what_an_outage_harmed_and_a_receiver_of_secops_keep_the_fields_of_a_newer_release() -> None:
+    tables = MemoryTables()
+    breakers, feeds = BreakerStore(tables), FeedStore(tables)
+    harmed = HarmedBuild(image=BASE, build=BUILD.id)
+    receiver = FleetReceiver(url="https://hooks.example.com/a", bases=True)
+    _put(tables, "capacity", _with(HARMED.row("harmed:key", str(BASE), harmed), since="2027-01-01"))
+    _put(tables, "index", _with(RECEIVERS.row("fleet-receivers", str(receiver.id), receiver), paused=True))
+    breakers.note_harmed("key", harmed)
+    feeds.put_fleet_receiver(replace(receiver, bases=False))
+    assert _said(tables, "capacity", "harmed:key", str(BASE))["since"] == "2027-01-01"
+    assert _said(tables, "index", "fleet-receivers", str(receiver.id))["paused"] is True
+
+
+def test_what_a_newer_schema_wrote_of_an_outage_is_never_rewritten_and_hides_nothing() -> None:
+    tables = MemoryTables()
+    store, index = BreakerStore(tables), Index(tables)
+    other = HarmedBuild(image=CHILD, build=BUILD.id)
+    newer = HARMED.row("harmed:key", str(BASE), HarmedBuild(image=BASE, build=BUILD.id))
+    _put(tables, "capacity", replace(newer, cells={**newer.cells, "schema": 2}))
+    store.note_harmed("key", HarmedBuild(image=BASE, build=BUILD.id))
+    store.note_harmed("key", other)
+    assert [each.value for each in store.harmed("key", limit=1)] == [other]
+    row = tables.find("capacity", "harmed:key", str(BASE))
+    assert row is not None
+    assert row.cells["schema"] == 2
+    first, second, _ = samples.pendings()
+    for pending in (first, second):
+        index.add_pending(pending)
+    for kept in index.pending(limit=10):
+        index.hold("key", kept)
+    hidden = index.held("key", limit=1)[0].value.key
+    row = tables.find("index", "held:key", hidden)
+    assert row is not None
+    write = TableWrite(verb=WriteKind.REPLACE, row=replace(row, cells={**row.cells, "schema": 2}))
+    tables.write("index", [write])
+    assert len(index.held("key", limit=1)) == 1

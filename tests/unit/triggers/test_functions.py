@@ -179,6 +179,7 @@ def test_poison_that_cannot_be_recorded_now_comes_again_as_the_same_message(
         ("sweep_images", "reaper"),
         ("observe_galleries", "galleries"),
         ("prune_versions", "pruner"),
+        ("prune_versions", "archiver"),
     ],
 )
 def test_a_timer_runs_its_service_once_and_shows_its_failure(
@@ -192,13 +193,21 @@ def test_a_timer_runs_its_service_once_and_shows_its_failure(
         functions[name](timer)
 
 
-@pytest.mark.parametrize(("failing", "other"), [("sweeper", "reaper"), ("reaper", "sweeper")])
-def test_a_sweep_removes_what_is_left_whatever_else_fails(
-    failing: str, other: str, functions: Functions, factory: TwinFactory
+@pytest.mark.parametrize(
+    ("name", "failing", "other"),
+    [
+        ("sweep_images", "sweeper", "reaper"),
+        ("sweep_images", "reaper", "sweeper"),
+        ("prune_versions", "pruner", "archiver"),
+        ("prune_versions", "archiver", "pruner"),
+    ],
+)
+def test_the_second_service_of_a_timer_works_whatever_else_fails(
+    name: str, failing: str, other: str, functions: Functions, factory: TwinFactory
 ) -> None:
     getattr(factory, failing).error = ValueError("a row that cannot be read")
     with pytest.raises(ValueError, match="cannot be read"):
-        functions["sweep_images"](TimerRequest(past_due=False, schedule_status={}, schedule={}))
+        functions[name](TimerRequest(past_due=False, schedule_status={}, schedule={}))
     assert getattr(factory, other).received == [()]
 
 

@@ -291,6 +291,7 @@ class Receiver:
         self.received.append((*given, *named.values()) if len(given) + len(named) != 1 else given[0])
 
     handle = dispatch = step = observe = deliver = record = poll = sweep = reap = prune = again = leave = take
+    archive = take
 
 
 SOURCE = SourceView(
@@ -357,6 +358,7 @@ class TwinFactory:
         self.proofs = provenance_twins.Proofs()
         self.evidence, self.version_diff = evidence_twins.Files(), evidence_twins.Versions()
         self.poller, self.sweeper, self.pruner = Receiver(), Receiver(), Receiver()
+        self.archiver = Receiver()
         self.reaper, self.galleries = Receiver(), Receiver()
         self.reconciler, self.dispatcher, self.driver = Receiver(), Receiver(), Receiver()
         self.build_events, self.cascade, self.notifier = Receiver(), Receiver(), Receiver()

@@ -46,7 +46,7 @@ def router(factory: Provider) -> APIRouter:
         detail = factory().queries.image(parse("name", ImageName, name))
         if detail.etag is not None:
             response.headers["ETag"] = quoted(detail.etag)
-        return _with_history(detail)
+        return with_history(detail)
 
     @routes.get("/{name}/builds")
     def list_builds(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Builds:
@@ -114,7 +114,7 @@ def router(factory: Provider) -> APIRouter:
     return routes
 
 
-def _with_history(detail: ImageDetail) -> models.ImageWithHistory:
+def with_history(detail: ImageDetail) -> models.ImageWithHistory:
     image = models.Image.model_validate(detail.image)
     return models.ImageWithHistory(
         **dict(image),

@@ -175,7 +175,7 @@ def test_a_definition_may_be_slow_to_come_and_slow_to_go(
 
 
 def test_an_end_of_life_that_has_passed_is_refused() -> None:
-    """Of a version too: troubleshooting-shared-images.md says it of definitions, and this is the harder reading."""
+    """MicrosoftDocs/azure-docs#86025 has the words, of a creation; of a change it is the harder reading."""
     with pytest.raises(ArmError) as refused:
         versions.demand_future({"publishingProfile": {"endOfLifeDate": "2001-01-01T00:00:00Z"}})
     assert (refused.value.status, refused.value.code) == (400, "InvalidParameter")

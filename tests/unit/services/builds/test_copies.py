@@ -5,65 +5,36 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain import conditions
-from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
-from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, NewGalleryVersion, VersionState
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError
+from pipeline_core.ports import NewGalleryVersion, VersionState
 from simulation import fleet, world
-from simulation.world import ADMIN, LIVE, QUARANTINE, SimulatedWorld
+from simulation.world import ADMIN, LIVE, SimulatedWorld
 from tests.unit.services import scenes
+from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE
-
-ONE = {"rhel9-base": None}
-
-
-def _publishing(
-    *, replication: timedelta = timedelta(minutes=3), fails_with: str = ""
-) -> tuple[SimulatedWorld, Build, GalleryVersion]:
-    """A world whose one build is proven and being copied; its messages are held back by the test."""
-    made = scenes.registered(ONE)
-    made.ports.galleries.replication, made.ports.galleries.fails_with = replication, fails_with
-    made.ports.galleries.deletion = timedelta(0)
-    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
-    scenes.lose(made)
-    assert build.version is not None
-    return made, build, build.version
-
-
-def _live(made: SimulatedWorld, version: GalleryVersion) -> GalleryImageVersion | None:
-    return made.ports.galleries.find_version(LIVE, BASE, version)
-
-
-def _left(made: SimulatedWorld) -> list[GalleryImageVersion]:
-    """What is in the live gallery and in quarantine."""
-    galleries = made.ports.galleries
-    return [*galleries.list_versions(LIVE, BASE), *galleries.list_versions(QUARANTINE, BASE)]
-
-
-def _after(made: SimulatedWorld, build: Build) -> Build:
-    return scenes.stored(made, build.id).value
 
 
 def test_a_failed_replication_is_deleted_and_copied_again() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
+    made, build, version = copying.publishing(fails_with="the region is full")
     made.ports.clock.advance(timedelta(minutes=5))
     scenes.step(made, build)
-    moved = _after(made, build)
+    moved = copying.after(made, build)
     assert (moved.phase, moved.attempt, moved.seq) == (Phase.PUBLISHING, 2, build.seq + 1)
-    assert _live(made, version) is None
+    assert copying.live(made, version) is None
     made.ports.galleries.fails_with = ""
     made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).result is Result.SUCCEEDED
     assert made.ports.galleries.latest(LIVE, BASE) == version
 
 
 def test_a_copy_that_fails_for_days_is_tried_with_growing_waits_and_nothing_is_built_again() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
+    made, build, version = copying.publishing(fails_with="the region is full")
     galleries, began = made.ports.galleries, made.ports.clock.now()
     scenes.step(made, build)
     scenes.until(made, lambda: made.ports.clock.now() >= began + timedelta(days=3))
-    waiting = _after(made, build)
+    waiting = copying.after(made, build)
     assert waiting.phase is Phase.PUBLISHING
     assert 15 < waiting.attempt < 30  # the waits end at four hours
     assert waiting.failure is not None
@@ -74,25 +45,25 @@ def test_a_copy_that_fails_for_days_is_tried_with_growing_waits_and_nothing_is_b
     assert "the region is full" in shown.message
     galleries.fails_with = ""
     made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).result is Result.SUCCEEDED
     assert made.ports.galleries.latest(LIVE, BASE) == version
     assert len(scenes.builds(made, BASE)) == 1
     assert made.ports.containers.created == 2
 
 
 def test_a_copy_that_fails_for_a_week_ends_the_build_and_it_is_not_the_teams() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
+    made, build, version = copying.publishing(fails_with="the region is full")
     began = made.ports.clock.now()
     scenes.step(made, build)
-    scenes.until(made, lambda: _after(made, build).is_finished)
+    scenes.until(made, lambda: copying.after(made, build).is_finished)
     assert made.ports.clock.now() - began >= timedelta(days=7)
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert f"rhel9-base@{version} could not be replicated: the region is full" in ended.failure.message
     assert not ended.failure.is_of_team
     assert scenes.head(made, BASE).current is None
-    assert _left(made) == []
+    assert copying.left(made) == []
 
 
 def _in_three_regions(fails_in: str) -> SimulatedWorld:
@@ -117,10 +88,10 @@ def test_a_region_that_fails_does_not_withhold_the_version_from_the_others() -> 
     assert made.ports.clock.now() - began < timedelta(minutes=15)
     current = scenes.head(made, BASE).current
     assert current is not None
-    live = _live(made, current.version)
+    live = copying.live(made, current.version)
     assert live is not None
     assert set(live.regions) == {"westeurope", "eastus"}
-    assert _after(made, build).left_out == ("northeurope",)
+    assert copying.after(made, build).left_out == ("northeurope",)
 
 
 def test_a_region_that_failed_gets_the_live_version_later() -> None:
@@ -135,7 +106,7 @@ def test_a_region_that_failed_gets_the_live_version_later() -> None:
     assert again is not None
     assert again.missing is not None
     assert again.missing.tries > 2
-    live = _live(made, current.version)
+    live = copying.live(made, current.version)
     assert live is not None
     assert (live.state, set(live.regions)) == (VersionState.READY, {"westeurope", "eastus"})
     assert made.ports.galleries.latest(LIVE, BASE) == current.version
@@ -144,7 +115,7 @@ def test_a_region_that_failed_gets_the_live_version_later() -> None:
     whole = scenes.head(made, BASE).current
     assert whole is not None
     assert (whole.version, whole.missing) == (current.version, None)
-    live = _live(made, current.version)
+    live = copying.live(made, current.version)
     assert live is not None
     assert (live.state, set(live.regions)) == (VersionState.READY, {"westeurope", "eastus", "northeurope"})
     assert len(scenes.builds(made, BASE)) == 1
@@ -168,28 +139,28 @@ def test_a_refused_change_of_regions_has_its_next_turn_later(monkeypatch: pytest
 
 
 def test_a_region_of_the_gallery_that_fails_holds_the_copy_back() -> None:
-    made, build, _ = _publishing(fails_with="")
+    made, build, _ = copying.publishing(fails_with="")
     made.ports.galleries.fails_in = {"westeurope": "no room"}
     assert build.version is not None
     made.ports.galleries.begin_delete(LIVE, BASE, build.version)
     scenes.step(made, build)
     made.ports.clock.advance(timedelta(minutes=5))
     scenes.step(made, build)
-    after = _after(made, build)
+    after = copying.after(made, build)
     assert (after.attempt, after.left_out) == (2, ())
     assert after.copy_after == made.ports.clock.now() + timedelta(minutes=2)
     scenes.step(made, after)  # too early
-    assert _live(made, build.version) is None
+    assert copying.live(made, build.version) is None
     made.ports.clock.advance(timedelta(minutes=2))
     scenes.step(made, after)
-    assert _live(made, build.version) is not None
+    assert copying.live(made, build.version) is not None
 
 
 @pytest.mark.parametrize("error_class", [ErrorClass.PERMISSION, ErrorClass.AZURE_POLICY])
 def test_a_right_that_is_missing_for_a_day_costs_no_proven_version(
     error_class: ErrorClass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, build, version = _publishing()
+    made, build, version = copying.publishing()
     galleries = made.ports.galleries
     galleries.begin_delete(LIVE, BASE, version)
     began, real = made.ports.clock.now(), galleries.begin_copy
@@ -202,18 +173,63 @@ def test_a_right_that_is_missing_for_a_day_costs_no_proven_version(
     monkeypatch.setattr(type(galleries), "begin_copy", lambda _, new: refuse(new))
     scenes.step(made, build)
     made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).result is Result.SUCCEEDED
     assert made.ports.containers.created == 2
 
 
 def test_a_slow_deletion_of_a_failed_copy_is_waited_for() -> None:
-    made, build, version = _publishing(fails_with="the region is full")
+    made, build, version = copying.publishing(fails_with="the region is full")
     galleries = made.ports.galleries
     galleries.deletion = timedelta(minutes=20)
     made.ports.clock.advance(timedelta(minutes=5))
     scenes.step(made, build)
     galleries.fails_with = ""
     made.drain()
-    assert _after(made, build).result is Result.SUCCEEDED
-    assert _after(made, build).attempt == 2
+    assert copying.after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).attempt == 2
     assert galleries.latest(LIVE, BASE) == version
+
+
+def _full(count: int) -> list[Exception]:
+    text = "409 OperationNotAllowed: it results in exceeding approved GalleryImage quota"
+    return [TransientError(ErrorClass.QUOTA, text) for _ in range(count)]
+
+
+@pytest.mark.parametrize("call", ["begin_copy", "ensure_image"])
+def test_a_publication_that_waits_for_room_says_so_and_whose_turn_it_is_until_it_is_copied(call: str) -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    galleries = scenes.Failing(inner=made.ports.galleries, name=call, errors=_full(3))
+    scenes.rewired(made, galleries=galleries)
+    scenes.until(made, lambda: len(galleries.errors) == 1)
+    held = copying.after(made, build)
+    assert held.phase is Phase.PUBLISHING
+    (shown,) = made.factory.queries.build(build.id).conditions
+    assert (shown.type, shown.reason, shown.since) == (
+        ConditionType.GALLERY_FULL,
+        "SubscriptionLimit",
+        held.full_since,
+    )
+    assert "exceeding approved GalleryImage quota" in shown.message
+    assert "SecOps makes room" in shown.message
+    assert made.factory.queries.image(BASE).builds[0].conditions == (shown,)
+    made.drain()
+    ended = copying.after(made, build)
+    assert (ended.result, ended.full_since, ended.failure) == (Result.SUCCEEDED, None, None)
+    assert len(scenes.builds(made, BASE)) == 1
+
+
+def test_a_wait_for_room_writes_its_reason_once_and_has_no_end() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = scenes.in_phase(made, BASE, Phase.VERIFYING)
+    scenes.rewired(
+        made, galleries=scenes.Failing(inner=made.ports.galleries, name="begin_copy", errors=_full(10_000))
+    )
+    began = made.ports.clock.now()
+    scenes.until(made, lambda: made.ports.clock.now() > began + timedelta(days=1))
+    etag = scenes.stored(made, build.id).etag
+    scenes.until(made, lambda: made.ports.clock.now() > began + timedelta(days=15))
+    held = scenes.stored(made, build.id)
+    assert (held.etag, held.value.phase) == (etag, Phase.PUBLISHING)
+    assert held.value.full_since is not None
+    assert held.value.full_since < began + timedelta(hours=2)

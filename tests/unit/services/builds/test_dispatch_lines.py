@@ -14,6 +14,7 @@ from pipeline_core.domain.names import CampaignId, ImageName, TeamName
 from pipeline_core.ports import Row, TableWrite
 from pipeline_core.services.builds import dispatch as dispatching
 from pipeline_core.settings import Limits
+from pipeline_core.state import images as records
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
@@ -23,14 +24,16 @@ GREEDY = TeamName("greedy")
 
 @dataclass(slots=True, kw_only=True)
 class CountedTables:
-    """Tables that count the rows and the reads of pending builds, and call `before` ahead of each write."""
+    """Tables that count the rows and reads of pending builds, and the reads of heads; `before` runs before a write."""
 
     inner: MemoryTables
     before: Callable[[Sequence[TableWrite]], None] = lambda _: None
     rows: int = 0
     reads: int = 0
+    heads: int = 0
 
     def find(self, table: str, partition: str, key: str) -> Row | None:
+        self.heads += key == "head"
         return self.inner.find(table, partition, key)
 
     def scan(
@@ -284,3 +287,50 @@ def test_a_pass_with_nothing_to_start_costs_two_reads_and_a_full_house_one() -> 
     _counted(made, slots=1)
     made.factory.dispatcher.dispatch()
     assert made.ports.tables.operations - before == 3
+
+
+def test_a_build_that_has_waited_begins_on_the_head_by_which_it_was_asked_about() -> None:
+    made = _queued(1)
+    made.ports.clock.advance(timedelta(minutes=2))
+    tables = _counted(made, slots=1)
+    assert made.factory.dispatcher.dispatch() == 1
+    assert tables.heads == 1
+
+
+def test_a_build_that_has_waited_long_leaves_both_of_its_lines_by_one_operation() -> None:
+    made = _queued(1)
+    made.ports.clock.advance(LATE_AFTER + timedelta(minutes=1))
+    tables = _counted(made, slots=1)
+    deleted: list[int] = []
+    tables.before = lambda writes: deleted.append(sum(write.row.partition == "pending" for write in writes))
+    _make_late(made, "image-00")
+    assert len(_waiting(made)) == 2
+    assert made.factory.dispatcher.dispatch() == 1
+    assert _waiting(made) == []
+    assert [count for count in deleted if count] == [2]
+
+
+def test_a_build_that_has_waited_long_and_is_in_one_line_leaves_it() -> None:
+    made = _queued(1)
+    made.ports.clock.advance(LATE_AFTER + timedelta(minutes=1))
+    _counted(made, slots=1)
+    assert made.factory.dispatcher.dispatch() == 1
+    assert _waiting(made) == []
+
+
+def test_a_begin_that_loses_its_race_for_the_head_reads_the_head_again() -> None:
+    made = _queued(1)
+    made.ports.clock.advance(timedelta(minutes=2))
+    raced: list[bool] = []
+
+    def race(writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key == "head" for write in writes) and not raced:
+            raced.append(True)
+            images = made.base.records.images
+            stored = images.get_head(ImageName("image-00"))
+            images.commit([records.put_head(replace(stored.value, failures=1), etag=stored.etag)])
+
+    _counted(made, slots=1, before=race)
+    assert made.factory.dispatcher.dispatch() == 1
+    assert raced
+    assert made.base.records.images.get_head(ImageName("image-00")).value.failures == 1

@@ -158,7 +158,9 @@ def test_chains_that_were_doubled_collapse_at_the_next_transition() -> None:
 
 
 def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
-    made = scenes.registered(ONE)
+    made = scenes.registered(
+        {**ONE, "rhel9-java": "rhel9-base"}
+    )  # an image with children is announced by a message
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     errors: list[Exception] = [TransientError(ErrorClass.NETWORK, "no answer")]
     stops.rewired(made, queues=_SilentOnPublish(made, errors))

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Phase, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.state.capacity import SlotTaken
 from simulation.faults import Kind
 from simulation.world import SimulatedWorld
 from tests.simulation import outages
@@ -92,6 +93,18 @@ def test_an_outage_of_hours_opens_no_breaker_of_an_image(outage: Outage, lasts: 
     for number in range(6):
         head = scenes.head(made, ImageName(f"image-{number}"))
         assert (head.failures, head.breaker) == (0, None)
+
+
+def test_a_build_that_is_refused_for_hours_waits_with_few_looks_and_does_not_end() -> None:
+    """A message that is delivered twice doubles the looks that follow, so that looks each minute become thousands."""
+    outage = Outage(creation=lambda: _refused(ErrorClass.NETWORK))
+    made = _hit(outage, roots=3, lasts=5 * HOUR)
+    assert outage.until is not None
+    made.run_until(outage.until)
+    assert outages.hurt(made) == []
+    assert made.deliveries < 300, "sweeps every ten minutes included"
+    made.run_until(outage.until + HOUR)
+    assert outages.current(made) == 3
 
 
 def test_a_lack_of_capacity_fails_no_build_and_raises_no_alert() -> None:
@@ -185,3 +198,47 @@ def test_retry_unblocks_what_an_older_release_has_blocked() -> None:
     made.drain()
     assert scenes.rest_of(made, scenes.BASE) == "current"
     assert [each.result for each in scenes.builds(made, scenes.BASE)][1:] == [Result.FAILED, Result.SUCCEEDED]
+
+
+def _admitted() -> tuple[SimulatedWorld, Build]:
+    """A breaker whose outage is over, a free slot, and the pending build that a pass has just let through."""
+    outage = Outage(creation=lambda: _refused(ErrorClass.UNKNOWN))
+    made = _hit(outage, roots=2)
+    assert outage.until is not None
+    made.run_until(outage.until - 5 * MINUTE)
+    made.register("late", None)
+    made.run_until(outage.until - 4 * MINUTE)
+    (opened,) = _open(made)
+    assert opened.next_probe is not None
+    outage.until = made.ports.clock.now()
+    made.ports.clock.advance(max(MINUTE, opened.next_probe - outage.until))
+    build = scenes.active(made, ImageName("late")).value
+    gate = made.factory.dispatcher.outages
+    assert gate.admit(build, gate.open()).probes == (opened.key,)
+    return made, build
+
+
+def test_a_probe_that_the_sweep_begins_is_followed_as_a_probe() -> None:
+    """The pass that let it through took its slot and died."""
+    made, build = _admitted()
+    capacity, now = scenes.capacity(made, slots=3), made.ports.clock.now()
+    ledger = capacity.read(now)
+    (row,) = scenes.index(made).waiting(limit=9)
+    assert capacity.take(ledger.capacity.free_slots[0], row.value, ledger) is SlotTaken.TAKEN
+    (opened,) = _open(made)
+    made.factory.sweeper.sweep()
+    assert scenes.stored(made, build.id).value.probes == (opened.key,)
+    made.run_until(now + 10 * MINUTE)
+    assert _open(made) == []
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["stays pending", "superseded"])
+def test_a_probe_that_never_begins_gives_way_to_another_within_minutes(ends: bool) -> None:
+    """The pass that let it through died before it took a slot. Alone it would be the probe for 45 minutes."""
+    made, build = _admitted()
+    if ends:
+        made.register(str(build.image), None, text="newer")
+        made.factory.reconciler.reconcile(build.image, CampaignId("edited"))
+        assert scenes.stored(made, build.id).value.result is Result.SUPERSEDED
+    made.run_until(made.ports.clock.now() + 20 * MINUTE)
+    assert _open(made) == []

@@ -1,59 +1,35 @@
 """Publishing: copied while excluded from latest, watched without an end, let in last, and never backwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Build, Failure, Phase, Result
+from pipeline_core.domain.builds import Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.wire.messages import PublishedMessage
-from simulation.world import LIVE, QUARANTINE, SimulatedWorld
+from simulation.world import LIVE
 from tests.unit.services import scenes
+from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE, JAVA
+from tests.unit.services.unreadable_rows import keys, make_unreadable
 
 ONE = {"rhel9-base": None}
 
 
-def _publishing(
-    *, replication: timedelta = timedelta(minutes=3), fails_with: str = ""
-) -> tuple[SimulatedWorld, Build, GalleryVersion]:
-    """A world whose one build is proven and being copied; its messages are held back by the test."""
-    made = scenes.registered(ONE)
-    made.ports.galleries.replication, made.ports.galleries.fails_with = replication, fails_with
-    made.ports.galleries.deletion = timedelta(0)
-    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
-    scenes.lose(made)
-    assert build.version is not None
-    return made, build, build.version
-
-
-def _live(made: SimulatedWorld, version: GalleryVersion) -> GalleryImageVersion | None:
-    return made.ports.galleries.find_version(LIVE, BASE, version)
-
-
-def _left(made: SimulatedWorld) -> list[GalleryImageVersion]:
-    """What is in the live gallery and in quarantine."""
-    galleries = made.ports.galleries
-    return [*galleries.list_versions(LIVE, BASE), *galleries.list_versions(QUARANTINE, BASE)]
-
-
-def _after(made: SimulatedWorld, build: Build) -> Build:
-    return scenes.stored(made, build.id).value
-
-
 def test_a_version_is_excluded_until_it_is_ready_and_included_then() -> None:
-    made, build, version = _publishing()
+    made, build, version = copying.publishing()
     for _ in range(2):
         scenes.step(made, build)
-        shown = _live(made, version)
+        shown = copying.live(made, version)
         assert shown is not None
         assert (shown.state, shown.excluded_from_latest) == (VersionState.CREATING, True)
         assert made.ports.galleries.latest(LIVE, BASE) is None
@@ -65,15 +41,15 @@ def test_a_version_is_excluded_until_it_is_ready_and_included_then() -> None:
     current = scenes.head(made, BASE).current
     assert current is not None
     assert (current.version, current.build) == (version, build.id)
-    assert _after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).result is Result.SUCCEEDED
 
 
 def test_a_replication_that_takes_days_is_watched_and_never_given_up() -> None:
-    made, build, version = _publishing(replication=timedelta(days=3))
+    made, build, version = copying.publishing(replication=timedelta(days=3))
     for _ in range(5):
         made.ports.clock.advance(timedelta(hours=12))
         scenes.step(made, build)
-        assert _after(made, build) == build
+        assert copying.after(made, build) == build
         assert made.ports.galleries.latest(LIVE, BASE) is None
     made.ports.clock.advance(timedelta(hours=12))
     scenes.step(made, build)
@@ -95,8 +71,8 @@ def test_a_replication_of_hours_ends_well_by_the_steps_alone_and_its_children_wa
 
 @pytest.mark.parametrize("change", ["key", "tags"])
 def test_what_is_no_longer_proven_when_it_has_replicated_is_not_let_in(change: str) -> None:
-    made, build, version = _publishing(replication=timedelta(hours=5))
-    live = _live(made, version)
+    made, build, version = copying.publishing(replication=timedelta(hours=5))
+    live = copying.live(made, version)
     assert live is not None
     if change == "key":
         made.ports.signer.rotate()
@@ -107,17 +83,17 @@ def test_what_is_no_longer_proven_when_it_has_replicated_is_not_let_in(change: s
     made.ports.clock.advance(timedelta(hours=5))
     scenes.step(made, build)
     made.drain()
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert ended.failure.error_class is ErrorClass.PROVENANCE
     assert scenes.head(made, BASE).current is None
-    assert _left(made) == []
+    assert copying.left(made) == []
 
 
 def test_the_tags_of_a_live_version_tell_what_it_was_made_from() -> None:
-    made, build, version = _publishing()
-    shown = _live(made, version)
+    made, build, version = copying.publishing()
+    shown = copying.live(made, version)
     assert shown is not None
     assert shown.tags == {
         "imagefactory-build": str(build.id),
@@ -147,11 +123,11 @@ def test_a_version_of_another_origin_under_the_same_number_is_refused_and_left_a
     )
     made.ports.galleries.add_version(foreign)
     made.drain()
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert "was not made by this build" in ended.failure.message
-    assert _left(made) == [foreign]
+    assert copying.left(made) == [foreign]
     assert scenes.head(made, BASE).current is None
 
 
@@ -166,17 +142,17 @@ def test_a_version_that_is_not_above_the_current_one_is_refused() -> None:
     scenes.images(made).commit([records.put_head(replace(found.value, current=newer), etag=found.etag)])
     scenes.step(made, build)
     made.drain()
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert "is not above the current 9.20301231.1" in ended.failure.message
     assert build.version is not None
-    assert build.version not in [each.version for each in _left(made)]
+    assert build.version not in [each.version for each in copying.left(made)]
     assert scenes.head(made, BASE).current == newer
 
 
 def test_a_build_that_is_no_longer_the_active_one_is_not_included() -> None:
-    made, build, version = _publishing()
+    made, build, version = copying.publishing()
     made.ports.clock.advance(timedelta(minutes=5))
     found = scenes.images(made).get_head(BASE)
     other = ActiveBuild(
@@ -185,21 +161,21 @@ def test_a_build_that_is_no_longer_the_active_one_is_not_included() -> None:
     scenes.images(made).commit([records.put_head(replace(found.value, active=other), etag=found.etag)])
     scenes.step(made, build)
     made.drain()
-    assert _after(made, build).result is Result.FAILED
-    assert version not in [each.version for each in _left(made)]
+    assert copying.after(made, build).result is Result.FAILED
+    assert version not in [each.version for each in copying.left(made)]
     head = scenes.head(made, BASE)
     assert (head.current, head.active) == (None, other)
 
 
 def test_publishing_holds_no_slot() -> None:
-    made, build, _ = _publishing()
+    made, build, _ = copying.publishing()
     assert scenes.capacity(made).holders() == ()
     scenes.step(made, build)
     assert scenes.capacity(made).holders() == ()
 
 
 def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_by_the_sweep() -> None:
-    made, build, _ = _publishing()
+    made, build, _ = copying.publishing()
     assert build.version is not None
     made.ports.galleries.begin_delete(LIVE, BASE, build.version)  # as if the copy had not been begun
     capacity = scenes.capacity(made)
@@ -216,53 +192,77 @@ def test_a_published_version_wakes_the_children() -> None:
     (text,) = scenes.texts(made, "image-published")
     scenes.lose(made)
     made.factory.cascade.handle(PublishedMessage.from_wire(text))
-    assert scenes.asked(made) == ["rhel9-java"]
+    assert scenes.active(made, JAVA).value.phase is Phase.PENDING
     made.drain()
     assert scenes.head(made, JAVA).current is not None
 
 
-def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_end() -> None:
-    made = scenes.registered({"rhel9-base": None})
+@pytest.mark.parametrize("below", [{}, {"rhel9-java": "rhel9-base"}], ids=["leaf", "parent"])
+def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_end(
+    below: dict[str, str],
+) -> None:
+    made = scenes.registered({"rhel9-base": None, **below})
     first = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     made.register("rhel9-base", None, text="edited meanwhile")
     scenes.until(made, lambda: scenes.stored(made, first.id).value.is_finished)
-    (text,) = scenes.texts(made, "image-published")
+    texts = scenes.texts(made, "image-published")
+    assert len(texts) == len(below)  # nobody but a leaf itself must be told: its own step looks
     scenes.lose(made)
-    made.factory.cascade.handle(PublishedMessage.from_wire(text))
-    assert scenes.asked(made) == []
+    for text in texts:
+        made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.asked(made) == list(below)
     assert scenes.active(made, BASE).value.id != first.id
+    assert not scenes.stored(made, first.id).value.announce
+    assert scenes.rest_of(made, BASE) == "in-flight"
+
+
+def test_a_leafs_look_that_fails_fails_no_build_and_is_left_to_the_message() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    (source,) = keys(made, "index", "sources")
+
+    def spoil(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("made:") for write in writes):  # the end of the build
+            make_unreadable(made, "index", "sources", source)
+
+    tables = scenes.WatchedTables(inner=made.ports.tables, before=spoil)
+    scenes.rewired(made, tables=tables)
+    scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
+    ended = scenes.stored(made, build.id).value
+    assert (ended.result, ended.announce) == (Result.SUCCEEDED, False)
+    assert len(scenes.texts(made, "image-published")) == 1
 
 
 def test_an_included_version_whose_end_was_not_written_is_ended_by_the_next_step() -> None:
-    made, build, version = _publishing()
+    made, build, version = copying.publishing()
     made.ports.clock.advance(timedelta(minutes=5))
     made.ports.galleries.set_excluded(LIVE, BASE, version, excluded=False)
     scenes.step(made, build)
-    assert _after(made, build).result is Result.SUCCEEDED
+    assert copying.after(made, build).result is Result.SUCCEEDED
 
 
 def test_a_publication_that_fails_for_good_is_noted_before_anything_is_deleted() -> None:
-    made, build, version = _publishing(replication=timedelta(0))
+    made, build, version = copying.publishing(replication=timedelta(0))
     error = PermanentError(ErrorClass.POLICY, "the policy of the subscription denies it")
     galleries = scenes.Failing(inner=made.ports.galleries, name="set_excluded", errors=[error])
     scenes.rewired(made, galleries=galleries)
     made.ports.galleries.deletion = timedelta(minutes=10)
     scenes.step(made, build)
-    given_up = _after(made, build)
+    given_up = copying.after(made, build)
     assert (given_up.phase, given_up.given_up, given_up.seq) == (Phase.PUBLISHING, True, build.seq + 1)
     assert scenes.head(made, BASE).active is not None
-    shown = _live(made, version)
+    shown = copying.live(made, version)
     assert shown is not None
     assert shown.state is VersionState.DELETING
     made.drain()
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert ended.result is Result.FAILED
     assert ended.failure == Failure(error_class=ErrorClass.POLICY, message=str(error), owner=Owner.PLATFORM)
-    assert _left(made) == []
+    assert copying.left(made) == []
 
 
 def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
-    made, build, _ = _publishing(replication=timedelta(0))
+    made, build, _ = copying.publishing(replication=timedelta(0))
     error = PermanentError(ErrorClass.POLICY, "denied")
     galleries = scenes.Failing(inner=made.ports.galleries, name="set_excluded", errors=[error])
     scenes.rewired(made, galleries=galleries)
@@ -270,9 +270,9 @@ def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
     scenes.step(made, build)
     made.factory.canceller.cancel(build.id, scenes.ADMIN, "no longer needed")
     made.drain()
-    ended = _after(made, build)
+    ended = copying.after(made, build)
     assert (ended.result, ended.announce) == (Result.CANCELLED, False)
-    assert _left(made) == []
+    assert copying.left(made) == []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +312,7 @@ def test_a_step_after_the_end_takes_back_what_was_let_in_too_late(case: _Again) 
         made.register("rhel9-base", None, text="former")
         made.drain()
         assert galleries.latest(LIVE, BASE) == former
-    live = _live(made, build.version)
+    live = copying.live(made, build.version)
     assert live is not None
     tags = live.tags if case.ours else {**live.tags, "imagefactory-build": "rhel9-base.000000000000.1"}
     galleries.add_version(replace(live, tags=tags, excluded_from_latest=case.excluded))

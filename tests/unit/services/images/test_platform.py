@@ -1,17 +1,18 @@
 """Platform steps: SecOps only, every problem at once, and each image becomes stale by a change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.ports import Principal, TableWrite
+from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
@@ -58,6 +59,60 @@ def test_a_tool_of_the_catalog_is_an_input_and_its_address_is_not() -> None:
     _with_tool(made, version="7.19.0", url="https://tools.example.com/falcon-7.19.0.rpm")
     made.settle()
     assert [reason.kind for reason in scenes.builds(made, BASE)[1].reasons] == [ReasonKind.CATALOG_CHANGED]
+
+
+def _put_bundled(made: SimulatedWorld, text: str, *tools: dict[str, str]) -> None:
+    """As `platform register` does: the bundle of platform steps holds the catalog."""
+    catalog = _catalog(*tools)
+    digest, content = fleet.bundle(text, catalog=catalog)
+    made.factory.registrar.store_bundle(digest, content)
+    made.factory.platforms.put(digest, catalog, ADMIN, drop_used=True)
+
+
+def _address_of_next_attempt(made: SimulatedWorld, image: ImageName) -> str:
+    """Where the next attempt of the image's build fetches its only tool from."""
+    stage = made.factory.driver.stages.containers
+    assert isinstance(stage, ContainerStage)
+    (build,) = scenes.builds(made, image)
+    digest = stage.launcher.prepare(build, "again", made.ports.clock.now()).environment["IF_JOB"]
+    content = made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
+    (tool,) = BuildJob.from_wire(content, digest=digest).catalog
+    return tool.url
+
+
+def _building_with_tool(put: Callable[[SimulatedWorld], None]) -> SimulatedWorld:
+    made = scenes.registered({})
+    put(made)
+    _uses(made, "rhel9-base", None, "falcon")
+    while not any(build.phase == "building" for build in made.safety.builds.values()):
+        made.run_until(made.ports.clock.now() + timedelta(seconds=30))
+    return made
+
+
+@pytest.mark.parametrize(
+    "later", [(), ({**TOOL, "version": "7.19.0", "url": TOOL["url"][:-10] + "7.19.0.rpm"},)]
+)
+def test_a_build_fetches_the_file_that_it_was_planned_with_though_the_catalog_has_moved_on(
+    later: Sequence[dict[str, str]],
+) -> None:
+    made = _building_with_tool(lambda made: _put_bundled(made, "one", TOOL))
+    _put_bundled(made, "two", *later)
+    assert _address_of_next_attempt(made, BASE) == TOOL["url"]
+
+
+def test_a_build_fetches_its_tool_from_a_mirror_that_was_registered_since() -> None:
+    made = _building_with_tool(lambda made: _put_bundled(made, "one", TOOL))
+    mirror = "https://tools.example.com/mirror/falcon-7.18.0.rpm"
+    _put_bundled(made, "two", {**TOOL, "url": mirror})
+    assert _address_of_next_attempt(made, BASE) == mirror
+
+
+def test_a_tool_that_no_catalog_has_any_more_is_not_the_teams_fault() -> None:
+    made = _building_with_tool(_with_tool)  # the bundle of these platform steps holds no catalog
+    _drop(made, drop_used=True)
+    with pytest.raises(PermanentError, match=r"falcon 7\.18\.0 is not in the catalog any more") as raised:
+        _address_of_next_attempt(made, BASE)
+    assert (raised.value.error_class, raised.value.owner) == (ErrorClass.POLICY, Owner.PLATFORM)
 
 
 @pytest.mark.parametrize("caller", [scenes.principal("secops"), scenes.principal(roles=["Factory.Reader"])])

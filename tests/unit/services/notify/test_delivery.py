@@ -54,6 +54,22 @@ def test_the_wait_after_a_failure_doubles_up_to_an_hour() -> None:
     assert 5 <= len(receiving.posted(made, A)) - first <= 13
 
 
+@pytest.mark.parametrize(("status", "asks"), [(429, True), (503, True), (500, False)])
+def test_a_busy_receiver_is_not_asked_again_before_the_moment_that_it_names(status: int, asks: bool) -> None:
+    busy = WebAnswer(status=status, body=b"", retry_after=timedelta(minutes=50))
+    made = receiving.registered(hook(A), answers={A: busy})
+    receiving.live(made, timedelta(hours=2))
+    assert len(receiving.posted(made, A)) <= 3 if asks else len(receiving.posted(made, A)) > 5
+    began = made.ports.clock.now()
+    due = receiving.feed(made, A).due
+    made.ports.web.answers[A] = TAKEN
+    receiving.live(made, timedelta(hours=1, minutes=10))
+    accepted = receiving.feed(made, A).accepted_at
+    assert accepted is not None
+    assert due is not None
+    assert max(began, due) <= accepted <= began + timedelta(hours=1, minutes=10)
+
+
 def test_a_fact_that_is_too_old_is_a_dead_letter_and_the_next_one_has_its_turn() -> None:
     made = receiving.registered(hook(A), answers={A: SILENT})
     receiving.live(made, DAY + timedelta(hours=2))

@@ -27,7 +27,9 @@ from pipeline_core.domain.verdicts import Verdict
 from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.services.effects.documents import Documents
+from pipeline_core.services.provenance.live_facts import LiveFacts
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.services.recovery.live_versions import LiveVersions
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.image_yaml import read as image_yaml
@@ -148,8 +150,13 @@ def _add(ports: MemoryPorts, tags: dict[str, str]) -> None:
 def _reader(ports: MemoryPorts) -> LiveVersions:
     return LiveVersions(
         galleries=ports.galleries,
-        documents=Documents(ports.blobs, Region("westeurope")),
-        provenance=_provenance(ports),
+        facts=LiveFacts(
+            images=ImageStore(ports.tables),
+            documents=Documents(ports.blobs, Region("westeurope")),
+            provenance=_provenance(ports),
+            reports=VerifyReports(blobs=ports.blobs),
+            clock=ports.clock,
+        ),
     )
 
 

@@ -1,0 +1,165 @@
+"""(24) to (27): what failures that no team owns must not do. Judged by the platform's own record of what failed why.
+
+No class, owner or permanence that the factory names is looked at. A build failed by its input where the platform
+knows that it did.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation.outages import CREATION, SimulatedOutage
+from simulation.world import SimulatedWorld
+
+_IN_A_ROW = 3  # failures of an image's own inputs that open its breaker
+_OPENED = "platform.breaker-opened"
+
+
+@dataclass(slots=True, kw_only=True)
+class Harm:
+    """Watches the rows and creations of a world with outages."""
+
+    world: SimulatedWorld
+    alerts: list[tuple[datetime, str]] = field(default_factory=list)  # when, and class and scope
+    _limits: dict[str, tuple[str, int]] = field(default_factory=dict)  # machine size and timeout, by build
+    _open: set[str] = field(default_factory=set)  # images with an open breaker
+
+    def watch(self, name: str, given: tuple[Any, ...]) -> None:
+        """Look at one call that had its effect."""
+        if name == "tables.write" and given[0] == "images":
+            for write in given[1]:
+                if write.verb is not WriteKind.DELETE:
+                    self._look_at(write)
+        elif name == CREATION:
+            self._demand_new(given[0])
+
+    def violations(self) -> Sequence[str]:
+        """(26) One alert for each outage and scope. (27) An outage hurts no more builds than run, and its probes."""
+        return [*self._alerts(), *self._hurt()]
+
+    def is_for_people(self, image: str) -> bool:
+        """False where only the platform has hurt the image since its last success, which is a violation of (24)."""
+        builds = [build for build in self.world.safety.builds.values() if build.image == image]
+        if self.failures_in_a_row(image) or any(build.result == "cancelled" for build in builds):
+            return True
+        self.world.blame(f"(24) {image} waits for a person, and nothing of it has failed by itself")
+        return False
+
+    def _look_at(self, write: TableWrite) -> None:
+        key = write.row.key
+        if key.startswith("claim:"):
+            claim = _row(write)
+            if claim["outcome"] == "failed":
+                self._demand_own_fault(claim["build"]["value"])
+        elif key == "head":
+            self._look_at_head(_row(write))
+        elif key.startswith("entry:"):
+            entry = _row(write)
+            if entry["event"] == _OPENED:
+                what = str(entry["detail"]).partition(" since ")[0]
+                self.alerts.append((self.world.ports.clock.now(), what))
+
+    def _demand_own_fault(self, build: str) -> None:
+        """(24) An input is blocked for good only where it failed by itself."""
+        if build not in self.world.platform.team_failed and not self._is_of_gate(build):
+            self.world.blame(f"(24) {build} is blocked for good, and nothing of its input has failed")
+
+    def _is_of_gate(self, build: str) -> bool:
+        """True where a policy demanded what no image reaches, which the platform cannot know."""
+        seen = self.world.safety.builds.get(build)
+        policies = any(chapter.name == "policies" for chapter in self.world.chapters)
+        return policies and seen is not None and seen.is_verified
+
+    def _look_at_head(self, head: Mapping[str, Any]) -> None:
+        image = head["registration"]["name"]["value"]
+        if head["breaker"] is None:
+            self._open.discard(image)
+            return
+        if image in self._open:
+            return
+        self._open.add(image)
+        own = self.failures_in_a_row(image)
+        if own < _IN_A_ROW:
+            self.world.blame(
+                f"(24) the breaker of {image} is open, and {own} of its builds failed by themselves"
+            )
+
+    def failures_in_a_row(self, image: str) -> int:
+        """The builds of the image since its last success that failed by their input, or without their release."""
+        platform, own = self.world.platform, 0
+        for build in self.world.safety.builds.values():
+            if build.image != image:
+                continue
+            if build.result in ("succeeded", "withdrawn"):
+                own = 0
+            elif build.id in platform.team_failed | platform.found_nothing or self._is_of_gate(build.id):
+                own += 1
+        return own
+
+    def _demand_new(self, new: NewContainerGroup) -> None:
+        """(25) An input that failed by itself is not built again with the same limits."""
+        digest = new.environment["IF_JOB"]
+        content = self.world.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
+        job, safety = BuildJob.from_wire(content, digest=digest), self.world.safety
+        limits = (job.placement.vm_size, job.timeout_seconds)
+        if job.stage == "build":
+            self._limits[job.build] = limits
+        build = safety.builds.get(job.build)
+        if build is None or (build.image, build.fingerprint) in safety.pruned:
+            return
+        name = job.build.rpartition(".")[0]
+        for other in self.world.platform.team_failed:
+            known = safety.builds.get(other)
+            if other.rpartition(".")[0] != name or self._limits.get(other, limits) != limits:
+                continue
+            if known is not None and known.result == "failed":
+                self.world.blame(f"(25) {job.build} is started again, although {other} failed by its input")
+
+    def _alerts(self) -> list[str]:
+        known, found = self.world.platform.outages.known, []
+        for outage in known:
+            raised = Counter(what for at, what in self.alerts if _is_within(at, outage))
+            for what, count in sorted(raised.items()):
+                if count > 1 + sum(_overlap(outage, other) for other in known if other is not outage):
+                    found.append(f"(26) {count} alerts about {what} during {outage.describe()}")
+        return found
+
+    def _hurt(self) -> list[str]:
+        found = []
+        for outage in self.world.platform.outages.known:
+            failed = sorted(each for each in outage.struck if self._has_failed(each))
+            most = self.world.safety.slots + probes(outage)
+            if len(failed) > most:
+                found.append(f"(27) {outage.describe()} hurt {len(failed)} builds, {most} are its bound")
+        return found
+
+    def _has_failed(self, name: str) -> bool:
+        build = self.world.safety.builds.get(name)
+        return build is not None and build.result == "failed"
+
+
+def probes(outage: SimulatedOutage) -> int:
+    """How many probes there are while it lasts: after 1, 2, 4, ... and at most 30 minutes."""
+    count, wait, left = 0, timedelta(minutes=1), outage.length
+    while left > timedelta(0):
+        count, left, wait = count + 1, left - wait, min(2 * wait, timedelta(minutes=30))
+    return count
+
+
+def _is_within(at: datetime, outage: SimulatedOutage) -> bool:
+    return outage.since is not None and outage.until is not None and outage.since <= at <= outage.until
+
+
+def _overlap(one: SimulatedOutage, other: SimulatedOutage) -> bool:
+    if one.since is None or one.until is None or other.since is None or other.until is None:
+        return True
+    return one.since <= other.until and other.since <= one.until
+
+
+def _row(write: TableWrite) -> Any:
+    return json.loads(str(write.row.cells["value"]))

@@ -1,0 +1,161 @@
+"""Outages of the simulated platform: for a time, everything of one scope fails at once, with one cause.
+
+The record of what each outage struck is the platform's own. The invariants are checked against it, never against what
+the factory says about its failures.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from pipeline_core.domain.errors import ErrorScope, FactoryError, Owner
+from pipeline_core.ports import Blobs, Clock, NewContainerGroup
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, ReportedScope
+from simulation.faults import Kind
+
+CREATION = "containers.create_group"
+EVERYWHERE = frozenset({"build", "verify"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCause:
+    """What a builder reports of a failed attempt. `error_class` may be a text that this release does not know.
+
+    `owner`, `permanent` and `scope` are None where the builder knows no more than the class says. `is_of_input` is
+    what the platform knows and no report says: the input itself is at fault.
+    """
+
+    error_class: str
+    message: str = "the simulated platform failed"
+    owner: Owner | None = None
+    permanent: bool | None = None
+    scope: ErrorScope | None = None
+    is_of_input: bool = False
+
+    def cells(self) -> Mapping[str, object]:
+        """Its fields of a report."""
+        return {
+            "error_class": self.error_class,
+            "message": self.message,
+            "owner": self.owner,
+            "permanent": self.permanent,
+            "scope": None if self.scope is None else ReportedScope.of(self.scope),
+        }
+
+    def __str__(self) -> str:
+        owner = "" if self.owner is None else f" of {self.owner.value}"
+        return f"{self.error_class}{owner}{'' if self.scope is None else f' in {self.scope}'}"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SimulatedOutage:
+    """One cause. It lasts from `since` (None: always) until `until` (None: it has not begun).
+
+    `calls` are the ports' calls that `refusal` refuses, such as `containers.create_group`. `report` is what builders
+    report in `stages`. `fault` is what becomes of containers. All of it is about jobs with a machine of `size` alone,
+    where that is not empty, and about images of `images` alone, where that is not None.
+    """
+
+    name: str = "outage"
+    since: datetime | None = None
+    until: datetime | None = None
+    calls: frozenset[str] = frozenset()
+    refusal: Callable[[], FactoryError] | None = None
+    report: ReportedCause | None = None
+    stages: frozenset[str] = EVERYWHERE
+    fault: Kind | None = None
+    size: str = ""
+    images: frozenset[str] | None = None
+    latency: timedelta = timedelta(0)  # of a call that is refused
+    struck: dict[str, int] = field(
+        default_factory=dict
+    )  # calls and attempts that it made fail, by build or image
+
+    @property
+    def length(self) -> timedelta:
+        """How long it lasts; nothing where that is not known."""
+        return timedelta(0) if self.since is None or self.until is None else self.until - self.since
+
+    def describe(self) -> str:
+        """For a person: what fails for how long."""
+        parts = [str(self.report or ""), self.fault.value if self.fault else "", ",".join(sorted(self.calls))]
+        if self.refusal is not None:
+            parts.append(str(self.refusal()))
+        parts.append(f"of {self.size}" if self.size else "")
+        since = "" if self.since is None else f" since {self.since:%d %H:%M}"
+        return f"{self.name} ({' '.join(each for each in parts if each)}){since} for {self.length}"
+
+    def lasts(self, now: datetime) -> bool:
+        """True while it lasts."""
+        return self.until is not None and now < self.until and (self.since is None or self.since <= now)
+
+    def covers(self, job: BuildJob) -> bool:
+        """True where the job is in its scope."""
+        return self.size in ("", job.placement.vm_size) and self.is_about(job.image)
+
+    def is_about(self, image: str) -> bool:
+        """True where the image is in its scope."""
+        return self.images is None or image in self.images
+
+    def strike(self, subject: str) -> None:
+        """Note that it made a call or an attempt of this build or image fail."""
+        self.struck[subject] = self.struck.get(subject, 0) + 1
+
+
+@dataclass(slots=True, kw_only=True)
+class OutageRecord:
+    """All outages of a world, those to come included, and what each of them struck."""
+
+    clock: Clock
+    blobs: Blobs
+    advance: Callable[[timedelta], object]
+    known: list[SimulatedOutage] = field(default_factory=list)
+
+    def lasting(self) -> list[SimulatedOutage]:
+        """The outages of this moment."""
+        if not self.known:
+            return []
+        now = self.clock.now()
+        return [each for each in self.known if each.lasts(now)]
+
+    def refuse(self, call: str, given: tuple[Any, ...]) -> None:
+        """Raise the error of the first outage that refuses this call."""
+        for outage in self.lasting():
+            if call not in outage.calls or outage.refusal is None:
+                continue
+            subject = self._subject(outage, call, given)
+            if subject:
+                outage.strike(subject)
+                self.advance(outage.latency)
+                raise outage.refusal()
+
+    def report_of(self, job: BuildJob) -> ReportedCause | None:
+        """What the builder of this job reports now; None where no outage makes it fail."""
+        for outage in self.lasting():
+            if outage.report is not None and job.stage in outage.stages and outage.covers(job):
+                outage.strike(job.build)
+                return outage.report
+        return None
+
+    def fate_of(self, job: BuildJob) -> Kind | None:
+        """What becomes of a container that runs now; None where no outage is about it."""
+        for outage in self.lasting():
+            if outage.fault is not None and outage.covers(job):
+                outage.strike(job.build)
+                return outage.fault
+        return None
+
+    def has_struck(self, build: str, image: str) -> bool:
+        """True where any outage made something of this build fail, or a call about its image."""
+        return any(build in outage.struck or image in outage.struck for outage in self.known)
+
+    def _subject(self, outage: SimulatedOutage, call: str, given: tuple[Any, ...]) -> str:
+        """The build or image that the call is about; empty where the outage is not about it."""
+        if call != CREATION:
+            image = str(getattr(given[0], "image", given[1] if len(given) > 1 else ""))
+            return image if outage.is_about(image) else ""
+        new: NewContainerGroup = given[0]
+        digest = new.environment["IF_JOB"]
+        job = BuildJob.from_wire(self.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT), digest=digest)
+        return job.build if outage.covers(job) else ""

@@ -1,0 +1,57 @@
+"""The rules of the catalog: tools are an input, each has its own file, and one that leaves is not missed in silence."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pipeline_core.domain import staleness
+from pipeline_core.domain.fingerprint import BuildInputs
+from pipeline_core.services.builds import launch
+from pipeline_core.services.images.platform import Platforms
+from simulation.sabotage.shape import Sabotage, replaced
+
+_inputs = staleness._inputs
+_find = launch._url
+
+
+@contextlib.contextmanager
+def _keeps_tools() -> Iterator[None]:
+    """An image keeps the versions of the tools that it was built with."""
+
+    def inputs(head: Any, *given: Any) -> Any:
+        wanted = _inputs(head, *given)
+        if not isinstance(wanted, BuildInputs) or head.current is None:
+            return wanted
+        known = {tool[0]: tool for tool in head.current.inputs.catalog}
+        return replace(wanted, catalog=tuple(known.get(tool[0], tool) for tool in wanted.catalog))
+
+    with replaced(staleness, "_inputs", inputs):
+        yield
+
+
+@contextlib.contextmanager
+def _takes_the_newest_file() -> Iterator[None]:
+    """A tool is fetched from the address in force, whatever version the build was planned with."""
+
+    def find(urls: Any, tool: Any) -> Any:
+        newest = max((each for each in urls if each[0] == tool[0]), default=tool)
+        return _find(urls, newest)
+
+    with replaced(launch, "_url", find):
+        yield
+
+
+@contextlib.contextmanager
+def _drops_in_silence() -> Iterator[None]:
+    """The images that name a tool which leaves are not notified."""
+    with replaced(Platforms, "announce", lambda platforms: 0):
+        yield
+
+
+_WORLD: dict[str, Any] = {"faults": "light", "chapters": ("catalog",)}
+RULES = (
+    Sabotage(rule="tools-are-inputs", patch=_keeps_tools, **_WORLD),
+    Sabotage(rule="a-tool-has-its-own-file", patch=_takes_the_newest_file, chapters=("catalog",)),
+    Sabotage(rule="a-dropped-tool-is-reported", patch=_drops_in_silence, **_WORLD),
+)

@@ -1,0 +1,80 @@
+"""The rules of outages: who owns a failure, what a permanent one means, one alert, and probes at growing intervals."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from pipeline_core.domain import claims, platform_breaker
+from pipeline_core.domain.builds import Build, Failure
+from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from simulation.sabotage.shape import Sabotage, replaced
+
+_settle = claims.settle
+
+
+@contextlib.contextmanager
+def _blames_the_team() -> Iterator[None]:
+    """Every permanent failure counts as the team's, of whatever owner it is."""
+    with replaced(Failure, "is_of_team", property(lambda failure: failure.stays)):
+        yield
+
+
+@contextlib.contextmanager
+def _tries_for_ever() -> Iterator[None]:
+    """A permanent failure of an input cools down, and the input is built again."""
+
+    def settle(claim: Claim, build: Build) -> Claim:
+        settled = _settle(claim, build)
+        is_over = settled.outcome is Outcome.FAILED
+        return replace(settled, outcome=Outcome.EXHAUSTED) if is_over else settled
+
+    with replaced(claims, "settle", settle):
+        yield
+
+
+@contextlib.contextmanager
+def _closes_with_each_probe() -> Iterator[None]:
+    """A probe closes the breaker before it is known how it ends, and each opening raises an alert."""
+
+    def begin(breaker: PlatformBreaker, build: object, now: datetime, *, spent: str = "") -> PlatformBreaker:
+        return replace(platform_breaker.close(breaker, now), alarmed_at=None)
+
+    with replaced(platform_breaker, "begin_probe", begin):
+        yield
+
+
+@contextlib.contextmanager
+def _holds_nothing_back() -> Iterator[None]:
+    """While a breaker is open, pending builds start all the same, and those that run do not pause."""
+    with (
+        replaced(platform_breaker, "is_patient", lambda breaker, build, now: False),
+        replaced(platform_breaker, "holds", lambda breaker, place: False),
+        replaced(PlatformBreaker, "holds_all", property(lambda breaker: False)),
+    ):
+        yield
+
+
+_CHAPTER = ("outages",)
+RULES = (
+    Sabotage(rule="outage-blames-no-team", patch=_blames_the_team, faults="light", chapters=_CHAPTER),
+    Sabotage(rule="permanent-is-not-built-again", patch=_tries_for_ever, faults="light", chapters=_CHAPTER),
+    Sabotage(
+        rule="one-alert-per-outage",
+        patch=_closes_with_each_probe,
+        faults="light",
+        images=9,
+        chapters=_CHAPTER,
+        days=1,
+    ),
+    Sabotage(
+        rule="outage-holds-back",
+        patch=_holds_nothing_back,
+        faults="light",
+        images=16,
+        slots=2,
+        chapters=_CHAPTER,
+        days=1,
+    ),
+)

@@ -1,0 +1,131 @@
+"""What outages must not do can fail: the world is broken by hand, and the violation is named."""
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation import causes
+from simulation.harm import Harm, probes
+from simulation.outages import CREATION, SimulatedOutage
+from simulation.world import SimulatedWorld
+from tests.unit.simulation.broken import BASE, find, rested, rewrite
+
+HOUR = timedelta(hours=1)
+
+
+def _build(made: SimulatedWorld) -> str:
+    return next(build.id for build in made.safety.builds.values() if build.image == str(BASE))
+
+
+def _outage(made: SimulatedWorld) -> SimulatedOutage:
+    now = made.ports.clock.now()
+    outage = SimulatedOutage(since=now, until=now + HOUR)
+    made.platform.outages.known.append(outage)
+    return outage
+
+
+def _block(made: SimulatedWorld, harm: Harm) -> None:
+    row = find(made, "images", str(BASE), "claim:")
+    rewrite(made, "images", row, '"outcome":"succeeded"', '"outcome":"failed"', key=f"{row.key}0")
+    written = find(made, "images", str(BASE), f"{row.key}0")
+    harm.watch("tables.write", ("images", [_insert(written)]))
+
+
+def _open_breaker(made: SimulatedWorld, harm: Harm) -> None:
+    row = find(made, "images", str(BASE), "head")
+    text = str(row.cells["value"])
+    assert '"breaker":null' in text
+    opened = replace(row, cells={**row.cells, "value": text.replace('"breaker":null', '"breaker":{}')})
+    harm.watch("tables.write", ("images", [_insert(opened)]))
+
+
+def _build_again(made: SimulatedWorld, harm: Harm) -> None:
+    name = _build(made)
+    made.platform.team_failed.add(name)
+    made.safety.builds[name] = replace(made.safety.builds[name], result="failed")
+    for facts in made.ports.blobs.list("jobs", ""):
+        digest = facts.name.removesuffix(".json")
+        job = BuildJob.from_wire(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
+        if job.build == name:
+            harm.watch(CREATION, (NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={}),))
+
+
+def _alert_twice(made: SimulatedWorld, harm: Harm) -> None:
+    _outage(made)
+    harm.alerts += [(made.ports.clock.now(), "network in region:westeurope")] * 2
+
+
+def _hurt_many(made: SimulatedWorld, harm: Harm) -> None:
+    outage = _outage(made)
+    for number in range(20):
+        name = f"rhel9-base.97a3d98113c8.{number}"
+        made.safety.builds[name] = replace(made.safety.builds[_build(made)], id=name, result="failed")
+        outage.strike(name)
+
+
+def _ask_a_person(made: SimulatedWorld, harm: Harm) -> None:
+    assert not harm.is_for_people(str(BASE))
+
+
+def _insert(row: Row) -> TableWrite:
+    return TableWrite(verb=WriteKind.INSERT, row=row)
+
+
+CASES: dict[str, tuple[Callable[[SimulatedWorld, Harm], None], str]] = {
+    "an input is blocked that did not fail": (_block, r"\(24\) rhel9-base\..* is blocked for good"),
+    "a breaker opens without failures": (_open_breaker, r"\(24\) the breaker of rhel9-base is open, and 0"),
+    "a person is needed for the platform": (_ask_a_person, r"\(24\) rhel9-base waits for a person"),
+    "what failed for good is built again": (_build_again, r"\(25\) rhel9-base\..* is started again"),
+    "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:westeurope"),
+    "an outage hurts too many": (_hurt_many, r"\(27\) outage .* hurt 20 builds, 14 are its bound"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_an_outage_must_not_do_is_named(name: str) -> None:
+    breaks, named = CASES[name]
+    made = rested()
+    harm = Harm(world=made)
+    breaks(made, harm)
+    found = [*made.findings, *harm.violations()]
+    assert any(re.match(named, line) for line in found), found
+
+
+def test_probes_come_at_growing_intervals() -> None:
+    def count(lasts: timedelta) -> int:
+        made = SimulatedOutage(since=rested_at, until=rested_at + lasts)
+        return probes(made)
+
+    rested_at = rested().ports.clock.now()
+    assert [count(minutes * HOUR / 60) for minutes in (0, 1, 3, 31, 61, 361)] == [0, 1, 2, 5, 6, 16]
+
+
+def test_an_outage_refuses_only_what_is_in_its_scope() -> None:
+    made = rested()
+    outage = _outage(made)
+    outage.calls = frozenset({"galleries.set_excluded"})
+    outage.refusal = lambda: PermanentError(ErrorClass.AZURE_POLICY, "refused")
+    outage.images = frozenset({"another"})
+    given = (made.live[0], BASE)
+    made.platform.outages.refuse("galleries.set_excluded", given)
+    outage.images = None
+    made.platform.outages.refuse("galleries.begin_copy", given)
+    with pytest.raises(PermanentError, match="refused"):
+        made.platform.outages.refuse("galleries.set_excluded", given)
+    made.ports.clock.advance(HOUR)
+    made.platform.outages.refuse("galleries.set_excluded", given)
+    assert outage.struck == {str(BASE): 1}
+
+
+def test_every_class_that_a_builder_can_report_is_drawn() -> None:
+    chance = random.Random("causes")
+    drawn = [causes.report_of_platform(chance, "") for _ in range(2000)]
+    assert {each.error_class for each in drawn} >= {each.value for each in ErrorClass} - {"provenance"}
+    assert not any(each.is_of_input for each in drawn)
