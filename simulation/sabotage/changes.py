@@ -1,12 +1,10 @@
-"""The rules of changes: their lanes, what holds them back, refreshes of whole chains, and the order of moves."""
+"""The rules of changes: their lanes, refreshes of whole chains, and the order of moves."""
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from pipeline_core.domain import claims, fingerprint, lanes, plan, wishes
-from pipeline_core.domain.windows import Window
+from pipeline_core.domain import claims, fingerprint, lanes, wishes
 from pipeline_core.services.images import observe
 from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.places import Places
@@ -83,31 +81,7 @@ def _judges_at_leisure() -> Iterator[None]:
 
 
 _EDITS: dict[str, Any] = {"faults": "light", "chapters": ("edits",)}
-_by_rule = plan._by_rule
-
-
-@contextlib.contextmanager
-def _is_always_open() -> Iterator[None]:
-    """Every moment is inside of every window."""
-    with replaced(Window, "contains", lambda window, now: True):
-        yield
-
-
-@contextlib.contextmanager
-def _suspends_nothing() -> Iterator[None]:
-    """An image that is suspended is built as any other."""
-
-    def by_rule(snapshot: Any, head: Any, *given: Any) -> Any:
-        registration = replace(head.registration, suspend=False)
-        return _by_rule(snapshot, replace(head, registration=registration), *given)
-
-    with replaced(plan, "_by_rule", by_rule):
-        yield
-
-
 RULES = (
-    Sabotage(rule="window-is-kept", patch=_is_always_open, faults="light", chapters=("windows",)),
-    Sabotage(rule="suspend-is-kept", patch=_suspends_nothing, faults="light", chapters=("windows",)),
     Sabotage(rule="limits-renew-a-failure", patch=_keeps_limits, **_EDITS),
     Sabotage(rule="verify-makes-a-wish", patch=_judges_at_leisure, **_EDITS),
     Sabotage(rule="rule-14-lane-of-a-change", patch=_takes_the_last_lane, chapters=("windows",)),

@@ -92,7 +92,9 @@ class Readmission:
             stored = self.records.versions.find(name, live.version)
             before = VersionRecord(image=name, version=live.version) if stored is None else stored.value
             after = change(before, Standing.LIVE, self.effects.clock.now(), actor=actor, reason=reason)
-            if not latest.may_be_in(live):
+            current = head.value.current
+            if not latest.may_be_in(live) or (current is not None and live.version > current.version):
+                # Until a reuse has made it current, a look would take it back as one above the current one.
                 after = replace(after, intent=Intent.INCLUDE)
             entry = self.effects.journal.of_image(name, Event.INCLUDED, actor=actor, detail=reason)
             changed = head.value.letting_in(live.version)
