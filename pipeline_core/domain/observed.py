@@ -66,6 +66,11 @@ def returned(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tup
     return tuple(each.version for each in there if each is not None and each.is_offered and not each.is_busy)
 
 
+def unlisted(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tuple[GalleryVersion, ...]:
+    """The versions that somebody had taken out, and that the list does not show any more."""
+    return tuple(version for version in head.taken_out if version not in seen)
+
+
 def above(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tuple[GalleryVersion, ...]:
     """Versions of the factory that are in `latest` above the current one, and not by their active build; highest first.
 

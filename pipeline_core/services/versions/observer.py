@@ -72,8 +72,8 @@ class GalleryObserver:
             return True
         is_held = sight in (Sight.HELD, Sight.NOTHING_CURRENT)
         is_proven = not self._is_unproven(head, unproven)
-        differs = observed.returned(head, seen) or observed.above(head, seen) or head.doubt is not None
-        return is_held and is_proven and not differs
+        differs = observed.returned(head, seen) or observed.above(head, seen) or observed.unlisted(head, seen)
+        return is_held and is_proven and not differs and head.doubt is None
 
     def _is_unproven(self, head: ImageHead, unproven: frozenset[GalleryVersion]) -> bool:
         """True where the current version is unproven, and the setting wants it out of `latest`."""
@@ -93,6 +93,9 @@ class GalleryObserver:
         self.suspicion.clear(image)
         if head.value.doubt is not None:
             head = self._mark(head, None)
+        unlisted = observed.unlisted(head.value, seen)
+        if unlisted:
+            head = self.readmission.forget_gone(head, unlisted)
         back = observed.returned(head.value, seen)
         for version in back:
             self.readmission.readmit_seen(image, version)

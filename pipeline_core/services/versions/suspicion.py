@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from pipeline_core.domain import access, observed
 from pipeline_core.domain.errors import AlreadyExists
@@ -84,7 +83,7 @@ class Suspicion:
         return changing(store.find_suspects, write, subject="the list of images that differ", lost=RACED)
 
     def _announce(self, suspects: Suspects) -> bool:
-        """A line in the journal of the image that was one too many, and one in the log; then note that it was raised."""
+        """A line in the journal of the image that was one too many, and one in the log; then note that both exist."""
         alarm, image = suspects.alarmed_at, suspects.announce
         if alarm is None or image is None:
             return False
