@@ -12,7 +12,7 @@ from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 
 LETTING_IN = timedelta(minutes=10)  # for which an intent to include keeps a look from taking the version back
-RENEWED_AFTER = LETTING_IN / 2  # whoever is still at it writes the intent again
+RENEWED_AFTER = LETTING_IN / 2  # a process that is still at it writes the intent again
 _CALL = timedelta(minutes=2)  # in which a call to exclude has been made that was decided on
 RETENTION = "retention"  # the actor of what no person decided
 
