@@ -23,7 +23,9 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
-_SLICE = 200  # images of one slice: each costs four storage operations, and the first slice is part of a request
+_SLICE = (
+    200  # images of one slice: each costs four storage operations, and the first slice is part of a request
+)
 
 RunsOne = Callable[[str, Callable[[], bool]], bool]
 
@@ -98,7 +100,9 @@ class Platforms:
         heads = [head for head in self.records.index.heads() if str(head.name) > platform.announced_to]
         due = [head for head in heads if not platform.dropped.keys().isdisjoint(head.registration.catalog)]
         ended: set[ImageName] = set()
-        told = sum(run(str(head.name), partial(self._tell_all, head, platform, ended)) for head in due[:_SLICE])
+        told = sum(
+            run(str(head.name), partial(self._tell_all, head, platform, ended)) for head in due[:_SLICE]
+        )
         done = [head.name for head in takewhile(lambda head: head.name in ended, due)]
         to = str(done[-1]) if done else platform.announced_to
         self.records.sources.note_announced(platform, to, is_over=len(done) == len(due))

@@ -52,9 +52,7 @@ def listed(
             was_excluded=was_excluded,
         )
     )
-    return ListedVersion(
-        version=version, is_ours=ours, is_settled=settled, is_offered=offered, record=record
-    )
+    return ListedVersion(version=version, is_ours=ours, is_settled=settled, is_offered=offered, record=record)
 
 
 def uses(current: GalleryVersion | None = V[5], **more: object) -> VersionUses:
