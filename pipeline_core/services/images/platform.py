@@ -23,9 +23,7 @@ from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import InvalidDocument, Problem
 
-_SLICE = (
-    200  # images of one slice: each costs four storage operations, and the first slice is part of a request
-)
+_SLICE = 200  # images: each costs four storage operations, and the first slice is part of a request
 
 RunsOne = Callable[[str, Callable[[], bool]], bool]
 
@@ -87,10 +85,10 @@ class Platforms:
         return platform
 
     def announce(self, run: RunsOne) -> int:
-        """Report a dropped tool to the next images that name it, in journals and by webhooks; how many were told.
+        """Report a dropped tool to the next images that name it, in journals and by webhooks; how many.
 
         A slice of at most _SLICE images; the next one begins behind the last image, or at the first that failed. Safe
-        to repeat, and done by the sweep until all are told. `run` does one image's work, as `Bulkhead.run` does. An
+        to repeat, and done by the sweep until all have it. `run` does one image's work, as `Bulkhead.run` does. An
         image with a row that cannot be read is passed over: its condition says the same. Costs one read where nothing
         is to be reported, else the fleet's copies once.
         """

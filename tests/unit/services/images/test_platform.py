@@ -12,7 +12,6 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.ports import Principal, TableWrite
-from pipeline_core.services.builds.containers import ContainerStage
 from pipeline_core.services.images import platform
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
@@ -72,10 +71,10 @@ def _put_bundled(made: SimulatedWorld, text: str, *tools: dict[str, str]) -> Non
 
 def _address_of_next_attempt(made: SimulatedWorld, image: ImageName) -> str:
     """Where the next attempt of the image's build fetches its only tool from."""
-    stage = made.factory.driver.stages.containers
-    assert isinstance(stage, ContainerStage)
     (build,) = scenes.builds(made, image)
-    digest = stage.launcher.prepare(build, "again", made.ports.clock.now()).environment["IF_JOB"]
+    digest = made.parts.builds.containers.launcher.prepare(
+        build, "again", made.ports.clock.now()
+    ).environment["IF_JOB"]
     content = made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
     (tool,) = BuildJob.from_wire(content, digest=digest).catalog
     return tool.url
