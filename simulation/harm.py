@@ -26,6 +26,7 @@ class Harm:
 
     world: SimulatedWorld
     alerts: list[tuple[datetime, str]] = field(default_factory=list)  # when, and class and scope
+    _limits: dict[str, tuple[str, int]] = field(default_factory=dict)  # machine size and timeout, by build
     _open: set[str] = field(default_factory=set)  # images with an open breaker
 
     def watch(self, name: str, given: tuple[Any, ...]) -> None:
@@ -101,17 +102,22 @@ class Harm:
         return own
 
     def _demand_new(self, new: NewContainerGroup) -> None:
-        """(25) An input that failed by itself is not built again."""
+        """(25) An input that failed by itself is not built again with the same limits."""
         digest = new.environment["IF_JOB"]
         content = self.world.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
         job, safety = BuildJob.from_wire(content, digest=digest), self.world.safety
+        limits = (job.placement.vm_size, job.timeout_seconds)
+        if job.stage == "build":
+            self._limits[job.build] = limits
         build = safety.builds.get(job.build)
         if build is None or (build.image, build.fingerprint) in safety.pruned:
             return
         name = job.build.rpartition(".")[0]
         for other in self.world.platform.team_failed:
             known = safety.builds.get(other)
-            if other.rpartition(".")[0] == name and known is not None and known.result == "failed":
+            if other.rpartition(".")[0] != name or self._limits.get(other, limits) != limits:
+                continue
+            if known is not None and known.result == "failed":
                 self.world.blame(f"(25) {job.build} is started again, although {other} failed by its input")
 
     def _alerts(self) -> list[str]:

@@ -102,7 +102,7 @@ class RetentionPlans:
         rule = self.effects.documents.definition(head.value.registration.definition).retention
         records = self.records.versions.of_image(name)
         current = None if head.value.current is None else head.value.current.version
-        listed = [_listed(each, records.get(each.version), current) for each in shown]
+        listed = [listed_version(each, records.get(each.version), current) for each in shown]
         uses = self._uses_by_itself(head.value)
         steps = plan_removals(listed, uses, rule, now, grace=self.grace)
         if any(step.removal in _REMOVES for step in steps):
@@ -159,10 +159,13 @@ class _Uses:
             self.add(origin.version, user)
 
 
-def _listed(
+def listed_version(
     shown: GalleryImageVersion, stored: Stored[VersionRecord] | None, current: GalleryVersion | None
 ) -> ListedVersion:
-    """A version that somebody took out of `latest` a moment ago has no record of that yet."""
+    """A version as the gallery shows it, with its record. `current` is the image's current version.
+
+    A version that somebody took out of `latest` a moment ago has no record of that yet.
+    """
     record = None if stored is None else stored.value
     standing = standing_of(
         record,
@@ -175,5 +178,6 @@ def _listed(
         version=shown.version,
         is_ours=bool(shown.tags.get(attempts.PROVENANCE_TAG)),
         is_settled=shown.state in _SETTLED,
+        is_offered=latest.may_be_in(shown),
         record=record,
     )

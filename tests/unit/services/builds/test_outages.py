@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Build, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName
@@ -129,6 +129,36 @@ def test_an_open_breaker_is_in_the_journal_and_shown_on_what_it_holds_back() -> 
     waits = [ImageName(f"image-{number}") for number in range(6)]
     shown = {each.type.value for name in waits for each in made.factory.queries.image(name).image.conditions}
     assert "PlatformFault" in shown
+
+
+def test_a_code_that_nobody_knows_gets_two_tries_and_then_the_breaker_waits_for_its_end() -> None:
+    """The first try may have failed by chance, the second has not. No build is tried a third time on its own."""
+    made = scenes.registered({"image-0": None})
+    made.platform.failing = {("image-0", "build"): "unknown"}
+    began = made.ports.clock.now()
+    made.run_until(began + 80 * MINUTE)
+    assert [(build.result, build.attempt) for build in outages.builds(made)] == [(Result.FAILED, 2)] * 2
+    assert (_open(made), outages.alerts(made)) == ([], 0)
+    made.run_until(began + 2 * HOUR)  # the third one fails twice too: it pauses, and only probes go on
+    (opened,) = _open(made)
+    assert (opened.is_open, opened.error_class, outages.alerts(made)) == (True, ErrorClass.UNKNOWN, 1)
+    *_, waits = outages.builds(made)
+    assert waits.phase is Phase.BUILDING
+    head = scenes.head(made, ImageName("image-0"))
+    assert (head.failures, head.breaker) == (0, None)
+    made.platform.failing = {}
+    made.run_until(began + 4 * HOUR)
+    assert (outages.current(made), _open(made)) == (1, [])
+
+
+def test_a_code_that_nobody_knows_and_that_does_not_come_again_costs_one_attempt() -> None:
+    made = scenes.registered({"image-0": None})
+    made.platform.failing = {("image-0", "build"): "unknown"}
+    scenes.until(made, lambda: Event.RETRIED in scenes.events(made, ImageName("image-0")))
+    made.platform.failing = {}
+    made.settle()
+    assert [(build.result, build.build_attempt) for build in outages.builds(made)] == [(Result.SUCCEEDED, 2)]
+    assert (_open(made), outages.alerts(made)) == ([], 0)
 
 
 def test_only_builds_of_the_scope_are_held_back() -> None:
