@@ -1,5 +1,6 @@
 """Outages of the platform in the engine: nobody is blocked, one alert, one probe, and everything goes on afterwards."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.state.capacity import SlotTaken
+from pipeline_core.state.history import BuildPage, HistoryStore
+from pipeline_core.state.images import ImageStore
 from simulation.faults import Kind
 from simulation.world import SimulatedWorld
 from tests.simulation import outages
@@ -198,6 +201,30 @@ def test_retry_unblocks_what_an_older_release_has_blocked() -> None:
     made.drain()
     assert scenes.rest_of(made, scenes.BASE) == "current"
     assert [each.result for each in scenes.builds(made, scenes.BASE)][1:] == [Result.FAILED, Result.SUCCEEDED]
+
+
+def test_retry_reads_the_newest_build_of_each_image_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = scenes.settled({"rhel9-base": None})
+    scenes.released(made)
+    made.drain()
+    assert len(scenes.builds(made, scenes.BASE)) == 2
+    made.platform.failing = {("rhel9-base", "build"): "provisioner"}
+    made.register("rhel9-base", None, text="newer")
+    made.drain()
+    read: list[int] = []
+    page = HistoryStore.builds
+
+    def builds(store: HistoryStore, image: ImageName, *, after: str = "", limit: int) -> BuildPage:
+        read.append(limit)
+        return page(store, image, after=after, limit=limit)
+
+    def builds_of(store: ImageStore, image: ImageName, *, limit: int) -> Sequence[Build]:
+        raise AssertionError(f"all builds of {image} are read")
+
+    monkeypatch.setattr(HistoryStore, "builds", builds)
+    monkeypatch.setattr(ImageStore, "list_builds", builds_of)
+    assert made.factory.retries.retry(ErrorClass.PROVISIONER, ADMIN).images == ("rhel9-base",)
+    assert read == [1]
 
 
 def _admitted() -> tuple[SimulatedWorld, Build]:
