@@ -207,7 +207,7 @@ class GalleryObserver:
         return True
 
     def _confirm(self, live: GalleryImageVersion, stored: Stored[VersionRecord]) -> None:
-        """The gallery shows that it is out. Where it became current meanwhile, our call came too late, and is undone."""
+        """The gallery shows that it is out. Where it became current meanwhile, our call came too late: undo it."""
         record = replace(stored.value, intent=None)
         if record.standing is Standing.LIVE:
             record = replace(record, standing=Standing.SPARE)
