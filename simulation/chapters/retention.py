@@ -46,6 +46,7 @@ class RetentionRuns(Chapter):
     def __init__(self, story: "SeedStory", chance: random.Random) -> None:
         super().__init__(story, chance)
         self._left_latest: dict[Place, datetime] = {}
+        self._held: set[str] = set()  # children that stay on an old version of their parent
 
     def begin(self) -> None:
         """A grace period that a story of some days sees the end of."""
@@ -54,19 +55,34 @@ class RetentionRuns(Chapter):
         self.world.rewire(foundation_of(base.ports, base.deployment, limits))
 
     def document(self, image: str) -> Mapping[str, Any]:
-        """Only the newest is kept, and unknown use keeps nothing."""
-        return {"retention": {"keep": 1, "keepInUse": False}}
+        """Only the newest is kept, and unknown use keeps nothing. Some children are suspended for days."""
+        kept = {"retention": {"keep": 1, "keepInUse": False}}
+        return {**kept, "suspend": True} if image in self._held else kept
 
     def happenings(self) -> Sequence[Happening]:
         """Mostly the timer. Sometimes an image gets back the content of an old version, which is current again."""
-        return [(3, self._prune), (2, self._go_back)]
+        return [(3, self._prune), (2, self._go_back), (1, self._hold)]
 
     def end(self) -> None:
         """What was decided during the faults is carried out. The days between cost little."""
         self.world.dozes = True
+        self._let_go()
         for _ in range(_ROUNDS):
             self.world.run_until(self.world.ports.clock.now() + _ROUND)
             self._prune()
+
+    def _hold(self) -> None:
+        """A team suspends its image, and lets the one before go on: the parent has newer versions meanwhile."""
+        self._let_go()
+        children = sorted(name for name, parent in self.story.parents.items() if parent is not None)
+        if children:
+            self._held = {self.chance.choice(children)}
+            self.story.register(*self._held)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, set()
+        for name in sorted(held & self.story.parents.keys()):
+            self.story.register(name)
 
     def violations(self) -> Sequence[str]:
         """(22) A version whose removal was decided is gone; the current one is not among those."""

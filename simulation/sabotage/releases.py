@@ -94,7 +94,7 @@ def _forgets_what_was_left() -> Iterator[None]:
 
 _SOURCES: dict[str, Any] = {"faults": "light", "chapters": ("sources",)}
 RULES = (
-    Sabotage(rule="rule-4-forward-only", patch=_follows_the_last_list),
+    Sabotage(rule="rule-4-forward-only", patch=_follows_the_last_list, faults="none"),
     Sabotage(rule="rule-16-unfollowed-source", patch=_follows_for_ever, **_SOURCES),
     Sabotage(rule="one-list-call-a-source", patch=_polls_for_each_image, **_SOURCES),
     Sabotage(rule="rule-16-silence-is-shown", patch=_hears_no_silence, **_SOURCES),
