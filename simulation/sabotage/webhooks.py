@@ -38,7 +38,7 @@ def _never_waits() -> Iterator[None]:
 def _skips_what_failed() -> Iterator[None]:
     """A fact that was not accepted is forgotten, so that the next one has its turn."""
 
-    def failed(feed: Feed, *given: Any) -> tuple[Feed, str]:
+    def failed(feed: Feed, *given: Any, **named: Any) -> tuple[Feed, str]:
         return replace(feed, cursor=feed.cursor + 1, busy_until=None), ""
 
     with replaced(feeds, "failed", failed):
