@@ -4,6 +4,7 @@ No class, owner or permanence that the factory names is looked at. A build faile
 knows that it did.
 """
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,37 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
+from pipeline_core.state.reading import cells
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation.outages import CREATION, SimulatedOutage
+from simulation.platform import COMPLIANCE
 from simulation.world import SimulatedWorld
 
 _IN_A_ROW = 3  # failures of an image's own inputs that open its breaker
 _OPENED = "platform.breaker-opened"
+_READ = timedelta(minutes=5)  # between the read of a policy and the write of a plan, with handlers between
+_LIMIT = 1_000_000  # bytes of a document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPlan:
+    """When a build was planned, and the `verify` of its image's definition at that moment."""
+
+    at: datetime
+    verify: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenFloor:
+    """What SecOps demanded from `since` on, as their document says."""
+
+    since: datetime
+    score: int = 0
+    severities: frozenset[str] = frozenset()
+
+    def asks_less(self, than: "SeenFloor", check: str) -> bool:
+        """True where a version that failed this check under the other floor may pass under this one."""
+        return bool(than.severities - self.severities) or (check == COMPLIANCE and self.score < than.score)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +54,9 @@ class Harm:
     alerts: list[tuple[datetime, str]] = field(default_factory=list)  # when, and class and scope
     _limits: dict[str, tuple[str, int]] = field(default_factory=dict)  # machine size and timeout, by build
     _open: set[str] = field(default_factory=set)  # images with an open breaker
+    _plans: dict[str, SeenPlan] = field(default_factory=dict)  # by build
+    _ended: dict[str, datetime] = field(default_factory=dict)  # by build
+    _floors: list[SeenFloor] = field(default_factory=list)  # the one in force last
 
     def watch(self, name: str, given: tuple[Any, ...]) -> None:
         """Look at one call that had its effect."""
@@ -35,6 +64,10 @@ class Harm:
             for write in given[1]:
                 if write.verb is not WriteKind.DELETE:
                     self._look_at(write)
+        elif name == "tables.write" and given[0] == "index":
+            for write in given[1]:
+                if (write.row.partition, write.row.key) == ("policy", "current"):
+                    self._note_floor(write)
         elif name == CREATION:
             self._demand_new(given[0])
 
@@ -58,6 +91,8 @@ class Harm:
                 self._demand_own_fault(claim["build"]["value"])
         elif key == "head":
             self._look_at_head(_row(write))
+        elif key.startswith("build:"):
+            self._note_build(_row(write))
         elif key.startswith("entry:"):
             entry = _row(write)
             if entry["event"] == _OPENED:
@@ -95,30 +130,83 @@ class Harm:
         for build in self.world.safety.builds.values():
             if build.image != image:
                 continue
-            if build.result in ("succeeded", "withdrawn"):
+            if build.result == "succeeded":
                 own = 0
-            elif build.id in platform.team_failed | platform.found_nothing or self._is_of_gate(build.id):
+            elif build.result == "failed" and (
+                build.id in platform.team_failed.keys() | platform.found_nothing or self._is_of_gate(build.id)
+            ):
                 own += 1
         return own
 
+    def _note_build(self, row: Mapping[str, Any]) -> None:
+        build, now = row["id"]["value"], self.world.ports.clock.now()
+        if build not in self._plans:
+            self._plans[build] = SeenPlan(at=now, verify=self._verify_of(row["image"]["value"]))
+        if row["phase"] == "finished":
+            self._ended.setdefault(build, now)
+
+    def _verify_of(self, image: str) -> object:
+        """What the definition asks of a version now. The plan and the head are written in one transaction."""
+        head = self.world.ports.tables.find("images", image, "head")
+        if head is None:
+            return None
+        digest = json.loads(cells.joined(head.cells) or "{}")["registration"]["definition"]["value"]
+        content = json.loads(self.world.ports.blobs.read("definitions", f"{digest}.json", limit=_LIMIT))
+        return content["document"]["spec"].get("verify")
+
+    def _note_floor(self, write: TableWrite) -> None:
+        version, now = _row(write), self.world.ports.clock.now()
+        if not version["revision"]:
+            return  # there is no policy yet
+        name = f"policies/{version['digest']['value']}.json"
+        document = json.loads(self.world.ports.blobs.read("definitions", name, limit=_LIMIT))
+        asked = document["spec"].get("compliance", {})
+        severities = frozenset(asked.get("alwaysFail", ()))
+        self._floors.append(SeenFloor(since=now, score=asked.get("minScore", 0), severities=severities))
+
+    def _in_force(self, first: datetime, last: datetime) -> Sequence[SeenFloor]:
+        """The floors of this time, each end included."""
+        begun = [floor for floor in self._floors if floor.since <= last]
+        over = [floor for floor, successor in itertools.pairwise(begun) if successor.since <= first]
+        return begun[len(over) :]
+
     def _demand_new(self, new: NewContainerGroup) -> None:
-        """(25) An input that failed by itself is not built again with the same limits."""
+        """(25) An input that failed by itself is not built again with the same limits and checks."""
         digest = new.environment["IF_JOB"]
         content = self.world.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
         job, safety = BuildJob.from_wire(content, digest=digest), self.world.safety
-        limits = (job.placement.vm_size, job.timeout_seconds)
         if job.stage == "build":
-            self._limits[job.build] = limits
+            self._limits[job.build] = (job.placement.vm_size, job.timeout_seconds)
         build = safety.builds.get(job.build)
         if build is None or (build.image, build.fingerprint) in safety.pruned:
             return
         name = job.build.rpartition(".")[0]
         for other in self.world.platform.team_failed:
             known = safety.builds.get(other)
-            if other.rpartition(".")[0] != name or self._limits.get(other, limits) != limits:
+            if other.rpartition(".")[0] != name or known is None or known.result != "failed":
                 continue
-            if known is not None and known.result == "failed":
+            later = [f"{name}.{number}" for number in range(known.generation + 1, build.generation + 1)]
+            if not any(self._is_renewed(other, each) for each in later):
                 self.world.blame(f"(25) {job.build} is started again, although {other} failed by its input")
+
+    def _is_renewed(self, failed: str, build: str) -> bool:
+        """True where `build` has other limits than `failed` had, or may pass the check that `failed` did not pass.
+
+        Its team asked something else of a version when it was planned, or SecOps demanded less. Neither helps an input
+        that failed before there was a version.
+        """
+        limits = self._limits.get(failed)
+        if limits is not None and self._limits.get(build, limits) != limits:
+            return True
+        check = self.world.platform.team_failed[failed]
+        before, after = self._plans.get(failed), self._plans.get(build)
+        if not check or before is None or after is None:
+            return False
+        if before.verify != after.verify:
+            return True
+        judged_by = self._in_force(before.at, self._ended.get(failed, after.at))
+        floors = self._in_force(after.at - _READ, after.at)
+        return any(floor.asks_less(other, check) for floor in floors for other in judged_by)
 
     def _alerts(self) -> list[str]:
         known, found = self.world.platform.outages.known, []
@@ -162,4 +250,4 @@ def _overlap(one: SimulatedOutage, other: SimulatedOutage) -> bool:
 
 
 def _row(write: TableWrite) -> Any:
-    return json.loads(str(write.row.cells["value"]))
+    return json.loads(cells.joined(write.row.cells) or "{}")

@@ -138,6 +138,11 @@ class OutageRecord:
                 return outage.report
         return None
 
+    def reported_of(self, build: str) -> frozenset[str]:
+        """The messages that outages made the builders of this build report."""
+        known = (each for each in self.known if each.report is not None and build in each.struck)
+        return frozenset(each.report.message for each in known if each.report is not None)
+
     def fate_of(self, job: BuildJob) -> Kind | None:
         """What becomes of a container that runs now; None where no outage is about it."""
         for outage in self.lasting():

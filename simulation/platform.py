@@ -41,6 +41,7 @@ _GONE = ReportedCause(
     error_class=ErrorClass.NOT_FOUND.value,
     message="PlatformImageNotFound: the platform image is not available",
 )
+COMPLIANCE = "compliance"  # the check of the machine by a scan
 _LOW = 50  # the score of a scan that is below every floor
 _CHECKS = ("boot", "hygiene", "goss", "smoke")
 _STAGE = {"build": timedelta(minutes=8), "verify": timedelta(minutes=4)}
@@ -108,7 +109,9 @@ class SimulatedContainers:
     made: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)  # its build and attempt
     proved: set[tuple[str, str]] = field(default_factory=set)  # versions that passed every check on a machine
     failed_inputs: set[str] = field(default_factory=set)  # image.fingerprint[:12] that failed permanently
-    team_failed: set[str] = field(default_factory=set)  # builds of which an attempt reported such a failure
+    team_failed: dict[str, str] = field(
+        default_factory=dict
+    )  # builds of which an attempt reported such a failure, and the check that failed: empty without a machine
     found_nothing: set[str] = field(default_factory=set)  # builds that did not find their release
     _runs: dict[str, _Run] = field(default_factory=dict)
     _due: list[tuple[datetime, int, str, str]] = field(default_factory=list)
@@ -208,7 +211,7 @@ class SimulatedContainers:
             return  # a version may exist, but no report names it
         self._write(run, attempts.REPORT, _content(report, cause))
         if _blames_input(report, cause):
-            self.team_failed.add(run.job.build)
+            self.team_failed[run.job.build] = _failed_check_of(report)
         if report.succeeded and run.job.stage == "verify" and all(check.passed for check in report.checks):
             self.proved.add((run.job.image, run.job.destination.version))
         for _ in range(2 if run.fault is Kind.TWICE else 1):
@@ -295,7 +298,7 @@ class SimulatedContainers:
         checks = tuple(
             ReportedCheck(name=name, passed=name != failed_check, simulated=True) for name in _CHECKS
         )
-        score = _LOW if failed_check == "compliance" else self.scores.get(job.image, 95)
+        score = _LOW if failed_check == COMPLIANCE else self.scores.get(job.image, 95)
         return BuildReport.model_validate(
             {
                 "build": job.build,
@@ -374,6 +377,13 @@ def _blames_input(report: BuildReport, cause: ReportedCause | None) -> bool:
         return cause.is_of_input
     has_low_score = report.scan is not None and report.scan.score == _LOW
     return has_low_score or not all(check.passed for check in report.checks)
+
+
+def _failed_check_of(report: BuildReport) -> str:
+    """The check of the machine that did not pass; empty where the build itself failed."""
+    if report.scan is not None and report.scan.score == _LOW:
+        return COMPLIANCE
+    return next((check.name for check in report.checks if not check.passed), "")
 
 
 def _input(job: BuildJob) -> str:

@@ -35,6 +35,8 @@ _PATIENCE = timedelta(
 # A version that other people took away is not used any more after this time: looks come within an hour, faults delay
 # them, and a build that was on its way ends.
 _SEEN = timedelta(hours=12)
+# Platform steps in force for so long decide what becomes current: a step of publishing that began before has ended.
+_IN_FORCE = timedelta(minutes=10)
 _STAGES = {"building": "build", "verifying": "verify"}  # the stage that runs in a phase
 
 
@@ -79,6 +81,7 @@ class Safety:
     _held: set[str] = field(default_factory=set)
     _sources: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     _currents: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # as the heads name them
+    _platform: tuple[object, datetime] | None = None  # the steps in force, and since when
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Check one call."""
@@ -90,6 +93,8 @@ class Safety:
                 self._demand_one_active(str(given[1][0].row.partition))
             case "tables.write" if given[0] == "capacity":
                 self._look_at_slots(given[1])
+            case "tables.write" if given[1][0].row.partition == "platform":
+                self._look_at_platform(given[1][0])
             case "containers.create_group":
                 self._look_at_group(given[0])
             case "containers.delete_group":
@@ -148,6 +153,15 @@ class Safety:
             for part in ("bundle", "recipe"):
                 if new[part] != wanted[part] == old[part]:
                     self._blame(f"(21) {image} has a new version of a {part} that was taken back")
+            if self._platform is None or self._platform[1] + _IN_FORCE > self.twins.clock.now():
+                continue
+            if new["platform"] != self._platform[0] == old["platform"]:
+                self._blame(f"(21) {image} has a new version of platform steps that were taken back")
+
+    def _look_at_platform(self, write: TableWrite) -> None:
+        digest = _said_by(write)["digest"]
+        if self._platform is None or self._platform[0] != digest:
+            self._platform = digest, self.twins.clock.now()
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):

@@ -93,13 +93,18 @@ def check(
         else:
             screen.say(f"{file} is valid")
         return
+    client = options.client_of(url, ca_file)
     found = [
         {"image": image["name"], "team": image["team"], **_shown(each)}
-        for image in options.client_of(url, ca_file).list_images(None)
+        for image in client.list_images(None)
         for each in image.get("conditions", ())
         if each["type"] == _BELOW
     ]
-    if output is Format.JSON:
+    if not found and client.find_policy_etag() is None:
+        screen.note("there is no policy in force, so there is no floor that an image could be below")
+        if output is Format.JSON:
+            screen.write_json(found)
+    elif output is Format.JSON:
         screen.write_json(found)
     elif found:
         rows = [(each["image"], each["team"], each["reason"], each["message"]) for each in found]

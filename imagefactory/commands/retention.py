@@ -41,9 +41,9 @@ def plan(
 ) -> None:
     """Say what retention would do now: which versions are excluded or deleted, and why each other one stays."""
     client = options.client_of(url, ca_file)
-    plans, failed = ([_of_image(client, name)], []) if name else _of_all(client)
+    plans, failed, current = ([_of_image(client, name)], [], None) if name else _of_all(client)
     if output is Format.JSON:
-        screen.write_json({"plans": plans, "failed": failed})
+        screen.write_json({"plans": plans, "failed": failed, "round": current})
         return
     rows = [
         row
@@ -61,19 +61,22 @@ def plan(
         )
     for each in failed:
         screen.note(f"{each['image']}: {each['message']}")
+    if current is not None and not current["is_over"]:
+        reached = f"has reached {current['after']}" if current["after"] else "has reached no image yet"
+        screen.note(f"the round that began at {_moment(current['began_at'])} UTC {reached}")
 
 
 def _of_image(client: Client, name: str) -> Json:
     return client.get(f"/api/images/{quote(name, safe='')}/retention")
 
 
-def _of_all(client: Client) -> tuple[list[Json], list[Json]]:
-    """The plans of every image, page by page, and the images that failed."""
+def _of_all(client: Client) -> tuple[list[Json], list[Json], Json | None]:
+    """The plans of every image, page by page, the images that failed, and the timer's round on the last page."""
     pages = [client.get("/api/retention?limit=50")]
     while pages[-1].get("next") and len(pages) < _PAGES:
         pages.append(client.get(f"/api/retention?limit=50&after={quote(pages[-1]['next'], safe='')}"))
     plans = [each for page in pages for each in page["plans"]]
-    return plans, [each for page in pages for each in page["failed"]]
+    return plans, [each for page in pages for each in page["failed"]], pages[-1].get("round")
 
 
 def _row(plan: Json, step: Json, *, whole: bool) -> tuple[str, str, str, list[str]] | None:
@@ -84,10 +87,14 @@ def _row(plan: Json, step: Json, *, whole: bool) -> tuple[str, str, str, list[st
 
 
 def _words(step: Json) -> str:
-    after = (step["delete_after"] or "")[:16].replace("T", " ")
+    after = _moment(step["delete_after"] or "")
     if step["removal"] == "wait" and after:
         return f"is excluded, deleted after {after} UTC"
     return _WORDS.get(step["removal"], str(step["removal"]))
+
+
+def _moment(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def _count(plans: Sequence[Json]) -> int:

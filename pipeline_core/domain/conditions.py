@@ -269,6 +269,16 @@ def unreadable(places: Sequence[str], since: datetime | None) -> Condition | Non
     )
 
 
+def receiver_unreadable(receiver: str, why: str) -> Condition:
+    """Nobody knows what a receiver of the image's notifications has got. `why` names the row of its feed."""
+    return Condition(
+        type=ConditionType.UNREADABLE,
+        since=None,
+        reason="ReceiverUnreadable",
+        message=f"{why}; {receiver} gets no notifications meanwhile, and gets them when the row can be read",
+    )
+
+
 def of_build(build: Build, head: ImageHead | None) -> tuple[Condition, ...]:
     """The conditions of a build. Stalled ends with its next transition, or by a person as for an image."""
     if build.is_finished:

@@ -66,6 +66,11 @@ def returned(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tup
     return tuple(each.version for each in there if each is not None and each.is_offered and not each.is_busy)
 
 
+def unlisted(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tuple[GalleryVersion, ...]:
+    """The versions that somebody had taken out, and that the list does not show any more."""
+    return tuple(version for version in head.taken_out if version not in seen)
+
+
 def above(head: ImageHead, seen: Mapping[GalleryVersion, SeenVersion]) -> tuple[GalleryVersion, ...]:
     """Versions of the factory that are in `latest` above the current one, and not by their active build; highest first.
 
@@ -105,14 +110,16 @@ class Suspect:
 class Suspects:
     """The images that differed in the last hour, or still differ.
 
-    `alarmed_at` is when there became too many; None while there are not. Until `accepted_until`, SecOps has decided
-    that the looks are right, and no number is too many.
+    `alarmed_at` is when there became too many; None while there are not. `announce` is the image in whose
+    journal the alarm belongs, None once it is there. Until `accepted_until`, SecOps has decided that the looks are
+    right, and no number is too many.
     """
 
     suspects: tuple[Suspect, ...] = ()
     alarmed_at: datetime | None = None
     accepted_until: datetime | None = None
     accepted_by: str = ""
+    announce: ImageName | None = None
 
     def find(self, image: ImageName) -> Suspect | None:
         """The suspect of this image, or None."""
@@ -139,7 +146,15 @@ class Suspects:
         recent = self.since(now)
         is_accepted = recent.accepted_until is not None and now < recent.accepted_until
         are_too_many = not is_accepted and len(recent.suspects) > limit_of(fleet)
-        return replace(recent, alarmed_at=(recent.alarmed_at or now) if are_too_many else None)
+        if not are_too_many:
+            return replace(recent, alarmed_at=None, announce=None)
+        if recent.alarmed_at is not None:
+            return recent
+        return replace(recent, alarmed_at=now, announce=recent.suspects[-1].image)
+
+    def announced(self, alarm: datetime) -> "Suspects":
+        """The same once the alarm of this moment was raised; a later one is still to be raised."""
+        return replace(self, announce=None) if self.alarmed_at == alarm else self
 
     @property
     def are_too_many(self) -> bool:

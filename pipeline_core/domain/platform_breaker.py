@@ -25,6 +25,8 @@ _HITS = 16  # failures that are kept
 _FIRST_PROBE = timedelta(minutes=1)
 _LAST_PROBE = timedelta(minutes=30)  # the longest time between two probes
 _PROBE_ENDS = timedelta(minutes=45)  # then another build may probe, because the probe may be lost
+_NOBODY = timedelta(days=1)  # a probe that is due for so long: nobody waits for the end of this outage
+_NOBODY_PUBLISHES = timedelta(hours=2)  # the same in publishing, where only builds that pause can probe
 _LOOK, _LAST_LOOK = timedelta(minutes=2), timedelta(minutes=30)  # between two looks of a build that pauses
 _SOON = timedelta(seconds=15)
 _PATIENCE = timedelta(hours=1)  # a build pauses at most so long; it then goes on by its own tries
@@ -42,7 +44,7 @@ class PlatformCall(IntEnum):
     VERIFY_BEGIN = 5
     VERIFY = 6
     PUBLISH = 7  # the factory's calls for the live version
-    DONE = 8  # the version is published
+    DONE = 8  # the version is published, or the gallery accepts what a build asks for its publication
 
 
 _CALLS = {
@@ -103,9 +105,10 @@ class PlatformBreaker:
     """The failures of one class in one scope. Times are aware UTC.
 
     `opened_at` is None while it is closed. `is_wide` says that it holds back the whole scope, not one image.
-    `call` is the one that failed last, `message` its error. `alarmed_at` is the time of the newest alert, `announce`
-    is true until it was raised, and `opened_by` is the build in whose journal it is. `is_drained` is false from the
-    opening until all that was held back has been looked at again.
+    `call` is the one that failed last, of a build that starts where starts are held back. `message` is its error.
+    `alarmed_at` is the time of the newest alert, `announce` is true until it was raised, and `opened_by` is the build
+    in whose journal it is. `is_drained` is false from the opening until all that was held back has been looked at
+    again.
     """
 
     error_class: ErrorClass
@@ -180,8 +183,8 @@ def strike(breaker: PlatformBreaker, hit: BreakerHit, message: str, *, of_call: 
         if not of_call and hit.attempt == probe.spent:
             return breaker
         failed = replace(breaker, failed_probes=breaker.failed_probes + 1)
-        return _with_hit(settle_probe(failed, hit.at), hit, message)
-    if breaker.is_open and breaker.is_wide and not _is_partial(breaker):
+        return _with_hit(settle_probe(failed, hit.at), hit, message, is_probe=True)
+    if breaker.is_open and breaker.is_wide and not (_is_partial(breaker) or _is_before(breaker, hit)):
         return breaker  # each build of the scope is held back already
     if any(known.build == hit.build and known.attempt == hit.attempt for known in breaker.hits):
         return breaker
@@ -193,24 +196,47 @@ def is_answered(breaker: PlatformBreaker, build: Build) -> bool:
     return not breaker.is_open and breaker.closed_at is not None and build.phase_since <= breaker.closed_at
 
 
-def _with_hit(breaker: PlatformBreaker, hit: BreakerHit, message: str) -> PlatformBreaker:
+def _with_hit(
+    breaker: PlatformBreaker, hit: BreakerHit, message: str, *, is_probe: bool = False
+) -> PlatformBreaker:
     kept = [known for known in breaker.hits if known.at > hit.at - _MEMORY]
     hits = (*kept[-(_HITS - 1) :], hit)
     struck = replace(breaker, hits=hits, call=hit.call, message=message)
     wide = breaker.is_wide or _is_wide(hits, hit.at)
+    if _is_before(breaker, hit):
+        # One failure may be chance, and much more is to be held back: they must open it by themselves.
+        before = tuple(known for known in hits if known.call < PlatformCall.PUBLISH)
+        if not _is_wide(before, hit.at) and (breaker.is_wide or not _is_row(before, hit)):
+            return replace(breaker, hits=hits)
+        return _opened(struck, hit, is_wide=wide, is_quiet=False)
     if breaker.is_open:
-        return replace(struck, is_wide=wide)
-    if not wide and sum(known.image == hit.image for known in hits) < _ROW:
+        is_behind = breaker.call < PlatformCall.PUBLISH <= hit.call
+        return replace(struck, is_wide=wide, call=breaker.call if is_behind and not is_probe else hit.call)
+    if not wide and not _is_row(hits, hit):
         return struck
     is_quiet = breaker.alarmed_at is not None and hit.at < breaker.alarmed_at + ALARM_AGAIN
+    return _opened(struck, hit, is_wide=wide, is_quiet=is_quiet)
+
+
+def _is_row(hits: Iterable[BreakerHit], hit: BreakerHit) -> bool:
+    return sum(known.image == hit.image for known in hits) >= _ROW
+
+
+def _is_before(breaker: PlatformBreaker, hit: BreakerHit) -> bool:
+    """True where an open breaker holds back nothing that starts, and this failure is of a build's start."""
+    return breaker.is_open and breaker.call >= PlatformCall.PUBLISH > hit.call
+
+
+def _opened(struck: PlatformBreaker, hit: BreakerHit, *, is_wide: bool, is_quiet: bool) -> PlatformBreaker:
     return replace(
         struck,
         opened_at=hit.at,
-        is_wide=wide,
+        is_wide=is_wide,
         next_probe=hit.at + _FIRST_PROBE,
         failed_probes=0,
+        probe=None,
         closed_at=None,
-        alarmed_at=breaker.alarmed_at if is_quiet else hit.at,
+        alarmed_at=struck.alarmed_at if is_quiet else hit.at,
         announce=not is_quiet,
         opened_by=hit.build,
         is_drained=False,
@@ -265,10 +291,33 @@ def is_patient(breaker: PlatformBreaker, build: Build, now: datetime) -> bool:
 
 def is_due(breaker: PlatformBreaker, now: datetime) -> bool:
     """True where the next probe may go."""
+    due = _due(breaker)
+    return due is not None and due <= now
+
+
+def is_abandoned(breaker: PlatformBreaker, now: datetime) -> bool:
+    """True where no build has probed an open breaker for long, so that none waits for its end. It may close."""
+    due = _due(breaker)
+    is_late = breaker.call >= PlatformCall.PUBLISH
+    return due is not None and due + (_NOBODY_PUBLISHES if is_late else _NOBODY) <= now
+
+
+def has_work(breaker: PlatformBreaker, now: datetime) -> bool:
+    """True where a pass of the dispatcher has something to do for the row, although no build waits."""
+    if breaker.is_open:
+        return is_abandoned(breaker, now)
+    return not breaker.is_drained or is_over(breaker, now)
+
+
+def _due(breaker: PlatformBreaker) -> datetime | None:
     if breaker.next_probe is None or not breaker.is_open:
-        return False
-    probe = breaker.probe
-    return breaker.next_probe <= now if probe is None else probe.since + _PROBE_ENDS <= now
+        return None
+    return breaker.next_probe if breaker.probe is None else breaker.probe.since + _PROBE_ENDS
+
+
+def goes_on(breaker: PlatformBreaker, build: Build) -> bool:
+    """True where a build that pauses cannot show that the outage is over: it is behind the call that fails."""
+    return build.phase is Phase.PUBLISHING and breaker.call < PlatformCall.PUBLISH
 
 
 def until_look(breaker: PlatformBreaker, now: datetime) -> timedelta:

@@ -66,12 +66,14 @@ class KeepReason:
 class ListedVersion:
     """A version as the gallery shows it, with its record.
 
-    `is_ours`: it has a provenance of this factory. `is_settled`: the platform has finished with it.
+    `is_ours`: it has a provenance of this factory. `is_settled`: the platform has finished with it. `is_offered`:
+    it is in `latest` now.
     """
 
     version: GalleryVersion
     is_ours: bool
     is_settled: bool
+    is_offered: bool = True
     record: VersionRecord | None = None
 
     @property
@@ -142,11 +144,37 @@ def plan_removals(
     return tuple(steps)
 
 
-def find_last_good(listed: Iterable[ListedVersion], current: GalleryVersion) -> GalleryVersion | None:
-    """The version that the image would go back to: the next good one below the current, else the next above it."""
-    good = [each.version for each in listed if each.version != current and _counts(each) and each.is_settled]
-    below = [version for version in good if version < current]
-    return max(below) if below else min(good, default=None)
+def list_fallbacks(listed: Iterable[ListedVersion], current: GalleryVersion) -> tuple[GalleryVersion, ...]:
+    """The versions that become current by themselves where the current one is lost, the first choice first.
+
+    A spare version is none of them: the factory, or a person who went back, has decided against it.
+    """
+    good = (
+        each.version
+        for each in listed
+        if each.version < current
+        and each.is_ours
+        and each.is_settled
+        and each.is_offered
+        and each.standing is Standing.LIVE
+    )
+    return tuple(sorted(good, reverse=True))
+
+
+def find_last_good(listed: Collection[ListedVersion], current: GalleryVersion) -> GalleryVersion | None:
+    """The version that the image would go back to.
+
+    Where it goes back to none by itself, it is one that retention takes back for this, then one that a reuse may make
+    current: the next below the current one, else the next above it.
+    """
+    fallbacks = list_fallbacks(listed, current)
+    if fallbacks:
+        return fallbacks[0]
+    good = [each for each in listed if each.version != current and _counts(each) and each.is_settled]
+    below = [each for each in good if each.version < current]
+    if below:
+        return max(below, key=lambda each: (_was_offered(each), each.version)).version
+    return min(map(_number, good), default=None)
 
 
 def _step(each: ListedVersion, reasons: tuple[KeepReason, ...], now: datetime) -> RetentionStep:
@@ -230,6 +258,14 @@ def _unseen(current: GalleryVersion | None) -> KeepReason:
 def _counts(each: ListedVersion) -> bool:
     """True for a version that `keep` counts: what can never be current again keeps no place."""
     return each.is_ours and each.standing.may_be_current
+
+
+def _was_offered(each: ListedVersion) -> bool:
+    """True for a version that is in `latest` again as soon as retention takes it back."""
+    record = each.record
+    if record is None or record.standing is not Standing.PRUNING:
+        return each.standing is Standing.LIVE
+    return record.was_standing is Standing.LIVE and not record.was_excluded
 
 
 def _number(each: ListedVersion) -> GalleryVersion:

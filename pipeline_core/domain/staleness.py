@@ -20,7 +20,8 @@ class Platform:
 
     `catalog` maps a tool's id to (id, version, sha256), `urls` to the address that it is fetched from: a
     mirror may move without a rebuild, since the digest decides what is staged. `dropped` has the tools that left the
-    catalog while images named them, and since when. `announce` is true until that was reported to those images.
+    catalog while images named them, and since when. `announce` is true until that was reported to those images, and
+    `announced_to` is the last one, by name, up to which it was: empty before the first slice.
     """
 
     digest: Digest
@@ -28,6 +29,7 @@ class Platform:
     urls: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, datetime] = field(default_factory=dict)
     announce: bool = False
+    announced_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,16 @@ Pure. A version without a record is LIVE. Recovery of lost tables finds no recor
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, unique
 
 from pipeline_core.domain.images import PublishedVersion
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 
+LETTING_IN = timedelta(minutes=10)  # for which an intent to include keeps a look from taking the version back
+RENEWED_AFTER = LETTING_IN / 2  # a process that is still at it writes the intent again
+_CALL = timedelta(minutes=2)  # in which a call to exclude has been made that was decided on
 RETENTION = "retention"  # the actor of what no person decided
 
 
@@ -65,6 +68,23 @@ class VersionRecord:
     end_of_life: datetime | None = None
     intent: Intent | None = None
     published: PublishedVersion | None = None
+
+
+def is_being_let_in(record: VersionRecord | None, now: datetime) -> bool:
+    """True while somebody of the factory, or a person, is about to make the version current.
+
+    The intent of a process that died, or whose wish has passed, holds for no longer than LETTING_IN.
+    """
+    return _intends(record, Intent.INCLUDE, now - LETTING_IN)
+
+
+def may_be_taken_out_yet(record: VersionRecord | None, now: datetime) -> bool:
+    """True while a call that takes the version out may be on its way: one that lets it in could be undone by it."""
+    return _intends(record, Intent.EXCLUDE, now - _CALL)
+
+
+def _intends(record: VersionRecord | None, intent: Intent, after: datetime) -> bool:
+    return record is not None and record.intent is intent and record.at is not None and record.at > after
 
 
 def standing_of(record: VersionRecord | None, *, is_offered: bool, is_above: bool) -> Standing:

@@ -151,6 +151,12 @@ class CapacityStore:
         """Every build that has a slot."""
         return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
+    def holders_and_breakers(self) -> tuple[tuple[BuildId, ...], bool]:
+        """As `holders`, and whether platform breakers have rows. It reads the slots' rows too, so it is for sweeps."""
+        keys = [row.key for row in self._scan("build:", "stop;")]
+        builds = (key.removeprefix("build:") for key in keys if key.startswith("build:"))
+        return tuple(map(BuildId, builds)), any(key.startswith(BREAKER) for key in keys)
+
     def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         """Pay for the container group of one attempt (`verify-1`). Repeated calls pay once.
 

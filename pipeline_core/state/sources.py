@@ -81,13 +81,13 @@ class SourceStore:
         except AlreadyExists as error:
             raise StaleWrite("the platform steps were changed by another request: read them again") from error
 
-    def settle_platform(self, platform: Platform) -> None:
-        """Record that dropped tools were reported to their images. Nothing changes where others are in force."""
+    def note_announced(self, platform: Platform, to: str, *, is_over: bool) -> None:
+        """Record up to which image dropped tools were reported. Nothing changes where other steps are in force."""
         row = self._tables.find(TABLE, "platform", "current")
         stored = self._reader.found(TABLE, row, PLATFORMS)
         if stored is None or stored.value != platform:
             return
-        told = replace(platform, announce=False)
+        told = replace(platform, announce=not is_over, announced_to="" if is_over else to)
         with contextlib.suppress(StaleWrite):
             self._tables.write(TABLE, [PLATFORMS.write("platform", "current", told, etag=stored.etag)])
 

@@ -6,9 +6,11 @@ while their builds are on their way.
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pipeline_core.domain.attempts import PROVENANCE_TAG
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import VersionState
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from simulation.story import SeedStory
 
 _SLOW = timedelta(minutes=2)
+_COPIES = timedelta(minutes=40)  # somebody waits so long for a copy
 
 
 class ByHand(Chapter):
@@ -31,6 +34,7 @@ class ByHand(Chapter):
 
     def __init__(self, story: "SeedStory", chance: random.Random) -> None:
         super().__init__(story, chance)
+        self._copied: dict[tuple[str, str], Mapping[str, str]] = {}  # the tags that a copy began with
         self._out: set[tuple[str, GalleryVersion]] = set()  # taken out, and not let in again by a person
 
     def happenings(self) -> Sequence[Happening]:
@@ -44,6 +48,7 @@ class ByHand(Chapter):
             (1, self._fail),
             (3, self._edit_and_revert),
             (1, self._platform_and_back),
+            (2, self._forge),
         ]
 
     def end(self) -> None:
@@ -59,13 +64,47 @@ class ByHand(Chapter):
         return 1
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """(20) The factory never lets a version in that a person took out, and that no person has let in again."""
+        """(20) The factory never lets a version in that a person took out, and that no person has let in again.
+
+        (39) Nor one whose tags are not those that its copy began with.
+        """
+        if name == "galleries.begin_copy":
+            self._copied[str(given[0].image), str(given[0].version)] = dict(given[0].tags)
         if name == "galleries.set_excluded" and not named["excluded"] and given[0] == LIVE:
             key = (str(given[1]), given[2])
             if key in self._out:
                 self.world.blame(
                     f"(20) {given[1]}@{given[2]} was let in again, although a person took it out"
                 )
+            self._demand_tags(given[1], given[2])
+
+    def _demand_tags(self, image: ImageName, version: GalleryVersion) -> None:
+        copied = self._copied.get((str(image), str(version)))
+        shown = self.world.ports.galleries.find_version(LIVE, image, version)
+        if copied is not None and shown is not None and dict(shown.tags) != copied:
+            self.world.blame(f"(39) {image}@{version} is in latest with tags that its copy did not have")
+
+    def _forge(self) -> None:
+        """Somebody gives a version the statement of another one while it is copied to the live gallery."""
+        until = self.world.ports.clock.now() + _COPIES
+        while self.world.ports.clock.now() < until:
+            for build in self.world.safety.builds.values():
+                if build.phase == "publishing" and self._exchange(build.image, build.version):
+                    return
+            self.world.run_until(self.world.ports.clock.now() + _SLOW)
+
+    def _exchange(self, name: str, number: str | None) -> bool:
+        """True where the version was on its way, and has another's statement now."""
+        galleries, image = self.world.ports.galleries, ImageName(name)
+        others = [each.tags for each in galleries.list_versions(LIVE, image) if str(each.version) != number]
+        shown = None
+        if number is not None:
+            shown = galleries.find_version(LIVE, image, GalleryVersion.parse(number))
+        if shown is None or shown.state is not VersionState.CREATING or not others:
+            return False
+        tags = {**shown.tags, PROVENANCE_TAG: others[-1].get(PROVENANCE_TAG, "")}
+        galleries.add_version(replace(shown, state=VersionState.READY, tags=tags))
+        return True
 
     def _current(self) -> tuple[ImageName, GalleryVersion] | None:
         """A live version that `latest` gives."""

@@ -1,18 +1,23 @@
 """Refresh periods: each image of a chain is built once in a period, and a child never before its base."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pipeline_core.ports import TableWrite, WriteKind
+from simulation import rest
 from simulation.chapters.chapter import Chapter
 
 _REFRESH = frozenset({"refresh-due"})
 _FOLLOWS = frozenset({"parent-changed"})
+_PERIOD = timedelta(days=3)
+_QUIET = timedelta(days=4)  # nobody does anything for longer than a period
+_ON_ITS_WAY = timedelta(hours=12)  # from the beginning of a period until a whole chain is refreshed
 
 
 class Refreshes(Chapter):
-    """Every image has the same `maxAge`; what happens is that time passes."""
+    """Every image has the same `maxAge`; what happens is that time passes, at the end without anything else."""
 
     name: ClassVar[str] = "refreshes"
     needs_sweep: ClassVar[bool] = True  # no event says that a period begins
@@ -20,10 +25,24 @@ class Refreshes(Chapter):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._last: dict[str, tuple[int, bool]] = {}  # period, and whether it was a refresh before its base's
+        self._included: dict[str, datetime] = {}  # when an image last had a version that was new in `latest`
 
     def document(self, image: str) -> Mapping[str, Any]:
         """One period for the whole chain."""
-        return {"maxAge": "3d"}
+        return {"maxAge": f"{_PERIOD.days}d"}
+
+    def end(self) -> None:
+        """Only the clock can rebuild an image now."""
+        self.world.run_until(self.world.ports.clock.now() + _QUIET)
+
+    def violations(self) -> Sequence[str]:
+        """(40) No image has a version that is older than its `maxAge`, unless its last input fails for good."""
+        oldest = self.world.ports.clock.now() - _PERIOD - _ON_ITS_WAY
+        return [
+            f"(40) the version of {name} is from {self._included[str(name)]:%Y-%m-%d %H:%M}, and was not refreshed"
+            for name in sorted(self.world.registered, key=str)
+            if self._included.get(str(name), oldest) < oldest and not rest.last_failed(self.world, name)
+        ]
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """(15) No image is refreshed by itself and again by its base's refresh of the same period."""
@@ -31,6 +50,8 @@ class Refreshes(Chapter):
             for write in given[1]:
                 if write.row.key.startswith("build:") and write.verb is not WriteKind.DELETE:
                     self._look_at(write)
+        elif name == "galleries.set_excluded" and not named["excluded"] and given[0] in self.world.live:
+            self._included[str(given[1])] = self.world.ports.clock.now()
 
     def _look_at(self, write: TableWrite) -> None:
         build = json.loads(str(write.row.cells["value"]))

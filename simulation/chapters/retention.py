@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pipeline_core.domain.attempts import PROVENANCE_TAG
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import GalleryName, ImageName
+from pipeline_core.domain.retention import list_fallbacks
 from pipeline_core.domain.sources import ParentVersion
 from pipeline_core.domain.version_records import Standing
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.services.versions.retention import listed_version
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.images import ImageStore
 from pipeline_core.wiring.foundation import foundation_of
@@ -91,10 +93,28 @@ class RetentionRuns(Chapter):
             place = (str(wanted.image), str(wanted.version))
             if wanted.excluded_from_latest:
                 self._left_latest.setdefault(place, now)
+                self._look_at_exclusion(wanted)
             else:
                 self._left_latest.pop(place, None)
         elif name == "galleries.begin_delete" and str(given[0]) in self.world.safety.live:
             self._look_at_removal(given[0], given[1], given[2], now)
+
+    def _look_at_exclusion(self, wanted: GalleryImageVersion) -> None:
+        """A version that the image could fall back to leaves `latest` only if another one is left for that."""
+        shown = self.world.ports.galleries.list_versions(wanted.gallery, wanted.image)
+        before = next((each for each in shown if each.version == wanted.version), None)
+        head = ImageStore(self.world.ports.tables).find_head(wanted.image)
+        current = None if head is None or head.value.current is None else head.value.current.version
+        if before is None or before.excluded_from_latest or current is None or wanted.version > current:
+            return
+        records = VersionStore(self.world.ports.tables).of_image(wanted.image)
+        kept = records.get(wanted.version)
+        if kept is None or kept.value.was_standing is not Standing.LIVE or kept.value.was_excluded:
+            return
+        listed = [listed_version(each, records.get(each.version), current) for each in shown]
+        if not set(list_fallbacks(listed, current)) - {wanted.version}:
+            text = f"(22) {wanted.image}@{wanted.version} left latest"
+            self.world.blame(f"{text}, and no other is left to fall back to from {current}")
 
     def _look_at_removal(
         self, gallery: GalleryName, image: ImageName, version: GalleryVersion, now: datetime

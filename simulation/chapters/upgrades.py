@@ -18,6 +18,7 @@ from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.state.reading import cells
 from pipeline_core.wire import messages
 from simulation.chapters.chapter import Chapter, Happening
 
@@ -139,6 +140,15 @@ class FactoryReleases(Chapter):
         elif place[0] == "images":
             self.world.blame(f"(18) {'/'.join(place)} was rewritten while it could not be read")
 
+    def _was_unreadable(self, row: Row) -> bool:
+        """True for a build that ended by an error of the factory itself, which no builder has reported."""
+        text = cells.joined(row.cells) or "{}"
+        if _BLAMED not in text:
+            return False
+        build = json.loads(text)
+        reported = self.world.platform.outages.reported_of(build["id"]["value"])
+        return build["failure"] is None or build["failure"]["message"] not in reported
+
     def _some_rows(self, most: int, *prefixes: str) -> Sequence[Row]:
         """Rows of images that can be read and take one cell, drawn by the chapter."""
         rows = [
@@ -178,9 +188,7 @@ class FactoryReleases(Chapter):
         ]
         queues = {str(line.fields["queue"]) for line in ended} & {messages.DISPATCH_REQUESTS}
         rows = self.world.ports.tables.rows("images")
-        failed = [
-            row.key for row in rows if row.key.startswith("build:") and _BLAMED in str(row.cells["value"])
-        ]
+        failed = [row.key for row in rows if row.key.startswith("build:") and self._was_unreadable(row)]
         return [
             *(f"(18) a row that cannot be read stopped {queue}" for queue in sorted(queues)),
             *(f"(18) {key} failed because a row could not be read" for key in failed),

@@ -1,6 +1,7 @@
 """Windows and suspended images: a security change reaches a child at once all the same, and no input is built twice.
 
 The chapter keeps its own record of how the current version of each image changed, from the rows as they are written.
+It reads windows by a calendar of its own.
 """
 
 import json
@@ -8,8 +9,9 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from pipeline_core.ports import TableWrite, WriteKind
 from simulation.chapters.chapter import Chapter, Happening
@@ -18,6 +20,24 @@ if TYPE_CHECKING:
     from simulation.story import SeedStory
 
 _WINDOWS = ("Mon-Fri 06:00-20:00 Europe/Amsterdam", "Sat-Sun 00:00-23:00 UTC", "Mon-Sun 01:00-04:00 UTC")
+# What the windows say: days of the week (0 is Monday), first and last hour, time zone.
+_HOURS: Mapping[str, tuple[range, int, int, str]] = dict(
+    zip(
+        _WINDOWS,
+        (
+            (range(5), 6, 20, "Europe/Amsterdam"),
+            (range(5, 7), 0, 23, "UTC"),
+            (range(7), 1, 4, "UTC"),
+        ),
+        strict=True,
+    )
+)
+# A build that was wanted when its slot was looked for begins within this time: clocks differ, and handlers take long.
+_BEGINS = timedelta(minutes=10)
+# Changes that wait for a window, but for those of a parent, which have the lane of what changed it.
+_CALM = frozenset(
+    {"definition-changed", "bundle-changed", "refresh-due", "source-withdrawn", "parent-changed"}
+)
 _URGENT = frozenset({"source-changed", "platform-changed", "catalog-changed"})
 _SECURITY = 0
 
@@ -28,6 +48,7 @@ class _Change:
 
     version: str
     is_urgent: bool
+    is_calm: bool  # a build brought it, and nothing urgent was in it; neither where that is not known
 
 
 class Windows(Chapter):
@@ -43,6 +64,8 @@ class Windows(Chapter):
         self._is_over = False
         self._changes: defaultdict[str, list[_Change]] = defaultdict(list)
         self._builds: dict[str, Mapping[str, Any]] = {}  # as their rows say, by id
+        self._heads: dict[str, Mapping[str, Any]] = {}  # as their rows say, by image
+        self._resting: dict[str, datetime] = {}  # images whose head says `suspend`, and since when
 
     def document(self, image: str) -> Mapping[str, Any]:
         """A window for good, until the story ends; `suspend` for a while."""
@@ -68,7 +91,10 @@ class Windows(Chapter):
                 self.story.register(name)
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
-        """(13) A build that brings a security change has its lane; (14) an input is built once."""
+        """(13) A build that brings a security change has its lane; (14) an input is built once.
+
+        (36) A window and (37) a suspension hold back what is not urgent.
+        """
         if name == "tables.write" and given[0] == "images":
             for write in given[1]:
                 self._look_at(write)
@@ -106,6 +132,11 @@ class Windows(Chapter):
 
     def _look_at_head(self, head: Mapping[str, Any], *, is_new: bool) -> None:
         image, current = head["registration"]["name"]["value"], head["current"]
+        self._heads[image] = head
+        if head["registration"]["suspend"]:
+            self._resting.setdefault(image, self.world.ports.clock.now())
+        else:
+            self._resting.pop(image, None)
         if is_new:
             if current is not None:  # recovered: what was counted before is lost
                 self._changes.clear()
@@ -119,7 +150,8 @@ class Windows(Chapter):
         build = self._builds.get(current["build"]["value"])
         is_first = build is not None and _text(build["version"]) == version and build["phase"] == "finished"
         urgent = is_first and build is not None and self._is_urgent(build)
-        known.append(_Change(version=version, is_urgent=urgent))
+        calm = is_first and build is not None and self._is_calm(build)
+        known.append(_Change(version=version, is_urgent=urgent, is_calm=calm))
 
     def _look_at_build(self, build: Mapping[str, Any]) -> None:
         name = build["id"]["value"]
@@ -128,6 +160,7 @@ class Windows(Chapter):
         before = self._builds.get(name)
         if build["phase"] == "building" and (before is None or before["phase"] == "pending"):
             self._demand_once(build)
+            self._demand_no_rest(build)
         self._builds[name] = build
 
     def _demand_lane(self, build: Mapping[str, Any]) -> None:
@@ -135,17 +168,41 @@ class Windows(Chapter):
             self.world.blame(f"(13) {build['id']['value']} brings a security change in lane {build['lane']}")
 
     def _is_urgent(self, build: Mapping[str, Any]) -> bool:
-        kinds = {reason["kind"] for reason in build["reasons"]}
-        if kinds & _URGENT:
+        if _kinds(build) & _URGENT:
             return True
-        if "parent-changed" not in kinds:
+        changes = self._changes_of_parent(build)
+        return changes is not None and any(each.is_urgent for each in changes)
+
+    def _is_calm(self, build: Mapping[str, Any]) -> bool:
+        """True where nothing that the build brings is urgent, as far as everything about it is known."""
+        if not _kinds(build) <= _CALM:
             return False
+        changes = self._changes_of_parent(build)
+        return changes is not None and all(each.is_calm for each in changes)
+
+    def _changes_of_parent(self, build: Mapping[str, Any]) -> Sequence[_Change] | None:
+        """The changes of its parent that the build follows; None where they are not known."""
+        if "parent-changed" not in _kinds(build):
+            return ()
         (old,) = [reason["old"] for reason in build["reasons"] if reason["kind"] == "parent-changed"]
         parent = build["inputs"]["origin"]["image"]["value"]
         name, _, version = old.partition("@")
         changes = self._changes[parent]
         seen = [place for place, change in enumerate(changes) if change.version == version]
-        return name == parent and bool(seen) and any(each.is_urgent for each in changes[seen[-1] + 1 :])
+        return changes[seen[-1] + 1 :] if name == parent and seen else None
+
+    def _demand_no_rest(self, build: Mapping[str, Any]) -> None:
+        """(36) Outside its window, and (37) while it is suspended, an image begins nothing that can wait."""
+        image, now = build["image"]["value"], self.world.ports.clock.now()
+        head = self._heads.get(image)
+        if head is None or _was_asked_for(head, build):
+            return
+        window, since = head["registration"]["window"], self._resting.get(image)
+        obeys = window is not None and head["current"] is not None and self._is_calm(build)
+        if obeys and not any(_is_open(window, moment) for moment in (now, now - _BEGINS)):
+            self.world.blame(f"(36) {build['id']['value']} began outside the window {window}")
+        if since is not None and since < now - _BEGINS:
+            self.world.blame(f"(37) {build['id']['value']} began while its image was suspended")
 
     def _demand_once(self, build: Mapping[str, Any]) -> None:
         image, input_ = build["image"]["value"], build["fingerprint"]["value"]
@@ -155,6 +212,23 @@ class Windows(Chapter):
             is_same = (other["image"]["value"], other["fingerprint"]["value"]) == (image, input_)
             if is_same and other["id"] != build["id"] and other["result"] == "succeeded":
                 self.world.blame(f"(14) {build['id']['value']} builds an input that was built before")
+
+
+def _kinds(build: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(reason["kind"] for reason in build["reasons"])
+
+
+def _is_open(window: str, moment: datetime) -> bool:
+    days, first, last, zone = _HOURS[window]
+    local = moment.astimezone(ZoneInfo(zone))
+    return local.weekday() in days and first <= local.hour < last
+
+
+def _was_asked_for(head: Mapping[str, Any], build: Mapping[str, Any]) -> bool:
+    """True where a person asked for the build, or for a newer one after it was planned."""
+    request = head["request"]
+    is_newer = request is not None and request["token"] != build["inputs"]["token"]
+    return is_newer or "rebuild-requested" in _kinds(build)
 
 
 def _text(version: Mapping[str, int] | None) -> str:

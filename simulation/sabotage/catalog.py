@@ -45,7 +45,7 @@ def _takes_the_newest_file() -> Iterator[None]:
 @contextlib.contextmanager
 def _drops_in_silence() -> Iterator[None]:
     """The images that name a tool which leaves are not notified."""
-    with replaced(Platforms, "announce", lambda platforms: 0):
+    with replaced(Platforms, "announce", lambda platforms, run: 0):
         yield
 
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline_core.domain import claims, lanes, wishes
+from pipeline_core.domain import claims, fingerprint, lanes, wishes
 from pipeline_core.services.images import observe
 from pipeline_core.services.images.forest import Forest
 from pipeline_core.services.images.places import Places
@@ -35,6 +35,13 @@ def _refreshes_alone() -> Iterator[None]:
 def _alone(heads: Any, root: Any, now: Any) -> Any:
     image = next(iter(heads))
     return {**heads, image: _in_period(heads[image], root, now)}
+
+
+@contextlib.contextmanager
+def _refreshes_nothing() -> Iterator[None]:
+    """No new period begins for any image."""
+    with replaced(fingerprint, "refresh_period", lambda root, now, max_age: 0):
+        yield
 
 
 @contextlib.contextmanager
@@ -90,6 +97,13 @@ RULES = (
         images=8,
         chapters=("refreshes",),
         days=7,
+    ),
+    Sabotage(
+        rule="refreshed-by-max-age",
+        patch=_refreshes_nothing,
+        faults="none",
+        images=4,
+        chapters=("refreshes",),
     ),
     Sabotage(
         rule="rule-20-order-of-moves",

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline_core.domain import wanted
 from pipeline_core.domain.claims import Outcome
@@ -31,6 +32,20 @@ def _wants_everything() -> Iterator[None]:
         yield
 
 
+_parts = wanted._parts
+
+
+@contextlib.contextmanager
+def _keeps_old_steps() -> Iterator[None]:
+    """A build is wanted although the platform steps that it began under were taken back."""
+
+    def parts(*given: Any) -> Any:
+        return [each for each in _parts(*given) if each[0] != "the platform steps"]
+
+    with replaced(wanted, "_parts", parts):
+        yield
+
+
 @contextlib.contextmanager
 def _owns_every_mark() -> Iterator[None]:
     """A version that a person took out of latest is taken for one of the factory's own."""
@@ -46,4 +61,5 @@ RULES = (
     Sabotage(rule="rule-12-observed", patch=_looks_at_nothing, faults="none", images=6, chapters=_CHAPTERS),
     Sabotage(rule="rule-12-by-hand", patch=_owns_every_mark, faults="none", images=6, chapters=_CHAPTERS),
     Sabotage(rule="rule-13-wanted", patch=_wants_everything, faults="none", images=6, chapters=_CHAPTERS),
+    Sabotage(rule="rule-13-platform", patch=_keeps_old_steps, faults="none", images=6, chapters=_CHAPTERS),
 )

@@ -1,11 +1,11 @@
-"""The rules of outages: who owns a failure, what a permanent one means, one alert, and probes at growing intervals."""
+"""The rules of outages: who owns a failure, what a permanent one means, one alert, and copies that are tried again."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline_core.domain import claims, platform_breaker
+from pipeline_core.domain import claims, platform_breaker, replication
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.platform_breaker import PlatformBreaker
@@ -46,18 +46,16 @@ def _closes_with_each_probe() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _holds_nothing_back() -> Iterator[None]:
-    """While a breaker is open, pending builds start all the same, and those that run do not pause."""
-    with (
-        replaced(platform_breaker, "is_patient", lambda breaker, build, now: False),
-        replaced(platform_breaker, "holds", lambda breaker, place: False),
-        replaced(PlatformBreaker, "holds_all", property(lambda breaker: False)),
-    ):
+def _gives_up_copies() -> Iterator[None]:
+    """The third failed copy ends the build, although its version is proven."""
+
+    with replaced(replication, "is_over", lambda tries: tries >= 3):
         yield
 
 
 _CHAPTER = ("outages",)
 RULES = (
+    Sabotage(rule="copies-are-tried-again", patch=_gives_up_copies, chapters=("copies",)),
     Sabotage(rule="outage-blames-no-team", patch=_blames_the_team, faults="light", chapters=_CHAPTER),
     Sabotage(rule="permanent-is-not-built-again", patch=_tries_for_ever, faults="light", chapters=_CHAPTER),
     Sabotage(
@@ -65,15 +63,6 @@ RULES = (
         patch=_closes_with_each_probe,
         faults="light",
         images=9,
-        chapters=_CHAPTER,
-        days=1,
-    ),
-    Sabotage(
-        rule="outage-holds-back",
-        patch=_holds_nothing_back,
-        faults="light",
-        images=16,
-        slots=2,
         chapters=_CHAPTER,
         days=1,
     ),

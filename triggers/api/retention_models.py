@@ -43,9 +43,21 @@ class UnplannedImage(Answer):
     message: str
 
 
+class RetentionRound(Answer):
+    """How far the timer has come: `after` is the last image that it looked at in the round that began at `began_at`."""
+
+    began_at: datetime
+    after: str
+    is_over: bool
+
+
 class RetentionPage(Answer):
-    """A page of plans by name of image. `next` is the cursor of the following page, null at the end."""
+    """A page of plans by name of image. `next` is the cursor of the following page, null at the end.
+
+    `round` is null before the timer has run.
+    """
 
     plans: tuple[RetentionPlan, ...]
     failed: tuple[UnplannedImage, ...]
     next: str | None
+    round: RetentionRound | None

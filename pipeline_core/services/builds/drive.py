@@ -54,6 +54,7 @@ class Driver:
             return
         build = stored.value
         if build.is_finished:
+            self.probing.follow_end(build, message.paused)
             self._after_end(stored)
             return
         if message.seq < build.seq:
@@ -66,6 +67,7 @@ class Driver:
             self.effects.outbox.dispatch("pending-build-asked")
             return
         paused = "" if build.is_stopping else message.paused
+        self.probing.follow_end(build, message.paused)
         wait = self.probing.may_go_on(build, paused)
         if wait is not None:
             if not message.once:
@@ -127,19 +129,25 @@ class Driver:
             return None
         match progress:
             case Wait(delay=delay, paused=key):
-                key = key or self.probing.follow(build, paused)
+                key = key or self.probing.follow(build, paused, is_answered=_is_answered(build, build))
                 if once:
                     self.effects.logs.note("step-looked", image=str(build.image), build_id=str(build.id))
                 else:
                     self.effects.outbox.step(build, delay=delay, paused=key)
             case Moved(build=moved, delay=delay):
-                self.probing.follow(moved.value, paused)
+                is_answered = bool(delay) and _is_answered(build, moved.value)
+                self.probing.follow(moved.value, paused, is_answered=is_answered)
                 if not delay:
                     return moved
                 self.effects.outbox.step(moved.value, delay=delay)
             case _:  # the build has ended
-                pass
+                self._follow_end(build, paused)
         return None
+
+    def _follow_end(self, build: Build, paused: str) -> None:
+        stored = self.images.find_build(build.id) if paused else None
+        if stored is not None:
+            self.probing.follow_end(stored.value, paused)
 
     def _look(self, stored: Stored[Build]) -> Progress:
         try:
@@ -157,6 +165,11 @@ class Driver:
         if build.is_stopping:
             return self.stages.stopping
         return self.stages.publishing if build.phase is Phase.PUBLISHING else self.stages.containers
+
+
+def _is_answered(before: Build, after: Build) -> bool:
+    """True where a step of publishing went well: the gallery answers what the build asks it."""
+    return before.phase is Phase.PUBLISHING and not before.is_stopping and not after.is_stopping
 
 
 def _delay_of(error: TransientError, tries: int, chance: float) -> timedelta:

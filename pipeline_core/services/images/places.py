@@ -156,11 +156,10 @@ class Places:
         after: Origin | None,
     ) -> BegunMove:
         ledger = self._counted(NO_MOVES if stored is None else stored.value)
-        left = self._left(ledger)
-        if left:
-            for move in left:
-                self.complete(move)
+        if self.complete_left(ledger):
             raise StaleWrite("moves that nobody ended were completed: read the ledger again")
+        # A move that stays has a row that cannot be read, or is being ended now. It holds back its own image and what
+        # depends on it, and no other.
         forest = Forest(records=self.records, ledger=ledger)
         forest.demand_still(image)
         self._demand_place(forest, image, before, after)

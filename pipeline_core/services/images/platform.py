@@ -1,11 +1,14 @@
 """Put new platform steps and a new catalog in force. SecOps adds them to every build."""
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import takewhile
 
 from pipeline_core.domain import access
-from pipeline_core.domain.errors import AlreadyExists, ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.errors import AlreadyExists, ErrorClass, FactoryError, NotFound, PermanentError
+from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, standing_key
 from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.staleness import Platform
@@ -19,6 +22,10 @@ from pipeline_core.state import images as records
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 from pipeline_core.wire.problems import InvalidDocument, Problem
+
+_SLICE = 200  # images: each costs four storage operations, and the first slice is part of a request
+
+RunsOne = Callable[[str, Callable[[], bool]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +43,7 @@ class Platforms:
         """Refuse a catalog without a tool that images name, unless `drop_used`: then they say so.
 
         Raises InvalidDocument with every problem, and PermanentError (PERMISSION). Cost: the fleet's copies once where
-        a tool leaves the catalog.
+        a tool leaves the catalog, and one slice of the images that name it.
         """
         access.demand_admin(principal.roles, "changes the platform steps")
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
@@ -69,25 +76,46 @@ class Platforms:
         self.effects.recovery_log.announce(None)
         self.records.sources.save_platform(platform)
         self.effects.recovery_log.settle(None)
-        self.announce()
         self._wake_roots(CampaignId(f"platform-{str(bundle)[:12]}"))
+        try:
+            self.announce(_at_once)
+        except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
+            self.effects.logs.note("dropped-tools-left", error=str(error))
         self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
         return platform
 
-    def announce(self) -> int:
-        """Report a dropped tool to the images that name it, in journals and by webhooks; the number of new lines.
+    def announce(self, run: RunsOne) -> int:
+        """Report a dropped tool to the next images that name it, in journals and by webhooks; how many.
 
-        Safe to repeat, and done by the sweep where a process died. Costs one read where nothing is to be reported.
+        A slice of at most _SLICE images; the next one begins behind the last image, or at the first that failed. Safe
+        to repeat, and done by the sweep until all have it. `run` does one image's work, as `Bulkhead.run` does. An
+        image with a row that cannot be read is passed over: its condition says the same. Costs one read where nothing
+        is to be reported, else the fleet's copies once.
         """
         platform = self.records.sources.find_platform()
         if platform is None or not platform.announce:
             return 0
-        told = 0
-        for tool, images in self._named(platform.dropped).items():
-            for image in images:
-                told += self._tell(image, tool, platform.dropped[tool])
-        self.records.sources.settle_platform(platform)
+        heads = [head for head in self.records.index.heads() if str(head.name) > platform.announced_to]
+        due = [head for head in heads if not platform.dropped.keys().isdisjoint(head.registration.catalog)]
+        ended: set[ImageName] = set()
+        told = sum(
+            run(str(head.name), partial(self._tell_all, head, platform, ended)) for head in due[:_SLICE]
+        )
+        done = [head.name for head in takewhile(lambda head: head.name in ended, due)]
+        to = str(done[-1]) if done else platform.announced_to
+        self.records.sources.note_announced(platform, to, is_over=len(done) == len(due))
         return told
+
+    def _tell_all(self, head: ImageHead, platform: Platform, ended: set[ImageName]) -> bool:
+        """Add the image to `ended` unless a later try may have another end."""
+        tools = [tool for tool in head.registration.catalog if tool in platform.dropped]
+        try:
+            told = [self._tell(head.name, tool, platform.dropped[tool]) for tool in tools]
+        except PermanentError:
+            ended.add(head.name)
+            raise
+        ended.add(head.name)
+        return any(told)
 
     def _used(self, old: Platform | None, tools: Set[str]) -> dict[str, list[ImageName]]:
         """The images that name a tool which was in the catalog, or dropped from it, and would not be there."""
@@ -146,6 +174,11 @@ class Platforms:
         for followed in self.records.sources.list():
             for root in self.records.index.roots(followed.value.source):
                 self.effects.outbox.rebuild(root, "platform-changed", campaign)
+
+
+def _at_once(subject: str, work: Callable[[], bool]) -> bool:
+    """Do the work; the first failure ends the slice."""
+    return work()
 
 
 _NAMED = 10  # images that a refusal names

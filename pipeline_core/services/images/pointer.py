@@ -11,7 +11,17 @@ from datetime import datetime
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.images import ImageHead, PublishedVersion
 from pipeline_core.domain.leases import find_build_id
-from pipeline_core.domain.version_records import Intent, Standing, VersionRecord, change, standing_of
+from pipeline_core.domain.version_records import (
+    LETTING_IN,
+    RENEWED_AFTER,
+    Intent,
+    Standing,
+    VersionRecord,
+    change,
+    is_being_let_in,
+    may_be_taken_out_yet,
+    standing_of,
+)
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
 from pipeline_core.services.effects import latest
@@ -69,7 +79,7 @@ class Pointer:
         for each in sorted(above, key=_number, reverse=True):
             self._settle(each, kept, excluded=True)
         if target is not None:
-            self._settle(self._shown(head, target.version), kept, excluded=False)
+            self._let_in(head, target.version, kept, why)
         spare = (
             self._spare(each, kept.get(each.version), head, why) for each in above if each.version != lost
         )
@@ -77,6 +87,19 @@ class Pointer:
         if target is not None:
             writes.append(self._live(head, target, kept.get(target.version), why))
         return Offered(writes=tuple(writes), kept=kept)
+
+    def _let_in(self, head: ImageHead, version: GalleryVersion, kept: Kept, why: str) -> None:
+        """Include the target. Where it is above the current one, our intent keeps a look from taking it back."""
+        shown, now = self._shown(head, version), self._now()
+        stored = kept.get(version)
+        record = None if stored is None else stored.value
+        if may_be_taken_out_yet(record, now) and not latest.is_settled(shown, excluded=True):
+            text = f"{head.name}@{version} is being taken out of latest; it is looked at again"
+            raise TransientError(ErrorClass.CONFLICT, text)
+        is_above = head.current is not None and version > head.current.version
+        if is_above and not latest.is_settled(shown, excluded=False) and not _is_intended(record, now):
+            self._write_intents([_intent_of(shown, stored, Intent.INCLUDE, why, now)], kept)
+        self._settle(shown, kept, excluded=False)
 
     def _shown(self, head: ImageHead, version: GalleryVersion) -> GalleryImageVersion:
         """The version itself: a list that lags does not have it yet, and the pointer would move without `latest`."""
@@ -97,18 +120,21 @@ class Pointer:
     def _intend(self, offered: Sequence[GalleryImageVersion], head: ImageHead, why: str) -> Kept:
         """The records of the image, with our intent in that of each version that is in `latest` now."""
         kept = dict(self.records.versions.of_image(head.name))
-        intended = []
-        for each in offered:
-            stored = kept.get(each.version)
-            if stored is None or stored.value.intent is not Intent.EXCLUDE:
-                record = _record_of(each, stored)
-                intent = replace(record, intent=Intent.EXCLUDE, at=self._now(), actor=FACTORY, reason=why)
-                intended.append((intent, None if stored is None else stored.etag))
+        self._write_intents(
+            [
+                _intent_of(each, kept.get(each.version), Intent.EXCLUDE, why, self._now())
+                for each in offered
+                if not _excludes(kept.get(each.version))
+            ],
+            kept,
+        )
+        return kept
+
+    def _write_intents(self, intended: Sequence[tuple[VersionRecord, str | None]], kept: Kept) -> None:
         for some in _in_parts(intended):
             etags = self.records.images.commit([put_version(record, etag=etag) for record, etag in some])
             for (record, _), etag in zip(some, etags, strict=True):
                 kept[record.version] = Stored(value=record, etag=etag)
-        return kept
 
     def _spare(
         self, found: GalleryImageVersion, stored: Stored[VersionRecord] | None, head: ImageHead, why: str
@@ -140,6 +166,23 @@ class Pointer:
 
     def _now(self) -> datetime:
         return self.effects.clock.now()
+
+
+def _excludes(stored: Stored[VersionRecord] | None) -> bool:
+    return stored is not None and stored.value.intent is Intent.EXCLUDE
+
+
+def _is_intended(record: VersionRecord | None, now: datetime) -> bool:
+    """True where the intent to include holds for long enough: until the next try at least."""
+    return is_being_let_in(record, now + LETTING_IN - RENEWED_AFTER)
+
+
+def _intent_of(
+    found: GalleryImageVersion, stored: Stored[VersionRecord] | None, intent: Intent, why: str, now: datetime
+) -> tuple[VersionRecord, str | None]:
+    """The record with our intent, and the ETag under which it is stored."""
+    record = replace(_record_of(found, stored), intent=intent, at=now, actor=FACTORY, reason=why)
+    return record, None if stored is None else stored.etag
 
 
 def _record_of(found: GalleryImageVersion, stored: Stored[VersionRecord] | None) -> VersionRecord:

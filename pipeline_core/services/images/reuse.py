@@ -107,7 +107,8 @@ class Reuse:
         standing = standing_of(
             record,
             is_offered=latest.may_be_in(live),
-            is_above=current is None or version > current.version,
+            # Where nothing is current, as after a deletion, nothing went back below the version.
+            is_above=current is not None and version > current.version,
         )
         if standing is Standing.PRUNED:
             self._forget(observation, decision)

@@ -213,7 +213,8 @@ class Receivers:
         for receiver in self._of_image(head.name, head):
             try:
                 stored = self.records.feeds.find(receiver)
-            except UnreadableRow:
+            except UnreadableRow as error:
+                found.append(conditions.receiver_unreadable(str(receiver), str(error)))
                 continue
             feed = Feed(id=receiver, url="") if stored is None else stored.value
             found += conditions.of_receiver(feed, allows_unsigned=self.signing.sends_unsigned)

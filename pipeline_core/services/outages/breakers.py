@@ -57,9 +57,12 @@ class Breakers:
             stored = self._outages.records.images.find_build(probe.build)
         except UnreadableRow:
             stored = None
-        if stored is not None and stored.value.phase not in (Phase.PENDING, Phase.FINISHED):
+        if stored is None or stored.value.phase is Phase.PENDING:
+            self._outages.not_begun(probe.build, [breaker.key])
+        elif stored.value.is_finished:
+            self._outages.follow_end(stored.value, breaker.key)
+        else:
             return False
-        self._outages.not_begun(probe.build, [breaker.key])
         return True
 
     def _call(self, breaker: PlatformBreaker) -> None:

@@ -106,7 +106,7 @@ class Outages:
             return Paused(key=new.key, delay=_SOON)
         except UnreadableRow:
             return None  # without its row nothing is known about an outage
-        if after.is_open and not before.is_open:
+        if after.is_open and after.opened_at != before.opened_at:
             self._opened(after)
         if after.next_probe is not None and after.next_probe != before.next_probe:
             self._ask_for_probe(after, now)
@@ -125,7 +125,7 @@ class Outages:
             return None
         if breaker.probe is not None and breaker.probe.build == build.id:
             return None
-        if not decisions.is_patient(breaker, build, now):
+        if decisions.goes_on(breaker, build) or not decisions.is_patient(breaker, build, now):
             return None
         if decisions.is_due(breaker, now) and self._claim(breaker, build, now, spent=_attempt_of(build)):
             return None
@@ -134,9 +134,7 @@ class Outages:
     def follow(self, build: Build, key: str, reached: PlatformCall) -> bool:
         """Close the breaker where its probe has passed. False while the probe still has to show it."""
         breaker = self._find_open(key)
-        if breaker is None:
-            return True
-        if breaker.probe is None or breaker.probe.build != build.id:
+        if breaker is None or breaker.probe is None or breaker.probe.build != build.id:
             return True
         if decisions.has_passed(breaker, build, reached):
             self.close(breaker)
@@ -146,6 +144,10 @@ class Outages:
             self._settle(breaker, build.id)
             return True
         return False
+
+    def follow_end(self, build: Build, key: str) -> None:
+        """The same for a probe that has ended."""
+        self.follow(build, key, _reached(build))
 
     def admit(self, build: Build, breakers: Sequence[PlatformBreaker]) -> Admission:
         """Ask before a pending build starts; `breakers` are the open ones."""
@@ -174,7 +176,7 @@ class Outages:
     def ended(self, build: Build) -> None:
         """Note what the end of a build says: about the call that it probed, and that an outage has harmed its image."""
         for key in build.probes:
-            self.follow(build, key, _reached(build))
+            self.follow_end(build, key)
         failure = build.failure
         if build.result is not Result.FAILED or failure is None or not decisions.counts(failure):
             return
@@ -269,8 +271,9 @@ class Outages:
             is_probe = found.probe is not None and found.probe.build == build
             return decisions.settle_probe(found, now) if is_probe else found
 
-        _, after = self.records.breakers.change(breaker, settle)
-        self._ask_for_probe(after, now)
+        before, after = self.records.breakers.change(breaker, settle)
+        if after is not before:
+            self._ask_for_probe(after, now)
 
     def _ask_for_probe(self, breaker: PlatformBreaker, now: datetime) -> None:
         """Nothing may happen until then in a scope that is held back, so that no other message would come."""
@@ -329,6 +332,9 @@ class Outages:
         breaker, now = stored.value, self.effects.clock.now()
         if breaker.announce and breaker.alarmed_at is not None and breaker.alarmed_at + _UNTOLD <= now:
             self._alarm(breaker)
+        elif decisions.is_abandoned(breaker, now):
+            with contextlib.suppress(Contended):
+                self.close(breaker)
         elif breaker.is_open:
             return
         elif not breaker.is_drained:

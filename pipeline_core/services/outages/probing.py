@@ -22,14 +22,26 @@ class Probing:
         """None where the build goes on now; else the time until the next look. `paused` as in the message."""
         return self.outages.may_go_on(build, paused) if paused else None
 
-    def follow(self, build: Build, paused: str) -> str:
-        """Close each breaker that this build shows to be over. Gives `paused` again while that is open, else empty."""
+    def follow(self, build: Build, paused: str, *, is_answered: bool = False) -> str:
+        """Close each breaker that this build shows to be over. Gives `paused` again while that is open, else empty.
+
+        `is_answered`: the step was one of publishing, and no call of it failed.
+        """
         keys = {*build.probes, paused} - {""}
         if not keys:
             return ""
-        reached = self._reached(build)
+        reached = PlatformCall.DONE if is_answered else self._reached(build)
         settled = {key: self.outages.follow(build, key, reached) for key in sorted(keys)}
         return "" if settled.get(paused, True) else paused
+
+    def follow_end(self, build: Build, paused: str) -> None:
+        """The same for a build that has ended, or that stops and so probes nothing any more."""
+        if not paused:
+            return
+        if build.is_finished:
+            self.outages.follow_end(build, paused)
+        elif build.is_stopping:
+            self.outages.not_begun(build.id, [paused])
 
     def _reached(self, build: Build) -> PlatformCall:
         if not build.phase.has_container:

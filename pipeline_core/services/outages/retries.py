@@ -16,7 +16,6 @@ from pipeline_core.state import images as rows
 from pipeline_core.state.stores import Records
 
 _PAGE = 50  # images that one request looks at
-_READ = 1000  # builds of one image that a read covers
 _AGAIN = frozenset({Outcome.EXHAUSTED, Outcome.FAILED})
 
 
@@ -59,8 +58,8 @@ class Retries:
     def _again(self, copy: ImageHead, error_class: ErrorClass) -> bool:
         """Let the newest build of an image be tried again where it failed by this class. False where it did not."""
         images = self.records.images
-        builds = images.list_builds(copy.name, limit=_READ) if copy.active is None else ()
-        newest = max(builds, key=lambda build: (build.created_at, build.generation), default=None)
+        page = self.records.history.builds(copy.name, limit=1).builds if copy.active is None else ()
+        newest = next(iter(page), None)
         if newest is None or newest.result is not Result.FAILED or newest.failure is None:
             return False
         claim = images.find_claim(newest.image, newest.fingerprint)

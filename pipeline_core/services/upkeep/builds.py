@@ -55,11 +55,13 @@ _SHOWN = 20  # late builds that wait, shown in one sweep
 class ActiveBuilds:
     """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
 
-    `holders` are the builds that have a slot, `absent` those that have no row.
+    `holders` are the builds that have a slot, `absent` those that have no row. `has_breakers` is true where
+    platform breakers have rows.
     """
 
     known: set[BuildId] = field(default_factory=set)
     holders: tuple[BuildId, ...] = ()
+    has_breakers: bool = False
     lines: Lines = field(default_factory=Lines)
     builds: list[Stored[Build]] = field(default_factory=list)
     absent: set[BuildId] = field(default_factory=set)
@@ -84,7 +86,7 @@ class BuildSweep:
 
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot."""
-        active.holders = self.records.capacity.holders()
+        active.holders, active.has_breakers = self.records.capacity.holders_and_breakers()
         return len(active.holders)
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.observed import Suspect
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.versions.observer import GalleryObserver
@@ -24,7 +24,7 @@ _PATIENCE = timedelta(minutes=4)  # of one run: the next one goes on where it st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GallerySweep:
-    """Costs one list call and one read of a blob for each image of the slice, and two rows."""
+    """Costs one list call and one read of a blob for each image of the slice, and three rows."""
 
     records: Records
     observer: GalleryObserver
@@ -36,8 +36,9 @@ class GallerySweep:
         bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="observe-failed-at")
         ends = self.effects.clock.now() + _PATIENCE
         differed = 0
-        for name in self.suspicion.waiting():
-            differed += bulkhead.run(str(name), partial(self._look_again, name))
+        bulkhead.run("galleries.doubted", self.suspicion.announce)
+        for suspect in self.suspicion.waiting():
+            differed += bulkhead.run(str(suspect.image), partial(self._look_again, suspect))
         stored = self.records.observations.find_round()
         here, looked = stored.value, 0
         for head in self._slice(here):
@@ -64,12 +65,18 @@ class GallerySweep:
                 return
             after = page.after
 
-    def _look_again(self, name: ImageName) -> bool:
+    def _look_again(self, suspect: Suspect) -> bool:
+        """A suspect whose version is not current any more, or about which a look finds no doubt, is none."""
+        name = suspect.image
         head = self.records.images.find_head(name)
-        if head is None:
+        current = None if head is None else head.value.current
+        if head is None or current is None or current.version != suspect.version:
             self.suspicion.clear(name)
-            return False
-        return self.observer.look(head.value)
+            return head is not None and self.observer.look(head.value)
+        differs = self.observer.look(head.value)
+        if not differs and head.value.doubt is None:
+            self.suspicion.clear(name)  # the look was quiet, and a quiet one reads no suspects
+        return differs
 
     def _save(self, here: GalleryRound, stored: Stored[GalleryRound]) -> None:
         if here == stored.value:

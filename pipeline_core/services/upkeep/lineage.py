@@ -47,7 +47,7 @@ class PlaceSweep:
         repairs += bulkhead.part("lineage", partial(self._record_faults, world, known, now, bulkhead))
         repairs += bulkhead.part("places", partial(self._compare_index, world, now, bulkhead))
         if world.platform is not None and world.platform.announce:
-            bulkhead.part("dropped tools", self.platforms.announce)
+            bulkhead.part("dropped tools", partial(self.platforms.announce, bulkhead.run))
         return repairs
 
     def _record_faults(

@@ -21,15 +21,15 @@ from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
-from pipeline_core.services.versions.retention import RetentionPlan, RetentionPlans
+from pipeline_core.services.versions.retention import ROUND, RetentionPlan, RetentionPlans
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
-ROUND = "retention"
 _EVERY = timedelta(hours=20)  # a round begins within a day of the one before, also where a timer is late
+_LONG = timedelta(days=1)  # a round that lasts longer says so in each slice
 _NAMES = 500  # images of one slice: half of an hour's budget of Azure's reads at two slices in it
 _TIME = timedelta(minutes=4)  # of one slice; a function has ten minutes, and others run beside it
 _CHANGES = 40  # requests to Azure that change or delete a version, in one slice
@@ -70,8 +70,19 @@ class Pruner:
             self._look_at_all(run)
         finally:
             etag = None if last is None else last.etag
-            self._save(rounds.advance(current, run.after, is_over=run.is_over), etag)
+            reached = rounds.advance(current, run.after, is_over=run.is_over)
+            self._save(reached, etag)
+            self._note_age(reached)
         return run.changed
+
+    def _note_age(self, reached: Round) -> None:
+        """Log how long a long round has lasted: more versions are to go than the slices of a day can change."""
+        age = self.effects.clock.now() - reached.began_at
+        if age > _LONG:
+            hours = age // timedelta(hours=1)
+            self.effects.logs.note(
+                "prune-long-round", subject=reached.after, hours=hours, is_over=reached.is_over
+            )
 
     def _save(self, current: Round, etag: str | None) -> None:
         try:

@@ -9,6 +9,7 @@ that was cut short.
 from dataclasses import dataclass
 from functools import partial
 
+from pipeline_core.domain import platform_breaker
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
@@ -74,7 +75,10 @@ class Sweeper:
         bulkhead.part("notices", self.effects.notices.repair)
         bulkhead.part("chains", partial(self.chains.refresh, fleet.heads))
         bulkhead.part("unreadable rows", partial(self._recheck, bulkhead))
-        if active.known or slots:
+        has_work = bool(active.known or slots)
+        if not has_work and active.has_breakers:  # else the pass that comes anyhow looks at them
+            has_work = bool(bulkhead.part("breakers", self._due_breakers))
+        if has_work:
             bulkhead.part("dispatch", self._dispatch)
         report = SweepReport(
             images=len(fleet.heads),
@@ -114,6 +118,10 @@ class Sweeper:
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
         return self.records.capacity.release(holder) is SlotReleased.FREED
+
+    def _due_breakers(self) -> int:
+        now = self.effects.clock.now()
+        return sum(platform_breaker.has_work(each.value, now) for each in self.records.breakers.list())
 
     def _dispatch(self) -> int:
         self.effects.outbox.dispatch("swept")

@@ -7,20 +7,21 @@ children follow the pointer, and the pages show what is still built from it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline_core.domain import retention
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, PublishedVersion
 from pipeline_core.domain.journal import Entry, Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
-from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
-from pipeline_core.services.effects import latest
+from pipeline_core.ports import GalleryImageVersion, TableWrite
 from pipeline_core.services.effects.announcements import Announcements
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.pointer import GALLERY, Kept, Pointer
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.provenance.live_facts import LiveFacts
+from pipeline_core.services.versions.retention import listed_version
 from pipeline_core.state import images as records
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
@@ -125,17 +126,18 @@ class Falls:
     def _last_good(
         self, head: ImageHead, listed: Sequence[GalleryImageVersion], kept: Kept
     ) -> PublishedVersion | None:
-        """The highest proven version below the lost one that is in `latest`, whose facts are still known."""
+        """The first of the image's fallbacks that is proven, and whose facts are still known."""
         lost = head.current
-        below = [each for each in listed if lost is not None and each.version < lost.version]
-        for each in sorted(below, key=lambda one: one.version, reverse=True):
-            stored = kept.get(each.version)
-            is_live = stored is None or stored.value.standing is Standing.LIVE
-            is_whole = each.state in (VersionState.READY, VersionState.UPDATE_FAILED)
-            if not is_live or not is_whole or not latest.may_be_in(each):
-                continue
-            published = self.facts.find(each, None if stored is None else stored.value)
-            if published is not None and self.unproven.check(each):
+        if lost is None:
+            return None
+        shown = {each.version: each for each in listed}
+        order = retention.list_fallbacks(
+            [listed_version(shown[each], kept.get(each), lost.version) for each in shown], lost.version
+        )
+        for version in order:
+            record = kept[version].value if version in kept else None
+            published = self.facts.find(shown[version], record)
+            if published is not None and self.unproven.check(shown[version]):
                 return replace(published, published_at=self.effects.clock.now())
         return None
 

@@ -9,22 +9,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline_core.domain import observed
+from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead
 from pipeline_core.domain.leases import find_build_id
 from pipeline_core.domain.observed import SeenVersion, Sight
-from pipeline_core.domain.version_records import Intent, Standing
+from pipeline_core.domain.version_records import Intent, Standing, VersionRecord, is_being_let_in
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.versions.falls import Falls
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.suspicion import Suspicion
 from pipeline_core.state import images as records
+from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
+_STRAYS = 90  # in one transaction, which may have 100 writes
 _WHOLE = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 
 
@@ -68,8 +72,8 @@ class GalleryObserver:
             return True
         is_held = sight in (Sight.HELD, Sight.NOTHING_CURRENT)
         is_proven = not self._is_unproven(head, unproven)
-        differs = observed.returned(head, seen) or observed.above(head, seen) or head.doubt is not None
-        return is_held and is_proven and not differs
+        differs = observed.returned(head, seen) or observed.above(head, seen) or observed.unlisted(head, seen)
+        return is_held and is_proven and not differs and head.doubt is None
 
     def _is_unproven(self, head: ImageHead, unproven: frozenset[GalleryVersion]) -> bool:
         """True where the current version is unproven, and the setting wants it out of `latest`."""
@@ -89,14 +93,15 @@ class GalleryObserver:
         self.suspicion.clear(image)
         if head.value.doubt is not None:
             head = self._mark(head, None)
+        unlisted = observed.unlisted(head.value, seen)
+        if unlisted:
+            head = self.readmission.forget_gone(head, unlisted)
         back = observed.returned(head.value, seen)
         for version in back:
             self.readmission.readmit_seen(image, version)
         above = () if back else observed.above(head.value, seen)
-        for each in listed:
-            if each.version in above:
-                self._take_back(each)
-        return bool(back or above)
+        by_version = {each.version: each for each in listed}
+        return self._take_back(head, [by_version[version] for version in above]) or bool(back)
 
     def _doubt(
         self,
@@ -172,10 +177,47 @@ class GalleryObserver:
         self.effects.logs.note("version-doubted", image=str(head.value.name), why=text)
         return Stored(value=changed, etag=etags[0])
 
-    def _take_back(self, live: GalleryImageVersion) -> None:
-        """Take a version above the current one out of `latest`: a handler that was slow, or died, has left it there."""
-        latest.settle(self.galleries, live, excluded=True)
-        self.effects.logs.note("version-taken-back", image=str(live.image), version=str(live.version))
+    def _take_back(self, head: Stored[ImageHead], above: Sequence[GalleryImageVersion]) -> bool:
+        """Take the versions above the current one out of `latest`: a handler that was slow, or died, left them there.
+
+        Our intent is written first, on the head that was decided on: a reuse that is on its way begins anew. A version
+        that is about to be current stays. True where one was taken out. Raises StaleWrite where the image has changed.
+        """
+        image, now = head.value.name, self.effects.clock.now()
+        intended: list[tuple[GalleryImageVersion, VersionRecord, str | None]] = []
+        for live in above[:_STRAYS]:
+            stored = self.records.versions.find(image, live.version)
+            if is_being_let_in(None if stored is None else stored.value, now):
+                continue
+            record = VersionRecord(image=image, version=live.version) if stored is None else stored.value
+            why = f"{live.version} is above the current version"
+            intent = replace(record, intent=Intent.EXCLUDE, at=now, actor=FACTORY, reason=why)
+            intended.append((live, intent, None if stored is None else stored.etag))
+        if not intended:
+            return False
+        writes = [put_version(record, etag=etag) for _, record, etag in intended]
+        try:
+            etags = self.records.images.commit([records.put_head(head.value, etag=head.etag), *writes])
+        except AlreadyExists as error:
+            raise StaleWrite(f"{image} has changed; it is looked at again") from error
+        for (live, record, _), etag in zip(intended, etags[1:], strict=True):
+            latest.settle(self.galleries, live, excluded=True)
+            self._confirm(live, Stored(value=record, etag=etag))
+            self.effects.logs.note("version-taken-back", image=str(image), version=str(live.version))
+        return True
+
+    def _confirm(self, live: GalleryImageVersion, stored: Stored[VersionRecord]) -> None:
+        """The gallery shows that it is out. If it became current meanwhile, our call came too late and is undone."""
+        record = replace(stored.value, intent=None)
+        if record.standing is Standing.LIVE:
+            record = replace(record, standing=Standing.SPARE)
+        try:
+            self.records.images.commit([put_version(record, etag=stored.etag)])
+        except StaleWrite:
+            head = self.records.images.find_head(live.image)
+            current = None if head is None else head.value.current
+            if current is not None and current.version == live.version:
+                self._let_in(replace(live, excluded_from_latest=True))
 
 
 def _seen(listed: Sequence[GalleryImageVersion]) -> dict[GalleryVersion, SeenVersion]:

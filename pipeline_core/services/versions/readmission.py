@@ -1,6 +1,7 @@
 """A version that somebody had taken out of `latest` may be used again: let in in the gallery, or asked for here."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, attempts
@@ -67,6 +68,36 @@ class Readmission:
         if live is not None and latest.may_be_in(live):
             self._readmit(name, live, actor=GALLERY, reason=f"{version} is in latest of {live.gallery} again")
 
+    def forget_gone(self, head: Stored[ImageHead], versions: Sequence[GalleryVersion]) -> Stored[ImageHead]:
+        """Name those versions no longer as taken out that a GET does not find: nobody can include them again.
+
+        Their input stays held. The head as it is stored then. Raises StaleWrite where the image has changed.
+        """
+        name, gallery = head.value.name, head.value.registration.gallery
+        gone = [each for each in versions if self.galleries.find_version(gallery, name, each) is None]
+        if not gone or self.galleries.find_image(gallery, name) is None:
+            return head
+        changed, writes = head.value, list[TableWrite]()
+        for version in gone:
+            changed = changed.letting_in(version)
+            writes += self._gone(name, version, f"{gallery} no longer holds {version}")
+        copy = self.effects.projection.find(name)
+        etags = self.records.images.commit([records.put_head(changed, etag=head.etag), *writes])
+        self.effects.projection.follow(changed, copy)
+        return Stored(value=changed, etag=etags[0])
+
+    def _gone(self, name: ImageName, version: GalleryVersion, reason: str) -> list[TableWrite]:
+        stored = self.records.versions.find(name, version)
+        before = VersionRecord(image=name, version=version) if stored is None else stored.value
+        if before.standing is Standing.PRUNED:  # retention has deleted it, and said so
+            return []
+        after = change(before, Standing.GONE, self.effects.clock.now(), actor=GALLERY, reason=reason)
+        entry = self.effects.journal.of_image(name, Event.GONE, actor=GALLERY, detail=reason)
+        return [
+            put_version(after, etag=None if stored is None else stored.etag),
+            records.add_entry(replace(entry, version=str(version))),
+        ]
+
     def _demand(self, head: ImageHead, version: GalleryVersion) -> GalleryImageVersion:
         gallery = head.registration.gallery
         live = self.galleries.find_version(gallery, head.name, version)
@@ -92,7 +123,9 @@ class Readmission:
             stored = self.records.versions.find(name, live.version)
             before = VersionRecord(image=name, version=live.version) if stored is None else stored.value
             after = change(before, Standing.LIVE, self.effects.clock.now(), actor=actor, reason=reason)
-            if not latest.may_be_in(live):
+            current = head.value.current
+            if not latest.may_be_in(live) or (current is not None and live.version > current.version):
+                # Until a reuse has made it current, a look would take it back as one above the current one.
                 after = replace(after, intent=Intent.INCLUDE)
             entry = self.effects.journal.of_image(name, Event.INCLUDED, actor=actor, detail=reason)
             changed = head.value.letting_in(live.version)

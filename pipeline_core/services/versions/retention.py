@@ -13,6 +13,7 @@ from pipeline_core.domain.errors import FactoryError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.retention import ListedVersion, Removal, RetentionStep, VersionUses, plan_removals
+from pipeline_core.domain.rounds import Round
 from pipeline_core.domain.sources import OriginVersion, ParentVersion
 from pipeline_core.domain.version_records import Standing, VersionRecord, standing_of
 from pipeline_core.domain.versions import GalleryVersion
@@ -21,6 +22,8 @@ from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
+
+ROUND = "retention"  # the kind of the rounds in which retention is carried out
 
 # A list shows FAILED for a copy that failed, and for a change that failed: neither is decided on.
 _SETTLED = frozenset({VersionState.READY, VersionState.UPDATE_FAILED})
@@ -58,11 +61,15 @@ class UnplannedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPage:
-    """Plans by name of image. `next` is the cursor of the following page, None at the end."""
+    """Plans by name of image. `next` is the cursor of the following page, None at the end.
+
+    `round` is how far the timer has come, None before its first slice.
+    """
 
     plans: tuple[RetentionPlan, ...]
     failed: tuple[UnplannedImage, ...]
     next: str | None
+    round: Round | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +97,13 @@ class RetentionPlans:
             except FactoryError as error:
                 failed.append(UnplannedImage(image=name, message=str(error)))
         following = names[-1] if len(names) == limit else None
-        return RetentionPage(plans=tuple(plans), failed=tuple(failed), next=following)
+        last = self.records.rounds.find(ROUND)
+        return RetentionPage(
+            plans=tuple(plans),
+            failed=tuple(failed),
+            next=following,
+            round=None if last is None else last.value,
+        )
 
     def again(self, plan: RetentionPlan) -> RetentionPlan:
         """The plan over the same list, on the head as it is now. Raises NotFound where the image was unregistered."""
@@ -102,7 +115,7 @@ class RetentionPlans:
         rule = self.effects.documents.definition(head.value.registration.definition).retention
         records = self.records.versions.of_image(name)
         current = None if head.value.current is None else head.value.current.version
-        listed = [_listed(each, records.get(each.version), current) for each in shown]
+        listed = [listed_version(each, records.get(each.version), current) for each in shown]
         uses = self._uses_by_itself(head.value)
         steps = plan_removals(listed, uses, rule, now, grace=self.grace)
         if any(step.removal in _REMOVES for step in steps):
@@ -159,10 +172,13 @@ class _Uses:
             self.add(origin.version, user)
 
 
-def _listed(
+def listed_version(
     shown: GalleryImageVersion, stored: Stored[VersionRecord] | None, current: GalleryVersion | None
 ) -> ListedVersion:
-    """A version that somebody took out of `latest` a moment ago has no record of that yet."""
+    """A version as the gallery shows it, with its record. `current` is the image's current version.
+
+    A version that somebody took out of `latest` a moment ago has no record of that yet.
+    """
     record = None if stored is None else stored.value
     standing = standing_of(
         record,
@@ -175,5 +191,6 @@ def _listed(
         version=shown.version,
         is_ours=bool(shown.tags.get(attempts.PROVENANCE_TAG)),
         is_settled=shown.state in _SETTLED,
+        is_offered=latest.may_be_in(shown),
         record=record,
     )

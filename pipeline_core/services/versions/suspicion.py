@@ -1,12 +1,13 @@
 """Counts the images whose gallery differs, and raises one alarm where there are too many to be believed."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from pipeline_core.domain import access, observed
+from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import Doubt
-from pipeline_core.domain.journal import Event
+from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.observed import Suspect, Suspects
 from pipeline_core.ports import Principal
@@ -34,10 +35,13 @@ class Suspicion:
             since=now if is_moved else doubt.since,
             is_moved=is_moved,
         )
-        before, after = self._change(lambda found: found.adding(suspect))
-        if after.are_too_many and not before.are_too_many:
-            self._alarm(image, after, now)
+        after = self._change(lambda found: found.adding(suspect))
+        self._announce(after)
         return not after.are_too_many
+
+    def announce(self) -> bool:
+        """Raise an alarm that could not be written into the journal, or not be noted as raised. True where one was."""
+        return self._announce(self.seen())
 
     def clear(self, image: ImageName) -> None:
         """The image no longer differs. One that was moved counts for the rest of its hour."""
@@ -46,10 +50,10 @@ class Suspicion:
         if found is not None and not found.is_moved:
             self._change(lambda suspects: suspects.without(image))
 
-    def waiting(self) -> Sequence[ImageName]:
+    def waiting(self) -> Sequence[Suspect]:
         """The images that differ and were not moved yet: each is due for another look."""
         suspects = self.records.observations.find_suspects().value.suspects
-        return [each.image for each in suspects if not each.is_moved]
+        return [each for each in suspects if not each.is_moved]
 
     def seen(self) -> Suspects:
         """What is suspected now, for readers."""
@@ -59,35 +63,40 @@ class Suspicion:
         """SecOps have looked: for an hour the looks are believed, whatever their number. Raises PermanentError."""
         access.demand_admin(principal.roles, "accepts what the galleries show")
         until = self.effects.clock.now() + observed.HOUR
-        _, after = self._change(
-            lambda found: replace(found, accepted_until=until, accepted_by=principal.name)
-        )
+        after = self._change(lambda found: replace(found, accepted_until=until, accepted_by=principal.name))
         self.effects.logs.note(
             "galleries-accepted", actor=principal.name, reason=reason[:1000], images=len(after.suspects)
         )
         return after
 
-    def _change(self, change: Callable[[Suspects], Suspects]) -> tuple[Suspects, Suspects]:
-        """The suspects before and after."""
+    def _change(self, change: Callable[[Suspects], Suspects]) -> Suspects:
+        """The suspects as they are stored then."""
         store, now = self.records.observations, self.effects.clock.now()
         fleet = store.find_round().value.size
 
-        def write(stored: Stored[Suspects]) -> tuple[Suspects, Suspects]:
+        def write(stored: Stored[Suspects]) -> Suspects:
             after = change(stored.value).judged(fleet, now)
             if after != stored.value:
                 store.save_suspects(after, etag=stored.etag)
-            return stored.value, after
+            return after
 
         return changing(store.find_suspects, write, subject="the list of images that differ", lost=RACED)
 
-    def _alarm(self, image: ImageName, suspects: Suspects, now: datetime) -> None:
-        """One line in the journal of the image that was one too many, and one in the log."""
+    def _announce(self, suspects: Suspects) -> bool:
+        """A line in the journal of the image that was one too many, and one in the log; then note that both exist."""
+        alarm, image = suspects.alarmed_at, suspects.announce
+        if alarm is None or image is None:
+            return False
         names = ", ".join(str(each.image) for each in suspects.suspects[-5:])
         text = (
-            f"{len(suspects.suspects)} images differ from their galleries since {now - observed.HOUR:%H:%M} UTC"
+            f"{len(suspects.suspects)} images differ from their galleries since {alarm - observed.HOUR:%H:%M} UTC"
             f" ({names} ...): nothing is moved; SecOps look at the galleries and the signing key, then run"
             " `imagefactory galleries accept`"
         )
         entry = self.effects.journal.of_image(image, Event.GALLERIES_DOUBTED, detail=text)
-        self.records.images.commit([records.add_entry(entry)])
+        key = standing_key(alarm, Event.GALLERIES_DOUBTED.value)
+        with contextlib.suppress(AlreadyExists):  # it was raised, and that could not be noted
+            self.records.images.commit([records.add_entry(replace(entry, key=key))])
         self.effects.logs.note("galleries-doubted", images=len(suspects.suspects), why=text)
+        self._change(lambda found: found.announced(alarm))
+        return True

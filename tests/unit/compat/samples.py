@@ -262,7 +262,9 @@ def sources() -> Sequence[FollowedSource]:
 def platforms() -> Sequence[Platform]:
     """The one kind."""
     tools = {"falcon": "https://tools.example.com/falcon"}
-    return (replace(make.PLATFORM, urls=tools, dropped={"old-agent": NOW}, announce=True),)
+    return (
+        replace(make.PLATFORM, urls=tools, dropped={"old-agent": NOW}, announce=True, announced_to="base"),
+    )
 
 
 def policies() -> Sequence[PolicyVersion]:

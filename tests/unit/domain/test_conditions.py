@@ -296,3 +296,9 @@ def test_a_policy_that_cannot_be_read_is_shown_with_its_cause_and_what_secops_do
     assert (shown.type, shown.reason) == (ConditionType.UNREADABLE, "PolicyUnreadable")
     assert shown.message.startswith("this release cannot read policy 7, and waits: spec.x; no gate is passed")
     assert "SecOps runs the release that wrote the policy" in shown.message
+
+
+def test_a_receiver_whose_feed_cannot_be_read_is_named() -> None:
+    found = conditions.receiver_unreadable("payments--0123456789abcdef", "the row of a feed has schema 9")
+    assert (found.type, found.reason) == (ConditionType.UNREADABLE, "ReceiverUnreadable")
+    assert "schema 9; payments--0123456789abcdef gets no notifications" in found.message

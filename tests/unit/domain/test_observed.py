@@ -1,5 +1,6 @@
 """What a gallery shows against what the factory believes, and how many differences are too many."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from pipeline_core.domain.images import ActiveBuild, DoubtKind, ImageHead
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.observed import SeenVersion, Sight, Suspect, Suspects
 from pipeline_core.domain.versions import GalleryVersion
+from pipeline_core.state.galleries.observations import SUSPECTS
 from tests.unit.domain import factories as make
 
 V1, V2, V3 = (GalleryVersion(9, 20261101, number) for number in (1, 2, 3))
@@ -119,6 +121,26 @@ def test_an_alarm_keeps_its_time_and_ends_with_the_reason_for_it() -> None:
     later = make.NOW + timedelta(minutes=5)
     assert alarmed.judged(0, later).alarmed_at == make.NOW
     assert alarmed.without(ImageName("image-0")).judged(0, later).alarmed_at is None
+
+
+def test_an_alarm_is_announced_once_and_a_later_one_again() -> None:
+    alarmed = _suspects(4).judged(0, make.NOW)
+    assert alarmed.announce == ImageName("image-3")
+    told = alarmed.announced(make.NOW)
+    later = make.NOW + timedelta(minutes=5)
+    assert told.judged(0, later).announce is None
+    assert alarmed.announced(later).announce == alarmed.announce  # that was about another alarm
+    ended = alarmed.without(ImageName("image-3")).judged(0, later)
+    assert ended.announce is None
+    assert ended.adding(_suspect(9)).judged(0, later).announce == ImageName("image-9")
+
+
+def test_a_row_of_an_older_release_has_no_alarm_to_announce() -> None:
+    row = SUSPECTS.write("observed", "suspects", _suspects(4).judged(0, make.NOW), etag=None).row
+    value = json.loads(str(row.cells["value"]))
+    del value["announce"]
+    older = replace(row, cells={**row.cells, "value": json.dumps(value)})
+    assert SUSPECTS.read(older).value == _suspects(4).judged(0, make.NOW).announced(make.NOW)
 
 
 def test_a_move_counts_for_an_hour_and_a_difference_for_as_long_as_it_lasts() -> None:

@@ -319,3 +319,80 @@ def test_a_row_on_which_nothing_depends_is_over() -> None:
 def test_it_says_what_fails_where_since_when() -> None:
     assert WIDE.describe().startswith("unknown in region:westeurope since 2026-11-21 12:00 UTC: it failed; ")
     assert " since " not in NEW.describe()
+
+
+def _publishing(breaker: PlatformBreaker = NEW) -> PlatformBreaker:
+    hits = [_hit(call=PlatformCall.PUBLISH), _hit("web", team="shop", call=PlatformCall.PUBLISH)]
+    return _struck(*hits, breaker=breaker)
+
+
+def test_starts_that_fail_while_only_publications_are_stopped_open_it_again_for_them() -> None:
+    late, at = _publishing(), NOW + 5 * MINUTE
+    late = breakers.begin_probe(late, _hit().build, NOW + MINUTE)
+    once = _struck(_hit("job", at=at), breaker=late)
+    assert (once.call, once.opened_at, once.announce) == (PlatformCall.PUBLISH, NOW, True)
+    assert once.probe is not None
+    told = replace(once, announce=False)
+    wide = _struck(_hit("api", team="shop", at=at, call=PlatformCall.PREPARE), breaker=told)
+    assert (wide.call, wide.holds_all, wide.opened_at) == (PlatformCall.PREPARE, True, at)
+    assert (wide.announce, wide.alarmed_at, wide.probe, wide.next_probe) == (True, at, None, at + MINUTE)
+
+
+def test_an_image_whose_starts_fail_in_a_row_reopens_only_a_breaker_of_one_image() -> None:
+    row = [_hit(number=number, at=NOW + MINUTE) for number in (4, 5, 6)]
+    assert _struck(*row, breaker=_publishing()).call is PlatformCall.PUBLISH
+    narrow = _struck(*(_hit(number=number, call=PlatformCall.PUBLISH) for number in (1, 2, 3)))
+    assert (narrow.is_wide, narrow.call) == (False, PlatformCall.PUBLISH)
+    struck = _struck(*row, breaker=narrow)
+    assert (struck.is_wide, struck.call) == (False, PlatformCall.BUILD)
+
+
+def test_a_publication_that_fails_meanwhile_lets_no_build_start() -> None:
+    narrow = _struck(*(_hit(number=number) for number in (1, 2, 3)))
+    late = _hit(number=4, call=PlatformCall.PUBLISH)
+    assert _struck(late, breaker=narrow).call is PlatformCall.BUILD
+    probed = breakers.begin_probe(narrow, late.build, NOW)
+    assert _struck(late, breaker=probed).call is PlatformCall.PUBLISH
+
+
+def test_a_build_behind_the_call_that_fails_is_no_probe_of_it() -> None:
+    publishing, building = make.build(phase=Phase.PUBLISHING), make.build(phase=Phase.BUILDING)
+    assert breakers.goes_on(WIDE, publishing)
+    assert not breakers.goes_on(WIDE, building)
+    assert not breakers.goes_on(_publishing(), publishing)
+
+
+@pytest.mark.parametrize(
+    ("case", "breaker", "after"),
+    [
+        ("starts are stopped", WIDE, timedelta(days=1, minutes=1)),
+        ("publications are stopped", _publishing(), timedelta(hours=2, minutes=1)),
+        (
+            "its probe is lost",
+            breakers.begin_probe(_publishing(), _hit().build, NOW),
+            timedelta(hours=2, minutes=45),
+        ),
+    ],
+)
+def test_one_that_no_build_probes_for_long_is_abandoned(
+    case: str, breaker: PlatformBreaker, after: timedelta
+) -> None:
+    assert not breakers.is_abandoned(breaker, NOW + after - MINUTE), case
+    assert breakers.is_abandoned(breaker, NOW + after), case
+    assert not breakers.is_abandoned(breakers.close(breaker, NOW), NOW + after), case
+
+
+@pytest.mark.parametrize(
+    ("case", "breaker", "at", "has_work"),
+    [
+        ("open", WIDE, NOW, False),
+        ("open and abandoned", WIDE, NOW + timedelta(days=2), True),
+        ("just closed", breakers.close(WIDE, NOW), NOW, True),
+        ("drained", replace(breakers.close(WIDE, NOW), is_drained=True), NOW + timedelta(hours=5), False),
+        ("forgotten", replace(breakers.close(WIDE, NOW), is_drained=True), NOW + timedelta(hours=6), True),
+    ],
+)
+def test_when_its_row_needs_the_dispatcher(
+    case: str, breaker: PlatformBreaker, at: datetime, has_work: bool
+) -> None:
+    assert breakers.has_work(breaker, at) is has_work, case

@@ -16,6 +16,7 @@ from pipeline_core.domain.retention import (
     RetentionStep,
     VersionUses,
     find_last_good,
+    list_fallbacks,
     plan_removals,
 )
 from pipeline_core.domain.version_records import Standing, VersionRecord
@@ -33,16 +34,25 @@ def listed(
     due: datetime | None = None,
     ours: bool = True,
     settled: bool = True,
+    offered: bool = True,
     actor: str = "",
+    was: Standing = Standing.LIVE,
+    was_excluded: bool = False,
 ) -> ListedVersion:
     record = (
         None
         if standing is None
         else VersionRecord(
-            image=ImageName("base"), version=version, standing=standing, delete_after=due, actor=actor
+            image=ImageName("base"),
+            version=version,
+            standing=standing,
+            delete_after=due,
+            actor=actor,
+            was_standing=was,
+            was_excluded=was_excluded,
         )
     )
-    return ListedVersion(version=version, is_ours=ours, is_settled=settled, record=record)
+    return ListedVersion(version=version, is_ours=ours, is_settled=settled, is_offered=offered, record=record)
 
 
 def uses(current: GalleryVersion | None = V[5], **more: object) -> VersionUses:
@@ -155,6 +165,39 @@ def test_the_last_good_version_is_one_that_may_be_current() -> None:
     assert find_last_good([*ALL[:4], listed(V[4], settled=False), ALL[5]], V[5]) == V[3]
     assert find_last_good(ALL, V[0]) == V[1]
     assert find_last_good(ALL[:1], V[0]) is None
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_spare_version_does_not_take_the_place_of_the_one_that_the_image_falls_back_to(keep: int) -> None:
+    spare = listed(V[4], Standing.SPARE, offered=False)
+    found = steps([ALL[3], spare, ALL[5]], rule=Retention(keep=keep, keep_in_use=False))
+    assert reasons(found[V[3]]) == {KeepRule.LAST_GOOD}
+    assert KeepRule.LAST_GOOD not in reasons(found[V[4]])
+
+
+def test_an_image_falls_back_only_to_a_live_version_in_latest_below_the_lost_one() -> None:
+    others = [
+        listed(V[1], Standing.SPARE, offered=False),
+        listed(V[2], Standing.PRUNING, offered=False),
+        listed(V[3], offered=False),
+        listed(V[4], settled=False),
+        listed(GalleryVersion(9, 20261105, 2), ours=False),
+    ]
+    assert list_fallbacks([ALL[0], *others, ALL[5]], V[5]) == (V[0],)
+    assert list_fallbacks(ALL, V[2]) == (V[1], V[0])
+    assert list_fallbacks([*others, ALL[5]], V[5]) == ()
+
+
+def test_without_a_version_to_fall_back_to_one_that_can_become_it_stays() -> None:
+    taken = listed(V[1], Standing.PRUNING, offered=False)
+    spare = listed(V[2], Standing.SPARE, offered=False)
+    never = [
+        listed(V[3], Standing.PRUNING, offered=False, was=Standing.SPARE),
+        listed(V[4], Standing.PRUNING, offered=False, was_excluded=True),
+    ]
+    assert find_last_good([taken, spare, *never, ALL[5]], V[5]) == V[1]
+    assert steps([taken, spare, *never, ALL[5]])[V[1]].removal is Removal.TAKE_BACK
+    assert find_last_good([spare, ALL[5]], V[5]) == V[2]
 
 
 def test_what_may_never_be_current_takes_no_place_of_those_that_are_kept() -> None:

@@ -142,6 +142,25 @@ def test_the_images_below_the_floor_are_listed(
 
 def test_a_fleet_above_the_floor_is_reported(run: Run, factory: FakeFactory) -> None:
     factory.images["app"] = {"view": image_view("app"), "etag": '"1"'}
+    factory.shown["/api/policy"] = SHOWN
     result = run("policy", "check")
     assert result.exit_code == 0
     assert "no image is below the floor" in result.stdout
+    assert json.loads(run("policy", "check", "-o", "json").stdout) == []
+
+
+def test_without_a_policy_a_fleet_is_not_said_to_be_above_a_floor(run: Run, factory: FakeFactory) -> None:
+    factory.images["app"] = {"view": image_view("app"), "etag": '"1"'}
+    result = run("policy", "check")
+    assert result.exit_code == 0
+    assert "no policy in force" in result.stderr
+    assert "below the floor" not in result.output
+    result = run("policy", "check", "-o", "json")
+    assert (json.loads(result.stdout), "no policy in force" in result.stderr) == ([], True)
+
+
+def test_a_policy_that_was_lost_is_not_said_to_be_none(run: Run, factory: FakeFactory) -> None:
+    factory.answers = [reply(200, {"images": [], "next": None}), problem(409, "its record was lost")]
+    result = run("policy", "check")
+    assert result.exit_code == 1
+    assert "its record was lost" in result.stderr

@@ -43,6 +43,7 @@ def test_the_plan_of_all_images_leaves_out_what_simply_stays(run: Run, factory: 
         "plans": [_plan("base", *STEPS), _plan("java", going, waiting=3)],
         "failed": [{"image": "broken", "message": "its definition cannot be read"}],
         "next": None,
+        "round": {"began_at": "2026-11-28T09:30:00Z", "after": "java", "is_over": False},
     }
     shown = run("retention", "plan")
     words = " ".join(f"{shown.stdout} {shown.stderr}".split())
@@ -51,6 +52,7 @@ def test_the_plan_of_all_images_leaves_out_what_simply_stays(run: Run, factory: 
     assert "3 more would go if their use were known" in words
     assert "keepInUse: false" in words
     assert "broken: its definition cannot be read" in words
+    assert "the round that began at 2026-11-28 09:30 UTC has reached java" in words
     assert "it is current" in run("retention", "plan", "--all").stdout
 
 
@@ -59,3 +61,4 @@ def test_programs_get_the_same_as_json(run: Run, factory: FakeFactory) -> None:
     shown = json.loads(run("retention", "plan", "-o", "json").stdout)
     assert [each["image"] for each in shown["plans"]] == ["base"]
     assert shown["failed"] == []
+    assert shown["round"] is None  # a factory of an older release

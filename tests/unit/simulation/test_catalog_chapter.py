@@ -114,7 +114,7 @@ def test_an_image_that_does_not_say_which_tool_is_gone_is_named(
     method: str, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, chapter = _told()
-    instead = {"announce": lambda platforms: 0, "_used": lambda *given: {}}
+    instead = {"announce": lambda platforms, run: 0, "_used": lambda *given: {}}
     monkeypatch.setattr(Platforms, method, instead[method])
     chapter._watch_a_tool_leave("agent")
     assert any(line.startswith(named) for line in made.findings), made.findings

@@ -1,5 +1,6 @@
 """What outages must not do can fail: the world is broken by hand, and the violation is named."""
 
+import hashlib
 import random
 import re
 from collections.abc import Callable
@@ -10,11 +11,12 @@ import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
+from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import causes
 from simulation.harm import Harm, probes
 from simulation.outages import CREATION, SimulatedOutage
-from simulation.world import SimulatedWorld
+from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.simulation.broken import BASE, find, rested, rewrite
 
 HOUR = timedelta(hours=1)
@@ -48,13 +50,54 @@ def _open_breaker(made: SimulatedWorld, harm: Harm) -> None:
 
 def _build_again(made: SimulatedWorld, harm: Harm) -> None:
     name = _build(made)
-    made.platform.team_failed.add(name)
+    made.platform.team_failed[name] = ""
     made.safety.builds[name] = replace(made.safety.builds[name], result="failed")
     for facts in made.ports.blobs.list("jobs", ""):
         digest = facts.name.removesuffix(".json")
         job = BuildJob.from_wire(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
         if job.build == name:
             harm.watch(CREATION, (NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={}),))
+
+
+def _fail(made: SimulatedWorld, harm: Harm, check: str) -> str:
+    """The build of the base has failed by this check, and Harm has seen its row."""
+    name = _build(made)
+    made.platform.team_failed[name] = check
+    made.safety.builds[name] = replace(made.safety.builds[name], result="failed")
+    harm.watch("tables.write", ("images", [_insert(find(made, "images", str(BASE), f"build:{name}"))]))
+    return name
+
+
+def _renew(made: SimulatedWorld, harm: Harm, failed: str) -> list[str]:
+    """The same input is planned and started again. Returns what is said against that."""
+    known = made.safety.builds[failed]
+    again = f"{failed.rpartition('.')[0]}.{known.generation + 1}"
+    row = find(made, "images", str(BASE), f"build:{failed}")
+    text = str(row.cells["value"]).replace(failed, again).replace('"finished"', '"pending"')
+    planned = replace(row, key=f"build:{again}", cells={**row.cells, "value": text})
+    made.safety.builds[again] = replace(known, id=again, generation=known.generation + 1, result=None)
+    harm.watch("tables.write", ("images", [_insert(planned)]))
+    for facts in made.ports.blobs.list("jobs", ""):
+        content = made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT)
+        job = BuildJob.from_wire(content, digest=facts.name.removesuffix(".json"))
+        if (job.build, job.stage) == (failed, "build"):
+            wanted = job.model_copy(update={"build": again}).to_wire()
+            digest = hashlib.sha256(wanted).hexdigest()
+            made.ports.blobs.create("jobs", f"{digest}.json", wanted, media_type="application/json")
+            harm.watch(CREATION, (NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={}),))
+    return [line for line in made.findings if line.startswith("(25)")]
+
+
+def _demand(made: SimulatedWorld, harm: Harm, score: int, severity: str = "high") -> None:
+    """SecOps put this floor in force, and an hour passes."""
+    compliance = {"profile": "cis_server_l1", "minScore": score, "alwaysFail": [severity], "ratchet": 0}
+    document = {"apiVersion": "imagefactory/v1", "kind": "Policy", "spec": {"compliance": compliance}}
+    stored = made.base.records.policies.find_current()
+    expected = None if stored is None else etag_of(stored.value)
+    made.factory.policy.put(document, ADMIN, expected=expected, create_only=stored is None)
+    row = find(made, "index", "policy", "current")
+    harm.watch("tables.write", ("index", [TableWrite(verb=WriteKind.REPLACE, row=row)]))
+    made.ports.clock.advance(HOUR)
 
 
 def _alert_twice(made: SimulatedWorld, harm: Harm) -> None:
@@ -96,6 +139,60 @@ def test_what_an_outage_must_not_do_is_named(name: str) -> None:
     breaks(made, harm)
     found = [*made.findings, *harm.violations()]
     assert any(re.match(named, line) for line in found), found
+
+
+@pytest.mark.parametrize(("check", "is_renewed"), [("hygiene", True), ("", False)])
+def test_an_input_that_failed_a_check_is_built_again_where_its_team_asks_for_another(
+    check: str, is_renewed: bool
+) -> None:
+    made = rested()
+    harm = Harm(world=made)
+    failed = _fail(made, harm, check)
+    made.register(str(BASE), None, verify={"goss": "scripts/install.sh"})
+    assert (_renew(made, harm, failed) == []) is is_renewed
+
+
+def test_an_input_that_failed_a_check_is_not_built_again_to_the_same_check() -> None:
+    made = rested()
+    harm = Harm(world=made)
+    failed = _fail(made, harm, "compliance")
+    assert _renew(made, harm, failed)
+
+
+@pytest.mark.parametrize(
+    ("check", "floor", "is_renewed"),
+    [
+        ("compliance", (60, "medium"), True),
+        ("compliance", (80, "high"), True),
+        ("compliance", (80, "medium"), False),
+        ("compliance", (90, "medium"), False),
+        ("hygiene", (60, "medium"), False),
+        ("", (60, "high"), False),
+    ],
+)
+def test_a_lower_floor_lets_an_input_try_again_that_failed_by_it(
+    check: str, floor: tuple[int, str], is_renewed: bool
+) -> None:
+    made = rested()
+    harm = Harm(world=made)
+    _demand(made, harm, 80, "medium")
+    failed = _fail(made, harm, check)
+    made.ports.clock.advance(HOUR)
+    _demand(made, harm, *floor)
+    assert (_renew(made, harm, failed) == []) is is_renewed
+
+
+def test_builds_that_ended_otherwise_leave_the_count_of_failures_as_it_is() -> None:
+    made = rested()
+    harm = Harm(world=made)
+    known = made.safety.builds[_build(made)]
+    for number, result in enumerate(("failed", "withdrawn", "failed", "cancelled", "failed"), start=2):
+        name = f"{known.image}.97a3d98113c8.{number}"
+        made.safety.builds[name] = replace(known, id=name, result=result)
+        made.platform.team_failed[name] = "hygiene"
+    _open_breaker(made, harm)
+    assert harm.failures_in_a_row(str(BASE)) == 3
+    assert made.findings == []
 
 
 def test_probes_come_at_growing_intervals() -> None:

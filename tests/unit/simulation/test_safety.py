@@ -1,5 +1,6 @@
 """Each invariant of safety can fail: the world is broken at one call, and the violation is named."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,8 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.ports import GalleryImageVersion, NewContainerGroup, Row, TaggedResource, VersionState
+from pipeline_core.ports import (
+    GalleryImageVersion,
+    NewContainerGroup,
+    Row,
+    TaggedResource,
+    VersionState,
+    WriteKind,
+)
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation import world
 from simulation.platform import SimulatedContainers
 from simulation.world import SimulatedWorld
 from tests.unit.simulation.broken import (
@@ -235,3 +244,28 @@ def test_truth_about_versions_is_the_platforms_and_not_the_factorys() -> None:
     assert shown.state is VersionState.READY
     assert (str(BASE), str(FIRST)) in made.platform.proved
     assert made.platform.made[str(BASE), str(FIRST)] == (_build_of(made, str(BASE)), 1)
+
+
+def _publish_under_other_steps(made: SimulatedWorld) -> None:
+    """The child becomes current again, with a higher version of platform steps that are not in force."""
+    row = find(made, "images", str(JAVA), "head")
+    steps = json.loads(str(row.cells["value"]))["current"]["inputs"]["platform"]["value"]
+    text = str(row.cells["value"]).replace(steps, "0" * 64)
+    changed = text.replace('"current":{"version":{"major":9', '"current":{"version":{"major":10')
+    write(made, "images", replace(row, cells={**row.cells, "value": changed}), verb=WriteKind.REPLACE)
+
+
+def test_a_version_of_platform_steps_that_were_taken_back_is_named() -> None:
+    made = rested()
+    rewrite(made, "images", find(made, "images", str(JAVA), "head"), '"failures":0', '"failures":1')
+    _publish_under_other_steps(made)
+    assert made.safety.broken == ["(21) rhel9-java has a new version of platform steps that were taken back"]
+
+
+def test_a_version_of_platform_steps_that_were_taken_back_just_now_is_let_in() -> None:
+    made = rested()
+    rewrite(made, "images", find(made, "images", str(JAVA), "head"), '"failures":0', '"failures":1')
+    world.set_platform(made, world.upload(made, "other steps"))
+    world.set_platform(made, world.upload(made, "platform"))
+    _publish_under_other_steps(made)
+    assert made.safety.broken == []

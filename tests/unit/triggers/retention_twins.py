@@ -6,6 +6,7 @@ from pipeline_core.domain.definitions import Retention
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.retention import KeepReason, KeepRule, Removal, RetentionStep
+from pipeline_core.domain.rounds import Round
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.versions.retention import RetentionPage, RetentionPlan, UnplannedImage
 from pipeline_core.state.records import Stored
@@ -27,7 +28,8 @@ class Retentions:
     def page(self, after: str, limit: int) -> RetentionPage:
         failed = (UnplannedImage(image="broken", message=self.error),) if self.error else ()
         following = "payments-api" if limit == 1 else None
-        return RetentionPage(plans=(_plan(),), failed=failed, next=following)
+        begun = Round(began_at=views.NOW, after="java")
+        return RetentionPage(plans=(_plan(),), failed=failed, next=following, round=begun)
 
 
 def _plan() -> RetentionPlan:

@@ -27,4 +27,6 @@ def test_all_images_come_in_pages_and_one_that_fails_is_named(
     assert [each["image"] for each in page["plans"]] == ["payments-api"]
     assert page["failed"] == [{"image": "broken", "message": "its definition cannot be read"}]
     assert page["next"] == "payments-api"
+    assert (page["round"]["after"], page["round"]["is_over"]) == ("java", False)
+    assert page["round"]["began_at"]
     assert client.get("/api/retention", params={"limit": "51"}, headers=READER).status_code == 400

@@ -1,15 +1,18 @@
 """Outages of the platform in the engine: nobody is blocked, one alert, one probe, and everything goes on afterwards."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Build, Result
+from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.state.capacity import SlotTaken
+from pipeline_core.state.history import BuildPage, HistoryStore
+from pipeline_core.state.images import ImageStore
 from simulation.faults import Kind
 from simulation.world import SimulatedWorld
 from tests.simulation import outages
@@ -128,6 +131,36 @@ def test_an_open_breaker_is_in_the_journal_and_shown_on_what_it_holds_back() -> 
     assert "PlatformFault" in shown
 
 
+def test_a_code_that_nobody_knows_gets_two_tries_and_then_the_breaker_waits_for_its_end() -> None:
+    """The first try may have failed by chance, the second has not. No build is tried a third time on its own."""
+    made = scenes.registered({"image-0": None})
+    made.platform.failing = {("image-0", "build"): "unknown"}
+    began = made.ports.clock.now()
+    made.run_until(began + 80 * MINUTE)
+    assert [(build.result, build.attempt) for build in outages.builds(made)] == [(Result.FAILED, 2)] * 2
+    assert (_open(made), outages.alerts(made)) == ([], 0)
+    made.run_until(began + 2 * HOUR)  # the third one fails twice too: it pauses, and only probes go on
+    (opened,) = _open(made)
+    assert (opened.is_open, opened.error_class, outages.alerts(made)) == (True, ErrorClass.UNKNOWN, 1)
+    *_, waits = outages.builds(made)
+    assert waits.phase is Phase.BUILDING
+    head = scenes.head(made, ImageName("image-0"))
+    assert (head.failures, head.breaker) == (0, None)
+    made.platform.failing = {}
+    made.run_until(began + 4 * HOUR)
+    assert (outages.current(made), _open(made)) == (1, [])
+
+
+def test_a_code_that_nobody_knows_and_that_does_not_come_again_costs_one_attempt() -> None:
+    made = scenes.registered({"image-0": None})
+    made.platform.failing = {("image-0", "build"): "unknown"}
+    scenes.until(made, lambda: Event.RETRIED in scenes.events(made, ImageName("image-0")))
+    made.platform.failing = {}
+    made.settle()
+    assert [(build.result, build.build_attempt) for build in outages.builds(made)] == [(Result.SUCCEEDED, 2)]
+    assert (_open(made), outages.alerts(made)) == ([], 0)
+
+
 def test_only_builds_of_the_scope_are_held_back() -> None:
     """One image of six fails again and again by a step of the platform's; the others are built meanwhile."""
     made = scenes.registered({f"image-{number}": None for number in range(6)})
@@ -168,6 +201,30 @@ def test_retry_unblocks_what_an_older_release_has_blocked() -> None:
     made.drain()
     assert scenes.rest_of(made, scenes.BASE) == "current"
     assert [each.result for each in scenes.builds(made, scenes.BASE)][1:] == [Result.FAILED, Result.SUCCEEDED]
+
+
+def test_retry_reads_the_newest_build_of_each_image_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = scenes.settled({"rhel9-base": None})
+    scenes.released(made)
+    made.drain()
+    assert len(scenes.builds(made, scenes.BASE)) == 2
+    made.platform.failing = {("rhel9-base", "build"): "provisioner"}
+    made.register("rhel9-base", None, text="newer")
+    made.drain()
+    read: list[int] = []
+    page = HistoryStore.builds
+
+    def builds(store: HistoryStore, image: ImageName, *, after: str = "", limit: int) -> BuildPage:
+        read.append(limit)
+        return page(store, image, after=after, limit=limit)
+
+    def builds_of(store: ImageStore, image: ImageName, *, limit: int) -> Sequence[Build]:
+        raise AssertionError(f"all builds of {image} are read")
+
+    monkeypatch.setattr(HistoryStore, "builds", builds)
+    monkeypatch.setattr(ImageStore, "list_builds", builds_of)
+    assert made.factory.retries.retry(ErrorClass.PROVISIONER, ADMIN).images == ("rhel9-base",)
+    assert read == [1]
 
 
 def _admitted() -> tuple[SimulatedWorld, Build]:

@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import (
     FactoryError,
     PermanentError,
     StaleWrite,
+    UnreadableRow,
 )
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import LIVE, ImageName
@@ -27,7 +28,7 @@ from pipeline_core.wire.messages import ANCESTOR_ENDED
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
 from simulation.world import ADMIN, SOURCE, SimulatedWorld
-from tests.unit.services import scenes
+from tests.unit.services import scenes, unreadable_rows
 
 BASE, A, B = ImageName("base"), ImageName("a"), ImageName("b")
 
@@ -208,6 +209,38 @@ def test_a_process_that_dies_after_its_write_has_moved_the_image() -> None:
     made.ports.clock.advance(places.LEFT_AFTER)
     made.factory.sweeper.sweep()
     assert (_children(made, ImageName("p1")), _children(made, ImageName("p2"))) == ([], ["x"])
+    assert _ledger(made).moves == ()
+
+
+@pytest.mark.parametrize("key", ["head", "move"])
+def test_a_left_move_with_a_row_that_cannot_be_read_holds_back_its_own_image_and_no_other(key: str) -> None:
+    made = scenes.registered({"base": None, "p1": "base", "p2": "base", "x": "p1", "y": "p1", "z": "p1"})
+
+    class Died(BaseException):
+        pass
+
+    def die(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key == "head" for write in writes):
+            raise Died
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=die))
+    with pytest.raises(Died):
+        made.register("x", "p2")
+    scenes.rewired(made)
+    etag = _etag(made, ImageName("x"))
+    row = unreadable_rows.make_unreadable(made, "images", "x", key)
+    made.ports.clock.advance(places.LEFT_AFTER)
+    made.register("new", "p1")
+    made.register("y", "p2")
+    made.factory.registrar.unregister(ImageName("z"), ADMIN, _etag(made, ImageName("z")))
+    assert _children(made, ImageName("p2")) == ["x", "y"]
+    assert [str(move.image) for move in _ledger(made).moves] == ["x"]
+    with pytest.raises((Contended, UnreadableRow)):
+        _register(made, "x", "base", expected=etag)(made.factory)
+    with pytest.raises((Contended, UnreadableRow)):
+        made.register("below", "x")
+    unreadable_rows.put(made, "images", row)
+    made.register("below", "x")
     assert _ledger(made).moves == ()
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.conditions import ConditionType
-from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
+from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError, TransientError, UnreadableRow
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.reasons import ReasonKind
 from pipeline_core.ports import Principal, TableWrite
-from pipeline_core.services.builds.containers import ContainerStage
+from pipeline_core.services.images import platform
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
@@ -71,10 +71,10 @@ def _put_bundled(made: SimulatedWorld, text: str, *tools: dict[str, str]) -> Non
 
 def _address_of_next_attempt(made: SimulatedWorld, image: ImageName) -> str:
     """Where the next attempt of the image's build fetches its only tool from."""
-    stage = made.factory.driver.stages.containers
-    assert isinstance(stage, ContainerStage)
     (build,) = scenes.builds(made, image)
-    digest = stage.launcher.prepare(build, "again", made.ports.clock.now()).environment["IF_JOB"]
+    digest = made.parts.builds.containers.launcher.prepare(
+        build, "again", made.ports.clock.now()
+    ).environment["IF_JOB"]
     content = made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
     (tool,) = BuildJob.from_wire(content, digest=digest).catalog
     return tool.url
@@ -244,3 +244,71 @@ def test_images_are_told_of_a_dropped_tool_though_the_process_died() -> None:
     made.factory.sweeper.sweep()
     made.factory.sweeper.sweep()
     assert scenes.events(made, BASE).count(Event.TOOL_DROPPED) == 1
+
+
+def _many_with_tool(count: int) -> tuple[SimulatedWorld, list[ImageName]]:
+    made = scenes.registered({})
+    _with_tool(made)
+    names = [f"image-{number}" for number in range(count)]
+    for name in names:
+        _uses(made, name, None, "falcon")
+    scenes.lose(made)
+    return made, [*map(ImageName, names)]
+
+
+def _told(made: SimulatedWorld, names: Sequence[ImageName]) -> list[int]:
+    return [scenes.events(made, name).count(Event.TOOL_DROPPED) for name in names]
+
+
+def test_images_are_told_in_slices_behind_the_last_one_and_the_roots_are_woken_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "_SLICE", 2)
+    made, names = _many_with_tool(5)
+    woken: list[int] = []
+
+    def seen(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("entry:") for write in writes):
+            woken.append(len(scenes.asked(made)))
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=seen))
+    _drop(made, drop_used=True)
+    assert woken == [5, 5]
+    scenes.rewired(made)
+    assert _told(made, names) == [1, 1, 0, 0, 0]
+    made.factory.sweeper.sweep()
+    assert _told(made, names) == [1, 1, 1, 1, 0]
+    made.factory.sweeper.sweep()
+    assert _told(made, names) == [1] * 5
+    stored = scenes.sources(made).find_platform()
+    assert stored is not None
+    assert (stored.announce, stored.announced_to) == (False, "")
+
+
+@pytest.mark.parametrize("is_for_good", [True, False])
+def test_an_image_that_cannot_be_told_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, *, is_for_good: bool
+) -> None:
+    monkeypatch.setattr(platform, "_SLICE", 3)
+    made, names = _many_with_tool(5)
+    failing = [True]
+
+    def fail(table: str, writes: Sequence[TableWrite]) -> None:
+        if any(write.row.key.startswith("entry:") and write.row.partition == "image-1" for write in writes):
+            if is_for_good:
+                raise UnreadableRow("from a newer release", partition="image-1", key="head")
+            if failing:
+                raise TransientError(ErrorClass.CONFLICT, "not now")
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=fail))
+    _drop(made, drop_used=True)  # it is not refused: the platform steps are in force
+    assert _told(made, names) == [1, 0, 0, 0, 0]
+    made.factory.sweeper.sweep()
+    assert _told(made, names) == [1, 0, 1, 0, 0]
+    failing.clear()
+    for _ in range(2):
+        made.factory.sweeper.sweep()
+    assert _told(made, names) == [1, 0 if is_for_good else 1, 1, 1, 1]
+    stored = scenes.sources(made).find_platform()
+    assert stored is not None
+    assert not stored.announce

@@ -191,19 +191,56 @@ def test_a_retired_source_says_so_on_its_images_and_hides_no_other_failure() -> 
     assert scenes.events(made, scenes.BASE).count(Event.SOURCE_SILENT) == 1
 
 
-def test_a_source_is_not_polled_any_more_when_its_last_root_leaves() -> None:
-    made = scenes.registered({})
+def _register_from_other(made: SimulatedWorld, *names: str) -> None:
+    """Roots that are built from another source than the usual one."""
     made.ports.marketplace.publish(OTHER, NEXT)
-    document = fleet.document("rhel9-base", None)
-    document["spec"]["marketplace"] = {"publisher": "Acme", "offer": "os", "sku": "x"}
-    bundle = world.upload(made, "content")
-    made.factory.registrar.register(
-        scenes.BASE, document, bundle, scenes.ADMIN, expected=None, create_only=True
-    )
-    made.register("rhel9-base", None)  # back to the usual SKU
+    for name in names:
+        document = fleet.document(name, None)
+        document["spec"]["marketplace"] = {"publisher": "Acme", "offer": "os", "sku": "x"}
+        bundle = world.upload(made, "content")
+        made.factory.registrar.register(
+            ImageName(name), document, bundle, scenes.ADMIN, expected=None, create_only=True
+        )
+
+
+def _unregister(made: SimulatedWorld, name: str) -> None:
+    digest = str(scenes.head(made, ImageName(name)).registration.definition)
+    made.factory.registrar.unregister(ImageName(name), scenes.ADMIN, digest)
+
+
+def _polled(made: SimulatedWorld) -> list[str]:
+    """The sources that the next poll of the timer asks for."""
     made.ports.marketplace.asked.clear()
     made.factory.poller.poll()
-    assert made.ports.marketplace.asked == [SOURCE.key]
+    return made.ports.marketplace.asked
+
+
+def test_a_source_is_not_polled_any_more_when_its_last_root_leaves() -> None:
+    made = scenes.registered({})
+    _register_from_other(made, "rhel9-base")
+    made.register("rhel9-base", None)  # back to the usual SKU
+    assert _polled(made) == [SOURCE.key]
+
+
+def test_a_source_is_not_polled_any_more_when_its_last_root_is_deleted() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    _register_from_other(made, "root-a", "root-b")
+    made.settle()
+    _unregister(made, "root-a")
+    assert OTHER.key in _polled(made)
+    _unregister(made, "root-b")
+    assert _polled(made) == [SOURCE.key]
+    made.ports.marketplace._offered.pop(OTHER.key)  # the publisher retires the SKU: nobody hears of it
+    assert made.factory.poller.poll() == 0
+
+
+def test_a_source_is_not_polled_any_more_when_its_last_root_gets_a_parent() -> None:
+    made = scenes.registered({"rhel9-base": None})
+    _register_from_other(made, "root-a")
+    made.settle()
+    assert OTHER.key in _polled(made)
+    made.register("root-a", "rhel9-base")
+    assert _polled(made) == [SOURCE.key]
 
 
 def test_a_release_of_a_source_with_a_long_name_is_announced() -> None:

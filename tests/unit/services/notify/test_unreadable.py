@@ -95,6 +95,8 @@ def test_a_feed_that_cannot_be_read_keeps_nothing_from_the_others_and_gets_its_f
     shown = made.factory.queries.image(BASE).image
     assert shown.state == "current"
     assert not any(each.type.value == "ReceiverUnsigned" for each in shown.conditions)
+    (told,) = [each for each in shown.conditions if each.reason == "ReceiverUnreadable"]
+    assert str(receiving.receiver(bad)) in told.message
     assert f"index/{feeds[bad]}/head" in _recorded(made)
     unreadable_rows.put(made, "index", row)
     receiving.live(made, HOUR)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.version_records import Standing
-from pipeline_core.services.upkeep import prune as pruning
+from pipeline_core.services.versions import retention as plans
 from pipeline_core.state.galleries.versions import VersionStore
 from simulation import fleet, world
 from simulation.world import ADMIN, LIVE, SimulatedWorld
@@ -65,7 +65,7 @@ def next_round(made: SimulatedWorld, later: timedelta = DAY) -> int:
     changed = 0
     for _ in range(50):
         changed += made.factory.pruner.prune()
-        found = made.base.records.rounds.find(pruning.ROUND)
+        found = made.base.records.rounds.find(plans.ROUND)
         if found is not None and found.value.is_over:
             return changed
     raise AssertionError("the round has no end")

@@ -53,6 +53,24 @@ def test_the_last_good_version_stays_beside_the_current_one() -> None:
     assert versions(made) == [1, 2]
 
 
+def test_a_version_left_by_a_reuse_does_not_replace_the_one_that_the_image_falls_back_to() -> None:
+    """Two was left for one, and three was built after that: where three is lost, only one is in `latest`."""
+    made = base_with(LOOSE, "one", "two", "one", "three")
+    assert (versions(made), offered(made)) == ([1, 2, 3], [1, 3])
+    prune(made)
+    assert versions(made) == [1, 3]
+    lost = scenes.head(made, BASE).current
+    assert lost is not None
+    made.ports.galleries.begin_delete(LIVE, BASE, lost.version)
+    made.factory.galleries.observe()
+    made.drain()
+    made.ports.clock.advance(timedelta(minutes=5))
+    made.factory.galleries.observe()
+    current = scenes.head(made, BASE).current
+    assert current is not None
+    assert current.version.sequence == 1
+
+
 def test_an_input_whose_version_was_pruned_is_built_again() -> None:
     made = four()
     prune(made)

@@ -217,6 +217,20 @@ def test_a_slice_ends_with_its_requests_and_the_next_goes_on(monkeypatch: pytest
     assert offered(made, ImageName("b-base")) == [2, 3]
 
 
+def test_a_round_that_takes_longer_than_a_day_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "_CHANGES", 1)
+    made = _two_bases("one", "two", "three")
+    began = made.ports.clock.now()
+    made.factory.pruner.prune()
+    assert not scenes.logged(made, "prune-long-round")
+    current = made.factory.retention.page("", 10).round
+    assert current is not None
+    assert (current.began_at, current.after, current.is_over) == (began, "a-base", False)
+    made.ports.clock.advance(timedelta(hours=30))
+    made.factory.pruner.prune()
+    assert scenes.logged(made, "prune-long-round", hours=30, is_over=True)
+
+
 def test_a_slice_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "_TIME", timedelta(0))
     made = _two_bases("one", "two", "three")

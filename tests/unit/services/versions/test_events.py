@@ -1,13 +1,17 @@
 """Gallery events: a second look at our own, an alarm for what is not ours, and silence for the rest."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.errors import StaleWrite, TransientError
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.version_records import LETTING_IN, Intent, Standing, VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.wire.messages import NotificationMessage, StepMessage
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
@@ -110,6 +114,128 @@ def test_a_version_that_was_let_in_after_its_turn_is_taken_out_of_latest_again()
     assert current is not None
     assert made.ports.galleries.latest(LIVE, BASE) == current.version
     assert scenes.logged(made, "version-taken-back", version=str(second))
+
+
+def _write(made: SimulatedWorld, version: GalleryVersion) -> None:
+    made.factory.gallery_events.observe(_id("live", "rhel9-base", str(version)), WRITE)
+
+
+def _record(made: SimulatedWorld, version: GalleryVersion) -> VersionRecord:
+    found = made.base.records.versions.find(BASE, version)
+    assert found is not None
+    return found.value
+
+
+class _Overtaken:
+    """A gallery in front of which `meanwhile` happens once, just before a version is excluded."""
+
+    def __init__(self, inner: object, meanwhile: Callable[[], object]) -> None:
+        self._inner = inner
+        self._meanwhile: list[Callable[[], object]] = [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def set_excluded(self, *named: Any, excluded: bool) -> None:
+        if excluded and self._meanwhile:
+            self._meanwhile.pop()()
+        self._inner.set_excluded(*named, excluded=excluded)  # type: ignore[attr-defined]  # any gallery
+
+
+def _assert_current(made: SimulatedWorld, version: GalleryVersion) -> None:
+    head = scenes.head(made, BASE)
+    assert head.current is not None
+    assert (head.current.version, head.taken_out) == (version, ())
+    assert made.ports.galleries.latest(LIVE, BASE) == version
+    assert made.factory.queries.image(BASE).image.state == "current"
+
+
+@pytest.mark.parametrize("wait", [timedelta(0), timedelta(minutes=3)], ids=["at once", "after the wait"])
+def test_a_reuse_beside_the_exclusion_of_its_version_is_not_undone(wait: timedelta) -> None:
+    """The reuse runs between the decision to take the version back and the call that does it."""
+    made, second = _gone_back()
+
+    def reuse() -> None:
+        made.ports.clock.advance(wait)
+        made.drain()
+
+    scenes.rewired(made, galleries=_Overtaken(made.ports.galleries, reuse))
+    made.register("rhel9-base", None, text="other content")
+    made.ports.galleries.set_excluded(LIVE, BASE, second, excluded=False)
+    _write(made, second)
+    for _ in range(3):
+        made.factory.galleries.observe()
+        made.ports.clock.advance(timedelta(minutes=5))
+        made.settle()
+    _assert_current(made, second)
+
+
+def test_a_slow_reuse_is_not_taken_back_by_the_event_of_its_own_change() -> None:
+    made, second = _gone_back()
+    made.ports.galleries.updating = timedelta(minutes=1)
+    made.register("rhel9-base", None, text="other content")
+    with pytest.raises(TransientError):
+        scenes.look(made, BASE)
+    assert _record(made, second).intent is Intent.INCLUDE
+    made.ports.clock.advance(timedelta(minutes=1))
+    _write(made, second)
+    assert not scenes.logged(made, "version-taken-back", version=str(second))
+    made.drain()
+    _assert_current(made, second)
+    assert _record(made, second).intent is None
+
+
+def test_the_intent_of_a_reuse_that_came_to_nothing_ends() -> None:
+    made, second = _gone_back()
+    made.ports.galleries.updating = timedelta(minutes=1)
+    made.register("rhel9-base", None, text="other content")
+    with pytest.raises(TransientError):
+        scenes.look(made, BASE)
+    made.register("rhel9-base", None, text="content")
+    made.ports.galleries.updating = timedelta(0)
+    made.ports.clock.advance(LETTING_IN - timedelta(minutes=1))
+    made.drain()
+    _write(made, second)
+    assert made.ports.galleries.latest(LIVE, BASE) == second
+    made.ports.clock.advance(timedelta(minutes=1))
+    _write(made, second)
+    assert made.ports.galleries.latest(LIVE, BASE) != second
+    record = _record(made, second)
+    assert (record.standing, record.intent) == (Standing.SPARE, None)
+
+
+def test_a_look_whose_image_has_changed_takes_nothing_back() -> None:
+    made, second = _gone_back()
+    made.register("rhel9-base", None, text="other content")
+    made.ports.galleries.set_excluded(LIVE, BASE, second, excluded=False)
+    raced: list[str] = []
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        texts = [str(each.row.cells.get("value", "")) for each in writes]
+        if not raced and any('"intent":"exclude"' in text for text in texts):
+            raced.append(table)
+            made.drain()
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    with pytest.raises(StaleWrite):
+        _write(made, second)
+    _assert_current(made, second)
+
+
+def test_a_version_that_a_person_lets_in_above_the_current_one_stays() -> None:
+    made, second = _gone_back()
+    made.register("rhel9-base", None, text="other content")
+    made.settle()
+    made.ports.galleries.set_excluded(LIVE, BASE, second, excluded=True)
+    _write(made, second)
+    made.settle()
+    assert scenes.head(made, BASE).taken_out == (second,)
+    made.ports.galleries.set_excluded(LIVE, BASE, second, excluded=False)
+    _write(made, second)
+    _write(made, second)  # before the look that makes it current
+    assert made.ports.galleries.latest(LIVE, BASE) == second
+    made.settle()
+    _assert_current(made, second)
 
 
 def test_a_version_whose_build_is_about_to_end_is_left_in_latest() -> None:

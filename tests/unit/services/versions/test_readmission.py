@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.domain.version_records import Intent, Standing
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import VersionState
+from pipeline_core.ports import GalleryImageVersion, VersionState
 from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
@@ -103,3 +105,46 @@ def test_a_version_whose_tags_were_lost_frees_no_claim_by_itself() -> None:
     made.factory.galleries.observe()
     made.drain()
     assert scenes.rest_of(made, BASE) == "blocked"
+
+
+def test_a_version_that_was_taken_out_and_then_deleted_is_not_named_any_more() -> None:
+    made, _, second = _taken_out()
+    assert ConditionType.TAKEN_OUT in _conditions(made)
+    made.ports.galleries.begin_delete(LIVE, BASE, second)
+    made.register("rhel9-base", None, text="third")
+    made.settle()
+    observe(made)
+    assert scenes.head(made, BASE).taken_out == ()
+    assert ConditionType.TAKEN_OUT not in _conditions(made)
+    assert (record(made, second).standing, record(made, second).intent) == (Standing.GONE, None)
+    assert scenes.entry_of(made, BASE, Event.GONE).version == str(second)
+    rows = made.ports.tables.rows("images")
+    observe(made)
+    assert made.ports.tables.rows("images") == rows
+
+
+@pytest.mark.parametrize("missing", ["list_versions", "find_image"])
+def test_what_only_a_list_or_a_lost_definition_hides_stays_taken_out(missing: str) -> None:
+    made, _, second = _taken_out()
+    whole = made.ports.galleries
+    if missing == "find_image":
+        whole.begin_delete(LIVE, BASE, second)
+
+    class Hiding:
+        def __getattr__(self, name: str) -> object:
+            return getattr(whole, name)
+
+        def list_versions(self, gallery: GalleryName, image: ImageName) -> list[GalleryImageVersion]:
+            return [each for each in whole.list_versions(gallery, image) if each.version != second]
+
+        def find_image(self, gallery: GalleryName, image: ImageName) -> object:
+            return None if missing == "find_image" else whole.find_image(gallery, image)
+
+    scenes.rewired(made, galleries=Hiding())
+    observe(made)
+    assert scenes.head(made, BASE).taken_out == (second,)
+    assert record(made, second).standing is Standing.EXCLUDED
+
+
+def _conditions(made: SimulatedWorld) -> set[ConditionType]:
+    return {each.type for each in made.factory.queries.image(BASE).image.conditions}

@@ -1,13 +1,16 @@
 """More than a few at once move nothing: a list that lies, or a disabled key, must not empty a fleet."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.errors import PermanentError
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.images import Doubt, DoubtKind
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
+from pipeline_core.ports import TableWrite
 from pipeline_core.settings import Limits
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import LIVE, SimulatedWorld
@@ -72,6 +75,58 @@ def test_what_is_there_again_ends_the_alarm_without_a_person() -> None:
     assert made.versions() == before
     assert not made.factory.suspicion.seen().are_too_many
     assert made.factory.queries.image(SIX[0]).image.state == "current"
+
+
+def test_what_was_built_again_meanwhile_ends_the_alarm_without_a_person() -> None:
+    made = scenes.settled()
+    before = made.versions()
+    _delete(made, *SIX)
+    _run(made)
+    scenes.released(made)
+    made.settle()
+    after = made.versions()
+    assert all(after[str(name)] not in (None, before[str(name)]) for name in SIX)
+    _run(made, 1)
+    assert made.factory.suspicion.seen().suspects == ()
+    assert not made.factory.suspicion.seen().are_too_many
+    _delete(made, SIX[0])
+    _run(made)
+    made.settle()
+    assert made.versions()[str(SIX[0])] not in (None, after[str(SIX[0])])
+    assert _alarms(made) == 1
+
+
+def test_a_suspect_that_a_quiet_look_finds_without_a_doubt_is_none() -> None:
+    made = scenes.settled()
+    found = scenes.head(made, SIX[0]).current
+    assert found is not None
+    doubt = Doubt(kind=DoubtKind.GONE, version=found.version, since=made.ports.clock.now())
+    made.factory.suspicion.note(SIX[0], doubt)
+    _run(made, 1)
+    assert made.factory.suspicion.seen().suspects == ()
+
+
+@pytest.mark.parametrize("subject", ["galleries.doubted", "announce"])
+def test_an_alarm_whose_write_fails_once_is_raised_by_the_next_run(subject: str) -> None:
+    """Either the entry is not written, or that it was written is not noted."""
+    made = scenes.settled()
+    _delete(made, *SIX)
+    failed: list[str] = []
+
+    def before(table: str, writes: Sequence[TableWrite]) -> None:
+        texts = [str(each.row.cells.get("value", "")) for each in writes]
+        is_it = any(subject in text and '"announce":null' not in text for text in texts)
+        is_noted = any('"announce":null' in text and '"alarmed_at":"' in text for text in texts)
+        if not failed and (is_it if subject == "galleries.doubted" else is_noted):
+            failed.append(table)
+            raise TransientError(ErrorClass.NETWORK, "no answer")
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=before))
+    _run(made, 5)
+    assert failed
+    assert made.factory.suspicion.seen().are_too_many
+    assert made.factory.suspicion.seen().announce is None
+    assert _alarms(made) == 1
 
 
 def test_secops_may_say_that_it_is_true() -> None:
