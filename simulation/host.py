@@ -29,8 +29,8 @@ _AGAIN = timedelta(seconds=30)
 _FAULTS = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
 _POISON_FAULTS = _FAULTS[1:]  # no LOST: nothing else would report a message that is lost there
 _DEPTH = 2  # nested handlers at most: enough for every race of two
-_STEPS = 32  # steps of one build in the queue: doubled steps add up only until its next transition
-_BUILD = re.compile(r'"build":"([^"]+)"')
+_STEPS = 12  # steps of one build in the queue, beside those that the queue itself has doubled
+_STEP = re.compile(r'"build":"([^"]+)","seq":([0-9]+)')
 _SLOW = timedelta(seconds=45)  # longer than a message stays hidden
 
 
@@ -42,6 +42,7 @@ class SimulatedHost:
     ports: FaultyPorts
     factory: Factory
     platform: SimulatedContainers
+    seq_of: Callable[[str], int]  # the transitions of a build so far, by its row
     deliveries: int = 0
     waits: int = 0  # steps that only looked
     poisoned: list[tuple[str, str]] = field(default_factory=list)
@@ -52,6 +53,9 @@ class SimulatedHost:
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
+    # By build and seq: steps that the queue gave out twice. A wait writes no row, so each makes a chain of its own,
+    # which lasts as long as the wait, and is given out twice itself.
+    _twice: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def deliver_one(self) -> bool:
         """Deliver the next visible message of some queue. False if no message is visible."""
@@ -99,11 +103,11 @@ class SimulatedHost:
 
     def count_steps(self) -> None:
         """Report a build with more steps in the queue than doubled messages explain: its chain has forked."""
-        waiting = (
-            _BUILD.search(message.text) for message in self.twins.queues.messages(messages.BUILD_STEPS)
-        )
-        named = Counter(found.group(1) for found in waiting if found is not None)
-        for build, count in named.items():
+        found = (_place_of(message.text) for message in self.twins.queues.messages(messages.BUILD_STEPS))
+        forks: Counter[str] = Counter()
+        for place, count in Counter(place for place in found if place is not None).items():
+            forks[place[0]] += max(0, count - self._twice[place])
+        for build, count in forks.items():
             if count > _STEPS:
                 self._blame(f"(8) {build} has more than {_STEPS} steps in the queue: its chain has forked")
 
@@ -116,6 +120,8 @@ class SimulatedHost:
             return
         place, is_poison = f"{queue}:{message.text}", queue.endswith(_POISON)
         kind, fraction = self.ports.calls.injector.draw(place, _POISON_FAULTS if is_poison else _FAULTS)
+        if queue == messages.BUILD_STEPS:
+            self._note_twice(message, kind)
         if kind is Kind.DOUBLED:
             self.twins.queues.send(queue, message.text)
         elif kind is Kind.DELAYED:
@@ -131,6 +137,12 @@ class SimulatedHost:
         finally:
             self._depth -= 1
             self.timer = timer
+
+    def _note_twice(self, message: QueuedMessage, kind: Kind | None) -> None:
+        """A step with a seq that its build has not reached belongs to no chain: it explains nothing."""
+        place = _place_of(message.text)
+        if place is not None and place[1] <= self.seq_of(place[0]):
+            self._twice[place] += (kind is Kind.DOUBLED) + (message.dequeue_count > 1)
 
     def _run(self, queue: str, message: QueuedMessage) -> None:
         before = self.ports.calls.changes + len(self.twins.logs.lines)
@@ -216,3 +228,9 @@ class SimulatedHost:
     def _blame(self, text: str) -> None:
         if text not in self.findings:
             self.findings.append(text)
+
+
+def _place_of(text: str) -> tuple[str, int] | None:
+    """The build of a step message and its seq."""
+    found = _STEP.search(text)
+    return None if found is None else (found.group(1), int(found.group(2)))

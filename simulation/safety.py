@@ -55,6 +55,7 @@ class SeenBuild:
     version: str | None
     parent: Version | None
     is_verified: bool
+    seq: int  # its transitions so far
     campaign: str = ""
     is_stopping: bool = False  # a person or a failure ends the build: its resources go first
 
@@ -126,6 +127,11 @@ class Safety:
         """True for a build that ended because nobody wanted its input any more."""
         found = self.builds.get(build)
         return found is not None and found.result == "withdrawn"
+
+    def seq_of(self, build: str) -> int:
+        """The transitions of a build so far, by its row; -1 where no row of it was seen."""
+        found = self.builds.get(build)
+        return -1 if found is None else found.seq
 
     def _demand_wanted(self, writes: Sequence[TableWrite]) -> None:
         """(21) What is taken back never becomes current: one transaction has the end of the build and the head."""
@@ -345,6 +351,7 @@ def _seen(row: Mapping[str, Any]) -> SeenBuild:
         version=None if row["version"] is None else _version(row["version"]),
         parent=parent,
         is_verified=row["verify_result"] is not None,
+        seq=row["seq"],
         campaign=row["campaign"]["value"],
         is_stopping=row["cancel"] is not None or row["given_up"],
     )

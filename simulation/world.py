@@ -62,6 +62,8 @@ class SimulatedWorld:
     dozes: bool = False  # while nothing happens, the timers fire less often, so that idle weeks cost little
     quarantines: tuple[GalleryName, ...] = (QUARANTINE,)
     live: tuple[GalleryName, ...] = (LIVE,)
+    # Rows that could not be read for a time: table, partition and key.
+    unreadable: set[tuple[str, str, str]] = field(default_factory=set)
     steps: str = "platform"  # the text of the platform steps that SecOps put in force last
     tools: dict[str, str] = field(
         default_factory=dict
@@ -268,7 +270,7 @@ def make(
     ports = between.behind(bare, calls)
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
-    host = SimulatedHost(twins=bare, ports=ports, factory=factory_of(base, parts), platform=platform)
+    host = _host_of(ports, factory_of(base, parts), safety)
     calls.overtake, calls.refuse = host.overtake, platform.outages.refuse
     world = SimulatedWorld(
         ports=bare,
@@ -285,6 +287,12 @@ def make(
     put_platform(world, world.steps)
     injector.enabled = True
     return world
+
+
+def _host_of(ports: FaultyPorts, factory: Factory, safety: Safety) -> SimulatedHost:
+    return SimulatedHost(
+        twins=safety.twins, ports=ports, factory=factory, platform=safety.platform, seq_of=safety.seq_of
+    )
 
 
 def _limits_of(

@@ -108,6 +108,7 @@ class FactoryReleases(Chapter):
             until = self.world.ports.clock.now() + _LONGEST * self.chance.random()
             etag = self._write(table, row, {**row.cells, "schema": _SCHEMA})
             self._hidden[table, row.partition, row.key] = _Hidden(row=row, etag=etag, until=until)
+            self.world.unreadable.add((table, row.partition, row.key))
 
     def _to_hide(self) -> Sequence[tuple[str, Row]]:
         """One row of any image; one of a build that is under way, or its image's head; and one of the index."""

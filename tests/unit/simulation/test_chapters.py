@@ -1,5 +1,6 @@
 """Chapters are told beside the base story: each draws from its own chance, watches every call and is asked at rest."""
 
+import json
 import random
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import ImageName
+from pipeline_core.state.history import add_entry
 from simulation import __main__ as command
 from simulation import rest, seeds, world
 from simulation.chapters import contents
 from simulation.chapters.chapter import Chapter, Happening
+from simulation.chapters.webhooks import SickReceivers
 from simulation.seeds import SeedPlan
 from simulation.story import SeedStory
 
@@ -86,6 +91,25 @@ def test_each_chapter_holds_alone_and_is_named_by_its_command(name: str) -> None
     plan = SeedPlan(seed=2, images=6, slots=3, faults="light", chapters=(name,), days=3)
     assert seeds.run(plan).violations == (), plan.command()
     assert plan.command().endswith(f"--chapters {name} --days 3")
+
+
+@pytest.mark.parametrize("hidden", [None, 0, 1])
+def test_an_entry_comes_after_a_later_one_only_where_it_could_not_be_read(hidden: int | None) -> None:
+    made = world.make()
+    story = SeedStory(world=made, chance=random.Random("story 1"), images=1)
+    chapter = SickReceivers(story, random.Random("webhooks 1"))
+    entries = []
+    for _ in range(2):
+        entries.append(made.base.effects.journal.of_image(ImageName("image-1"), Event.REQUESTED))
+        chapter.watch("tables.write", ("images", [add_entry(entries[-1])]), {})
+        made.ports.clock.advance(timedelta(minutes=10))
+    if hidden is not None:
+        made.unreadable.add(("images", "image-1", add_entry(entries[hidden]).row.key))
+    for entry in reversed(entries):
+        event = {"id": f"image-1.{entry.key}", "subject": "image-1", "data": {"entry": entry.key}}
+        chapter.watch("web.post", ("https://well-0.example.com/", json.dumps(event)), {})
+    late = f"(19) https://well-0.example.com/ got image-1 {entries[0].key} after {entries[1].key}, which is later"
+    assert chapter.violations() == ([] if hidden == 0 else [late])
 
 
 def test_a_chapter_that_nobody_wrote_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

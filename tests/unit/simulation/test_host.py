@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
-from pipeline_core.wire.messages import BUILD_STEPS, DISPATCH_REQUESTS, REBUILD_REQUESTS
+from pipeline_core.wire.messages import BUILD_STEPS, DISPATCH_REQUESTS, REBUILD_REQUESTS, StepMessage
 from simulation import rest, world
 from simulation.faults import Faults, Killed
 from simulation.host import MAX_DEQUEUE
@@ -104,14 +104,37 @@ def test_a_malformed_message_goes_to_poison_and_nothing_is_said_against_it() -> 
     assert rest.violations(made) == []
 
 
-def test_a_chain_that_has_forked_is_named_and_one_with_doubled_steps_is_not() -> None:
+def test_a_chain_that_has_forked_is_named_and_one_with_a_few_steps_is_not() -> None:
     made = world.make()
-    for build, count in (("a.000000000000.1", 20), ("b.000000000000.1", 40)):
+    for build, count in (("a.000000000000.1", 12), ("b.000000000000.1", 13)):
         for _ in range(count):
             made.ports.queues.send(BUILD_STEPS, f'{{"schema":1,"build":"{build}","seq":1}}')
     made.host.count_steps()
     (line,) = made.host.findings
     assert line.startswith("(8) b.000000000000.1 has more than ")
+
+
+@pytest.mark.parametrize(
+    ("steps", "reached", "is_fork"),
+    [(1, 1, False), (2, 1, True), (1, 0, True)],
+    ids=["doubled by the queue", "doubled by the factory", "not of this life of the build"],
+)
+def test_what_the_queue_doubles_in_a_long_wait_is_no_fork(steps: int, reached: int, is_fork: bool) -> None:
+    made = world.make(seed=1, faults=Faults(doubled=0.4))
+
+    def step(message: StepMessage, *, redelivered: bool) -> None:
+        for _ in range(steps):
+            made.host.ports.queues.send(BUILD_STEPS, message.to_wire(), delay=_MINUTE)
+
+    _with(made, driver=SimpleNamespace(step=step))
+    made.host.seq_of = {"a.000000000000.1": reached}.__getitem__
+    made.ports.queues.send(BUILD_STEPS, StepMessage(build="a.000000000000.1", seq=1).to_wire())
+    while len(made.ports.queues.messages(BUILD_STEPS)) <= 60:
+        made.ports.clock.advance(_MINUTE)
+        while made.host.deliver_one():
+            pass
+    made.host.count_steps()
+    assert [line.partition(" has ")[0] for line in made.host.findings] == ["(8) a.000000000000.1"] * is_fork
 
 
 def test_what_a_timer_raises_is_named_unless_it_is_transient() -> None:
