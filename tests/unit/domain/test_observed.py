@@ -59,6 +59,11 @@ def test_a_version_that_is_offered_again_has_returned(changes: dict[str, object]
     assert observed.returned(head, seen) == ((V2,) if is_back else ())
 
 
+def test_a_version_that_was_taken_out_and_is_not_listed_any_more_is_named() -> None:
+    head = replace(_head(V1), taken_out=(V2, V3))
+    assert observed.unlisted(head, observed.by_version([_seen(V1), _seen(V3, is_offered=False)])) == (V2,)
+
+
 @pytest.mark.parametrize(
     ("changes", "is_above"),
     [

@@ -1,6 +1,7 @@
 """The standing of a version: what may become current again."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -72,3 +73,32 @@ def test_the_mark_of_a_gallery_is_ours_only_where_we_meant_it(
     record: VersionRecord | None, is_offered: bool, is_above: bool, standing: Standing
 ) -> None:
     assert version_records.standing_of(record, is_offered=is_offered, is_above=is_above) is standing
+
+
+@pytest.mark.parametrize(
+    ("intent", "age", "is_being_let_in", "may_be_taken_out_yet"),
+    [
+        (Intent.INCLUDE, timedelta(minutes=9), True, False),
+        (
+            Intent.INCLUDE,
+            timedelta(minutes=10),
+            False,
+            False,
+        ),  # its process died, or nobody wants it any more
+        (Intent.EXCLUDE, timedelta(minutes=1), False, True),
+        (Intent.EXCLUDE, timedelta(minutes=2), False, False),
+        (None, timedelta(0), False, False),
+    ],
+)
+def test_an_intent_holds_while_its_call_may_be_on_its_way(
+    intent: Intent | None, age: timedelta, *, is_being_let_in: bool, may_be_taken_out_yet: bool
+) -> None:
+    record = replace(_record(Standing.LIVE, intent), at=NOW - age)
+    assert version_records.is_being_let_in(record, NOW) is is_being_let_in
+    assert version_records.may_be_taken_out_yet(record, NOW) is may_be_taken_out_yet
+
+
+def test_no_record_and_none_without_a_time_intends_anything() -> None:
+    for record in (None, _record(Standing.LIVE, Intent.INCLUDE), _record(Standing.LIVE, Intent.EXCLUDE)):
+        assert not version_records.is_being_let_in(record, NOW)
+        assert not version_records.may_be_taken_out_yet(record, NOW)
