@@ -125,7 +125,7 @@ class Harm:
             )
 
     def failures_in_a_row(self, image: str) -> int:
-        """The builds of the image since its last success that failed by their input, or without their release."""
+        """The builds of the image since its last success that failed by their input."""
         platform, own = self.world.platform, 0
         for build in self.world.safety.builds.values():
             if build.image != image:
@@ -133,7 +133,7 @@ class Harm:
             if build.result == "succeeded":
                 own = 0
             elif build.result == "failed" and (
-                build.id in platform.team_failed.keys() | platform.found_nothing or self._is_of_gate(build.id)
+                build.id in platform.team_failed or self._is_of_gate(build.id)
             ):
                 own += 1
         return own

@@ -188,6 +188,6 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
 
 
 def _counts(ended: Build) -> bool:
-    """True where a failure counts towards the image's breaker: the input is at fault, or its release is missing."""
+    """True where a failure counts towards the image's breaker: the team's own, and not a release that is gone."""
     failure = ended.failure
-    return failure is None or failure.is_of_team or claims.lost_release(ended) is not None
+    return failure is None or (failure.is_of_team and claims.lost_release(ended) is None)
