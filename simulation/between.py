@@ -73,6 +73,7 @@ _REFUSALS = (
 
 Overtake = Callable[[], None]
 Refuse = Callable[[str, tuple[Any, ...]], None]
+Unsure = Callable[..., None]
 Watcher = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
 
 
@@ -84,6 +85,10 @@ def _nothing(name: str, given: tuple[Any, ...]) -> None:
     """No outage refuses the call."""
 
 
+def _sure(*given: object) -> None:
+    """Nobody counts messages that are sent again."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Calls:
     """What the ports in front of the twins share: faults, outages, overtaking handlers and the watcher."""
@@ -92,6 +97,7 @@ class Calls:
     watch: Watcher
     overtake: Overtake = _nobody
     refuse: Refuse = _nothing  # raises the error of an outage that the call meets
+    unsure: Unsure = _sure  # a message was sent, and its sender does not know: it sends it again
     changes: int = 0  # calls that changed something
     moves: int = 0  # changes that did more than send a message
     trace: Callable[[str], None] | None = None
@@ -159,6 +165,8 @@ class Port:
                 error = StaleWrite if _is_conditional(given) else AlreadyExists
                 raise error(f"{place} conflicts with its own first try (injected)")
             if kind is Kind.UNANSWERED:
+                if not moves:
+                    calls.unsure(*given)
                 raise TransientError(ErrorClass.NETWORK, f"the answer of {name} was lost (injected)")
             return answer
 

@@ -53,7 +53,7 @@ class SimulatedHost:
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
-    # By build and seq: steps that the queue gave out twice. A wait writes no row, so each makes a chain of its own,
+    # By build and seq: steps that the queue gave out twice, or took without an answer. A wait writes no row, so each makes a chain of its own,
     # which lasts as long as the wait, and is given out twice itself.
     _twice: Counter[tuple[str, int]] = field(default_factory=Counter)
 
@@ -137,6 +137,12 @@ class SimulatedHost:
         finally:
             self._depth -= 1
             self.timer = timer
+
+    def note_unsure(self, queue: str, text: str, *others: object) -> None:
+        """The answer of a send was lost. Its sender sends the step again, so it is in the queue twice."""
+        place = _place_of(text) if queue == messages.BUILD_STEPS else None
+        if place is not None and place[1] <= self.seq_of(place[0]):
+            self._twice[place] += 1
 
     def _note_twice(self, message: QueuedMessage, kind: Kind | None) -> None:
         """A step with a seq that its build has not reached belongs to no chain: it explains nothing."""

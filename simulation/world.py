@@ -271,7 +271,7 @@ def make(
     base = foundation_of(ports, deployment_of(QUARANTINE, LIVE), limits)
     parts = parts_of(base, secret_forms())
     host = _host_of(ports, factory_of(base, parts), safety)
-    calls.overtake, calls.refuse = host.overtake, platform.outages.refuse
+    calls.overtake, calls.refuse, calls.unsure = host.overtake, platform.outages.refuse, host.note_unsure
     world = SimulatedWorld(
         ports=bare,
         faulty=ports,

@@ -115,12 +115,26 @@ def test_a_chain_that_has_forked_is_named_and_one_with_a_few_steps_is_not() -> N
 
 
 @pytest.mark.parametrize(
-    ("steps", "reached", "is_fork"),
-    [(1, 1, False), (2, 1, True), (1, 0, True)],
-    ids=["doubled by the queue", "doubled by the factory", "not of this life of the build"],
+    ("steps", "reached", "faults", "is_fork"),
+    [
+        (1, 1, Faults(doubled=0.4), False),
+        (1, 1, Faults(unanswered=0.4), False),
+        (2, 1, Faults(doubled=0.4), True),
+        (1, 0, Faults(doubled=0.4), True),
+        (1, 0, Faults(unanswered=0.4), True),
+    ],
+    ids=[
+        "doubled by the queue",
+        "sent again without an answer",
+        "doubled by the factory",
+        "not of this life of the build",
+        "sent again in no life of the build",
+    ],
 )
-def test_what_the_queue_doubles_in_a_long_wait_is_no_fork(steps: int, reached: int, is_fork: bool) -> None:
-    made = world.make(seed=1, faults=Faults(doubled=0.4))
+def test_what_the_queue_doubles_in_a_long_wait_is_no_fork(
+    steps: int, reached: int, faults: Faults, is_fork: bool
+) -> None:
+    made = world.make(seed=1, faults=faults)
 
     def step(message: StepMessage, *, redelivered: bool) -> None:
         for _ in range(steps):
