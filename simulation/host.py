@@ -53,8 +53,8 @@ class SimulatedHost:
     _depth: int = 0
     _turn: int = 0
     _storms: bool | None = None
-    # By build and seq: steps that the queue gave out twice, or took without an answer. A wait writes no row, so each makes a chain of its own,
-    # which lasts as long as the wait, and is given out twice itself.
+    # By build and seq: steps that the queue gave out twice, or took without an answer. A wait writes no row, so each
+    # makes a chain of its own, which lasts as long as the wait, and is given out twice itself.
     _twice: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def deliver_one(self) -> bool:

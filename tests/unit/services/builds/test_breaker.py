@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import COOL_DOWN
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TableWrite
 from pipeline_core.wire.messages import NotificationMessage
-from simulation.world import SimulatedWorld
+from simulation.world import SOURCE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
 
@@ -169,3 +171,16 @@ def test_a_success_in_between_starts_the_count_again(failures: int) -> None:
     assert scenes.rest_of(made, BASE) == "current"
     assert scenes.head(made, BASE).failures == 0
     assert _story(made) == []
+
+
+def test_releases_that_are_gone_never_open_the_breaker_of_their_image() -> None:
+    made = scenes.settled(ONE)
+    for number in range(20, 24):
+        release = MarketplaceVersion.parse(f"9.{number}.2026062323")
+        scenes.released(made, str(release))
+        made.ports.marketplace.withdraw(SOURCE, release)
+        made.drain()
+        made.settle()
+    assert [each.result for each in scenes.builds(made, BASE)].count(Result.FAILED) == 4
+    assert scenes.head(made, BASE).breaker is None
+    assert scenes.rest_of(made, BASE) == "current"

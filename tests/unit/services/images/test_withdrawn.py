@@ -90,19 +90,6 @@ def test_a_build_that_does_not_find_its_release_looks_at_once_and_blocks_nothing
     assert scenes.events(made, BASE).count(Event.RELEASE_WITHDRAWN) == 1
 
 
-def test_releases_that_are_gone_never_open_the_breaker_of_their_image() -> None:
-    made = scenes.settled(ONE)
-    for number in range(20, 24):
-        release = MarketplaceVersion.parse(f"9.{number}.2026062323")
-        scenes.released(made, str(release))
-        made.ports.marketplace.withdraw(SOURCE, release)
-        made.drain()
-        made.settle()
-    assert [each.result for each in scenes.builds(made, BASE)].count(Result.FAILED) == 4
-    assert scenes.head(made, BASE).breaker is None
-    assert scenes.rest_of(made, BASE) == "current"
-
-
 def test_the_first_build_of_an_image_takes_the_newest_that_is_offered_and_tells_of_the_step_down() -> None:
     made = scenes.registered({})
     made.publish_release(scenes.NEXT_RELEASE)
