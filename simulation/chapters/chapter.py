@@ -23,6 +23,8 @@ class Chapter:
     )
     # True where the factory finds some of it by its sweep alone, faults or not: a time that comes, a floor that falls.
     needs_sweep: ClassVar[bool] = False
+    # True where `watch` looks at reads of tables and blobs, too. They are most of the calls.
+    watches_reads: ClassVar[bool] = False
 
     def __init__(self, story: "SeedStory", chance: random.Random) -> None:
         self.story = story

@@ -30,7 +30,6 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     LostTables,
     FailingCopies,
     Windows,
-    Refreshes,
     Editors,
     ByHand,
     SweepCosts,
@@ -41,6 +40,8 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     CatalogChanges,
     TwoSources,
     DefinitionEdits,
-    RetentionRuns,  # days pass at its end: no other chapter's trouble is to last for them
+    # Days pass at the end of these: no other chapter's trouble is to last for them.
+    Refreshes,
+    RetentionRuns,
 )
 ALL: Mapping[str, type[Chapter]] = {each.name: each for each in _CHAPTERS}

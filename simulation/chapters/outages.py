@@ -29,6 +29,7 @@ class AzureOutages(Chapter):
     """One outage or more a day, each of one cause that is drawn among all."""
 
     name: ClassVar[str] = "outages"
+    watches_reads: ClassVar[bool] = True  # time passes with each call
     rate: ClassVar[float] = 0.7
     needs_sweep: ClassVar[bool] = True  # no event says that a cool-down is over
 

@@ -47,6 +47,7 @@ class FactoryReleases(Chapter):
     """Marks, hides and ages rows behind the factory's back, as other releases of it would have left them."""
 
     name: ClassVar[str] = "upgrades"
+    watches_reads: ClassVar[bool] = True  # time passes with each call
     rate: ClassVar[float] = 0.8
     needs_sweep: ClassVar[bool] = True  # a row that can be read again tells nobody
 

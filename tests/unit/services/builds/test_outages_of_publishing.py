@@ -64,7 +64,7 @@ def _probing(made: SimulatedWorld) -> Build:
     assert build.phase is Phase.PUBLISHING
     assert opened.next_probe is not None
     made.ports.clock.advance(max(MINUTE, opened.next_probe - made.ports.clock.now()))
-    assert made.factory.dispatcher.outages.may_go_on(build, opened.key) is None
+    assert made.parts.builds.outages.may_go_on(build, opened.key) is None
     (opened,) = _open(made)
     assert opened.probe is not None
     assert opened.probe.build == build.id
