@@ -155,11 +155,18 @@ class Driver:
         except UnreadableRow:
             raise  # what the row says is unknown, and unknown never fails a build
         except PermanentError as error:
+            self._demand_unchanged(stored, error)
             progress = self.refusals.settle(stored.value, error)
         if not isinstance(progress, Failed):
             return progress
         judged = stored if progress.judged is None else Stored(value=progress.judged, etag=stored.etag)
         return self.stages.stopping.fail(judged, progress.failure)
+
+    def _demand_unchanged(self, stored: Stored[Build], error: PermanentError) -> None:
+        """Raise StaleWrite where another handler has moved or ended the build: then the error is about the past."""
+        found = self.images.find_build(stored.value.id)
+        if found is None or found.etag != stored.etag:
+            raise StaleWrite(f"build {stored.value.id} was moved meanwhile: {error}") from error
 
     def _stage_of(self, build: Build) -> Stage:
         if build.is_stopping:

@@ -43,6 +43,8 @@ class Refusals:
         failure = failure_of(error if isinstance(judged, TransientError) else judged)
         if isinstance(judged, TransientError) and not self._is_repeated(build, error):
             raise judged from error
+        if error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError):
+            return Failed(failure=failure)  # a check of the factory's own: no call of Azure was refused
         met = self.outages.meet(build, failure, call, of_call=True)
         if isinstance(met, Paused):
             return Wait(delay=met.delay, paused=met.key)

@@ -7,9 +7,13 @@ import pytest
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
+from pipeline_core.ports import GalleryImageVersion
+from pipeline_core.services.versions.turns import Turn, Turns
+from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.wire.messages import StepMessage
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes, stops
+from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE
 
 ONE = {"rhel9-base": None}
@@ -194,3 +198,25 @@ class _SilentOnPublish:
         if queue == "image-published" and self._errors:
             raise self._errors.pop()
         self._queues.send(queue, text, delay=delay)
+
+
+def test_a_step_that_another_one_overtakes_says_nothing_about_the_platform(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, build, _ = copying.publishing()
+    demand = Turns.demand
+
+    def late(turns: Turns, found: Build, live: GalleryImageVersion) -> Turn:
+        monkeypatch.undo()
+        while scenes.stored(made, build.id).value.result is None:  # another handler ends the build
+            scenes.step(made, build)
+        return demand(turns, found, live)
+
+    monkeypatch.setattr(Turns, "demand", late)
+    while scenes.stored(made, build.id).value.result is None:
+        made.ports.clock.advance(timedelta(minutes=5))
+        scenes.step(made, build)
+    assert scenes.stored(made, build.id).value.result is Result.SUCCEEDED
+    assert scenes.head(made, BASE).current is not None
+    assert scenes.logged(made, "step-raced", build_id=str(build.id))
+    assert BreakerStore(made.ports.tables).list() == []

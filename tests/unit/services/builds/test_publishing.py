@@ -15,6 +15,7 @@ from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotTaken
+from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.wire.messages import PublishedMessage
 from simulation.world import LIVE
 from tests.unit.services import scenes
@@ -127,6 +128,7 @@ def test_a_version_of_another_origin_under_the_same_number_is_refused_and_left_a
     assert ended.result is Result.FAILED
     assert ended.failure is not None
     assert "was not made by this build" in ended.failure.message
+    assert BreakerStore(made.ports.tables).list() == []  # no call of Azure was refused
     assert copying.left(made) == [foreign]
     assert scenes.head(made, BASE).current is None
 
