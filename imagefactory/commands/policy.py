@@ -8,10 +8,11 @@ import typer
 
 from imagefactory import options, screen
 from imagefactory.connection import Json
-from imagefactory.failures import CommandRefused, Misused
+from imagefactory.failures import CommandRefused, Exit, Misused
 from imagefactory.screen import Format
 from pipeline_core.wire import policy as wire
 from pipeline_core.wire.document.text import DOCUMENT_LIMIT, read_yaml
+from pipeline_core.wire.problems import InvalidDocument
 
 _BELOW = "BelowFloor"
 
@@ -87,7 +88,14 @@ def check(
 ) -> None:
     """Check a document without the factory. Without FILE, list the images below the floor in force."""
     if file is not None:
-        _read(file)
+        try:
+            _read(file)
+        except InvalidDocument as error:
+            if output is Format.JSON:
+                problems = [screen.as_json(each) for each in error.problems]
+                screen.write_json({"valid": False, "problems": problems})
+                raise typer.Exit(Exit.REFUSED) from error
+            raise
         if output is Format.JSON:
             screen.write_json({"valid": True, "problems": []})
         else:

@@ -62,7 +62,11 @@ def show(
         )
         for each in found["suspects"]
     ]
-    screen.table(f"{len(rows)} {'image differs' if len(rows) == 1 else 'images differ'}", _COLUMNS, rows)
+    differs = "image differs" if len(rows) == 1 else "images differ"
+    screen.table(f"{len(rows)} {differs}, or was moved within the hour", _COLUMNS, rows)
+    if found.get("accepted_until"):
+        until = f"{found['accepted_until'][:16].replace('T', ' ')} UTC"
+        screen.note(f"believed until {until}, however many differ: accepted by {found['accepted_by']}")
     if found["alarmed_at"]:
         screen.note(
             "too many at once: nothing is moved. Look at the galleries and the signing key;"

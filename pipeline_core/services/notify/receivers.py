@@ -1,6 +1,6 @@
 """What people do with receivers: look, make and rotate secrets, switch off and on, replay, try; SecOps adds its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
@@ -86,8 +86,11 @@ class Receivers:
     web: Web
 
     def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        """The receivers of one image, else all that have a feed. One whose feed cannot be read is left out."""
-        wanted = self.records.feeds.known() if image is None else self._of_image(image)
+        """The receivers of one image, else all that have a feed. One whose feed cannot be read is left out.
+
+        So is one that SecOps removed: what its feed holds is still sent.
+        """
+        wanted = self._known() if image is None else self._of_image(image)
         found = (self.records.feeds.find_readable(each) for each in wanted)
         return tuple(self._view(each.value) for each in found if each is not None)
 
@@ -230,7 +233,16 @@ class Receivers:
         if not _may_change(receiver, principal):
             owner = "SecOps" if team is None else f"team {team}"
             raise PermanentError(ErrorClass.PERMISSION, f"{receiver} belongs to {owner}: only they change it")
+        if team is None and receiver not in self._of_fleet():
+            raise NotFound(f"{receiver} was removed: `imagefactory notify add` adds it again")
         return self.records.feeds.get(receiver)
+
+    def _known(self) -> Iterator[ReceiverId]:
+        fleet = self._of_fleet()
+        return (each for each in self.records.feeds.known() if each.team is not None or each in fleet)
+
+    def _of_fleet(self) -> frozenset[ReceiverId]:
+        return frozenset(each.id for each in self.records.feeds.fleet_receivers())
 
     def _change(self, receiver: ReceiverId, change: Callable[[Feed], Feed]) -> Feed:
         def write(stored: Stored[Feed]) -> Feed:

@@ -52,6 +52,9 @@ class Readmission:
         team = head.value.registration.team
         access.demand_change(name, team, principal.roles, principal.groups, deed="include a version of it")
         live = self._demand(head.value, version)
+        known = self._find_in_use(head.value, live)
+        if known is not None:
+            return known
         record = self._readmit(name, live, actor=principal.name, reason=reason or "asked for")
         current = head.value.current
         if current is not None and version < current.version and not latest.is_settled(live, excluded=False):
@@ -60,6 +63,16 @@ class Readmission:
             ):  # the intent is written down: the next reuse goes on with it
                 latest.settle(self.galleries, live, excluded=False)
         return record
+
+    def _find_in_use(self, head: ImageHead, live: GalleryImageVersion) -> VersionRecord | None:
+        """The record of the current version where nobody took that out: nothing is to be done or reported."""
+        current = head.current
+        if current is None or current.version != live.version or live.version in head.taken_out:
+            return None
+        stored = self.records.versions.find(head.name, live.version)
+        record = VersionRecord(image=head.name, version=live.version) if stored is None else stored.value
+        is_live = record.standing is Standing.LIVE and record.intent is None
+        return record if is_live and latest.may_be_in(live) and head.doubt is None else None
 
     def readmit_seen(self, name: ImageName, version: GalleryVersion) -> None:
         """The gallery shows the version in `latest` again: somebody with a right to it has decided so."""

@@ -29,16 +29,20 @@ class History:
         running = None if head is None else self.find_running(head)
         ended = [build_view(build) for build in page.builds]
         shown = ended if running is None else [running, *ended]
-        if not shown and not after and head is None:
+        if not shown and (not after or not self._has_journal(image)) and head is None:
             raise _nothing(image)
         return BuildHistory(builds=tuple(shown), next=page.after)
 
     def journal(self, image: ImageName, *, after: str = "", limit: int) -> JournalPage:
         """A page of the journal. Raises NotFound where nothing is known of the image."""
         page = self.records.history.journal(image, after=after, limit=min(limit, PAGE_LIMIT))
-        if not page.entries and not after and page.after is None:
+        if not page.entries and page.after is None and (not after or not self._has_journal(image)):
             raise _nothing(image)
         return page
+
+    def _has_journal(self, image: ImageName) -> bool:
+        """False for a name that nothing is known of, whatever the cursor. Asked only where a page is empty."""
+        return bool(self.records.history.journal(image, limit=1).entries)
 
     def find_running(self, head: ImageHead) -> BuildView | None:
         """The image's build that has not ended. None where there is none, or where its row cannot be read."""

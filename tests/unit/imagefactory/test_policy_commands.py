@@ -121,6 +121,9 @@ def test_a_file_is_checked_without_the_factory_and_every_error_reported(
         assert result.exit_code == 1
         assert "spec.compliance.minScore" in result.stderr
         assert "did you mean 'maxAge'" in result.stderr
+    refused = run("policy", "check", file, "-o", "json")
+    answer = json.loads(refused.stdout)
+    assert (refused.exit_code, answer["valid"], len(answer["problems"])) == (1, False, 2)
     assert factory.asked == []
 
 

@@ -81,3 +81,9 @@ def test_accept_says_until_when(run: Run, factory: FakeFactory) -> None:
     assert "believed until 2026-11-21 13:00" in done.stdout
     assert factory.asked[-1][:2] == ("POST", "/api/galleries/accept")
     assert json.loads(run("galleries", "accept", "-o", "json").stdout) == accepted
+
+
+def test_galleries_says_until_when_they_are_believed(run: Run, factory: FakeFactory) -> None:
+    factory.shown["/api/galleries"] = _galleries(accepted_until="2026-11-21T13:00:00Z", accepted_by="Admin")
+    shown = run("galleries")
+    assert "believed until 2026-11-21 13:00 UTC" in shown.stdout + shown.stderr

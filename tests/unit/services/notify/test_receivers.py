@@ -153,9 +153,12 @@ def test_a_team_cannot_touch_what_secops_added() -> None:
     ):
         with pytest.raises(PermanentError, match="SecOps"):
             deed()
+    assert fleet in [each.id for each in made.factory.receivers.list()]
     made.factory.receivers.remove(fleet, ADMIN)
-    with pytest.raises(NotFound):
-        made.factory.receivers.remove(fleet, ADMIN)
+    assert fleet not in [each.id for each in made.factory.receivers.list()]
+    for gone in (made.factory.receivers.remove, made.factory.receivers.enable):
+        with pytest.raises(NotFound):
+            gone(fleet, ADMIN)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_an_included_version_is_current_again_where_its_input_is_desired() -> No
     assert record(made, second).intent is None
 
 
+def test_a_current_version_that_nobody_took_out_is_not_reported_as_included() -> None:
+    made, _, second = twice_built()
+    assert made.factory.readmission.include(BASE, second, ADMIN, "").standing is Standing.LIVE
+    assert Event.INCLUDED not in scenes.events(made, BASE)
+
+
 def test_an_older_version_is_let_in_below_the_current_one() -> None:
     made, _, second = _taken_out()
     made.register("rhel9-base", None, text="third")

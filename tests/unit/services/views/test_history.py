@@ -105,6 +105,8 @@ def test_an_image_of_which_nothing_is_known_is_not_found(kind: str) -> None:
     made = scenes.registered({})
     with pytest.raises(NotFound, match="nothing is known of image ghost"):
         getattr(made.factory.history, kind)(ImageName("ghost"), limit=10)
+    with pytest.raises(NotFound, match="nothing is known of image ghost"):
+        getattr(made.factory.history, kind)(ImageName("ghost"), after="zzz", limit=10)
 
 
 def test_rows_that_cannot_be_read_are_left_out_of_the_pages() -> None:
