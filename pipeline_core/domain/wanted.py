@@ -4,7 +4,7 @@ A build is wanted while the plan of this moment asks for its input, or for a new
 a newer change has overtaken is let in: it is fresher than what is there. A build whose change was taken back is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, unique
@@ -25,7 +25,7 @@ class Wish(Enum):
 
     ASKED = "asked"  # it asks for this very input
     OVERTAKEN = "overtaken"  # it asks for a newer one: this one is fresher than what is there
-    UNKNOWN = "unknown"  # the desired inputs are not known now: this never means no
+    UNKNOWN = "unknown"  # the desired inputs are not known now, and the definition takes nothing back
     WITHDRAWN = "withdrawn"  # it asks for nothing of this build any more
 
     @property
@@ -57,7 +57,8 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
         return _withdrawn(f"{build.image} is not registered")
     desired = desired_inputs(head, snapshot.world)
     if isinstance(desired, Unknown):
-        return Answer(wish=Wish.UNKNOWN, why=desired.missing)
+        reverted = _reverted(head, build.inputs)
+        return _withdrawn(reverted) if reverted else Answer(wish=Wish.UNKNOWN, why=desired.missing)
     taken_back = _taken_back(head, build.inputs, desired, snapshot.world)
     if taken_back:
         return _withdrawn(taken_back)
@@ -79,8 +80,24 @@ def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs, world
         return f"{built.origin} was taken back: the image is built from {desired.origin}"
     if current is None:
         return ""
-    gone = [name for name, now, then, new in _parts(current, built, desired) if now == new != then]
-    return f"its change of {', '.join(gone)} was taken back" if gone else ""
+    return _without(name for name, now, then, new in _parts(current, built, desired) if now == new != then)
+
+
+def _reverted(head: ImageHead, built: BuildInputs) -> str:
+    """What the registered definition alone takes back: it is known, also where other inputs are not."""
+    current, wanted = None if head.current is None else head.current.inputs, head.registration
+    if current is None:
+        return ""
+    parts = (
+        ("the definition", current.recipe, built.recipe, wanted.recipe),
+        ("the bundle", current.bundle, built.bundle, wanted.bundle),
+    )
+    return _without(name for name, now, then, new in parts if now == new != then)
+
+
+def _without(names: Iterable[str]) -> str:
+    gone = ", ".join(names)
+    return f"its change of {gone} was taken back" if gone else ""
 
 
 def _parts(

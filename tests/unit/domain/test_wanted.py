@@ -52,6 +52,18 @@ def test_what_is_not_known_now_never_means_no() -> None:
     assert answer.wish is Wish.UNKNOWN
     assert answer.wish.is_wanted
     assert "platform" in answer.why
+    first = replace(HEAD, current=None)
+    assert _judge(first, replace(ASKED, bundle=OTHER), platform=None).wish is Wish.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [({"recipe": OTHER}, "the definition"), ({"bundle": OTHER}, "the bundle")]
+)
+def test_a_definition_that_is_reverted_is_known_whatever_else_is_not(
+    change: dict[str, object], what: str
+) -> None:
+    answer = _judge(HEAD, replace(ASKED, **change), platform=None)  # type: ignore[arg-type]
+    assert (answer.wish, answer.why) == (Wish.WITHDRAWN, f"its change of {what} was taken back")
 
 
 @pytest.mark.parametrize(
