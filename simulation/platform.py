@@ -31,7 +31,7 @@ from pipeline_core.wire import messages
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, MarketplaceImage, ReportedCheck
 from simulation import scans
 from simulation.faults import Injector, Kind
-from simulation.outages import OutageRecord, ReportedCause, SimulatedOutage
+from simulation.trouble.outages import OutageRecord, ReportedCause, SimulatedOutage
 
 TEAMS_OWN = ReportedCause(
     error_class=ErrorClass.PROVISIONER.value, message="the simulated provisioner failed", is_of_input=True

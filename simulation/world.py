@@ -22,9 +22,9 @@ from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
-from simulation.outages import OutageRecord
 from simulation.platform import BudgetedContainers, SimulatedContainers
 from simulation.safety import Safety
+from simulation.trouble.outages import OutageRecord
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 SOURCE = MarketplaceSource(**fleet.SOURCE, location=Region("westeurope"))

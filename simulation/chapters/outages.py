@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from simulation import causes
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.faults import Kind
-from simulation.harm import Harm
-from simulation.outages import CREATION, SimulatedOutage
+from simulation.trouble import causes
+from simulation.trouble.harm import Harm
+from simulation.trouble.outages import CREATION, SimulatedOutage
 
 if TYPE_CHECKING:
     from simulation.story import SeedStory

@@ -13,9 +13,9 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-from simulation import causes
-from simulation.harm import Harm, probes
-from simulation.outages import CREATION, SimulatedOutage
+from simulation.trouble import causes
+from simulation.trouble.harm import Harm, probes
+from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.simulation.broken import BASE, find, rested, rewrite
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from simulation.chapters.upgrades import FactoryReleases
-from simulation.outages import ReportedCause, SimulatedOutage
 from simulation.story import SeedStory
+from simulation.trouble.outages import ReportedCause, SimulatedOutage
 from simulation.world import SimulatedWorld
 from tests.unit.simulation.broken import BASE, find, rested, write
 

@@ -18,7 +18,7 @@ from pipeline_core.domain.errors import (
     ScopeKind,
     TransientError,
 )
-from simulation.outages import ReportedCause
+from simulation.trouble.outages import ReportedCause
 
 _STATUSES = {
     ErrorClass.THROTTLED: 429,

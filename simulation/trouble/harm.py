@@ -15,8 +15,8 @@ from typing import Any
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
 from pipeline_core.state.reading import cells
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
-from simulation.outages import CREATION, SimulatedOutage
 from simulation.platform import COMPLIANCE
+from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import SimulatedWorld
 
 _IN_A_ROW = 3  # failures of an image's own inputs that open its breaker
