@@ -1,7 +1,8 @@
 """Is a build still wanted? Asked while it is pending and before its version enters `latest`. Pure.
 
 A build is wanted while the plan of this moment asks for its input, or for a newer one of the same wish. A build that
-a newer change has overtaken is let in: it is fresher than what is there. A build whose change was taken back is not.
+a newer change has overtaken is let in: it is fresher than what is there. A build whose change was taken back is not,
+nor is one from a parent version that its parent has fallen from.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ class Wish(Enum):
 
     ASKED = "asked"  # it asks for this very input
     OVERTAKEN = "overtaken"  # it asks for a newer one: this one is fresher than what is there
-    UNKNOWN = "unknown"  # the desired inputs are not known now, and the definition takes nothing back
+    UNKNOWN = "unknown"  # the desired inputs are not known now, and nothing that is known takes it back
     WITHDRAWN = "withdrawn"  # it asks for nothing of this build any more
 
     @property
@@ -56,6 +57,9 @@ def judge(snapshot: Snapshot, build: Build, now: datetime) -> Answer:
     if head is None:
         return _withdrawn(f"{build.image} is not registered")
     desired = desired_inputs(head, snapshot.world)
+    lost = _lost_parent(head, build.inputs.origin, snapshot.world)
+    if lost:
+        return _withdrawn(lost)
     if isinstance(desired, Unknown):
         reverted = _reverted(head, build.inputs)
         return _withdrawn(reverted) if reverted else Answer(wish=Wish.UNKNOWN, why=desired.missing)
@@ -81,6 +85,26 @@ def _taken_back(head: ImageHead, built: BuildInputs, desired: BuildInputs, world
     if current is None:
         return ""
     return _without(name for name, now, then, new in _parts(current, built, desired) if now == new != then)
+
+
+def _lost_parent(head: ImageHead, built: OriginVersion, world: World) -> str:
+    """Why the parent's version is not used any more, by the parent's own head; empty where nothing says so.
+
+    The build was planned when that version was current. So where nothing is current now, or an older version is, the
+    parent has fallen from it: that is known, although the desired inputs may not be.
+    """
+    if not isinstance(built, ParentVersion) or built.image != head.registration.parent:
+        return ""
+    parent = world.heads.get(built.image)
+    if parent is None:
+        return ""
+    if parent.current is None:
+        return f"{built} is no longer current, and no other version of {built.image} is"
+    if parent.current.version < built.version:
+        used = ParentVersion(image=built.image, version=parent.current.version)
+        return f"{built} was taken back: the image is built from {used}"
+    is_out = parent.current.version != built.version and built.version in parent.taken_out
+    return f"{built} was taken out of latest" if is_out else ""
 
 
 def _reverted(head: ImageHead, built: BuildInputs) -> str:
@@ -112,9 +136,7 @@ def _parts(
 
 
 def _is_older(one: OriginVersion, other: OriginVersion) -> bool:
-    """True where `one` is an older version of the same source or parent."""
-    if isinstance(one, SourceVersion) and isinstance(other, SourceVersion):
-        return one.source.key == other.source.key and one.version < other.version
-    if isinstance(one, ParentVersion) and isinstance(other, ParentVersion):
-        return one.image == other.image and one.version < other.version
-    return False
+    """True where `one` is an older release of the same source."""
+    if not isinstance(one, SourceVersion) or not isinstance(other, SourceVersion):
+        return False
+    return one.source.key == other.source.key and one.version < other.version

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline_core.services.versions.events import GalleryEvents
 from pipeline_core.services.versions.falls import Falls
+from pipeline_core.services.versions.lost_parents import LostParents
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
@@ -54,6 +55,7 @@ def versions_of(base: Foundation, provenance: ProvenanceParts, images: ImagePart
             galleries=galleries,
             wishes=images.wishes,
             provenance=provenance.provenance,
+            parents=LostParents(records=records, galleries=galleries),
         ),
         observer=observer,
         suspicion=suspicion,

@@ -6,11 +6,15 @@ from typing import Any
 
 from pipeline_core.domain import wanted
 from pipeline_core.domain.claims import Outcome
+from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.sources import OriginVersion, ParentVersion
+from pipeline_core.domain.staleness import World
 from pipeline_core.domain.version_records import Standing
 from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.services.images import reuse
 from pipeline_core.services.upkeep.galleries import GallerySweep
 from pipeline_core.services.versions import falls
+from pipeline_core.services.versions.lost_parents import LostParents
 from simulation.sabotage.shape import Sabotage, replaced
 
 _CHAPTERS = ("by-hand",)
@@ -46,6 +50,25 @@ def _keeps_old_steps() -> Iterator[None]:
         yield
 
 
+_lost_parent = wanted._lost_parent
+
+
+@contextlib.contextmanager
+def _asks_only_what_is_current() -> Iterator[None]:
+    """A build is withdrawn where its parent has fallen to an older version, and not where that version is just lost."""
+
+    def lost(head: ImageHead, built: OriginVersion, world: World) -> str:
+        parent = world.heads.get(built.image) if isinstance(built, ParentVersion) else None
+        current = None if parent is None or parent.current is None else parent.current.version
+        has_fallen = isinstance(built, ParentVersion) and current is not None and current < built.version
+        return _lost_parent(head, built, world) if has_fallen else ""
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(wanted, "_lost_parent", lost))
+        stack.enter_context(replaced(LostParents, "find", lambda *given: ""))
+        yield
+
+
 @contextlib.contextmanager
 def _owns_every_mark() -> Iterator[None]:
     """A version that a person took out of latest is taken for one of the factory's own."""
@@ -62,4 +85,9 @@ RULES = (
     Sabotage(rule="rule-12-by-hand", patch=_owns_every_mark, faults="none", images=6, chapters=_CHAPTERS),
     Sabotage(rule="rule-13-wanted", patch=_wants_everything, faults="none", images=6, chapters=_CHAPTERS),
     Sabotage(rule="rule-13-platform", patch=_keeps_old_steps, faults="none", images=6, chapters=_CHAPTERS),
+    Sabotage(
+        rule="rule-13-parent",
+        patch=_asks_only_what_is_current,
+        directed="it needs a parent without a good version, and a copy of half a day: one seed in a hundred",
+    ),
 )

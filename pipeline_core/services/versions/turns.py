@@ -10,13 +10,14 @@ from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.version_records import Standing, VersionRecord, change
-from pipeline_core.domain.wanted import Answer
+from pipeline_core.domain.wanted import Answer, Wish
 from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.wishes import Wishes
 from pipeline_core.services.provenance.provenance import Provenance
+from pipeline_core.services.versions.lost_parents import LostParents
 from pipeline_core.state.galleries.versions import put_version
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
@@ -38,6 +39,7 @@ class Turns:
     galleries: Galleries
     wishes: Wishes
     provenance: Provenance
+    parents: LostParents
     effects: Effects
 
     def demand_proof(self, build: Build) -> None:
@@ -55,10 +57,18 @@ class Turns:
             raise PermanentError(
                 ErrorClass.CONFLICT, f"{live.version} is not above the current {head.current.version}"
             )
-        answer = self.wishes.judge(build, stored)
+        answer = self._judge(build, stored)
         if answer.wish.is_wanted:
             self.provenance.examine(live)
         return Turn(head=stored, answer=answer)
+
+    def _judge(self, build: Build, head: Stored[ImageHead]) -> Answer:
+        """Whether the build is wanted. One that is asked for has the parent's current version, which looks follow."""
+        answer = self.wishes.judge(build, head)
+        if answer.wish is Wish.ASKED or not answer.wish.is_wanted:
+            return answer
+        lost = self.parents.find(build)
+        return Answer(wish=Wish.WITHDRAWN, why=lost) if lost else answer
 
     def keep_out(self, live: GalleryImageVersion, why: str) -> TableWrite:
         """Make sure that the version is out of `latest`, and record it as a spare one of ours.

@@ -1,5 +1,6 @@
 """Is a build still wanted? A truth table over what was changed, taken back and forbidden since it was planned."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from pipeline_core.domain import wanted
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs, fingerprint
-from pipeline_core.domain.images import ImageHead, RebuildRequest
+from pipeline_core.domain.images import Doubt, DoubtKind, ImageHead, RebuildRequest
 from pipeline_core.domain.names import ImageName, RebuildToken
 from pipeline_core.domain.releases import FollowedSource
 from pipeline_core.domain.sources import ParentVersion, SourceVersion
@@ -19,6 +20,7 @@ from tests.unit.domain import factories as make
 
 HEAD = make.published(make.head(), make.desired(make.BASE, make.world(make.head(), newest=make.OLD)))
 ASKED = make.desired(make.BASE, make.world(HEAD))  # of a new release
+FIRST, LATER = GalleryVersion(9, 20261101, 1), GalleryVersion(9, 20261231, 1)  # versions of a parent
 OTHER, THIRD = make.digest("8"), make.digest("9")
 
 
@@ -122,6 +124,61 @@ def test_a_release_or_parent_that_went_back_is_withdrawn() -> None:
         origin=ParentVersion(image=make.BASE, version=above),
     )
     assert _judge(child, inputs, base).wish is Wish.WITHDRAWN
+
+
+def _moved(base: ImageHead, version: GalleryVersion) -> ImageHead:
+    """The head with this version as the current one."""
+    assert base.current is not None
+    return replace(base, current=replace(base.current, version=version))
+
+
+LOST: dict[str, tuple[Callable[[ImageHead], ImageHead], str]] = {
+    "nothing is current": (
+        lambda base: replace(base, current=None),
+        "is no longer current, and no other version of rhel9-base is",
+    ),
+    "an older one is current": (
+        lambda base: _moved(base, GalleryVersion(9, 20250101, 1)),
+        "was taken back: the image is built from rhel9-base@9.20250101.1",
+    ),
+    "a newer one is current": (
+        lambda base: _moved(base.taking_out(FIRST), LATER),
+        f"rhel9-base@{FIRST} was taken out of latest",
+    ),
+}
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.PUBLISHING])
+@pytest.mark.parametrize("platform", [make.PLATFORM, None], ids=["known", "unknown"])
+@pytest.mark.parametrize("case", LOST)
+def test_a_parent_that_has_fallen_from_the_version_is_known_whatever_else_is_not(
+    case: str, platform: Platform | None, phase: Phase
+) -> None:
+    fall, words = LOST[case]
+    base, child, _ = make.settled_chain(make.NEW)
+    inputs = replace(make.desired(make.CHILD, make.world(base, child)), token=RebuildToken("a" * 32))
+    answer = _judge(child, inputs, fall(base), phase=phase, platform=platform)
+    assert answer.wish is Wish.WITHDRAWN
+    assert words in answer.why
+
+
+def test_a_parent_that_is_doubted_or_not_known_or_has_moved_on_takes_nothing_back() -> None:
+    base, child, _ = make.settled_chain(make.NEW)
+    inputs = replace(make.desired(make.CHILD, make.world(base, child)), token=RebuildToken("a" * 32))
+    assert base.current is not None
+    doubt = Doubt(kind=DoubtKind.GONE, version=base.current.version, since=make.NOW)
+    assert _judge(child, inputs, replace(base, doubt=doubt)).wish is Wish.UNKNOWN
+    assert _judge(child, inputs).wish is Wish.UNKNOWN
+    assert _judge(child, inputs, _moved(base, LATER)).wish is Wish.OVERTAKEN
+    let_in = replace(base, taken_out=(base.current.version,))
+    assert _judge(child, inputs, let_in).wish is Wish.OVERTAKEN
+
+
+def test_a_former_parent_that_has_fallen_takes_nothing_back_here() -> None:
+    base, child, _ = make.settled_chain(make.NEW)
+    inputs = make.desired(make.CHILD, make.world(base, child))
+    moved = replace(make.head(make.CHILD, make.GRANDCHILD), current=child.current)
+    assert _judge(moved, inputs, replace(base, current=None)).wish is Wish.UNKNOWN
 
 
 def test_another_source_or_parent_is_no_older_version_of_the_same() -> None:
