@@ -37,6 +37,8 @@ _PATIENCE = timedelta(
 _SEEN = timedelta(hours=12)
 # Platform steps in force for so long decide what becomes current: a step of publishing that began before has ended.
 _IN_FORCE = timedelta(minutes=10)
+# A gallery holds a version while its marks are changed, also where that change failed: `latest` may still mean it.
+_HELD = frozenset({VersionState.READY, VersionState.UPDATING, VersionState.UPDATE_FAILED})
 _STAGES = {"building": "build", "verifying": "verify"}  # the stage that runs in a phase
 
 
@@ -75,7 +77,8 @@ class Safety:
     pruned: set[tuple[str, str]] = field(default_factory=set)  # their version was removed on purpose
     explained: set[Version] = field(default_factory=set)  # published before the tables were lost
     lost: dict[str, SeenBuild] = field(default_factory=dict)  # builds that ran when the tables were lost
-    taken_away: dict[Version, datetime] = field(default_factory=dict)  # by other people, and when
+    taken_away: dict[Version, datetime] = field(default_factory=dict)  # by other people, and when last
+    given_back: set[Version] = field(default_factory=set)  # of these: let in again by a person since
     ended: int = 0
     _active: dict[str, set[str]] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
@@ -122,6 +125,15 @@ class Safety:
         self.pruned |= {(build.image, build.fingerprint) for build in self.builds.values()}
         self.lost |= {name: build for name, build in self.builds.items() if build.phase != "finished"}
         self.builds = {name: build for name, build in self.builds.items() if name not in self.lost}
+
+    def take_away(self, version: Version) -> None:
+        """Other people have taken a version out of the gallery or out of `latest` at this moment."""
+        self.taken_away[version] = self.twins.clock.now()
+        self.given_back.discard(version)
+
+    def give_back(self, version: Version) -> None:
+        """A person has let a version in again: from now on it may be used like any other."""
+        self.given_back.add(version)
 
     def is_withdrawn(self, build: str) -> bool:
         """True for a build that ended because nobody wanted its input any more."""
@@ -318,12 +330,12 @@ class Safety:
         found = self.twins.galleries.find_version(
             GalleryName(gallery), ImageName(parent[0]), GalleryVersion.parse(parent[1])
         )
-        if parent in self.taken_away:
+        if parent in self.taken_away and parent not in self.given_back:
             since = self.twins.clock.now() - self.taken_away[parent]
             if since > _SEEN:
                 self._blame(f"(20) {what} {parent[0]}@{parent[1]}, which was taken away {since} ago")
             return
-        if found is None or found.state is not VersionState.READY:
+        if found is None or found.state not in _HELD:
             self._blame(f"(6) {what} {parent[0]}@{parent[1]}, which is not in {gallery}")
 
     def _blame(self, text: str) -> None:

@@ -129,6 +129,7 @@ class ByHand(Chapter):
         found = min(self._out, key=str, default=None)
         if found is not None and self._mark(ImageName(found[0]), found[1], excluded=False):
             self._out.discard(found)
+            self._give_back(*found)
 
     def _include(self) -> None:
         """By the command instead."""
@@ -136,8 +137,12 @@ class ByHand(Chapter):
         if found is None:
             return
         self._out.discard(found)
-        image, include = ImageName(found[0]), self.world.factory.readmission.include
-        self.story.insist(lambda: include(image, found[1], ADMIN, "it was good"))
+
+        def include() -> None:
+            self.world.factory.readmission.include(ImageName(found[0]), found[1], ADMIN, "it was good")
+            self._give_back(*found)
+
+        self.story.insist(include)
 
     def _mark(self, image: ImageName, version: GalleryVersion, *, excluded: bool) -> bool:
         """True where the gallery takes the change at once; a version that is busy is left alone."""
@@ -154,8 +159,10 @@ class ByHand(Chapter):
         return True
 
     def _note(self, image: ImageName, version: GalleryVersion) -> None:
-        key = (str(image), str(version))
-        self.world.safety.taken_away[key] = self.world.ports.clock.now()
+        self.world.safety.take_away((str(image), str(version)))
+
+    def _give_back(self, image: str, version: GalleryVersion) -> None:
+        self.world.safety.give_back((image, str(version)))
 
     def _slow(self) -> None:
         self.world.ports.galleries.updating = self.chance.choice((timedelta(0), _SLOW))

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Row, TableWrite, WriteKind
+from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import rest, world
 from simulation.chapters.chapter import Chapter
 from simulation.story import SeedStory
@@ -42,6 +43,16 @@ def working(made: SimulatedWorld, phase: str) -> SimulatedWorld:
     while not any(build.phase == phase for build in made.safety.builds.values()):
         made.run_until(made.ports.clock.now() + world.POLL / 5)
     return made
+
+
+def job_of_child(made: SimulatedWorld) -> NewContainerGroup:
+    """The group in which the child's image was built, by another name."""
+    for facts in made.ports.blobs.list("jobs", ""):
+        digest = facts.name.removesuffix(".json")
+        job = BuildJob.from_wire(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
+        if (job.image, job.stage) == (str(JAVA), "build"):
+            return NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={})
+    raise AssertionError("the child was not built")
 
 
 def find(made: SimulatedWorld, table: str, partition: str, key: str) -> Row:

@@ -16,7 +16,6 @@ from pipeline_core.ports import (
     VersionState,
     WriteKind,
 )
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import world
 from simulation.platform import SimulatedContainers
 from simulation.world import SimulatedWorld
@@ -27,6 +26,7 @@ from tests.unit.simulation.broken import (
     LIVE,
     QUARANTINE,
     find,
+    job_of_child,
     rested,
     rewrite,
     working,
@@ -64,21 +64,11 @@ def _hold_too_many_slots(made: SimulatedWorld) -> None:
         write(made, "capacity", Row(partition="slots", key=f"slot:{number}", cells={}))
 
 
-def _job_of_child(made: SimulatedWorld) -> NewContainerGroup:
-    """The group in which the child's image was built, by another name."""
-    for facts in made.ports.blobs.list("jobs", ""):
-        digest = facts.name.removesuffix(".json")
-        job = BuildJob.from_wire(made.ports.blobs.read("jobs", facts.name, limit=JOB_LIMIT), digest=digest)
-        if (job.image, job.stage) == (str(JAVA), "build"):
-            return NewContainerGroup(name="again", environment={"IF_JOB": digest}, tags={})
-    raise AssertionError("the child was not built")
-
-
 def _run_too_many_groups(made: SimulatedWorld) -> None:
     for number in range(made.safety.slots):
         tags = {"imagefactory-build": f"rhel9-base.97a3d98113c8.{number + 5}"}
         made.ports.containers.create_group(NewContainerGroup(name=f"g{number}", environment={}, tags=tags))
-    wanted = _job_of_child(made)
+    wanted = job_of_child(made)
     made.faulty.containers.create_group(
         replace(wanted, tags={"imagefactory-build": _build_of(made, str(JAVA))})
     )
@@ -124,12 +114,12 @@ def _include_without_provenance(made: SimulatedWorld) -> None:
 
 def _build_from_what_is_gone(made: SimulatedWorld) -> None:
     made.ports.galleries.begin_delete(LIVE, BASE, FIRST)
-    made.faulty.containers.create_group(_job_of_child(made))
+    made.faulty.containers.create_group(job_of_child(made))
 
 
 def _build_from_what_was_never_published(made: SimulatedWorld) -> None:
     made.safety.published.discard((str(BASE), str(FIRST)))
-    made.faulty.containers.create_group(_job_of_child(made))
+    made.faulty.containers.create_group(job_of_child(made))
 
 
 def _include_with_parent_gone(made: SimulatedWorld) -> None:
@@ -269,3 +259,18 @@ def test_a_version_of_platform_steps_that_were_taken_back_just_now_is_let_in() -
     world.set_platform(made, world.upload(made, "platform"))
     _publish_under_other_steps(made)
     assert made.safety.broken == []
+
+
+@pytest.mark.parametrize("slow", [timedelta(minutes=40), timedelta(0)], ids=["changes", "fails"])
+def test_a_parent_version_whose_marks_are_being_changed_is_still_in_its_gallery(slow: timedelta) -> None:
+    made = rested()
+    galleries = made.ports.galleries
+    galleries.updating = slow
+    if not slow:
+        galleries.update_failures.append("InternalError: the region was lost")
+    galleries.set_excluded(LIVE, BASE, FIRST, excluded=True)
+    shown = galleries.find_version(LIVE, BASE, FIRST)
+    assert shown is not None
+    assert shown.state is (VersionState.UPDATING if slow else VersionState.UPDATE_FAILED)
+    made.faulty.containers.create_group(job_of_child(made))
+    assert [each for each in made.safety.broken if each.startswith("(6)")] == []
