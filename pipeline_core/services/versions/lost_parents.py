@@ -52,6 +52,4 @@ class LostParents:
         """The standing of the version. Marks that are being changed say nothing."""
         stored = self.records.versions.find(origin.image, origin.version)
         is_offered = live.state is not VersionState.READY or latest.may_be_in(live)
-        return standing_of(
-            None if stored is None else stored.value, is_offered=is_offered, is_above=is_above
-        )
+        return standing_of(None if stored is None else stored.value, is_offered=is_offered, is_above=is_above)
