@@ -1,5 +1,6 @@
 """Ports that inject faults between calls. In a simulated world one is in front of each twin."""
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -207,11 +208,12 @@ def _row(given: tuple[Any, ...]) -> str:
 
 
 def _names(given: tuple[Any, ...]) -> str:
-    return "/".join(str(each)[:90] for each in given[:3] if isinstance(each, str | int) or _is_name(each))
+    return "/".join([str(each)[:90] for each in given[:3] if _names_something(each.__class__)])
 
 
-def _is_name(value: object) -> bool:
-    return type(value).__module__.startswith("pipeline_core.domain")
+@functools.cache  # asked at every call of a port, about a dozen types
+def _names_something(kind: type) -> bool:
+    return issubclass(kind, str | int) or kind.__module__.startswith("pipeline_core.domain")
 
 
 @dataclass(slots=True, kw_only=True)

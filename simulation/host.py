@@ -24,7 +24,7 @@ from simulation.platform import SimulatedContainers
 MAX_DEQUEUE = 5
 _POISON = "-poison"
 _QUEUES = (*messages.QUEUES, *(f"{queue}{_POISON}" for queue in messages.QUEUES))
-_PLACES = {queue: place for place, queue in enumerate(_QUEUES)}
+_TURNS = tuple((*_QUEUES[first:], *_QUEUES[:first]) for first in range(len(_QUEUES)))
 _AGAIN = timedelta(seconds=30)
 _FAULTS = (Kind.LOST, Kind.DOUBLED, Kind.DELAYED)
 _POISON_FAULTS = _FAULTS[1:]  # no LOST: nothing else would report a message that is lost there
@@ -63,10 +63,9 @@ class SimulatedHost:
         if self._storms is None:
             self._storms = self.ports.calls.injector.faults.any
         self._turn += self._storms
-        first = self._turn % len(_QUEUES)
-        known = (name for name in queues.names() if name in _PLACES)
-        for queue in sorted(known, key=lambda name: (_PLACES[name] - first) % len(_QUEUES)):
-            message = queues.receive(queue)
+        filled = queues.names()
+        for queue in _TURNS[self._turn % len(_QUEUES)]:
+            message = queues.receive(queue) if queue in filled else None
             if message is None:
                 continue
             self._take(queue, message)

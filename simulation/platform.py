@@ -28,8 +28,8 @@ from pipeline_core.ports import (
     VersionState,
 )
 from pipeline_core.wire import messages
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport, MarketplaceImage, ReportedCheck
-from simulation import scans
+from pipeline_core.wire.job import BuildJob, BuildReport, MarketplaceImage, ReportedCheck
+from simulation import rows, scans
 from simulation.faults import Injector, Kind
 from simulation.trouble.outages import OutageRecord, ReportedCause, SimulatedOutage
 
@@ -359,8 +359,7 @@ class SimulatedContainers:
 
     def _job(self, name: str) -> BuildJob:
         digest = self.ports.containers.wanted(name).environment["IF_JOB"]
-        content = self.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
-        return BuildJob.from_wire(content, digest=digest)
+        return rows.job_of(self.ports.blobs, digest)
 
 
 def _content(report: BuildReport, cause: ReportedCause | None) -> bytes:

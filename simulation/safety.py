@@ -4,7 +4,6 @@ No check uses the factory's own rules. Builds are read from the rows as they are
 galleries. The platform's own record says what was built and tested.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +22,9 @@ from pipeline_core.ports import (
     VersionState,
     WriteKind,
 )
-from pipeline_core.state.reading import cells
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
+from pipeline_core.wire.job import GalleryImage
 from pipeline_core.wire.provenance import ENVELOPE_LIMIT, Envelope
+from simulation import rows
 from simulation.platform import SimulatedContainers
 
 Version = tuple[str, str]  # image, version
@@ -148,7 +147,7 @@ class Safety:
     def _demand_wanted(self, writes: Sequence[TableWrite]) -> None:
         """(21) What is taken back never becomes current: one transaction has the end of the build and the head."""
         heads = [
-            json.loads(str(write.row.cells["value"]))
+            rows.said_by(write.row)
             for write in writes
             if write.row.key == "head" and write.verb is not WriteKind.DELETE
         ]
@@ -171,20 +170,20 @@ class Safety:
                 self._blame(f"(21) {image} has a new version of platform steps that were taken back")
 
     def _look_at_platform(self, write: TableWrite) -> None:
-        digest = _said_by(write)["digest"]
+        digest = rows.said_by(write.row)["digest"]
         if self._platform is None or self._platform[0] != digest:
             self._platform = digest, self.twins.clock.now()
 
     def _look_at_row(self, write: TableWrite) -> None:
         if write.row.key.startswith("claim:"):
-            claim = _said_by(write)
+            claim = rows.said_by(write.row)
             if claim["outcome"] == "pruned":
                 self.pruned.add((claim["image"]["value"], claim["fingerprint"]["value"]))
         if write.row.key == "head" and write.verb is not WriteKind.DELETE:
-            self._look_at_head(_said_by(write))
+            self._look_at_head(rows.said_by(write.row))
         if not write.row.key.startswith("build:"):
             return
-        seen = _seen(_said_by(write))
+        seen = _seen(rows.said_by(write.row))
         before = self.builds.get(seen.id)
         self.builds[seen.id] = seen
         active = self._active.setdefault(seen.image, set())
@@ -248,8 +247,7 @@ class Safety:
             text = f"(4) {new.name} is one too many: groups of {len(running)} builds, {self.slots} may run"
             self._blame(f"{text}: {', '.join(sorted(running))}")
         digest = new.environment["IF_JOB"]
-        content = self.twins.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
-        job = BuildJob.from_wire(content, digest=digest)
+        job = rows.job_of(self.twins.blobs, digest)
         if job.stage == "build" and isinstance(job.source, GalleryImage):
             self._demand_published(
                 (job.source.image, job.source.version), f"build {job.build} starts from", job.source.gallery
@@ -341,11 +339,6 @@ class Safety:
     def _blame(self, text: str) -> None:
         if text not in self.broken:
             self.broken.append(text)
-
-
-def _said_by(write: TableWrite) -> Any:
-    """The JSON of the value, which may take several cells."""
-    return json.loads(cells.joined(write.row.cells) or "{}")
 
 
 def _seen(row: Mapping[str, Any]) -> SeenBuild:

@@ -1,7 +1,7 @@
 """A world: twins, the real services behind faults, a host that delivers messages, and virtual time."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,6 +69,9 @@ class SimulatedWorld:
     tools: dict[str, str] = field(
         default_factory=dict
     )  # versions of the catalog's tools, as SecOps want them
+    # The chapters that watch reads, among so many. Chapters only come, so they are counted to find new ones.
+    _readers: Sequence[Chapter] = ()
+    _counted: int = 0
     _next_poll: datetime | None = None
     _next_sweep: datetime | None = None
     _next_look: datetime | None = None
@@ -215,10 +218,11 @@ class SimulatedWorld:
 
     def _watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         self.safety.watch(name, given, named)
-        is_read = name in _READS
-        for chapter in self.chapters:
-            if chapter.watches_reads or not is_read:
-                chapter.watch(name, given, named)
+        if self._counted != len(self.chapters):
+            self._counted = len(self.chapters)
+            self._readers = [chapter for chapter in self.chapters if chapter.watches_reads]
+        for chapter in self._readers if name in _READS else self.chapters:
+            chapter.watch(name, given, named)
 
     def _sweep(self) -> None:
         self.host.count_steps()

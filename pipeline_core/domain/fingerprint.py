@@ -1,5 +1,6 @@
 """One build per input: what decides an image's content, and the SHA-256 of it."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ class BuildInputs:
     token: RebuildToken | None = None
 
 
+@functools.lru_cache(maxsize=2048)  # each sweep asks for every image again, and few inputs have changed
 def fingerprint(inputs: BuildInputs) -> Fingerprint:
     """The SHA-256 over a canonical form; the order of catalog entries does not matter."""
     decisive = {

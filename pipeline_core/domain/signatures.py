@@ -4,6 +4,7 @@ It computes no signature and checks none: the port `Signer` and the command do t
 """
 
 import base64
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -32,9 +33,7 @@ class PublicKey:
     @property
     def id(self) -> str:
         """Its thumbprint by RFC 7638 in base64url: the same wherever the key is kept, and however it is written."""
-        members = {"crv": CURVE, "kty": "EC", "x": self.x, "y": self.y}
-        digest = hashlib.sha256(canonical.ascii_text(members)).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return _thumbprint(self.x, self.y)
 
     def to_jwk(self) -> dict[str, str]:
         """As a member of a JSON Web Key Set."""
@@ -47,6 +46,13 @@ class PublicKey:
             "alg": ALGORITHM,
             "kid": self.id,
         }
+
+
+@functools.lru_cache(maxsize=64)  # every question about a signature compares the ids of the few trusted keys
+def _thumbprint(x: str, y: str) -> str:
+    members = {"crv": CURVE, "kty": "EC", "x": x, "y": y}
+    digest = hashlib.sha256(canonical.ascii_text(members)).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Is an image current? Compares what it was built from with what it should be built from; keeps every reason."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -217,6 +218,7 @@ def _short(digest: Digest) -> str:
     return str(digest)[:12]
 
 
+@functools.lru_cache(maxsize=256)  # the images of one root share their periods
 def _moment(period: int) -> str:
     """When an interval of `maxAge` began."""
     return f"{datetime.fromtimestamp(period, UTC):%Y-%m-%d %H:%M:%S} UTC" if period else "none"

@@ -40,7 +40,10 @@ def read_note(row: Row) -> LookNote | None:
     cell = row.cells.get(_LOOK)
     if cell is None:
         return None
-    read = _QUIETLY.try_one(TABLE, replace(row, cells={"schema": NOTES.schema, "value": cell}), NOTES)
+    noted = Row(
+        partition=row.partition, key=row.key, cells={"schema": NOTES.schema, "value": cell}, etag=row.etag
+    )
+    read = _QUIETLY.try_one(TABLE, noted, NOTES)
     return None if read is None else read.value
 
 

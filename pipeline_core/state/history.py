@@ -186,4 +186,6 @@ def end_of(prefix: str) -> str:
 
 
 def _as_it_was(entry: Entry) -> Entry:
+    if entry.version != "" and entry.campaign != "":
+        return entry
     return replace(entry, version=entry.version or None, campaign=entry.campaign or None)

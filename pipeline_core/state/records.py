@@ -10,6 +10,7 @@ For each type, a test with one codec at either end proves that decoding gives th
 import functools
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -46,7 +47,8 @@ class Codec(Generic[Value]):
         self._type = value_type
         self._name = value_type.__name__
         self._upcasters = tuple(upcasters)
-        self._known: dict[str, Value] = {}
+        # The value of a text, and whether this release writes the value as this very text.
+        self._known: OrderedDict[str, tuple[Value, bool]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -60,7 +62,7 @@ class Codec(Generic[Value]):
         Raises PermanentError if the value does not fit into a row.
         """
         text = self._adapter.dump_json(value).decode()
-        self._keep(text, value)
+        self._keep(text, value, is_own=True)
         kept: Mapping[str, Cell] = {}
         if isinstance(etag, Etag):
             text = self._with_unknown(etag.cells, value, text)
@@ -79,13 +81,14 @@ class Codec(Generic[Value]):
         Stores read through `state.reading.Reader`, which also records the row.
         """
         text = self._text_of(row)
-        value = self._known.get(text)
-        if value is None:
-            try:
-                value = self._adapter.validate_json(text)
-            except ValidationError as error:
-                raise self._unreadable(row, f"is not of type {self._name}: {error}") from error
-            self._keep(text, value)
+        known = self._known.get(text)
+        if known is not None:
+            return Stored(value=known[0], etag=Etag(row.etag, row.cells))
+        try:
+            value = self._adapter.validate_json(text)
+        except ValidationError as error:
+            raise self._unreadable(row, f"is not of type {self._name}: {error}") from error
+        self._keep(text, value, is_own=False)
         return Stored(value=value, etag=Etag(row.etag, row.cells))
 
     def write(self, partition: str, key: str, value: Value, *, etag: str | None) -> TableWrite:
@@ -124,28 +127,32 @@ class Codec(Generic[Value]):
 
     def _with_unknown(self, old: Mapping[str, Cell], value: Value, text: str) -> str:
         """The JSON to write over a row with the cells `old`, whose reader made it into `value`."""
+        row = Row(partition="", key="", cells=old)
         try:
-            before = self.read(Row(partition="", key="", cells=old)).value
-            said = self._text_of(Row(partition="", key="", cells=old))
+            said = self._text_of(row)
+            if self._known.get(said, (None, False))[1]:
+                return text  # as this release writes it: there is nothing else in it
+            before = self.read(row).value
         except UnreadableRow:
             return text  # the caller replaces the row knowingly
         known = self._adapter.dump_json(before).decode()
         if known == said:
-            return text  # as this release writes it: there is nothing else in it
+            self._keep(said, before, is_own=True)
+            return text
         merged = with_unknown(json.loads(said), json.loads(known), json.loads(text))
         return canonical.compact(merged)
 
     def _unreadable(self, row: Row, why: str) -> UnreadableRow:
         return UnreadableRow(f"row {row.partition}/{row.key} {why}", key=row.key, partition=row.partition)
 
-    def _keep(self, text: str, value: Value) -> None:
+    def _keep(self, text: str, value: Value, *, is_own: bool) -> None:
         """Keep a value. The oldest goes first, because most reads follow soon after the write."""
         if not self._may_share:
             return
         with self._lock:
-            self._known[text] = value
+            self._known[text] = value, is_own
             if len(self._known) > _KEPT:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)  # a plain dict looks past all that it has dropped
 
 
 def _can_change(hint: Any) -> bool:

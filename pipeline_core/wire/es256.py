@@ -4,6 +4,7 @@ Only adapters, the command and the emulator may import it, because only they hol
 """
 
 import base64
+import functools
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,6 +15,11 @@ from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.signatures import PublicKey, Signature
 
 _BYTES = 32  # of a coordinate, and of each half of a raw signature
+_KEPT_KEYS = 16  # a keeper trusts a few versions of one key
+# Answers about signatures: rounds over the galleries ask about the same ones again. An answer about these exact bytes
+# never changes; whether the key is trusted does, and callers ask its keeper each time.
+_KEPT_ANSWERS = 256
+_SHORT = 64 * 1024  # bytes, so that a writer of large messages cannot take much memory
 _PEM = "the PEM file of a key on the curve P-256 (openssl ecparam -name prime256v1 -genkey -noout)"
 
 
@@ -68,6 +74,11 @@ def der_of(raw: bytes) -> bytes:
 
 def is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
     """True where the signature over exactly this message was made with the private half of this very key."""
+    is_short = len(message) + len(signature) <= _SHORT
+    return (_kept_answer if is_short else _is_signed)(key, message, signature)
+
+
+def _is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
     try:
         _loaded(key).verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, InvalidValue):
@@ -75,11 +86,15 @@ def is_signed(key: PublicKey, message: bytes, signature: bytes) -> bool:
     return True
 
 
+_kept_answer = functools.lru_cache(maxsize=_KEPT_ANSWERS)(_is_signed)
+
+
 def _shown(key: ec.EllipticCurvePublicKey) -> PublicKey:
     numbers = key.public_numbers()
     return of_coordinates(numbers.x.to_bytes(_BYTES, "big"), numbers.y.to_bytes(_BYTES, "big"))
 
 
+@functools.lru_cache(maxsize=_KEPT_KEYS)
 def _loaded(key: PublicKey) -> ec.EllipticCurvePublicKey:
     try:
         x, y = (int.from_bytes(_decoded(part), "big") for part in (key.x, key.y))

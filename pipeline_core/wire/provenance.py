@@ -6,6 +6,7 @@ A caller must verify the envelope's signature before it reads and trusts the pay
 
 import base64
 import binascii
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
@@ -27,6 +28,9 @@ GATES = "imagefactory:gates"  # names the byproduct whose annotations are the ga
 STATEMENT_LIMIT = 1024 * 1024  # bytes
 ENVELOPE_LIMIT = 2 * 1024 * 1024  # bytes: the statement in base64, and signatures
 _SIGNATURES = 8  # in one envelope; more are refused
+# Rounds over the galleries read the same few statements again and again, so the short ones are kept parsed.
+_KEPT = 256
+_SHORT = 64 * 1024  # bytes, so that a writer of large blobs cannot take much memory
 
 
 class _Wire(BaseModel):
@@ -59,15 +63,7 @@ class Envelope(_Wire):
         """Raise MalformedMessage where the content is too large or is not an envelope around an in-toto statement."""
         if len(content) > ENVELOPE_LIMIT:
             raise MalformedMessage(f"the envelope has more than {ENVELOPE_LIMIT} bytes")
-        try:
-            envelope = cls.model_validate_json(content)
-        except ValidationError as error:
-            raise MalformedMessage(f"the content is not a DSSE envelope: {_places(error)}") from error
-        if envelope.payload_type != PAYLOAD_TYPE:
-            raise MalformedMessage(
-                f"the envelope holds {envelope.payload_type[:100]!r}, not an in-toto statement"
-            )
-        return envelope
+        return _kept_envelope(content) if len(content) <= _SHORT else _envelope(content)
 
     def to_wire(self) -> bytes:
         """Bytes of the envelope's blob."""
@@ -75,6 +71,10 @@ class Envelope(_Wire):
 
     def content(self) -> bytes:
         """The payload's bytes; raises MalformedMessage."""
+        return self._content
+
+    @functools.cached_property
+    def _content(self) -> bytes:
         return _decoded(self.payload, "payload")
 
     def signed_message(self) -> bytes:
@@ -133,6 +133,32 @@ def read_statement(payload: bytes) -> Proof:
     """The content of a statement; raises MalformedMessage where it is not one of this factory. Verify it first."""
     if len(payload) > STATEMENT_LIMIT:
         raise MalformedMessage(f"the statement has more than {STATEMENT_LIMIT} bytes")
+    return _kept_proof(payload) if len(payload) <= _SHORT else _proof(payload)
+
+
+def signed_message(payload: bytes) -> bytes:
+    """The bytes that a signature of a statement signs."""
+    return pre_authentication_encoding(PAYLOAD_TYPE, payload)
+
+
+def canonical(statement: Mapping[str, object]) -> bytes:
+    """The bytes of a statement. The same statement has the same digest."""
+    return ascii_text(statement)
+
+
+def _envelope(content: bytes) -> Envelope:
+    try:
+        envelope = Envelope.model_validate_json(content)
+    except ValidationError as error:
+        raise MalformedMessage(f"the content is not a DSSE envelope: {_places(error)}") from error
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise MalformedMessage(
+            f"the envelope holds {envelope.payload_type[:100]!r}, not an in-toto statement"
+        )
+    return envelope
+
+
+def _proof(payload: bytes) -> Proof:
     try:
         said = _Statement.model_validate_json(payload)
         verdicts = tuple(_verdicts(said.predicate.run.byproducts))
@@ -154,14 +180,9 @@ def read_statement(payload: bytes) -> Proof:
     )
 
 
-def signed_message(payload: bytes) -> bytes:
-    """The bytes that a signature of a statement signs."""
-    return pre_authentication_encoding(PAYLOAD_TYPE, payload)
-
-
-def canonical(statement: Mapping[str, object]) -> bytes:
-    """The bytes of a statement. The same statement has the same digest."""
-    return ascii_text(statement)
+# Values are frozen, and only content that is right is kept: one that raises is parsed again.
+_kept_envelope = functools.lru_cache(maxsize=_KEPT)(_envelope)
+_kept_proof = functools.lru_cache(maxsize=_KEPT)(_proof)
 
 
 def _verdicts(byproducts: tuple[_Resource, ...]) -> Iterator[Verdict]:

@@ -17,7 +17,7 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import REPORT_LIMIT
-from simulation import fleet
+from simulation import fleet, rows
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.faults import Killed
 from simulation.world import ADMIN
@@ -91,7 +91,7 @@ class PolicyChanges(Chapter):
                 self.world.blame(f"(38) {given[1]}@{given[2]} is in latest, below the floor: {lacks}")
 
     def _look_at_build(self, write: TableWrite) -> None:
-        build = json.loads(str(write.row.cells["value"]))
+        build = rows.said_by(write.row)
         name, phase = build["id"]["value"], build["phase"]
         before, self._phases[name] = self._phases.get(name), phase
         if phase != "publishing" or before == phase:

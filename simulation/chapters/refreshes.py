@@ -1,12 +1,11 @@
 """Refresh periods: each image of a chain is built once in a period, and a child never before its base."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pipeline_core.ports import TableWrite, WriteKind
-from simulation import rest
+from simulation import rest, rows
 from simulation.chapters.chapter import Chapter
 
 _REFRESH = frozenset({"refresh-due"})
@@ -54,7 +53,7 @@ class Refreshes(Chapter):
             self._included[str(given[1])] = self.world.ports.clock.now()
 
     def _look_at(self, write: TableWrite) -> None:
-        build = json.loads(str(write.row.cells["value"]))
+        build = rows.said_by(write.row)
         if build["phase"] != "pending" or write.verb is not WriteKind.INSERT:
             return
         image, period = build["image"]["value"], build["inputs"]["period"]
@@ -75,11 +74,10 @@ class Refreshes(Chapter):
         mine = [each for each in self.world.safety.builds.values() if each.image == parent and each.result]
         if not mine:
             return False
-        rows = self.world.ports.tables
-        row = rows.find("images", parent, f"build:{mine[-1].id}")
+        row = self.world.ports.tables.find("images", parent, f"build:{mine[-1].id}")
         if row is None:
             return False
-        newest = json.loads(str(row.cells["value"]))
+        newest = rows.said_by(row)
         kinds = frozenset(reason["kind"] for reason in newest["reasons"])
         is_same = newest["inputs"]["period"] == build["inputs"]["period"]
         return bool(is_same and newest["result"] == "succeeded" and kinds <= _REFRESH | _FOLLOWS)

@@ -67,9 +67,10 @@ class FactoryReleases(Chapter):
 
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Rows come back in time. A row that is deleted or made anew has no mark any more."""
-        now = self.world.ports.clock.now()
-        for place in [place for place, hidden in self._hidden.items() if hidden.until <= now]:
-            self._show(place)
+        if self._hidden:
+            now = self.world.ports.clock.now()
+            for place in [place for place, hidden in self._hidden.items() if hidden.until <= now]:
+                self._show(place)
         if name == "tables.write":
             for write in given[1]:
                 if write.verb is not WriteKind.REPLACE:

@@ -70,9 +70,8 @@ class SickReceivers(Chapter):
         self._hooks: dict[str, tuple[str, ...]] = {}
         self._sent: Counter[tuple[str, str]] = Counter()  # by address and event, since the last replay
         self._reached: set[tuple[str, str]] = set()  # by address and event, where the receiver accepted
-        self._first: dict[
-            str, list[tuple[str, str]]
-        ] = {}  # by address: image and entry, at their first delivery
+        # By address: image and entry, in the order of their first deliveries.
+        self._first: dict[str, dict[tuple[str, str], None]] = {}
         self._committed: dict[tuple[str, str], datetime] = {}  # true times of journal entries
         self._rows: dict[tuple[str, str], str] = {}  # keys of their rows
         self._replayed: set[str] = set()
@@ -130,9 +129,7 @@ class SickReceivers(Chapter):
         identity = (url, str(event["id"]))
         self._sent[identity] += 1
         place = (str(event["subject"]), str(event["data"]["entry"]))
-        seen = self._first.setdefault(url, [])
-        if place not in seen:
-            seen.append(place)
+        self._first.setdefault(url, {}).setdefault(place)
         if self.world.ports.web.answers.get(url) == _WELL:
             self._reached.add(identity)
 

@@ -4,7 +4,6 @@ The chapter keeps its own record of how the current version of each image change
 It reads windows by a calendar of its own.
 """
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pipeline_core.ports import TableWrite, WriteKind
+from simulation import rows
 from simulation.chapters.chapter import Chapter, Happening
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Windows(Chapter):
             write.row.key == "head" or write.row.key.startswith("build:")
         ):
             return
-        row = json.loads(str(write.row.cells["value"]))
+        row = rows.said_by(write.row)
         if write.row.key == "head":
             self._look_at_head(row, is_new=write.verb is WriteKind.INSERT)
         else:
@@ -209,7 +209,8 @@ class Windows(Chapter):
         if (image, input_) in self.world.safety.pruned:
             return
         for other in self._builds.values():
-            is_same = (other["image"]["value"], other["fingerprint"]["value"]) == (image, input_)
+            # Nearly every build of a long story is of another input.
+            is_same = other["fingerprint"]["value"] == input_ and other["image"]["value"] == image
             if is_same and other["id"] != build["id"] and other["result"] == "succeeded":
                 self.world.blame(f"(14) {build['id']['value']} builds an input that was built before")
 

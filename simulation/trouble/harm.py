@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
-from pipeline_core.state.reading import cells
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation import rows
 from simulation.platform import COMPLIANCE
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import SimulatedWorld
@@ -86,15 +85,15 @@ class Harm:
     def _look_at(self, write: TableWrite) -> None:
         key = write.row.key
         if key.startswith("claim:"):
-            claim = _row(write)
+            claim = rows.said_by(write.row)
             if claim["outcome"] == "failed":
                 self._demand_own_fault(claim["build"]["value"])
         elif key == "head":
-            self._look_at_head(_row(write))
+            self._look_at_head(rows.said_by(write.row))
         elif key.startswith("build:"):
-            self._note_build(_row(write))
+            self._note_build(rows.said_by(write.row))
         elif key.startswith("entry:"):
-            entry = _row(write)
+            entry = rows.said_by(write.row)
             if entry["event"] == _OPENED:
                 what = str(entry["detail"]).partition(" since ")[0]
                 self.alerts.append((self.world.ports.clock.now(), what))
@@ -150,12 +149,12 @@ class Harm:
         head = self.world.ports.tables.find("images", image, "head")
         if head is None:
             return None
-        digest = json.loads(cells.joined(head.cells) or "{}")["registration"]["definition"]["value"]
+        digest = rows.said_by(head)["registration"]["definition"]["value"]
         content = json.loads(self.world.ports.blobs.read("definitions", f"{digest}.json", limit=_LIMIT))
         return content["document"]["spec"].get("verify")
 
     def _note_floor(self, write: TableWrite) -> None:
-        version, now = _row(write), self.world.ports.clock.now()
+        version, now = rows.said_by(write.row), self.world.ports.clock.now()
         if not version["revision"]:
             return  # there is no policy yet
         name = f"policies/{version['digest']['value']}.json"
@@ -173,8 +172,7 @@ class Harm:
     def _demand_new(self, new: NewContainerGroup) -> None:
         """(25) An input that failed by itself is not built again with the same limits and checks."""
         digest = new.environment["IF_JOB"]
-        content = self.world.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
-        job, safety = BuildJob.from_wire(content, digest=digest), self.world.safety
+        job, safety = rows.job_of(self.world.ports.blobs, digest), self.world.safety
         if job.stage == "build":
             self._limits[job.build] = (job.placement.vm_size, job.timeout_seconds)
         build = safety.builds.get(job.build)
@@ -247,7 +245,3 @@ def _overlap(one: SimulatedOutage, other: SimulatedOutage) -> bool:
     if one.since is None or one.until is None or other.since is None or other.until is None:
         return True
     return one.since <= other.until and other.since <= one.until
-
-
-def _row(write: TableWrite) -> Any:
-    return json.loads(cells.joined(write.row.cells) or "{}")

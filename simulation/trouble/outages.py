@@ -11,7 +11,8 @@ from typing import Any
 
 from pipeline_core.domain.errors import ErrorScope, FactoryError, Owner
 from pipeline_core.ports import Blobs, Clock, NewContainerGroup
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob, ReportedScope
+from pipeline_core.wire.job import BuildJob, ReportedScope
+from simulation import rows
 from simulation.faults import Kind
 
 CREATION = "containers.create_group"
@@ -121,8 +122,10 @@ class OutageRecord:
 
     def refuse(self, call: str, given: tuple[Any, ...]) -> None:
         """Raise the error of the first outage that refuses this call."""
-        for outage in self.lasting():
-            if call not in outage.calls or outage.refusal is None:
+        now = self.clock.now()
+        for outage in self.known:
+            # Most outages of a long story are over, and most calls are in none: the cheapest question comes first.
+            if call not in outage.calls or outage.refusal is None or not outage.lasts(now):
                 continue
             subject = self._subject(outage, call, given)
             if subject:
@@ -162,5 +165,5 @@ class OutageRecord:
             return image if outage.is_about(image) else ""
         new: NewContainerGroup = given[0]
         digest = new.environment["IF_JOB"]
-        job = BuildJob.from_wire(self.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT), digest=digest)
+        job = rows.job_of(self.blobs, digest)
         return job.build if outage.covers(job) else ""

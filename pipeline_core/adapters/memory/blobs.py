@@ -1,5 +1,7 @@
 """Blobs in memory: created once, never overwritten. Only `append` adds to a blob, as the builder does."""
 
+import bisect
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ class MemoryBlobs:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._blobs: dict[str, dict[str, _Blob]] = {}
+        self._names: dict[str, list[str]] = {}  # in order: the cost of a list grows with what it gives
         self._lock = threading.Lock()
 
     def create(self, container: str, name: str, content: bytes, *, media_type: str) -> None:
@@ -50,9 +53,10 @@ class MemoryBlobs:
     def list(self, container: str, prefix: str, *, limit: int = 1000) -> Sequence[BlobFacts]:
         """Facts of the blobs whose name begins with `prefix`, by name."""
         with self._lock:
-            held = self._blobs.get(container, {})
-            names = sorted(name for name in held if name.startswith(prefix))
-            return [_facts(name, held[name]) for name in names[:limit]]
+            held, names = self._blobs.get(container, {}), self._names.get(container, [])
+            begin = bisect.bisect_left(names, prefix)
+            found = itertools.takewhile(lambda name: name.startswith(prefix), names[begin : begin + limit])
+            return [_facts(name, held[name]) for name in found]
 
     def append(self, container: str, name: str, content: bytes) -> None:
         """Append, as the builder does with its log. For tests and the simulation."""
@@ -61,9 +65,18 @@ class MemoryBlobs:
             whole = content if before is None else before.content + content
             self._put(container, name, whole, "text/plain")
 
+    def lose(self, container: str, name: str) -> None:
+        """Delete a blob, which the factory never does. For tests and the simulation."""
+        with self._lock:
+            del self._blobs[container][name]
+            self._names[container].remove(name)
+
     def _put(self, container: str, name: str, content: bytes, media_type: str) -> None:
         blob = _Blob(content=content, media_type=media_type, changed_at=self._clock.now())
-        self._blobs.setdefault(container, {})[name] = blob
+        held = self._blobs.setdefault(container, {})
+        if name not in held:
+            bisect.insort(self._names.setdefault(container, []), name)
+        held[name] = blob
 
 
 def _facts(name: str, blob: _Blob) -> BlobFacts:

@@ -3,7 +3,6 @@
 The chapter keeps its own record: which tools were in force when, what was planned, and what the platform was given.
 """
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,9 +12,8 @@ from pipeline_core.domain.conditions import ConditionType
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite, WriteKind
-from pipeline_core.state.reading import cells
 from pipeline_core.wire.problems import InvalidDocument
-from simulation import fleet, rest, world
+from simulation import fleet, rest, rows, world
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.chapters.inputs.jobs import SeenJobs, heads_of, judged_at_rest
 
@@ -199,9 +197,9 @@ class CatalogChanges(Chapter):
         if write.verb is WriteKind.DELETE:
             return
         if table == "index" and (row.partition, row.key) == ("platform", "current"):
-            self._note_catalog(json.loads(cells.joined(row.cells) or "{}"))
+            self._note_catalog(rows.said_by(row))
         if table == "images" and row.key.startswith("build:"):
-            self._demand_in_force(json.loads(cells.joined(row.cells) or "{}"))
+            self._demand_in_force(rows.said_by(row))
 
     def _note_catalog(self, platform: Mapping[str, Any]) -> None:
         now_in_force = frozenset((tool[0], tool[1], tool[2]) for tool in platform["catalog"].values())

@@ -10,7 +10,8 @@ from pipeline_core.domain.images import ImageHead
 from pipeline_core.ports import NewContainerGroup
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
-from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from pipeline_core.wire.job import BuildJob
+from simulation import rows
 
 
 class SeenJobs:
@@ -23,8 +24,7 @@ class SeenJobs:
     def add(self, new: NewContainerGroup) -> BuildJob:
         """Note the job of a group that was just created."""
         digest = new.environment["IF_JOB"]
-        content = self._twins.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT)
-        job = BuildJob.from_wire(content, digest=digest)
+        job = rows.job_of(self._twins.blobs, digest)
         self._jobs[job.image, job.destination.version, job.stage] = job
         return job
 

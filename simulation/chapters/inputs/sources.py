@@ -5,7 +5,6 @@ list calls of each poll.
 """
 
 import contextlib
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +18,9 @@ from pipeline_core.domain.releases import LOOKS
 from pipeline_core.domain.sources import MarketplaceSource
 from pipeline_core.domain.versions import MarketplaceVersion
 from pipeline_core.ports import TableWrite, WriteKind
-from pipeline_core.state.reading import cells
 from pipeline_core.state.sources import SourceStore
 from pipeline_core.wire.job import MarketplaceImage
-from simulation import fleet, rest
+from simulation import fleet, rest, rows
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.chapters.inputs.jobs import SeenJobs, heads_of
 from simulation.world import POLL, SOURCE
@@ -237,7 +235,7 @@ class TwoSources(Chapter):
     def _look_at_head(self, write: TableWrite) -> None:
         image, key = write.row.partition, ""
         if write.verb is not WriteKind.DELETE:
-            origin = json.loads(cells.joined(write.row.cells) or "{}")["registration"]["origin"]
+            origin = rows.said_by(write.row)["registration"]["origin"]
             if "sku" in origin:
                 key = MarketplaceSource(**{**origin, "location": Region(origin["location"]["value"])}).key
         for other, images in self._followers.items():

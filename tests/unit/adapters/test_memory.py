@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline_core.adapters.memory.blobs import MemoryBlobs
 from pipeline_core.adapters.memory.chance import SeededChance
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.containers import MemoryContainers
@@ -175,3 +176,16 @@ def test_the_machines_clock_is_in_utc() -> None:
     now = SystemClock().now()
     assert now.tzinfo is UTC
     assert abs(now - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_blob_that_is_lost_is_in_no_list_and_can_be_made_again() -> None:
+    blobs = MemoryBlobs(SystemClock())
+    for name in ("b/2", "a/1", "b/1", "c"):
+        blobs.create("box", name, name.encode(), media_type="text/plain")
+    blobs.append("box", "b/1", b"more")
+    blobs.lose("box", "b/2")
+    assert [facts.name for facts in blobs.list("box", "b/")] == ["b/1"]
+    assert blobs.find_facts("box", "b/2") is None
+    blobs.create("box", "b/2", b"", media_type="text/plain")
+    assert [facts.name for facts in blobs.list("box", "b/")] == ["b/1", "b/2"]
+    assert [facts.name for facts in blobs.list("box", "", limit=2)] == ["a/1", "b/1"]

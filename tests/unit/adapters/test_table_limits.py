@@ -7,6 +7,8 @@ import pytest
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.pipeline.transport import HttpTransport
 from azure.data.tables import TableServiceClient
+from hypothesis import given
+from hypothesis import strategies as some
 
 from pipeline_core.adapters import limits
 from pipeline_core.adapters.azure.tables import AzureTables
@@ -87,3 +89,28 @@ def test_no_request_is_larger_than_its_check(
     sent = sent_bytes(writes)
     checked = checked_bytes(writes, monkeypatch)
     assert sent <= checked <= sent + 400 * len(writes) + 30 * sum(len(write.row.cells) for write in writes)
+
+
+@given(
+    verb=some.sampled_from(WriteKind),
+    keys=some.tuples(some.text(some.characters(), min_size=1), some.text(some.characters(), min_size=1)),
+    cells=some.dictionaries(
+        some.text(some.characters(codec="ascii")),
+        some.text(some.characters()) | some.integers() | some.booleans(),
+    ),
+)
+def test_the_cheap_bound_is_never_below_the_size(
+    verb: WriteKind, keys: tuple[str, str], cells: dict[str, Any]
+) -> None:
+    write = TableWrite(verb=verb, row=Row(partition=keys[0], key=keys[1], cells=cells, etag="1"))
+    assert limits._most_bytes(write) >= limits._write_bytes(write)
+
+
+def test_a_small_transaction_is_not_encoded_to_be_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(limits, "_write_bytes")
+    limits.check_writes("images", [written(WriteKind.INSERT, f"k{number}", text="x") for number in range(20)])
+
+
+@pytest.mark.parametrize("text", ["plain", "h\u00e4", "\U0001f600", "\ud800", ""])
+def test_a_text_is_as_long_as_the_service_counts_it(text: str) -> None:
+    assert limits._units(text) == len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -181,3 +181,8 @@ def test_a_source_is_known_by_a_key_without_case() -> None:
 def test_a_source_with_a_colon_is_refused() -> None:
     with pytest.raises(InvalidValue):
         MarketplaceSource(publisher="a:b", offer="o", sku="s", location=Region("westeurope"))
+
+
+def test_the_fingerprint_of_equal_inputs_is_computed_once() -> None:
+    inputs = make.desired(make.BASE, make.world(make.head()))
+    assert fingerprint(replace(inputs)) is fingerprint(inputs)

@@ -30,3 +30,9 @@ def test_type_and_payload_cannot_be_taken_for_each_other() -> None:
     first = pre_authentication_encoding("a", b"b 1 c")
     assert first != pre_authentication_encoding("a 5 b", b"c")
     assert pre_authentication_encoding("é", b"") == "DSSEv1 2 é 0 ".encode()
+
+
+def test_the_thumbprint_of_a_key_is_computed_once_and_is_its_own() -> None:
+    one, other = PublicKey(x="a" * 43, y="b" * 43), PublicKey(x="b" * 43, y="a" * 43)
+    assert one.id is PublicKey(x=one.x, y=one.y).id
+    assert one.id != other.id

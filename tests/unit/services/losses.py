@@ -29,7 +29,7 @@ def lose_tables(made: SimulatedWorld, *tables: str, only: Callable[[Row], bool] 
 
 def lose_blob(made: SimulatedWorld, container: str, name: str) -> None:
     """Delete one blob, which nobody else may."""
-    del made.ports.blobs._blobs[container][name]
+    made.ports.blobs.lose(container, name)
 
 
 def recover(made: SimulatedWorld, *, force: bool = False) -> list[RecoveryReport]:

@@ -115,3 +115,18 @@ def test_an_entry_comes_after_a_later_one_only_where_it_could_not_be_read(hidden
 def test_a_chapter_that_nobody_wrote_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="no chapter is named nothing: there are "):
         command.main(["--chapters", "nothing"])
+
+
+class _Reader(_Diary):
+    watches_reads = True
+
+
+def test_who_joins_later_sees_what_it_watches() -> None:
+    made, diary = _told()
+    before = diary.calls
+    reader = _Reader(diary.story, random.Random(1))
+    made.chapters.append(reader)
+    made.faulty.tables.find("images", "nobody", "head")
+    assert (diary.calls - before, reader.calls) == (0, 1)
+    made.faulty.queues.send("build-events", "x")
+    assert (diary.calls - before, reader.calls) == (1, 2)

@@ -1,5 +1,6 @@
 """One seed is one story, in this process and in any other; a failing one is made small."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -119,3 +120,28 @@ def test_a_rule_that_no_seed_can_miss_says_why() -> None:
         "rule-20-order-of-moves",
     }
     assert all(rule == each.rule for rule, each in sabotage.ALL.items())
+
+
+def test_no_search_for_garbage_interrupts_a_seed_and_the_collector_is_on_again() -> None:
+    searched: list[str] = []
+
+    def note(phase: str, details: dict[str, int]) -> None:
+        searched.append(f"{phase} {details['generation']}")
+
+    gc.callbacks.append(note)
+    try:
+        seeds.run(SeedPlan(seed=2, images=4, slots=2))
+    finally:
+        gc.callbacks.remove(note)
+    assert searched[:2] == ["start 0", "stop 0"]
+    assert len(searched) <= 4  # once the collector is on again, it may search at once
+    assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        seeds.run(SeedPlan(seed=2, images=2, slots=2))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

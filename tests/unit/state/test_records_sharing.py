@@ -56,3 +56,36 @@ def test_what_can_be_changed_is_found_at_any_depth() -> None:
     assert _can_change(tuple[int, list[str]])
     assert _can_change(set[int])
     assert not _can_change(tuple[frozenset[str], timedelta | None])
+
+
+def _note_encoded(codec: Codec[ImageHead], monkeypatch: pytest.MonkeyPatch) -> list[ImageHead]:
+    encoded: list[ImageHead] = []
+    encode = codec._adapter.dump_json
+
+    def note(value: ImageHead) -> bytes:
+        encoded.append(value)
+        return encode(value)
+
+    monkeypatch.setattr(codec._adapter, "dump_json", note)
+    return encoded
+
+
+def test_a_row_of_this_release_is_not_encoded_again_when_it_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codec, head = Codec(ImageHead), make.head()
+    read = codec.read(replace(codec.row("image", "head", head), etag="1"))
+    encoded = _note_encoded(codec, monkeypatch)
+    changed = replace(head, failures=3)
+    row = codec.row("image", "head", changed, etag=read.etag)
+    assert encoded == [changed]
+    assert Codec(ImageHead).read(row).value == changed
+
+
+def test_a_row_that_another_process_wrote_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written, codec = Codec(ImageHead).row("image", "head", make.head()), Codec(ImageHead)
+    read = codec.read(replace(written, etag="1"))
+    codec.row("image", "head", read.value, etag=read.etag)
+    encoded = _note_encoded(codec, monkeypatch)
+    codec.row("image", "head", replace(read.value, failures=4), etag=read.etag)
+    assert [each.failures for each in encoded] == [4]

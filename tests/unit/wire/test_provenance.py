@@ -217,3 +217,38 @@ def test_what_is_not_a_point_of_the_curve_signs_nothing(key: PublicKey) -> None:
 def test_what_is_not_a_public_key_is_refused(pem: bytes) -> None:
     with pytest.raises(InvalidValue):
         es256.read_public(pem)
+
+
+def test_a_short_envelope_and_its_statement_are_parsed_once() -> None:
+    payload = provenance.canonical(statement())
+    content = json.dumps(envelope(payload)).encode()
+    first, again = Envelope.from_wire(content), Envelope.from_wire(bytes(bytearray(content)))
+    assert again is first
+    assert read_statement(bytes(bytearray(payload))) is read_statement(payload)
+
+
+def test_a_long_one_is_parsed_each_time_so_that_it_takes_no_memory() -> None:
+    payload = provenance.canonical(statement(long="x" * provenance._SHORT))
+    content = json.dumps(envelope(payload)).encode()
+    first, again = Envelope.from_wire(content), Envelope.from_wire(content)
+    assert again == first
+    assert again is not first
+    assert read_statement(payload) == read_statement(payload)
+    assert read_statement(payload) is not read_statement(payload)
+
+
+def test_an_answer_about_a_signature_is_kept_for_these_very_bytes_alone() -> None:
+    signature = es256.sign(KEY, b"said").value
+    assert es256.is_signed(PUBLIC, b"said", signature)
+    before = es256._kept_answer.cache_info()
+    assert es256.is_signed(PUBLIC, b"said", signature)
+    assert es256._kept_answer.cache_info().hits == before.hits + 1
+    assert not es256.is_signed(PUBLIC, b"said ", signature)
+    assert not es256.is_signed(PUBLIC, b"said", signature[:-1] + bytes([signature[-1] ^ 1]))
+    assert not es256.is_signed(PublicKey(x=PUBLIC.y, y=PUBLIC.x), b"said", signature)
+
+
+def test_an_answer_about_a_long_message_takes_no_memory() -> None:
+    message, before = b"x" * (es256._SHORT + 1), es256._kept_answer.cache_info()
+    assert es256.is_signed(PUBLIC, message, es256.sign(KEY, message).value)
+    assert es256._kept_answer.cache_info() == before

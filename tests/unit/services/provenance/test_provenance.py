@@ -109,7 +109,7 @@ def test_every_file_of_both_stages_is_named_with_its_digest() -> None:
                 }
             )
         )
-    made.ports.blobs._blobs["builds"].pop(f"{build.id}/build-1/result.json")
+    made.ports.blobs.lose("builds", f"{build.id}/build-1/result.json")
     made.ports.blobs.create("builds", f"{build.id}/build-1/result.json", kept[0].to_wire(), media_type="")
     build = replace(build, build_result=Digest(scenes.sha256(kept[0].to_wire())))
     digest = service(made).store(build, build.verdicts, kept[1])
