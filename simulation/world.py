@@ -202,6 +202,8 @@ class SimulatedWorld:
         """The tables and messages are gone: what only they knew is not demanded of what comes after."""
         self.safety.forget()
         self.host.poisoned.clear()
+        for chapter in self.chapters:
+            chapter.forget()
         self.rewire(self.base)
 
     def blame(self, text: str) -> None:

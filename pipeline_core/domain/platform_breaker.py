@@ -30,7 +30,7 @@ _NOBODY_PUBLISHES = timedelta(hours=2)  # the same in publishing, where only bui
 _LOOK, _LAST_LOOK = timedelta(minutes=2), timedelta(minutes=30)  # between two looks of a build that pauses
 _SOON = timedelta(seconds=15)
 _PATIENCE = timedelta(hours=1)  # a build pauses at most so long; it then goes on by its own tries
-ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again within this time raises no second alert
+ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again so soon after it closed raises no second alert
 
 
 @unique
@@ -93,11 +93,15 @@ class BreakerHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerProbe:
-    """The build that probes. `spent` is its attempt that had failed before: this one says nothing new."""
+    """The build that probes. `spent` is its attempt that had failed before: this one says nothing new.
+
+    `call` is where the build itself is stopped: that it has been past an earlier call says nothing about now.
+    """
 
     build: BuildId
     since: datetime
     spent: str = ""
+    call: PlatformCall = PlatformCall.PREPARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +185,9 @@ def strike(breaker: PlatformBreaker, hit: BreakerHit, message: str, *, of_call: 
     probe = breaker.probe
     if probe is not None and probe.build == hit.build:
         if not of_call and hit.attempt == probe.spent:
-            return breaker
+            return (
+                breaker if hit.call <= probe.call else replace(breaker, probe=replace(probe, call=hit.call))
+            )
         failed = replace(breaker, failed_probes=breaker.failed_probes + 1)
         return _with_hit(settle_probe(failed, hit.at), hit, message, is_probe=True)
     if breaker.is_open and breaker.is_wide and not (_is_partial(breaker) or _is_before(breaker, hit)):
@@ -214,8 +220,17 @@ def _with_hit(
         return replace(struck, is_wide=wide, call=breaker.call if is_behind and not is_probe else hit.call)
     if not wide and not _is_row(hits, hit):
         return struck
-    is_quiet = breaker.alarmed_at is not None and hit.at < breaker.alarmed_at + ALARM_AGAIN
-    return _opened(struck, hit, is_wide=wide, is_quiet=is_quiet)
+    return _opened(struck, hit, is_wide=wide, is_quiet=is_known(breaker, hit.at))
+
+
+def is_known(breaker: PlatformBreaker, now: datetime) -> bool:
+    """True where people were alerted, and a breaker that opens now counts as the same outage.
+
+    The time counts from the end that was believed: a probe that the outage does not reach may close the breaker hours
+    after the alert, while the outage lasts.
+    """
+    last = breaker.closed_at or breaker.alarmed_at
+    return breaker.alarmed_at is not None and last is not None and now < last + ALARM_AGAIN
 
 
 def _is_row(hits: Iterable[BreakerHit], hit: BreakerHit) -> bool:
@@ -330,10 +345,16 @@ def until_look(breaker: PlatformBreaker, now: datetime) -> timedelta:
 
 
 def begin_probe(
-    breaker: PlatformBreaker, build: BuildId, now: datetime, *, spent: str = ""
+    breaker: PlatformBreaker,
+    build: BuildId,
+    now: datetime,
+    *,
+    spent: str = "",
+    phase: Phase = Phase.PENDING,
 ) -> PlatformBreaker:
-    """The breaker with this build as its probe."""
-    return replace(breaker, probe=BreakerProbe(build=build, since=now, spent=spent))
+    """The breaker with this build, which is in `phase`, as its probe. `spent` as in `BreakerProbe`."""
+    probe = BreakerProbe(build=build, since=now, spent=spent, call=call_of(phase))
+    return replace(breaker, probe=probe)
 
 
 def settle_probe(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:
@@ -343,10 +364,14 @@ def settle_probe(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:
 
 
 def has_passed(breaker: PlatformBreaker, build: Build, reached: PlatformCall) -> bool:
-    """True where the probe is past the call that failed. A step of its own that failed there is behind that call."""
-    if reached > breaker.call:
+    """True where the probe is past the call that failed, and past the one where it was stopped itself.
+
+    A step of its own that failed there is behind that call.
+    """
+    call = breaker.call if breaker.probe is None else max(breaker.call, breaker.probe.call)
+    if reached > call:
         return True
-    return build.failure is not None and build.failure.is_of_team and reached is breaker.call
+    return build.failure is not None and build.failure.is_of_team and reached is call
 
 
 def close(breaker: PlatformBreaker, now: datetime) -> PlatformBreaker:

@@ -63,6 +63,9 @@ class Chapter:
         """False where an image is blocked, and people do not ask: the factory promises to repair it by itself."""
         return True
 
+    def forget(self) -> None:
+        """All tables and messages are lost: what only they knew is not demanded of what comes after."""
+
     def watch(self, name: str, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """Look at one call of a port that had its effect, such as `galleries.set_excluded`."""
 

@@ -78,6 +78,10 @@ class AzureOutages(Chapter):
         self._settle_late(self.world.ports.clock.now())
         self._harm.watch(name, given)
 
+    def forget(self) -> None:
+        """No table knows any more that an outage was alerted."""
+        self._harm.forget()
+
     def violations(self) -> Sequence[str]:
         """What can only be counted at the end."""
         return self._harm.violations()

@@ -38,7 +38,7 @@ def _tries_for_ever() -> Iterator[None]:
 def _closes_with_each_probe() -> Iterator[None]:
     """A probe closes the breaker before it is known how it ends, and each opening raises an alert."""
 
-    def begin(breaker: PlatformBreaker, build: object, now: datetime, *, spent: str = "") -> PlatformBreaker:
+    def begin(breaker: PlatformBreaker, build: object, now: datetime, **of_build: object) -> PlatformBreaker:
         return replace(platform_breaker.close(breaker, now), alarmed_at=None)
 
     with replaced(platform_breaker, "begin_probe", begin):

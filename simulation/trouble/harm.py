@@ -4,6 +4,7 @@ No class, owner or permanence that the factory names is looked at. A build faile
 knows that it did.
 """
 
+import bisect
 import itertools
 import json
 from collections import Counter
@@ -55,6 +56,7 @@ class Harm:
     _open: set[str] = field(default_factory=set)  # images with an open breaker
     _plans: dict[str, SeenPlan] = field(default_factory=dict)  # by build
     _ended: dict[str, datetime] = field(default_factory=dict)  # by build
+    _losses: list[int] = field(default_factory=list)  # of all tables: how many alerts came before each
     _floors: list[SeenFloor] = field(default_factory=list)  # the one in force last
 
     def watch(self, name: str, given: tuple[Any, ...]) -> None:
@@ -69,6 +71,14 @@ class Harm:
                     self._note_floor(write)
         elif name == CREATION:
             self._demand_new(given[0])
+
+    def forget(self) -> None:
+        """All tables are lost: an outage that still lasts may raise an alert once more.
+
+        The breaker and the journal with the alert are among what no recovery knows (docs/adr/0018). So the factory
+        cannot know that people were alerted.
+        """
+        self._losses.append(len(self.alerts))
 
     def violations(self) -> Sequence[str]:
         """(26) One alert for each outage and scope. (27) An outage hurts no more builds than run, and its probes."""
@@ -207,10 +217,12 @@ class Harm:
         return any(floor.asks_less(other, check) for floor in floors for other in judged_by)
 
     def _alerts(self) -> list[str]:
+        """Between two losses of the tables, each outage that overlaps may be the cause of one more alert."""
         known, found = self.world.platform.outages.known, []
+        numbered = [(*each, bisect.bisect(self._losses, n)) for n, each in enumerate(self.alerts)]
         for outage in known:
-            raised = Counter(what for at, what in self.alerts if _is_within(at, outage))
-            for what, count in sorted(raised.items()):
+            raised = Counter((what, life) for at, what, life in numbered if _is_within(at, outage))
+            for (what, _), count in sorted(raised.items()):
                 if count > 1 + sum(_overlap(outage, other) for other in known if other is not outage):
                     found.append(f"(26) {count} alerts about {what} during {outage.describe()}")
         return found

@@ -251,7 +251,7 @@ class Outages:
         def claim(found: PlatformBreaker) -> PlatformBreaker:
             if not decisions.is_due(found, now):
                 return found
-            return decisions.begin_probe(found, build.id, now, spent=spent)
+            return decisions.begin_probe(found, build.id, now, spent=spent, phase=build.phase)
 
         with contextlib.suppress(Contended):
             _, after = self.records.breakers.change(breaker, claim)

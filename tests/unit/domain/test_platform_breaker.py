@@ -1,4 +1,4 @@
-"""The platform breaker: what opens it, whom it holds back, how it is probed, and what closes it."""
+"""The platform breaker: what opens it, whom it holds back, and when it is over."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,17 +8,20 @@ import pytest
 from pipeline_core.domain import platform_breaker as breakers
 from pipeline_core.domain.builds import Failure, Phase
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
-from pipeline_core.domain.names import BuildId, ImageName, TeamName
-from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, PlatformBreaker, PlatformCall
+from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.platform_breaker import (
+    BreakerHit,
+    BuildPlace,
+    PlatformBreaker,
+    PlatformCall,
+)
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import NOW
+from tests.unit.domain.hits import MINUTE, NEW, REGION, WIDE, hit_of, struck_by
 
-MINUTE = timedelta(minutes=1)
-REGION = ErrorScope(kind=ScopeKind.REGION, name="westeurope")
 SIZE = ErrorScope(kind=ScopeKind.SIZE, name="Standard_D2s_v5")
 SOURCE = ErrorScope(kind=ScopeKind.SOURCE, name="redhat:rhel:9")
 HOST = ErrorScope(kind=ScopeKind.ENDPOINT, name="rhui.example.com")
-NEW = PlatformBreaker(error_class=ErrorClass.UNKNOWN, scope=REGION)
 PLACE = BuildPlace(
     image=ImageName("app"),
     team=TeamName("payments"),
@@ -28,59 +31,34 @@ PLACE = BuildPlace(
 )
 
 
-def _hit(
-    image: str = "app",
-    *,
-    team: str = "payments",
-    root: str = "base",
-    at: datetime = NOW,
-    attempt: str = "building-1",
-    number: int = 1,
-    call: PlatformCall = PlatformCall.BUILD,
-) -> BreakerHit:
-    return BreakerHit(
-        build=BuildId(f"{image}.{'a' * 12}.{number}"),
-        attempt=attempt,
-        image=ImageName(image),
-        team=TeamName(team),
-        root=ImageName(root),
-        at=at,
-        call=call,
-    )
-
-
-def _struck(*hits: BreakerHit, breaker: PlatformBreaker = NEW, of_call: bool = False) -> PlatformBreaker:
-    for hit in hits:
-        breaker = breakers.strike(breaker, hit, "it failed", of_call=of_call)
-    return breaker
-
-
-WIDE = _struck(_hit(), _hit("web", team="shop"))
-
-
 @pytest.mark.parametrize(
     ("case", "hits", "is_open", "is_wide"),
     [
-        ("one failure", [_hit()], False, False),
-        ("two teams", [_hit(), _hit("web", team="shop")], True, True),
-        ("two roots", [_hit(), _hit("web", root="other")], True, True),
-        ("two images of one team and root", [_hit(), _hit("web")], False, False),
-        ("three images of one team and root", [_hit(), _hit("web"), _hit("job")], True, True),
-        ("two teams, too far apart", [_hit(), _hit("web", team="shop", at=NOW + 10 * MINUTE)], False, False),
-        ("two teams, just within", [_hit(), _hit("web", team="shop", at=NOW + 9 * MINUTE)], True, True),
-        ("one image twice", [_hit(), _hit(attempt="building-2")], False, False),
-        ("one image in a row", [_hit(), _hit(attempt="building-2"), _hit(number=2)], True, False),
-        ("one image, the same attempt again", [_hit(), _hit(), _hit()], False, False),
+        ("one failure", [hit_of()], False, False),
+        ("two teams", [hit_of(), hit_of("web", team="shop")], True, True),
+        ("two roots", [hit_of(), hit_of("web", root="other")], True, True),
+        ("two images of one team and root", [hit_of(), hit_of("web")], False, False),
+        ("three images of one team and root", [hit_of(), hit_of("web"), hit_of("job")], True, True),
+        (
+            "two teams, too far apart",
+            [hit_of(), hit_of("web", team="shop", at=NOW + 10 * MINUTE)],
+            False,
+            False,
+        ),
+        ("two teams, just within", [hit_of(), hit_of("web", team="shop", at=NOW + 9 * MINUTE)], True, True),
+        ("one image twice", [hit_of(), hit_of(attempt="building-2")], False, False),
+        ("one image in a row", [hit_of(), hit_of(attempt="building-2"), hit_of(number=2)], True, False),
+        ("one image, the same attempt again", [hit_of(), hit_of(), hit_of()], False, False),
         (
             "one image, too long ago",
-            [_hit(), _hit(number=2), _hit(number=3, at=NOW + timedelta(hours=7))],
+            [hit_of(), hit_of(number=2), hit_of(number=3, at=NOW + timedelta(hours=7))],
             False,
             False,
         ),
     ],
 )
 def test_what_opens_it(case: str, hits: list[BreakerHit], is_open: bool, is_wide: bool) -> None:
-    struck = _struck(*hits)
+    struck = struck_by(*hits)
     assert (struck.is_open, struck.is_wide) == (is_open, is_wide), case
     if is_open:
         last = hits[-1]
@@ -89,28 +67,20 @@ def test_what_opens_it(case: str, hits: list[BreakerHit], is_open: bool, is_wide
 
 
 def test_a_failure_that_says_nothing_new_changes_nothing() -> None:
-    assert _struck(_hit("third"), breaker=WIDE) is WIDE
-    once = _struck(_hit())
-    assert _struck(_hit(), breaker=once) is once
+    assert struck_by(hit_of("third"), breaker=WIDE) is WIDE
+    once = struck_by(hit_of())
+    assert struck_by(hit_of(), breaker=once) is once
 
 
 def test_it_grows_from_one_image_to_its_scope() -> None:
-    narrow = _struck(_hit(), _hit(attempt="building-2"), _hit(number=2))
-    wide = _struck(_hit("web", team="shop", at=NOW + MINUTE), breaker=narrow)
+    narrow = struck_by(hit_of(), hit_of(attempt="building-2"), hit_of(number=2))
+    wide = struck_by(hit_of("web", team="shop", at=NOW + MINUTE), breaker=narrow)
     assert (wide.is_wide, wide.opened_at, wide.alarmed_at) == (True, NOW, NOW)
 
 
 def test_it_keeps_few_failures() -> None:
-    many = [_hit(f"image-{number}", at=NOW + number * 20 * MINUTE) for number in range(30)]
-    assert len(_struck(*many).hits) <= 16
-
-
-def test_a_breaker_that_opens_again_soon_raises_no_second_alert() -> None:
-    closed = breakers.close(WIDE, NOW + MINUTE)
-    soon = _struck(_hit(at=NOW + 20 * MINUTE), _hit("web", team="shop", at=NOW + 20 * MINUTE), breaker=closed)
-    late = _struck(_hit(at=NOW + 90 * MINUTE), _hit("web", team="shop", at=NOW + 90 * MINUTE), breaker=closed)
-    assert (soon.is_open, soon.announce, soon.alarmed_at) == (True, False, NOW)
-    assert (late.is_open, late.announce, late.alarmed_at) == (True, True, NOW + 90 * MINUTE)
+    many = [hit_of(f"image-{number}", at=NOW + number * 20 * MINUTE) for number in range(30)]
+    assert len(struck_by(*many).hits) <= 16
 
 
 @pytest.mark.parametrize(
@@ -190,7 +160,7 @@ def test_whom_a_wide_one_covers(
 
 
 def test_a_narrow_one_covers_its_image_alone() -> None:
-    narrow = _struck(_hit(), _hit(attempt="building-2"), _hit(number=2))
+    narrow = struck_by(hit_of(), hit_of(attempt="building-2"), hit_of(number=2))
     assert breakers.covers(narrow, PLACE)
     assert not breakers.covers(narrow, replace(PLACE, image=ImageName("web")))
     assert not narrow.holds_all
@@ -210,55 +180,8 @@ def test_a_failed_publication_holds_back_no_build_that_starts() -> None:
     assert not publishing.holds_all
 
 
-def test_probes_go_one_at_a_time_and_at_growing_intervals() -> None:
-    assert not breakers.is_due(WIDE, NOW)
-    breaker, now, waits = WIDE, NOW + MINUTE, []
-    for number in range(8):
-        assert breakers.is_due(breaker, now)
-        breaker = breakers.begin_probe(breaker, BuildId(f"app.{'a' * 12}.{number + 1}"), now)
-        assert not breakers.is_due(breaker, now + 44 * MINUTE)
-        breaker = _struck(_hit(number=number + 1, at=now), breaker=breaker)
-        assert breaker.probe is None
-        assert breaker.next_probe is not None
-        waits.append((breaker.next_probe - now) // MINUTE)
-        now = breaker.next_probe
-    assert waits == [2, 4, 8, 16, 30, 30, 30, 30]
-
-
-def test_a_probe_that_is_lost_is_followed_by_another() -> None:
-    probing = breakers.begin_probe(WIDE, BuildId(f"app.{'a' * 12}.1"), NOW)
-    assert breakers.is_due(probing, NOW + 45 * MINUTE)
-
-
-def test_the_attempt_that_had_failed_before_is_not_the_probes_failure() -> None:
-    probing = breakers.begin_probe(WIDE, _hit().build, NOW, spent="building-1")
-    assert _struck(_hit(at=NOW + MINUTE), breaker=probing) is probing
-    assert _struck(_hit(at=NOW + MINUTE), breaker=probing, of_call=True).failed_probes == 1
-    assert _struck(_hit(attempt="building-2", at=NOW + MINUTE), breaker=probing).failed_probes == 1
-
-
-@pytest.mark.parametrize(
-    ("reached", "error_class", "passed"),
-    [
-        (PlatformCall.BEGIN, None, False),
-        (PlatformCall.BUILD, None, False),
-        (PlatformCall.VERIFY_PREPARE, None, True),
-        (PlatformCall.DONE, None, True),
-        (PlatformCall.BUILD, ErrorClass.PROVISIONER, True),
-        (PlatformCall.BEGIN, ErrorClass.PROVISIONER, False),
-        (PlatformCall.BUILD, ErrorClass.NETWORK, False),
-        (PlatformCall.VERIFY, ErrorClass.NETWORK, True),
-    ],
-)
-def test_a_probe_passes_when_it_is_past_the_call_that_failed(
-    reached: PlatformCall, error_class: ErrorClass | None, passed: bool
-) -> None:
-    failure = None if error_class is None else Failure(error_class=error_class, message="x")
-    assert breakers.has_passed(WIDE, make.build(Phase.BUILDING, failure=failure), reached) is passed
-
-
 def test_a_closed_one_is_as_new_and_remembers_when() -> None:
-    probing = breakers.begin_probe(WIDE, _hit().build, NOW)
+    probing = breakers.begin_probe(WIDE, hit_of().build, NOW)
     closed = breakers.close(probing, NOW + MINUTE)
     assert (closed.is_open, closed.hits, closed.probe, closed.is_drained) == (False, (), None, False)
     assert (closed.closed_at, closed.alarmed_at, closed.opened_by) == (NOW + MINUTE, NOW, WIDE.opened_by)
@@ -312,7 +235,7 @@ def test_a_row_on_which_nothing_depends_is_over() -> None:
     drained = replace(closed, is_drained=True)
     assert not breakers.is_over(drained, later - MINUTE)
     assert breakers.is_over(drained, later)
-    assert breakers.is_over(_struck(_hit()), later)
+    assert breakers.is_over(struck_by(hit_of()), later)
     assert breakers.is_over(NEW, NOW)
 
 
@@ -322,37 +245,37 @@ def test_it_says_what_fails_where_since_when() -> None:
 
 
 def _publishing(breaker: PlatformBreaker = NEW) -> PlatformBreaker:
-    hits = [_hit(call=PlatformCall.PUBLISH), _hit("web", team="shop", call=PlatformCall.PUBLISH)]
-    return _struck(*hits, breaker=breaker)
+    hits = [hit_of(call=PlatformCall.PUBLISH), hit_of("web", team="shop", call=PlatformCall.PUBLISH)]
+    return struck_by(*hits, breaker=breaker)
 
 
 def test_starts_that_fail_while_only_publications_are_stopped_open_it_again_for_them() -> None:
     late, at = _publishing(), NOW + 5 * MINUTE
-    late = breakers.begin_probe(late, _hit().build, NOW + MINUTE)
-    once = _struck(_hit("job", at=at), breaker=late)
+    late = breakers.begin_probe(late, hit_of().build, NOW + MINUTE)
+    once = struck_by(hit_of("job", at=at), breaker=late)
     assert (once.call, once.opened_at, once.announce) == (PlatformCall.PUBLISH, NOW, True)
     assert once.probe is not None
     told = replace(once, announce=False)
-    wide = _struck(_hit("api", team="shop", at=at, call=PlatformCall.PREPARE), breaker=told)
+    wide = struck_by(hit_of("api", team="shop", at=at, call=PlatformCall.PREPARE), breaker=told)
     assert (wide.call, wide.holds_all, wide.opened_at) == (PlatformCall.PREPARE, True, at)
     assert (wide.announce, wide.alarmed_at, wide.probe, wide.next_probe) == (True, at, None, at + MINUTE)
 
 
 def test_an_image_whose_starts_fail_in_a_row_reopens_only_a_breaker_of_one_image() -> None:
-    row = [_hit(number=number, at=NOW + MINUTE) for number in (4, 5, 6)]
-    assert _struck(*row, breaker=_publishing()).call is PlatformCall.PUBLISH
-    narrow = _struck(*(_hit(number=number, call=PlatformCall.PUBLISH) for number in (1, 2, 3)))
+    row = [hit_of(number=number, at=NOW + MINUTE) for number in (4, 5, 6)]
+    assert struck_by(*row, breaker=_publishing()).call is PlatformCall.PUBLISH
+    narrow = struck_by(*(hit_of(number=number, call=PlatformCall.PUBLISH) for number in (1, 2, 3)))
     assert (narrow.is_wide, narrow.call) == (False, PlatformCall.PUBLISH)
-    struck = _struck(*row, breaker=narrow)
+    struck = struck_by(*row, breaker=narrow)
     assert (struck.is_wide, struck.call) == (False, PlatformCall.BUILD)
 
 
 def test_a_publication_that_fails_meanwhile_lets_no_build_start() -> None:
-    narrow = _struck(*(_hit(number=number) for number in (1, 2, 3)))
-    late = _hit(number=4, call=PlatformCall.PUBLISH)
-    assert _struck(late, breaker=narrow).call is PlatformCall.BUILD
+    narrow = struck_by(*(hit_of(number=number) for number in (1, 2, 3)))
+    late = hit_of(number=4, call=PlatformCall.PUBLISH)
+    assert struck_by(late, breaker=narrow).call is PlatformCall.BUILD
     probed = breakers.begin_probe(narrow, late.build, NOW)
-    assert _struck(late, breaker=probed).call is PlatformCall.PUBLISH
+    assert struck_by(late, breaker=probed).call is PlatformCall.PUBLISH
 
 
 def test_a_build_behind_the_call_that_fails_is_no_probe_of_it() -> None:
@@ -369,7 +292,7 @@ def test_a_build_behind_the_call_that_fails_is_no_probe_of_it() -> None:
         ("publications are stopped", _publishing(), timedelta(hours=2, minutes=1)),
         (
             "its probe is lost",
-            breakers.begin_probe(_publishing(), _hit().build, NOW),
+            breakers.begin_probe(_publishing(), hit_of().build, NOW),
             timedelta(hours=2, minutes=45),
         ),
     ],

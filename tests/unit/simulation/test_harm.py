@@ -195,6 +195,18 @@ def test_builds_that_ended_otherwise_leave_the_count_of_failures_as_it_is() -> N
     assert made.findings == []
 
 
+@pytest.mark.parametrize(("before", "after", "is_named"), [(1, 1, False), (2, 0, True), (0, 2, True)])
+def test_an_outage_is_alerted_once_more_only_where_all_tables_were_lost(
+    before: int, after: int, is_named: bool
+) -> None:
+    made = rested()
+    harm, alert = Harm(world=made), (_outage(made).since or made.ports.clock.now(), "network in region:west")
+    harm.alerts += [alert] * before
+    harm.forget()
+    harm.alerts += [alert] * after
+    assert [line.startswith("(26) 2 alerts") for line in harm.violations()] == [True] * is_named
+
+
 def test_probes_come_at_growing_intervals() -> None:
     def count(lasts: timedelta) -> int:
         made = SimulatedOutage(since=rested_at, until=rested_at + lasts)

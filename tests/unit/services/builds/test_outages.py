@@ -9,11 +9,12 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId, ImageName
-from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.platform_breaker import PlatformBreaker, PlatformCall
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.state.history import BuildPage, HistoryStore
 from pipeline_core.state.images import ImageStore
 from simulation.faults import Kind
+from simulation.trouble.outages import ReportedCause, SimulatedOutage
 from simulation.world import SimulatedWorld
 from tests.simulation import outages
 from tests.simulation.outages import Outage
@@ -75,6 +76,23 @@ def test_what_the_builder_meets_blocks_nobody(error_class: ErrorClass) -> None:
     made.run_until(outage.until + 3 * HOUR)
     assert (outages.current(made), outages.alerts(made)) == (6, 1)
     assert len(outages.hurt(made)) <= 3
+
+
+def test_a_build_that_verifies_does_not_end_an_outage_that_stops_it_and_those_behind_it() -> None:
+    """It probes while the last failure was one of `building`, which it was past before the outage began."""
+    made = outages.make(Outage(), slots=2)
+    made.register("image-0", None)
+    scenes.in_phase(made, ImageName("image-0"), Phase.VERIFYING)
+    made.register("image-1", None)
+    now = made.ports.clock.now()
+    lasts = SimulatedOutage(since=now, until=now + 3 * HOUR, report=ReportedCause(error_class="network"))
+    made.platform.outages.known.append(lasts)
+    made.run_until(now + 3 * HOUR)
+    (opened,) = _open(made)
+    assert {hit.call for hit in opened.hits} == {PlatformCall.BUILD, PlatformCall.VERIFY}
+    assert "platform-breaker-closed" not in {line.event for line in made.ports.logs.lines}
+    made.run_until(now + 5 * HOUR)
+    assert (outages.current(made), outages.alerts(made), _open(made)) == (2, 1, [])
 
 
 @pytest.mark.parametrize(
