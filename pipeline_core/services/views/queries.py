@@ -8,7 +8,7 @@ from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import lineage_of
+from pipeline_core.domain.lineage import LineageFault
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
 from pipeline_core.domain.policy import Policy
@@ -16,7 +16,7 @@ from pipeline_core.domain.staleness import Stale, Staleness, Unknown, World, det
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.outages.outages import Outages
-from pipeline_core.services.views import origins
+from pipeline_core.services.views import lineage, origins
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.unreadable import UnreadableRows
@@ -101,7 +101,8 @@ class Queries:
         if not page.heads and not page.unreadable and not after:
             self._demand_fleet()
         hidden = dict.fromkeys(page.unreadable, _COPY)
-        world, phases = self._world(page, hidden), self._phases(page.heads)
+        ledger, faults = self.records.lineage.read()
+        world, phases = self._world(page, faults, hidden), self._phases(page.heads)
         marked = self.unreadable.by_image()
         policy = self.held.policy()
         listed = [
@@ -114,7 +115,12 @@ class Queries:
         ]
         if team is None:
             listed += [unreadable_view(name, hidden[name], marked.get(name, ())) for name in page.unreadable]
-        return ImagePage(images=tuple(sorted(listed, key=lambda view: view.name)), next=page.after)
+        return ImagePage(
+            images=tuple(sorted(listed, key=lambda view: view.name)),
+            next=page.after,
+            total=ledger.count,
+            misplaced=tuple(faults[name].problem for name in sorted(faults)),
+        )
 
     def build(self, identity: BuildId) -> BuildView:
         """One build. Raises NotFound."""
@@ -125,16 +131,20 @@ class Queries:
         held = conditions.of_build(stored.value, None if head is None else head.value)
         return build_view(stored.value, held)
 
-    def lineage(self) -> LineageView:
-        """The whole forest. The cost grows with the size of the fleet."""
-        lineage = lineage_of({head.name: head.registration.parent for head in self.records.index.heads()})
-        return LineageView(
-            levels=tuple(tuple(map(str, level)) for level in lineage.by_level()),
-            parents={
-                str(name): None if parent is None else str(parent) for name, parent in lineage.parents.items()
-            },
-            errors=lineage.errors,
-        )
+    def lineage(
+        self,
+        image: ImageName | None = None,
+        *,
+        after: Sequence[ImageName] = (),
+        limit: int = lineage.PAGE_LIMIT,
+    ) -> LineageView:
+        """A page of the forest, or of what is above and below one image. Raises NotFound. See `views.lineage`.
+
+        `after` has the names of the former page's cursor: a path of them below an image, else one.
+        """
+        if image is None:
+            return lineage.page_of_fleet(self.records, after=after[-1] if after else None, limit=limit)
+        return lineage.around(self.records, image, after=after, limit=limit)
 
     def check(self) -> bool:
         """True if state can be read. Raises the error of the store, and TablesLost where its rows are gone."""
@@ -189,7 +199,9 @@ class Queries:
         }
         return {name: phase for name, phase in phases.items() if phase is not None}
 
-    def _world(self, page: FleetPage, hidden: dict[str, str]) -> World:
+    def _world(
+        self, page: FleetPage, faults: Mapping[ImageName, LineageFault], hidden: dict[str, str]
+    ) -> World:
         """What a page is compared with: its heads, and those of parents that no note of the page knows.
 
         An image whose parent or platform cannot be read goes to `hidden`.
@@ -215,7 +227,7 @@ class Queries:
             heads=known,
             sources=self.records.sources.followed(),
             platform=platform,
-            broken=self.records.lineage.faults(),
+            broken=faults,
         )
 
     def _by_platform(self, head: ImageHead, staleness: Staleness) -> tuple[Condition, ...]:
