@@ -61,6 +61,22 @@ class Client(Connection):
                 return
             after = following
 
+    def get_lineage(self, name: str | None) -> Json:
+        """The whole forest, or what is above and below one image: `levels`, `parents` and `errors` of all pages."""
+        chosen = "" if name is None else f"&image={quote(name, safe='')}"
+        parents: dict[str, str | None] = {}
+        errors: dict[str, Json] = {}
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/lineage?after={quote(after, safe='')}{chosen}").body
+            parents |= page["parents"]
+            errors |= {each["image"]: each for each in page["errors"]}
+            following = page.get("next")  # an older factory sends the whole forest
+            if not following or following == after:
+                break
+            after = following
+        return {"levels": _levels_of(parents), "parents": parents, "errors": list(errors.values())}
+
     def list_history(self, name: str, kind: str, cursor: str, size: int) -> Iterator[Json]:
         """Pages of an image's `builds` or `journal`, newest first, from a cursor (empty: the newest) to the end."""
         for _ in range(_PAGE_LIMIT):
@@ -241,3 +257,17 @@ class Client(Connection):
     def rebuild_state(self, after: str, *, force: bool) -> Json:
         """Take one step of deriving lost records again, from the cursor `after`."""
         return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
+
+
+def _levels_of(parents: Mapping[str, str | None]) -> list[list[str]]:
+    """The names by level, roots first. An image whose parent is not among them counts as a root."""
+    levels: list[list[str]] = []
+    for name in sorted(parents):
+        level, here = 0, parents[name]
+        while (
+            here is not None and here in parents and level < len(parents)
+        ):  # pages of two moments may make a cycle
+            level, here = level + 1, parents[here]
+        levels += [[] for _ in range(level + 1 - len(levels))]
+        levels[level].append(name)
+    return levels

@@ -10,11 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "a-token"
-_LINEAGE = {
-    "levels": [["base"], ["java"], ["app"]],
-    "parents": {"base": None, "java": "base", "app": "java"},
-    "errors": [{"image": "lost", "message": "has no parent"}],
-}
+_PARENTS = {"base": None, "java": "base", "app": "java"}
+_MISPLACED = [{"image": "lost", "message": "has no parent"}]
 
 
 @dataclass
@@ -73,7 +70,7 @@ class FakeFactory:
                 status, sent, content = self._close(key, "dismissed")
                 return (204, {}, b"") if status == 200 else (status, sent, content)
             case "GET", ["lineage"]:
-                return reply(200, _LINEAGE)
+                return self._lineage(asked)
             case "PUT", ["platform"]:
                 self.platform = json.loads(body)
                 entries = self.platform["catalog"]["entries"]
@@ -81,6 +78,15 @@ class FakeFactory:
                     200, {"bundle": self.platform["bundle"], "catalog": [each["id"] for each in entries]}
                 )
         return problem(404, f"there is nothing at {route}")
+
+    def _lineage(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """A page has two images: their levels are counted on it."""
+        names = [name for name in sorted(_PARENTS) if name > asked.get("after", "")]
+        page = {name: _PARENTS[name] for name in names[: self.page]}
+        following = names[self.page - 1] if len(names) > self.page else None
+        return reply(
+            200, {"levels": [sorted(page)], "parents": page, "errors": _MISPLACED, "next": following}
+        )
 
     def _put_bundle(self, digest: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         if hashlib.sha256(body).hexdigest() != digest:

@@ -148,7 +148,7 @@ UNREADABLE = UnreadableRecord(
 BUILDS = BuildHistory(builds=(BUILD, FINISHED), next="9879-payments")
 JOURNAL = JournalPage(entries=(ENTRY,), after="20261121T093000000000-00000000000000ff")
 ROWS = UnreadablePage(records=(UNREADABLE,), after="images:payments-api:build:x")
-PAGE = ImagePage(images=(PAYMENTS, BASE), next=None)
+PAGE = ImagePage(images=(PAYMENTS, BASE), next=None, total=2)
 LINEAGE = LineageView(
     levels=(("rhel9-base",), ("payments-api",)), parents={"payments-api": "rhel9-base", "rhel9-base": None}
 )

@@ -29,8 +29,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/")
     def show_fleet(after: Annotated[str, Query(max_length=63)] = "") -> HTMLResponse:
         """The images by level, and what is being built."""
-        queries = factory().queries
-        return HTMLResponse(pages.fleet(queries.images(after=after), queries.lineage()), headers=_HEADERS)
+        return HTMLResponse(pages.fleet(factory().queries.images(after=after)), headers=_HEADERS)
 
     @routes.get("/images/{name}")
     def show_image(name: str) -> HTMLResponse:
