@@ -113,7 +113,6 @@ def test_a_rule_that_no_seed_can_miss_says_why() -> None:
     directed = {rule for rule, each in sabotage.ALL.items() if each.directed}
     assert directed == {
         "rule-7-active-only",
-        "rule-14-bounded-wait",
         "rule-16-blames-no-input",
         "rule-20-order-of-moves",
     }
