@@ -1,5 +1,6 @@
 """`imagefactory notify`: receivers of notifications: look, make secrets, switch off and on, replay, try."""
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ commands = typer.Typer(help="Receivers of notifications.", no_args_is_help=True)
 secret = typer.Typer(help="The signing secret of a receiver.", no_args_is_help=True)
 commands.add_typer(secret, name="secret")
 
+PAGE = 100  # rows of one page where --limit does not say otherwise
 _COLUMNS = ("receiver", "team", "to", "state", "waiting", "given up", "last accepted", "detail")
 _Id = Annotated[str, typer.Argument(metavar="RECEIVER", help="The receiver, as `notify list` prints it.")]
 
@@ -22,12 +24,19 @@ def list_receivers(
     image: Annotated[str, typer.Argument(metavar="[IMAGE]", help="Only the receivers of this image.")] = "",
     url: options.Url = "",
     ca_file: options.CaFile = "",
+    everything: options.All = False,
+    cursor: options.Cursor = "",
+    limit: options.Limit = PAGE,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """List receivers: state, what waits, what was given up."""
-    found = options.client_of(url, ca_file).list_receivers(options.image_of(image) if image else "")
+    """List receivers by id: state, what waits, what was given up."""
+    wanted = options.image_of(image) if image else ""
+    pages = options.client_of(url, ca_file).list_receivers(wanted, cursor, limit)
+    taken = list(pages if everything else islice(pages, 1))
+    found = [each for page in taken for each in page["receivers"]]
+    following = taken[-1].get("next")  # a factory of an older release sends every receiver, and no cursor
     if output is Format.JSON:
-        screen.write_json(found)
+        screen.write_json({"receivers": found, "next": following})
         return
     rows = [
         (
@@ -43,6 +52,8 @@ def list_receivers(
         for each in found
     ]
     screen.table(f"{len(rows)} {'receiver' if len(rows) == 1 else 'receivers'}", _COLUMNS, rows, whole=1)
+    if following:
+        screen.note(f"more: --cursor {following}, or --all")
 
 
 @commands.command("show")

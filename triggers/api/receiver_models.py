@@ -41,9 +41,10 @@ class Receiver(Answer):
 
 
 class Receivers(Answer):
-    """Receivers, by id."""
+    """A page of receivers by id; `next` is the `cursor` of the following page, null at the end."""
 
     receivers: tuple[Receiver, ...]
+    next: Text | None = Field(validation_alias="after")
 
 
 class RotatedSecret(Answer):

@@ -1,6 +1,6 @@
 """What people do with receivers: look, make and rotate secrets, switch off and on, replay, try; SecOps adds its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
@@ -35,6 +35,8 @@ from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import events
 
+PAGE = 100  # receivers of a page; each costs one read
+PAGE_LIMIT = 200  # the most that a page holds
 _DEAD = 100  # dead letters that are shown
 _TRIALS = BoundedSemaphore(
     4
@@ -75,6 +77,14 @@ class ReceiverView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverPage:
+    """A page of receivers by id. `after` is the cursor of the next page, None at the end."""
+
+    receivers: tuple[ReceiverView, ...]
+    after: ReceiverId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receivers:
     """Everybody who may read sees every receiver. A team's are changed by its members and SecOps, SecOps' by SecOps."""
 
@@ -85,14 +95,25 @@ class Receivers:
     secrets: Secrets
     web: Web
 
-    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        """The receivers of one image, else all that have a feed. One whose feed cannot be read is left out.
+    def page(
+        self, image: ImageName | None = None, *, after: ReceiverId | None = None, limit: int = PAGE
+    ) -> ReceiverPage:
+        """The receivers of one image, else all that have a feed: at most `limit` by id, behind `after`.
 
-        So is one that SecOps removed: what its feed holds is still sent.
+        One whose feed cannot be read is left out, and one that SecOps removed: what its feed holds is still sent. So
+        a page may hold fewer than `limit`.
         """
-        wanted = self._known() if image is None else self._of_image(image)
+        size = min(limit, PAGE_LIMIT)
+        if image is None:
+            ids = self.records.feeds.known(after=after, limit=size)
+        else:
+            known = sorted(set(self._of_image(image)))
+            ids = [each for each in known if after is None or each > after][:size]
+        fleet = self._of_fleet()
+        wanted = [each for each in ids if each.team is not None or each in fleet]
         found = (self.records.feeds.find_readable(each) for each in wanted)
-        return tuple(self._view(each.value) for each in found if each is not None)
+        shown = tuple(self._view(each.value) for each in found if each is not None)
+        return ReceiverPage(receivers=shown, after=ids[-1] if len(ids) == size else None)
 
     def show(self, receiver: ReceiverId) -> ReceiverView:
         """One receiver with its dead letters. Raises NotFound."""
@@ -236,10 +257,6 @@ class Receivers:
         if team is None and receiver not in self._of_fleet():
             raise NotFound(f"{receiver} was removed: `imagefactory notify add` adds it again")
         return self.records.feeds.get(receiver)
-
-    def _known(self) -> Iterator[ReceiverId]:
-        fleet = self._of_fleet()
-        return (each for each in self.records.feeds.known() if each.team is not None or each in fleet)
 
     def _of_fleet(self) -> frozenset[ReceiverId]:
         return frozenset(each.id for each in self.records.feeds.fleet_receivers())

@@ -32,13 +32,39 @@ def _receiver(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_list_names_state_and_reason(run: Run, factory: FakeFactory) -> None:
-    factory.shown["/api/receivers"] = {"receivers": [_receiver(), _receiver(id="0" * 16, team=None)]}
+    both = [_receiver(), _receiver(id="0" * 16, team=None)]
+    factory.shown["/api/receivers"] = {"receivers": both, "next": None}
     shown = run("notify", "list")
     assert shown.exit_code == 0
     for text in (ID, "failing", "it answered 500", "SecOps", "2 receivers"):
         assert text in shown.output
-    assert json.loads(run("notify", "list", "payments-api", "-o", "json").output)[0]["id"] == ID
-    assert factory.asked[-1][1] == "/api/receivers?image=payments-api"
+    shown = json.loads(run("notify", "list", "payments-api", "-o", "json").output)
+    assert ([each["id"] for each in shown["receivers"]], shown["next"]) == ([ID, "0" * 16], None)
+    assert factory.asked[-1][1] == "/api/receivers?cursor=&limit=100&image=payments-api"
+
+
+def test_a_page_of_receivers_says_where_the_next_one_begins(run: Run, factory: FakeFactory) -> None:
+    factory.answers += [reply(200, {"receivers": [_receiver()], "next": ID})]
+    done = run("notify", "list", "--limit", "1")
+    assert "1 receiver" in done.stdout
+    assert f"more: --cursor {ID}, or --all" in done.stderr
+    assert factory.asked[-1][1] == "/api/receivers?cursor=&limit=1"
+
+
+def test_all_pages_of_receivers_come_in_one_list(run: Run, factory: FakeFactory) -> None:
+    last = _receiver(id="team--" + "f" * 16)
+    factory.answers += [
+        reply(200, {"receivers": [_receiver()], "next": ID}),
+        reply(200, {"receivers": [last], "next": None}),
+    ]
+    shown = json.loads(run("notify", "list", "--all", "--limit", "1", "-o", "json").stdout)
+    assert [each["id"] for each in shown["receivers"]] == [ID, last["id"]]
+    assert factory.asked[-1][1] == f"/api/receivers?cursor={ID}&limit=1"
+
+
+def test_a_factory_of_an_older_release_sends_every_receiver(run: Run, factory: FakeFactory) -> None:
+    factory.answers += [reply(200, {"receivers": [_receiver()]})]
+    assert json.loads(run("notify", "list", "-o", "json").stdout)["next"] is None
 
 
 def test_one_receiver_is_shown_with_its_dead_letters(run: Run, factory: FakeFactory) -> None:

@@ -8,7 +8,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.ports import Principal
-from pipeline_core.services.notify.receivers import DeadLetter, ReceiverView
+from pipeline_core.services.notify.receivers import DeadLetter, ReceiverPage, ReceiverView
 from tests.unit.triggers import views
 
 PAYMENTS = TeamName("payments")
@@ -38,9 +38,11 @@ class Receivers:
     """One receiver of payments; SecOps may add its own."""
 
     asked: list[tuple[str, object]] = field(default_factory=list)
+    pages: list[tuple[ImageName | None, ReceiverId | None, int]] = field(default_factory=list)
 
-    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        return (RECEIVER,)
+    def page(self, image: ImageName | None, *, after: ReceiverId | None, limit: int) -> ReceiverPage:
+        self.pages.append((image, after, limit))
+        return ReceiverPage(receivers=(RECEIVER,), after=RECEIVER.id if after is None else None)
 
     def show(self, receiver: ReceiverId) -> ReceiverView:
         if receiver != RECEIVER.id:

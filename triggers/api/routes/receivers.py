@@ -10,12 +10,15 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ALERTS, FleetReceiver, ReceiverId
 from pipeline_core.ports import Principal
+from pipeline_core.services.notify.receivers import PAGE, PAGE_LIMIT
 from triggers.api import receiver_models as models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import parse
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
 Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{16,81}$", description="The receiver, as the list names it")]
+Cursor = Annotated[str, Query(max_length=81, description="`next` of the page before; empty: the first page")]
 Image = Annotated[str, Query(max_length=63, description="Only the receivers of this image's definition")]
 
 
@@ -24,10 +27,18 @@ def router(factory: Provider) -> APIRouter:
     routes = APIRouter(prefix="/api/receivers", tags=["receivers"])
 
     @routes.get("")
-    def list_receivers(image: Image = "") -> models.Receivers:
-        """Every receiver that has a feed, or those of one image."""
-        found = factory().receivers.list(ImageName(image) if image else None)
-        return models.Receivers.model_validate({"receivers": found})
+    def list_receivers(
+        image: Image = "",
+        cursor: Cursor = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE,
+    ) -> models.Receivers:
+        """A page of the receivers that have a feed, or of those of one image. It may hold fewer than `limit`."""
+        page = factory().receivers.page(
+            ImageName(image) if image else None,
+            after=parse("cursor", ReceiverId, cursor) if cursor else None,
+            limit=limit,
+        )
+        return models.Receivers.model_validate(page)
 
     @routes.get("/{receiver}")
     def get_receiver(receiver: Id) -> models.Receiver:
