@@ -187,7 +187,7 @@ class Client(Connection):
         return self._ask(method, path, body=body).body
 
     def add_receiver(self, body: Json) -> Json:
-        """Add a receiver for the whole fleet, or change what it wants."""
+        """Add a receiver for the whole fleet; with `replace` change what it wants."""
         return self._ask("POST", "/api/receivers", body=body).body
 
     def include_version(self, name: str, version: str, reason: str) -> Json:

@@ -108,14 +108,16 @@ class FeedStore:
         rows = scan(self._tables, TABLE, _FLEET)
         return [stored.value for stored in self._reader.many(TABLE, rows, RECEIVERS)]
 
-    def put_fleet_receiver(self, receiver: FleetReceiver) -> None:
-        """Add one of SecOps' receivers, or change what it wants.
+    def find_fleet_receiver(self, receiver: ReceiverId) -> Stored[FleetReceiver] | None:
+        """One of SecOps' receivers with what it wants, or None. Raises UnreadableRow."""
+        row = self._tables.find(TABLE, _FLEET, str(receiver))
+        return self._reader.found(TABLE, row, RECEIVERS)
 
-        Raises StaleWrite where another writer was faster, and UnreadableRow.
+    def put_fleet_receiver(self, receiver: FleetReceiver, *, etag: str | None = None) -> None:
+        """Add one of SecOps' receivers (None), or change what the one that was read with `etag` wants.
+
+        Raises AlreadyExists or StaleWrite where another writer was faster.
         """
-        row = self._tables.find(TABLE, _FLEET, str(receiver.id))
-        known = self._reader.found(TABLE, row, RECEIVERS)
-        etag = None if known is None else known.etag
         self._tables.write(TABLE, [RECEIVERS.write(_FLEET, str(receiver.id), receiver, etag=etag)])
 
     def remove_fleet_receiver(self, receiver: ReceiverId) -> None:

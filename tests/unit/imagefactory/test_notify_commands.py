@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.imagefactory.conftest import Run
-from tests.unit.imagefactory.fake_factory import FakeFactory, reply
+from tests.unit.imagefactory.fake_factory import FakeFactory, problem, reply
 
 pytestmark = pytest.mark.process
 
@@ -28,6 +28,7 @@ def _receiver(**changes: Any) -> dict[str, Any]:
         "accepted_at": None,
         "detail": "it answered 500",
         "dead_letters": [],
+        "wants": None,
     } | changes
 
 
@@ -121,6 +122,38 @@ def test_secops_adds_and_removes_a_receiver_for_the_fleet(run: Run, factory: Fak
     factory.answers.append((204, {}, b""))
     assert run("notify", "remove", "0" * 16).exit_code == 0
     assert factory.asked[-1][:2] == ("DELETE", f"/api/receivers/{'0' * 16}")
+
+
+WANTS = {
+    "events": ["image.reused"],
+    "alerts": False,
+    "bases": True,
+    "text": "every event of bases, image.reused",
+}
+
+
+def test_what_a_receiver_of_the_fleet_wants_is_printed(run: Run, factory: FakeFactory) -> None:
+    fleet = _receiver(id="0" * 16, team=None, wants=WANTS)
+    factory.shown["/api/receivers"] = {"receivers": [fleet], "next": None}
+    factory.shown[f"/api/receivers/{'0' * 16}"] = fleet
+    for shown in (run("notify", "list"), run("notify", "show", "0" * 16)):
+        assert "every event of bases, image.reused" in shown.output
+    del fleet["wants"]
+    assert "older release" in run("notify", "list").output
+
+
+def test_another_wish_needs_replace(run: Run, factory: FakeFactory) -> None:
+    refusal = (
+        "0000000000000000 wants something else already (every alarm), so nothing was changed: give --replace"
+    )
+    factory.answers.append(problem(409, refusal))
+    refused = run("notify", "add", "https://hooks.example.com/a", "--bases")
+    assert refused.exit_code == 1
+    assert refusal in refused.output
+    factory.answers.append(reply(200, _receiver(id="0" * 16, team=None, wants=WANTS)))
+    added = run("notify", "add", "https://hooks.example.com/a", "--bases", "--replace")
+    assert "it gets: every event of bases, image.reused" in added.stderr
+    assert [body.get("replace") for body in factory.bodies[-2:]] == [None, True]
 
 
 def test_a_receiver_that_wants_nothing_is_wrong_usage(run: Run, factory: FakeFactory) -> None:

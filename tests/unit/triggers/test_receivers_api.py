@@ -91,6 +91,21 @@ def test_secops_adds_a_receiver_for_the_fleet(client: AsgiClient, factory: TwinF
     assert factory.receivers.asked == [("add", wanted)]
 
 
+def test_what_a_receiver_of_the_fleet_wants_is_shown(client: AsgiClient) -> None:
+    body = {"webhook": URL, "events": ["image.reused"], "bases": True}
+    shown = client.post("/api/receivers", json=body, headers=ADMIN).json()
+    text = "every event of bases, image.reused"
+    assert shown["wants"] == {"events": ["image.reused"], "alerts": False, "bases": True, "text": text}
+    assert client.get(PATH, headers=TEAM).json()["wants"] is None  # a team's
+
+
+def test_another_wish_is_refused_without_replace(client: AsgiClient, factory: TwinFactory) -> None:
+    first, other = {"webhook": URL, "alerts": True}, {"webhook": URL, "bases": True}
+    for body, status in ((first, 200), (first, 200), (other, 409), ({**other, "replace": True}, 200)):
+        assert client.post("/api/receivers", json=body, headers=ADMIN).status_code == status
+    assert factory.receivers.fleet == FleetReceiver(url=URL, bases=True)
+
+
 def test_an_unknown_event_or_id_is_refused(client: AsgiClient, factory: TwinFactory) -> None:
     body = {"webhook": URL, "events": ["image.exploded"]}
     refused = client.post("/api/receivers", json=body, headers=ADMIN)

@@ -84,9 +84,10 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("")
     def add_fleet_receiver(body: models.FleetReceiverRequest, caller: Caller) -> models.Receiver:
-        """Add a receiver of SecOps for the whole fleet, or change what it wants. SecOps only."""
+        """Add a receiver of SecOps for the whole fleet. SecOps only; 409 where it wants something else already."""
         receiver = FleetReceiver(url=body.webhook, events=_events(body), bases=body.bases)
-        return models.Receiver.model_validate(factory().receivers.add(receiver, caller))
+        view = factory().receivers.add(receiver, caller, replaces=body.replace)
+        return models.Receiver.model_validate(view)
 
     @routes.delete("/{receiver}", status_code=204)
     def remove_fleet_receiver(receiver: Id, caller: Caller) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
+from pipeline_core.domain.receivers import ALERTS, FleetReceiver, ReceiverId
 from pipeline_core.services.notify import receivers as module
 from pipeline_core.state import images as records
 from pipeline_core.wiring.foundation import foundation_of
@@ -178,6 +178,31 @@ def test_secops_receivers_have_the_rules_of_a_definition(url: str) -> None:
     assert refused.value.error_class is ErrorClass.POLICY
     with pytest.raises(PermanentError, match="wants nothing"):
         made.factory.receivers.add(FleetReceiver(url=C), ADMIN)
+
+
+def test_what_a_receiver_of_the_fleet_wants_is_shown() -> None:
+    made = receiving.registered(hook(A))
+    wanted = FleetReceiver(url=C, events=frozenset({Event.REUSED}), bases=True)
+    assert made.factory.receivers.add(wanted, ADMIN).fleet == wanted
+    listed = {each.id: each.fleet for each in made.factory.receivers.page().receivers}
+    assert listed == {ID: None, wanted.id: wanted}
+    assert made.factory.receivers.show(wanted.id).fleet == wanted
+    assert made.factory.receivers.disable(wanted.id, ADMIN, "").fleet == wanted
+    made.factory.receivers.remove(wanted.id, ADMIN)
+    assert made.factory.receivers.show(wanted.id).fleet is None
+
+
+def test_another_wish_of_the_same_receiver_replaces_the_first_only_when_asked() -> None:
+    made = scenes.registered({})
+    first, other = FleetReceiver(url=C, events=ALERTS), FleetReceiver(url=C, bases=True)
+    made.factory.receivers.add(first, ADMIN)
+    made.factory.receivers.add(first, ADMIN)  # a repetition is no change
+    with pytest.raises(PermanentError, match=r"\(every alarm\).*--replace") as refused:
+        made.factory.receivers.add(other, ADMIN)
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    assert made.factory.receivers.show(first.id).fleet == first
+    made.factory.receivers.add(other, ADMIN, replaces=True)
+    assert made.factory.receivers.show(first.id).fleet == other
 
 
 def test_the_list_names_the_receivers_of_an_image() -> None:
