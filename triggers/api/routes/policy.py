@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
 from pipeline_core.services.policies.policy import HISTORY_LIMIT, PolicyShown, etag_of
 from triggers.api import models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.api.preconditions import Precondition, precondition_of, quoted
 from triggers.provider import Provider
 
@@ -51,11 +53,12 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/versions")
     def list_policy_versions(
-        before: Annotated[int | None, Query(ge=1, le=_MOST, description="`next` of the page before")] = None,
+        before: Annotated[str, Query(description=CURSOR)] = "",
         limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 50,
     ) -> models.PolicyVersions:
         """The versions that were put in force, by whom and when, newest first."""
-        found = factory().policy.versions(before=before, limit=limit)
+        first = parse_cursor("before", CursorForm.REVISION, before)
+        found = factory().policy.versions(before=int(first) if first else None, limit=limit)
         following = found[-1].revision if len(found) == limit and found[-1].revision > 1 else None
         return models.PolicyVersions.model_validate({"versions": found, "next": following})
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
@@ -13,12 +14,12 @@ from pipeline_core.ports import Principal
 from pipeline_core.services.notify.receivers import PAGE, PAGE_LIMIT
 from triggers.api import receiver_models as models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import parse
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
 Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{16,81}$", description="The receiver, as the list names it")]
-Cursor = Annotated[str, Query(max_length=81, description="`next` of the page before; empty: the first page")]
+Cursor = Annotated[str, Query(description=CURSOR)]
 Image = Annotated[str, Query(max_length=63, description="Only the receivers of this image's definition")]
 
 
@@ -33,10 +34,9 @@ def router(factory: Provider) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE,
     ) -> models.Receivers:
         """A page of the receivers that have a feed, or of those of one image. It may hold fewer than `limit`."""
+        after = parse_cursor("cursor", CursorForm.RECEIVER, cursor)
         page = factory().receivers.page(
-            ImageName(image) if image else None,
-            after=parse("cursor", ReceiverId, cursor) if cursor else None,
-            limit=limit,
+            ImageName(image) if image else None, after=ReceiverId(after) if after else None, limit=limit
         )
         return models.Receivers.model_validate(page)
 
