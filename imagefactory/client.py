@@ -143,12 +143,14 @@ class Client(Connection):
         return {**answer.body, "etag": answer.headers.get("ETag")}
 
     def find_policy_etag(self) -> str | None:
-        """The version in force, or None where there is no policy yet."""
+        """The version in force, also where its document is lost, or None where there is no policy yet."""
         try:
             return self._ask("GET", "/api/policy").headers.get("ETag", "")
         except CommandRefused as error:
             if error.status == 404:
                 return None
+            if error.etag:
+                return error.etag
             raise
 
     def put_policy(self, document: Mapping[str, object], etag: str | None) -> ApiAnswer:
