@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
@@ -112,7 +113,7 @@ class FleetSweep:
         def policy() -> Policy | None:
             try:
                 return self.policies.current()
-            except PolicyLost:
+            except (PolicyLost, UnreadableRow):
                 return None
 
         def floor_of(root: ImageName) -> ComplianceFloor | None:

@@ -24,6 +24,7 @@ class FakeFactory:
     builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     platform: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)  # of requests with a JSON body
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     page: int = 2
     request: dict[str, Any] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class FakeFactory:
     ) -> tuple[int, dict[str, str], bytes]:
         """The answer; one that a test has put into `answers` comes first."""
         self.asked.append((method, path, headers))
+        if body and headers.get("content-type", "").startswith("application/json"):
+            self.bodies.append(json.loads(body))
         if self.answers:
             return self.answers.pop(0)
         if headers.get("authorization") != f"Bearer {TOKEN}":

@@ -328,6 +328,7 @@ class Sources:
 
     def accept(self, key: str, release: MarketplaceVersion, principal: Principal, reason: str) -> SourceView:
         access.demand_admin(principal.roles, "accepts an older release of a source")
+        access.demand_reason(reason, "the journal")
         if key != SOURCE.key:
             raise NotFound(f"no image follows {key}")
         if release != SOURCE.newest:
