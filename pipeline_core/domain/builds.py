@@ -97,6 +97,27 @@ class CancelRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedReport:
+    """The report of a verify stage by which the gates judged: its attempt (0 where not kept) and its digest."""
+
+    attempt: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentFacts:
+    """What never changes about the parent's version that a build starts from, as its head said when it was planned.
+
+    `gallery` is the live gallery that holds it, `build` the one that made it. `report` is None where its head does
+    not name it: that build's row does.
+    """
+
+    gallery: GalleryName
+    build: BuildId
+    report: JudgedReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One build of one input. Times are aware UTC."""
 
@@ -187,6 +208,15 @@ class Build:
     probes: tuple[str, ...] = ()
     # Since when its image waits for a slot: that of the pending build which it replaced. None in older builds.
     waits_since: datetime | None = None
+    # The parent's version in `inputs`. None for a root, and in builds older than this field: the parent's head is read
+    # then. Never changed.
+    parent: ParentFacts | None = None
+
+    @property
+    def judged(self) -> JudgedReport | None:
+        """The report by which the gates have judged it; None until then."""
+        digest = self.verify_result
+        return None if digest is None else JudgedReport(attempt=self.verify_attempt, digest=digest)
 
     @property
     def is_finished(self) -> bool:

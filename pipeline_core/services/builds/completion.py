@@ -168,6 +168,7 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 followed=ended.followed,
                 missing=missing_regions(ended, ended.phase_since),
                 gates=gates,
+                report=ended.judged,
             )
             seconds = chains.measured(head, ended)
             published = replace(

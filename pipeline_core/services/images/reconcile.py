@@ -9,7 +9,7 @@ from pipeline_core.domain import breaker, builds, chains, claims, dispatch, look
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import FactoryError, StaleWrite, UnreadableRow
-from pipeline_core.domain.images import ActiveBuild, ImageHead
+from pipeline_core.domain.images import ActiveBuild, ImageHead, parent_facts
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
@@ -246,7 +246,7 @@ class Reconciler:
     ) -> _Queued:
         image = head.value.name
         waits = now if replaced is None else replaced.value.queued_at
-        build = _pending_build(head.value, decision, campaign, now, waits)
+        build = _pending_build(head.value, decision, campaign, now, waits, observation.snapshot.world.heads)
         old_claim = observation.claims.get((image, decision.fingerprint))
         claim = Claim(
             image=image,
@@ -318,7 +318,12 @@ class Reconciler:
 
 
 def _pending_build(
-    head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime, waits: datetime
+    head: ImageHead,
+    decision: StartBuild,
+    campaign: CampaignId,
+    now: datetime,
+    waits: datetime,
+    heads: Mapping[ImageName, ImageHead],
 ) -> Build:
     identity = build_id(head.name, decision.fingerprint, decision.generation)
     return Build(
@@ -343,6 +348,7 @@ def _pending_build(
         planned_on=head.pointer_revision,
         priority=dispatch.priority_key(decision.lane, chains.remaining(head), waits, identity),
         waits_since=waits,
+        parent=parent_facts(decision.inputs, heads),
     )
 
 
