@@ -80,7 +80,9 @@ def builds_of(
     )
     return BuildParts(
         completion=completion,
-        dispatcher=Dispatcher(records=records, effects=effects, wishes=images.wishes, outages=outages),
+        dispatcher=Dispatcher(
+            records=records, effects=effects, wishes=images.wishes, outages=outages, stepper=driver
+        ),
         outages=outages,
         judge=judge,
         containers=containers,

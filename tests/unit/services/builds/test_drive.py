@@ -30,6 +30,7 @@ def _steps(made: SimulatedWorld) -> list[StepMessage]:
     return [StepMessage.from_wire(text) for text in scenes.texts(made, "build-steps")]
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_step_of_an_earlier_transition_is_a_named_no_op() -> None:
     made, build = _building()
     rows = made.ports.tables.rows("images")
@@ -40,6 +41,7 @@ def test_a_step_of_an_earlier_transition_is_a_named_no_op() -> None:
     assert scenes.logged(made, "step-outdated", build_id=str(build.id), seq=build.seq - 1)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_redelivered_step_of_an_earlier_transition_sends_the_present_one_again() -> None:
     made, build = _building()
     scenes.step(made, build, seq=build.seq - 1, redelivered=True)
@@ -94,6 +96,7 @@ def test_the_time_that_the_platform_asks_for_is_never_shortened() -> None:
     assert message.visible_at - made.ports.clock.now() >= timedelta(minutes=17)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_permanent_error_of_a_port_ends_the_build_and_says_why() -> None:
     made, build = _building()
     error = PermanentError(ErrorClass.PERMISSION, "the identity may not create groups")
