@@ -62,7 +62,7 @@ def builds_of(
         effects=effects,
         poller=images.poller,
         outages=outages,
-        reconciler=images.reconciler,
+        cascade=images.cascade,
     )
     parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)

@@ -12,8 +12,8 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.poll import Poller
-from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
@@ -39,7 +39,7 @@ class Completion:
     effects: Effects
     poller: Poller
     outages: Outages
-    reconciler: Reconciler
+    cascade: Cascade
 
     def end(
         self,
@@ -118,8 +118,8 @@ class Completion:
         # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
             project()
-            if head is None or not self._has_looked_at_leaf(head, build):
-                # Its handler looks at the image, too.
+            if head is None or not self._has_followed(head, build):
+                # Its handler looks at the image and at its children.
                 self.effects.outbox.published(build.image, build.version, build.campaign)
         else:
             if build.result is not Result.SUPERSEDED:
@@ -138,15 +138,13 @@ class Completion:
             self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
         self.records.index.remove_active(build.id)
 
-    def _has_looked_at_leaf(self, head: Stored[ImageHead], build: Build) -> bool:
-        """Look at an image without children here and now (rule 9). False: send the message instead.
+    def _has_followed(self, head: Stored[ImageHead], build: Build) -> bool:
+        """Look at the image (rule 9) and at its few children here and now. False: send the message instead.
 
-        The look reads every input after the commit of the end, as the message's handler would.
+        These looks read every input after the commit of the end, as the message's handler would.
         """
-        if not chains.is_leaf(head.value):
-            return False
         try:
-            return not self.reconciler.after_publish(build.image, build.campaign, head)
+            return self.cascade.follow_at_once(head, build.campaign)
         except FactoryError as error:  # the build has ended: nothing that the look meets may fail it
             self.effects.logs.note("look-left-to-message", image=str(build.image), error=str(error))
             return False

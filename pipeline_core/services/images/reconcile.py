@@ -104,7 +104,11 @@ class Reconciler:
         return self._look(image, campaign, known=known, reason=BUILD_ENDED).has_descendants
 
     def after_publish_with(
-        self, image: ImageName, children: Sequence[ImageName], campaign: CampaignId
+        self,
+        image: ImageName,
+        children: Sequence[ImageName],
+        campaign: CampaignId,
+        known: Stored[ImageHead] | None = None,
     ) -> Sequence[ImageName]:
         """As `after_publish`, and start the builds of children, at most MOST_TOGETHER, that wait for nothing else.
 
@@ -117,7 +121,7 @@ class Reconciler:
         with contextlib.suppress(
             UnreadableRow
         ):  # a row above the parent, perhaps: each look says what it needs
-            own, below = self.observer.observe_family(image, heads, now)
+            own, below = self.observer.observe_family(image, heads, now, known)
         if not self._look(image, campaign, seen=own, reason=BUILD_ENDED).has_descendants:
             return ()
         started = [queued for each in below if (queued := self._start_plain(each, campaign, now)) is not None]

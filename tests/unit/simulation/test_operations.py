@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow  # whole runs of the simulated factory
 # deletions of a build's two container groups: a read and a write each, as for a creation. 2 ask, before a version
 # enters `latest`, whether its input is still wanted: its parent or source, and the platform steps in force. Half of
 # one looks at the platform breakers.
-LIMIT = 63.0
+LIMIT = 61.0
 
 
 @pytest.fixture(scope="module")
