@@ -170,7 +170,8 @@ class Build:
     verify_result: Digest | None = None
     # Digest of the signed statement; None until the gates have passed.
     provenance: Digest | None = None
-    # True from the end until its messages were sent and its slot was given back. The sweep sends them again.
+    # True in a row of an older release whose end was not announced. Else the build's row in the index says that: it is
+    # there before the build can begin, and goes when all messages are sent and the slot is given back.
     announce: bool = False
     # Keys of journal entries that a webhook wants. Older releases wrote them; `Notices` announces entries now.
     notice: str = ""
@@ -276,7 +277,7 @@ def give_up(build: Build, failure: Failure) -> Build:
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
-    """The finished build; its messages are not sent yet. Raises UnlistedTransition."""
+    """The finished build. Raises UnlistedTransition."""
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")
     return replace(
@@ -286,5 +287,4 @@ def finish(build: Build, result: Result, at: datetime, *, failure: Failure | Non
         failure=failure,
         seq=build.seq + 1,
         phase_since=at,
-        announce=True,
     )

@@ -101,8 +101,13 @@ class Completion:
             )
         return ended
 
+    def has_announced(self, ended: Build) -> bool:
+        """True where nothing is left to do about an end: the build has no row among the active ones any more."""
+        return not ended.announce and not self.records.index.is_active(ended.id)
+
     def announce(self, ended: Stored[Build]) -> None:
-        """Announce an end, then record that it was announced. The caller repeats this until that record exists."""
+        """Announce an end, then remove the build's row from the active ones. The sweep repeats this until that row
+        is gone."""
         self._announce(ended, functools.partial(self.effects.projection.project, ended.value.image))
 
     def _announce(
@@ -132,11 +137,17 @@ class Completion:
             self.effects.outbox.dispatch("slot-freed")
         for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
+        if build.announce:
+            self._clear(ended)
+        self.records.index.remove_active(build.id)
+
+    def _clear(self, ended: Stored[Build]) -> None:
+        """The end was committed by an older release, whose rows say themselves that it is announced."""
+        build = ended.value
         try:
             self.records.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
         except StaleWrite:
             self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
-        self.records.index.remove_active(build.id)
 
     def _has_followed(self, head: Stored[ImageHead], build: Build) -> bool:
         """Look at the image (rule 9) and at its few children here and now. False: send the message instead.

@@ -288,7 +288,7 @@ class Reconciler:
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
-        ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
+        ended = builds.finish(old.value, Result.SUPERSEDED, now)
         entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
         writes = [
             records.put_build(ended, etag=old.etag),

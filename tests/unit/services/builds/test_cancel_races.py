@@ -173,8 +173,7 @@ class _Death:
 
     def pass_by(self) -> None:
         """One call."""
-        now = scenes.stored(self._made, self._build.id).value
-        if self.came or (now.is_finished and not now.announce):
+        if self.came or scenes.is_announced(self._made, self._build.id):
             return
         self._left -= 1
         if not self._left:

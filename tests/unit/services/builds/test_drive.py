@@ -8,6 +8,7 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import GalleryImageVersion
+from pipeline_core.services.images import cascade
 from pipeline_core.services.versions.turns import Turn, Turns
 from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.wire.messages import StepMessage
@@ -164,7 +165,10 @@ def test_chains_that_were_doubled_collapse_at_the_next_transition() -> None:
     assert [made.ports.containers.starts(name) for name in made.ports.containers.names()] == []
 
 
-def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
+def test_a_finished_build_that_has_not_reported_its_end_reports_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cascade, "MOST_TOGETHER", 0)
     made = scenes.registered(
         {**ONE, "rhel9-java": "rhel9-base"}
     )  # an image with children is announced by a message
@@ -173,12 +177,12 @@ def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
     stops.rewired(made, queues=_SilentOnPublish(made, errors))
     scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
     ended = scenes.stored(made, build.id).value
-    assert ended.announce
+    assert not scenes.is_announced(made, build.id)
     assert scenes.texts(made, "image-published") == []
     stops.rewired(made)
     scenes.step(made, ended, seq=0)
     assert len(scenes.texts(made, "image-published")) == 1
-    assert not scenes.stored(made, build.id).value.announce
+    assert scenes.is_announced(made, build.id)
     assert list(scenes.index(made).active()) == []
 
 

@@ -194,7 +194,7 @@ def test_a_published_version_begins_the_builds_of_few_children_at_once() -> None
     base = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
     assert scenes.texts(made, "image-published") == []
-    assert not scenes.stored(made, base.id).value.announce
+    assert scenes.is_announced(made, base.id)
     assert scenes.active(made, JAVA).value.phase is Phase.PENDING
     made.drain()
     assert scenes.head(made, JAVA).current is not None
@@ -224,7 +224,8 @@ def test_a_process_that_dies_while_it_begins_the_childrens_builds_leaves_them_to
     with pytest.raises(Killed):
         _step_to_the_end(made, base)
     ended = scenes.stored(made, base.id).value
-    assert (ended.is_finished, ended.announce) == (True, True)
+    assert ended.is_finished
+    assert not scenes.is_announced(made, base.id)
     began = scenes.active(made, JAVA).value.id  # without a row in any line yet
     scenes.rewired(made)
     scenes.lose(made)
@@ -252,7 +253,7 @@ def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_
     assert scenes.texts(made, "image-published") == []  # its own step looks
     assert scenes.asked(made) == list(below)
     assert scenes.active(made, BASE).value.id != first.id
-    assert not scenes.stored(made, first.id).value.announce
+    assert scenes.is_announced(made, first.id)
     assert scenes.rest_of(made, BASE) == "in-flight"
 
 
@@ -270,7 +271,8 @@ def test_a_look_that_fails_fails_no_build_and_is_left_to_the_message(below: dict
     scenes.rewired(made, tables=tables)
     scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
     ended = scenes.stored(made, build.id).value
-    assert (ended.result, ended.announce) == (Result.SUCCEEDED, False)
+    assert ended.result is Result.SUCCEEDED
+    assert scenes.is_announced(made, build.id)
     assert len(scenes.texts(made, "image-published")) == 1
 
 
@@ -312,7 +314,8 @@ def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
     made.factory.canceller.cancel(build.id, scenes.ADMIN, "no longer needed")
     made.drain()
     ended = copying.after(made, build)
-    assert (ended.result, ended.announce) == (Result.CANCELLED, False)
+    assert ended.result is Result.CANCELLED
+    assert scenes.is_announced(made, build.id)
     assert copying.left(made) == []
 
 
