@@ -13,7 +13,7 @@ _UNIT = Path(__file__).parent
 
 @pytest.fixture
 def first_steps_by_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each build takes its first step by a message, as those do that a turn of the dispatcher has no time for."""
+    """Each build takes its first step by a message, as those do that a run of the dispatcher has no time for."""
     monkeypatch.setattr(dispatch, "_AT_ONCE", 0)
 
 

@@ -2,7 +2,7 @@
 
 It reads about as many rows of each line as it can start. A build of a team at its limit is read once. Then it
 waits in the team's own line, where it does not block other builds. The first builds that a pass begins take their first
-step in the same turn, after the pass. Each other one gets a message.
+step in the same run, after the pass. Each other one gets a message.
 """
 
 import contextlib
@@ -35,15 +35,15 @@ _SOON = timedelta(seconds=1)
 _FRESH = timedelta(minutes=1)  # the plan that made a build is still that of this moment
 _FIRST_STEP = timedelta(seconds=30)  # from taking a slot to the first step, at most
 _READS = 50  # of the lines in one pass; the next message handles the rest
-_AT_ONCE = 3  # builds of one turn that take their first step in it: each makes some calls to Azure
-_TURN = timedelta(minutes=1)  # after which a turn takes no other first step
+_AT_ONCE = 3  # builds of one run that take their first step in it: each makes some calls to Azure
+_LONGEST = timedelta(minutes=1)  # after which a run takes no other first step
 
 _Row = Stored[PendingBuild]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Started:
-    """What one turn has started: the number of builds, and those of them whose first step is still to be taken."""
+    """What one run has started: the number of builds, and those of them whose first step is still to be taken."""
 
     count: int = 0
     first: dict[BuildId, tuple[_Row, Stored[Build]]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Dispatcher:
 
         Raises TransientError where other passes keep taking slots at the same moment.
         """
-        started, until = _Started(), self.effects.clock.now() + _TURN
+        started, until = _Started(), self.effects.clock.now() + _LONGEST
         try:
             changing(
                 lambda: self.records.capacity.read(self.effects.clock.now()),
@@ -81,7 +81,7 @@ class Dispatcher:
         return started.count
 
     def _take_first_steps(self, started: _Started, until: datetime) -> None:
-        """The first steps of builds that were begun in this turn, by a message where the turn is long enough already.
+        """The first steps of builds that were begun in this run, by a message where the run is long enough already.
 
         Their rows leave the line afterwards: if this process dies before, the next pass sees that they stand still.
         """
@@ -95,7 +95,7 @@ class Dispatcher:
         """Take a build's first step. False: send the message instead."""
         try:
             self.stepper.look(stored)
-        except FactoryError as error:  # the other builds of this turn go on
+        except FactoryError as error:  # the other builds of this run go on
             self.effects.logs.note(
                 "step-left-to-message",
                 image=str(stored.value.image),

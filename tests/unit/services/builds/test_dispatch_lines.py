@@ -117,7 +117,7 @@ def test_a_pass_that_ends_with_free_slots_has_read_an_empty_line_last() -> None:
     made = _queued(2)
     tables = _counted(made, slots=3)
     assert made.factory.dispatcher.dispatch() == 2
-    # The last read sees the two that this turn has begun: they leave the line after their first steps.
+    # The last read sees the two that this run has begun: they leave the line after their first steps.
     assert (tables.rows, tables.reads) == (4, 2)
 
 

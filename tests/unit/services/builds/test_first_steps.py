@@ -1,4 +1,4 @@
-"""The first steps of builds are taken in the turn that begins them, within bounds, and none is lost."""
+"""The first steps of builds are taken in the run that begins them, within bounds, and none is lost."""
 
 from datetime import timedelta
 
@@ -53,7 +53,7 @@ def test_a_build_that_begins_has_its_container_without_another_message() -> None
     assert _waiting(made) == 0
 
 
-def test_a_turn_takes_few_first_steps_and_sends_messages_for_the_others() -> None:
+def test_a_run_takes_few_first_steps_and_sends_messages_for_the_others() -> None:
     made = _queued(6)
     assert made.factory.dispatcher.dispatch() == 6
     assert made.ports.containers.created == 3
@@ -61,7 +61,7 @@ def test_a_turn_takes_few_first_steps_and_sends_messages_for_the_others() -> Non
     assert _waiting(made) == 0
 
 
-def test_a_turn_that_lasts_long_sends_messages_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_lasts_long_sends_messages_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     made = _queued(3)
     create = type(made.ports.containers).create_group
 
@@ -86,7 +86,7 @@ def test_a_first_step_that_meets_an_error_is_left_to_a_message(monkeypatch: pyte
     assert _waiting(made) == 0
 
 
-def test_a_turn_that_dies_before_a_first_step_leaves_the_build_in_its_line(
+def test_a_run_that_dies_before_a_first_step_leaves_the_build_in_its_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its message comes again. The next pass sees that the build stands still, and sets it going."""
