@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline_core.domain import claims, creations, platform_breaker, replication, retry
+from pipeline_core.domain import builds, claims, creations, platform_breaker, replication, retry
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import ErrorClass
@@ -92,11 +92,21 @@ def _hears_no_wait() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _tells_no_other_message() -> Iterator[None]:
+    """Only the message whose step was refused waits: the build's row does not say it."""
+    with replaced(builds, "wait_until", lambda build, at: build):
+        yield
+
+
 _CHAPTER = ("outages",)
 RULES = (
     Sabotage(rule="copies-are-tried-again", patch=_gives_up_copies, chapters=("copies",)),
     Sabotage(rule="regions-wait-is-kept", patch=_asks_at_once),
     Sabotage(rule="calls-wait-is-kept", patch=_hears_no_wait, faults="races", chapters=_CHAPTER),
+    Sabotage(
+        rule="every-message-keeps-the-wait", patch=_tells_no_other_message, faults="races", chapters=_CHAPTER
+    ),
     Sabotage(
         rule="outage-holds-builds-back",
         patch=_holds_nothing_back,

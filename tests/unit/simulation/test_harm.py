@@ -1,6 +1,7 @@
 """What outages must not do can fail: the world is broken by hand, and the violation is named."""
 
 import hashlib
+import json
 import random
 import re
 from collections.abc import Callable
@@ -100,9 +101,20 @@ def _demand(made: SimulatedWorld, harm: Harm, score: int, severity: str = "high"
     made.ports.clock.advance(HOUR)
 
 
+def _alert(made: SimulatedWorld, harm: Harm) -> None:
+    """The journal of the base says that its build opened a breaker."""
+    row = find(made, "images", str(BASE), "entry:")
+    said = json.loads(str(row.cells["value"]))
+    said |= {"event": "platform.breaker-opened", "detail": "network in region:west since 10:00 UTC: no answer"}
+    said["build"] = {"value": _build(made)}
+    opened = replace(row, cells={**row.cells, "value": json.dumps(said)})
+    harm.watch("tables.write", ("images", [_insert(opened)]))
+
+
 def _alert_twice(made: SimulatedWorld, harm: Harm) -> None:
-    _outage(made)
-    harm.alerts += [(made.ports.clock.now(), "network in region:westeurope")] * 2
+    _outage(made).strike(_build(made))
+    _alert(made, harm)
+    _alert(made, harm)
 
 
 def _hurt_many(made: SimulatedWorld, harm: Harm) -> None:
@@ -137,7 +149,7 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld, Harm], None], str]] = {
     "a breaker opens without failures": (_open_breaker, r"\(24\) the breaker of rhel9-base is open, and 0"),
     "a person is needed for the platform": (_ask_a_person, r"\(24\) rhel9-base waits for a person"),
     "what failed for good is built again": (_build_again, r"\(25\) rhel9-base\..* is started again"),
-    "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:westeurope"),
+    "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:west "),
     "a call is repeated in its wait": (
         _ask_in_a_wait,
         r"\(44\) outage .* was asked 7 times again before 21 ",
@@ -215,10 +227,23 @@ def test_an_outage_is_alerted_once_more_only_where_all_tables_were_lost(
     before: int, after: int, is_named: bool
 ) -> None:
     made = rested()
-    harm, alert = Harm(world=made), (_outage(made).since or made.ports.clock.now(), "network in region:west")
-    harm.alerts += [alert] * before
+    harm = Harm(world=made)
+    _outage(made).strike(_build(made))
+    for _ in range(before):
+        _alert(made, harm)
     harm.forget()
-    harm.alerts += [alert] * after
+    for _ in range(after):
+        _alert(made, harm)
+    assert [line.startswith("(26) 2 alerts") for line in harm.violations()] == [True] * is_named
+
+
+@pytest.mark.parametrize(("struck", "is_named"), [("", False), ("build", True), ("image", True)])
+def test_alerts_are_of_the_outage_that_struck_what_raised_them(struck: str, is_named: bool) -> None:
+    made = rested()
+    harm, outage = Harm(world=made), _outage(made)
+    outage.strike({"build": _build(made), "image": str(BASE)}.get(struck, "another-image"))
+    _alert(made, harm)
+    _alert(made, harm)
     assert [line.startswith("(26) 2 alerts") for line in harm.violations()] == [True] * is_named
 
 
