@@ -219,10 +219,15 @@ class NotAllowed(PermanentError):
 
 
 class NotProven(PermanentError):
-    """The proof of a version is missing, is not signed by a trusted key, or is about another version."""
+    """The proof of a version is missing, is not signed by a trusted key, or is about another version.
 
-    def __init__(self, message: str) -> None:
+    `is_of_version` is True where only this version is wrong, such as one whose tags somebody changed: no other
+    version has the same cause, and no time ends it.
+    """
+
+    def __init__(self, message: str, *, is_of_version: bool = False) -> None:
         super().__init__(ErrorClass.PROVENANCE, message)
+        self.is_of_version = is_of_version
 
 
 class UnreadableRow(PermanentError):

@@ -13,6 +13,7 @@ from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
     FactoryError,
+    NotProven,
     Owner,
     ParentNotFound,
     PermanentError,
@@ -43,7 +44,8 @@ class Refusals:
         failure = failure_of(error if isinstance(judged, TransientError) else judged)
         if isinstance(judged, TransientError) and not self._is_repeated(build, error):
             raise judged from error
-        if error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError):
+        is_own = error.error_class is ErrorClass.CONFLICT and not isinstance(judged, TransientError)
+        if is_own or (isinstance(error, NotProven) and error.is_of_version):
             return Failed(failure=failure)  # a check of the factory's own: no call of Azure was refused
         met = self.outages.meet(build, failure, call, of_call=True)
         if isinstance(met, Paused):
