@@ -200,6 +200,13 @@ class BeingMade(TransientError):
         super().__init__(ErrorClass.CONFLICT, message)
 
 
+class QuarantineFull(TransientError):
+    """The subscription of a quarantine gallery is at its limit of image definitions. Room there helps."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(ErrorClass.QUOTA, message, retry_after=retry_after)
+
+
 class NotFound(PermanentError):
     """What was asked for does not exist."""
 
