@@ -127,10 +127,13 @@ class FactoryError(Exception):
 
 
 class InvalidValue(FactoryError, ValueError):
-    """A text is not what its type demands."""
+    """A text is not what its type demands.
+
+    `kind` is that type in words, like "a name of an image"; `rule` is what to give.
+    """
 
     def __init__(self, kind: str, value: str, rule: str) -> None:
-        super().__init__(f"{value[:120]!r} is not a valid {kind}: give {rule}")
+        super().__init__(f"{value[:120]!r} is not {kind}: give {rule}")
         self.kind = kind
         self.rule = rule
 
