@@ -1,4 +1,4 @@
-"""The rules of outages: who owns a failure, what a permanent one means, one alert, and copies that are tried again."""
+"""The rules of outages: who owns a failure, what a permanent one means, slow lines, one alert, copies that go on."""
 
 import contextlib
 from collections.abc import Iterator
@@ -53,6 +53,13 @@ def _gives_up_copies() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _sees_floods_alone() -> Iterator[None]:
+    """Only failures of the same minutes open a platform breaker, however few builds run."""
+    with replaced(platform_breaker, "_NOTED", range(0)):
+        yield
+
+
 _CHAPTER = ("outages",)
 RULES = (
     Sabotage(rule="copies-are-tried-again", patch=_gives_up_copies, chapters=("copies",)),
@@ -65,5 +72,14 @@ RULES = (
         images=9,
         chapters=_CHAPTER,
         days=1,
+    ),
+    Sabotage(
+        rule="slow-failures-are-an-outage",
+        patch=_sees_floods_alone,
+        faults="none",
+        images=9,
+        slots=2,
+        chapters=_CHAPTER,
+        days=3,
     ),
 )

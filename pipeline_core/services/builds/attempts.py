@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline_core.domain import attempts, platform_breaker, retry
+from pipeline_core.domain import attempts, platform_call, retry
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.retry import GiveUp, TryAgain
@@ -104,5 +104,5 @@ class Attempts:
         decision = retry.next_attempt(failure.error_class, build.attempt, chance)
         if isinstance(decision, TryAgain) and (build.attempt == 1 or failure.is_of_team):
             return decision
-        call = platform_breaker.call_of(build.phase, has_group=True, has_begun=has_begun)
+        call = platform_call.call_of(build.phase, has_group=True, has_begun=has_begun)
         return self.outages.meet(build, failure, call, of_call=False) or decision

@@ -26,10 +26,10 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
@@ -188,8 +188,10 @@ class ContainerStage:
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
         self.records.index.show_phase(moved.id, moved.phase)
-        if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
+        released = self.records.capacity.release(build.value.id)
+        if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
+        successes.note(self.attempts.outages, moved, released)
         return progress
 
     def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.platform_breaker import PlatformCall, call_of
+from pipeline_core.domain.platform_call import PlatformCall, call_of
 from pipeline_core.ports import Blobs, Containers
 from pipeline_core.services.outages.outages import Outages
 
