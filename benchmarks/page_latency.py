@@ -5,11 +5,14 @@ real Azurite, and the real table adapter reads them there, over HTTPS with token
 from the service behind the route to the body in JSON, one after the other. Its token is not checked.
 
 The last line is JSON, in milliseconds. Times depend on the machine and on what else it does: so `reads` has the median
-and the p95 of a point read in the same run. The exit status is 1 if the p95 of an answer is above 100 ms.
+and the p95 of a point read in the same run, and `load` the load before and after. `cpu` and `azurite_cpu` are the CPU
+times of one answer, here and in Azurite: together what it takes on a machine that does nothing else. The exit status is
+1 if the p95 of an answer is above 100 ms.
 """
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -23,12 +26,16 @@ from typing import Any
 
 from benchmarks.growth import scenarios, seeded
 from benchmarks.growth.seeded import SeededFleet
+from benchmarks.process_times import group_seconds
 from local import azurite, ca
 from local.arm import launch
+from local.azurite import RunningAzurite
 from local.run import storage
 from pipeline_core.adapters.azure.tables import AzureTables
+from pipeline_core.adapters.reads import ReadsInTurn, ThreadedReads
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.images import ActiveBuild, ImageHead
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Row, TableWrite, WriteKind
 from pipeline_core.wiring.foundation import foundation_of
 from triggers.api import models
@@ -37,6 +44,7 @@ from triggers.api.routes import images as routes
 GOAL_MS = 100.0
 _TOGETHER = 50  # rows in one transaction
 _PERCENT = 95
+_SETTLED = 0.3  # seconds until Azurite has written its last lines
 
 Answer = Callable[[random.Random], str]
 
@@ -46,22 +54,26 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.page_latency", description=__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--answers", type=int, default=60, help="of each kind")
+    parser.add_argument("--in-turn", action="store_true", help="no two reads of an answer at the same time")
     wanted = parser.parse_args(words)
     fleet = in_cascade(wanted.images)
-    with _azurite() as (service, count):
+    reads = ReadsInTurn() if wanted.in_turn else ThreadedReads()
+    with _azurite() as running:
+        service, store = running
         tables = AzureTables(service, fleet.world.ports.chance)
         rows = copy_rows(fleet, tables)
         made, base = fleet.world, fleet.world.base
-        ports: Any = replace(made.ports, tables=tables)  # type: ignore[arg-type]  # the same Protocol
-        made.rewire(foundation_of(ports, base.deployment, base.limits))
         names = [str(head.name) for head in fleet.heads()]
+        ports: Any = replace(made.ports, tables=tables, reads=reads)  # type: ignore[arg-type]  # the same Protocol
+        made.rewire(foundation_of(ports, base.deployment, base.limits))
         facts: dict[str, Any] = {"images": wanted.images, "rows": rows, "goal_ms": GOAL_MS}
-        reads = _times(lambda _: str(tables.find("images", names[0], "head")), wanted.answers)
-        facts["reads"] = _figures(reads)
+        facts["load"] = [round(os.getloadavg()[0], 1)]
+        facts["reads"] = _measured(
+            lambda _: str(tables.find("images", names[0], "head")), wanted.answers, store
+        )
         for kind, answer in answers(fleet, names).items():
-            before = count()
-            facts[kind] = _figures(_times(answer, wanted.answers))
-            facts[kind]["requests"] = round((count() - before) / (wanted.answers + 1), 1)
+            facts[kind] = _measured(answer, wanted.answers, store)
+        facts["load"].append(round(os.getloadavg()[0], 1))
     slow = [kind for kind in answers(fleet, names) if facts[kind]["p95"] > GOAL_MS]
     print(json.dumps({**facts, "slow": slow}))
     return 1 if slow else 0
@@ -106,10 +118,14 @@ def copy_rows(fleet: SeededFleet, tables: AzureTables) -> int:
 
 def answers(fleet: SeededFleet, names: Sequence[str]) -> dict[str, Answer]:
     """The answers that are measured, each for an image or a page at random."""
-    queries = fleet.world.factory.queries
+    queries, bases = fleet.world.factory.queries, names[: max(1, len(names) // 1000)]
 
     def page(limit: int, after: str) -> str:
         return models.Images.model_validate(queries.images(limit=limit, after=after)).model_dump_json()
+
+    def lineage(image: ImageName | None, limit: int, after: Sequence[ImageName]) -> str:
+        view = queries.lineage(image, limit=limit, after=after)
+        return models.Lineage.model_validate(view).model_dump_json()
 
     def image(chance: random.Random) -> str:
         detail = queries.image(seeded.name_of(chance.randrange(len(names))))
@@ -120,13 +136,16 @@ def answers(fleet: SeededFleet, names: Sequence[str]) -> dict[str, Answer]:
         "list_100": lambda chance: page(100, chance.choice(names)),
         "list_200": lambda chance: page(200, chance.choice(names)),
         "image": image,
-        "lineage": lambda _: models.Lineage.model_validate(queries.lineage()).model_dump_json(),
+        "lineage_200": lambda chance: lineage(None, 200, (ImageName(chance.choice(names)),)),
+        "lineage_1000": lambda chance: lineage(None, 1000, (ImageName(chance.choice(names)),)),
+        "lineage_leaf": lambda chance: lineage(ImageName(chance.choice(names[len(names) // 10 :])), 50, ()),
+        "lineage_below_50": lambda chance: lineage(ImageName(chance.choice(bases)), 50, ()),
     }
 
 
 @contextmanager
-def _azurite() -> Iterator[tuple[Any, Callable[[], int]]]:
-    """Tables in an Azurite of its own, and how many requests it has answered."""
+def _azurite() -> Iterator[tuple[Any, RunningAzurite]]:
+    """Tables in an Azurite of its own."""
     with tempfile.TemporaryDirectory(prefix="pages-") as name:
         folder = Path(name)
         authority = ca.make_authority(folder / "ca")
@@ -136,20 +155,30 @@ def _azurite() -> Iterator[tuple[Any, Callable[[], int]]]:
             try:
                 storage.prepare(running, arm)
                 with storage.open_tables(running, arm) as service:
-                    yield service, lambda: sum(running.count_requests().values())
+                    yield service, running
             finally:
                 running.stop()
 
 
-def _times(answer: Answer, count: int) -> list[float]:
-    """Milliseconds of so many answers, after one that is not counted."""
+def _measured(answer: Answer, count: int, store: RunningAzurite) -> dict[str, float]:
+    """Milliseconds and requests of so many answers, after one that is not counted."""
     chance, times = random.Random(7), []  # noqa: S311 - the same in each run
     answer(chance)
+    time.sleep(_SETTLED)
+    requests, theirs = sum(store.count_requests().values()), group_seconds(store.running.pid)
+    ours = time.process_time()
     for _ in range(count):
         began = time.perf_counter()
         answer(chance)
         times.append((time.perf_counter() - began) * 1000)
-    return sorted(times)
+    ours = time.process_time() - ours
+    time.sleep(_SETTLED)
+    return {
+        **_figures(sorted(times)),
+        "cpu": round(ours * 1000 / count, 1),
+        "azurite_cpu": round((group_seconds(store.running.pid) - theirs) * 1000 / count, 1),
+        "requests": round((sum(store.count_requests().values()) - requests) / count, 1),
+    }
 
 
 def _figures(times: Sequence[float]) -> dict[str, float]:

@@ -84,6 +84,20 @@ def add_up(seen: Iterable[Seen], kinds: Mapping[str, str]) -> dict[str, KindTime
     return {kind: KindTimes(seconds=round(seconds[kind], 2), processes=counts[kind]) for kind in order}
 
 
+def group_seconds(group: int) -> float:
+    """The CPU seconds that the living processes of a group have used, and those of their ended children."""
+    seconds = 0.0
+    for pid in _pids():
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # it has ended
+        fields = text.rpartition(")")[2].split()
+        if int(fields[2]) == group:
+            seconds += sum(int(field) for field in fields[11:15]) / _TICKS
+    return seconds
+
+
 def machine_seconds() -> float:
     """The CPU seconds that all processes of the machine have used since its start, not idle and not waiting."""
     fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:]

@@ -4,13 +4,14 @@ Knows the views and the domain, and no service that makes them. A value that is 
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 
+from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
     BuildView,
@@ -19,11 +20,12 @@ from pipeline_core.services.views.views import (
     ImageDetail,
     ImagePage,
     ImageView,
-    LineageView,
 )
 
 _FOLDER = Path(__file__).parent
 _DASH = "-"  # as the command prints an absent value
+_ELSEWHERE = "Built from images of other pages"
+_NOWHERE = "Without a place"
 _GOOD = frozenset({"current", "succeeded", "passed"})
 _BAD = frozenset(
     {
@@ -43,21 +45,21 @@ _BAD = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """The images of one level on a page; 0 is for roots, None for images without a place in the forest."""
+    """Images of a page that stand alike, as the title says: on one level, or below a parent of another page."""
 
-    number: int | None
+    title: str
     images: tuple[ImageView, ...]
 
 
-def fleet(page: ImagePage, lineage: LineageView) -> str:
+def fleet(page: ImagePage) -> str:
     """The overview: running builds, then images by level."""
     return _render(
         "fleet.html",
-        levels=levels_of(page.images, lineage),
+        levels=levels_of(page),
         running=[image for image in page.images if image.active_build],
-        errors=lineage.errors,
+        errors=page.misplaced,
         shown=len(page.images),
-        total=len(lineage.parents) + len(lineage.errors),
+        total=page.total,
         next=page.next,
     )
 
@@ -92,15 +94,32 @@ def style() -> str:
     return (_FOLDER / "static" / "style.css").read_text("utf-8")
 
 
-def levels_of(images: Sequence[ImageView], lineage: LineageView) -> tuple[Level, ...]:
-    """The images by level, roots first and misplaced images last; levels without an image are left out."""
-    level_of = {name: number for number, names in enumerate(lineage.levels) for name in names}
-    numbers: list[int | None] = [*range(len(lineage.levels)), None]
-    levels = (
-        Level(number=number, images=tuple(image for image in images if level_of.get(image.name) == number))
-        for number in numbers
-    )
-    return tuple(level for level in levels if level.images)
+def levels_of(page: ImagePage) -> tuple[Level, ...]:
+    """The images of a page by level, roots first, then those whose root is not listed, then those without a place.
+
+    A page knows the levels above an image as far as it lists them. Levels without an image are left out.
+    """
+    listed = {image.name: image for image in page.images}
+    misplaced = {str(problem.image) for problem in page.misplaced}
+    by_title: dict[str, list[ImageView]] = {"Bases": []}
+    by_title |= {f"Level {number}": [] for number in range(1, MAX_DEPTH)}
+    by_title |= {_ELSEWHERE: [], _NOWHERE: []}
+    for image in page.images:
+        by_title[_title_of(image, listed, misplaced)].append(image)
+    return tuple(Level(title=title, images=tuple(images)) for title, images in by_title.items() if images)
+
+
+def _title_of(image: ImageView, listed: Mapping[str, ImageView], misplaced: Collection[str]) -> str:
+    here = image
+    for level in range(MAX_DEPTH):
+        if here.name in misplaced or (here.parent is None and here.source is None):
+            return _NOWHERE
+        if here.parent is None:
+            return f"Level {level}" if level else "Bases"
+        if here.parent not in listed:
+            return _ELSEWHERE
+        here = listed[here.parent]
+    return _NOWHERE  # a cycle, or too deep: the sweep has not recorded it yet
 
 
 def _render(template: str, **values: object) -> str:

@@ -61,16 +61,25 @@ class Client(Connection):
                 return
             after = following
 
+    def get_lineage(self, name: str | None) -> Json:
+        """The whole forest, or what is above and below one image: `levels`, `parents` and `errors` of all pages."""
+        chosen = "" if name is None else f"&image={quote(name, safe='')}"
+        parents: dict[str, str | None] = {}
+        errors: dict[str, Json] = {}
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/lineage?after={quote(after, safe='')}{chosen}").body
+            parents |= page["parents"]
+            errors |= {each["image"]: each for each in page["errors"]}
+            following = page.get("next")  # an older factory sends the whole forest
+            if not following or following == after:
+                break
+            after = following
+        return {"levels": _levels_of(parents), "parents": parents, "errors": list(errors.values())}
+
     def list_history(self, name: str, kind: str, cursor: str, size: int) -> Iterator[Json]:
         """Pages of an image's `builds` or `journal`, newest first, from a cursor (empty: the newest) to the end."""
-        for _ in range(_PAGE_LIMIT):
-            here = f"cursor={quote(cursor, safe='')}&limit={size}"
-            page = self._ask("GET", f"/api/images/{segment(name)}/{kind}?{here}").body
-            yield page
-            following = page.get("next")
-            if not following or following == cursor:
-                return
-            cursor = following
+        return self._pages(f"/api/images/{segment(name)}/{kind}", cursor, size)
 
     def list_unreadable(self) -> Iterator[Json]:
         """Every row that the factory cannot read, page by page."""
@@ -150,12 +159,14 @@ class Client(Connection):
         return {**answer.body, "etag": answer.headers.get("ETag")}
 
     def find_policy_etag(self) -> str | None:
-        """The version in force, or None where there is no policy yet."""
+        """The version in force, also where its document is lost, or None where there is no policy yet."""
         try:
             return self._ask("GET", "/api/policy").headers.get("ETag", "")
         except CommandRefused as error:
             if error.status == 404:
                 return None
+            if error.etag:
+                return error.etag
             raise
 
     def put_policy(self, document: Mapping[str, object], etag: str | None) -> ApiAnswer:
@@ -184,10 +195,9 @@ class Client(Connection):
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{segment(source)}/accept", body=body).body
 
-    def list_receivers(self, image: str) -> list[Json]:
-        """Receivers of notifications, of one image or all."""
-        asked = f"?image={segment(image)}" if image else ""
-        return list(self._ask("GET", f"/api/receivers{asked}").body["receivers"])
+    def list_receivers(self, image: str, cursor: str, size: int) -> Iterator[Json]:
+        """Pages of receivers by id, of one image or all, from a cursor (empty: the first) to the end."""
+        return self._pages("/api/receivers", cursor, size, f"&image={segment(image)}" if image else "")
 
     def ask_receiver(self, method: str, receiver: str, deed: str = "", body: Json | None = None) -> Json:
         """Look at a receiver (GET), remove it (DELETE), or do something with it (POST and the `deed`)."""
@@ -195,7 +205,7 @@ class Client(Connection):
         return self._ask(method, path, body=body).body
 
     def add_receiver(self, body: Json) -> Json:
-        """Add a receiver for the whole fleet, or change what it wants."""
+        """Add a receiver for the whole fleet; with `replace` change what it wants."""
         return self._ask("POST", "/api/receivers", body=body).body
 
     def include_version(self, name: str, version: str, reason: str) -> Json:
@@ -241,3 +251,27 @@ class Client(Connection):
     def rebuild_state(self, after: str, *, force: bool) -> Json:
         """Take one step of deriving lost records again, from the cursor `after`."""
         return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
+
+    def _pages(self, path: str, cursor: str, size: int, chosen: str = "") -> Iterator[Json]:
+        for _ in range(_PAGE_LIMIT):
+            here = f"cursor={quote(cursor, safe='')}&limit={size}{chosen}"
+            page = self._ask("GET", f"{path}?{here}").body
+            yield page
+            following = page.get("next")
+            if not following or following == cursor:
+                return
+            cursor = following
+
+
+def _levels_of(parents: Mapping[str, str | None]) -> list[list[str]]:
+    """The names by level, roots first. An image whose parent is not among them counts as a root."""
+    levels: list[list[str]] = []
+    for name in sorted(parents):
+        level, here = 0, parents[name]
+        while (
+            here is not None and here in parents and level < len(parents)
+        ):  # pages of two moments may make a cycle
+            level, here = level + 1, parents[here]
+        levels += [[] for _ in range(level + 1 - len(levels))]
+        levels[level].append(name)
+    return levels

@@ -164,7 +164,10 @@ def _answer_of(status: int, text: bytes, headers: Mapping[str, str], what: str) 
             status=status,
         )
     if status >= 400:
-        raise _failure_of(status, body, what)
+        failure = _failure_of(status, body, what)
+        if isinstance(failure, CommandRefused):
+            failure.etag = headers.get("ETag", "")
+        raise failure
     if body is None and text:
         raise Unreachable(f"the answer to {what} is not JSON: check that --url is the factory's address")
     return ApiAnswer(status=status, body=body or {}, headers=headers)

@@ -27,11 +27,17 @@ class CommandFailure(Exception):
 
 
 class CommandRefused(CommandFailure):
-    """The answer is no; `status` is the HTTP status, 0 where no factory was asked."""
+    """The answer is no; `status` is the HTTP status, 0 where no factory was asked.
 
-    def __init__(self, text: str, problems: Iterable[Problem] = (), *, status: int = 0) -> None:
+    `etag` is the version that a change may be made over although the thing itself cannot be shown; empty otherwise.
+    """
+
+    def __init__(
+        self, text: str, problems: Iterable[Problem] = (), *, status: int = 0, etag: str = ""
+    ) -> None:
         super().__init__(text, problems)
         self.status = status
+        self.etag = etag
 
 
 class Misused(CommandFailure):

@@ -287,9 +287,16 @@ def show_build(
 
 
 @app.command()
-def lineage(url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
+def lineage(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only what is above and below this image.")
+    ] = None,
+    url: _Url = "",
+    ca_file: _CaFile = "",
+    output: _Output = Format.TABLE,
+) -> None:
     """Show who is built from whom."""
-    forest = _client(url, ca_file).get("/api/lineage")
+    forest = _client(url, ca_file).get_lineage(name)
     if output is Format.JSON:
         screen.write_json(forest)
         return

@@ -21,6 +21,9 @@ CaFile = Annotated[
         "--ca-file", envvar="IMAGEFACTORY_CA_FILE", help="Trust this PEM file instead of the public CAs."
     ),
 ]
+All = Annotated[bool, typer.Option("--all", help="Every page, to the end.")]
+Cursor = Annotated[str, typer.Option("--cursor", help="Continue there, as the page before says.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=200, help="Rows of a page.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 
 

@@ -256,6 +256,7 @@ def behind(twins: MemoryPorts, calls: Calls) -> FaultyPorts:
         tokens=twins.tokens,
         clock=SkewedClock(clock=twins.clock),
         chance=twins.chance,
+        reads=twins.reads,
         logs=twins.logs,
         calls=calls,
     )

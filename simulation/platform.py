@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.adapters.memory.ports import MemoryPorts
 from pipeline_core.domain import attempts
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
@@ -31,6 +30,7 @@ from pipeline_core.wire import messages
 from pipeline_core.wire.job import BuildJob, BuildReport, MarketplaceImage, ReportedCheck
 from simulation import rows, scans
 from simulation.faults import Injector, Kind
+from simulation.region import BudgetedContainers
 from simulation.trouble.outages import OutageRecord, ReportedCause, SimulatedOutage
 
 TEAMS_OWN = ReportedCause(
@@ -53,29 +53,6 @@ _LEFT = (
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Compute/disks",
 )
-
-
-@dataclass(slots=True, kw_only=True)
-class BudgetedContainers(MemoryContainers):
-    """Container groups of a region. Another client may have used up this hour's creations."""
-
-    injector: Injector
-    puts: int = 0  # creations that had an effect, restarts included
-    _hours: dict[str, bool] = field(default_factory=dict)
-
-    def create_group(self, new: NewContainerGroup) -> None:
-        """As `ports.Containers`. Refused for the rest of the hour if the hourly budget is used up."""
-        now = self.clock.now()
-        hour = f"{now:%Y%m%d%H}"
-        if hour not in self._hours:
-            kind, _ = self.injector.draw(f"creations in {hour}", (Kind.EXHAUSTED,))
-            self._hours[hour] = kind is Kind.EXHAUSTED
-        if self._hours[hour] and self.injector.enabled:
-            rest = timedelta(minutes=60 - now.minute)
-            text = "ContainerGroupCreationRateLimit: this hour's creations are used up (injected)"
-            raise TransientError(ErrorClass.THROTTLED, text, retry_after=rest)
-        MemoryContainers.create_group(self, new)
-        self.puts += 1
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What must hold when the world is at rest. It is derived from galleries, sources and rows, not from plans."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 
 from pipeline_core.domain.attempts import BUILD_TAG
@@ -14,15 +15,20 @@ from pipeline_core.domain.sources import MarketplaceSource, ParentVersion, Sourc
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.state.images import ImageStore
 from pipeline_core.state.index import Index
+from pipeline_core.state.reading import cells
 from pipeline_core.state.sources import SourceStore
+from simulation.region import BudgetedContainers
 from simulation.safety import SeenBuild
 from simulation.world import SimulatedWorld
 
 _JOURNAL = 5000
+_BREAKER = "stop:"  # begins the key of a platform breaker's row
+# Creations that were on their way when the region refused one, or behind a handler that died before its note.
+_ON_THEIR_WAY = 2
 
 
 def violations(world: SimulatedWorld) -> list[str]:
-    """Violations of the invariants (1), (7) to (9) and (11), those found before, and the chapters' own."""
+    """Violations of the invariants (1), (7) to (11), (42) and (44), those found before, and the chapters' own."""
     heads = _heads(world)
     return [
         *world.safety.broken,
@@ -34,14 +40,34 @@ def violations(world: SimulatedWorld) -> list[str]:
         *_journal(world, heads),
         *_repairs(world),
         *_refusals(world),
+        *_breakers(world),
         *(line for chapter in world.chapters for line in chapter.violations()),
     ]
 
 
 def _refusals(world: SimulatedWorld) -> list[str]:
-    """(11) The factory never asks for more deletions than the region allows in any hour and in any five minutes."""
-    refused = world.ports.containers.refused
-    return [f"(11) the region refused {refused} deletions: they were too many"] if refused else []
+    """(11) No more deletions are asked for than the region allows. (44) No creation, while the region asks to wait."""
+    containers = world.ports.containers
+    refused = containers.refused
+    found = [f"(11) the region refused {refused} deletions: they were too many"] if refused else []
+    if isinstance(containers, BudgetedContainers):
+        found += [
+            f"(44) the region was asked for {count} creations after {since:%d %H:%M}, when it asked to wait"
+            for since, count in containers.pestered.items()
+            if count > _ON_THEIR_WAY
+        ]
+    return found
+
+
+def _breakers(world: SimulatedWorld) -> list[str]:
+    """(42) No platform breaker is open: every outage was over a day ago, and what it held back is not missed."""
+    rows = (row for row in world.ports.tables.rows("capacity") if row.key.startswith(_BREAKER))
+    breakers = (json.loads(cells.joined(row.cells) or "{}") for row in rows)
+    return [
+        f"(42) the platform breaker of {each['error_class']} is open at rest, since {each['opened_at']}"
+        for each in breakers
+        if each["opened_at"] is not None
+    ]
 
 
 def _heads(world: SimulatedWorld) -> Mapping[ImageName, ImageHead]:

@@ -36,7 +36,7 @@ _TRIES = 40  # tries of a person, who does not give up sooner
 _PATIENCE = timedelta(minutes=1)
 _BETWEEN = timedelta(minutes=25)  # between two events, on average
 _PER_DAY = 6  # events a day of a long story
-_LEASES = timedelta(hours=4)  # longer than any lease of a build's resources
+_LEASES = timedelta(hours=6)  # longer than any lease of a build's resources
 _ROUNDS = 6  # in which people look at everything that waits for a person
 _BY_PERSON = frozenset({RestReason.BREAKER_OPEN, RestReason.BLOCKED})
 FAR = timedelta(days=400)

@@ -22,7 +22,8 @@ from simulation.between import Calls, FaultyPorts
 from simulation.chapters.chapter import Chapter
 from simulation.faults import LEVELS, Faults, Injector
 from simulation.host import SimulatedHost
-from simulation.platform import BudgetedContainers, SimulatedContainers
+from simulation.platform import SimulatedContainers
+from simulation.region import BudgetedContainers
 from simulation.safety import Safety
 from simulation.trouble.outages import OutageRecord
 

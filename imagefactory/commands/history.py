@@ -14,18 +14,15 @@ PAGE = 50  # rows of one page where --limit does not say otherwise
 _Row = Callable[[Json], Sequence[object]]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The image; also one that was deleted.")]
-All = Annotated[bool, typer.Option("--all", help="Every page, to the beginning.")]
-Cursor = Annotated[str, typer.Option("--cursor", help="Continue there, as the page before says.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=200, help="Rows of a page.")]
 
 
 def history(
     name: Name,
     url: options.Url = "",
     ca_file: options.CaFile = "",
-    everything: All = False,
-    cursor: Cursor = "",
-    limit: Limit = PAGE,
+    everything: options.All = False,
+    cursor: options.Cursor = "",
+    limit: options.Limit = PAGE,
     output: options.Output = Format.TABLE,
 ) -> None:
     """Show the journal of an image: who did what and why, newest first."""
@@ -38,9 +35,9 @@ def list_builds(
     name: Name,
     url: options.Url = "",
     ca_file: options.CaFile = "",
-    everything: All = False,
-    cursor: Cursor = "",
-    limit: Limit = PAGE,
+    everything: options.All = False,
+    cursor: options.Cursor = "",
+    limit: options.Limit = PAGE,
     output: options.Output = Format.TABLE,
 ) -> None:
     """List the builds of an image, newest first."""

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from imagefactory import options, screen
+from imagefactory.failures import Misused
 from imagefactory.screen import Format
 
 commands = typer.Typer(help="Published versions.", no_args_is_help=True)
@@ -70,18 +71,24 @@ def show(
     if found["alarmed_at"]:
         screen.note(
             "too many at once: nothing is moved. Look at the galleries and the signing key;"
-            " if it is true, run `imagefactory galleries accept`"
+            " if it is true, run `imagefactory galleries accept --reason TEXT`"
         )
 
 
 @galleries.command("accept")
 def accept(
-    reason: Annotated[str, typer.Option("--reason", help="Why it is true.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it is true; the journal of each image that differs keeps it.")
+    ] = "",
     url: options.Url = "",
     ca_file: options.CaFile = "",
     output: options.Output = Format.TABLE,
 ) -> None:
     """For an hour, believe what the galleries show, however many images differ. SecOps only."""
+    if not reason.strip():
+        raise Misused(
+            "--reason is missing: say why it is true; the journal of each image that differs keeps it"
+        )
     accepted = options.client_of(url, ca_file).accept_galleries(reason)
     if output is Format.JSON:
         screen.write_json(accepted)

@@ -46,6 +46,20 @@ def demand_admin(roles: AbstractSet[str], deed: str) -> None:
         raise PermanentError(ErrorClass.PERMISSION, f"only SecOps ({ADMIN}) {deed}")
 
 
+def demand_reason(reason: str, keeper: str) -> str:
+    """A person's reason for a decision, without blanks around it. Raises PermanentError (POLICY) where it is empty.
+
+    `keeper` says who reads it later: "the journal of each image".
+    """
+    given = reason.strip()
+    if not given:
+        text = (
+            f"no reason was given: say why with `reason` (`--reason TEXT` of the command); {keeper} keeps it"
+        )
+        raise PermanentError(ErrorClass.POLICY, text)
+    return given
+
+
 def demand_change(
     image: ImageName, team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str], *, deed: str
 ) -> None:

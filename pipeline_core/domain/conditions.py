@@ -244,14 +244,21 @@ def below_floor(breaches: Sequence[Breach], policy: Policy, now: datetime) -> Co
     )
 
 
-def policy_unreadable(why: str) -> Condition:
-    """Nobody knows whether an image is below the floor. `why` names the policy and what is not known in it."""
+def policy_unreadable(why: str, *, is_lost: bool = False) -> Condition:
+    """Nobody knows whether an image is below the floor. `why` names the policy and what is not known in it.
+
+    With `is_lost` its document is gone, and `why` says what SecOps runs.
+    """
+    remedy = (
+        ""
+        if is_lost
+        else ": SecOps runs the release that wrote the policy, or puts one in force with it that this release knows"
+    )
     return Condition(
         type=ConditionType.UNREADABLE,
         since=None,
         reason="PolicyUnreadable",
-        message=f"{why}; no gate is passed and nothing is registered meanwhile: SecOps runs the release that wrote the"
-        " policy, or puts one in force with it that this release knows",
+        message=f"{why}; no gate is passed and nothing is registered meanwhile{remedy}",
     )
 
 

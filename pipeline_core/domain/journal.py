@@ -49,6 +49,9 @@ class Event(Enum):
     GALLERIES_DOUBTED = (
         "galleries.doubted"  # too many versions differ at once: nothing is moved, a person looks
     )
+    GALLERIES_ACCEPTED = (
+        "galleries.accepted"  # SecOps believe what its gallery shows, however many images differ
+    )
     RETIRED = "version.retired"  # retention took a version out of `latest`, and deletes it later
     TAKEN_BACK = "version.taken-back"  # a retired version is used again, and stays
     TOOL_DROPPED = "catalog.tool-dropped"  # SecOps took a tool out of the catalog that the image names

@@ -78,6 +78,19 @@ class FleetReceiver:
         """The receiver's id."""
         return ReceiverId.of(self.url, None)
 
+    @property
+    def has_alerts(self) -> bool:
+        """True where it wants every alarm."""
+        return self.events >= ALERTS
+
+    @property
+    def wish(self) -> str:
+        """What it wants, in words."""
+        alone = self.events - ALERTS if self.has_alerts else self.events
+        words = ["every alarm"] if self.has_alerts else []
+        words += ["every event of bases"] if self.bases else []
+        return ", ".join([*words, *sorted(event.value for event in alone)])
+
     def wants(self, event: Event, *, is_base: bool) -> bool:
         """True where this event of such an image is sent to it."""
         return event in self.events or (self.bases and is_base)

@@ -272,7 +272,7 @@ def accept(
         event=Event.RELEASE_ACCEPTED,
         at=now,
         actor=actor,
-        detail=f"{detail}{f': {reason}' if reason else ''}",
+        detail=f"{detail}: {reason}",
     )
     return replace(known, accepted=accepted, announce=True, news=news)
 

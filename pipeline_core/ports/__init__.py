@@ -33,6 +33,7 @@ from pipeline_core.ports.process import (
     Chance,
     Clock,
     Logs,
+    Reads,
 )
 from pipeline_core.ports.storage import (
     ANY_ETAG,
@@ -65,6 +66,7 @@ __all__ = [
     "Ports",
     "Principal",
     "Queues",
+    "Reads",
     "Resources",
     "Row",
     "Secret",
@@ -99,4 +101,5 @@ class Ports:
     tokens: Tokens
     clock: Clock
     chance: Chance
+    reads: Reads
     logs: Logs

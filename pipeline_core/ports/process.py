@@ -1,7 +1,10 @@
-"""What a process has of its own: the time, chance, and lines in the log."""
+"""What a process has of its own: the time, chance, lines in the log, and reads at the same time."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 class Clock(Protocol):
@@ -29,4 +32,15 @@ class Logs(Protocol):
 
     def note(self, event: str, **fields: str | float | bool | None) -> None:
         """Write one line."""
+        ...
+
+
+class Reads(Protocol):
+    """Begins reads that do not depend on each other, for an answer to a person who waits."""
+
+    def begin(self, read: Callable[[], Answer]) -> Callable[[], Answer]:
+        """Begin a read, which itself begins none. What comes back waits for its end, and gives its answer.
+
+        An error of the read is raised here or there.
+        """
         ...

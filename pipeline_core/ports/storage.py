@@ -46,9 +46,19 @@ class Tables(Protocol):
         ...
 
     def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+        self,
+        table: str,
+        partition: str,
+        *,
+        first: str = "",
+        last: str = "",
+        limit: int = 1000,
+        select: Sequence[str] = (),
     ) -> Sequence[Row]:
-        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
+        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`.
+
+        With `select`, a row has these of its cells only, and no ETag: nobody can write back what is left of it.
+        """
         ...
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:

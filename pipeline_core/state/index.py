@@ -52,9 +52,9 @@ class Index:
         self._tables = tables
         self._reader = reader or Reader()
 
-    def children(self, parent: ImageName) -> Iterator[ImageName]:
-        """Names of the images that declare `parent`, a page at a time."""
-        return (ImageName(row.key) for row in self._all(f"children:{parent}"))
+    def children(self, parent: ImageName, *, after: str = "") -> Iterator[ImageName]:
+        """Names of the images that declare `parent`, behind the name `after`, a page at a time."""
+        return (ImageName(row.key) for row in self._all(f"children:{parent}", first=behind(after)))
 
     def roots(self, source: MarketplaceSource) -> Iterator[ImageName]:
         """Names of the images that are built from `source`, a page at a time."""
@@ -314,8 +314,8 @@ class Index:
         """Every head of the fleet as last projected, by name, a page at a time."""
         return (stored.value for stored in self._reader.many(TABLE, self._all("fleet"), HEADS))
 
-    def _all(self, partition: str) -> Iterator[Row]:
-        return scan(self._tables, TABLE, partition)
+    def _all(self, partition: str, *, first: str = "") -> Iterator[Row]:
+        return scan(self._tables, TABLE, partition, first=first)
 
     def _ensure(self, partition: str, key: str) -> None:
         row = Row(partition=partition, key=key, cells={})

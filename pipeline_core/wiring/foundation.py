@@ -129,5 +129,6 @@ def _effects_of(
         recovery_log=recovery_log,
         clock=ports.clock,
         chance=ports.chance,
+        reads=ports.reads,
         logs=ports.logs,
     )

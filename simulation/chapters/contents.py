@@ -21,6 +21,8 @@ from simulation.chapters.sweeps import SweepCosts
 from simulation.chapters.teams import TeamLimits
 from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
+from simulation.chapters.waits.fixes import LastingEdits
+from simulation.chapters.waits.late import LateBuilds
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
@@ -40,6 +42,8 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     CatalogChanges,
     TwoSources,
     DefinitionEdits,
+    LateBuilds,
+    LastingEdits,
     # Days pass at the end of these: no other chapter's trouble is to last for them.
     Refreshes,
     RetentionRuns,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _COMPLIANCE = {"profile": "cis_server_l1", "ratchet": 0}
 _SPEC = {
-    "sources": [fleet.SOURCE, fleet.SECOND],
+    "sources": [fleet.SOURCE, fleet.SECOND, fleet.BUSY],
     "regions": ["westeurope"],
 }
 # A version is judged by the floor of the moment at which its report is read: clocks differ, and handlers take long.

@@ -21,6 +21,7 @@ from pipeline_core.state.images import ImageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from simulation.chapters.chapter import Chapter, Happening
 from simulation.chapters.teams import SECOPS, TEAMS
+from simulation.region import EDGE
 from simulation.world import ADMIN
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _SICK: tuple[WebAnswer | FactoryError, ...] = (
     WebAnswer(status=500, body=b""),
     WebAnswer(status=404, body=b""),
     WebAnswer(status=410, body=b""),
+    WebAnswer(status=429, body=b"", retry_after=timedelta(minutes=50)),
 )
 _ALWAYS_WELL = ("https://well-0.example.com/", "https://well-1.example.com/")
 _SOMETIMES_SICK = tuple(f"https://sick-{number}.example.com/" for number in range(3))
@@ -53,13 +55,15 @@ _EVENTS = (
 _MOST = (
     60  # times that one event is sent to one receiver between two replays: 30 tries a day, faults and doubles
 )
+# Times that one event is sent again while its receiver asks to wait: the answer was lost, or the process died.
+_IN_A_WAIT = 3
 _APART = timedelta(
     minutes=5
 )  # entries so far apart in true time are in order, whatever the clocks of the hosts say
 
 
 class SickReceivers(Chapter):
-    """(19) Each event reaches all who want it, in order per image, and nobody is asked without end."""
+    """(19) Each event reaches all who want it, in order per image. (44) Nobody is asked without end, or in a wait."""
 
     name: ClassVar[str] = "webhooks"
     rate: ClassVar[float] = 0.6
@@ -75,6 +79,8 @@ class SickReceivers(Chapter):
         self._committed: dict[tuple[str, str], datetime] = {}  # true times of journal entries
         self._rows: dict[tuple[str, str], str] = {}  # keys of their rows
         self._replayed: set[str] = set()
+        # By address and event: until when its receiver asked to wait, and how often it was sent again before.
+        self._waits: dict[tuple[str, str], tuple[datetime, int]] = {}
 
     def document(self, image: str) -> Mapping[str, Any]:
         """The receivers of an image never change, so everything that its journal has was wanted."""
@@ -130,8 +136,24 @@ class SickReceivers(Chapter):
         self._sent[identity] += 1
         place = (str(event["subject"]), str(event["data"]["entry"]))
         self._first.setdefault(url, {}).setdefault(place)
-        if self.world.ports.web.answers.get(url) == _WELL:
+        answer = self.world.ports.web.answers.get(url)
+        if answer == _WELL:
             self._reached.add(identity)
+        self._demand_wait(identity, answer)
+
+    def _demand_wait(self, identity: tuple[str, str], answer: WebAnswer | FactoryError | None) -> None:
+        """(44) An event is not sent again while its receiver asks to wait."""
+        now = self.world.ports.clock.now()
+        until, again = self._waits.get(identity, (now, 0))
+        if now < until - EDGE:
+            self._waits[identity] = until, again + 1
+            if again == _IN_A_WAIT:
+                url, event = identity
+                self.world.blame(
+                    f"(44) {url} was sent {event} again and again before {until:%d %H:%M}: it asked to wait"
+                )
+        elif isinstance(answer, WebAnswer) and answer.retry_after is not None:
+            self._waits[identity] = now + answer.retry_after, 0
 
     def _fall_ill(self) -> None:
         self.world.ports.web.answers[self.chance.choice(_SOMETIMES_SICK)] = self.chance.choice(_SICK)
@@ -149,6 +171,7 @@ class SickReceivers(Chapter):
 
     def _heal(self, url: str) -> bool:
         self.world.ports.web.answers[url] = _WELL
+        self._waits = {identity: wait for identity, wait in self._waits.items() if identity[0] != url}
         helpless = [each for each in _receivers(url) if self._needs_help(each)]
         for receiver in helpless:
             self._replayed.add(url)

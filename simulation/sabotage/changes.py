@@ -88,7 +88,10 @@ RULES = (
     Sabotage(
         rule="rule-14-bounded-wait",
         patch=_waits_without_a_bound,
-        directed="it needs a base that is edited again and again for hours, in each of its builds",
+        faults="light",
+        images=6,
+        slots=3,
+        chapters=("fixes",),
     ),
     Sabotage(
         rule="rule-19-whole-chain",

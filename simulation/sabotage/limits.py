@@ -1,4 +1,4 @@
-"""The rules of shares: no team takes every slot."""
+"""The rules of shares: no team takes every slot, and no lane takes every turn."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,4 +22,14 @@ def _knows_no_team() -> Iterator[None]:
         yield
 
 
-RULES = (Sabotage(rule="team-limit", patch=_knows_no_team, faults="light", chapters=("teams",)),)
+@contextlib.contextmanager
+def _knows_no_age() -> Iterator[None]:
+    """No start is for the build that has waited longest."""
+    with replaced(dispatch, "LATE_EVERY", 1_000_000):
+        yield
+
+
+RULES = (
+    Sabotage(rule="team-limit", patch=_knows_no_team, faults="light", chapters=("teams",)),
+    Sabotage(rule="late-turns", patch=_knows_no_age, faults="light", images=6, slots=2, chapters=("late",)),
+)

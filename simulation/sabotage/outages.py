@@ -1,14 +1,16 @@
-"""The rules of outages: who owns a failure, what a permanent one means, slow lines, one alert, copies that go on."""
+"""The rules of outages: who owns a failure, what it holds back and for how long, one alert, and what is tried again."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline_core.domain import claims, platform_breaker, replication
+from pipeline_core.domain import claims, creations, platform_breaker, replication, retry
 from pipeline_core.domain.builds import Build, Failure
 from pipeline_core.domain.claims import Claim, Outcome
+from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.retry import GiveUp, TryAgain
 from simulation.sabotage.shape import Sabotage, replaced
 
 _settle = claims.settle
@@ -60,9 +62,56 @@ def _sees_floods_alone() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _holds_nothing_back() -> Iterator[None]:
+    """The breaker opens, and neither does a build that runs pause, nor does one that is pending wait."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(replaced(platform_breaker, "covers", lambda breaker, place: False))
+        stack.enter_context(replaced(PlatformBreaker, "holds_all", property(lambda breaker: False)))
+        yield
+
+
+@contextlib.contextmanager
+def _stays_open() -> Iterator[None]:
+    """A breaker for which nobody is left that could probe, as after a failed publication, stays open."""
+    with replaced(platform_breaker, "is_abandoned", lambda breaker, now: False):
+        yield
+
+
+@contextlib.contextmanager
+def _asks_at_once() -> Iterator[None]:
+    """Where the region says how long to wait, nobody else waits with the build that was refused."""
+    with replaced(creations, "pause", lambda spent, now, length: spent):
+        yield
+
+
+_look_again = retry.look_again  # before it is replaced
+
+
+@contextlib.contextmanager
+def _hears_no_wait() -> Iterator[None]:
+    """A call that Azure refuses is repeated after the factory's own wait, whatever the answer asks for."""
+
+    def look_again(error_class: ErrorClass, looks: int, chance: float, **named: object) -> TryAgain | GiveUp:
+        return _look_again(error_class, looks, chance)
+
+    with replaced(retry, "look_again", look_again):
+        yield
+
+
 _CHAPTER = ("outages",)
 RULES = (
     Sabotage(rule="copies-are-tried-again", patch=_gives_up_copies, chapters=("copies",)),
+    Sabotage(rule="regions-wait-is-kept", patch=_asks_at_once),
+    Sabotage(rule="calls-wait-is-kept", patch=_hears_no_wait, faults="races", chapters=_CHAPTER),
+    Sabotage(
+        rule="outage-holds-builds-back",
+        patch=_holds_nothing_back,
+        faults="light",
+        slots=2,
+        chapters=_CHAPTER,
+    ),
+    Sabotage(rule="breaker-closes-without-a-probe", patch=_stays_open, faults="light", chapters=_CHAPTER),
     Sabotage(rule="outage-blames-no-team", patch=_blames_the_team, faults="light", chapters=_CHAPTER),
     Sabotage(rule="permanent-is-not-built-again", patch=_tries_for_ever, faults="light", chapters=_CHAPTER),
     Sabotage(

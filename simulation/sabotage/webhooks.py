@@ -56,9 +56,24 @@ def _newest_first() -> Iterator[None]:
         yield
 
 
+_failed = feeds.failed  # before it is replaced
+
+
+@contextlib.contextmanager
+def _hears_no_wait() -> Iterator[None]:
+    """What a receiver says of the time until the next try is not heard."""
+
+    def failed(*given: Any, asked: timedelta | None = None) -> tuple[Feed, str]:
+        return _failed(*given)
+
+    with replaced(feeds, "failed", failed):
+        yield
+
+
 RULES = (
     Sabotage(rule="rule-18-noted-before-commit", patch=_notes_nothing, chapters=_CHAPTERS),
     Sabotage(rule="rule-18-own-wait", patch=_never_waits, faults="light", chapters=_CHAPTERS),
     Sabotage(rule="rule-18-at-least-once", patch=_skips_what_failed, faults="light", chapters=_CHAPTERS),
     Sabotage(rule="rule-18-in-order", patch=_newest_first, chapters=_CHAPTERS),
+    Sabotage(rule="receivers-wait-is-kept", patch=_hears_no_wait, faults="light", chapters=_CHAPTERS),
 )

@@ -31,6 +31,8 @@ _STATUSES = {
     ErrorClass.PERMISSION: 403,
     ErrorClass.AZURE_POLICY: 403,
 }  # of an answer with a code of this class; 400 otherwise
+_ASKS_TO_WAIT = (429, 503)  # as Azure does with these
+_WAIT_SECONDS = 1200  # longer than the factory would wait by itself at first
 _OF_CREATIONS = ("Resource Manager", "Container Instances")
 _OF_GALLERIES = ("Resource Manager", "Gallery")
 _NEWEST = "QuantumFluxImbalance"  # a code that no rule knows
@@ -133,7 +135,8 @@ def _refusal(row: AzureCode, what: str, size: str) -> Callable[[], FactoryError]
     """The error of the answer with this code, new at each call."""
     status = 400 if row.error_class is None else _STATUSES.get(row.error_class, 400)
     said = f"the outage has come ({', '.join(row.words[:1])})" if row.words else "the outage has come"
-    answer = CloudAnswer(status=status, code=row.code, said=said)
+    headers = {"retry-after": str(_WAIT_SECONDS)} if status in _ASKS_TO_WAIT else {}
+    answer = CloudAnswer(status=status, code=row.code, said=said, headers=headers)
 
     def refuse() -> FactoryError:
         error = error_of(answer, what)

@@ -1,4 +1,4 @@
-"""(24) to (27): what failures that no team owns must not do. Judged by the platform's own record of what failed why.
+"""(24) to (27), and (44): what failures that no team owns must not do, by the platform's own record of what failed why.
 
 No class, owner or permanence that the factory names is looked at. A build failed by its input where the platform
 knows that it did.
@@ -24,6 +24,8 @@ _IN_A_ROW = 3  # failures of an image's own inputs that open its breaker
 _OPENED = "platform.breaker-opened"
 _READ = timedelta(minutes=5)  # between the read of a policy and the write of a plan, with handlers between
 _LIMIT = 1_000_000  # bytes of a document
+# Calls about one thing in twenty minutes of a wait: two looks of the sweep, and steps that were delivered twice before.
+_IN_A_WAIT = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,11 @@ class Harm:
         self._losses.append(len(self.alerts))
 
     def violations(self) -> Sequence[str]:
-        """(26) One alert for each outage and scope. (27) An outage hurts no more builds than run, and its probes."""
-        return [*self._alerts(), *self._hurt()]
+        """(26) One alert for each outage and scope. (27) An outage hurts no more builds than run, and its probes.
+
+        (44) What asks to wait is not asked again and again meanwhile.
+        """
+        return [*self._alerts(), *self._hurt(), *self._pestered()]
 
     def is_for_people(self, image: str) -> bool:
         """False where only the platform has hurt the image since its last success, which is a violation of (24).
@@ -243,6 +248,14 @@ class Harm:
             if len(failed) > most:
                 found.append(f"(27) {outage.describe()} hurt {len(failed)} builds, {most} are its bound")
         return found
+
+    def _pestered(self) -> list[str]:
+        return [
+            f"(44) {outage.describe()} was asked {count} times again before {until:%d %H:%M}: {what}"
+            for outage in self.world.platform.outages.known
+            for (what, until), count in outage.pestered.items()
+            if count > _IN_A_WAIT
+        ]
 
     def _has_failed(self, name: str) -> bool:
         build = self.world.safety.builds.get(name)

@@ -4,16 +4,18 @@ The record of what each outage struck is the platform's own. The invariants are 
 the factory says about its failures.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline_core.domain.errors import ErrorScope, FactoryError, Owner
+from pipeline_core.domain.errors import ErrorScope, FactoryError, Owner, TransientError
 from pipeline_core.ports import Blobs, Clock, NewContainerGroup
 from pipeline_core.wire.job import BuildJob, ReportedScope
 from simulation import rows
 from simulation.faults import Kind
+from simulation.region import EDGE
 
 CREATION = "containers.create_group"
 EVERYWHERE = frozenset({"build", "verify"})
@@ -73,6 +75,11 @@ class SimulatedOutage:
         default_factory=dict
     )  # calls and attempts that it made fail, by build or image
 
+    waits: dict[str, datetime] = field(
+        default_factory=dict
+    )  # by call and subject: until when it asked to wait
+    pestered: Counter[tuple[str, datetime]] = field(default_factory=Counter)  # calls that came before that
+
     @property
     def length(self) -> timedelta:
         """How long it lasts; nothing where that is not known."""
@@ -131,7 +138,18 @@ class OutageRecord:
             if subject:
                 outage.strike(subject)
                 self.advance(outage.latency)
-                raise outage.refusal()
+                error = outage.refusal()
+                self._note_wait(outage, f"{call} for {subject}", error)
+                raise error
+
+    def _note_wait(self, outage: SimulatedOutage, what: str, error: FactoryError) -> None:
+        """Count a call that comes while its last refusal asks to wait."""
+        now = self.clock.now()
+        until = outage.waits.get(what)
+        if until is not None and now < until - EDGE:
+            outage.pestered[what, until] += 1
+        elif isinstance(error, TransientError) and error.retry_after is not None:
+            outage.waits[what] = now + error.retry_after
 
     def report_of(self, job: BuildJob) -> ReportedCause | None:
         """What the builder of this job reports now; None where no outage makes it fail."""

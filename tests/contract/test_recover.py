@@ -39,10 +39,8 @@ class Tables:
     def find(self, table: str, partition: str, key: str) -> Row | None:
         return self.inner.find(self.prefix + table, partition, key)
 
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
-        return self.inner.scan(self.prefix + table, partition, first=first, last=last, limit=limit)
+    def scan(self, table: str, partition: str, **bounds: Any) -> Sequence[Row]:
+        return self.inner.scan(self.prefix + table, partition, **bounds)
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         return self.inner.write(self.prefix + table, writes)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,30 +12,9 @@ from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.system import SystemChance
 from pipeline_core.domain.errors import AlreadyExists, PermanentError, StaleWrite, TablesLost
-from pipeline_core.ports import ANY_ETAG, Row, Tables, TableWrite, WriteKind
+from pipeline_core.ports import ANY_ETAG, Tables, TableWrite, WriteKind
+from tests.contract.table_store import Store, delete, insert, replace
 from tests.fixtures.azurite import AzuriteForTests
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """A port and a table that is this test's own."""
-
-    tables: Tables
-    name: str
-
-    def write(self, *writes: TableWrite) -> list[str]:
-        return list(self.tables.write(self.name, writes))
-
-    def find(self, key: str, partition: str = "p") -> Row | None:
-        return self.tables.find(self.name, partition, key)
-
-    def get(self, key: str) -> Row:
-        found = self.find(key)
-        assert found is not None, key
-        return found
-
-    def keys(self, **bounds: str | int) -> list[str]:
-        return [row.key for row in self.tables.scan(self.name, "p", **bounds)]  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["memory", "azure"])
@@ -79,22 +57,6 @@ def _demand_lost(tables: Tables, name: str) -> None:
     ):
         with pytest.raises(TablesLost, match="imagefactory state recover --force"):
             ask()
-
-
-def row(key: str, *, etag: str = "", partition: str = "p", **cells: Any) -> Row:
-    return Row(partition=partition, key=key, cells=cells, etag=etag)
-
-
-def insert(key: str, *, partition: str = "p", **cells: Any) -> TableWrite:
-    return TableWrite(verb=WriteKind.INSERT, row=row(key, partition=partition, **cells))
-
-
-def replace(key: str, etag: str, **cells: Any) -> TableWrite:
-    return TableWrite(verb=WriteKind.REPLACE, row=row(key, etag=etag, **cells))
-
-
-def delete(key: str, etag: str) -> TableWrite:
-    return TableWrite(verb=WriteKind.DELETE, row=row(key, etag=etag))
 
 
 def test_a_row_that_is_not_there_is_none(store: Store) -> None:
@@ -253,6 +215,21 @@ def test_a_scan_gives_whole_rows(store: Store) -> None:
     (etag,) = store.write(insert("k", n=1, text="x"))
     (found,) = store.tables.scan(store.name, "p")
     assert (dict(found.cells), found.etag) == ({"n": 1, "text": "x"}, etag)
+
+
+def test_a_scan_of_some_cells_gives_these_and_nothing_that_could_be_written_back(store: Store) -> None:
+    store.write(insert("a", text="ä", number=7, flag=True), insert("b", text="b"), insert("c"))
+    rows = store.tables.scan(store.name, "p", select=["number", "flag"])
+    assert [(row.key, dict(row.cells), row.etag) for row in rows] == [
+        ("a", {"number": 7, "flag": True}, ""),
+        ("b", {}, ""),
+        ("c", {}, ""),
+    ]
+    bounded = store.tables.scan(store.name, "p", first="a!", limit=1, select=["text"])
+    assert [(row.key, dict(row.cells)) for row in bounded] == [("b", {"text": "b"})]
+    with pytest.raises(PermanentError):
+        store.write(TableWrite(verb=WriteKind.REPLACE, row=rows[0]))
+    assert store.get("a").cells["text"] == "ä"
 
 
 def test_a_scan_goes_on_beyond_one_page_of_the_service(store: Store) -> None:

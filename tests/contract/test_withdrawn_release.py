@@ -109,7 +109,7 @@ def test_case_09_a_request_after_it_waits_and_says_why_then_takes_what_is_offere
     story.made.drain()
     assert scenes.rest_of(story.made, BASE) == "release-withdrawn"
     assert str(NEXT) in story.made.factory.queries.image(BASE).image.detail
-    story.made.factory.sources.accept(story.source.key, FIRST, scenes.ADMIN, "")
+    story.made.factory.sources.accept(story.source.key, FIRST, scenes.ADMIN, "it is gone")
     story.made.drain()
     assert story.built_from() == str(FIRST)
 

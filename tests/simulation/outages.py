@@ -11,7 +11,7 @@ from pipeline_core.ports import NewContainerGroup
 from pipeline_core.state.images import ImageStore
 from simulation import world
 from simulation.faults import Faults, Injector, Kind
-from simulation.platform import BudgetedContainers
+from simulation.region import BudgetedContainers
 from simulation.world import SimulatedWorld
 
 LATENCY = timedelta(seconds=3)  # of a call that the platform refuses

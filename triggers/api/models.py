@@ -259,11 +259,16 @@ class Misplaced(Answer):
 
 
 class Lineage(Answer):
-    """Images by level, roots first; the parent of each (null for a root); and the images without a place."""
+    """A page of images by level, roots first; the parent of each (null for a root); and the images without a place.
+
+    Without `image`, a parent may be on another page: then the image counts as level 0 of this one. `next` is the
+    `after` of the following page, null at the end.
+    """
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
     errors: tuple[Misplaced, ...]
+    next: str | None
 
 
 class Bundle(Answer):

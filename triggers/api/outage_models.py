@@ -1,7 +1,6 @@
 """The bodies about outages of the platform."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import AliasPath, Field
 
@@ -29,7 +28,7 @@ class RetryRequest(Request):
     """The class of error whose outage is over, and the cursor `next` of the former answer."""
 
     error_class: ErrorClass = Field(alias="class", strict=False)
-    after: Annotated[str, Field(max_length=64)] = ""
+    after: str = ""
 
 
 class Retried(Answer):

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.errors import InvalidValue
 from triggers.api.problem import InvalidField, Refusal
 
 Value = TypeVar("Value")
+CURSOR = "`next` of the page before as it is; empty: the first page"
 
 
 def parse(place: str, kind: Callable[[str], Value], text: str) -> Value:
@@ -19,3 +21,8 @@ def parse(place: str, kind: Callable[[str], Value], text: str) -> Value:
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "invalid-request", f"{place}: {error}", faults=[fault]
         ) from error
+
+
+def parse_cursor(place: str, form: CursorForm, text: str) -> str:
+    """The cursor, empty for the first page. One of another form is refused: its page would be empty, as at the end."""
+    return parse(place, form.checked, text)

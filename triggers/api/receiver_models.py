@@ -1,10 +1,12 @@
 """The bodies about receivers of notifications. Only the answer to a rotation holds a secret."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from pipeline_core.domain.journal import Event
 from triggers.api.models import Answer, Request, Text
 
 
@@ -18,11 +20,29 @@ class DeadLetter(Answer):
     why: str
 
 
+class FleetWish(Answer):
+    """What a receiver of SecOps gets: `events` of every image, with `alerts` all alarms, with `bases` all of bases.
+
+    `events` has the alarms too. `text` says the same in words.
+    """
+
+    events: tuple[str, ...]
+    alerts: bool = Field(validation_alias="has_alerts")
+    bases: bool
+    text: str = Field(validation_alias="wish")
+
+    @field_validator("events", mode="before")
+    @classmethod
+    def _by_name(cls, events: Iterable[Event]) -> tuple[str, ...]:
+        return tuple(sorted(event.value for event in events))
+
+
 class Receiver(Answer):
     """A receiver. `place` is scheme and host of its address; a path may hold a token, so it is not shown.
 
     `state` is working, unsigned, failing, no-secret or switched-off. `waiting` counts facts that are not sent yet.
     `given_up` counts dead letters since the last replay; `dead_letters` has the newest ones, of one receiver only.
+    `wants` is what a receiver of SecOps gets; null for a team's, of which each image's definition says it.
     """
 
     id: Text
@@ -38,12 +58,14 @@ class Receiver(Answer):
     accepted_at: datetime | None
     detail: str
     dead_letters: tuple[DeadLetter, ...]
+    wants: FleetWish | None = Field(validation_alias="fleet")
 
 
 class Receivers(Answer):
-    """Receivers, by id."""
+    """A page of receivers by id; `next` is the `cursor` of the following page, null at the end."""
 
     receivers: tuple[Receiver, ...]
+    next: Text | None = Field(validation_alias="after")
 
 
 class RotatedSecret(Answer):
@@ -60,12 +82,16 @@ class Trial(Answer):
 
 
 class FleetReceiverRequest(Request):
-    """A receiver of SecOps: these events of every image, with `alerts` all alarms, with `bases` all of bases."""
+    """A receiver of SecOps: these events of every image, with `alerts` all alarms, with `bases` all of bases.
+
+    With `replace` a receiver that wants something else already wants this and nothing else.
+    """
 
     webhook: Annotated[str, Field(max_length=2048)]
     events: Annotated[list[str], Field(max_length=64)] = Field(default_factory=list)
     alerts: bool = False
     bases: bool = False
+    replace: bool = False
 
 
 class DisableRequest(Request):

@@ -9,7 +9,10 @@ from triggers.api.models import Answer, Request, Text
 
 
 class AcceptRequest(Request):
-    """Which release images may step down to: the newest one that is offered, as `newest` of the source says."""
+    """Which release images may step down to: the newest one that is offered, as `newest` of the source says.
+
+    Without a `reason` the answer is 422. The journal of each image of the source keeps it.
+    """
 
     release: Annotated[str, Field(max_length=64)]
     reason: Annotated[str, Field(max_length=200)] = ""

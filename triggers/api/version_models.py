@@ -15,7 +15,10 @@ class IncludeRequest(Request):
 
 
 class AcceptGalleriesRequest(Request):
-    """Why what the galleries show is true, although so many images differ at once."""
+    """Why what the galleries show is true, although so many images differ at once.
+
+    Without a `reason` the answer is 422. The journal of each image that differs keeps it.
+    """
 
     reason: Annotated[str, Field(max_length=200)] = ""
 

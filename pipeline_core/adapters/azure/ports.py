@@ -19,6 +19,7 @@ from pipeline_core.adapters.azure.signing import KeyPlace, KeyVaultSigner
 from pipeline_core.adapters.azure.tables import AzureTables
 from pipeline_core.adapters.azure.web import HttpsWeb
 from pipeline_core.adapters.key_file import KeyFileSigner
+from pipeline_core.adapters.reads import ThreadedReads
 from pipeline_core.adapters.system import SystemChance, SystemClock
 from pipeline_core.ports import Clock, Ports, Signer
 
@@ -32,6 +33,7 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
     return Ports(
         clock=clock,
         chance=chance,
+        reads=ThreadedReads(),
         logs=telemetry.StructuredLogs(),
         tables=AzureTables(clients.tables, chance),
         queues=AzureQueues(clients.queues),

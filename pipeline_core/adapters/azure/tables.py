@@ -7,6 +7,7 @@ own write looks like another writer's. A row that holds our nonce shows that the
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from azure.core import MatchConditions
@@ -47,9 +48,19 @@ class AzureTables:
         return None if entity is None else _row(entity)
 
     def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+        self,
+        table: str,
+        partition: str,
+        *,
+        first: str = "",
+        last: str = "",
+        limit: int = 1000,
+        select: Sequence[str] = (),
     ) -> Sequence[Row]:
-        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
+        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`.
+
+        With `select`, with these cells only, and without an ETag.
+        """
         words = ["PartitionKey eq @partition"]
         words += ["RowKey ge @first"] if first else []
         words += ["RowKey lt @last"] if last else []
@@ -58,8 +69,10 @@ class AzureTables:
                 " and ".join(words),
                 parameters={"partition": partition, "first": first, "last": last},
                 results_per_page=min(limit, _PAGE),
+                select=["PartitionKey", "RowKey", *select] if select else None,
             )
-            return [_row(entity) for entity in itertools.islice(found, limit)]
+            read = _part if select else _row
+            return [read(entity) for entity in itertools.islice(found, limit)]
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         """Apply all writes or none. Raises AlreadyExists, StaleWrite."""
@@ -173,13 +186,15 @@ def _etag_of_ours(entity: TableEntity | None, nonce: str) -> str:
 
 
 def _row(entity: TableEntity) -> Row:
-    cells = {name: _cell(name, value) for name, value in entity.items() if name not in _KEYS}
-    return Row(
-        partition=str(entity["PartitionKey"]),
-        key=str(entity["RowKey"]),
-        cells=cells,
-        etag=str(entity.metadata["etag"]),
-    )
+    return replace(_part(entity), etag=str(entity.metadata["etag"]))
+
+
+def _part(entity: TableEntity) -> Row:
+    """The selected cells. The service may name a selected cell that the row does not have: it is null then."""
+    cells = {
+        name: _cell(name, value) for name, value in entity.items() if name not in _KEYS and value is not None
+    }
+    return Row(partition=str(entity["PartitionKey"]), key=str(entity["RowKey"]), cells=cells)
 
 
 def _cell(name: str, value: object) -> Cell:

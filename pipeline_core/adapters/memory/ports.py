@@ -17,6 +17,7 @@ from pipeline_core.adapters.memory.signing import MemorySigner
 from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.adapters.memory.tokens import MemoryTokens
 from pipeline_core.adapters.memory.web import MemoryWeb
+from pipeline_core.adapters.reads import ReadsInTurn
 from pipeline_core.domain.names import GalleryName
 from pipeline_core.ports import Ports
 
@@ -51,6 +52,7 @@ def twins(galleries: Sequence[GalleryName], *, seed: int = 0) -> MemoryPorts:
     return MemoryPorts(
         clock=clock,
         chance=SeededChance(seed),
+        reads=ReadsInTurn(),
         logs=MemoryLogs(),
         tables=MemoryTables(),
         queues=MemoryQueues(clock),

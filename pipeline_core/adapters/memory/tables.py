@@ -4,7 +4,7 @@ import bisect
 import itertools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pipeline_core.adapters import limits
@@ -42,9 +42,19 @@ class MemoryTables:
             return None if found is None else found.rows.get(key)
 
     def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
+        self,
+        table: str,
+        partition: str,
+        *,
+        first: str = "",
+        last: str = "",
+        limit: int = 1000,
+        select: Sequence[str] = (),
     ) -> Sequence[Row]:
-        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`."""
+        """Rows of one partition with `first` <= key < `last` (empty: unbounded), by key, at most `limit`.
+
+        With `select`, with these cells only, and without an ETag.
+        """
         with self._lock:
             self._demand(table)
             found = self._partitions.get((table, partition), _Partition())
@@ -52,7 +62,8 @@ class MemoryTables:
             end = bisect.bisect_left(found.keys, last) if last else len(found.keys)
             keys = found.keys[begin : min(end, begin + limit)]
             self.operations += 1 + max(0, len(keys) - 1) // 1000
-            return [found.rows[key] for key in keys]
+            rows = [found.rows[key] for key in keys]
+        return [_part(row, select) for row in rows] if select else rows
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         """Apply all writes or none. Raises AlreadyExists, StaleWrite."""
@@ -92,6 +103,11 @@ class MemoryTables:
         )
         rows[row.key] = stored
         return stored.etag
+
+
+def _part(row: Row, select: Sequence[str]) -> Row:
+    cells = {name: row.cells[name] for name in select if name in row.cells}
+    return replace(row, cells=MappingProxyType(cells), etag="")
 
 
 def _check(table: str, rows: dict[str, Row], write: TableWrite) -> None:

@@ -36,7 +36,10 @@ from pipeline_core.wire import job as wire
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT
 
 _Tool = tuple[str, str, str]  # its id, its version and the SHA-256 of its file
-_LEASE_MARGIN = timedelta(hours=1)  # a build's resources may outlive its deadline by this much
+_LEASE_MARGIN = timedelta(
+    hours=1
+)  # a build's resources may outlive its deadline by this much, and up to an hour more
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,10 @@ class Launcher:
     deployment: Deployment
 
     def prepare(self, build: Build, group: str, now: datetime) -> NewContainerGroup:
-        """What `create` needs. Makes the image definition and the job's blob; safe to repeat, also at the same time."""
+        """What `create` needs. Makes the image definition and the job's blob; safe to repeat, also at the same time.
+
+        Repeated within an hour, it writes the same blob.
+        """
         definition = self.documents.definition(build.definition)
         job = self._job(build, definition, self._prepare(build, definition), now)
         content = job.to_wire()
@@ -111,7 +117,8 @@ class Launcher:
     ) -> wire.BuildJob:
         if build.version is None:
             raise ValueError(f"build {build.id} was started without a version")
-        lease = now + definition.build.timeout + attempts.AFTER_STEPS[build.phase.stage] + _LEASE_MARGIN
+        needed = definition.build.timeout + attempts.AFTER_STEPS[build.phase.stage] + _LEASE_MARGIN
+        lease = _full_hour(now + needed)
         quarantined = self._gallery_image(
             self.deployment.quarantine_of(build.quarantine), build.image, build.version
         )
@@ -209,6 +216,12 @@ class Launcher:
         content = self.blobs.read("bundles", f"{platform}.tar.gz", limit=COMPRESSED_LIMIT)
         entries = guard.entries_of(bundles.catalog_in(content) or {})
         return {(each.id, each.version, each.sha256): each.url for each in entries}
+
+
+def _full_hour(moment: datetime) -> datetime:
+    """The moment, or the next full hour: a build that waits for its container has one job an hour, not one a look."""
+    begun = moment.replace(minute=0, second=0, microsecond=0)
+    return begun if begun == moment else begun + _HOUR
 
 
 def _url(urls: Mapping[_Tool, str], tool: _Tool) -> str:

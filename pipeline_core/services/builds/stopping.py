@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipeline_core.domain import attempts, builds
+from pipeline_core.domain import attempts, builds, retry
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.errors import AlreadyExists, PermanentError
 from pipeline_core.ports import Blobs
@@ -48,12 +48,23 @@ class StoppingStage:
             # Spread, so that builds that wait for the same minute do not come together.
             return Wait(delay=max(self.wait, left + self.wait * self.effects.chance.fraction()))
         if may_come or left is not None:
-            return Wait(delay=min(_DELETION, self.wait))
+            return Wait(delay=self._until_look(value))
         if value.phase is Phase.PENDING:
             self.records.index.withdraw(value)  # first, so that no dispatch starts this build now
         result = Result.FAILED if value.cancel is None else Result.CANCELLED
         self.completion.end(build, result, value.failure if value.given_up else None)
         return Ended()
+
+    def _until_look(self, build: Build) -> timedelta:
+        """Short while the build holds a slot. Else longer the longer it lasts: a gallery may change a mark for an hour.
+
+        A message that is delivered twice doubles the looks that follow, and none of them writes a row.
+        """
+        shortest = min(_DELETION, self.wait)
+        if build.phase is not Phase.PUBLISHING:
+            return shortest
+        lasts = self.effects.clock.now() - build.phase_since
+        return retry.until_look(lasts, wait=shortest, most=_STUCK, part=4)
 
     def fail(self, build: Stored[Build], failure: Failure) -> Progress:
         """End the build as failed, at once where nothing is left. Else record the failure; `advance` goes on.

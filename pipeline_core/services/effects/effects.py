@@ -1,8 +1,8 @@
-"""The effects of this package together with clock, chance and logs, as one argument. It has no behaviour."""
+"""The effects of this package together with clock, chance, reads and logs, as one argument. It has no behaviour."""
 
 from dataclasses import dataclass
 
-from pipeline_core.ports import Chance, Clock, Logs
+from pipeline_core.ports import Chance, Clock, Logs, Reads
 from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.effects.journal import Journal
 from pipeline_core.services.effects.notices import Notices
@@ -23,4 +23,5 @@ class Effects:
     recovery_log: RecoveryLog
     clock: Clock
     chance: Chance
+    reads: Reads
     logs: Logs

@@ -52,16 +52,18 @@ class Sources:
         """Let images that were built from a withdrawn release step down to `release`, the newest that is offered.
 
         An image steps down with its next build; what was built stays until then. Safe to repeat. Raises NotFound,
-        PermanentError (PERMISSION), and AlreadyExists where this release is not the one to decide about.
+        PermanentError (PERMISSION; POLICY without a reason), and AlreadyExists where this release is not the one to
+        decide about.
         """
         access.demand_admin(principal.roles, "accepts an older release of a source")
+        why = access.demand_reason(reason, "the journal of each image of the source")
 
         def decide(stored: Stored[FollowedSource]) -> FollowedSource:
             known, now = stored.value, self.effects.clock.now()
             if releases.is_accepted(known) and known.newest == release:
                 return known
             try:
-                accepted = releases.accept(known, release, principal.name, reason, now)
+                accepted = releases.accept(known, release, principal.name, why, now)
             except InvalidValue as error:
                 raise AlreadyExists(
                     f"{known.source.key}: {error}; `imagefactory sources` shows it"

@@ -1,6 +1,7 @@
 """What people do with receivers: look, make and rotate secrets, switch off and on, replay, try; SecOps adds its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
@@ -35,6 +36,8 @@ from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire import events
 
+PAGE = 100  # receivers of a page; each costs one read
+PAGE_LIMIT = 200  # the most that a page holds
 _DEAD = 100  # dead letters that are shown
 _TRIALS = BoundedSemaphore(
     4
@@ -56,7 +59,8 @@ class DeadLetter:
 class ReceiverView:
     """A receiver for people; the path of its address may hold a token, so only scheme and host are shown.
 
-    `waiting` counts facts that are not sent yet, `given_up` dead letters since the last replay.
+    `waiting` counts facts that are not sent yet, `given_up` dead letters since the last replay. `fleet` is what a
+    receiver of SecOps wants; None for a team's, of which each image's definition says it, and for one that was removed.
     """
 
     id: ReceiverId
@@ -72,6 +76,15 @@ class ReceiverView:
     accepted_at: datetime | None
     detail: str
     dead_letters: tuple[DeadLetter, ...] = ()
+    fleet: FleetReceiver | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverPage:
+    """A page of receivers by id. `after` is the cursor of the next page, None at the end."""
+
+    receivers: tuple[ReceiverView, ...]
+    after: ReceiverId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +98,25 @@ class Receivers:
     secrets: Secrets
     web: Web
 
-    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        """The receivers of one image, else all that have a feed. One whose feed cannot be read is left out.
+    def page(
+        self, image: ImageName | None = None, *, after: ReceiverId | None = None, limit: int = PAGE
+    ) -> ReceiverPage:
+        """The receivers of one image, else all that have a feed: at most `limit` by id, behind `after`.
 
-        So is one that SecOps removed: what its feed holds is still sent.
+        One whose feed cannot be read is left out, and one that SecOps removed: what its feed holds is still sent. So
+        a page may hold fewer than `limit`.
         """
-        wanted = self._known() if image is None else self._of_image(image)
-        found = (self.records.feeds.find_readable(each) for each in wanted)
-        return tuple(self._view(each.value) for each in found if each is not None)
+        size = min(limit, PAGE_LIMIT)
+        if image is None:
+            ids = self.records.feeds.known(after=after, limit=size)
+        else:
+            known = sorted(set(self._of_image(image)))
+            ids = [each for each in known if after is None or each > after][:size]
+        fleet = self._of_fleet() if any(each.team is None for each in ids) else {}
+        wanted = [each for each in ids if each.team is not None or each in fleet]
+        found = [(fleet.get(each), self.records.feeds.find_readable(each)) for each in wanted]
+        shown = tuple(self._view(feed.value, wish) for wish, feed in found if feed is not None)
+        return ReceiverPage(receivers=shown, after=ids[-1] if len(ids) == size else None)
 
     def show(self, receiver: ReceiverId) -> ReceiverView:
         """One receiver with its dead letters. Raises NotFound."""
@@ -109,7 +133,7 @@ class Receivers:
             for each in items
             if each.dead
         ]
-        return replace(self._view(feed), dead_letters=tuple(dead[-_DEAD:]))
+        return replace(self._shown(feed), dead_letters=tuple(dead[-_DEAD:]))
 
     def rotate(self, receiver: ReceiverId, principal: Principal) -> str:
         """Make a new secret and show it, once. The former one signs too for a day."""
@@ -133,7 +157,7 @@ class Receivers:
         )
         self._tell(feed, Event.RECEIVER_OFF, principal, reason)
         self._log("receiver-switched-off", receiver, principal)
-        return self._view(feed)
+        return self._shown(feed)
 
     def enable(self, receiver: ReceiverId, principal: Principal, *, replays: bool = True) -> ReceiverView:
         """Send again: with `replays` from the first fact on that was given up or not sent, else from the newest on."""
@@ -149,7 +173,7 @@ class Receivers:
         self._tell(feed, Event.RECEIVER_ON, principal, "")
         self._log("receiver-switched-on", receiver, principal)
         self._wake(receiver)
-        return self._view(feed)
+        return self._shown(feed)
 
     def replay(self, receiver: ReceiverId, principal: Principal, since: datetime | None) -> ReceiverView:
         """Send again what was appended since a time; without one, from the first fact on that was given up."""
@@ -162,7 +186,7 @@ class Receivers:
         feed = self._change(receiver, lambda feed: feeds.replayed(feed, first, now))
         self._log("receiver-replayed", receiver, principal)
         self._wake(receiver)
-        return self._view(feed)
+        return self._shown(feed)
 
     def test(self, receiver: ReceiverId, principal: Principal) -> tuple[bool, str]:
         """Send a trial now: whether the receiver accepted it, and what it said. It changes nothing."""
@@ -185,21 +209,32 @@ class Receivers:
         answer = exchange(self.web, feed.url, body, events.headers(identity, body, now, secrets))
         return answer.outcome is DeliveryOutcome.ACCEPTED, answer.why or "it accepted the trial"
 
-    def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
-        """Add one of SecOps' own receivers, or change what it wants. SecOps only."""
+    def add(self, receiver: FleetReceiver, principal: Principal, *, replaces: bool = False) -> ReceiverView:
+        """Add one of SecOps' own receivers. SecOps only. Safe to repeat.
+
+        One that wants something else already is changed with `replaces` only: it then wants what is given, and nothing
+        else. Raises PermanentError (CONFLICT) without it.
+        """
         access.demand_admin(principal.roles, "adds receivers for the whole fleet")
         if not receiver.events and not receiver.bases:
             raise PermanentError(ErrorClass.POLICY, "the receiver wants nothing: name events, or bases")
         _demand_address(receiver.url)
+        known = self.records.feeds.find_fleet_receiver(receiver.id)
+        if known is not None and known.value != receiver and not replaces:
+            text = (
+                f"{receiver.id} wants something else already ({known.value.wish}), so nothing was changed: "
+                "give all that it is to want, and `--replace` (API: `replace`)"
+            )
+            raise PermanentError(ErrorClass.CONFLICT, text)
         try:
-            self.records.feeds.put_fleet_receiver(receiver)
+            self.records.feeds.put_fleet_receiver(receiver, etag=None if known is None else known.etag)
         except (AlreadyExists, StaleWrite) as error:
             raise AlreadyExists(f"{receiver.id} is being changed by another request: look again") from error
         self.effects.notices.forget()
         if self.records.feeds.find(receiver.id) is None:
             self.fanout.ensure(receiver.id, receiver.url)
         self._log("fleet-receiver-added", receiver.id, principal)
-        return self._view(self.records.feeds.get(receiver.id).value)
+        return self._view(self.records.feeds.get(receiver.id).value, receiver)
 
     def remove(self, receiver: ReceiverId, principal: Principal) -> None:
         """Send it nothing new. What its feed holds is still sent. SecOps only. Raises NotFound."""
@@ -237,12 +272,8 @@ class Receivers:
             raise NotFound(f"{receiver} was removed: `imagefactory notify add` adds it again")
         return self.records.feeds.get(receiver)
 
-    def _known(self) -> Iterator[ReceiverId]:
-        fleet = self._of_fleet()
-        return (each for each in self.records.feeds.known() if each.team is not None or each in fleet)
-
-    def _of_fleet(self) -> frozenset[ReceiverId]:
-        return frozenset(each.id for each in self.records.feeds.fleet_receivers())
+    def _of_fleet(self) -> dict[ReceiverId, FleetReceiver]:
+        return {each.id: each for each in self.records.feeds.fleet_receivers()}
 
     def _change(self, receiver: ReceiverId, change: Callable[[Feed], Feed]) -> Feed:
         def write(stored: Stored[Feed]) -> Feed:
@@ -283,7 +314,14 @@ class Receivers:
     def _log(self, event: str, receiver: ReceiverId, principal: Principal) -> None:
         self.effects.logs.note(event, receiver=str(receiver), actor=principal.subject)
 
-    def _view(self, feed: Feed) -> ReceiverView:
+    def _shown(self, feed: Feed) -> ReceiverView:
+        wish = None
+        if feed.id.team is None:
+            with contextlib.suppress(UnreadableRow):
+                wish = self.records.feeds.find_fleet_receiver(feed.id)
+        return self._view(feed, None if wish is None else wish.value)
+
+    def _view(self, feed: Feed, wish: FleetReceiver | None) -> ReceiverView:
         now = self.effects.clock.now()
         signs = feeds.signing(feed, now)
         return ReceiverView(
@@ -299,6 +337,7 @@ class Receivers:
             next_try=feed.due,
             accepted_at=feed.accepted_at,
             detail=feed.trouble if feed.off is None else f"{feed.off.why} ({feed.off.actor})",
+            fleet=wish,
         )
 
 

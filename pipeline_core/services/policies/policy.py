@@ -52,6 +52,19 @@ class PolicyLost(TransientError):
         )
 
 
+class PolicyDocumentLost(UnreadableRow):
+    """A policy is in force, and its document is gone or was changed. Nothing is judged without it."""
+
+    def __init__(self, version: PolicyVersion, why: str) -> None:
+        super().__init__(
+            f"the document of policy {version.revision} {why}, and the factory waits: have SecOps put it, or another"
+            f" one, in force again by `imagefactory policy set FILE`",
+            partition="policy",
+            key=str(version.revision),
+        )
+        self.version = version
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyShown:
     """One version with its document. `unregistered` lists bases of it whose names no image has (yet)."""
@@ -100,13 +113,13 @@ class Policies:
         return policy.floor(self.root_of(image, {}) if policy.bases else image)
 
     def find_floor(self, root: ImageName) -> ComplianceFloor | None:
-        """The floor in force for all descendants of `root`. None if the policy is lost.
+        """The floor in force for all descendants of `root`. None if the policy is lost or cannot be read.
 
         This is for a caller that judges nothing.
         """
         try:
             return self.current().floor(root)
-        except PolicyLost:
+        except (PolicyLost, UnreadableRow):
             return None
 
     def root_of(self, image: ImageName, known: Mapping[ImageName, ImageHead]) -> ImageName:
@@ -133,10 +146,12 @@ class Policies:
         """Put a document in force over the version that the caller has seen. The same document again changes nothing.
 
         `expected` is the ETag of that version. `create_only` demands that there is none. Raises InvalidDocument
-        with every problem, PermanentError (PERMISSION), NotFound, StaleWrite, AlreadyExists.
+        with every problem, PermanentError (PERMISSION; POLICY where the blob of this document was changed), NotFound,
+        StaleWrite, AlreadyExists. A document that was lost from storage is written again.
         """
         access.demand_admin(principal.roles, "changes the policy")
-        self.demand()
+        with contextlib.suppress(PolicyDocumentLost):  # this is how it comes back
+            self.demand()
         row = self._row()
         stored = None if row.value.revision == OPEN.revision else row
         _demand_version(stored, expected=expected, create_only=create_only)
@@ -147,10 +162,11 @@ class Policies:
             raise InvalidDocument(problems)
         content = wire.policy_blob(document)
         digest = image_yaml.digest_of(content)
-        if stored is not None and stored.value.digest == digest:
-            return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         with contextlib.suppress(AlreadyExists):
             self.blobs.create(_CONTAINER, _name(digest), content, media_type="application/json")
+        self._document(digest)  # a blob of this name may hold something else
+        if stored is not None and stored.value.digest == digest:
+            return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         version = PolicyVersion(
             revision=revision, digest=digest, actor=principal.name, at=self.effects.clock.now()
         )
@@ -224,6 +240,10 @@ class Policies:
         if parsed is None:
             try:
                 parsed = wire.parse_stored_policy(self._document(version.digest), revision=version.revision)
+            except NotFound as error:
+                raise PolicyDocumentLost(version, "is gone from storage") from error
+            except PermanentError as error:
+                raise PolicyDocumentLost(version, "was changed in storage") from error
             except (InvalidDocument, MalformedMessage) as error:
                 # A key that this release does not know may be a floor, so nothing is judged without it.
                 text = (
@@ -239,7 +259,8 @@ class Policies:
         content = self.blobs.read(_CONTAINER, _name(digest), limit=_BLOB_LIMIT)
         if image_yaml.digest_of(content) != digest:
             raise PermanentError(
-                ErrorClass.POLICY, f"policy {digest} has content that does not match its name"
+                ErrorClass.POLICY,
+                f"the blob {_CONTAINER}/{_name(digest)} has content that does not match its name: SecOps delete it",
             )
         return wire.read_policy_blob(content)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.lineage import LineageFault, faults_of
 from pipeline_core.domain.looks import LookNote
@@ -29,6 +30,7 @@ from pipeline_core.state.stores import Records
 
 _SHARE = 36  # turns for one round of a large fleet: six hours
 _LEAST = 50  # images compared in each sweep, so that a small fleet is compared as a whole
+_MOST_PLACED = 100  # copies of an older release that one sweep writes again
 MOST_WOKEN = 2000  # images asked for in one sweep, the most urgent first: more than start until the next one
 
 
@@ -39,6 +41,9 @@ class SweptFleet:
     heads: dict[ImageName, ImageHead] = field(default_factory=dict)
     notes: dict[ImageName, LookNote] = field(default_factory=dict)
     unreadable: list[ImageName] = field(default_factory=list)
+    unplaced: list[ImageName] = field(
+        default_factory=list
+    )  # the copy does not name the parent of its own head
     compared: set[ImageName] = field(default_factory=set)
 
 
@@ -65,6 +70,8 @@ class FleetSweep:
         building = {name: head.active.build for name, head in fleet.heads.items() if head.active}
         lost = [name for name, build in building.items() if build not in active]
         in_turn = [name for name in _turn_of(sorted(fleet.heads, key=str), now) if name not in building]
+        for name in fleet.unplaced[:_MOST_PLACED]:
+            bulkhead.run(str(name), partial(self._place, name))
         found = sum(
             bulkhead.run(str(name), partial(self._compare, fleet, name))
             for name in (*fleet.unreadable, *lost)
@@ -106,7 +113,7 @@ class FleetSweep:
         def policy() -> Policy | None:
             try:
                 return self.policies.current()
-            except PolicyLost:
+            except (PolicyLost, UnreadableRow):
                 return None
 
         def floor_of(root: ImageName) -> ComplianceFloor | None:
@@ -153,6 +160,11 @@ class FleetSweep:
         fleet.notes[name] = replace(note, claim=None)  # the look that follows leaves a new note
         return True
 
+    def _place(self, name: ImageName) -> bool:
+        """Write a copy again that an older release has written: the forest is read without the heads."""
+        self.effects.projection.project(name)
+        return True
+
     def _compare(self, fleet: SweptFleet, name: ImageName | None) -> bool:
         """True where the copy differed. The copy is written again, and this sweep goes on with the head."""
         if name is None or name in fleet.compared:
@@ -175,6 +187,8 @@ def _take(fleet: SweptFleet, copy: Copy) -> bool:
         fleet.unreadable.append(ImageName(copy.name))
         return True
     fleet.heads[copy.head.name] = copy.head
+    if not copy.is_placed:
+        fleet.unplaced.append(copy.head.name)
     if copy.note is not None:
         fleet.notes[copy.head.name] = copy.note
     return True

@@ -60,12 +60,25 @@ class Suspicion:
         return self.records.observations.find_suspects().value
 
     def accept(self, principal: Principal, reason: str) -> Suspects:
-        """SecOps have looked: for an hour the looks are believed, whatever their number. Raises PermanentError."""
+        """SecOps have looked: for an hour the looks are believed, whatever their number.
+
+        The journal of each image that differs gets a line, before anything may move. Costs one write for each.
+        Raises PermanentError: PERMISSION for others, POLICY without a reason.
+        """
         access.demand_admin(principal.roles, "accepts what the galleries show")
+        why = access.demand_reason(reason, "the journal of each image that differs")
         until = self.effects.clock.now() + observed.HOUR
+        for suspect in self.seen().suspects:
+            entry = self.effects.journal.of_image(
+                suspect.image,
+                Event.GALLERIES_ACCEPTED,
+                actor=principal.name,
+                detail=f"what the galleries show is believed until {until:%Y-%m-%d %H:%M} UTC: {why[:1000]}",
+            )
+            self.records.images.commit([records.add_entry(entry)])
         after = self._change(lambda found: replace(found, accepted_until=until, accepted_by=principal.name))
         self.effects.logs.note(
-            "galleries-accepted", actor=principal.name, reason=reason[:1000], images=len(after.suspects)
+            "galleries-accepted", actor=principal.name, reason=why[:1000], images=len(after.suspects)
         )
         return after
 
@@ -91,7 +104,7 @@ class Suspicion:
         text = (
             f"{len(suspects.suspects)} images differ from their galleries since {alarm - observed.HOUR:%H:%M} UTC"
             f" ({names} ...): nothing is moved; SecOps look at the galleries and the signing key, then run"
-            " `imagefactory galleries accept`"
+            " `imagefactory galleries accept --reason TEXT`"
         )
         entry = self.effects.journal.of_image(image, Event.GALLERIES_DOUBTED, detail=text)
         key = standing_key(alarm, Event.GALLERIES_DOUBTED.value)

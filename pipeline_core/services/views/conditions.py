@@ -12,7 +12,7 @@ from pipeline_core.domain.staleness import World
 from pipeline_core.ports import Clock
 from pipeline_core.services.notify.receivers import Receivers
 from pipeline_core.services.policies.floors import PolicyRules
-from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.policy import Policies, PolicyDocumentLost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class ImageConditions:
         try:
             return self.policies.seen()
         except UnreadableRow as error:
-            return conditions.policy_unreadable(str(error))
+            return conditions.policy_unreadable(str(error), is_lost=isinstance(error, PolicyDocumentLost))
 
     def below(
         self, head: ImageHead, world: World, policy: Policy | Condition, root: ImageName | None = None

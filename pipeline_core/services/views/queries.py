@@ -1,6 +1,6 @@
 """Answers for readers. Changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import conditions, holds, plan, registered_conditions
@@ -8,15 +8,16 @@ from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import ImageHead
-from pipeline_core.domain.lineage import lineage_of
 from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.plan import DoNothing
+from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.domain.policy import Policy
-from pipeline_core.domain.staleness import Stale, Staleness, Unknown, World, detect_staleness
+from pipeline_core.domain.releases import FollowedSource
+from pipeline_core.domain.staleness import Platform, Stale, Staleness, Unknown, World, detect_staleness
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.images.observe import Observer
 from pipeline_core.services.outages.outages import Outages
-from pipeline_core.services.views import origins
+from pipeline_core.services.views import lineage, origins
 from pipeline_core.services.views.conditions import ImageConditions
 from pipeline_core.services.views.history import History
 from pipeline_core.services.views.unreadable import UnreadableRows
@@ -31,6 +32,7 @@ from pipeline_core.services.views.views import (
     unreadable_view,
 )
 from pipeline_core.state.index import FleetPage
+from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 PAGE_LIMIT = 200  # images a page holds at most
@@ -60,18 +62,24 @@ class Queries:
         try:
             observation = self.observer.observe(name, now)
         except UnreadableRow as error:
-            return self._with_history(name, *self._unknown(name, error))
+            view, known = self._unknown(name, error)
+            return self._begin_history(name, known)(view)
         if observation.head is None:
             self.effects.recovery_log.demand_kept(name)
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         head, snapshot = observation.head.value, observation.snapshot
+        opened = self.effects.reads.begin(self.records.breakers.list)
+        lost = self.effects.reads.begin(lambda: tuple(origins.lost(self.records, head, snapshot.world.heads)))
+        policy = self.effects.reads.begin(self.held.policy)
+        with_history = self._begin_history(name, head)
         decision = plan.plan(snapshot, now)
         hold = holds.find_hold(snapshot, now)
         rests = decision.detail if isinstance(decision, DoNothing) else ""
         held = (
             *conditions.of_image(head, snapshot.staleness[name], snapshot.find_claim(name), hold),
-            *self._by_platform(head, snapshot.staleness[name]),
+            *self._by_platform(head, snapshot.staleness[name], opened()),
         )
+        taken_out = conditions.built_from_taken_out(lost())
         view = image_view(
             head,
             state=decision.why.value if isinstance(decision, DoNothing) else "stale",
@@ -79,19 +87,21 @@ class Queries:
             detail=rests or ("" if hold is None else hold.message),
             conditions=(
                 *held,
-                *self._built_from(head, snapshot.world),
+                *(() if taken_out is None else (taken_out,)),
                 *registered_conditions.of_registration(head, snapshot.world),
                 *registered_conditions.of_source(head, snapshot.world),
-                *self.held.below(head, snapshot.world, self.held.policy()),
+                *self.held.below(head, snapshot.world, policy()),
                 *self.held.of_receivers(head),
             ),
         )
-        return self._with_history(name, view, head)
+        return with_history(view)
 
     def images(self, *, team: TeamName | None = None, after: str = "", limit: int = PAGE_LIMIT) -> ImagePage:
-        """A page of images by name, with their freshness. Eight reads, whatever is on the page and whatever is built.
+        """A page of images by name, with their freshness. Eight reads at most, whatever is on the page and is built.
 
-        An image that was last looked at by an older release costs a read of its parent.
+        The first one has the heads. The others do not depend on each other, and read what the heads are compared with.
+        Sources are read for a page with roots, and phases for one with builds. An image that was last looked at by an
+        older release costs a read of its parent.
 
         Conditions come with the same page: poison marks and the breaker are in the head. Blocked, HeldBack and
         BuiltFromTakenOut are not among them: they need rows that are read only for a single image. An image whose row
@@ -101,9 +111,19 @@ class Queries:
         if not page.heads and not page.unreadable and not after:
             self._demand_fleet()
         hidden = dict.fromkeys(page.unreadable, _COPY)
-        world, phases = self._world(page, hidden), self._phases(page.heads)
-        marked = self.unreadable.by_image()
-        policy = self.held.policy()
+        lineage_read = self.effects.reads.begin(self.records.lineage.read)
+        platform_read = self.effects.reads.begin(self._find_platform)
+        sources_read = self.effects.reads.begin(lambda: self._sources_of(page.heads))
+        phases_read = self._begin_phases(page.heads)
+        policy_read = self.effects.reads.begin(self.held.policy)
+        marked_read = self.effects.reads.begin(self.unreadable.by_image)
+        known = self._with_parents(page, hidden)
+        (ledger, faults), platform = lineage_read(), platform_read()
+        if isinstance(platform, UnreadableRow):
+            hidden |= {str(head.name): str(platform) for head in page.heads}
+            platform = None
+        world = World(heads=known, sources=sources_read(), platform=platform, broken=faults)
+        phases, policy, marked = phases_read(), policy_read(), marked_read()
         listed = [
             replace(
                 self._listed(head, _around(head, page, world), policy, hidden, marked, _root_of(head, page)),
@@ -114,7 +134,12 @@ class Queries:
         ]
         if team is None:
             listed += [unreadable_view(name, hidden[name], marked.get(name, ())) for name in page.unreadable]
-        return ImagePage(images=tuple(sorted(listed, key=lambda view: view.name)), next=page.after)
+        return ImagePage(
+            images=tuple(sorted(listed, key=lambda view: view.name)),
+            next=page.after,
+            total=ledger.count,
+            misplaced=tuple(faults[name].problem for name in sorted(faults)),
+        )
 
     def build(self, identity: BuildId) -> BuildView:
         """One build. Raises NotFound."""
@@ -125,16 +150,20 @@ class Queries:
         held = conditions.of_build(stored.value, None if head is None else head.value)
         return build_view(stored.value, held)
 
-    def lineage(self) -> LineageView:
-        """The whole forest. The cost grows with the size of the fleet."""
-        lineage = lineage_of({head.name: head.registration.parent for head in self.records.index.heads()})
-        return LineageView(
-            levels=tuple(tuple(map(str, level)) for level in lineage.by_level()),
-            parents={
-                str(name): None if parent is None else str(parent) for name, parent in lineage.parents.items()
-            },
-            errors=lineage.errors,
-        )
+    def lineage(
+        self,
+        image: ImageName | None = None,
+        *,
+        after: Sequence[ImageName] = (),
+        limit: int = lineage.PAGE_LIMIT,
+    ) -> LineageView:
+        """A page of the forest, or of what is above and below one image. Raises NotFound. See `views.lineage`.
+
+        `after` has the names of the former page's cursor: a path of them below an image, else one.
+        """
+        if image is None:
+            return lineage.page_of_fleet(self.records, after=after[-1] if after else None, limit=limit)
+        return lineage.around(self.records, image, after=after, limit=limit)
 
     def check(self) -> bool:
         """True if state can be read. Raises the error of the store, and TablesLost where its rows are gone."""
@@ -147,24 +176,32 @@ class Queries:
         if self.records.sources.find_platform() is None:
             self.effects.recovery_log.demand_fleet()
 
-    def _with_history(self, name: ImageName, view: ImageView, head: ImageHead | None) -> ImageDetail:
-        """The view with the first pages of its history, and what cannot be read of it all."""
-        builds = self.records.history.builds(name, limit=_HISTORY)
-        journal = self.records.history.journal(name, limit=_HISTORY)
-        running = None if head is None else self.history.find_running(head)
-        ended = [build_view(build, conditions.of_build(build, head)) for build in builds.builds]
-        marked = self.unreadable.of_image(name)  # last: the reads above record what they cannot read
-        phase = view.active_phase if running is None else running.phase
-        return ImageDetail(
-            image=replace(view, active_phase=phase, conditions=(*view.conditions, *marked)),
-            etag=None if head is None else head.document_etag,
-            definition=None if head is None else str(head.registration.definition),
-            bundle=None if head is None else str(head.registration.bundle),
-            builds=tuple(ended if running is None else [running, *ended]),
-            journal=journal.entries,
-            next_builds=builds.after,
-            next_journal=journal.after,
+    def _begin_history(self, name: ImageName, head: ImageHead | None) -> Callable[[ImageView], ImageDetail]:
+        """Begin to read the first pages of an image's history. What comes back puts the image's view before them."""
+        history = self.records.history
+        builds_read = self.effects.reads.begin(lambda: history.builds(name, limit=_HISTORY))
+        journal_read = self.effects.reads.begin(lambda: history.journal(name, limit=_HISTORY))
+        running_read = self.effects.reads.begin(
+            lambda: None if head is None else self.history.find_running(head)
         )
+
+        def with_history(view: ImageView) -> ImageDetail:
+            builds, journal, running = builds_read(), journal_read(), running_read()
+            ended = [build_view(build, conditions.of_build(build, head)) for build in builds.builds]
+            marked = self.unreadable.of_image(name)  # last: the reads above record what they cannot read
+            phase = view.active_phase if running is None else running.phase
+            return ImageDetail(
+                image=replace(view, active_phase=phase, conditions=(*view.conditions, *marked)),
+                etag=None if head is None else head.document_etag,
+                definition=None if head is None else str(head.registration.definition),
+                bundle=None if head is None else str(head.registration.bundle),
+                builds=tuple(ended if running is None else [running, *ended]),
+                journal=journal.entries,
+                next_builds=builds.after,
+                next_journal=journal.after,
+            )
+
+        return with_history
 
     def _unknown(self, name: ImageName, error: UnreadableRow) -> tuple[ImageView, ImageHead | None]:
         """The view of an image of which the own head, or another row that counts, cannot be read."""
@@ -176,23 +213,29 @@ class Queries:
             return unreadable_view(str(name), str(error)), None
         return image_view(stored.value, state="unknown", detail=str(error)), stored.value
 
-    def _phases(self, heads: Sequence[ImageHead]) -> dict[ImageName, Phase]:
+    def _begin_phases(self, heads: Sequence[ImageHead]) -> Callable[[], dict[ImageName, Phase]]:
         """The phases of the active builds on a page: a slot shows its stage, and the index the phase after it."""
         building = [(head.name, head.active.build) for head in heads if head.active is not None]
         if not building:
-            return {}
-        noted = self.records.index.phases(first=building[0][0], last=building[-1][0])
-        stages = self.records.capacity.stages()
-        phases = {
-            name: _STAGES.get(stages[build]) if build in stages else noted.get(build)
-            for name, build in building
-        }
-        return {name: phase for name, phase in phases.items() if phase is not None}
+            return dict
+        first, last = building[0][0], building[-1][0]
+        noted_read = self.effects.reads.begin(lambda: self.records.index.phases(first=first, last=last))
+        stages_read = self.effects.reads.begin(self.records.capacity.stages)
 
-    def _world(self, page: FleetPage, hidden: dict[str, str]) -> World:
-        """What a page is compared with: its heads, and those of parents that no note of the page knows.
+        def phases() -> dict[ImageName, Phase]:
+            noted, stages = noted_read(), stages_read()
+            found = {
+                name: _STAGES.get(stages[build]) if build in stages else noted.get(build)
+                for name, build in building
+            }
+            return {name: phase for name, phase in found.items() if phase is not None}
 
-        An image whose parent or platform cannot be read goes to `hidden`.
+        return phases
+
+    def _with_parents(self, page: FleetPage, hidden: dict[str, str]) -> dict[ImageName, ImageHead]:
+        """The heads of a page, and those of parents that no note of the page knows.
+
+        An image whose parent cannot be read goes to `hidden`.
         """
         known = {head.name: head for head in page.heads}
         for head in page.heads:
@@ -206,28 +249,28 @@ class Queries:
                 continue
             if stored is not None:
                 known[parent] = stored.value
-        platform = None
-        try:
-            platform = self.records.sources.find_platform()
-        except UnreadableRow as error:
-            hidden |= {str(head.name): str(error) for head in page.heads}
-        return World(
-            heads=known,
-            sources=self.records.sources.followed(),
-            platform=platform,
-            broken=self.records.lineage.faults(),
-        )
+        return known
 
-    def _by_platform(self, head: ImageHead, staleness: Staleness) -> tuple[Condition, ...]:
-        """The open breakers that are about a stale image. Mostly one read."""
-        opened = [stored.value for stored in self.records.breakers.list() if stored.value.is_open]
+    def _find_platform(self) -> Platform | UnreadableRow | None:
+        """The platform, or why it cannot be read: then nothing is known of any image, and the rest is shown."""
+        try:
+            return self.records.sources.find_platform()
+        except UnreadableRow as error:
+            return error
+
+    def _sources_of(self, heads: Sequence[ImageHead]) -> dict[str, FollowedSource]:
+        """The followed sources; none for a page without a root, which nothing compares with a source."""
+        has_root = any(head.registration.parent is None for head in heads)
+        return self.records.sources.followed() if has_root else {}
+
+    def _by_platform(
+        self, head: ImageHead, staleness: Staleness, breakers: Sequence[Stored[PlatformBreaker]]
+    ) -> tuple[Condition, ...]:
+        """The open breakers that are about a stale image."""
+        opened = [stored.value for stored in breakers if stored.value.is_open]
         if not opened or not isinstance(staleness, Stale):
             return ()
         return conditions.of_platform(opened, self.outages.place_of_image(head.registration))
-
-    def _built_from(self, head: ImageHead, world: World) -> tuple[Condition, ...]:
-        found = conditions.built_from_taken_out(origins.lost(self.records, head, world.heads))
-        return () if found is None else (found,)
 
     def _listed(
         self,

@@ -90,19 +90,29 @@ class ImageDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePage:
-    """A page of images by name. `next` is the cursor of the following page, None at the end."""
+    """A page of images by name. `next` is the cursor of the following page, None at the end.
+
+    `total` counts the whole fleet, None where the factory has not counted it. `misplaced` has the images of the whole
+    fleet that are recorded as without a place in the forest.
+    """
 
     images: tuple[ImageView, ...]
     next: str | None
+    total: int | None = None
+    misplaced: tuple[LineageProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageView:
-    """The forest: images by level (roots first), each with its parent, and the images without a place in it."""
+    """A page of the forest: images by level (roots first), each with its parent, and the images without a place in it.
+
+    `next` is the cursor of the following page, None at the end.
+    """
 
     levels: tuple[tuple[str, ...], ...]
     parents: dict[str, str | None]
     errors: tuple[LineageProblem, ...] = ()
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ A fact and the sequence that it took are written in one transaction with the hea
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pipeline_core.domain.errors import AlreadyExists, NotFound, UnreadableRow
 from pipeline_core.domain.feeds import Feed, FeedItem
@@ -13,7 +13,7 @@ from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
 from pipeline_core.state.index import TABLE
 from pipeline_core.state.reading.reader import Reader
 from pipeline_core.state.records import Codec, Stored
-from pipeline_core.state.rows import scan
+from pipeline_core.state.rows import behind, scan
 
 _HEAD = "head"
 _ITEM = "item:"
@@ -97,24 +97,27 @@ class FeedStore:
         partition = _partition(receiver)
         return self._tables.scan(TABLE, partition, first=_key(first), last="item;", limit=limit)
 
-    def known(self) -> Iterator[ReceiverId]:
-        """Every receiver that has a feed, by id."""
-        for row in scan(self._tables, TABLE, _KNOWN):
-            yield ReceiverId(row.key)
+    def known(self, *, after: ReceiverId | None = None, limit: int) -> Sequence[ReceiverId]:
+        """At most `limit` receivers that have a feed, by id, behind `after` (None: from the first). One read."""
+        first = "" if after is None else behind(str(after))
+        rows = self._tables.scan(TABLE, _KNOWN, first=first, limit=limit)
+        return [ReceiverId(row.key) for row in rows]
 
     def fleet_receivers(self) -> Sequence[FleetReceiver]:
         """SecOps' own receivers, by id."""
         rows = scan(self._tables, TABLE, _FLEET)
         return [stored.value for stored in self._reader.many(TABLE, rows, RECEIVERS)]
 
-    def put_fleet_receiver(self, receiver: FleetReceiver) -> None:
-        """Add one of SecOps' receivers, or change what it wants.
+    def find_fleet_receiver(self, receiver: ReceiverId) -> Stored[FleetReceiver] | None:
+        """One of SecOps' receivers with what it wants, or None. Raises UnreadableRow."""
+        row = self._tables.find(TABLE, _FLEET, str(receiver))
+        return self._reader.found(TABLE, row, RECEIVERS)
 
-        Raises StaleWrite where another writer was faster, and UnreadableRow.
+    def put_fleet_receiver(self, receiver: FleetReceiver, *, etag: str | None = None) -> None:
+        """Add one of SecOps' receivers (None), or change what the one that was read with `etag` wants.
+
+        Raises AlreadyExists or StaleWrite where another writer was faster.
         """
-        row = self._tables.find(TABLE, _FLEET, str(receiver.id))
-        known = self._reader.found(TABLE, row, RECEIVERS)
-        etag = None if known is None else known.etag
         self._tables.write(TABLE, [RECEIVERS.write(_FLEET, str(receiver.id), receiver, etag=etag)])
 
     def remove_fleet_receiver(self, receiver: ReceiverId) -> None:

@@ -11,7 +11,7 @@ import pytest
 from dashboard import pages
 from pipeline_core.domain.lineage import LineageProblem
 from pipeline_core.domain.names import ImageName
-from pipeline_core.services.views.views import ImagePage, LineageView
+from pipeline_core.services.views.views import ImagePage
 from tests.unit.triggers import views
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
@@ -39,9 +39,9 @@ class Outline(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-FLEET = pages.fleet(views.PAGE, views.LINEAGE)
+FLEET = pages.fleet(views.PAGE)
 IMAGE = pages.image(views.DETAIL)
-EMPTY = pages.fleet(ImagePage(images=(), next=None), LineageView(levels=(), parents={}))
+EMPTY = pages.fleet(ImagePage(images=(), next=None, total=0))
 BARE = pages.image(replace(views.DETAIL, builds=(), journal=()))
 POISON = pages.poison((views.POISON, views.STRAY), "k2")
 CLEAN = pages.poison((), None)
@@ -80,18 +80,29 @@ def test_the_overview_shows_running_builds() -> None:
 
 def test_an_image_without_a_place_is_shown_and_its_error_too() -> None:
     misplaced = LineageProblem(image=ImageName("payments-api"), reason="orphan", message="has no parent")
-    lineage = LineageView(
-        levels=(("rhel9-base",),),
-        parents={"rhel9-base": None},
-        errors=(misplaced,),
-    )
-    text = pages.fleet(views.PAGE, lineage)
+    text = pages.fleet(replace(views.PAGE, misplaced=(misplaced,)))
     assert "Without a place" in text
     assert "payments-api</a>: has no parent" in text
 
 
+def test_images_are_shown_by_level_as_far_as_the_page_lists_what_is_above_them() -> None:
+    base, app = views.BASE, views.PAYMENTS
+    below = replace(app, name="shop", parent=app.name)
+    (first, second, third) = pages.levels_of(replace(views.PAGE, images=(below, app, base)))
+    assert [first.title, second.title, third.title] == ["Bases", "Level 1", "Level 2"]
+    assert [third.images, second.images, first.images] == [(below,), (app,), (base,)]
+    (elsewhere,) = pages.levels_of(replace(views.PAGE, images=(app, below)))
+    assert (elsewhere.title, elsewhere.images) == ("Built from images of other pages", (app, below))
+    (nowhere,) = pages.levels_of(replace(views.PAGE, images=(replace(app, parent="shop"), below)))
+    assert nowhere.title == "Without a place"  # a cycle that the sweep has not recorded yet
+
+
+def test_a_fleet_that_was_not_counted_has_a_dash() -> None:
+    assert "Registered: -. Listed here: 2." in pages.fleet(replace(views.PAGE, total=None))
+
+
 def test_the_next_page_is_linked_where_there_is_one() -> None:
-    assert 'href="/?after=rhel9-base"' in pages.fleet(replace(views.PAGE, next="rhel9-base"), views.LINEAGE)
+    assert 'href="/?after=rhel9-base"' in pages.fleet(replace(views.PAGE, next="rhel9-base"))
     assert 'rel="next"' not in FLEET
 
 
@@ -154,7 +165,7 @@ def test_what_people_wrote_is_shown_and_never_run() -> None:
         views.PAYMENTS, detail=attack, reasons=(attack,), state=attack, team=attack, conditions=(held,)
     )
     detail = replace(views.DETAIL, image=image, builds=(build,), journal=(entry,))
-    text = pages.image(detail) + pages.fleet(ImagePage(images=(image,), next=attack), views.LINEAGE)
+    text = pages.image(detail) + pages.fleet(ImagePage(images=(image,), next=attack))
     assert "<script" not in text
     assert "&lt;script&gt;" in text
 
@@ -189,7 +200,5 @@ def test_an_image_and_its_builds_show_what_holds_them() -> None:
         assert 'mark bad">Stalled' in part
         assert "a message of build-steps could not be handled" in part
     assert "Conditions" not in IMAGE
-    listed = pages.fleet(
-        replace(views.PAGE, images=(replace(views.PAYMENTS, conditions=(views.STALLED,)),)), views.LINEAGE
-    )
+    listed = pages.fleet(replace(views.PAGE, images=(replace(views.PAYMENTS, conditions=(views.STALLED,)),)))
     assert 'mark bad">Stalled' in listed

@@ -52,6 +52,26 @@ def test_a_receiver_of_the_fleet_wants_its_events_and_everything_of_bases() -> N
     assert not bases.wants(Event.QUEUED, is_base=False)
 
 
+@pytest.mark.parametrize(
+    ("receiver", "words"),
+    [
+        (FleetReceiver(url=URL, events=ALERTS), "every alarm"),
+        (FleetReceiver(url=URL, bases=True), "every event of bases"),
+        (FleetReceiver(url=URL, events=ALERTS - {Event.LATE} | {Event.REUSED}), None),
+        (
+            FleetReceiver(url=URL, events=ALERTS | {Event.REUSED, Event.QUEUED}, bases=True),
+            "every alarm, every event of bases, build.queued, image.reused",
+        ),
+    ],
+)
+def test_what_a_receiver_of_the_fleet_wants_is_said_in_words(
+    receiver: FleetReceiver, words: str | None
+) -> None:
+    each_event = ", ".join(sorted(event.value for event in receiver.events))  # where an alarm is missing
+    assert receiver.wish == (each_event if words is None else words)
+    assert receiver.has_alerts is (Event.LATE in receiver.events)
+
+
 def test_people_see_scheme_and_host() -> None:
     assert place_of(URL) == "https://hooks.example.com"
     assert place_of("nonsense") == "://"

@@ -253,3 +253,11 @@ def test_a_refusal_names_who_has_the_right(roles: set[str], admin: bool, member:
         )
     ):
         access.demand_change(base, payments, roles, frozenset(), deed="rebuild it")
+
+
+def test_a_decision_of_a_person_needs_a_reason() -> None:
+    assert access.demand_reason(" it is gone\n", "the journal") == "it is gone"
+    for empty in ("", "  ", "\n"):
+        with pytest.raises(PermanentError, match=r"no reason was given: .*; the journal keeps it") as refused:
+            access.demand_reason(empty, "the journal")
+        assert refused.value.error_class is ErrorClass.POLICY

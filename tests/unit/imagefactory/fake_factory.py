@@ -10,11 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "a-token"
-_LINEAGE = {
-    "levels": [["base"], ["java"], ["app"]],
-    "parents": {"base": None, "java": "base", "app": "java"},
-    "errors": [{"image": "lost", "message": "has no parent"}],
-}
+_PARENTS = {"base": None, "java": "base", "app": "java"}
+_MISPLACED = [{"image": "lost", "message": "has no parent"}]
 
 
 @dataclass
@@ -27,6 +24,7 @@ class FakeFactory:
     builds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     platform: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)  # of requests with a JSON body
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     page: int = 2
     request: dict[str, Any] = field(default_factory=dict)
@@ -38,6 +36,8 @@ class FakeFactory:
     ) -> tuple[int, dict[str, str], bytes]:
         """The answer; one that a test has put into `answers` comes first."""
         self.asked.append((method, path, headers))
+        if body and headers.get("content-type", "").startswith("application/json"):
+            self.bodies.append(json.loads(body))
         if self.answers:
             return self.answers.pop(0)
         if headers.get("authorization") != f"Bearer {TOKEN}":
@@ -73,7 +73,7 @@ class FakeFactory:
                 status, sent, content = self._close(key, "dismissed")
                 return (204, {}, b"") if status == 200 else (status, sent, content)
             case "GET", ["lineage"]:
-                return reply(200, _LINEAGE)
+                return self._lineage(asked)
             case "PUT", ["platform"]:
                 self.platform = json.loads(body)
                 entries = self.platform["catalog"]["entries"]
@@ -81,6 +81,15 @@ class FakeFactory:
                     200, {"bundle": self.platform["bundle"], "catalog": [each["id"] for each in entries]}
                 )
         return problem(404, f"there is nothing at {route}")
+
+    def _lineage(self, asked: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """A page has two images: their levels are counted on it."""
+        names = [name for name in sorted(_PARENTS) if name > asked.get("after", "")]
+        page = {name: _PARENTS[name] for name in names[: self.page]}
+        following = names[self.page - 1] if len(names) > self.page else None
+        return reply(
+            200, {"levels": [sorted(page)], "parents": page, "errors": _MISPLACED, "next": following}
+        )
 
     def _put_bundle(self, digest: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         if hashlib.sha256(body).hexdigest() != digest:

@@ -250,7 +250,13 @@ def test_builds_show_and_lineage(run: Run, factory: FakeFactory) -> None:
     assert "requested by dev" in run("builds", "show", BUILD).stdout
     drawn = run("lineage")
     assert [line.strip("│├└─ ") for line in drawn.stdout.splitlines()] == ["base", "java", "app"]
-    assert "lost: has no parent" in drawn.stderr
+    assert drawn.stderr.count("lost: has no parent") == 1
+    assert json.loads(run("lineage", "-o", "json").stdout)["levels"] == [["base"], ["java"], ["app"]]
+    run("lineage", "base")
+    assert [path for _, path, _ in factory.asked[-2:]] == [
+        "/api/lineage?after=&image=base",
+        "/api/lineage?after=base&image=base",
+    ]
 
 
 def test_gates_are_shown_with_score_and_evidence(run: Run, factory: FakeFactory) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.imagefactory.conftest import Run
-from tests.unit.imagefactory.fake_factory import FakeFactory, reply
+from tests.unit.imagefactory.fake_factory import FakeFactory, problem, reply
 
 pytestmark = pytest.mark.process
 
@@ -28,17 +28,44 @@ def _receiver(**changes: Any) -> dict[str, Any]:
         "accepted_at": None,
         "detail": "it answered 500",
         "dead_letters": [],
+        "wants": None,
     } | changes
 
 
 def test_the_list_names_state_and_reason(run: Run, factory: FakeFactory) -> None:
-    factory.shown["/api/receivers"] = {"receivers": [_receiver(), _receiver(id="0" * 16, team=None)]}
+    both = [_receiver(), _receiver(id="0" * 16, team=None)]
+    factory.shown["/api/receivers"] = {"receivers": both, "next": None}
     shown = run("notify", "list")
     assert shown.exit_code == 0
     for text in (ID, "failing", "it answered 500", "SecOps", "2 receivers"):
         assert text in shown.output
-    assert json.loads(run("notify", "list", "payments-api", "-o", "json").output)[0]["id"] == ID
-    assert factory.asked[-1][1] == "/api/receivers?image=payments-api"
+    shown = json.loads(run("notify", "list", "payments-api", "-o", "json").output)
+    assert ([each["id"] for each in shown["receivers"]], shown["next"]) == ([ID, "0" * 16], None)
+    assert factory.asked[-1][1] == "/api/receivers?cursor=&limit=100&image=payments-api"
+
+
+def test_a_page_of_receivers_says_where_the_next_one_begins(run: Run, factory: FakeFactory) -> None:
+    factory.answers += [reply(200, {"receivers": [_receiver()], "next": ID})]
+    done = run("notify", "list", "--limit", "1")
+    assert "1 receiver" in done.stdout
+    assert f"more: --cursor {ID}, or --all" in done.stderr
+    assert factory.asked[-1][1] == "/api/receivers?cursor=&limit=1"
+
+
+def test_all_pages_of_receivers_come_in_one_list(run: Run, factory: FakeFactory) -> None:
+    last = _receiver(id="team--" + "f" * 16)
+    factory.answers += [
+        reply(200, {"receivers": [_receiver()], "next": ID}),
+        reply(200, {"receivers": [last], "next": None}),
+    ]
+    shown = json.loads(run("notify", "list", "--all", "--limit", "1", "-o", "json").stdout)
+    assert [each["id"] for each in shown["receivers"]] == [ID, last["id"]]
+    assert factory.asked[-1][1] == f"/api/receivers?cursor={ID}&limit=1"
+
+
+def test_a_factory_of_an_older_release_sends_every_receiver(run: Run, factory: FakeFactory) -> None:
+    factory.answers += [reply(200, {"receivers": [_receiver()]})]
+    assert json.loads(run("notify", "list", "-o", "json").stdout)["next"] is None
 
 
 def test_one_receiver_is_shown_with_its_dead_letters(run: Run, factory: FakeFactory) -> None:
@@ -95,6 +122,38 @@ def test_secops_adds_and_removes_a_receiver_for_the_fleet(run: Run, factory: Fak
     factory.answers.append((204, {}, b""))
     assert run("notify", "remove", "0" * 16).exit_code == 0
     assert factory.asked[-1][:2] == ("DELETE", f"/api/receivers/{'0' * 16}")
+
+
+WANTS = {
+    "events": ["image.reused"],
+    "alerts": False,
+    "bases": True,
+    "text": "every event of bases, image.reused",
+}
+
+
+def test_what_a_receiver_of_the_fleet_wants_is_printed(run: Run, factory: FakeFactory) -> None:
+    fleet = _receiver(id="0" * 16, team=None, wants=WANTS)
+    factory.shown["/api/receivers"] = {"receivers": [fleet], "next": None}
+    factory.shown[f"/api/receivers/{'0' * 16}"] = fleet
+    for shown in (run("notify", "list"), run("notify", "show", "0" * 16)):
+        assert "every event of bases, image.reused" in shown.output
+    del fleet["wants"]
+    assert "older release" in run("notify", "list").output
+
+
+def test_another_wish_needs_replace(run: Run, factory: FakeFactory) -> None:
+    refusal = (
+        "0000000000000000 wants something else already (every alarm), so nothing was changed: give --replace"
+    )
+    factory.answers.append(problem(409, refusal))
+    refused = run("notify", "add", "https://hooks.example.com/a", "--bases")
+    assert refused.exit_code == 1
+    assert refusal in refused.output
+    factory.answers.append(reply(200, _receiver(id="0" * 16, team=None, wants=WANTS)))
+    added = run("notify", "add", "https://hooks.example.com/a", "--bases", "--replace")
+    assert "it gets: every event of bases, image.reused" in added.stderr
+    assert [body.get("replace") for body in factory.bodies[-2:]] == [None, True]
 
 
 def test_a_receiver_that_wants_nothing_is_wrong_usage(run: Run, factory: FakeFactory) -> None:

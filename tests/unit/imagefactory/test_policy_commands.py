@@ -90,6 +90,15 @@ def test_a_document_is_put_over_the_version_that_the_factory_has(
     assert (method, path, headers["if-match"]) == ("PUT", "/api/policy", '"Mg"')
 
 
+def test_a_document_that_was_lost_is_set_over_the_version_that_the_refusal_names(
+    run: Run, factory: FakeFactory, file: Path
+) -> None:
+    status, headers, content = problem(409, "the document of policy 1 is gone from storage")
+    factory.answers = [(status, {**headers, "ETag": '"MQ"'}, content), _answer(200)]
+    assert run("policy", "set", file).exit_code == 0
+    assert factory.asked[-1][2]["if-match"] == '"MQ"'
+
+
 def test_the_first_document_is_created(run: Run, factory: FakeFactory, file: Path) -> None:
     factory.answers = [problem(404, "no policy is in force"), _answer(201), _answer(201)]
     assert run("policy", "set", file).exit_code == 0

@@ -10,6 +10,7 @@ from tests.unit.imagefactory.fake_factory import FakeFactory
 
 pytestmark = pytest.mark.process
 
+SOURCE = "redhat:rhel:9-lvm-gen2:westeurope"
 SINCE = "2026-11-21T12:00:00Z"
 GONE = {"version": "9.8.2026062323", "since": SINCE, "reason": "absent", "message": "is no longer offered"}
 ACCEPTED = {"version": "9.6.2025112113", "actor": "Admin", "at": SINCE, "reason": ""}
@@ -66,16 +67,19 @@ def test_json_is_what_the_factory_says(run: Run, factory: FakeFactory) -> None:
 
 def test_accept_sends_the_release_and_the_reason(run: Run, factory: FakeFactory) -> None:
     factory.answers.append((200, {}, json.dumps(_source(accepted=ACCEPTED)).encode()))
-    done = run("sources", "accept", "redhat:rhel:9-lvm-gen2:westeurope", "--release", "9.6.2025112113")
+    done = run("sources", "accept", SOURCE, "--release", "9.6.2025112113", "--reason", "9.8 is broken")
     assert done.exit_code == 0
+    assert factory.bodies == [{"release": "9.6.2025112113", "reason": "9.8 is broken"}]
     assert "take 9.6.2025112113" in done.stdout
     assert factory.asked[-1][:2] == ("POST", "/api/sources/redhat%3Arhel%3A9-lvm-gen2%3Awesteurope/accept")
 
 
-def test_accept_needs_a_release(run: Run, factory: FakeFactory) -> None:
-    done = run("sources", "accept", "redhat:rhel:9-lvm-gen2:westeurope")
+def test_accept_needs_a_release_and_a_reason(run: Run, factory: FakeFactory) -> None:
+    done = run("sources", "accept", SOURCE)
     assert done.exit_code == 2
     assert "imagefactory sources" in done.stderr
+    done = run("sources", "accept", SOURCE, "--release", "9.6.2025112113", "--reason", " ")
+    assert (done.exit_code, "--reason is missing" in done.stderr) == (2, True)
     assert factory.asked == []
 
 

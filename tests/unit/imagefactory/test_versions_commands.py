@@ -80,7 +80,15 @@ def test_accept_says_until_when(run: Run, factory: FakeFactory) -> None:
     assert done.exit_code == 0
     assert "believed until 2026-11-21 13:00" in done.stdout
     assert factory.asked[-1][:2] == ("POST", "/api/galleries/accept")
-    assert json.loads(run("galleries", "accept", "-o", "json").stdout) == accepted
+    shown = run("galleries", "accept", "--reason", "it was deleted", "-o", "json").stdout
+    assert json.loads(shown) == accepted
+    assert factory.bodies == [{"reason": "it was deleted"}] * 2
+
+
+def test_accept_needs_a_reason(run: Run, factory: FakeFactory) -> None:
+    done = run("galleries", "accept")
+    assert (done.exit_code, "--reason is missing" in done.stderr) == (2, True)
+    assert factory.asked == []
 
 
 def test_galleries_says_until_when_they_are_believed(run: Run, factory: FakeFactory) -> None:

@@ -97,10 +97,8 @@ class WatchedTables:
     def find(self, table: str, partition: str, key: str) -> Row | None:
         return self.inner.find(table, partition, key)
 
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
-        return self.inner.scan(table, partition, first=first, last=last, limit=limit)
+    def scan(self, table: str, partition: str, **bounds: Any) -> Sequence[Row]:
+        return self.inner.scan(table, partition, **bounds)
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         self.before(table, writes)

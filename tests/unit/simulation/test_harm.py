@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
@@ -113,6 +113,17 @@ def _hurt_many(made: SimulatedWorld, harm: Harm) -> None:
         outage.strike(name)
 
 
+def _ask_in_a_wait(made: SimulatedWorld, harm: Harm) -> None:
+    """Azure refuses one call eight times in a quarter of an hour, and asks for an hour each time."""
+    outage = _outage(made)
+    outage.calls = frozenset({"galleries.begin_copy"})
+    outage.refusal = lambda: TransientError(ErrorClass.NETWORK, "refused", retry_after=HOUR)
+    for _ in range(8):
+        with pytest.raises(TransientError, match="refused"):
+            made.platform.outages.refuse("galleries.begin_copy", (made.live[0], str(BASE)))
+        made.ports.clock.advance(HOUR / 30)
+
+
 def _ask_a_person(made: SimulatedWorld, harm: Harm) -> None:
     assert not harm.is_for_people(str(BASE))
 
@@ -127,6 +138,10 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld, Harm], None], str]] = {
     "a person is needed for the platform": (_ask_a_person, r"\(24\) rhel9-base waits for a person"),
     "what failed for good is built again": (_build_again, r"\(25\) rhel9-base\..* is started again"),
     "an outage has two alerts": (_alert_twice, r"\(26\) 2 alerts about network in region:westeurope"),
+    "a call is repeated in its wait": (
+        _ask_in_a_wait,
+        r"\(44\) outage .* was asked 7 times again before 21 ",
+    ),
     "an outage hurts too many": (_hurt_many, r"\(27\) outage .* hurt 20 builds, 14 are its bound"),
 }
 

@@ -1,5 +1,6 @@
 """What must hold at rest can fail: a world at rest is broken by hand, and the violation is named."""
 
+import json
 import random
 import re
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline_core.domain.errors import TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, TaggedResource, WriteKind
 from pipeline_core.wire.messages import DispatchMessage
 from simulation import fleet, rest, world
+from simulation.region import BudgetedContainers
 from simulation.story import SeedStory
 from simulation.world import SimulatedWorld
 from tests.unit.simulation.broken import (
@@ -163,6 +166,20 @@ def _event_lost(made: SimulatedWorld) -> None:
     made.settle()
 
 
+def _breaker_open(made: SimulatedWorld) -> None:
+    value = json.dumps({"error_class": "network", "opened_at": "2026-11-21T09:00:00Z"})
+    write(made, "capacity", Row(partition="slots", key="stop:0123", cells={"value": value}))
+
+
+def _region_asked_in_its_wait(made: SimulatedWorld) -> None:
+    containers, now = made.ports.containers, made.ports.clock.now()
+    assert isinstance(containers, BudgetedContainers)
+    containers._hours[f"{now:%Y%m%d%H}"] = True
+    for number in range(4):
+        with pytest.raises(TransientError, match="used up"):
+            containers.create_group(NewContainerGroup(name=f"group-{number}", environment={}, tags={}))
+
+
 CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
     "registered, not in the fleet": (
         _registered_and_not_in_the_fleet,
@@ -220,6 +237,14 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld], None], str]] = {
         r"\(9\) the journal does not explain rhel9-java@9\.20261121\.1",
     ),
     "reasons untold": (_reasons_untold, r"\(9\) the journal does not explain rhel9-java@9\.20261121\.1"),
+    "breaker open": (
+        _breaker_open,
+        r"\(42\) the platform breaker of network is open at rest, since 2026-11-21T09:00:00Z",
+    ),
+    "region asked in its wait": (
+        _region_asked_in_its_wait,
+        r"\(44\) the region was asked for 3 creations after 21 \S+, when it asked to wait",
+    ),
     "event lost": (
         _event_lost,
         r"\(10\) the build rhel9-base\.\S+ was started by the sweep, although no fault struck",

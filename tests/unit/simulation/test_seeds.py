@@ -115,7 +115,6 @@ def test_a_rule_that_no_seed_can_miss_says_why() -> None:
     assert directed == {
         "rule-7-active-only",
         "rule-13-parent",
-        "rule-14-bounded-wait",
         "rule-16-blames-no-input",
         "rule-20-order-of-moves",
     }

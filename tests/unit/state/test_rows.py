@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,9 @@ class Counted(MemoryTables):
 
     reads: int = 0
 
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
+    def scan(self, table: str, partition: str, **bounds: Any) -> Sequence[Row]:
         self.reads += 1
-        return super().scan(table, partition, first=first, last=last, limit=limit)
+        return super().scan(table, partition, **bounds)
 
 
 def filled(keys: Sequence[str]) -> Counted:

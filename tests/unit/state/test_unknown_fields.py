@@ -226,7 +226,9 @@ def test_what_an_outage_harmed_and_a_receiver_of_secops_keep_the_fields_of_a_new
     _put(tables, "capacity", _with(HARMED.row("harmed:key", str(BASE), harmed), since="2027-01-01"))
     _put(tables, "index", _with(RECEIVERS.row("fleet-receivers", str(receiver.id), receiver), paused=True))
     breakers.note_harmed("key", harmed)
-    feeds.put_fleet_receiver(replace(receiver, bases=False))
+    known = feeds.find_fleet_receiver(receiver.id)
+    assert known is not None
+    feeds.put_fleet_receiver(replace(receiver, bases=False), etag=known.etag)
     assert _said(tables, "capacity", "harmed:key", str(BASE))["since"] == "2027-01-01"
     assert _said(tables, "index", "fleet-receivers", str(receiver.id))["paused"] is True
 

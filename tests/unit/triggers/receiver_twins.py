@@ -1,6 +1,6 @@
 """A twin of the service of receivers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline_core.domain import access
@@ -8,7 +8,7 @@ from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.ports import Principal
-from pipeline_core.services.notify.receivers import DeadLetter, ReceiverView
+from pipeline_core.services.notify.receivers import DeadLetter, ReceiverPage, ReceiverView
 from tests.unit.triggers import views
 
 PAYMENTS = TeamName("payments")
@@ -38,9 +38,12 @@ class Receivers:
     """One receiver of payments; SecOps may add its own."""
 
     asked: list[tuple[str, object]] = field(default_factory=list)
+    fleet: FleetReceiver | None = None
+    pages: list[tuple[ImageName | None, ReceiverId | None, int]] = field(default_factory=list)
 
-    def list(self, image: ImageName | None = None) -> tuple[ReceiverView, ...]:
-        return (RECEIVER,)
+    def page(self, image: ImageName | None, *, after: ReceiverId | None, limit: int) -> ReceiverPage:
+        self.pages.append((image, after, limit))
+        return ReceiverPage(receivers=(RECEIVER,), after=RECEIVER.id if after is None else None)
 
     def show(self, receiver: ReceiverId) -> ReceiverView:
         if receiver != RECEIVER.id:
@@ -64,10 +67,13 @@ class Receivers:
         self._demand(receiver, principal, "test", None)
         return False, "it answered 500"
 
-    def add(self, receiver: FleetReceiver, principal: Principal) -> ReceiverView:
+    def add(self, receiver: FleetReceiver, principal: Principal, *, replaces: bool = False) -> ReceiverView:
         access.demand_admin(principal.roles, "adds receivers for the whole fleet")
+        if self.fleet not in (None, receiver) and not replaces:
+            raise PermanentError(ErrorClass.CONFLICT, f"{receiver.id} wants something else already")
+        self.fleet = receiver
         self.asked.append(("add", receiver))
-        return RECEIVER
+        return replace(RECEIVER, id=receiver.id, team=None, fleet=receiver)
 
     def remove(self, receiver: ReceiverId, principal: Principal) -> None:
         access.demand_admin(principal.roles, "removes receivers for the whole fleet")

@@ -92,7 +92,7 @@ GOVERNING: dict[str, Row] = {
     "accept release": (
         "POST",
         "/api/sources/redhat:rhel:9-lvm-gen2:westeurope/accept",
-        {"json": {"release": "9.6.2025112113"}},
+        {"json": {"release": "9.6.2025112113", "reason": "it is gone"}},
         200,
     ),
     "add receiver": (
@@ -102,7 +102,7 @@ GOVERNING: dict[str, Row] = {
         200,
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
-    "accept galleries": ("POST", "/api/galleries/accept", {"json": {}}, 200),
+    "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }

@@ -328,7 +328,18 @@ def test_lineage_and_builds_and_platform_answer_with_their_views(
         "levels": [["rhel9-base"], ["payments-api"]],
         "parents": {"payments-api": "rhel9-base", "rhel9-base": None},
         "errors": [{"image": "lost", "message": "has no registered parent"}],
+        "next": None,
     }
+    factory.queries.lineage_view = replace(views.LINEAGE, next="payments-api/shop")
+    page = admin.get("/api/lineage?image=rhel9-base&after=payments-api/app&limit=5").json()
+    assert page["next"] == "payments-api/shop"
+    assert factory.queries.asked[-1] == (
+        ImageName("rhel9-base"),
+        (ImageName("payments-api"), ImageName("app")),
+        5,
+    )
+    refused = ("image=Base", "after=a//B", "limit=0", "limit=1001")
+    assert [admin.get(f"/api/lineage?{each}").status_code for each in refused] == [400] * 4
     assert admin.get(f"/api/builds/{views.BUILD_ID}").json()["phase"] == "building"
     assert admin.get("/api/builds/none").status_code == 400
     assert admin.get("/api/builds/ml-worker.3fa9c1d20b77.1").status_code == 404

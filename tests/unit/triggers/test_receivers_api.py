@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from pipeline_core.domain.journal import Event
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ALERTS, FleetReceiver
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.receiver_twins import RECEIVER
@@ -29,6 +32,22 @@ def test_a_receiver_shows_its_state_and_not_its_address(client: AsgiClient) -> N
         "it answered 500",
     )
     assert "token" not in answer.text
+
+
+def test_a_page_of_receivers_names_the_next(client: AsgiClient, factory: TwinFactory) -> None:
+    first = client.get("/api/receivers", headers=TEAM).json()
+    assert first["next"] == str(RECEIVER.id)
+    asked = {"cursor": first["next"], "limit": "7", "image": "payments-api"}
+    assert client.get("/api/receivers", params=asked, headers=TEAM).json()["next"] is None
+    assert factory.receivers.pages == [(None, None, 100), (ImageName("payments-api"), RECEIVER.id, 7)]
+
+
+@pytest.mark.parametrize("asked", [{"cursor": "nonsense"}, {"limit": "0"}, {"limit": "201"}])
+def test_a_cursor_or_a_limit_of_another_form_is_refused(
+    asked: dict[str, str], client: AsgiClient, factory: TwinFactory
+) -> None:
+    assert client.get("/api/receivers", params=asked, headers=TEAM).status_code == 400
+    assert factory.receivers.pages == []
 
 
 def test_one_receiver_has_its_dead_letters(client: AsgiClient) -> None:
@@ -70,6 +89,21 @@ def test_secops_adds_a_receiver_for_the_fleet(client: AsgiClient, factory: TwinF
     assert client.post("/api/receivers", json=body, headers=ADMIN).status_code == 200
     wanted = FleetReceiver(url=URL, events=ALERTS | {Event.REUSED}, bases=True)
     assert factory.receivers.asked == [("add", wanted)]
+
+
+def test_what_a_receiver_of_the_fleet_wants_is_shown(client: AsgiClient) -> None:
+    body = {"webhook": URL, "events": ["image.reused"], "bases": True}
+    shown = client.post("/api/receivers", json=body, headers=ADMIN).json()
+    text = "every event of bases, image.reused"
+    assert shown["wants"] == {"events": ["image.reused"], "alerts": False, "bases": True, "text": text}
+    assert client.get(PATH, headers=TEAM).json()["wants"] is None  # a team's
+
+
+def test_another_wish_is_refused_without_replace(client: AsgiClient, factory: TwinFactory) -> None:
+    first, other = {"webhook": URL, "alerts": True}, {"webhook": URL, "bases": True}
+    for body, status in ((first, 200), (first, 200), (other, 409), ({**other, "replace": True}, 200)):
+        assert client.post("/api/receivers", json=body, headers=ADMIN).status_code == status
+    assert factory.receivers.fleet == FleetReceiver(url=URL, bases=True)
 
 
 def test_an_unknown_event_or_id_is_refused(client: AsgiClient, factory: TwinFactory) -> None:

@@ -26,16 +26,28 @@ def test_secops_accepts_a_release_with_a_reason(client: AsgiClient, factory: Twi
     assert factory.sources.accepted == [("9.6.2025112113", "9.8 is broken")]
 
 
+def test_a_release_is_not_accepted_without_a_reason(client: AsgiClient, factory: TwinFactory) -> None:
+    refused = client.post(PATH, json={"release": "9.6.2025112113"}, headers=ADMIN)
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("no reason was given: say why")
+    assert factory.sources.accepted == []
+
+
 def test_a_release_that_is_not_the_one_to_decide_about_is_a_conflict(client: AsgiClient) -> None:
-    assert client.post(PATH, json={"release": "9.4.1"}, headers=ADMIN).status_code == 409
+    assert client.post(PATH, json={"release": "9.4.1", "reason": "r"}, headers=ADMIN).status_code == 409
 
 
 def test_a_wrong_version_or_source_is_refused(client: AsgiClient, factory: TwinFactory) -> None:
     assert client.post(PATH, json={"release": "newest"}, headers=ADMIN).status_code == 400
     assert client.post(PATH, json={"release": "9.6.1", "extra": 1}, headers=ADMIN).status_code == 422
-    unknown = client.post("/api/sources/a:b:c:d/accept", json={"release": "9.6.1"}, headers=ADMIN)
+    unknown = client.post(
+        "/api/sources/a:b:c:d/accept", json={"release": "9.6.1", "reason": "r"}, headers=ADMIN
+    )
     assert unknown.status_code == 404
     assert (
-        client.post("/api/sources/rhel/accept", json={"release": "9.6.1"}, headers=ADMIN).status_code == 400
+        client.post(
+            "/api/sources/rhel/accept", json={"release": "9.6.1", "reason": "r"}, headers=ADMIN
+        ).status_code
+        == 400
     )
     assert factory.sources.accepted == []

@@ -1,5 +1,7 @@
 """Routes of published versions: every field on the wire, and who decides."""
 
+import pytest
+
 from tests.unit.triggers.asgi_client import AsgiClient
 from tests.unit.triggers.twins import TwinFactory
 
@@ -34,6 +36,16 @@ def test_galleries_name_the_images_that_differ(client: AsgiClient) -> None:
     assert suspect["is_moved"] is False
     assert shown["alarmed_at"] == suspect["since"]
     assert (shown["accepted_until"], shown["accepted_by"]) == (None, "")
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}])
+def test_what_the_galleries_show_is_not_accepted_without_a_reason(
+    body: dict[str, str], client: AsgiClient, factory: TwinFactory
+) -> None:
+    refused = client.post("/api/galleries/accept", json=body, headers=ADMIN)
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("no reason was given: say why")
+    assert factory.suspicion.accepted == []
 
 
 def test_secops_accept_what_the_galleries_show(client: AsgiClient, factory: TwinFactory) -> None:

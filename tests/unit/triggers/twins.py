@@ -4,6 +4,7 @@ The rules of access are the real ones (`domain.access`), so that the truth table
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -267,8 +268,11 @@ class Queries:
             raise NotFound(f"there is no build {identity}")
         return views.BUILD
 
-    def lineage(self) -> LineageView:
+    def lineage(
+        self, image: ImageName | None = None, *, after: Sequence[ImageName] = (), limit: int = 1000
+    ) -> LineageView:
         self.check()
+        self.asked.append((image, after, limit))
         return self.lineage_view
 
     def check(self) -> bool:
@@ -324,6 +328,7 @@ class Sources:
 
     def accept(self, key: str, release: MarketplaceVersion, principal: Principal, reason: str) -> SourceView:
         access.demand_admin(principal.roles, "accepts an older release of a source")
+        access.demand_reason(reason, "the journal")
         if key != SOURCE.key:
             raise NotFound(f"no image follows {key}")
         if release != SOURCE.newest:

@@ -49,5 +49,6 @@ class Suspicion:
 
     def accept(self, principal: Principal, reason: str) -> Suspects:
         access.demand_admin(principal.roles, "accepts what the galleries show")
+        access.demand_reason(reason, "the journal")
         self.accepted.append(reason)
         return replace(self.seen(), alarmed_at=None, accepted_until=views.NOW, accepted_by=principal.name)

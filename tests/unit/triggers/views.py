@@ -135,7 +135,7 @@ DETAIL = ImageDetail(
     bundle="ef" * 32,
     builds=(BUILD, FINISHED, FAILED),
     journal=(ENTRY,),
-    next_builds="9879-payments",
+    next_builds="dfd9eedeTf6cfffffffff-p5ym1nts-5pi.fedcba987654.e",
 )
 UNREADABLE = UnreadableRecord(
     table="images",
@@ -145,10 +145,10 @@ UNREADABLE = UnreadableRecord(
     why="row payments-api/build has schema 2 of Build, and this release reads up to 1",
     first_seen=NOW,
 )
-BUILDS = BuildHistory(builds=(BUILD, FINISHED), next="9879-payments")
+BUILDS = BuildHistory(builds=(BUILD, FINISHED), next="dfd9eedeTf6cfffffffff-p5ym1nts-5pi.fedcba987654.e")
 JOURNAL = JournalPage(entries=(ENTRY,), after="20261121T093000000000-00000000000000ff")
-ROWS = UnreadablePage(records=(UNREADABLE,), after="images:payments-api:build:x")
-PAGE = ImagePage(images=(PAYMENTS, BASE), next=None)
+ROWS = UnreadablePage(records=(UNREADABLE,), after="images:payments-api:build:x:0123456789abcdef")
+PAGE = ImagePage(images=(PAYMENTS, BASE), next=None, total=2)
 LINEAGE = LineageView(
     levels=(("rhel9-base",), ("payments-api",)), parents={"payments-api": "rhel9-base", "rhel9-base": None}
 )

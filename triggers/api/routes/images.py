@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from pipeline_core.domain import captures
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.names import Digest, ImageName, TeamName
 from pipeline_core.ports import Principal
 from pipeline_core.services.views.views import ImageDetail, image_view
 from triggers.api import models
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import parse
+from triggers.api.parameters import CURSOR, parse, parse_cursor
 from triggers.api.preconditions import Precondition, expected_of, precondition_of, quoted
 from triggers.provider import Provider
 
@@ -19,10 +20,7 @@ _LOCATION = {"description": "The build, or the image where there is none", "sche
 _PAGE, _HISTORY = 100, 50
 
 Caller = Annotated[Principal, Depends(caller_of)]
-Cursor = Annotated[
-    str,
-    Query(pattern=r"^[0-9A-Za-z.:_-]{0,200}$", description="`next` of the page before; empty: the newest"),
-]
+Cursor = Annotated[str, Query(description=CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -33,12 +31,13 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("")
     def list_images(
         team: Annotated[str | None, Query(max_length=63)] = None,
-        after: Annotated[str, Query(max_length=63)] = "",
+        after: Cursor = "",
         limit: Annotated[int, Query(ge=1, le=200)] = _PAGE,
     ) -> models.Images:
         """A page of images by name; with `team` it may hold fewer than `limit`: continue with `next`."""
         owner = None if team is None else parse("team", TeamName, team)
-        return models.Images.model_validate(factory().queries.images(team=owner, after=after, limit=limit))
+        first = parse_cursor("after", CursorForm.IMAGE, after)
+        return models.Images.model_validate(factory().queries.images(team=owner, after=first, limit=limit))
 
     @routes.get("/{name}", responses={200: {"headers": {"ETag": _ETAG}}})
     def show_image(name: str, response: Response) -> models.ImageWithHistory:
@@ -51,13 +50,15 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/{name}/builds")
     def list_builds(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Builds:
         """The builds of an image, newest first, also of a deleted one. The first page has the build that runs."""
-        page = factory().history.builds(parse("name", ImageName, name), after=cursor, limit=limit)
+        image, after = parse("name", ImageName, name), parse_cursor("cursor", CursorForm.BUILD, cursor)
+        page = factory().history.builds(image, after=after, limit=limit)
         return models.Builds.model_validate(page)
 
     @routes.get("/{name}/journal")
     def list_journal(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Journal:
         """The journal of an image, newest first. Also of a deleted one."""
-        page = factory().history.journal(parse("name", ImageName, name), after=cursor, limit=limit)
+        image, after = parse("name", ImageName, name), parse_cursor("cursor", CursorForm.ENTRY, cursor)
+        page = factory().history.journal(image, after=after, limit=limit)
         return models.Journal.model_validate(page)
 
     @routes.put(

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
 from triggers.api.outage_models import PlatformBreakers, Retried, RetryRequest
+from triggers.api.parameters import parse_cursor
 from triggers.provider import Provider
 
 
@@ -22,6 +24,7 @@ def router(factory: Provider) -> APIRouter:
     @routes.post("/retry")
     def retry(body: RetryRequest, caller: Annotated[Principal, Depends(caller_of)]) -> Retried:
         """Close the breakers of one class, and try again what failed by it, page by page. SecOps only."""
-        return Retried.model_validate(factory().retries.retry(body.error_class, caller, after=body.after))
+        after = parse_cursor("after", CursorForm.IMAGE, body.after)
+        return Retried.model_validate(factory().retries.retry(body.error_class, caller, after=after))
 
     return routes

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 
 from dashboard import pages
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
-from triggers.api.parameters import parse
+from triggers.api.parameters import parse, parse_cursor
 from triggers.api.routes.poison import After
 from triggers.provider import Provider
 
@@ -27,10 +28,10 @@ def router(factory: Provider) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/")
-    def show_fleet(after: Annotated[str, Query(max_length=63)] = "") -> HTMLResponse:
+    def show_fleet(after: After = "") -> HTMLResponse:
         """The images by level, and what is being built."""
-        queries = factory().queries
-        return HTMLResponse(pages.fleet(queries.images(after=after), queries.lineage()), headers=_HEADERS)
+        first = parse_cursor("after", CursorForm.IMAGE, after)
+        return HTMLResponse(pages.fleet(factory().queries.images(after=first)), headers=_HEADERS)
 
     @routes.get("/images/{name}")
     def show_image(name: str) -> HTMLResponse:
@@ -62,7 +63,8 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("/poison")
     def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:
         """Messages that could not be handled, as far as the caller may see them."""
-        page = factory().poison_review.page(caller, after=after)
+        first = parse_cursor("after", CursorForm.POISON, after)
+        page = factory().poison_review.page(caller, after=first)
         return HTMLResponse(pages.poison(page.records, page.after), headers=_HEADERS)
 
     @routes.get("/static/style.css")

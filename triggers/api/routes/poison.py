@@ -5,17 +5,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.poison import PoisonState
 from pipeline_core.ports import Principal
 from triggers.api import models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.provider import Provider
 
 KEY = re.compile(r"[0-9A-Za-z-]{1,64}")  # of a record; nothing else ever reaches a store
 
 Caller = Annotated[Principal, Depends(caller_of)]
 Key = Annotated[str, Path(pattern=f"^{KEY.pattern}$", description="The record's key")]
-After = Annotated[str, Query(pattern=f"^({KEY.pattern})?$", description="`next` of the page before")]
+After = Annotated[str, Query(description=CURSOR)]
 
 
 def router(factory: Provider) -> APIRouter:
@@ -33,7 +35,8 @@ def router(factory: Provider) -> APIRouter:
 
         A page may hold fewer than `limit`: continue with `next`.
         """
-        page = factory().poison_review.page(caller, state=state, after=after, limit=limit)
+        first = parse_cursor("after", CursorForm.POISON, after)
+        page = factory().poison_review.page(caller, state=state, after=first, limit=limit)
         return models.PoisonRecords.model_validate(page)
 
     @routes.post("/{key}/requeue")

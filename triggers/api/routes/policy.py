@@ -1,14 +1,18 @@
 """Routes of SecOps' policy: the policy in force, a new policy, and the earlier versions."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
-from pipeline_core.services.policies.policy import HISTORY_LIMIT, PolicyShown, etag_of
+from pipeline_core.services.policies.policy import HISTORY_LIMIT, PolicyDocumentLost, PolicyShown, etag_of
 from triggers.api import models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.api.preconditions import Precondition, precondition_of, quoted
+from triggers.api.problem import Refusal
 from triggers.provider import Provider
 
 _ETAG = {"description": "The version of the policy", "schema": {"type": "string"}}
@@ -23,8 +27,15 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("", responses={200: {"headers": {"ETag": _ETAG}}})
     def show_policy(response: Response) -> models.Policy:
-        """The policy in force. 404 where SecOps has never put one in force: then everything is allowed."""
-        shown = factory().policy.shown()
+        """The policy in force. 404 where SecOps has never put one in force: then everything is allowed.
+
+        409 where its document was lost from storage, with the `ETag` over which it can be put in force again.
+        """
+        try:
+            shown = factory().policy.shown()
+        except PolicyDocumentLost as error:
+            headers = {"ETag": quoted(etag_of(error.version))}
+            raise Refusal(HTTPStatus.CONFLICT, "conflict", str(error), headers=headers) from error
         response.headers["ETag"] = quoted(etag_of(shown.version))
         return _policy(shown)
 
@@ -51,11 +62,12 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/versions")
     def list_policy_versions(
-        before: Annotated[int | None, Query(ge=1, le=_MOST, description="`next` of the page before")] = None,
+        before: Annotated[str, Query(description=CURSOR)] = "",
         limit: Annotated[int, Query(ge=1, le=HISTORY_LIMIT)] = 50,
     ) -> models.PolicyVersions:
         """The versions that were put in force, by whom and when, newest first."""
-        found = factory().policy.versions(before=before, limit=limit)
+        first = parse_cursor("before", CursorForm.REVISION, before)
+        found = factory().policy.versions(before=int(first) if first else None, limit=limit)
         following = found[-1].revision if len(found) == limit and found[-1].revision > 1 else None
         return models.PolicyVersions.model_validate({"versions": found, "next": following})
 

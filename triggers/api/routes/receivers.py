@@ -5,17 +5,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.errors import ErrorClass, PermanentError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ALERTS, FleetReceiver, ReceiverId
 from pipeline_core.ports import Principal
+from pipeline_core.services.notify.receivers import PAGE, PAGE_LIMIT
 from triggers.api import receiver_models as models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.provider import Provider
 
 Caller = Annotated[Principal, Depends(caller_of)]
 Id = Annotated[str, Path(pattern=r"^[a-z0-9-]{16,81}$", description="The receiver, as the list names it")]
+Cursor = Annotated[str, Query(description=CURSOR)]
 Image = Annotated[str, Query(max_length=63, description="Only the receivers of this image's definition")]
 
 
@@ -24,10 +28,17 @@ def router(factory: Provider) -> APIRouter:
     routes = APIRouter(prefix="/api/receivers", tags=["receivers"])
 
     @routes.get("")
-    def list_receivers(image: Image = "") -> models.Receivers:
-        """Every receiver that has a feed, or those of one image."""
-        found = factory().receivers.list(ImageName(image) if image else None)
-        return models.Receivers.model_validate({"receivers": found})
+    def list_receivers(
+        image: Image = "",
+        cursor: Cursor = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = PAGE,
+    ) -> models.Receivers:
+        """A page of the receivers that have a feed, or of those of one image. It may hold fewer than `limit`."""
+        after = parse_cursor("cursor", CursorForm.RECEIVER, cursor)
+        page = factory().receivers.page(
+            ImageName(image) if image else None, after=ReceiverId(after) if after else None, limit=limit
+        )
+        return models.Receivers.model_validate(page)
 
     @routes.get("/{receiver}")
     def get_receiver(receiver: Id) -> models.Receiver:
@@ -73,9 +84,10 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("")
     def add_fleet_receiver(body: models.FleetReceiverRequest, caller: Caller) -> models.Receiver:
-        """Add a receiver of SecOps for the whole fleet, or change what it wants. SecOps only."""
+        """Add a receiver of SecOps for the whole fleet. SecOps only; 409 where it wants something else already."""
         receiver = FleetReceiver(url=body.webhook, events=_events(body), bases=body.bases)
-        return models.Receiver.model_validate(factory().receivers.add(receiver, caller))
+        view = factory().receivers.add(receiver, caller, replaces=body.replace)
+        return models.Receiver.model_validate(view)
 
     @routes.delete("/{receiver}", status_code=204)
     def remove_fleet_receiver(receiver: Id, caller: Caller) -> None:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
 from triggers.api import models
 from triggers.api.authentication import caller_of
+from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.provider import Provider
 
 
@@ -24,9 +26,11 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/unreadable")
     def list_unreadable(
-        after: Annotated[str, Query(max_length=700)] = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
+        after: Annotated[str, Query(description=CURSOR)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> models.UnreadableRows:
         """The rows that the running release cannot read, by table, partition and key."""
-        return models.UnreadableRows.model_validate(factory().unreadable.page(after=after, limit=limit))
+        first = parse_cursor("after", CursorForm.UNREADABLE, after)
+        return models.UnreadableRows.model_validate(factory().unreadable.page(after=first, limit=limit))
 
     return routes

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
@@ -55,10 +56,11 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/retention")
     def list_retention(
-        after: Annotated[str, Query(max_length=63)] = "",
+        after: Annotated[str, Query(description=parameters.CURSOR)] = "",
         limit: Annotated[int, Query(ge=1, le=50)] = _PAGE,
     ) -> RetentionPage:
         """The same for a page of images by name; continue with `next`."""
-        return RetentionPage.model_validate(factory().retention.page(after, limit))
+        first = parameters.parse_cursor("after", CursorForm.IMAGE, after)
+        return RetentionPage.model_validate(factory().retention.page(first, limit))
 
     return routes

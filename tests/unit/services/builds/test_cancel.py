@@ -185,6 +185,22 @@ def test_a_live_version_of_another_origin_under_the_same_number_is_left_alone() 
     assert made.ports.galleries.list_versions(QUARANTINE, BASE) == []
 
 
+def test_a_live_version_whose_mark_changes_for_long_is_looked_at_less_and_less_often() -> None:
+    """A gallery may change a mark for an hour. A step that comes twice doubles the looks that follow."""
+    made = stops.verifying()
+    made.ports.galleries.replication, made.ports.galleries.updating = timedelta(0), timedelta(minutes=40)
+    build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    galleries = made.ports.galleries
+    scenes.until(
+        made, lambda: any(v.state is VersionState.UPDATING for v in galleries.list_versions(LIVE, BASE))
+    )
+    stops.cancel(made, build)
+    before = made.deliveries
+    made.drain()
+    stops.demand_cancelled(made, build)
+    assert made.deliveries - before < 60  # 484 with a look each ten seconds
+
+
 def test_a_group_that_may_not_be_deleted_keeps_its_slot_until_it_may() -> None:
     made = stops.building()
     build = scenes.active(made, BASE).value

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass
-from pipeline_core.wire.job import BuildReport
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, BuildReport
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
@@ -31,6 +32,30 @@ def test_a_quota_queues_a_build_however_long_and_never_fails_it() -> None:
     scenes.step(made, build)
     made.drain()
     assert [ended.result for ended in scenes.builds(made, BASE)] == [Result.SUCCEEDED]
+
+
+def test_a_build_that_waits_for_its_container_has_one_job_an_hour() -> None:
+    made = scenes.registered(ONE)
+    made.ports.containers.limit = 0
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    begun, asked = made.ports.clock.now(), 0
+    while made.ports.clock.now() < begun + timedelta(hours=3):
+        scenes.step(made, build)
+        made.ports.clock.advance(timedelta(minutes=6))
+        asked += 1
+    jobs = [
+        BuildJob.from_wire(
+            made.ports.blobs.read("jobs", each.name, limit=JOB_LIMIT), digest=each.name.removesuffix(".json")
+        )
+        for each in made.ports.blobs.list("jobs", "")
+    ]
+    assert (asked, len(jobs)) == (30, 4)  # the three hours touch four full ones
+    leases = sorted(job.lease_until for job in jobs)
+    assert [lease - leases[0] for lease in leases] == [timedelta(hours=hours) for hours in range(4)]
+    definition = made.base.effects.documents.definition(build.definition)
+    needed = definition.build.timeout + attempts.AFTER_STEPS[build.phase.stage] + timedelta(hours=1)
+    assert timedelta(0) <= leases[0] - (begun + needed) < timedelta(hours=1)
 
 
 @pytest.mark.parametrize("waited", [timedelta(0), timedelta(hours=8)], ids=["at once", "after hours"])

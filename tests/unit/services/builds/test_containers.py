@@ -89,7 +89,7 @@ def test_the_group_carries_its_job_and_no_secret() -> None:
         "imagefactory-attempt": "1",
         "imagefactory-build": str(build.id),
         "imagefactory-image": "rhel9-base",
-        "imagefactory-lease": "2026-11-21T13:45:00Z",  # timeout, time after the steps, and an hour
+        "imagefactory-lease": "2026-11-21T14:00:00Z",  # timeout, after the steps, an hour
         "imagefactory-stage": "build",
     }
 

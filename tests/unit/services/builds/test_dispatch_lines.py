@@ -36,10 +36,8 @@ class CountedTables:
         self.heads += key == "head"
         return self.inner.find(table, partition, key)
 
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
-        found = self.inner.scan(table, partition, first=first, last=last, limit=limit)
+    def scan(self, table: str, partition: str, **bounds: Any) -> Sequence[Row]:
+        found = self.inner.scan(table, partition, **bounds)
         if partition == "pending":
             self.reads += 1
             self.rows += len(found)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -40,10 +41,8 @@ class _Counted:
         self.after(partition)
         return found
 
-    def scan(
-        self, table: str, partition: str, *, first: str = "", last: str = "", limit: int = 1000
-    ) -> Sequence[Row]:
-        return self.inner.scan(table, partition, first=first, last=last, limit=limit)
+    def scan(self, table: str, partition: str, **bounds: Any) -> Sequence[Row]:
+        return self.inner.scan(table, partition, **bounds)
 
     def write(self, table: str, writes: Sequence[TableWrite]) -> Sequence[str]:
         self.before(writes)

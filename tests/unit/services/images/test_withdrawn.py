@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import NotFound, PermanentError, TransientError
+from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.releases import FollowedSource, WithdrawalReason
@@ -358,7 +358,10 @@ def test_only_secops_accepts() -> None:
     made.ports.marketplace.withdraw(SOURCE, NEXT)
     _poll(made)
     with pytest.raises(PermanentError, match="only SecOps"):
-        made.factory.sources.accept(SOURCE.key, FIRST, scenes.principal("payments"), "")
+        made.factory.sources.accept(SOURCE.key, FIRST, scenes.principal("payments"), "mine")
+    with pytest.raises(PermanentError, match="no reason was given") as refused:
+        made.factory.sources.accept(SOURCE.key, FIRST, scenes.ADMIN, " ")
+    assert refused.value.error_class is ErrorClass.POLICY
     assert _followed(made).accepted is None
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
+from pipeline_core.domain.receivers import ALERTS, FleetReceiver, ReceiverId
 from pipeline_core.services.notify import receivers as module
 from pipeline_core.state import images as records
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.notify import receiving
-from tests.unit.services.notify.receiving import TAKEN, A, C, hook
+from tests.unit.services.notify.receiving import TAKEN, A, B, C, hook
 from tests.unit.services.scenes import BASE
 
 ID = receiving.receiver(A)
@@ -153,9 +153,9 @@ def test_a_team_cannot_touch_what_secops_added() -> None:
     ):
         with pytest.raises(PermanentError, match="SecOps"):
             deed()
-    assert fleet in [each.id for each in made.factory.receivers.list()]
+    assert fleet in [each.id for each in made.factory.receivers.page().receivers]
     made.factory.receivers.remove(fleet, ADMIN)
-    assert fleet not in [each.id for each in made.factory.receivers.list()]
+    assert fleet not in [each.id for each in made.factory.receivers.page().receivers]
     for gone in (made.factory.receivers.remove, made.factory.receivers.enable):
         with pytest.raises(NotFound):
             gone(fleet, ADMIN)
@@ -180,20 +180,74 @@ def test_secops_receivers_have_the_rules_of_a_definition(url: str) -> None:
         made.factory.receivers.add(FleetReceiver(url=C), ADMIN)
 
 
+def test_what_a_receiver_of_the_fleet_wants_is_shown() -> None:
+    made = receiving.registered(hook(A))
+    wanted = FleetReceiver(url=C, events=frozenset({Event.REUSED}), bases=True)
+    assert made.factory.receivers.add(wanted, ADMIN).fleet == wanted
+    listed = {each.id: each.fleet for each in made.factory.receivers.page().receivers}
+    assert listed == {ID: None, wanted.id: wanted}
+    assert made.factory.receivers.show(wanted.id).fleet == wanted
+    assert made.factory.receivers.disable(wanted.id, ADMIN, "").fleet == wanted
+    made.factory.receivers.remove(wanted.id, ADMIN)
+    assert made.factory.receivers.show(wanted.id).fleet is None
+
+
+def test_another_wish_of_the_same_receiver_replaces_the_first_only_when_asked() -> None:
+    made = scenes.registered({})
+    first, other = FleetReceiver(url=C, events=ALERTS), FleetReceiver(url=C, bases=True)
+    made.factory.receivers.add(first, ADMIN)
+    made.factory.receivers.add(first, ADMIN)  # a repetition is no change
+    with pytest.raises(PermanentError, match=r"\(every alarm\).*--replace") as refused:
+        made.factory.receivers.add(other, ADMIN)
+    assert refused.value.error_class is ErrorClass.CONFLICT
+    assert made.factory.receivers.show(first.id).fleet == first
+    made.factory.receivers.add(other, ADMIN, replaces=True)
+    assert made.factory.receivers.show(first.id).fleet == other
+
+
 def test_the_list_names_the_receivers_of_an_image() -> None:
     made = receiving.registered(hook(A))
     made.factory.receivers.add(FleetReceiver(url=C, bases=True), ADMIN)
-    assert [each.id for each in made.factory.receivers.list(BASE)] == [ID]
-    assert {each.id for each in made.factory.receivers.list()} == {ID, ReceiverId.of(C, None)}
-    (shown,) = made.factory.receivers.list(BASE)
+    assert [each.id for each in made.factory.receivers.page(BASE).receivers] == [ID]
+    assert {each.id for each in made.factory.receivers.page().receivers} == {ID, ReceiverId.of(C, None)}
+    (shown,) = made.factory.receivers.page(BASE).receivers
     assert (shown.state, shown.place, shown.has_secret) == ("working", "https://hooks.example.com", True)
+
+
+def test_pages_hold_every_receiver_once_in_order() -> None:
+    made = scenes.registered({})
+    urls = [f"https://hooks.example.com/{number}" for number in range(7)]
+    for url in urls:
+        made.factory.receivers.add(FleetReceiver(url=url, bases=True), ADMIN)
+    made.factory.receivers.remove(ReceiverId.of(urls[2], None), ADMIN)
+    seen: list[ReceiverId] = []
+    sizes: list[int] = []
+    after = None
+    while True:
+        page = made.factory.receivers.page(after=after, limit=2)
+        seen += [each.id for each in page.receivers]
+        sizes.append(len(page.receivers))
+        after = page.after
+        if after is None:
+            break
+    assert seen == sorted(ReceiverId.of(url, None) for url in urls if url != urls[2])
+    assert sorted(sizes) == [1, 1, 2, 2]  # one page has the removed receiver, and the last page has one row
+
+
+def test_the_receivers_of_an_image_come_in_pages() -> None:
+    made = receiving.registered(hook(A), hook(B), hook(C))
+    first = made.factory.receivers.page(BASE, limit=2)
+    assert first.after is not None
+    last = made.factory.receivers.page(BASE, after=first.after, limit=2)
+    shown = [each.id for each in (*first.receivers, *last.receivers)]
+    assert (shown, last.after) == (sorted(receiving.receiver(each) for each in (A, B, C)), None)
 
 
 def test_a_receiver_has_its_feed_soon_after_the_registration() -> None:
     made = scenes.registered({})
     receiving.register(made, hook(A, "build.late"))
     made.drain()
-    assert [each.state for each in made.factory.receivers.list(BASE)] == ["no-secret"]
+    assert [each.state for each in made.factory.receivers.page(BASE).receivers] == ["no-secret"]
 
 
 def test_dead_letters_are_shown_until_a_replay() -> None:

@@ -171,7 +171,7 @@ def test_a_document_that_is_not_what_its_name_says_is_not_believed() -> None:
     forged = scenes.settled({})
     forged.ports.blobs.create("definitions", f"policies/{digest}.json", b"{}", media_type="application/json")
     scenes.rewired(made, blobs=forged.ports.blobs)
-    with pytest.raises(PermanentError, match="does not match its name"):
+    with pytest.raises(PermanentError, match="was changed in storage"):
         made.factory.policy.current()
 
 

@@ -135,7 +135,15 @@ def test_secops_may_say_that_it_is_true() -> None:
     _run(made)
     with pytest.raises(PermanentError):
         made.factory.suspicion.accept(scenes.principal("payments"), "mine")
+    with pytest.raises(PermanentError, match="no reason was given"):
+        made.factory.suspicion.accept(ADMIN, " ")
+    assert made.factory.suspicion.seen().are_too_many
     made.factory.suspicion.accept(ADMIN, "the gallery was lost")
+    differing = made.factory.suspicion.seen().suspects
+    for each in differing:
+        entry = scenes.entry_of(made, each.image, Event.GALLERIES_ACCEPTED)
+        assert (entry.actor, entry.detail.endswith(": the gallery was lost")) == ("Admin", True)
+    assert len(differing) > 3
     _run(made)
     made.settle()
     assert all(made.ports.galleries.latest(LIVE, name) for name in SIX)

@@ -1,10 +1,13 @@
 """Answers for readers: pages, lineage, and one image with what would be decided about it now."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
+from benchmarks import page_latency
 from benchmarks.growth import seeded
 from benchmarks.growth.seeded import SeededFleet
 from pipeline_core.domain.builds import Phase
@@ -13,10 +16,13 @@ from pipeline_core.domain.images import ActiveBuild, ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName, TeamName, build_id
 from pipeline_core.domain.verdicts import Verdict
+from pipeline_core.services.views.queries import Queries
 from pipeline_core.state import images as records
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA, PAYMENTS
+
+Answer = TypeVar("Answer")
 
 ONE = {"rhel9-base": None}
 TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
@@ -204,9 +210,9 @@ def _pages(made: SimulatedWorld, fleet: SeededFleet) -> list[int]:
 
 
 def test_a_page_costs_the_same_reads_whatever_is_on_it_and_whatever_is_built() -> None:
-    """Parents are on other pages, and in the cascade every image of the page has a build."""
+    """Parents are on other pages, and in the cascade every image of the page has a build. The first one has a root."""
     fleet = seeded.current([None, *[0] * 9, *[1 + number % 9 for number in range(190)]])
-    assert _pages(fleet.world, fleet) == [6, 6, 6]
+    assert _pages(fleet.world, fleet) == [6, 5, 5]
     fleet.change(
         lambda head: replace(
             head,
@@ -217,7 +223,7 @@ def test_a_page_costs_the_same_reads_whatever_is_on_it_and_whatever_is_built() -
             ),
         )
     )
-    assert _pages(fleet.world, fleet) == [8, 8, 8]
+    assert _pages(fleet.world, fleet) == [8, 7, 7]
 
 
 def fingerprint_of(head: ImageHead) -> Fingerprint:
@@ -258,3 +264,38 @@ def test_a_page_shows_an_image_as_stale_by_the_version_of_a_parent_on_another_pa
     ).images  # no look yet: the note is about the old parent
     assert view.parent == "other"
     assert "other@" in view.reasons[0]
+
+
+class CountedReads:
+    """Reads in turn, and counts the table operations of each."""
+
+    def __init__(self, made: SimulatedWorld) -> None:
+        self._tables = made.ports.tables
+        self.begun: list[int] = []
+
+    def begin(self, read: Callable[[], Answer]) -> Callable[[], Answer]:
+        before = self._tables.operations
+        found = read()
+        self.begun.append(self._tables.operations - before)
+        return lambda: found
+
+
+def _waits(fleet: SeededFleet, ask: Callable[[Queries], object]) -> int:
+    """Table operations that wait for each other, where reads that are begun together take as long as the longest."""
+    made = fleet.world
+    reads, queries = CountedReads(made), made.factory.queries
+    counted = replace(queries, effects=replace(queries.effects, reads=reads))
+    cost = fleet.cost(lambda: ask(counted)).tables
+    return cost - sum(reads.begun) + max(reads.begun)
+
+
+def test_a_page_waits_for_two_reads() -> None:
+    fleet = page_latency.in_cascade(100)
+    assert _waits(fleet, lambda queries: queries.images(limit=50)) == 2
+
+
+def test_an_image_waits_for_its_chain_and_for_little_else() -> None:
+    fleet = page_latency.in_cascade(100)
+    chain = 3 + 2 + 2  # heads, source and platform, claims
+    # Then the versions above it beside its history, and at last what cannot be read of it.
+    assert _waits(fleet, lambda queries: queries.image(seeded.name_of(95))) <= chain + 2 + 1

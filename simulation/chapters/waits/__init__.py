@@ -1,0 +1,1 @@
+"""Chapters about what waits behind others, and for how long at most."""
