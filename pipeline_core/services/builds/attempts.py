@@ -13,7 +13,9 @@ from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMess
 from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers
 from pipeline_core.services.builds.deletions import Deletions
+from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Outages, Paused
+from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.wire.job import REPORT_LIMIT, BuildReport
 
 _LAUNCHES = 5000  # a creation that waits for quota leaves one each half hour
@@ -106,3 +108,7 @@ class Attempts:
             return decision
         call = platform_call.call_of(build.phase, has_group=True, has_begun=has_begun)
         return self.outages.meet(build, failure, call, of_call=False) or decision
+
+    def note_success(self, build: Build, released: SlotReleased) -> None:
+        """The build has passed its last check in a container. What that says of the platform, as `successes.note`."""
+        successes.note(self.outages, build, released)

@@ -26,7 +26,6 @@ from pipeline_core.services.builds.gates import Judge
 from pipeline_core.services.builds.launch import Launcher
 from pipeline_core.services.builds.stages import Failed, Moved, Progress, Wait
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
@@ -191,7 +190,7 @@ class ContainerStage:
         released = self.records.capacity.release(build.value.id)
         if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
-        successes.note(self.attempts.outages, moved, released)
+        self.attempts.note_success(moved, released)
         return progress
 
     def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:
