@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, platform_call, retry
-from pipeline_core.domain.builds import Build, Failure
+from pipeline_core.domain.attempts import AttemptGroup
+from pipeline_core.domain.builds import Build, Failure, Phase
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.retry import GiveUp, TryAgain
 from pipeline_core.ports import BlobFacts, Blobs, Chance, ContainerGroup, Containers
@@ -43,6 +44,15 @@ class Attempts:
     def clear(self, build: Build) -> timedelta | None:
         """Ask for the deletion of every group that is left; None where none is, as `Deletions.clear`."""
         return self.deletions.clear(build)
+
+    def find_group_of_build(self, build: Build) -> AttemptGroup | None:
+        """The group that built, in the first attempt to verify: where it is still to be deleted, else None."""
+        is_next = build.phase is Phase.VERIFYING and build.attempt == 1
+        return self.deletions.find_unasked(build) if is_next else None
+
+    def delete_paid(self, build: Build, group: AttemptGroup) -> None:
+        """Ask for its deletion, as `Deletions.ask_paid`."""
+        self.deletions.ask_paid(build, group)
 
     def leave(self, build: Build, name: str, text: str = "") -> bool:
         """Leave a marker, perhaps with a text, beside the attempt's files; False where the marker exists already."""

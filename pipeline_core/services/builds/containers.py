@@ -96,8 +96,7 @@ class ContainerStage:
         self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
     ) -> Progress:
         if report is not None and build.value.phase is Phase.BUILDING and report.succeeded:
-            if group is not None:
-                self.attempts.delete_group(build.value)
+            # The next stage asks for the deletion of this group when it pays for its own.
             return self._harvest(build, report)
         if report is not None:
             left = self.attempts.clear(build.value)
@@ -129,7 +128,7 @@ class ContainerStage:
         now = self.effects.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
-            wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
+            wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
         try:
@@ -144,6 +143,19 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _pay(self, build: Build, now: datetime) -> timedelta | None:
+        """Pay for the attempt's group, as `buy_creation`, and ask for the deletion of the group that built.
+
+        Where that must wait, or this process dies before, the end of the stage asks for it: see `Attempts.clear`.
+        """
+        attempt, old = f"{build.phase.stage}-{build.attempt}", self.attempts.find_group_of_build(build)
+        if old is None:
+            return self.records.capacity.buy_creation(build.id, attempt, now)
+        wait, is_paid = self.records.capacity.buy_exchange(build.id, attempt, now)
+        if is_paid:
+            self.attempts.delete_paid(build, old)
+        return wait
 
     def _may_create(self, build: Build, now: datetime) -> bool:
         """The first writer of a note creates the group. Two concurrent creations would restart its container.

@@ -350,6 +350,31 @@ def test_deletions_have_a_budget_of_their_own() -> None:
     assert wait > timedelta(minutes=45)
 
 
+def test_a_creation_and_a_deletion_are_paid_by_one_read_and_one_write() -> None:
+    store = _deleting(tables := MemoryTables())
+    build = _pending(1).build
+    assert store.take(0, _pending(1), store.read(NOW)) is SlotTaken.TAKEN
+    before = tables.operations
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, True)
+    assert tables.operations - before == 2
+    # A second call pays for no second creation, and for the second of the two deletions in five minutes.
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, True)
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, False)
+    assert store.buy_deletion(NOW) is not None
+    assert store.read(NOW).capacity.creates_left == PER_HOUR - 2
+
+
+def test_one_budget_that_is_used_up_does_not_hold_up_the_other() -> None:
+    store = _deleting()
+    store.pause_deletions(NOW, timedelta(minutes=9))
+    assert store.buy_exchange(_pending(1).build, "verify-1", NOW) == (None, False)
+    store = _deleting()
+    store.pause_creations(NOW, timedelta(minutes=20))
+    assert store.buy_exchange(_pending(1).build, "verify-1", NOW) == (timedelta(minutes=20), True)
+    later = NOW + timedelta(minutes=20)
+    assert store.buy_exchange(_pending(1).build, "verify-1", later) == (None, True)
+
+
 def test_a_refused_deletion_pauses_deletions_and_no_creation() -> None:
     store = _deleting()
     store.pause_deletions(NOW, timedelta(minutes=9))
