@@ -75,6 +75,7 @@ class _Line:
     _ends: list[tuple[datetime, str]] = field(default_factory=list)
     _jobs: dict[str, BuildJob] = field(default_factory=dict)  # of the running groups
     _seen: int = 0  # creations
+    _begun: set[str] = field(default_factory=set)  # names of groups, each of which is created once
 
     def run(self, *, published: int) -> None:
         """Run until so many builds have ended and no message is left. Sweep if nothing else would happen."""
@@ -133,12 +134,18 @@ class _Line:
         return waiting is not None and waiting <= self.ports.clock.now()
 
     def _notice(self) -> None:
-        """Start the container that a handler created, and write the marker of its attempt."""
+        """Start the containers that a handler created, and write the markers of their attempts."""
         containers = self.ports.containers
         if containers.created == self._seen:
             return
-        self._seen += 1  # a handler creates at most one
-        name = containers.newest
+        self._seen = containers.created
+        for name in containers.names():
+            if name not in self._begun:
+                self._begun.add(name)
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        containers = self.ports.containers
         self._jobs[name] = job = self._job(name)
         containers.set_state(name, GroupState.RUNNING)
         self._leave(job, attempts.STARTED, b"{}")

@@ -97,6 +97,27 @@ class CancelRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedReport:
+    """The report of a verify stage by which the gates judged: its attempt (0 where not kept) and its digest."""
+
+    attempt: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentFacts:
+    """What never changes about the parent's version that a build starts from, as its head said when it was planned.
+
+    `gallery` is the live gallery that holds it, `build` the one that made it. `report` is None where its head does
+    not name it: that build's row does.
+    """
+
+    gallery: GalleryName
+    build: BuildId
+    report: JudgedReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One build of one input. Times are aware UTC."""
 
@@ -149,7 +170,8 @@ class Build:
     verify_result: Digest | None = None
     # Digest of the signed statement; None until the gates have passed.
     provenance: Digest | None = None
-    # True from the end until its messages were sent and its slot was given back. The sweep sends them again.
+    # True in a row of an older release whose end was not announced. Else the build's row in the index says that: it is
+    # there before the build can begin, and goes when all messages are sent and the slot is given back.
     announce: bool = False
     # Keys of journal entries that a webhook wants. Older releases wrote them; `Notices` announces entries now.
     notice: str = ""
@@ -187,6 +209,15 @@ class Build:
     probes: tuple[str, ...] = ()
     # Since when its image waits for a slot: that of the pending build which it replaced. None in older builds.
     waits_since: datetime | None = None
+    # The parent's version in `inputs`. None for a root, and in builds older than this field: the parent's head is read
+    # then. Never changed.
+    parent: ParentFacts | None = None
+
+    @property
+    def judged(self) -> JudgedReport | None:
+        """The report by which the gates have judged it; None until then."""
+        digest = self.verify_result
+        return None if digest is None else JudgedReport(attempt=self.verify_attempt, digest=digest)
 
     @property
     def is_finished(self) -> bool:
@@ -246,7 +277,7 @@ def give_up(build: Build, failure: Failure) -> Build:
 
 
 def finish(build: Build, result: Result, at: datetime, *, failure: Failure | None = None) -> Build:
-    """The finished build; its messages are not sent yet. Raises UnlistedTransition."""
+    """The finished build. Raises UnlistedTransition."""
     if result not in _RESULTS[build.phase]:
         raise UnlistedTransition(f"build {build.id}: {build.phase.value} -> {result.value} is not listed")
     return replace(
@@ -256,5 +287,4 @@ def finish(build: Build, result: Result, at: datetime, *, failure: Failure | Non
         failure=failure,
         seq=build.seq + 1,
         phase_since=at,
-        announce=True,
     )

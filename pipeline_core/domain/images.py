@@ -1,11 +1,12 @@
 """The stored state of one image: what is registered, what is current, what runs. Frozen; changed by copies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
 from pipeline_core.domain import replication
-from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.builds import Build, JudgedReport, ParentFacts, Phase
 from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
 from pipeline_core.domain.floors import LiveScan, Promises, kept_promises
@@ -21,7 +22,7 @@ from pipeline_core.domain.names import (
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
-from pipeline_core.domain.sources import Origin, ParentReference
+from pipeline_core.domain.sources import Origin, ParentReference, ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
 
 _TAKEN_OUT = 10  # versions that a head names as taken out of latest
@@ -119,7 +120,8 @@ class PublishedVersion:
     `lane` is that of the change which made it current. `followed` is how often the parent's current version had
     changed when the inputs were fixed.
     `missing` is None where it is in every region that its definition names.
-    `gates` is the digest of the demands by which it was judged, empty where it was not kept.
+    `gates` is the digest of the demands by which it was judged, empty where it was not kept. `report` is the report
+    that was judged, None where it was not kept: the build's row names it.
     """
 
     version: GalleryVersion
@@ -132,6 +134,7 @@ class PublishedVersion:
     followed: ChangeCount = NO_CHANGES
     missing: MissingRegions | None = None
     gates: str = ""
+    report: JudgedReport | None = None
 
 
 def missing_regions(built: Build, since: datetime) -> MissingRegions | None:
@@ -302,6 +305,20 @@ class ImageHead:
     def document_etag(self) -> str:
         """The version of the image's document. Builds do not change it."""
         return str(self.registration.definition)
+
+
+def parent_facts(inputs: BuildInputs, heads: Mapping[ImageName, ImageHead]) -> ParentFacts | None:
+    """What a build of these inputs keeps of its parent's version; None where that is not the parent's current one."""
+    origin = inputs.origin
+    parent = heads.get(origin.image) if isinstance(origin, ParentVersion) else None
+    current = None if parent is None else parent.current
+    if (
+        parent is None
+        or current is None
+        or origin != ParentVersion(image=parent.name, version=current.version)
+    ):
+        return None
+    return ParentFacts(gallery=parent.registration.gallery, build=current.build, report=current.report)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

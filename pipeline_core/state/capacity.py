@@ -48,8 +48,14 @@ class SlotReleased(Enum):
     """The result of giving a slot back."""
 
     FREED = "freed"  # another build may have it now
+    FREED_BESIDE_BREAKERS = "freed-beside-breakers"  # the same, and platform breakers have rows
     NOT_HELD = "not-held"  # the build has none
     RACED = "raced"  # other writers were changing the rows: ask again
+
+    @property
+    def is_freed(self) -> bool:
+        """True where another build may have the slot now."""
+        return self in (SlotReleased.FREED, SlotReleased.FREED_BESIDE_BREAKERS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,7 +169,15 @@ class CapacityStore:
         None if the creation is paid and may begin now, else the time to wait before the next call. Raises
         TransientError if other writers keep changing the budget at the same moment.
         """
-        return self._spend(build, attempt, now)
+        return self._spend(build, attempt, now, with_deletion=False)[0]
+
+    def buy_exchange(self, build: BuildId, attempt: str, now: datetime) -> tuple[timedelta | None, bool]:
+        """As `buy_creation`, and one request to delete a container group, by the same transaction.
+
+        The second part is true if that request is paid. It is false where the budget of deletions is used up, and
+        each call that gives true has paid for a request of its own.
+        """
+        return self._spend(build, attempt, now, with_deletion=True)
 
     def buy_deletion(self, now: datetime) -> timedelta | None:
         """Pay for one request to delete a container group.
@@ -173,12 +187,10 @@ class CapacityStore:
         """
 
         def spend(row: Row | None) -> timedelta | None:
-            spent = spending.read(row)
-            wait = creations.wait(spent, self._deletions, now)
-            if wait:
-                return wait
-            cells = spending.cells(creations.spend(spent, now))
-            self._tables.write(TABLE, [_put(spending.DELETIONS, row, cells)])
+            paid = self._deletion(row, now)
+            if paid is None:
+                return creations.wait(spending.read(row), self._deletions, now)
+            self._tables.write(TABLE, [paid])
             return None
 
         return changing(
@@ -227,7 +239,8 @@ class CapacityStore:
         if team is not None:
             writes.append(_one_less(team))
         self._tables.write(TABLE, writes)
-        return SlotReleased.FREED
+        has_breakers = any(key.startswith(BREAKER) for key in held)
+        return SlotReleased.FREED_BESIDE_BREAKERS if has_breakers else SlotReleased.FREED
 
     def _pause(self, key: str, now: datetime, length: timedelta | None) -> None:
         def pause(row: Row | None) -> None:
@@ -239,19 +252,23 @@ class CapacityStore:
         with contextlib.suppress(Contended):  # the faster writers are also refused, and pause as well
             changing(lambda: self._find(key), pause, subject=_BUDGET, lost=RACED)
 
-    def _spend(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
-        def spend(rows: Mapping[str, Row]) -> timedelta | None:
+    def _spend(
+        self, build: BuildId, attempt: str, now: datetime, *, with_deletion: bool
+    ) -> tuple[timedelta | None, bool]:
+        def spend(rows: Mapping[str, Row]) -> tuple[timedelta | None, bool]:
             holder, row = rows.get(f"build:{build}"), rows.get(spending.KEY)
             spent = spending.read(row)
             is_paid = holder is not None and holder.cells.get("bought") == attempt
             wait = creations.paused_for(spent, now) if is_paid else creations.wait(spent, self._budget, now)
-            if wait or is_paid:
-                return wait or None
-            writes = [_put(spending.KEY, row, spending.cells(creations.spend(spent, now)))]
-            if holder is not None:
-                writes.append(_put(holder.key, holder, {**holder.cells, "bought": attempt}))
-            self._tables.write(TABLE, writes)
-            return None
+            deletion = self._deletion(rows.get(spending.DELETIONS), now) if with_deletion else None
+            writes = [] if deletion is None else [deletion]
+            if not wait and not is_paid:
+                writes.append(_put(spending.KEY, row, spending.cells(creations.spend(spent, now))))
+                if holder is not None:
+                    writes.append(_put(holder.key, holder, {**holder.cells, "bought": attempt}))
+            if writes:
+                self._tables.write(TABLE, writes)
+            return wait or None, deletion is not None
 
         return changing(
             lambda: {row.key: row for row in self._scan(f"build:{build}", f"{spending.KEY}!")},
@@ -260,6 +277,13 @@ class CapacityStore:
             lost=RACED,
             retry_after=_SOON,
         )
+
+    def _deletion(self, row: Row | None, now: datetime) -> TableWrite | None:
+        """The write that pays for a deletion; None where it must wait. Its row is among those that `_spend` reads."""
+        spent = spending.read(row)
+        if creations.wait(spent, self._deletions, now):
+            return None
+        return _put(spending.DELETIONS, row, spending.cells(creations.spend(spent, now)))
 
     def _find(self, key: str) -> Row | None:
         return self._tables.find(TABLE, PARTITION, key)

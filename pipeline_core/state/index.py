@@ -92,6 +92,10 @@ class Index:
         """Safe to repeat."""
         self._remove("active", str(build))
 
+    def is_active(self, build: BuildId) -> bool:
+        """True for a build that has not reported its end yet."""
+        return self._tables.find(TABLE, "active", str(build)) is not None
+
     def show_phase(self, build: BuildId, phase: Phase) -> None:
         """Note a phase in which a build has no slot, for lists. A build that has reported its end has no row."""
         row = Row(partition="active", key=str(build), cells={_PHASE: phase.value}, etag=ANY_ETAG)

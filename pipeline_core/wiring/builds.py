@@ -63,7 +63,7 @@ def builds_of(
         effects=effects,
         poller=images.poller,
         outages=outages,
-        reconciler=images.reconciler,
+        cascade=images.cascade,
     )
     parents = ParentScores(images=records.images, reports=provenance.reports, galleries=base.ports.galleries)
     judge = Judge(effects=effects, parents=parents, floors=policy.policies)
@@ -82,7 +82,9 @@ def builds_of(
     )
     return BuildParts(
         completion=completion,
-        dispatcher=Dispatcher(records=records, effects=effects, wishes=images.wishes, outages=outages),
+        dispatcher=Dispatcher(
+            records=records, effects=effects, wishes=images.wishes, outages=outages, stepper=driver
+        ),
         outages=outages,
         probing=probing,
         judge=judge,

@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 
 from pipeline_core.domain import deletions
+from pipeline_core.domain.names import BuildId
 from pipeline_core.state.capacity import CapacityStore
 from simulation.sabotage.shape import Sabotage, replaced
 
@@ -20,7 +22,13 @@ def _asks_at_each_look() -> Iterator[None]:
 def _deletes_without_budget() -> Iterator[None]:
     """Deletions are not counted."""
 
-    with replaced(CapacityStore, "buy_deletion", lambda store, now: None):
+    def exchange(store: CapacityStore, build: BuildId, attempt: str, now: datetime) -> object:
+        return store.buy_creation(build, attempt, now), True
+
+    with (
+        replaced(CapacityStore, "buy_deletion", lambda store, now: None),
+        replaced(CapacityStore, "buy_exchange", exchange),
+    ):
         yield
 
 

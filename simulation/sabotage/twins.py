@@ -194,13 +194,15 @@ def deaf(world: SimulatedWorld) -> None:
             """A published image is not reconciled again. Its children are asked for."""
             return True
 
-        def after_publish_with(self, image: object, children: object, campaign: object) -> object:
+        def after_publish_with(
+            self, image: object, children: object, campaign: object, known: object = None
+        ) -> object:
             """The same where the image has few children."""
             return children
 
     factory = world.host.factory
-    object.__setattr__(world.parts.builds.completion, "reconciler", _Blind())
     cascade = replace(factory.cascade, reconciler=cast(Reconciler, _Blind()))
+    object.__setattr__(world.parts.builds.completion, "cascade", cascade)
     world.host.factory = replace(factory, cascade=cascade)
 
 

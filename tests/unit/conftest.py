@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_core.services.builds import dispatch
 from tests.unit.tier import WATCH, NotAUnitTestError
 
 _UNIT = Path(__file__).parent
+
+
+@pytest.fixture
+def first_steps_by_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each build takes its first step by a message, as those do that a run of the dispatcher has no time for."""
+    monkeypatch.setattr(dispatch, "_AT_ONCE", 0)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,8 +27,8 @@ class _Group:
 class MemoryContainers:
     """Container groups with a quota.
 
-    `limit` is the quota of groups. `deletion` is the time that a deletion takes. `created` counts creations,
-    and `newest` names the group of the last one. `asked` holds the moments of all requests to delete a group, and
+    `limit` is the quota of groups. `deletion` is the time that a deletion takes. `created` counts creations.
+    `asked` holds the moments of all requests to delete a group, and
     `refused` counts those that the region did not allow: it allows `deletes_per_hour` in any hour, and
     `deletes_per_burst` in any five minutes, each shorter by `skew`. A request for a group that is being deleted counts.
     """
@@ -40,7 +40,6 @@ class MemoryContainers:
     deletes_per_burst: int = UNLIMITED
     skew: timedelta = timedelta(0)
     created: int = 0
-    newest: str = ""
     refused: int = 0
     asked: dict[str, list[datetime]] = field(default_factory=dict)
     _deleted: deque[datetime] = field(default_factory=deque)  # of the last hour
@@ -62,7 +61,6 @@ class MemoryContainers:
                 if len(self.names()) >= self.limit:
                     raise TransientError(ErrorClass.QUOTA, f"{self.limit} container groups are the limit")
                 self.created += 1
-                self.newest = new.name
                 shown = ContainerGroup(name=new.name, state=GroupState.STARTING, tags=dict(new.tags))
                 self._groups[new.name] = _Group(wanted=new, shown=shown)
                 bisect.insort(self._names, new.name)

@@ -12,8 +12,9 @@ from pipeline_core.domain.journal import Event
 from pipeline_core.ports import TableWrite
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
+from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.poll import Poller
-from pipeline_core.services.images.reconcile import Reconciler
+from pipeline_core.services.outages import successes
 from pipeline_core.services.outages.outages import Outages
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotReleased
@@ -39,7 +40,7 @@ class Completion:
     effects: Effects
     poller: Poller
     outages: Outages
-    reconciler: Reconciler
+    cascade: Cascade
 
     def end(
         self,
@@ -101,8 +102,13 @@ class Completion:
             )
         return ended
 
+    def has_announced(self, ended: Build) -> bool:
+        """True where nothing is left to do about an end: the build has no row among the active ones any more."""
+        return not ended.announce and not self.records.index.is_active(ended.id)
+
     def announce(self, ended: Stored[Build]) -> None:
-        """Announce an end, then record that it was announced. The caller repeats this until that record exists."""
+        """Announce an end, then remove the build's row from the active ones. The sweep repeats this until that row
+        is gone."""
         self._announce(ended, functools.partial(self.effects.projection.project, ended.value.image))
 
     def _announce(
@@ -118,8 +124,8 @@ class Completion:
         # A build whose inputs were outdated at its end is followed by the next build (rule 9 of the engine).
         if build.result is Result.SUCCEEDED and build.version is not None:
             project()
-            if head is None or not self._has_looked_at_leaf(head, build):
-                # Its handler looks at the image, too.
+            if head is None or not self._has_followed(head, build):
+                # Its handler looks at the image and at its children.
                 self.effects.outbox.published(build.image, build.version, build.campaign)
         else:
             if build.result is not Result.SUPERSEDED:
@@ -128,25 +134,30 @@ class Completion:
                     self.effects.outbox.rebuild(child, ANCESTOR_ENDED, build.campaign)
             self.effects.outbox.rebuild(build.image, BUILD_ENDED, build.campaign)
             project()
-        if released is SlotReleased.FREED:
+        if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
+        successes.note(self.outages, build, released)
         for notice in filter(None, (build.notice, build.alarm)):  # an older release wrote them
             self.effects.outbox.notify(build.image, notice)
+        if build.announce:
+            self._clear(ended)
+        self.records.index.remove_active(build.id)
+
+    def _clear(self, ended: Stored[Build]) -> None:
+        """The end was committed by an older release, whose rows say themselves that it is announced."""
+        build = ended.value
         try:
             self.records.images.commit([records.put_build(replace(build, announce=False), etag=ended.etag)])
         except StaleWrite:
             self.effects.logs.note("announced-twice", image=str(build.image), build_id=str(build.id))
-        self.records.index.remove_active(build.id)
 
-    def _has_looked_at_leaf(self, head: Stored[ImageHead], build: Build) -> bool:
-        """Look at an image without children here and now (rule 9). False: send the message instead.
+    def _has_followed(self, head: Stored[ImageHead], build: Build) -> bool:
+        """Look at the image (rule 9) and at its few children here and now. False: send the message instead.
 
-        The look reads every input after the commit of the end, as the message's handler would.
+        These looks read every input after the commit of the end, as the message's handler would.
         """
-        if not chains.is_leaf(head.value):
-            return False
         try:
-            return not self.reconciler.after_publish(build.image, build.campaign, head)
+            return self.cascade.follow_at_once(head, build.campaign)
         except FactoryError as error:  # the build has ended: nothing that the look meets may fail it
             self.effects.logs.note("look-left-to-message", image=str(build.image), error=str(error))
             return False
@@ -168,6 +179,7 @@ def _after(head: ImageHead, ended: Build, gates: str) -> ImageHead:
                 followed=ended.followed,
                 missing=missing_regions(ended, ended.phase_since),
                 gates=gates,
+                report=ended.judged,
             )
             seconds = chains.measured(head, ended)
             published = replace(

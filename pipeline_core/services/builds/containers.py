@@ -30,7 +30,6 @@ from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.outages.outages import Excused, Paused
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.state import images as records
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 from pipeline_core.wire.job import BuildReport
@@ -98,8 +97,7 @@ class ContainerStage:
         self, build: Stored[Build], group: ContainerGroup | None, report: BuildReport | None
     ) -> Progress:
         if report is not None and build.value.phase is Phase.BUILDING and report.succeeded:
-            if group is not None:
-                self.attempts.delete_group(build.value)
+            # The next stage asks for the deletion of this group when it pays for its own.
             return self._harvest(build, report)
         if report is not None:
             left = self.attempts.clear(build.value)
@@ -131,7 +129,7 @@ class ContainerStage:
         build, now = stored.value, self.effects.clock.now()
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
         if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
-            wait = self.records.capacity.buy_creation(build.id, f"{build.phase.stage}-{build.attempt}", now)
+            wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
         try:
@@ -171,6 +169,19 @@ class ContainerStage:
             image=str(build.image),
             build_id=str(build.id),
         )
+
+    def _pay(self, build: Build, now: datetime) -> timedelta | None:
+        """Pay for the attempt's group, as `buy_creation`, and ask for the deletion of the group that built.
+
+        Where that must wait, or this process dies before, the end of the stage asks for it: see `Attempts.clear`.
+        """
+        attempt, old = f"{build.phase.stage}-{build.attempt}", self.attempts.find_group_of_build(build)
+        if old is None:
+            return self.records.capacity.buy_creation(build.id, attempt, now)
+        wait, is_paid = self.records.capacity.buy_exchange(build.id, attempt, now)
+        if is_paid:
+            self.attempts.delete_paid(build, old)
+        return wait
 
     def _may_create(self, build: Build, now: datetime) -> bool:
         """The first writer of a note creates the group. Two concurrent creations would restart its container.
@@ -215,8 +226,10 @@ class ContainerStage:
         moved = replace(builds.move(proven, Phase.PUBLISHING, now), provenance=statement)
         progress = self._commit(build, moved)
         self.records.index.show_phase(moved.id, moved.phase)
-        if self.records.capacity.release(build.value.id) is SlotReleased.FREED:
+        released = self.records.capacity.release(build.value.id)
+        if released.is_freed:
             self.effects.outbox.dispatch("slot-freed")
+        self.attempts.note_success(moved, released)
         return progress
 
     def _finished_late(self, build: Stored[Build], report: BuildReport) -> Progress | None:

@@ -48,6 +48,16 @@ class Deletions:
         """Ask for the deletion of the present attempt's group, which exists; the wait as in `clear`."""
         return self._ask(build, attempts.groups_of(build)[0])
 
+    def find_unasked(self, build: Build) -> AttemptGroup | None:
+        """The group of the stage before, where it exists and nobody has asked for its deletion yet."""
+        group = attempts.groups_of(build)[-1]
+        return None if self._asked(group) or not self._exists(group) else group
+
+    def ask_paid(self, build: Build, group: AttemptGroup) -> None:
+        """Ask for the deletion of a group that nobody had asked for. The caller has paid for the request."""
+        if self._is_first(group, 1):
+            self._delete(build, group, self.effects.clock.now())
+
     def _exists(self, group: AttemptGroup) -> bool:
         return self.containers.find_group(group.name) is not None
 
@@ -66,8 +76,11 @@ class Deletions:
                 seconds=wait.total_seconds(),
             )
             return wait
-        if not self._is_first(group, len(asked) + 1):
-            return timedelta(0)
+        if self._is_first(group, len(asked) + 1):
+            self._delete(build, group, now)
+        return timedelta(0)
+
+    def _delete(self, build: Build, group: AttemptGroup, now: datetime) -> None:
         try:
             self.containers.delete_group(group.name)
         except TransientError as error:
@@ -80,7 +93,6 @@ class Deletions:
                 "deletion-refused", image=str(build.image), build_id=str(build.id), error=str(error)
             )
             raise
-        return timedelta(0)
 
     def _asked(self, group: AttemptGroup) -> list[datetime]:
         listed = self.blobs.list("builds", f"{group.folder}/{attempts.DELETION}", limit=_NOTES)

@@ -93,10 +93,10 @@ class Driver:
         Raises TransientError until the gallery shows that it is out: the message comes again.
         """
         build = stored.value
-        if build.announce:
-            self.completion.announce(stored)
-        else:
+        if self.completion.has_announced(build):
             self.effects.logs.note("step-after-end", build_id=str(build.id))
+        else:
+            self.completion.announce(stored)
         if build.result in (Result.SUCCEEDED, Result.WITHDRAWN):
             self.stages.publishing.take_back(build)
             self.stages.publishing.bring_to_regions(build)

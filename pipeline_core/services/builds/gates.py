@@ -44,5 +44,7 @@ class Judge:
             scan,
             today=self.effects.clock.now().date(),
             floor=floor,
-            parent=self.parents.find(origin) if is_scanned and isinstance(origin, ParentVersion) else None,
+            parent=self.parents.find(origin, build.parent)
+            if is_scanned and isinstance(origin, ParentVersion)
+            else None,
         )

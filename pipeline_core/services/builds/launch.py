@@ -159,6 +159,8 @@ class Launcher:
         origin = build.inputs.origin
         if not isinstance(origin, ParentVersion):
             return build.gallery
+        if build.parent is not None:
+            return build.parent.gallery
         return self.records.images.get_head(origin.image).value.registration.gallery
 
     def _gallery_image(

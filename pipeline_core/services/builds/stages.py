@@ -53,6 +53,14 @@ class Stage(Protocol):
         ...
 
 
+class Stepper(Protocol):
+    """Takes the steps of builds, whatever their phase."""
+
+    def look(self, stored: Stored[Build]) -> None:
+        """Advance a build as it was just written, and send the message that continues it."""
+        ...
+
+
 class Publisher(Stage, Protocol):
     """The stage that lets a version into `latest`."""
 

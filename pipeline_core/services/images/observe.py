@@ -94,15 +94,19 @@ class Observer:
         )
 
     def observe_family(
-        self, image: ImageName, children: Sequence[Stored[ImageHead]], now: datetime
+        self,
+        image: ImageName,
+        children: Sequence[Stored[ImageHead]],
+        now: datetime,
+        known: Stored[ImageHead] | None = None,
     ) -> tuple[Observation, list[Observation]]:
-        """Look at an image and at children of it. What they share is read once.
+        """Look at an image and at children of it. What they share is read once; `known` as in `observe`.
 
         The children's heads were just read, and every input is read after them, as in `observe`: where another look
         has seen a newer input, it has changed the head since, and what is planned here is refused. A child whose
         claim cannot be read is left out. Raises UnreadableRow for a row that the family shares.
         """
-        above = self._upwards({}, image, None, most=MAX_DEPTH + 1)
+        above = self._upwards({}, image, known, most=MAX_DEPTH + 1)
         followed, platform = self._followed(_root_of(above)), self._sources.find_platform()
         own = self._whole(image, above, followed, platform, now)
         below = []

@@ -9,7 +9,7 @@ from pipeline_core.domain import breaker, builds, chains, claims, dispatch, look
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.errors import FactoryError, StaleWrite, UnreadableRow
-from pipeline_core.domain.images import ActiveBuild, ImageHead
+from pipeline_core.domain.images import ActiveBuild, ImageHead, parent_facts
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.looks import LookNote
 from pipeline_core.domain.names import CampaignId, ImageName, build_id
@@ -104,7 +104,11 @@ class Reconciler:
         return self._look(image, campaign, known=known, reason=BUILD_ENDED).has_descendants
 
     def after_publish_with(
-        self, image: ImageName, children: Sequence[ImageName], campaign: CampaignId
+        self,
+        image: ImageName,
+        children: Sequence[ImageName],
+        campaign: CampaignId,
+        known: Stored[ImageHead] | None = None,
     ) -> Sequence[ImageName]:
         """As `after_publish`, and start the builds of children, at most MOST_TOGETHER, that wait for nothing else.
 
@@ -117,7 +121,7 @@ class Reconciler:
         with contextlib.suppress(
             UnreadableRow
         ):  # a row above the parent, perhaps: each look says what it needs
-            own, below = self.observer.observe_family(image, heads, now)
+            own, below = self.observer.observe_family(image, heads, now, known)
         if not self._look(image, campaign, seen=own, reason=BUILD_ENDED).has_descendants:
             return ()
         started = [queued for each in below if (queued := self._start_plain(each, campaign, now)) is not None]
@@ -246,7 +250,7 @@ class Reconciler:
     ) -> _Queued:
         image = head.value.name
         waits = now if replaced is None else replaced.value.queued_at
-        build = _pending_build(head.value, decision, campaign, now, waits)
+        build = _pending_build(head.value, decision, campaign, now, waits, observation.snapshot.world.heads)
         old_claim = observation.claims.get((image, decision.fingerprint))
         claim = Claim(
             image=image,
@@ -284,7 +288,7 @@ class Reconciler:
     def _supersede(self, old: Stored[Build], new: Build, now: datetime) -> list[TableWrite]:
         if old.value.phase is not Phase.PENDING:
             raise StaleWrite(f"build {old.value.id} has begun or ended since it was observed")
-        ended = replace(builds.finish(old.value, Result.SUPERSEDED, now), announce=False)
+        ended = builds.finish(old.value, Result.SUPERSEDED, now)
         entry = self.effects.journal.of_build(ended, Event.SUPERSEDED, detail=f"replaced by {new.id}")
         writes = [
             records.put_build(ended, etag=old.etag),
@@ -318,7 +322,12 @@ class Reconciler:
 
 
 def _pending_build(
-    head: ImageHead, decision: StartBuild, campaign: CampaignId, now: datetime, waits: datetime
+    head: ImageHead,
+    decision: StartBuild,
+    campaign: CampaignId,
+    now: datetime,
+    waits: datetime,
+    heads: Mapping[ImageName, ImageHead],
 ) -> Build:
     identity = build_id(head.name, decision.fingerprint, decision.generation)
     return Build(
@@ -343,6 +352,7 @@ def _pending_build(
         planned_on=head.pointer_revision,
         priority=dispatch.priority_key(decision.lane, chains.remaining(head), waits, identity),
         waits_since=waits,
+        parent=parent_facts(decision.inputs, heads),
     )
 
 

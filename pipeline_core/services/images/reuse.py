@@ -64,6 +64,7 @@ class Reuse:
             followed=decision.followed,
             missing=None if known is None else known.missing,
             gates="" if known is None else known.gates,
+            report=None if known is None else known.report,
         )
         detail = f"{decision.version} has the desired input"
         offered = self.pointer.offer(head.value, current, detail)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts, platform_breaker
 from pipeline_core.domain.builds import Build
-from pipeline_core.domain.platform_breaker import BuildPlace, PlatformBreaker, PlatformCall, call_of
+from pipeline_core.domain.platform_breaker import BuildPlace, PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall, call_of
 from pipeline_core.ports import Blobs, Containers
 from pipeline_core.services.outages.outages import Outages
 

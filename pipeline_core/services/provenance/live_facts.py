@@ -25,6 +25,7 @@ from pipeline_core.services.effects.documents import Documents
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.provenance.reports import VerifyReports
 from pipeline_core.state.images import ImageStore
+from pipeline_core.wire.job import BuildReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,7 @@ class LiveFacts:
             published_at=row.phase_since,
             followed=row.followed,
             missing=missing_regions(row, self.clock.now()),
+            report=row.judged,
         )
 
     def _proven(self, live: GalleryImageVersion) -> PublishedVersion | None:
@@ -135,7 +137,7 @@ class LiveFacts:
         try:
             proof = self.provenance.examine(live)
             score = _signed_score(proof)
-            report = None if score is None else self.reports.find(BuildId(proof.build), row)
+            report = None if score is None else self._report(BuildId(proof.build), row)
         except TransientError:
             raise
         except FactoryError:
@@ -144,6 +146,9 @@ class LiveFacts:
             return None
         scan = report.scan.to_domain()
         return LiveScan(profile=scan.profile, score=score, benchmark=scan.benchmark)
+
+    def _report(self, build: BuildId, row: Build | None) -> BuildReport | None:
+        return self.reports.find(build, None if row is None else row.judged)
 
 
 def _signed_score(proof: Proof) -> float | None:

@@ -204,7 +204,7 @@ class BuildSweep:
             return True
         stored = self.records.images.find_build(identity)
         if stored is None or (stored.value.is_finished and not stored.value.announce):
-            return False
+            return False  # it ended after the copy was read, and its end has been announced
         self.records.index.add_active(identity)
         active.known.add(identity)
         active.builds.append(stored)
@@ -212,10 +212,8 @@ class BuildSweep:
 
     def _set_going(self, stored: Stored[Build], breakers: Sequence[PlatformBreaker], now: datetime) -> bool:
         build = stored.value
-        if build.is_finished and build.announce:
+        if build.is_finished:
             self.completion.announce(stored)
-        elif build.is_finished:
-            self.records.index.remove_active(build.id)
         elif now < build.phase_since + self.quiet:
             return False
         elif build.phase is Phase.PENDING and not build.is_stopping:

@@ -20,7 +20,6 @@ from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.campaigns import CampaignSweep
 from pipeline_core.services.upkeep.critical_path import Chains
 from pipeline_core.services.upkeep.images import FleetSweep, SweptFleet
-from pipeline_core.state.capacity import SlotReleased
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -119,7 +118,7 @@ class Sweeper:
             return False
         if stored is not None and not stored.value.is_finished and stored.value.phase is not Phase.PUBLISHING:
             return False
-        return self.records.capacity.release(holder) is SlotReleased.FREED
+        return self.records.capacity.release(holder).is_freed
 
     def _dispatch(self) -> int:
         self.effects.outbox.dispatch("swept")

@@ -7,7 +7,7 @@ parent's builds, and it decides nothing about the child.
 from dataclasses import dataclass
 
 from pipeline_core.domain import attempts
-from pipeline_core.domain.builds import Build
+from pipeline_core.domain.builds import Build, ParentFacts
 from pipeline_core.domain.compliance import ParentScore
 from pipeline_core.domain.errors import InvalidValue, MalformedMessage, PermanentError
 from pipeline_core.domain.names import BuildId
@@ -20,28 +20,36 @@ from pipeline_core.wire.job import BuildReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentScores:
-    """Costs one or two point reads, one blob, and where the parent has moved on one GET of its version."""
+    """Costs one blob where the child's build knows its parent's version.
+
+    For a build of an older release it costs one or two point reads too, and a GET where the parent has moved on.
+    """
 
     images: ImageStore
     reports: VerifyReports
     galleries: Galleries
 
-    def find(self, origin: ParentVersion) -> ParentScore:
-        """The scan of this version, that it was not scanned, or what of it is lost."""
-        made = self._maker(origin)
+    def find(self, origin: ParentVersion, known: ParentFacts | None) -> ParentScore:
+        """The scan of this version, that it was not scanned, or what of it is lost. `known` is the child's own copy."""
+        made = self._maker(origin) if known is None else known.build
         if made is None:
             return ParentScore(parent=str(origin), lost="nothing names the build that made it")
-        stored = self.images.find_build(made)
-        row = None if stored is None else stored.value
+        judged = None if known is None else known.report
+        row = self._row(made) if judged is None else None
         try:
-            report = self.reports.find(made, row)
+            report = self.reports.find(made, row.judged if row is not None else judged)
         except (MalformedMessage, PermanentError) as error:
             return ParentScore(parent=str(origin), lost=str(error))
         if report is not None:
             return _of_report(origin, report)
+        row = row or self._row(made)
         if row is not None and row.verdicts:
             return _of_row(origin, row)
         return ParentScore(parent=str(origin), lost=f"build {made} has no report of its verify stage")
+
+    def _row(self, made: BuildId) -> Build | None:
+        stored = self.images.find_build(made)
+        return None if stored is None else stored.value
 
     def _maker(self, origin: ParentVersion) -> BuildId | None:
         """The build that made this version: the current one's, else the one that the version's tag names."""

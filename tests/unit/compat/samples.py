@@ -6,7 +6,15 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipeline_core.domain import releases
-from pipeline_core.domain.builds import Build, CancelRequest, Failure, Phase, Result
+from pipeline_core.domain.builds import (
+    Build,
+    CancelRequest,
+    Failure,
+    JudgedReport,
+    ParentFacts,
+    Phase,
+    Result,
+)
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
@@ -115,6 +123,11 @@ def builds() -> Sequence[Build]:
         left_out_why="no capacity",
         copy_after=NOW,
         full_since=NOW,
+        parent=ParentFacts(
+            gallery=GalleryName("live2"),
+            build=_ROOT.id,
+            report=JudgedReport(attempt=2, digest=make.digest("d")),
+        ),
     )
     return (_ROOT, full)
 
@@ -168,6 +181,8 @@ def heads() -> Sequence[ImageHead]:
         scan=LiveScan(profile="cis_server_l1", score=91.5, benchmark="RHEL-9 0.1.76"),
         followed=CHANGES,
         missing=MissingRegions(names=("northeurope",), tries=2, after=NOW, why="no capacity"),
+        gates="d" * 64,
+        report=JudgedReport(attempt=2, digest=make.digest("e")),
     )
     full = ImageHead(
         registration=registration,

@@ -95,8 +95,8 @@ def essence_of(head: ImageHead) -> ImageHead:
     plain = ImageHead(registration=head.registration, registered_at=head.registered_at)
     return replace(
         plain,
-        # No tag says how often the parent had changed.
-        current=None if head.current is None else replace(head.current, followed=NO_CHANGES),
+        # No tag says how often the parent had changed, nor which report was judged: that is looked for again.
+        current=None if head.current is None else replace(head.current, followed=NO_CHANGES, report=None),
         period=head.period,
         request=head.request,
         height=head.height,

@@ -144,6 +144,11 @@ def sources(made: SimulatedWorld) -> SourceStore:
     return SourceStore(made.ports.tables)
 
 
+def is_announced(made: SimulatedWorld, build: BuildId) -> bool:
+    """True for a build that has ended and has no row among the active ones any more."""
+    return stored(made, build).value.is_finished and not index(made).is_active(build)
+
+
 def capacity(made: SimulatedWorld, *, slots: int = 8) -> CapacityStore:
     """The capacity's rows."""
     return CapacityStore(made.ports.tables, slots=slots, creates_per_hour=10_000, team_slots=slots)

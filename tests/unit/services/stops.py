@@ -98,7 +98,8 @@ def left_of(made: SimulatedWorld, build: Build) -> list[str]:
 def demand_cancelled(made: SimulatedWorld, build: Build) -> None:
     """The build is cancelled, has reported that, and nothing of it is there."""
     after = scenes.stored(made, build.id).value
-    assert (after.result, after.announce) == (Result.CANCELLED, False)
+    assert after.result is Result.CANCELLED
+    assert scenes.is_announced(made, build.id)
     assert left_of(made, build) == []
     assert scenes.claim(made, build).outcome is Outcome.CANCELLED
     assert scenes.head(made, build.image).current is None

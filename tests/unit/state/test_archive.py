@@ -90,7 +90,7 @@ def _ended(number: int, result: Result = Result.FAILED) -> Build:
     print_ = type(make.build().fingerprint)(f"{number * 7919 % 100_003:012x}".ljust(64, "0"))
     at = NOW + timedelta(hours=number)
     running = make.build(Phase.PUBLISHING, id=build_id(BASE, print_, 1), fingerprint=print_, created_at=at)
-    return replace(builds.finish(running, result, at), announce=False)
+    return builds.finish(running, result, at)
 
 
 def _with_lines(count: int) -> Shelf:

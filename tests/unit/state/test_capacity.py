@@ -253,6 +253,17 @@ def test_more_rows_than_one_answer_holds_are_all_counted() -> None:
     assert sum(capacity.by_team.values()) == len(store.holders()) == 1100
 
 
+def test_a_release_says_whether_platform_breakers_have_rows() -> None:
+    tables = MemoryTables()
+    store = _store(tables)
+    store.take(0, _pending(1), store.read(NOW))
+    row = Row(partition="slots", key="stop:0123456789abcdef", cells={})
+    tables.write("capacity", [TableWrite(verb=WriteKind.INSERT, row=row)])
+    released = store.release(_pending(1).build)
+    assert (released, released.is_freed) == (SlotReleased.FREED_BESIDE_BREAKERS, True)
+    assert not store.release(_pending(1).build).is_freed
+
+
 def test_a_release_is_safe_to_repeat_and_frees_no_other_slot() -> None:
     store = _store()
     ledger = store.read(NOW)
@@ -337,6 +348,31 @@ def test_deletions_have_a_budget_of_their_own() -> None:
     wait = store.buy_deletion(NOW + timedelta(minutes=12))
     assert wait is not None
     assert wait > timedelta(minutes=45)
+
+
+def test_a_creation_and_a_deletion_are_paid_by_one_read_and_one_write() -> None:
+    store = _deleting(tables := MemoryTables())
+    build = _pending(1).build
+    assert store.take(0, _pending(1), store.read(NOW)) is SlotTaken.TAKEN
+    before = tables.operations
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, True)
+    assert tables.operations - before == 2
+    # A second call pays for no second creation, and for the second of the two deletions in five minutes.
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, True)
+    assert store.buy_exchange(build, "verify-1", NOW) == (None, False)
+    assert store.buy_deletion(NOW) is not None
+    assert store.read(NOW).capacity.creates_left == PER_HOUR - 2
+
+
+def test_one_budget_that_is_used_up_does_not_hold_up_the_other() -> None:
+    store = _deleting()
+    store.pause_deletions(NOW, timedelta(minutes=9))
+    assert store.buy_exchange(_pending(1).build, "verify-1", NOW) == (None, False)
+    store = _deleting()
+    store.pause_creations(NOW, timedelta(minutes=20))
+    assert store.buy_exchange(_pending(1).build, "verify-1", NOW) == (timedelta(minutes=20), True)
+    later = NOW + timedelta(minutes=20)
+    assert store.buy_exchange(_pending(1).build, "verify-1", later) == (None, True)
 
 
 def test_a_refused_deletion_pauses_deletions_and_no_creation() -> None:

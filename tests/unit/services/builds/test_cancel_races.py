@@ -83,6 +83,7 @@ def test_a_cancellation_that_is_written_first_wins_and_takes_the_version_back() 
     assert Event.PUBLISHED not in scenes.events(made, BASE)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 @pytest.mark.parametrize("moment", ["asked", "ended"])
 def test_a_pending_build_that_gets_its_slot_at_that_moment_is_cancelled_all_the_same(moment: str) -> None:
     made = stops.pending()
@@ -97,6 +98,7 @@ def test_a_pending_build_that_gets_its_slot_at_that_moment_is_cancelled_all_the_
     assert made.ports.containers.created == 0
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 @pytest.mark.parametrize(("port", "method"), [("blobs", "create"), ("containers", "create_group")])
 def test_a_handler_that_creates_the_group_at_that_moment_leaves_none(port: str, method: str) -> None:
     made = stops.before_its_group()
@@ -171,8 +173,7 @@ class _Death:
 
     def pass_by(self) -> None:
         """One call."""
-        now = scenes.stored(self._made, self._build.id).value
-        if self.came or (now.is_finished and not now.announce):
+        if self.came or scenes.is_announced(self._made, self._build.id):
             return
         self._left -= 1
         if not self._left:

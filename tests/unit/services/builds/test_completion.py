@@ -1,6 +1,7 @@
 """The end of a build: one transaction for its effects, reported until each receiver has it, and always bounded."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -106,18 +107,36 @@ def test_a_slot_that_is_being_changed_is_given_back_later() -> None:
     with pytest.raises(TransientError, match="is being changed"):
         _end(made, build)
     ended = scenes.stored(made, build.id).value
-    assert ended.announce
+    assert not scenes.is_announced(made, build.id)
     assert scenes.capacity(made).holds(build.id)
     scenes.step(made, ended)
     assert not scenes.capacity(made).holds(build.id)
+    assert scenes.is_announced(made, build.id)
+
+
+def _ended_by_older_release(made: SimulatedWorld, build: Build) -> Stored[Build]:
+    """The row of a build whose end an older release has committed, and not announced."""
+    stored = scenes.stored(made, build.id)
+    older = replace(stored.value, announce=True)
+    scenes.images(made).commit([records.put_build(older, etag=stored.etag)])
+    return scenes.stored(made, build.id)
+
+
+def test_an_end_that_an_older_release_has_committed_is_announced_and_cleared() -> None:
+    made, build = _building()
+    _end(made, build)
+    older = _ended_by_older_release(made, build)
+    scenes.lose(made)
+    scenes.step(made, older.value)
+    assert scenes.asked(made) == ["rhel9-base"]
     assert not scenes.stored(made, build.id).value.announce
 
 
 def test_an_end_that_two_report_is_noted_and_reported_at_least_once() -> None:
     made, build = _building()
     _end(made, build)
-    ended = scenes.stored(made, build.id)
-    made.parts.builds.completion.announce(Stored(value=ended.value, etag='W/"0"'))
+    older = _ended_by_older_release(made, build)
+    made.parts.builds.completion.announce(Stored(value=older.value, etag='W/"0"'))
     assert scenes.logged(made, "announced-twice", build_id=str(build.id))
 
 
@@ -136,7 +155,7 @@ def test_children_that_bite_their_own_tail_do_not_keep_a_build_from_ending() -> 
     scenes.index(made).add_child(JAVA, BASE)
     _end(made, build)
     assert scenes.stored(made, build.id).value.result is Result.FAILED
-    assert not scenes.stored(made, build.id).value.announce
+    assert scenes.is_announced(made, build.id)
     assert set(scenes.asked(made)) == {"rhel9-java", "rhel9-base"}
 
 

@@ -149,10 +149,10 @@ _NO_ROOM = "409 OperationNotAllowed: it results in exceeding approved GalleryIma
 
 def test_a_build_without_room_in_quarantine_says_so_and_keeps_no_other_from_its_container() -> None:
     made = scenes.registered(ONE)
-    build = scenes.in_phase(made, BASE, Phase.BUILDING)
     errors: list[Exception] = [TransientError(ErrorClass.QUOTA, _NO_ROOM) for _ in range(3)]
     galleries = scenes.Failing(inner=made.ports.galleries, name="ensure_image", errors=errors)
     scenes.rewired(made, galleries=galleries)
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
     scenes.until(made, lambda: len(galleries.errors) == 1)
     held = scenes.stored(made, build.id)
     assert (held.value.phase, held.value.seq, held.value.attempt) == (Phase.BUILDING, build.seq, 1)

@@ -57,6 +57,7 @@ class _Blind:
 
 
 @pytest.mark.parametrize("looks_again", [True, False], ids=["as it is", "without the second look"])
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_group_that_another_created_since_the_look_is_not_an_eviction(looks_again: bool) -> None:
     made, build = _about_to_build()
     others = scenes.once(_begins(made, build))
@@ -138,6 +139,7 @@ def test_a_group_that_another_deleted_since_the_look_is_not_created_again() -> N
     assert made.ports.containers.created == 1
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_group_is_created_at_once_when_a_new_definition_is_there() -> None:
     """On Azure a definition takes seconds. The note that another handler may be creating the group lasts longer."""
     made, _ = _about_to_build()
@@ -148,6 +150,7 @@ def test_a_group_is_created_at_once_when_a_new_definition_is_there() -> None:
     assert timedelta(seconds=5) <= made.ports.clock.now() - began < attempts.CREATION
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_definition_that_is_being_made_is_looked_at_soon_and_then_less_often() -> None:
     """Nothing has failed, so the backoff of failures, 15 seconds at first, does not count."""
     made, _ = _about_to_build()
@@ -174,6 +177,7 @@ class _Watched:
         return getattr(self._made.ports.galleries, name)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_only_the_creation_itself_follows_its_note() -> None:
     """The bound of a creation is one call long, so what Azure is asked for a job is asked before the note."""
     made, build = _about_to_build()
@@ -184,6 +188,7 @@ def test_only_the_creation_itself_follows_its_note() -> None:
     assert watched.seen == {False}
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_after_a_refused_creation_one_of_two_handlers_creates_again() -> None:
     """The note of the first creation is old, so both would believe that they may. A second PUT restarts containers."""
     made, build = _about_to_build()
@@ -198,6 +203,7 @@ def test_after_a_refused_creation_one_of_two_handlers_creates_again() -> None:
     assert [stage._may_create(build, later) for _ in range(2)] == [True, False]
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_two_handlers_that_read_the_same_notes_leave_one_creation() -> None:
     made, build = _about_to_build()
     stage, folder = made.parts.builds.containers, attempts.folder_of(build)

@@ -358,6 +358,7 @@ def test_what_an_old_attempt_left_in_quarantine_is_never_taken_for_ours() -> Non
     assert current.version in found
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_network_error_while_the_group_is_created_is_not_an_attempt() -> None:
     made = scenes.registered(ONE)
     build = scenes.in_phase(made, BASE, Phase.BUILDING)

@@ -15,7 +15,8 @@ from pipeline_core.domain.errors import (
     ScopeKind,
     TransientError,
 )
-from pipeline_core.domain.platform_breaker import PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from pipeline_core.ports import NewGalleryVersion, VersionState
 from simulation import fleet, world
 from simulation.world import ADMIN, LIVE, SimulatedWorld

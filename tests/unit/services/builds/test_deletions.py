@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.adapters.memory.containers import MemoryContainers
 from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.settings import Limits
 from pipeline_core.wiring.foundation import foundation_of
+from simulation.faults import Killed
 from simulation.world import SimulatedWorld
 from tests.unit.services import scenes, stops
 from tests.unit.services.scenes import BASE, WAIT
@@ -165,6 +167,79 @@ def test_a_deletion_that_waits_for_the_budget_keeps_the_slot_writes_nothing_and_
     made.drain()
     assert _now(made, build).result is Result.FAILED
     assert _asked(made, build) == 1
+
+
+def _built(made: SimulatedWorld) -> Build:
+    """A build whose container has reported the version that it made. Nothing is on its way."""
+    build = scenes.in_phase(made, BASE, Phase.BUILDING)
+    scenes.lose(made)
+    scenes.step(made, build)
+    made.platform.next_end()
+    made.ports.clock.advance(timedelta(minutes=11))
+    made.platform.advance()
+    scenes.lose(made)
+    return build
+
+
+def test_the_group_that_built_is_deleted_when_the_next_one_is_paid_for() -> None:
+    made = scenes.registered(ONE)
+    build = _built(made)
+    made.ports.containers.deletion = timedelta(minutes=1)
+    scenes.step(made, build)
+    now = _now(made, build)
+    assert now.phase is Phase.VERIFYING
+    assert _asked(made, build) == 1
+    assert {group.name for group in made.ports.containers.list_groups()} == {
+        attempts.group_of(build),
+        attempts.group_of(now),
+    }
+
+
+@pytest.mark.parametrize("budget", ["used up", "left"])
+def test_a_group_that_built_goes_with_the_next_one_where_its_deletion_had_to_wait(budget: str) -> None:
+    """The verify stage waits for no deletion. Its end removes both groups, and holds the slot until they are gone."""
+    made = scenes.registered(ONE)
+    build = _built(made)
+    _limited(made, deletes=1)
+    if budget == "used up":
+        assert made.base.records.capacity.buy_deletion(made.ports.clock.now()) is None  # another build's
+    scenes.step(made, build)
+    assert _asked(made, build) == (budget == "left")
+    assert made.ports.containers.created == 2
+    made.drain()
+    assert _now(made, build).result is Result.SUCCEEDED
+    assert made.ports.containers.list_groups() == []
+    assert _asked(made, build) == 1
+
+
+def test_a_handler_that_dies_between_the_stages_leaves_the_deletion_to_the_next_one() -> None:
+    made = scenes.registered(ONE)
+    build = _built(made)
+    scenes.rewired(made, containers=_Dying(made.ports.containers))
+    with pytest.raises(Killed):
+        scenes.step(made, build)
+    assert _now(made, build).phase is Phase.VERIFYING
+    assert _asked(made, build) == 0
+    scenes.rewired(made, containers=made.ports.containers)
+    scenes.step(made, _now(made, build))
+    assert _asked(made, build) == 1
+    assert made.ports.containers.created == 2
+
+
+class _Dying:
+    """Container groups whose first look at a second group ends the process."""
+
+    def __init__(self, inner: MemoryContainers) -> None:
+        self._inner, self._seen = inner, set[str]()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def find_group(self, name: str) -> object:
+        self._seen.add(name)
+        if len(self._seen) > 1:
+            raise Killed
+        return self._inner.find_group(name)
 
 
 def test_a_stopping_build_waits_for_the_same_budget() -> None:

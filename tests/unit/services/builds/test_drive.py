@@ -8,6 +8,7 @@ from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.names import BuildId
 from pipeline_core.ports import GalleryImageVersion
+from pipeline_core.services.images import cascade
 from pipeline_core.services.versions.turns import Turn, Turns
 from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.wire.messages import StepMessage
@@ -30,6 +31,7 @@ def _steps(made: SimulatedWorld) -> list[StepMessage]:
     return [StepMessage.from_wire(text) for text in scenes.texts(made, "build-steps")]
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_step_of_an_earlier_transition_is_a_named_no_op() -> None:
     made, build = _building()
     rows = made.ports.tables.rows("images")
@@ -40,6 +42,7 @@ def test_a_step_of_an_earlier_transition_is_a_named_no_op() -> None:
     assert scenes.logged(made, "step-outdated", build_id=str(build.id), seq=build.seq - 1)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_redelivered_step_of_an_earlier_transition_sends_the_present_one_again() -> None:
     made, build = _building()
     scenes.step(made, build, seq=build.seq - 1, redelivered=True)
@@ -94,6 +97,7 @@ def test_the_time_that_the_platform_asks_for_is_never_shortened() -> None:
     assert message.visible_at - made.ports.clock.now() >= timedelta(minutes=17)
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_permanent_error_of_a_port_ends_the_build_and_says_why() -> None:
     made, build = _building()
     error = PermanentError(ErrorClass.PERMISSION, "the identity may not create groups")
@@ -161,7 +165,10 @@ def test_chains_that_were_doubled_collapse_at_the_next_transition() -> None:
     assert [made.ports.containers.starts(name) for name in made.ports.containers.names()] == []
 
 
-def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
+def test_a_finished_build_that_has_not_reported_its_end_reports_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cascade, "MOST_TOGETHER", 0)
     made = scenes.registered(
         {**ONE, "rhel9-java": "rhel9-base"}
     )  # an image with children is announced by a message
@@ -170,12 +177,12 @@ def test_a_finished_build_that_has_not_reported_its_end_reports_again() -> None:
     stops.rewired(made, queues=_SilentOnPublish(made, errors))
     scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
     ended = scenes.stored(made, build.id).value
-    assert ended.announce
+    assert not scenes.is_announced(made, build.id)
     assert scenes.texts(made, "image-published") == []
     stops.rewired(made)
     scenes.step(made, ended, seq=0)
     assert len(scenes.texts(made, "image-published")) == 1
-    assert not scenes.stored(made, build.id).value.announce
+    assert scenes.is_announced(made, build.id)
     assert list(scenes.index(made).active()) == []
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline_core.domain import gates
-from pipeline_core.domain.builds import Build, Phase, Result
+from pipeline_core.domain.builds import Build, JudgedReport, ParentFacts, Phase, Result
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.journal import Event
@@ -110,6 +110,11 @@ def test_a_child_is_held_to_the_version_it_stands_on_though_the_parent_has_moved
     assert not _judged(made, new, 96)["ratchet"].passed
 
 
+def _of_older_release(build: Build) -> Build:
+    """The same build from before its row had its parent's facts."""
+    return replace(build, parent=None)
+
+
 def _without_row(made: SimulatedWorld, build: Build) -> None:
     row = Row(partition=str(BASE), key=f"build:{build.id}", cells={}, etag=scenes.stored(made, build.id).etag)
     made.ports.tables.write(records.TABLE, [TableWrite(verb=WriteKind.DELETE, row=row)])
@@ -123,6 +128,7 @@ def test_the_parents_score_comes_from_its_report_where_its_row_is_lost() -> None
     made = scenes.settled(TWO)
     (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
     _without_row(made, base)
+    assert not _judged(made, _of_older_release(java), 94)["ratchet"].passed
     assert "1 against 95" in _judged(made, java, 1)["ratchet"].evidence
     assert not _judged(made, java, 94)["ratchet"].passed
     assert _judged(made, java, 95)["ratchet"].passed
@@ -154,7 +160,42 @@ def test_a_report_that_is_not_the_judged_one_holds_back() -> None:
     (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
     other = replace(base, verify_result=Digest("0" * 64))
     made.ports.tables.write(records.TABLE, [records.put_build(other, etag=scenes.stored(made, base.id).etag)])
-    assert "is not the report that was judged" in _judged(made, java, 99)["ratchet"].evidence
+    text = "is not the report that was judged"
+    assert text in _judged(made, _of_older_release(java), 99)["ratchet"].evidence
+    assert java.parent is not None
+    known = replace(
+        java, parent=replace(java.parent, report=JudgedReport(attempt=1, digest=Digest("0" * 64)))
+    )
+    assert text in _judged(made, known, 99)["ratchet"].evidence
+
+
+def test_a_child_that_knows_its_parents_version_reads_no_row_of_the_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = scenes.settled(TWO)
+    (base,), (java,) = scenes.builds(made, BASE), scenes.builds(made, JAVA)
+    assert java.parent == ParentFacts(gallery=base.gallery, build=base.id, report=base.judged)
+    assert base.parent is None
+    before = made.ports.tables.operations
+    _judged(made, _of_older_release(java), 99)
+    older = made.ports.tables.operations - before
+    monkeypatch.setattr(ImageStore, "find_head", None)
+    monkeypatch.setattr(ImageStore, "find_build", None)
+    before = made.ports.tables.operations
+    assert not _judged(made, java, 94)["ratchet"].passed
+    assert made.ports.tables.operations - before == older - 2
+
+
+@pytest.mark.parametrize("score", [94, 95])
+def test_a_build_of_an_older_release_is_held_to_its_parent_too(score: int) -> None:
+    made = scenes.settled(TWO)
+    (java,) = scenes.builds(made, JAVA)
+    assert java.parent is not None
+    half = replace(
+        java, parent=replace(java.parent, report=None)
+    )  # its parent was published by an older release
+    for build in (_of_older_release(java), half):
+        assert _judged(made, build, score)["ratchet"].passed == (score >= 95)
 
 
 def test_a_parent_that_was_not_scanned_has_nothing_to_compare() -> None:
@@ -176,7 +217,7 @@ def test_a_version_that_nothing_names_holds_back() -> None:
     origin = java.inputs.origin
     assert isinstance(origin, ParentVersion)
     elsewhere = replace(origin, version=GalleryVersion(9, 20200101, 1))
-    other = replace(java, inputs=replace(java.inputs, origin=elsewhere))
+    other = replace(_of_older_release(java), inputs=replace(java.inputs, origin=elsewhere))
     assert "nothing names the build that made it" in _judged(made, other, 99)["ratchet"].evidence
 
 

@@ -9,7 +9,8 @@ from pipeline_core.adapters.memory.galleries import MemoryGalleries
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.errors import ErrorClass, TransientError
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.platform_breaker import PlatformBreaker, PlatformCall
+from pipeline_core.domain.platform_breaker import PlatformBreaker
+from pipeline_core.domain.platform_call import PlatformCall
 from pipeline_core.ports import NewGalleryVersion, TableWrite, WriteKind
 from simulation.world import SimulatedWorld
 from tests.simulation import outages

@@ -6,18 +6,20 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline_core.domain.builds import Failure, Phase, Result
+from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, Owner, PermanentError
 from pipeline_core.domain.images import ActiveBuild
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import GalleryImageVersion, TableWrite, VersionState
+from pipeline_core.services.images import cascade
 from pipeline_core.state import images as records
 from pipeline_core.state.capacity import SlotTaken
 from pipeline_core.state.outages.breakers import BreakerStore
 from pipeline_core.wire.messages import PublishedMessage
-from simulation.world import LIVE
+from simulation.faults import Killed
+from simulation.world import LIVE, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.builds import copying
 from tests.unit.services.scenes import BASE, JAVA
@@ -187,16 +189,57 @@ def test_a_slot_that_the_stage_before_could_not_give_back_is_given_back_by_the_s
     assert not capacity.holds(build.id)
 
 
-def test_a_published_version_wakes_the_children() -> None:
+def test_a_published_version_begins_the_builds_of_few_children_at_once() -> None:
     made = scenes.registered({"rhel9-base": None, "rhel9-java": "rhel9-base"})
-    scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    base = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
-    (text,) = scenes.texts(made, "image-published")
-    scenes.lose(made)
-    made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.texts(made, "image-published") == []
+    assert scenes.is_announced(made, base.id)
     assert scenes.active(made, JAVA).value.phase is Phase.PENDING
     made.drain()
     assert scenes.head(made, JAVA).current is not None
+
+
+def test_many_children_are_left_to_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cascade, "MOST_TOGETHER", 1)
+    made = scenes.registered({"rhel9-base": None, "rhel9-java": "rhel9-base", "rhel9-python": "rhel9-base"})
+    scenes.in_phase(made, BASE, Phase.PUBLISHING)
+    scenes.until(made, lambda: scenes.head(made, BASE).current is not None)
+    (text,) = scenes.texts(made, "image-published")
+    assert scenes.head(made, JAVA).active is None
+    scenes.lose(made)
+    made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.asked(made) == ["rhel9-java", "rhel9-python"]
+
+
+def test_a_process_that_dies_while_it_begins_the_childrens_builds_leaves_them_to_the_message() -> None:
+    made = scenes.registered({"rhel9-base": None, "rhel9-java": "rhel9-base", "rhel9-python": "rhel9-base"})
+    base = scenes.in_phase(made, BASE, Phase.PUBLISHING)
+
+    def die(table: str, writes: Sequence[TableWrite]) -> None:
+        if table == "images" and any(write.row.partition == "rhel9-python" for write in writes):
+            raise Killed
+
+    scenes.rewired(made, tables=scenes.WatchedTables(inner=made.ports.tables, before=die))
+    with pytest.raises(Killed):
+        _step_to_the_end(made, base)
+    ended = scenes.stored(made, base.id).value
+    assert ended.is_finished
+    assert not scenes.is_announced(made, base.id)
+    began = scenes.active(made, JAVA).value.id  # without a row in any line yet
+    scenes.rewired(made)
+    scenes.lose(made)
+    scenes.step(made, ended, redelivered=True)
+    assert len(scenes.texts(made, "image-published")) == 1
+    made.drain()
+    assert all(made.versions().values())
+    assert [build.id for build in scenes.builds(made, JAVA)] == [began]
+
+
+def _step_to_the_end(made: SimulatedWorld, build: Build) -> None:
+    for _ in range(20):
+        scenes.step(made, scenes.stored(made, build.id).value)
+        made.ports.clock.advance(timedelta(minutes=5))
 
 
 @pytest.mark.parametrize("below", [{}, {"rhel9-java": "rhel9-base"}], ids=["leaf", "parent"])
@@ -207,19 +250,16 @@ def test_an_image_that_was_changed_while_it_was_built_is_built_again_by_its_own_
     first = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     made.register("rhel9-base", None, text="edited meanwhile")
     scenes.until(made, lambda: scenes.stored(made, first.id).value.is_finished)
-    texts = scenes.texts(made, "image-published")
-    assert len(texts) == len(below)  # nobody but a leaf itself must be told: its own step looks
-    scenes.lose(made)
-    for text in texts:
-        made.factory.cascade.handle(PublishedMessage.from_wire(text))
+    assert scenes.texts(made, "image-published") == []  # its own step looks
     assert scenes.asked(made) == list(below)
     assert scenes.active(made, BASE).value.id != first.id
-    assert not scenes.stored(made, first.id).value.announce
+    assert scenes.is_announced(made, first.id)
     assert scenes.rest_of(made, BASE) == "in-flight"
 
 
-def test_a_leafs_look_that_fails_fails_no_build_and_is_left_to_the_message() -> None:
-    made = scenes.registered({"rhel9-base": None})
+@pytest.mark.parametrize("below", [{}, {"rhel9-java": "rhel9-base"}], ids=["leaf", "parent"])
+def test_a_look_that_fails_fails_no_build_and_is_left_to_the_message(below: dict[str, str]) -> None:
+    made = scenes.registered({"rhel9-base": None, **below})
     build = scenes.in_phase(made, BASE, Phase.PUBLISHING)
     (source,) = keys(made, "index", "sources")
 
@@ -231,7 +271,8 @@ def test_a_leafs_look_that_fails_fails_no_build_and_is_left_to_the_message() -> 
     scenes.rewired(made, tables=tables)
     scenes.until(made, lambda: scenes.stored(made, build.id).value.is_finished)
     ended = scenes.stored(made, build.id).value
-    assert (ended.result, ended.announce) == (Result.SUCCEEDED, False)
+    assert ended.result is Result.SUCCEEDED
+    assert scenes.is_announced(made, build.id)
     assert len(scenes.texts(made, "image-published")) == 1
 
 
@@ -273,7 +314,8 @@ def test_a_failed_publication_that_is_cancelled_meanwhile_ends_once() -> None:
     made.factory.canceller.cancel(build.id, scenes.ADMIN, "no longer needed")
     made.drain()
     ended = copying.after(made, build)
-    assert (ended.result, ended.announce) == (Result.CANCELLED, False)
+    assert ended.result is Result.CANCELLED
+    assert scenes.is_announced(made, build.id)
     assert copying.left(made) == []
 
 

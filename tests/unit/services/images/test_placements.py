@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain import placement
+from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import GalleryName, ImageName
 from pipeline_core.ports import TableWrite, WriteKind
+from pipeline_core.wire.job import JOB_LIMIT, BuildJob, GalleryImage
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import ADMIN, LIVE, QUARANTINE, SimulatedWorld
 from tests.unit.services import losses, scenes
@@ -72,6 +74,27 @@ def test_the_third_image_goes_to_the_second_galleries_and_is_built_there() -> No
     assert made.ports.galleries.latest(LIVE2, PYTHON) == current.version
     proof = made.factory.proofs.show(PYTHON, current.version)
     assert f"/subscriptions/{OTHER}/resourceGroups/rg-more/" in str(proof)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_childs_machine_boots_from_the_gallery_of_its_parent(is_older: bool) -> None:
+    """The build's own row names the gallery. A build of an older release reads its parent's head for it."""
+    made = _two_places(scenes.registered({}))
+    for name, parent in (("rhel9-base", None), ("rhel9-java", "rhel9-base"), ("rhel9-go", "rhel9-java")):
+        made.register(name, parent)
+    made.drain()
+    (go,) = scenes.builds(made, ImageName("rhel9-go"))
+    assert go.parent is not None
+    assert (go.gallery, go.parent.gallery) == (LIVE2, LIVE)
+    again = replace(go, phase=Phase.BUILDING, parent=None if is_older else go.parent)
+    before = made.ports.tables.operations
+    new = made.parts.builds.containers.launcher.prepare(again, "again", made.ports.clock.now())
+    assert made.ports.tables.operations - before == is_older
+    digest = new.environment["IF_JOB"]
+    job = BuildJob.from_wire(made.ports.blobs.read("jobs", f"{digest}.json", limit=JOB_LIMIT), digest=digest)
+    assert isinstance(job.source, GalleryImage)
+    assert (job.source.gallery, job.source.image) == ("live", "rhel9-java")
 
 
 @pytest.mark.usefixtures("small")

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from pipeline_core.domain.builds import Phase
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.journal import Event
@@ -138,6 +140,7 @@ def test_the_version_that_a_moved_child_is_built_from_stays() -> None:
     assert versions(made) == [1, 3, 4]
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_the_version_that_a_running_build_of_a_child_is_made_from_stays() -> None:
     made = scenes.registered({})
     put(made, "rhel9-base", None, "one", LOOSE)

@@ -174,6 +174,7 @@ def test_the_groups_of_both_stages_stay_while_the_version_is_verified() -> None:
     assert report.removed == 0
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_group_that_came_after_its_build_had_ended_goes() -> None:
     made, dead, live = two_builds()
     for name, given in (("late", tags(made, dead, left=LONG)), ("live", tags(made, live))):
@@ -259,6 +260,7 @@ def test_what_is_still_in_use_goes_in_a_later_run_and_is_reported_once() -> None
     assert len(removed(made)) == 2
 
 
+@pytest.mark.usefixtures("first_steps_by_message")
 def test_a_list_that_lags_behind_harms_nothing() -> None:
     made, dead, live = two_builds()
     made.ports.resources.lag = timedelta(minutes=15)

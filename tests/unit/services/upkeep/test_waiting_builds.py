@@ -104,7 +104,7 @@ def test_a_row_that_a_dead_dispatcher_left_of_a_running_build_hides_it_from_no_s
 def test_a_row_left_of_a_build_without_a_slot_is_found_in_turn(waiting: SeededFleet) -> None:
     made, image = waiting.world, name_of(77)
     stored = scenes.active(made, image)
-    ended = replace(builds.finish(stored.value, Result.SUPERSEDED, made.ports.clock.now()), announce=False)
+    ended = builds.finish(stored.value, Result.SUPERSEDED, made.ports.clock.now())
     scenes.images(made).commit([records.put_build(ended, etag=stored.etag)])
     for _ in range(-(-COUNT // 20)):
         made.ports.clock.advance(world.SWEEP)
