@@ -56,6 +56,13 @@ def _gives_up_copies() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _sees_floods_alone() -> Iterator[None]:
+    """Only failures of the same minutes open a platform breaker, however few builds run."""
+    with replaced(platform_breaker, "_NOTED", range(0)):
+        yield
+
+
+@contextlib.contextmanager
 def _holds_nothing_back() -> Iterator[None]:
     """The breaker opens, and neither does a build that runs pause, nor does one that is pending wait."""
     with contextlib.ExitStack() as stack:
@@ -124,5 +131,14 @@ RULES = (
         images=9,
         chapters=_CHAPTER,
         days=1,
+    ),
+    Sabotage(
+        rule="slow-failures-are-an-outage",
+        patch=_sees_floods_alone,
+        faults="none",
+        images=9,
+        slots=2,
+        chapters=_CHAPTER,
+        days=3,
     ),
 )

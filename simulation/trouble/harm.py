@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import NewContainerGroup, TableWrite, WriteKind
-from simulation import rows
+from simulation import rest, rows
 from simulation.platform import COMPLIANCE
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import SimulatedWorld
@@ -101,9 +102,16 @@ class Harm:
         return [*self._alerts(), *self._hurt(), *self._pestered()]
 
     def is_for_people(self, image: str) -> bool:
-        """False where only the platform has hurt the image since its last success, which is a violation of (24)."""
+        """False where only the platform has hurt the image since its last success, which is a violation of (24).
+
+        What people did is for people: they stopped a build, or took away the version of the input that is wanted now.
+        """
         builds = [build for build in self.world.safety.builds.values() if build.image == image]
         if self.failures_in_a_row(image) or any(build.result == "cancelled" for build in builds):
+            return True
+        wanted, safety = rest.wanted_build(self.world, ImageName(image)), self.world.safety
+        version = (image, "" if wanted is None else str(wanted.version))
+        if version in safety.taken_away and version not in safety.given_back:
             return True
         self.world.blame(f"(24) {image} waits for a person, and nothing of it has failed by itself")
         return False

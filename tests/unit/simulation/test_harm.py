@@ -18,7 +18,7 @@ from simulation.trouble import causes
 from simulation.trouble.harm import Harm, probes
 from simulation.trouble.outages import CREATION, SimulatedOutage
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.simulation.broken import BASE, find, rested, rewrite
+from tests.unit.simulation.broken import BASE, FIRST, JAVA, find, rested, rewrite
 
 HOUR = timedelta(hours=1)
 
@@ -156,6 +156,23 @@ CASES: dict[str, tuple[Callable[[SimulatedWorld, Harm], None], str]] = {
     ),
     "an outage hurts too many": (_hurt_many, r"\(27\) outage .* hurt 20 builds, 14 are its bound"),
 }
+
+
+def test_a_version_that_people_took_away_is_for_people_until_they_give_it_back() -> None:
+    made = rested()
+    harm, version = Harm(world=made), (str(BASE), str(FIRST))
+    made.safety.take_away(version)
+    assert harm.is_for_people(str(BASE))
+    assert not harm.is_for_people(str(JAVA)), "its version is another one"
+    made.safety.give_back(version)
+    assert not harm.is_for_people(str(BASE))
+
+
+def test_a_version_of_an_input_that_nobody_wants_now_is_for_nobody() -> None:
+    made = rested()
+    made.safety.take_away((str(JAVA), str(FIRST)))
+    made.register(str(JAVA), str(BASE), text="edited")
+    assert not Harm(world=made).is_for_people(str(JAVA))
 
 
 @pytest.mark.parametrize("name", CASES)
