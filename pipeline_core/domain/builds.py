@@ -280,7 +280,7 @@ def give_up(build: Build, failure: Failure) -> Build:
 
 
 def wait_until(build: Build, at: datetime) -> Build:
-    """The build that asks nothing before `at`. That is no transition: the messages that are on their way still count."""
+    """The build that asks nothing before `at`. That is not a transition: messages on their way still count."""
     return replace(build, not_before=at)
 
 

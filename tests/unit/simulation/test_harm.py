@@ -14,6 +14,8 @@ from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientErr
 from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
+from simulation import world
+from simulation.faults import Kind
 from simulation.trouble import causes
 from simulation.trouble.harm import Harm, probes
 from simulation.trouble.outages import CREATION, SimulatedOutage
@@ -105,7 +107,10 @@ def _alert(made: SimulatedWorld, harm: Harm) -> None:
     """The journal of the base says that its build opened a breaker."""
     row = find(made, "images", str(BASE), "entry:")
     said = json.loads(str(row.cells["value"]))
-    said |= {"event": "platform.breaker-opened", "detail": "network in region:west since 10:00 UTC: no answer"}
+    said |= {
+        "event": "platform.breaker-opened",
+        "detail": "network in region:west since 10:00 UTC: no answer",
+    }
     said["build"] = {"value": _build(made)}
     opened = replace(row, cells={**row.cells, "value": json.dumps(said)})
     harm.watch("tables.write", ("images", [_insert(opened)]))
@@ -295,3 +300,14 @@ def test_every_class_that_a_builder_can_report_is_drawn() -> None:
     drawn = [causes.report_of_platform(chance, "") for _ in range(2000)]
     assert {each.error_class for each in drawn} >= {each.value for each in ErrorClass} - {"provenance"}
     assert not any(each.is_of_input for each in drawn)
+
+
+def test_a_container_that_runs_when_an_outage_takes_all_counts_as_struck() -> None:
+    made = world.make(seed=1)
+    made.register(str(BASE), None)
+    made.run_until(made.ports.clock.now() + timedelta(minutes=3))
+    assert made.ports.containers.names()
+    outage = _outage(made)
+    outage.fault = Kind.EVICTED
+    made.platform.lose(outage)
+    assert list(outage.struck) == [_build(made)]

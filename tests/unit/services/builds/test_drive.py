@@ -156,7 +156,7 @@ def test_a_wait_that_cannot_be_written_is_kept_by_its_own_chain() -> None:
 
 
 def test_a_build_that_is_cancelled_does_not_keep_the_wait() -> None:
-    made, build, refusing = _refused(20, times=1)
+    made, build, _ = _refused(20, times=1)
     assert scenes.stored(made, build.id).value.not_before is not None
     stops.cancel(made, build)
     made.drain()
