@@ -37,6 +37,7 @@ class Readmission:
 
     records: Records
     galleries: Galleries
+    marks: latest.Marks
     unproven: Unproven
     effects: Effects
 
@@ -61,7 +62,7 @@ class Readmission:
             with contextlib.suppress(
                 TransientError
             ):  # the intent is written down: the next reuse goes on with it
-                latest.settle(self.galleries, live, excluded=False)
+                self.marks.settle(live, excluded=False)
         return record
 
     def _find_in_use(self, head: ImageHead, live: GalleryImageVersion) -> VersionRecord | None:
