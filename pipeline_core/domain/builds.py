@@ -202,8 +202,8 @@ class Build:
     left_out_why: str = ""
     # When the copy to the live gallery may be begun again; None where it has not failed.
     copy_after: datetime | None = None
-    # Since when its version waits in quarantine because a subscription is at its limit of image definitions or
-    # versions; `failure` has Azure's words. None where it does not wait for that.
+    # Since when its version waits in quarantine, or cannot be made there, because a subscription is at its limit of
+    # image definitions or versions; `failure` has Azure's words. None where it does not wait for that.
     full_since: datetime | None = None
     # Keys of the platform breakers that this build probes: it was let through although they were open.
     probes: tuple[str, ...] = ()

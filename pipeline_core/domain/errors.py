@@ -127,10 +127,13 @@ class FactoryError(Exception):
 
 
 class InvalidValue(FactoryError, ValueError):
-    """A text is not what its type demands."""
+    """A text is not what its type demands.
+
+    `kind` is that type in words, like "a name of an image"; `rule` is what to give.
+    """
 
     def __init__(self, kind: str, value: str, rule: str) -> None:
-        super().__init__(f"{value[:120]!r} is not a valid {kind}: give {rule}")
+        super().__init__(f"{value[:120]!r} is not {kind}: give {rule}")
         self.kind = kind
         self.rule = rule
 
@@ -206,6 +209,13 @@ class BeingMade(TransientError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorClass.CONFLICT, message)
+
+
+class QuarantineFull(TransientError):
+    """The subscription of a quarantine gallery is at its limit of image definitions. Room there helps."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(ErrorClass.QUOTA, message, retry_after=retry_after)
 
 
 class NotFound(PermanentError):

@@ -32,11 +32,12 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildParts:
-    """`ending` and `dispatcher` also serve the sweep. The stages and the judge belong to the driver."""
+    """`completion`, `dispatcher` and `probing` also serve the sweep. The stages and the judge belong to the driver."""
 
     completion: Completion
     dispatcher: Dispatcher
     outages: Outages
+    probing: Probing
     judge: Judge
     containers: ContainerStage
     publishing: PublishingStage
@@ -69,12 +70,13 @@ def builds_of(
     containers = _containers_of(base, policy, provenance, judge, captures, outages)
     publishing = _publishing_of(base, turns, completion, captures)
     stopping = _stopping_of(base, completion)
+    probing = Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers)
     driver = Driver(
         effects=effects,
         images=records.images,
         stages=Stages(containers=containers, publishing=publishing, stopping=stopping),
         refusals=Refusals(blobs=base.ports.blobs, clock=effects.clock, outages=outages),
-        probing=Probing(outages=outages, blobs=base.ports.blobs, containers=base.ports.containers),
+        probing=probing,
         completion=completion,
     )
     return BuildParts(
@@ -83,6 +85,7 @@ def builds_of(
             records=records, effects=effects, wishes=images.wishes, outages=outages, stepper=driver
         ),
         outages=outages,
+        probing=probing,
         judge=judge,
         containers=containers,
         publishing=publishing,

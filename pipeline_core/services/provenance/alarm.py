@@ -69,6 +69,15 @@ class Unproven:
         return frozenset(unproven) if self.excludes else frozenset()
 
     def _raise(self, live: GalleryImageVersion, why: str, current: GalleryVersion | None) -> None:
+        """Raise the alarm, then take the version out where the setting says so.
+
+        The call needs no intent in a version's record (rule 7). The row of the alarm is written before it, and the call
+        is for a version above the current one. Nobody asks who took that out: only the current version, and those that
+        were current, are held to be a stranger's doing. Where nothing is current, it may be one of them: a person then
+        decides about it, as about all that no statement proves. A process that dies before the call leaves the version
+        to the next look, one that dies after it leaves nothing to do. An intent would make the version a spare one of
+        the factory, which a reuse may let in without a person.
+        """
         entry = self.effects.journal.of_image(live.image, Event.UNPROVEN, detail=why[:2000])
         unsent = self.store.raise_once(live.image, live.version, entry)
         if unsent is not None:

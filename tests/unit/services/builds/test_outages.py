@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_core.domain import attempts
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, FactoryError, Owner, PermanentError, TransientError
 from pipeline_core.domain.journal import Event
@@ -326,3 +327,22 @@ def test_a_probe_that_never_begins_gives_way_to_another_within_minutes(ends: boo
         assert scenes.stored(made, build.id).value.result is Result.SUPERSEDED
     made.run_until(made.ports.clock.now() + 20 * MINUTE)
     assert _open(made) == []
+
+
+def test_a_sweep_looks_at_a_container_that_runs_and_not_at_what_waits_to_be_created() -> None:
+    outage = Outage(creation=lambda: TransientError(ErrorClass.NETWORK, "nothing can be created"))
+    made = outages.make(outage, slots=4)
+    runs, others = ImageName("runs"), [ImageName(f"image-{number}") for number in range(3)]
+    made.register(str(runs), None)
+    build = scenes.in_phase(made, runs, Phase.BUILDING)
+    marker = f"{attempts.folder_of(build)}/{attempts.STARTED}"
+    scenes.until(made, lambda: made.ports.blobs.find_facts("builds", marker) is not None)
+    outage.until = made.ports.clock.now() + 3 * HOUR
+    for image in others:
+        made.register(str(image), None)
+    scenes.until(made, lambda: bool(_open(made)), limit=20_000)
+    assert all(scenes.active(made, image).value.phase is Phase.BUILDING for image in others)
+    made.ports.clock.advance(6 * MINUTE)
+    assert outages.swept(made) == {runs}
+    made.run_until(outage.until + 2 * HOUR)
+    assert (outages.current(made), _open(made)) == (4, [])
