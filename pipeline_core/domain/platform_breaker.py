@@ -38,7 +38,7 @@ _PREPARES = frozenset({PlatformCall.PREPARE, PlatformCall.VERIFY_PREPARE})
 _NOTED = range(PlatformCall.BUILD, PlatformCall.PUBLISH)
 _BUILDS_WAIT = "builds wait, one at a time tries, and all go on when one is past it"
 _LATEST_WAITS = "`latest` of its images is tried again until it is accepted"
-OF_LATEST = "latest "  # how the attempt of a hit begins that is no build's: a refused change of `latest`
+OF_LATEST = "latest "  # how the attempt of a hit begins that no build made: a refused change of `latest`
 ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again so soon after it closed raises no second alert
 
 

@@ -21,7 +21,8 @@ def outages_of(base: Foundation) -> OutageParts:
     """An error without a scope holds in the region of the deployment."""
     place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
     outages = Outages(records=base.records, effects=base.effects, deployment=place)
+    answers = LatestAnswers(records=base.records, effects=base.effects, outages=outages, deployment=place)
     return OutageParts(
         outages=outages,
-        marks=Marks(galleries=base.ports.galleries, answers=LatestAnswers(outages=outages)),
+        marks=Marks(galleries=base.ports.galleries, answers=answers),
     )

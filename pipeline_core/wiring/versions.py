@@ -41,7 +41,6 @@ def versions_of(
         records=records,
         effects=effects,
         galleries=galleries,
-        marks=marks,
         unproven=unproven,
         falls=Falls(
             records=records,

@@ -105,7 +105,7 @@ class Marks:
         self.answers.accepted(live)
 
     def _refused(self, live: GalleryImageVersion, error: PermanentError, *, excluded: bool) -> TransientError:
-        """The error to raise instead. That the version is gone is no refusal: the next look sees that it is."""
+        """The error to raise instead. That the version is gone is not a refusal: the next look sees that it is."""
         if isinstance(error, NotFound):
             return TransientError(ErrorClass.CONFLICT, f"{error}; it is looked at again")
         deed = "taken out of" if excluded else "put into"

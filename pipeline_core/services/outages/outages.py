@@ -282,7 +282,7 @@ class Outages:
             self.effects.outbox.dispatch("outage-probe", delay=max(_SOON, breaker.next_probe - now))
 
     def opened(self, breaker: PlatformBreaker) -> None:
-        """Alert once, where the opening is no known outage, and note what it has harmed. Safe to repeat."""
+        """Alert once, where the opening is not of a known outage, and note what it has harmed. Safe to repeat."""
         if breaker.announce:
             self._alarm(breaker)
         for hit in breaker.hits:

@@ -65,6 +65,10 @@ class Readmission:
                 self.marks.settle(live, excluded=False)
         return record
 
+    def settle(self, live: GalleryImageVersion, *, excluded: bool) -> None:
+        """Put back a mark that a look found to be another than ours. Raises as `Marks.settle`."""
+        self.marks.settle(live, excluded=excluded)
+
     def _find_in_use(self, head: ImageHead, live: GalleryImageVersion) -> VersionRecord | None:
         """The record of the current version where nobody took that out: nothing is to be done or reported."""
         current = head.current
