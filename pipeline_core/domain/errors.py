@@ -196,6 +196,14 @@ class Contended(TransientError):
         super().__init__(ErrorClass.CONFLICT, message, retry_after=retry_after)
 
 
+class LatestRefused(TransientError):
+    """The platform refused to put a version into `latest` or to take it out, where no build asks for it.
+
+    The class and the scope are those of the refusal, which may itself be of a permanent class. No message and no image
+    is at fault, so it is tried again, and the platform breaker names it.
+    """
+
+
 class BeingMade(TransientError):
     """The platform still makes what was asked for. Nothing has failed: look again soon."""
 

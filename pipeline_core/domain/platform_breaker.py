@@ -36,6 +36,9 @@ _PREPARES = frozenset({PlatformCall.PREPARE, PlatformCall.VERIFY_PREPARE})
 # A build past one of these gives its slot back soon, which is when its success is noted. Past an earlier call it may
 # run for an hour first, so that silence says nothing; a publication has no slot.
 _NOTED = range(PlatformCall.BUILD, PlatformCall.PUBLISH)
+_BUILDS_WAIT = "builds wait, one at a time tries, and all go on when one is past it"
+_LATEST_WAITS = "`latest` of its images is tried again until it is accepted"
+OF_LATEST = "latest "  # how the attempt of a hit begins that no build made: a refused change of `latest`
 ALARM_AGAIN = timedelta(hours=1)  # a breaker that opens again so soon after it closed raises no second alert
 
 
@@ -122,13 +125,16 @@ class PlatformBreaker:
         """True where no build may start, except as a probe. A failed publication holds back nothing that starts."""
         return self.is_open and self.is_wide and self.call < PlatformCall.PUBLISH and not _is_partial(self)
 
+    @property
+    def is_of_latest(self) -> bool:
+        """True while it is open by refused changes of `latest` alone, and by no build."""
+        return self.is_open and all(hit.attempt.startswith(OF_LATEST) for hit in self.hits)
+
     def describe(self) -> str:
         """For a person: what fails where since when, and what the factory does."""
         since = "" if self.opened_at is None else f" since {self.opened_at:%Y-%m-%d %H:%M} UTC"
-        return (
-            f"{self.error_class.value} in {self.scope}{since}: {self.message[:300]};"
-            " builds wait, one at a time tries, and all go on when one is past it"
-        )
+        what = f"{self.error_class.value} in {self.scope}{since}: {self.message[:300]}"
+        return f"{what}; {_LATEST_WAITS if self.is_of_latest else _BUILDS_WAIT}"
 
 
 def key_of(error_class: ErrorClass, scope: ErrorScope) -> str:
@@ -156,8 +162,7 @@ def scope_of(failure: Failure, place: BuildPlace, deployment: ErrorScope) -> Err
 def strike(breaker: PlatformBreaker, hit: BreakerHit, message: str, *, of_call: bool) -> PlatformBreaker:
     """The breaker after one failed attempt; the same object where the failure says nothing new.
 
-    `of_call` says that a call of the factory failed, which the build tries again in the same attempt.
-    """
+    `of_call`: a call of the factory failed, and the build tries it again in the same attempt."""
     probe = breaker.probe
     if probe is not None and probe.build == hit.build:
         if not of_call and hit.attempt == probe.spent:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from pipeline_core.domain.errors import ErrorScope, ScopeKind
 from pipeline_core.services.builds.attempts import Attempts
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.captures import Captures
@@ -54,10 +53,10 @@ def builds_of(
     provenance: ProvenanceParts,
     images: ImageParts,
     turns: Turns,
+    outages: Outages,
 ) -> BuildParts:
     """All build services, around one ending. The poller looks where a build did not find its release."""
     records, effects = base.records, base.effects
-    outages = _outages_of(base)
     completion = Completion(
         records=records,
         effects=effects,
@@ -107,11 +106,6 @@ def _captures_of(base: Foundation) -> Captures:
         deployment=deployment,
         logs=base.effects.logs,
     )
-
-
-def _outages_of(base: Foundation) -> Outages:
-    place = ErrorScope(kind=ScopeKind.REGION, name=str(base.deployment.location))
-    return Outages(records=base.records, effects=base.effects, deployment=place)
 
 
 def _containers_of(

@@ -108,7 +108,7 @@ class Outages:
         except UnreadableRow:
             return None  # without its row nothing is known about an outage
         if after.is_open and after.opened_at != before.opened_at:
-            self._opened(after)
+            self.opened(after)
         if after.next_probe is not None and after.next_probe != before.next_probe:
             self._ask_for_probe(after, now)
         if not of_call and decisions.is_answered(after, build):
@@ -281,7 +281,8 @@ class Outages:
         if breaker.next_probe is not None:
             self.effects.outbox.dispatch("outage-probe", delay=max(_SOON, breaker.next_probe - now))
 
-    def _opened(self, breaker: PlatformBreaker) -> None:
+    def opened(self, breaker: PlatformBreaker) -> None:
+        """Alert once, where the opening is not of a known outage, and note what it has harmed. Safe to repeat."""
         if breaker.announce:
             self._alarm(breaker)
         for hit in breaker.hits:

@@ -11,7 +11,7 @@ from pipeline_core.domain import proofs
 from pipeline_core.domain.errors import NotProven
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.provenance.provenance import Provenance
@@ -27,7 +27,7 @@ class Unproven:
     """`excludes` is the setting FACTORY_UNPROVEN: also take unproven versions out of `latest`, beside the alarm."""
 
     store: UnprovenStore
-    galleries: Galleries
+    marks: latest.Marks
     provenance: Provenance
     effects: Effects
     excludes: bool
@@ -85,7 +85,7 @@ class Unproven:
             self.store.note_sent(unsent)
         is_above = current is None or live.version > current
         if self.excludes and is_above and latest.may_be_in(live) and live.state not in _BUSY:
-            self.galleries.set_excluded(live.gallery, live.image, live.version, excluded=True)
+            self.marks.take_out(live)
         self.effects.logs.note(
             "version-unproven", image=str(live.image), version=str(live.version), error=why[:1000]
         )

@@ -37,6 +37,7 @@ class Turns:
 
     records: Records
     galleries: Galleries
+    marks: latest.Marks
     wishes: Wishes
     provenance: Provenance
     parents: LostParents
@@ -104,7 +105,7 @@ class Turns:
             return
         live = self.galleries.find_version(ended.gallery, ended.image, version)
         if live is not None and is_of(live, ended):
-            latest.settle(self.galleries, live, excluded=True)
+            self.marks.settle(live, excluded=True)
 
 
 def is_of(live: GalleryImageVersion, build: Build) -> bool:
