@@ -121,10 +121,15 @@ class SimulatedContainers:
         if outage.fault is None:
             return
         for run in self._runs.values():
-            if not run.ended and outage.covers(run.job):
+            if self._is_running(run) and outage.covers(run.job):
                 run.fault = outage.fault
                 outage.strike(run.job.build)
                 self._at(self.ports.clock.now(), "end", run.group)
+
+    def _is_running(self, run: _Run) -> bool:
+        """False for a container that never began, has ended, or was deleted: no outage can take it any more."""
+        group = self.ports.containers.find_group(run.group)
+        return not run.ended and group is not None and group.state is GroupState.RUNNING
 
     def _notice(self) -> None:
         """Start the containers that were created, or restarted by a second creation, since the last call."""

@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
-from pipeline_core.ports import NewContainerGroup, Row, TableWrite, WriteKind
+from pipeline_core.ports import GroupState, NewContainerGroup, Row, TableWrite, WriteKind
 from pipeline_core.services.policies.policy import etag_of
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import world
-from simulation.faults import Kind
+from simulation.faults import Faults, Kind
 from simulation.trouble import causes
 from simulation.trouble.harm import Harm, probes
 from simulation.trouble.outages import CREATION, SimulatedOutage
@@ -23,6 +23,7 @@ from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.simulation.broken import BASE, FIRST, JAVA, find, rested, rewrite
 
 HOUR = timedelta(hours=1)
+_NEVER_BEGINS = 5  # a seed whose first silent container never begins
 
 
 def _build(made: SimulatedWorld) -> str:
@@ -307,7 +308,34 @@ def test_a_container_that_runs_when_an_outage_takes_all_counts_as_struck() -> No
     made.register(str(BASE), None)
     made.run_until(made.ports.clock.now() + timedelta(minutes=3))
     assert made.ports.containers.names()
+    assert _lost_by_outage(made) == [_build(made)]
+
+
+def test_a_container_that_was_lost_before_an_outage_is_not_struck_by_it() -> None:
+    """Its build may fail long before the outage, which then hurts more builds than it can reach."""
+    made = world.make(seed=_NEVER_BEGINS, faults=Faults(silent=1.0))
+    made.register(str(BASE), None)
+    made.run_until(made.ports.clock.now() + timedelta(minutes=3))
+    [group] = made.ports.containers.names()
+    found = made.ports.containers.find_group(group)
+    assert found is not None
+    assert found.state is GroupState.STARTING
+    assert _lost_by_outage(made) == []
+
+
+def test_a_container_that_was_deleted_before_an_outage_is_not_struck_by_it() -> None:
+    made = world.make(seed=1)
+    made.register(str(BASE), None)
+    made.run_until(made.ports.clock.now() + timedelta(minutes=3))
+    [group] = made.ports.containers.names()
+    made.ports.containers.delete_group(group)
+    assert made.ports.containers.find_group(group) is None
+    assert _lost_by_outage(made) == []
+
+
+def _lost_by_outage(made: SimulatedWorld) -> list[str]:
+    """The builds of which an outage takes the containers that run now."""
     outage = _outage(made)
-    outage.fault = Kind.EVICTED
+    outage.fault = Kind.SILENT
     made.platform.lose(outage)
-    assert list(outage.struck) == [_build(made)]
+    return list(outage.struck)
