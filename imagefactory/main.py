@@ -22,14 +22,14 @@ from imagefactory.commands import (
     versions,
 )
 from imagefactory.connection import Json
-from imagefactory.failures import CommandFailure, Exit, Misused
+from imagefactory.failures import CommandFailure, Exit, Misused, place_of
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
 from imagefactory.waiting import Patience
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 
-_EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable."
+_EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable, 4 fault."
 
 
 class _Group(TyperGroup):
@@ -45,6 +45,22 @@ class _Group(TyperGroup):
         except CommandFailure as error:
             screen.failure(str(error), error.problems)
             raise typer.Exit(error.exit) from error
+        except UnicodeEncodeError as error:
+            screen.failure("an argument or a name of a file is not UTF-8: rename it, or write it in UTF-8")
+            raise typer.Exit(Exit.USAGE) from error
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            OSError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # What is raised where an answer has another shape. The traceback holds tokens, so it is not shown.
+            text = "an answer of the factory, or the command itself, has a fault"
+            screen.failure(f"{text} ({place_of(error)}): use the command and the factory of one release")
+            raise typer.Exit(Exit.FAULT) from error
 
 
 app = typer.Typer(

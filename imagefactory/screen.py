@@ -63,7 +63,7 @@ def write_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def failure(text: str, problems: Sequence[Problem]) -> None:
+def failure(text: str, problems: Sequence[Problem] = ()) -> None:
     """Why the command ends without success: the text, then a line per problem."""
     console = _err()
     console.print(Text.assemble(("error: ", "bold red"), clean(text)), soft_wrap=True)
