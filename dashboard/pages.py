@@ -1,4 +1,4 @@
-"""Makes HTML from views. Every value is escaped. A page loads only its own style sheet.
+"""Makes HTML from views. Every value is escaped and cleaned. A page loads only its own style sheet.
 
 Knows the views and the domain, and no service that makes them. A value that is None is a dash on the page.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 
+from pipeline_core.domain import texts
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
@@ -123,7 +124,8 @@ def _title_of(image: ImageView, listed: Mapping[str, ImageView], misplaced: Coll
 
 
 def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(**values)
+    """The page. No value reaches it with a character that turns or hides a text, whichever field it stands in."""
+    return texts.cleaned(_templates().get_template(template).render(**values), keeping=texts.LINES)
 
 
 @functools.cache

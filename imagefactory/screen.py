@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from pipeline_core.domain import texts
 from pipeline_core.wire.problems import Problem
 
 _WIDE = 160  # columns, where there is no terminal
@@ -45,7 +46,7 @@ def clean(value: object) -> str:
         return "-"
     if isinstance(value, list | tuple):
         return "; ".join(clean(each) for each in value) or "-"
-    return "".join(letter if letter.isprintable() else "�" for letter in str(value))
+    return texts.cleaned(str(value), instead="�")
 
 
 def say(text: str) -> None:
@@ -85,7 +86,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     """A table; a cell that is a state has its colour. The first `whole` columns stay on one line, to be copied."""
     drawn = Table(title=Text(clean(title)), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", no_wrap=number < whole)
+        drawn.add_column(Text(clean(column)), overflow="fold", no_wrap=number < whole)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     _out().print(drawn)
@@ -97,7 +98,7 @@ def facts(title: str, pairs: Mapping[str, object]) -> None:
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in pairs.items():
-        drawn.add_row(name, _cell(value))
+        drawn.add_row(Text(clean(name)), _cell(value))
     _out().print(drawn)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from builder.log.named_secrets import HIDDEN, NAMED_SECRETS
+from pipeline_core.domain import texts
 from pipeline_core.guard import detectors, keys
 from pipeline_core.guard.secrets import Form
 
@@ -38,9 +39,7 @@ _GROUPS = (64, 8)
 
 def _printable(text: str) -> str:
     """Tabs stay. A character that moves a cursor, turns the direction of a text or is invisible becomes a space."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter == "\t" or letter.isprintable() else " " for letter in text)
+    return texts.cleaned(text, keeping="\t")
 
 
 @functools.cache

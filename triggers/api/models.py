@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from pipeline_core.domain import texts
+
 
 def _text(value: object) -> object:
     """The text of an enum's member or of a value type; None stays None."""
@@ -30,6 +32,15 @@ def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return document
 
 
+def _visible(text: str) -> str:
+    """Refuse what nobody sees as it is: the text is shown on pages and terminals, and kept for ever."""
+    hidden = texts.find_hidden(text)
+    if hidden is not None:
+        raise ValueError(f"holds the hidden character U+{ord(hidden):04X}: remove it")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=200), AfterValidator(_visible)]  # of a person, one line
 Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
@@ -55,13 +66,13 @@ class RegistrationRequest(Request):
 class RebuildRequest(Request):
     """Why somebody wants a build of unchanged inputs."""
 
-    reason: Annotated[str, Field(max_length=200)] = "requested over the API"
+    reason: Reason = "requested over the API"
 
 
 class CancelRequest(Request):
     """Why somebody wants a build to stop."""
 
-    reason: Annotated[str, Field(max_length=200)] = "cancelled over the API"
+    reason: Reason = "cancelled over the API"
 
 
 class PlatformRequest(Request):

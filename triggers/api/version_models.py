@@ -1,17 +1,14 @@
 """The bodies about published versions, and about what the galleries show. Texts of an answer are for people."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import Field
-
-from triggers.api.models import Answer, Request, Text
+from triggers.api.models import Answer, Reason, Request, Text
 
 
 class IncludeRequest(Request):
     """Why a version that was taken out of `latest` may be used again; the image's journal keeps it."""
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class AcceptGalleriesRequest(Request):
@@ -20,7 +17,7 @@ class AcceptGalleriesRequest(Request):
     Without a `reason` the answer is 422. The journal of each image that differs keeps it.
     """
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class IncludedVersion(Answer):

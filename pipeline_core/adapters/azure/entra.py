@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 
+from pipeline_core.domain import texts
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
 from pipeline_core.ports import Clock, Principal, Web
 
@@ -16,6 +17,7 @@ _LEEWAY = timedelta(seconds=60)
 _REFRESH_AT_MOST = timedelta(minutes=1)  # a caller with unknown key ids must not flood Entra
 _FIRST_KEYS_AT_MOST = timedelta(seconds=5)  # without any keys, nobody can sign in
 _KEYS_LIFE = timedelta(hours=24)  # a key that Entra withdrew is trusted for this time at most
+_NAME_LIMIT = 200  # characters of a name that people choose
 _REQUIRED = ["exp", "nbf", "iss", "aud", "sub"]
 
 
@@ -113,7 +115,7 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     name = claims.get("name") or claims.get("preferred_username") or claims.get("azp") or subject
     return Principal(
         subject=subject,
-        name=str(name),
+        name=texts.cleaned(str(name))[:_NAME_LIMIT],
         roles=_words(claims.get("roles")),
         groups=_words(claims.get("groups")),
     )
