@@ -159,7 +159,7 @@ def _place(line: int, column: int) -> str:
 
 
 def _no_character(place: str) -> Problem:
-    wrong = "has an escape that is no character, or a number that is too long"
+    wrong = "has an escape that is not a character, or a number that is too long"
     return _problem(place, wrong, "write the character itself")
 
 

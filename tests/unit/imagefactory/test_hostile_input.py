@@ -103,4 +103,4 @@ def test_a_character_that_does_not_exist_is_named_with_its_line(escape: str, fol
     result = CliRunner().invoke(app, ["validate", str(folder)])
     assert result.exit_code == 1
     assert "line 4" in result.output
-    assert "is no character" in result.output
+    assert "is not a character" in result.output
