@@ -80,4 +80,5 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
         campaigns=CampaignSweep(effects=effects, images=records.images),
         chains=Chains(images=records.images, projection=effects.projection),
         dispatcher=builds.dispatcher,
+        pauses=builds.pauses,
     )

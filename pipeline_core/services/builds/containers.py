@@ -127,15 +127,18 @@ class ContainerStage:
 
     def _launch(self, build: Build) -> Progress:
         now = self.effects.clock.now()
+        turn = self._find_turn(build, now)  # first: a pause of SecOps closes it (`Pauses`)
+        if turn is None:
+            return Wait(delay=self.wait)
         is_first = build.phase is Phase.BUILDING and build.attempt == 1
-        if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
+        if turn > 1 or not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
         try:
-            # Before the note that `_may_create` leaves: it bounds one call, and these calls may end in a wait.
+            # Before the note that takes the turn: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
-            if self._may_create(build, now):
+            if self._takes_turn(build, turn):
                 self.launcher.create(new)
         except TransientError as error:
             if error.error_class in _REFUSED:
@@ -158,16 +161,20 @@ class ContainerStage:
             self.attempts.delete_paid(build, old)
         return wait
 
-    def _may_create(self, build: Build, now: datetime) -> bool:
-        """The first writer of a note creates the group. Two concurrent creations would restart its container.
+    def _find_turn(self, build: Build, now: datetime) -> int | None:
+        """The number of the note that the next creation takes; None while another handler may be creating the group.
 
-        A note without a group is from a handler that died in between, or that Azure refused. After a while it no longer
-        counts, and the first writer of the next one may create.
+        A note without a group is from a handler that died in between, or that Azure refused, or from a pause of SecOps.
+        After a while it no longer counts, and the first writer of the next one may create.
         """
         notes = self.attempts.launches(build)
         if notes and now <= max(notes) + attempts.CREATION:
-            return False
-        return self.attempts.leave(build, attempts.launched(len(notes) + 1))
+            return None
+        return len(notes) + 1
+
+    def _takes_turn(self, build: Build, turn: int) -> bool:
+        """The first writer of a note creates the group. Two concurrent creations would restart its container."""
+        return self.attempts.leave(build, attempts.launched(turn))
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:

@@ -37,9 +37,9 @@ EXPECTED: Mapping[Phase, timedelta] = {
     Phase.PUBLISHING: timedelta(hours=2),
 }
 _WHY = {
-    Phase.PENDING: "no slot was free; see which builds hold the slots, or raise the limits",
-    Phase.BUILDING: "it waits for quota, capacity or the hourly budget of container creations",
-    Phase.VERIFYING: "it waits for quota, capacity or the hourly budget of container creations",
+    Phase.PENDING: "no slot was free; see which builds hold the slots, raise the limits, or end a pause",
+    Phase.BUILDING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
+    Phase.VERIFYING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
     Phase.PUBLISHING: "the gallery still replicates the version; the factory watches it until that ends",
 }
 
@@ -56,12 +56,13 @@ class ActiveBuilds:
     """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
 
     `holders` are the builds that have a slot, `absent` those that have no row. `has_breakers` is true where
-    platform breakers have rows.
+    platform breakers have rows, `is_halted` while SecOps pause the factory.
     """
 
     known: set[BuildId] = field(default_factory=set)
     holders: tuple[BuildId, ...] = ()
     has_breakers: bool = False
+    is_halted: bool = False
     lines: Lines = field(default_factory=Lines)
     builds: list[Stored[Build]] = field(default_factory=list)
     absent: set[BuildId] = field(default_factory=set)
@@ -86,7 +87,8 @@ class BuildSweep:
 
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot."""
-        active.holders, active.has_breakers = self.records.capacity.holders_and_breakers()
+        seen = self.records.capacity.look()
+        active.holders, active.has_breakers, active.is_halted = seen.builds, seen.has_breakers, seen.is_halted
         return len(active.holders)
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:

@@ -14,6 +14,7 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.upkeep import unreadable
 from pipeline_core.services.upkeep.builds import ActiveBuilds, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
@@ -49,6 +50,7 @@ class Sweeper:
     effects: Effects
     chains: Chains
     dispatcher: Dispatcher
+    pauses: Pauses
 
     def sweep(self) -> SweepReport:
         """One pass over the fleet's copies, the active builds, their campaigns and the slots.
@@ -61,6 +63,8 @@ class Sweeper:
         fleet, active = SweptFleet(), ActiveBuilds()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
         bulkhead.part("holders", partial(self.builds.read_slots, active))
+        if active.is_halted:  # the request that paused the factory may have died
+            bulkhead.part("pause", self.pauses.complete)
         bulkhead.part("lines", partial(self.builds.read_lines, active, bulkhead))
         bulkhead.part("active builds", partial(self.builds.read, active, now, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))
