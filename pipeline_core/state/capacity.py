@@ -121,6 +121,7 @@ class CapacityStore:
         self._deletions = deletions
         self._team_slots = team_slots
         self._was_halted = was_halted
+        self._refused_until: datetime | None = None  # as far as this process knows
 
     @property
     def team_slots(self) -> int:
@@ -224,8 +225,16 @@ class CapacityStore:
             retry_after=_SOON,
         )
 
+    def must_ask(self, now: datetime) -> bool:
+        """True where this process knows of a refusal that lasts: then also a creation that is paid for may not begin.
+
+        Many builds may have paid with their slots at the same moment, and the first of them is refused.
+        """
+        return self._refused_until is not None and now < self._refused_until
+
     def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
         """The platform has refused a creation. Nothing asks for another creation for a while, at most an hour."""
+        self._refused_until = now + min(_PAUSE if length is None else length, creations.LONGEST_PAUSE)
         self._pause(spending.KEY, now, length)
 
     def pause_deletions(self, now: datetime, length: timedelta | None = None) -> None:

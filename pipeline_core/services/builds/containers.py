@@ -130,8 +130,7 @@ class ContainerStage:
         turn = self._find_turn(build, now)  # first: a pause of SecOps closes it (`Pauses`)
         if turn is None:
             return Wait(delay=self.wait)
-        is_first = build.phase is Phase.BUILDING and build.attempt == 1
-        if turn > 1 or not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
+        if turn > 1 or not self._has_just_paid(build, now):
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
@@ -147,6 +146,12 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _has_just_paid(self, build: Build, now: datetime) -> bool:
+        """True for the first group of a build, which its slot has paid for, where no refusal is known since."""
+        is_first = build.phase is Phase.BUILDING and build.attempt == 1
+        is_fresh = now <= build.phase_since + _FRESH
+        return is_first and is_fresh and not self.records.capacity.must_ask(now)
 
     def _pay(self, build: Build, now: datetime) -> timedelta | None:
         """Pay for the attempt's group, as `buy_creation`, and ask for the deletion of the group that built.

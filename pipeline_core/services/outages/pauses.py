@@ -54,6 +54,10 @@ class Pauses:
         """What holds now. One point read. Raises UnreadableRow."""
         return self._view(self.records.pauses.find().value)
 
+    def text(self) -> str:
+        """One line for people about a pause that holds; empty where none does. One point read."""
+        return self.records.pauses.text(self.effects.clock.now())
+
     def pause(self, principal: Principal, reason: str) -> PauseView:
         """Pause the factory, or look again whether a pause is complete. A second reason changes nothing.
 

@@ -10,8 +10,8 @@ from pipeline_core.domain import attempts, pauses
 from pipeline_core.domain.builds import Build, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError, UnreadableRow
 from pipeline_core.domain.journal import FACTORY_ITSELF, Event
-from pipeline_core.domain.pauses import PauseState
 from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.pauses import PauseState
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
 from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.services.outages.pauses import PauseView
