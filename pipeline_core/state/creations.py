@@ -29,7 +29,7 @@ def read(row: Row | None) -> Spent:
 
 
 def cells(spent: Spent) -> dict[str, Cell]:
-    """The cells to write. A pause of SecOps is not among them: whoever writes the row keeps its other cells."""
+    """The cells to write. A pause of SecOps is not among them: each writer keeps the row's other cells."""
     return {
         "minutes": " ".join(f"{minute}:{count}" for minute, count in spent.minutes),
         "starts": spent.starts,

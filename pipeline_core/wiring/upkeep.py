@@ -75,10 +75,13 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             ),
         ),
         builds=BuildSweep(
-            records=records, effects=effects, completion=builds.completion, quiet=base.limits.wait * _QUIET
+            records=records,
+            effects=effects,
+            completion=builds.completion,
+            pauses=builds.pauses,
+            quiet=base.limits.wait * _QUIET,
         ),
         campaigns=CampaignSweep(effects=effects, images=records.images),
         chains=Chains(images=records.images, projection=effects.projection),
         dispatcher=builds.dispatcher,
-        pauses=builds.pauses,
     )

@@ -36,7 +36,7 @@ def _knows_no_age() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _knows_no_pause() -> Iterator[None]:
-    """Whoever pays for a creation does not know that SecOps have paused the factory."""
+    """A handler that pays for a creation does not know that SecOps have paused the factory."""
 
     def paused_for(spent: Spent, now: datetime) -> timedelta:
         return _paused_for(replace(spent, is_halted=False), now)
@@ -52,17 +52,13 @@ def _leaves_what_was_paid() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _wakes_nobody() -> Iterator[None]:
-    """The end of a pause asks nobody to go on."""
-    with replaced(Pauses, "_set_going", lambda *given: None):
-        yield
-
-
 RULES = (
     Sabotage(rule="team-limit", patch=_knows_no_team, faults="light", chapters=("teams",)),
     Sabotage(rule="late-turns", patch=_knows_no_age, faults="light", images=6, slots=2, chapters=("late",)),
     Sabotage(rule="pause-is-kept", patch=_knows_no_pause, faults="light", chapters=("pauses",)),
-    Sabotage(rule="pause-closes-what-was-paid", patch=_leaves_what_was_paid, chapters=("pauses",)),
-    Sabotage(rule="pause-end-wakes", patch=_wakes_nobody, faults="none", chapters=("pauses",)),
+    Sabotage(
+        rule="pause-closes-what-was-paid",
+        patch=_leaves_what_was_paid,
+        directed="a pause must come between the payment and the call: 50 seeds had no such moment",
+    ),
 )

@@ -21,6 +21,7 @@ from pipeline_core.domain.journal import Event, standing_key
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.lines import Lines, WaitingBuild, in_turn
 from pipeline_core.services.upkeep.turns import turn_of
@@ -83,6 +84,7 @@ class BuildSweep:
     records: Records
     completion: Completion
     effects: Effects
+    pauses: Pauses
     quiet: timedelta
 
     def read_slots(self, active: ActiveBuilds) -> int:
@@ -90,6 +92,10 @@ class BuildSweep:
         seen = self.records.capacity.look()
         active.holders, active.has_breakers, active.is_halted = seen.builds, seen.has_breakers, seen.is_halted
         return len(active.holders)
+
+    def complete_pause(self, active: ActiveBuilds) -> int:
+        """Complete a pause of SecOps whose request has died; 1 where there was one. Nothing is read without a pause."""
+        return int(active.is_halted and self.pauses.complete())
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
         """Take every row of the lines of waiting builds, and those that a platform breaker holds back.

@@ -14,7 +14,6 @@ from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.names import BuildId
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.effects.effects import Effects
-from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.upkeep import unreadable
 from pipeline_core.services.upkeep.builds import ActiveBuilds, BuildSweep
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
@@ -50,7 +49,6 @@ class Sweeper:
     effects: Effects
     chains: Chains
     dispatcher: Dispatcher
-    pauses: Pauses
 
     def sweep(self) -> SweepReport:
         """One pass over the fleet's copies, the active builds, their campaigns and the slots.
@@ -63,8 +61,7 @@ class Sweeper:
         fleet, active = SweptFleet(), ActiveBuilds()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
         bulkhead.part("holders", partial(self.builds.read_slots, active))
-        if active.is_halted:  # the request that paused the factory may have died
-            bulkhead.part("pause", self.pauses.complete)
+        bulkhead.part("pause", partial(self.builds.complete_pause, active))
         bulkhead.part("lines", partial(self.builds.read_lines, active, bulkhead))
         bulkhead.part("active builds", partial(self.builds.read, active, now, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))

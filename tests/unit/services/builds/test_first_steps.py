@@ -132,7 +132,9 @@ def _active(made: SimulatedWorld) -> Build:
 def test_a_creation_that_is_refused_is_the_last_one_that_a_run_asks_for() -> None:
     """All of them have paid with their slots at one moment, so none of them would look again by itself."""
     made = _queued(3)
-    refused = [TransientError(ErrorClass.THROTTLED, "too many", retry_after=timedelta(minutes=7))]
+    refused: list[Exception] = [
+        TransientError(ErrorClass.THROTTLED, "too many", retry_after=timedelta(minutes=7))
+    ]
     containers = scenes.Failing(inner=made.ports.containers, name="create_group", errors=refused)
     scenes.rewired(made, containers=containers)
     assert made.factory.dispatcher.dispatch() == 3

@@ -1,5 +1,6 @@
 """SecOps pause the factory: no container group is created from then on, in whatever order the calls come."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,21 +9,16 @@ import pytest
 
 from pipeline_core.domain import attempts, pauses
 from pipeline_core.domain.builds import Build, Phase, Result
-from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError, UnreadableRow
+from pipeline_core.domain.errors import TransientError, UnreadableRow
 from pipeline_core.domain.journal import FACTORY_ITSELF, Event
-from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.pauses import PauseState
-from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
-from pipeline_core.ports import TableWrite, WriteKind
 from pipeline_core.services.outages.pauses import PauseView
 from pipeline_core.state import creations as spending
-from pipeline_core.wire.problems import InvalidDocument
-from simulation import fleet, world
+from simulation import fleet, sabotage, world
 from simulation.faults import Killed
 from simulation.world import ADMIN, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services.meanwhile import Side, slow_step
-from tests.unit.services.notify import receiving
 from tests.unit.services.scenes import BASE, JAVA
 
 ONE = {"rhel9-base": None}
@@ -154,13 +150,15 @@ def test_a_slot_that_is_taken_while_the_factory_is_paused_goes_back() -> None:
     _is_whole(made)
 
 
+@pytest.mark.parametrize("rule", ["", "pause-closes-what-was-paid", "pause-is-kept"])
 @pytest.mark.usefixtures("first_steps_by_message")
-def test_a_slot_that_was_paid_for_before_the_pause_is_no_creation_after_it() -> None:
-    made, _ = _about_to_build()
-    assert _pause(made).state is PauseState.PAUSED
-    made.factory.sweeper.sweep()
-    _goes_on(made)
-    assert _created(made) == 0
+def test_a_slot_that_was_paid_for_before_the_pause_is_no_creation_after_it(rule: str) -> None:
+    made, build = _about_to_build()
+    with sabotage.ALL[rule].patch() if rule else contextlib.nullcontext():
+        assert _pause(made).state is PauseState.PAUSED
+        scenes.step(made, build)
+        _goes_on(made)
+        assert (_created(made) == 0) is (rule == "")
     _is_whole(made)
 
 
@@ -377,76 +375,3 @@ def test_many_notes_at_once_ask_to_pause_again() -> None:
     assert _pause(made).state is PauseState.PAUSING
     made.ports.clock.advance(LATER)
     assert made.factory.pauses.show().state is PauseState.PAUSED
-
-
-def test_only_secops_pause_and_resume_and_a_pause_has_a_reason() -> None:
-    made = scenes.settled(ONE)
-    for principal in (scenes.principal("secops"), scenes.principal(roles=["Factory.Reader"])):
-        with pytest.raises(PermanentError, match="only SecOps") as refused:
-            made.factory.pauses.pause(principal, "an incident")
-        assert refused.value.error_class is ErrorClass.PERMISSION
-        with pytest.raises(PermanentError, match="only SecOps"):
-            made.factory.pauses.resume(principal)
-    with pytest.raises(PermanentError, match="no reason was given"):
-        made.factory.pauses.pause(ADMIN, "  ")
-    assert made.factory.pauses.show() == PauseView(state=PauseState.RUNNING, pause=None, text="")
-
-
-def test_a_second_pause_and_a_second_end_change_nothing() -> None:
-    made = scenes.settled(ONE)
-    first = _pause(made)
-    assert made.factory.pauses.pause(ADMIN, "another reason") == first
-    made.ports.clock.advance(timedelta(hours=1))
-    ended = _resume(made)
-    assert _resume(made) == ended
-    assert [entry.event for entry in scenes.images(made).list_journal(FACTORY_ITSELF, limit=9)] == [
-        Event.FACTORY_PAUSED,
-        Event.FACTORY_RESUMED,
-    ]
-    assert scenes.logged(made, "factory-paused", actor="admin", reason="an incident")
-    assert scenes.logged(made, "factory-resumed", actor="admin", reason="it is over")
-
-
-def test_every_receiver_of_secops_hears_of_it_and_no_team() -> None:
-    made = receiving.registered(receiving.hook(receiving.A, "factory.paused"))
-    made.ports.web.answers[receiving.B] = receiving.TAKEN
-    made.factory.receivers.add(FleetReceiver(url=receiving.B, events=frozenset({Event.LATE})), ADMIN)
-    made.factory.receivers.rotate(ReceiverId.of(receiving.B, None), ADMIN)
-    made.drain()
-    before = len(receiving.posted(made, receiving.B))
-    _pause(made)
-    made.drain()
-    _resume(made)
-    made.drain()
-    sent = receiving.posted(made, receiving.B)[before:]
-    assert [each["type"] for each in sent] == ["imagefactory.factory.paused", "imagefactory.factory.resumed"]
-    assert [each["data"]["detail"] for each in sent] == ["an incident", "it is over"]
-    assert "imagefactory.factory.paused" not in [each["type"] for each in receiving.posted(made, receiving.A)]
-
-
-def test_no_image_takes_the_name_of_the_factorys_journal() -> None:
-    made = scenes.registered({})
-    with pytest.raises(InvalidDocument, match="the name of the factory's own journal"):
-        made.register("imagefactory", None)
-
-
-def test_an_older_release_that_counts_a_creation_keeps_the_pause() -> None:
-    """It writes the row with the cells that it knows over those that it read."""
-    made = scenes.settled(ONE)
-    _pause(made)
-    row = made.ports.tables.find("capacity", "slots", spending.KEY)
-    assert row is not None
-    made.ports.tables.write("capacity", [TableWrite(verb=WriteKind.REPLACE, row=row)])
-    assert scenes.capacity(made).look().is_halted
-
-
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_pause_costs_a_fixed_number_of_operations_and_some_for_each_slot(number: int) -> None:
-    names = ["rhel9-base", "rhel9-one", "rhel9-two"][:number]
-    made = scenes.registered(dict.fromkeys(names))
-    made.factory.poller.poll()
-    for name in names:
-        scenes.in_phase(made, ImageName(name), Phase.BUILDING)
-    before = made.ports.tables.operations
-    _pause(made)
-    assert made.ports.tables.operations - before <= 8 + number
