@@ -1,7 +1,8 @@
 """The pause of the factory: cells of the row that counts creations, and a copy outside of the tables.
 
 A handler that pays for a creation writes that row on the ETag that it read. So a creation is paid for before the
-pause, or not at all, and no build reads a row more for it. The copies are blobs: where the row is lost, the newest copy decides.
+pause, or not at all, and no build reads a row more for it. The copies are blobs: where the row is lost, the newest
+copy decides.
 The copy of a pause is written before the row, and that of its end after the row. So what is lost ends no pause.
 """
 

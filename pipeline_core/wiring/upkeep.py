@@ -70,6 +70,7 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             records=records,
             effects=effects,
             policies=policy.policies,
+            probing=builds.probing,
             places=PlaceSweep(
                 records=records, effects=effects, places=images.places, platforms=images.platforms
             ),
@@ -79,6 +80,7 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             effects=effects,
             completion=builds.completion,
             pauses=builds.pauses,
+            probing=builds.probing,
             quiet=base.limits.wait * _QUIET,
         ),
         campaigns=CampaignSweep(effects=effects, images=records.images),
