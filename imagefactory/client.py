@@ -49,13 +49,18 @@ class Client(Connection):
 
     def list_images(self, team: str | None) -> Iterator[Json]:
         """Every image, page by page."""
+        for page in self.list_pages(team):
+            yield from page["images"]
+
+    def list_pages(self, team: str | None) -> Iterator[Json]:
+        """The pages of all images, at least one."""
         after = ""
         for _ in range(_PAGE_LIMIT):
             team_part = f"&team={quote(team, safe='')}" if team else ""
             page = self._ask(
                 "GET", f"/api/images?limit={_PAGE}&after={quote(after, safe='')}{team_part}"
             ).body
-            yield from page["images"]
+            yield page
             following = page.get("next")
             if not following or following == after:
                 return
@@ -220,6 +225,18 @@ class Client(Connection):
     def accept_galleries(self, reason: str) -> Json:
         """Believe what the galleries show, for an hour; returns the images that differ."""
         return self._ask("POST", "/api/galleries/accept", body={"reason": reason}).body
+
+    def get_pause(self) -> Json:
+        """Whether SecOps have paused the factory."""
+        return self._ask("GET", "/api/pause").body
+
+    def pause(self, reason: str) -> Json:
+        """Pause the factory. `state` of the answer is `pausing` while a creation is under way."""
+        return self._ask("PUT", "/api/pause", body={"reason": reason}).body
+
+    def resume(self, reason: str) -> Json:
+        """End the pause of the factory."""
+        return self._ask("POST", "/api/resume", body={"reason": reason}).body
 
     def list_outages(self) -> list[Json]:
         """The open platform breakers."""

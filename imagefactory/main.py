@@ -14,6 +14,7 @@ from imagefactory.commands import (
     history,
     notify,
     outages,
+    pause,
     poison,
     policy,
     retention,
@@ -84,7 +85,7 @@ app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry):
+for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry, pause.pause, pause.resume):
     app.command()(_command)
 
 
@@ -190,7 +191,9 @@ def list_images(
     output: _Output = Format.TABLE,
 ) -> None:
     """List images with version and state."""
-    found = list(_client(url, ca_file).list_images(team))
+    pages = list(_client(url, ca_file).list_pages(team))
+    found = [image for page in pages for image in page["images"]]
+    pause.warn(pages[0].get("paused"))
     if output is Format.JSON:
         screen.write_json(found)
         return
@@ -212,10 +215,13 @@ def list_images(
 def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
     """Show an image: its facts, the decision about it as of now, its builds and its journal."""
     image, etag = _client(url, ca_file).get_image(name)
+    pause.warn(image.get("paused"))
     if output is Format.JSON:
         screen.write_json({**image, "etag": etag})
         return
-    plain = {key: value for key, value in image.items() if key not in ("builds", "journal", "conditions")}
+    plain = {
+        key: value for key, value in image.items() if key not in ("builds", "journal", "conditions", "paused")
+    }
     screen.facts(name, {**plain, "conditions": _held(image), "etag": etag})
     rows = [
         (build["id"], build["phase"], build["result"], build["version"], build["reasons"], _gates(build))

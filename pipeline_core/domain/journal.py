@@ -64,6 +64,12 @@ class Event(Enum):
     )
     RECEIVER_ON = "receiver.switched-on"  # a person switched a receiver on again
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again
+    FACTORY_PAUSED = "factory.paused"  # SecOps paused the factory: no container group is created
+    FACTORY_RESUMED = "factory.resumed"  # SecOps ended the pause, and everything goes on
+
+
+# What happened to the factory as a whole is in a journal under this name, which no image may have.
+FACTORY_ITSELF = ImageName("imagefactory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.outages.breakers import BreakerStore
+from pipeline_core.state.pauses import PauseStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
@@ -36,6 +37,7 @@ class Records:
     lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
+    pauses: PauseStore
     breakers: BreakerStore
     fleet: FleetStore
     policies: PolicyStore

@@ -27,6 +27,7 @@ from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.images.sources import Sources
 from pipeline_core.services.notify.notifier import Notifier
 from pipeline_core.services.notify.receivers import Receivers
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.retries import Retries
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
@@ -91,6 +92,7 @@ class Factory:
     evidence: Evidence
     version_diff: VersionDiff
     retries: Retries
+    pauses: Pauses
 
 
 @functools.cache
@@ -157,4 +159,5 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         evidence=parts.views.evidence,
         version_diff=parts.views.version_diff,
         retries=Retries(records=base.records, effects=base.effects, outages=builds.outages),
+        pauses=builds.pauses,
     )

@@ -30,6 +30,7 @@ from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.outages.breakers import BreakerStore
+from pipeline_core.state.pauses import PauseStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -98,6 +99,7 @@ def records_of(
     tables = ports.tables
     unreadable = unreadable or UnreadableStore(tables)
     reader, chunks = _reader_of(ports, unreadable), Chunks(ports.blobs)
+    pauses = PauseStore(tables, ports.blobs)
     return Records(
         images=ImageStore(tables, reader, announcer, chunks),
         history=HistoryStore(tables, reader, chunks),
@@ -112,7 +114,9 @@ def records_of(
             team_slots=limits.team_slots,
             creates_per_burst=limits.creates_per_burst,
             deletions=Budget(per_hour=limits.deletes_per_hour, per_burst=limits.deletes_per_burst),
+            was_halted=pauses.is_halted_by_copy,
         ),
+        pauses=pauses,
         breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),

@@ -83,7 +83,9 @@ def images_of(
         announcements=announcements,
         reconciler=reconciler,
         cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
-        requests=Requests(effects=effects, images=records.images, reconciler=reconciler),
+        requests=Requests(
+            effects=effects, images=records.images, pauses=records.pauses, reconciler=reconciler
+        ),
         poller=poller,
         sources=Sources(records=records, effects=effects, poller=poller),
         platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),

@@ -79,6 +79,7 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             records=records,
             effects=effects,
             completion=builds.completion,
+            pauses=builds.pauses,
             probing=builds.probing,
             quiet=base.limits.wait * _QUIET,
         ),

@@ -201,7 +201,8 @@ class Entry(Answer):
 class ImageWithHistory(Image):
     """One image with its newest builds and journal lines, newest first.
 
-    `next_builds` and `next_journal` are the `cursor` of what follows, null at the end.
+    `next_builds` and `next_journal` are the `cursor` of what follows, null at the end. `paused` is one line about a
+    pause of the whole factory, null while there is none.
     """
 
     definition: str | None
@@ -210,6 +211,7 @@ class ImageWithHistory(Image):
     journal: tuple[Entry, ...]
     next_builds: str | None
     next_journal: str | None
+    paused: str | None = None
 
 
 class Builds(Answer):
@@ -227,10 +229,14 @@ class Journal(Answer):
 
 
 class Images(Answer):
-    """A page of images by name; `next` is the `after` of the following page, null at the end."""
+    """A page of images by name; `next` is the `after` of the following page, null at the end.
+
+    `paused` is one line about a pause of the whole factory, null while there is none.
+    """
 
     images: tuple[Image, ...]
     next: str | None
+    paused: str | None = None
 
 
 class PoisonRecord(Answer):
@@ -374,9 +380,10 @@ class UnreadableRows(Answer):
 
 
 class Health(Answer):
-    """`ok` where state can be read."""
+    """`ok` where state can be read. `paused` is true while SecOps pause the factory, or end its last creations."""
 
     status: str
+    paused: bool
 
 
 class Fault(Answer):

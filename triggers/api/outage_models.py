@@ -1,11 +1,16 @@
-"""The bodies about outages of the platform."""
+"""The bodies about what holds builds back: outages of the platform, and a pause of the whole factory."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import AliasPath, Field
 
 from pipeline_core.domain.errors import ErrorClass
+from pipeline_core.domain.pauses import PauseState
+from pipeline_core.services.outages.pauses import PauseView
 from triggers.api.models import Answer, Request, Text
+
+_Reason = Annotated[str, Field(max_length=500)]
 
 
 class PlatformBreaker(Answer):
@@ -37,3 +42,45 @@ class Retried(Answer):
     closed: tuple[str, ...]
     images: tuple[str, ...]
     next: str | None
+
+
+class PauseRequest(Request):
+    """Why the factory is paused. It is needed: the factory's journal keeps it, and SecOps' receivers get it."""
+
+    reason: _Reason
+
+
+class ResumeRequest(Request):
+    """Why the pause ends."""
+
+    reason: _Reason = "resumed over the API"
+
+
+class FactoryPause(Answer):
+    """What holds now, and who decided the newest pause, or its end, when and why; null where nobody ever did.
+
+    `message` is one line for people, null while the factory is not paused. From `settles_at` on no container group is
+    created; it is null while the factory still looks for creations that were paid for before the pause.
+    """
+
+    state: PauseState
+    message: str | None
+    revision: int | None
+    actor: str | None
+    reason: str | None
+    at: datetime | None
+    settles_at: datetime | None
+
+    @classmethod
+    def of(cls, view: PauseView) -> "FactoryPause":
+        """The answer of a view."""
+        known = view.pause
+        return cls(
+            state=view.state,
+            message=view.text or None,
+            revision=None if known is None else known.revision,
+            actor=None if known is None else known.actor,
+            reason=None if known is None else known.reason,
+            at=None if known is None else known.at,
+            settles_at=None if known is None else known.settles_at,
+        )

@@ -162,6 +162,9 @@ class Registrar:
         notes = look.notes
         if old is not None and _is_judged_anew(head, old.value):
             notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
+        halted = self.records.pauses.text(self.effects.clock.now())
+        if halted:
+            notes = (*notes, f"{halted}; nothing is built before the pause ends")
         self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
         return Registered(
             head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=notes

@@ -15,6 +15,7 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.pauses import PauseStore
 from pipeline_core.state.records import Stored
 
 
@@ -33,6 +34,7 @@ class Requests:
     """Manual rebuilds."""
 
     images: ImageStore
+    pauses: PauseStore
     reconciler: Reconciler
     effects: Effects
 
@@ -60,7 +62,9 @@ class Requests:
         if isinstance(decision, DoNothing):
             detail = decision.detail or decision.why.value
             return RequestAnswer(token=token, build=build, why=decision.why.value, detail=detail)
-        return RequestAnswer(token=token, build=build, why="started", detail=reason)
+        halted = self.pauses.text(self.effects.clock.now())
+        detail = f"{reason}; {halted}; the build starts after the pause" if halted else reason
+        return RequestAnswer(token=token, build=build, why="started", detail=detail)
 
     def _record(
         self,

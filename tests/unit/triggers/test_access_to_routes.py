@@ -53,6 +53,7 @@ READING: dict[str, Row] = {
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
+    "pause's state": ("GET", "/api/pause", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
     "evidence file": ("GET", f"/api/builds/{views.BUILD_ID}/evidence/verify-1/goss.json", {}, 200),
@@ -104,6 +105,8 @@ GOVERNING: dict[str, Row] = {
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
+    "pause": ("PUT", "/api/pause", {"json": {"reason": "an incident"}}, 200),
+    "resume": ("POST", "/api/resume", {"json": {}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
 ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
@@ -229,4 +232,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.readmission.included
         or factory.suspicion.accepted
         or factory.retries.retried
+        or factory.pauses.asked
     )

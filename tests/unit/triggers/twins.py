@@ -54,6 +54,7 @@ from tests.unit.triggers import (
 )
 from tests.unit.triggers.callers import Tokens
 from tests.unit.triggers.outage_twins import Retries
+from tests.unit.triggers.pause_twins import Pauses
 from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
@@ -352,7 +353,7 @@ class TwinFactory:
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
-        self.retries = Retries()
+        self.retries, self.pauses = Retries(), Pauses()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
