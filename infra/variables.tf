@@ -74,6 +74,22 @@ variable "api_audience" {
   type        = string
 }
 
+variable "team_groups" {
+  description = "Groups of Entra whose members are members of a team: object id of the group = name of the team."
+  type        = map(string)
+  default     = {}
+}
+
+variable "team_group_keys" {
+  description = "id, or name where Entra sends only groups that are assigned to the application, by name."
+  type        = string
+  default     = "id"
+  validation {
+    condition     = contains(["id", "name"], var.team_group_keys)
+    error_message = "Give id or name."
+  }
+}
+
 variable "secops_team" {
   description = "Team that owns base images and platform steps."
   type        = string

@@ -32,7 +32,7 @@ class ImageName(_Name):
 
 
 class TeamName(_Name):
-    """Name of the team that owns an image; equals the role or group claim that proves membership."""
+    """Name of the team that owns an image; the app role `Team.NAME` names it."""
 
     __slots__ = ()
     pattern = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*(?<!.{64})", re.ASCII)

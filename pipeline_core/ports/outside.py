@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from pipeline_core.domain.names import TeamName
 from pipeline_core.domain.signatures import PublicKey, Signature
 
 
@@ -54,12 +55,12 @@ class Web(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The caller, proven by a verified token."""
+    """The caller, proven by a verified token: app roles, and the teams that roles and groups prove."""
 
     subject: str
     name: str
-    roles: frozenset[str]
-    groups: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    teams: frozenset[TeamName] = frozenset()
 
 
 class Tokens(Protocol):

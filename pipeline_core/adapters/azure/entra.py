@@ -8,7 +8,9 @@ from typing import Any
 
 import jwt
 
+from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import Clock, Principal, Web
 
 _KEYS_LIMIT = 256 * 1024  # bytes of the key document
@@ -22,10 +24,20 @@ _REQUIRED = ["exp", "nbf", "iss", "aud", "sub"]
 class EntraTokens:
     """Verifies tokens of one tenant for one audience."""
 
-    def __init__(self, web: Web, clock: Clock, *, authority: str, tenant: str, audience: str) -> None:
+    def __init__(
+        self,
+        web: Web,
+        clock: Clock,
+        *,
+        authority: str,
+        tenant: str,
+        audience: str,
+        team_groups: Mapping[str, TeamName],
+    ) -> None:
         self._web = web
         self._clock = clock
         self._audience = audience
+        self._team_groups = team_groups
         self._keys_url = f"{authority}/{tenant}/discovery/v2.0/keys"
         self._issuers = [f"{authority}/{tenant}/v2.0", f"https://sts.windows.net/{tenant}/"]
         self._keys: Mapping[str, jwt.PyJWK] = {}
@@ -54,7 +66,14 @@ class EntraTokens:
             )
         except jwt.InvalidTokenError as error:
             raise _refused(str(error)) from error
-        return _principal(claims)
+        return self._principal(claims)
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        subject = str(claims.get("oid") or claims["sub"])
+        name = claims.get("name") or claims.get("preferred_username") or claims.get("azp") or subject
+        roles, groups = _words(claims.get("roles")), _words(claims.get("groups"))
+        teams = access.teams_of(roles, groups, self._team_groups)
+        return Principal(subject=subject, name=str(name), roles=roles, teams=teams)
 
     def _key(self, kid: str) -> jwt.PyJWK:
         if kid not in self._keys or self._is_old():
@@ -106,17 +125,6 @@ def _signing_key(document: Mapping[str, Any]) -> jwt.PyJWK | None:
         return jwt.PyJWK(dict(document), algorithm="RS256")
     except jwt.PyJWTError:
         return None
-
-
-def _principal(claims: Mapping[str, Any]) -> Principal:
-    subject = str(claims.get("oid") or claims["sub"])
-    name = claims.get("name") or claims.get("preferred_username") or claims.get("azp") or subject
-    return Principal(
-        subject=subject,
-        name=str(name),
-        roles=_words(claims.get("roles")),
-        groups=_words(claims.get("groups")),
-    )
 
 
 def _words(claim: object) -> frozenset[str]:

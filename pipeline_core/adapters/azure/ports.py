@@ -46,7 +46,12 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
         signer=_signer(place, clients, clock),
         web=web,
         tokens=EntraTokens(
-            web, clock, authority=place.authority, tenant=place.tenant_id, audience=place.audience
+            web,
+            clock,
+            authority=place.authority,
+            tenant=place.tenant_id,
+            audience=place.audience,
+            team_groups=place.team_groups,
         ),
     )
 

@@ -4,11 +4,13 @@ import contextlib
 from dataclasses import dataclass
 
 from pipeline_core.domain import access, builds
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.builds.stages import Stage
 from pipeline_core.services.effects.effects import Effects
@@ -48,9 +50,13 @@ class Canceller:
 
     def _demand_right(self, build: Build, principal: Principal) -> ImageHead | None:
         head = self.images.find_head(build.image)
-        team = build.team if head is None else head.value.registration.team
-        access.demand_change(build.image, team, principal.roles, principal.groups, deed="cancel its builds")
-        return None if head is None else head.value
+        if head is not None:
+            access.demand(ApiOperation.CANCEL_BUILD, principal, head.value.registration.subject)
+            return head.value
+        is_base = isinstance(build.inputs.origin, SourceVersion)
+        subject = access.subject_of(build.image, build.team, is_base=is_base)
+        access.demand(ApiOperation.CANCEL_BUILD, principal, subject)
+        return None
 
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
         head = self._demand_right(build.value, principal)

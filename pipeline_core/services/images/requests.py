@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
@@ -47,8 +48,7 @@ class Requests:
         if head is None:
             self.effects.recovery_log.demand_kept(name)
             head = self.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="rebuild it")
+        access.demand(ApiOperation.REQUEST_BUILD, principal, head.value.registration.subject)
         token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         head = self._record(head, token, principal, reason, campaign)

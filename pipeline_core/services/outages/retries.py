@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite
@@ -45,7 +46,7 @@ class Retries:
 
         `after` is the cursor of the former answer. Safe to repeat. Raises PermanentError (PERMISSION).
         """
-        access.demand_admin(principal.roles, "retries what an outage has stopped")
+        access.demand(ApiOperation.RETRY, principal)
         closed = [
             str(found.scope)
             for found in self.list()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -149,7 +150,7 @@ class Policies:
         with every problem, PermanentError (PERMISSION; POLICY where the blob of this document was changed), NotFound,
         StaleWrite, AlreadyExists. A document that was lost from storage is written again.
         """
-        access.demand_admin(principal.roles, "changes the policy")
+        access.demand(ApiOperation.PUT_POLICY, principal)
         with contextlib.suppress(PolicyDocumentLost):  # this is how it comes back
             self.demand()
         row = self._row()

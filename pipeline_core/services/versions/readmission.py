@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, attempts
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -49,8 +50,7 @@ class Readmission:
         or where the gallery does not hold all of it.
         """
         head = self.records.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="include a version of it")
+        access.demand(ApiOperation.INCLUDE_VERSION, principal, head.value.registration.subject)
         live = self._demand(head.value, version)
         known = self._find_in_use(head.value, live)
         if known is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, observed
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import Doubt
 from pipeline_core.domain.journal import Event, standing_key
@@ -65,7 +66,7 @@ class Suspicion:
         The journal of each image that differs gets a line, before anything may move. Costs one write for each.
         Raises PermanentError: PERMISSION for others, POLICY without a reason.
         """
-        access.demand_admin(principal.roles, "accepts what the galleries show")
+        access.demand(ApiOperation.ACCEPT_GALLERIES, principal)
         why = access.demand_reason(reason, "the journal of each image that differs")
         until = self.effects.clock.now() + observed.HOUR
         for suspect in self.seen().suspects:

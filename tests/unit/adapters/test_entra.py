@@ -17,11 +17,13 @@ from pipeline_core.adapters.azure.entra import EntraTokens
 from pipeline_core.adapters.memory.clock import ManualClock
 from pipeline_core.adapters.memory.web import MemoryWeb
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import WebAnswer
 
 AUTHORITY, TENANT, AUDIENCE = "https://login.example", "11111111-1111-4111-8111-111111111111", "api://factory"
 KEYS_URL = f"{AUTHORITY}/{TENANT}/discovery/v2.0/keys"
 V2, V1 = f"{AUTHORITY}/{TENANT}/v2.0", f"https://sts.windows.net/{TENANT}/"
+PAYMENTS, GROUP = TeamName("payments"), "a1b2c3d4-1111-4222-8333-444455556666"
 FIRST, SECOND = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 
 
@@ -39,7 +41,14 @@ class Door:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.web = MemoryWeb(answers={KEYS_URL: document(first=FIRST)})
-        self.tokens = EntraTokens(self.web, self.clock, authority=AUTHORITY, tenant=TENANT, audience=AUDIENCE)
+        self.tokens = EntraTokens(
+            self.web,
+            self.clock,
+            authority=AUTHORITY,
+            tenant=TENANT,
+            audience=AUDIENCE,
+            team_groups={GROUP: PAYMENTS},
+        )
 
     def publish(self, **keys: rsa.RSAPrivateKey) -> None:
         self.web.answers[KEYS_URL] = document(**keys)
@@ -66,7 +75,7 @@ def claims(**changed: Any) -> dict[str, Any]:
         "oid": "object",
         "name": "Ada",
         "roles": ["Factory.Reader"],
-        "groups": ["payments"],
+        "groups": [GROUP],
         "iat": now,
         "nbf": now - 5,
         "exp": now + 600,
@@ -86,7 +95,25 @@ def sign(body: dict[str, Any], key: Any = FIRST, *, kid: str | None = "first", a
 def test_a_good_token_gives_its_caller(door: Door) -> None:
     caller = door.tokens.verify(sign(claims()))
     assert (caller.subject, caller.name) == ("object", "Ada")
-    assert (caller.roles, caller.groups) == (frozenset({"Factory.Reader"}), frozenset({"payments"}))
+    assert (caller.roles, caller.teams) == (frozenset({"Factory.Reader"}), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("roles", "groups", "teams"),
+    [
+        ([], [GROUP], {PAYMENTS}),
+        (["Team.ml"], [], {TeamName("ml")}),
+        (["Factory.Reader"], [GROUP], set()),
+        ([], ["Everyone"], set()),
+        ([], ["payments"], set()),
+        ([], ["b1b2c3d4-1111-4222-8333-444455556666", ""], set()),
+        (["Team."], [], set()),
+    ],
+)
+def test_a_token_proves_a_team_by_a_role_or_by_a_mapped_group(
+    door: Door, roles: list[str], groups: list[str], teams: set[TeamName]
+) -> None:
+    assert door.tokens.verify(sign(claims(roles=roles, groups=groups))).teams == teams
 
 
 def test_a_token_of_version_one_is_good_too(door: Door) -> None:
@@ -96,7 +123,7 @@ def test_a_token_of_version_one_is_good_too(door: Door) -> None:
 def test_an_application_without_a_name_goes_by_its_id(door: Door) -> None:
     caller = door.tokens.verify(sign(claims(name=..., oid=..., roles=..., groups=..., azp="app")))
     assert (caller.subject, caller.name) == ("pairwise", "app")
-    assert (caller.roles, caller.groups) == (frozenset(), frozenset())
+    assert (caller.roles, caller.teams) == (frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +161,7 @@ def test_clocks_may_differ_by_a_minute(door: Door) -> None:
 @pytest.mark.parametrize("value", ["Factory.Admin", {"Factory.Admin": True}, None, 7, [["Factory.Admin"], 7]])
 def test_a_role_claim_in_another_form_proves_nothing(door: Door, value: Any) -> None:
     caller = door.tokens.verify(sign(claims(roles=value, groups=value)))
-    assert (caller.roles, caller.groups) == (frozenset(), frozenset())
+    assert (caller.roles, caller.teams) == (frozenset(), frozenset())
 
 
 def test_another_key_under_our_keys_name_is_refused(door: Door) -> None:
