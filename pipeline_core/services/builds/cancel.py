@@ -62,13 +62,15 @@ class Canceller:
         head = self._demand_right(build.value, principal)
         if build.value.is_finished or build.value.cancel is not None:
             return build
-        request = CancelRequest(actor=principal.name, at=self.effects.clock.now(), reason=reason)
-        asked = builds.ask_to_cancel(build.value, request)
-        entry = self.effects.journal.of_build(
-            asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason
+        actor = principal.actor
+        request = CancelRequest(
+            actor=actor.name, identity=actor.identity, at=self.effects.clock.now(), reason=reason
         )
+        asked = builds.ask_to_cancel(build.value, request)
+        entry = self.effects.journal.of_build(asked, Event.CANCEL_REQUESTED, actor=actor, detail=reason)
         writes = [records.put_build(asked, etag=build.etag), records.add_entry(entry)]
         etags = self.images.commit(writes, head=head)
+        self.effects.logs.note("cancel-requested", build_id=str(asked.id), actor=actor.identity)
         return Stored(value=asked, etag=etags[0])
 
     def _set_going(self, build: Stored[Build]) -> Build:

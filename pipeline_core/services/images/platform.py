@@ -82,7 +82,7 @@ class Platforms:
             self.announce(_at_once)
         except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
             self.effects.logs.note("dropped-tools-left", error=str(error))
-        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
+        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def announce(self, run: RunsOne) -> int:

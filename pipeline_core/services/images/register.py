@@ -139,7 +139,7 @@ class Registrar:
             self._demand_records(name)
         head = self._head(definition, digest, policy, old, former)
         entry = self.effects.journal.of_image(
-            name, Event.REGISTERED, actor=principal.name, detail=str(digest)
+            name, Event.REGISTERED, actor=principal.actor, detail=str(digest)
         )
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
@@ -163,7 +163,7 @@ class Registrar:
         notes = look.notes
         if old is not None and _is_judged_anew(head, old.value):
             notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
-        self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
+        self.effects.logs.note("image-registered", image=str(name), actor=principal.actor.identity)
         return Registered(
             head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=notes
         )
@@ -176,7 +176,7 @@ class Registrar:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
-        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
+        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.actor)
         former = FormerImage(
             name=name, revision=head.value.revision + 1, last_version=head.value.last_version
         )
@@ -189,6 +189,7 @@ class Registrar:
         self.effects.recovery_log.announce(name)
         self.places.commit(writes, begun, head=head.value)
         self.effects.recovery_log.settle(name)
+        self.effects.logs.note("image-unregistered", image=str(name), actor=principal.actor.identity)
         self.places.leave(head.value)
         self.effects.projection.project(name)
         if begun is not None:

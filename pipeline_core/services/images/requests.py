@@ -76,7 +76,7 @@ class Requests:
         def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
-                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
+                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.actor, detail=reason),
                 campaign=str(campaign),
             )
             asked, copy = _asked(head.value, request), self.effects.projection.find(name)
@@ -87,7 +87,7 @@ class Requests:
             ]
             if head.value.breaker is not None:
                 closed = self.effects.journal.of_image(
-                    name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
+                    name, Event.BREAKER_CLOSED, actor=principal.actor, detail="a rebuild was requested"
                 )
                 writes.append(records.add_entry(closed))
             try:
@@ -97,6 +97,7 @@ class Requests:
                 # may have died before it wrote the copies.
                 self.effects.projection.follow(head.value, copy)
                 return head
+            self.effects.logs.note("rebuild-requested", image=str(name), actor=principal.actor.identity)
             # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)

@@ -64,14 +64,17 @@ class Sources:
             if releases.is_accepted(known) and known.newest == release:
                 return known
             try:
-                accepted = releases.accept(known, release, principal.name, why, now)
+                accepted = releases.accept(known, release, principal.actor, why, now)
             except InvalidValue as error:
                 raise AlreadyExists(
                     f"{known.source.key}: {error}; `imagefactory sources` shows it"
                 ) from error
             etag = self.records.sources.save(accepted, etag=stored.etag)
             self.effects.logs.note(
-                "release-accepted", source=known.source.key, release=str(release), actor=principal.subject
+                "release-accepted",
+                source=known.source.key,
+                release=str(release),
+                actor=principal.actor.identity,
             )
             self.poller.announce(Stored(value=accepted, etag=etag))
             return accepted

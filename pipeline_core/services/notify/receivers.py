@@ -155,7 +155,7 @@ class Receivers:
         now = self.effects.clock.now()
         feed = self._change(
             receiver,
-            lambda feed: feeds.switched_off(feed, reason or "a person switched it off", principal.name, now),
+            lambda feed: feeds.switched_off(feed, reason or "a person switched it off", principal.actor, now),
         )
         self._tell(feed, Event.RECEIVER_OFF, principal, reason)
         self._log("receiver-switched-off", receiver, principal)
@@ -305,12 +305,12 @@ class Receivers:
             return
         detail = f"{feed.id} ({place_of(feed.url)}){': ' if reason else ''}{reason}"
         entry = self.effects.journal.of_image(
-            item.fact.image, event, actor=principal.name, detail=detail[:2000]
+            item.fact.image, event, actor=principal.actor, detail=detail[:2000]
         )
         self.records.images.commit([images.add_entry(entry)])
 
     def _log(self, event: str, receiver: ReceiverId, principal: Principal) -> None:
-        self.effects.logs.note(event, receiver=str(receiver), actor=principal.subject)
+        self.effects.logs.note(event, receiver=str(receiver), actor=principal.actor.identity)
 
     def _shown(self, feed: Feed) -> ReceiverView:
         wish = None
@@ -334,7 +334,7 @@ class Receivers:
             failing_since=feed.failing_since,
             next_try=feed.due,
             accepted_at=feed.accepted_at,
-            detail=feed.trouble if feed.off is None else f"{feed.off.why} ({feed.off.actor})",
+            detail=feed.trouble if feed.off is None else f"{feed.off.why} ({feed.off.by})",
             fleet=wish,
         )
 

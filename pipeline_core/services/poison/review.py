@@ -84,11 +84,14 @@ class PoisonReview:
         record = stored.value
         if record.image is not None:
             entry = self.effects.journal.of_image(
-                record.image, event, actor=principal.name, detail=f"{record.key}, a message of {record.queue}"
+                record.image,
+                event,
+                actor=principal.actor,
+                detail=f"{record.key}, a message of {record.queue}",
             )
             with contextlib.suppress(UnreadableRow):  # then nothing shows the mark
                 self.marks.hide(record, entry)
-        closed = poison.close(record, state, principal.name, self.effects.clock.now())
+        closed = poison.close(record, state, principal.actor, self.effects.clock.now())
         try:
             self.records.poison.replace(closed, etag=stored.etag)
         except StaleWrite as error:
@@ -100,7 +103,7 @@ class PoisonReview:
             queue=record.queue,
             image=str(record.image or ""),
             state=state.value,
-            actor=principal.subject,
+            actor=principal.actor.identity,
         )
         return closed
 

@@ -169,13 +169,17 @@ class Policies:
         if stored is not None and stored.value.digest == digest:
             return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         version = PolicyVersion(
-            revision=revision, digest=digest, actor=principal.name, at=self.effects.clock.now()
+            revision=revision,
+            digest=digest,
+            actor=principal.actor.name,
+            identity=principal.actor.identity,
+            at=self.effects.clock.now(),
         )
         self.effects.recovery_log.announce_policy()
         self.records.policies.put(version, etag=row.etag)
         self.effects.recovery_log.settle_policy()
         self.effects.logs.note(
-            "policy-changed", revision=revision, digest=str(digest), actor=principal.subject
+            "policy-changed", revision=revision, digest=str(digest), actor=principal.actor.identity
         )
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 

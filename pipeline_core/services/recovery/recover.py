@@ -88,7 +88,7 @@ class Recovery:
             case RecoveryPart.LINEAGE:
                 report = self._lineage(last)
         self.effects.logs.note(
-            "state-rebuilt", part=part.value, restored=len(report.recovered), actor=principal.subject
+            "state-rebuilt", part=part.value, restored=len(report.recovered), actor=principal.actor.identity
         )
         return report
 

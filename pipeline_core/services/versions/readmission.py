@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, attempts
 from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.actors import ActorOrPart
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -55,7 +56,7 @@ class Readmission:
         known = self._find_in_use(head.value, live)
         if known is not None:
             return known
-        record = self._readmit(name, live, actor=principal.name, reason=reason or "asked for")
+        record = self._readmit(name, live, actor=principal.actor, reason=reason or "asked for")
         current = head.value.current
         if current is not None and version < current.version and not latest.is_settled(live, excluded=False):
             with contextlib.suppress(
@@ -130,7 +131,7 @@ class Readmission:
         return live
 
     def _readmit(
-        self, name: ImageName, live: GalleryImageVersion, *, actor: str, reason: str
+        self, name: ImageName, live: GalleryImageVersion, *, actor: ActorOrPart, reason: str
     ) -> VersionRecord:
         def readmit(head: Stored[ImageHead]) -> VersionRecord:
             stored = self.records.versions.find(name, live.version)

@@ -73,13 +73,18 @@ class Suspicion:
             entry = self.effects.journal.of_image(
                 suspect.image,
                 Event.GALLERIES_ACCEPTED,
-                actor=principal.name,
+                actor=principal.actor,
                 detail=f"what the galleries show is believed until {until:%Y-%m-%d %H:%M} UTC: {why[:1000]}",
             )
             self.records.images.commit([records.add_entry(entry)])
-        after = self._change(lambda found: replace(found, accepted_until=until, accepted_by=principal.name))
+        actor = principal.actor
+        after = self._change(
+            lambda found: replace(
+                found, accepted_until=until, accepted_by=actor.name, accepted_identity=actor.identity
+            )
+        )
         self.effects.logs.note(
-            "galleries-accepted", actor=principal.name, reason=why[:1000], images=len(after.suspects)
+            "galleries-accepted", actor=actor.identity, reason=why[:1000], images=len(after.suspects)
         )
         return after
 
