@@ -208,6 +208,7 @@ class Settings(BaseModel):
         "managed-image", alias=captures.SETTING
     )
     audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
+    token_versions: Literal["1.0", "2.0", "both"] = Field("both", alias="FACTORY_TOKEN_VERSIONS")
     team_groups: TeamGroups = Field(default_factory=dict, alias="FACTORY_TEAM_GROUPS")
     team_group_keys: Literal["id", "name"] = Field("id", alias="FACTORY_TEAM_GROUP_KEYS")
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
@@ -332,6 +333,7 @@ class Settings(BaseModel):
             signing_key_file=self.signing_key_file,
             tags=self.resource_tags,
             team_groups=self.team_groups,
+            token_versions=self.token_versions,
         )
 
     def _places(self, setting: str, text: str) -> tuple[GalleryPlace, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline_core.adapters.azure.entra import EntraTokens
+from pipeline_core.adapters.azure.entra_id.tokens import EntraTokens
 from pipeline_core.adapters.azure.web import HttpsWeb
 from pipeline_core.adapters.memory.tokens import MemoryTokens
 from pipeline_core.adapters.system import SystemClock

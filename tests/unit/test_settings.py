@@ -145,6 +145,7 @@ WRONG = [
     ("FACTORY_SECOPS_TEAM", "Sec Ops"),
     ("FACTORY_TEAM_GROUPS", '{"payments": "payments"}'),
     ("FACTORY_TEAM_GROUP_KEYS", "names"),
+    ("FACTORY_TOKEN_VERSIONS", "3.0"),
     ("FACTORY_AUTHORITY", "http://login.microsoftonline.com"),
     ("FACTORY_ARM_ENDPOINT", "management.azure.com"),
     ("FACTORY_CA_FILE", "/does/not/exist.pem"),

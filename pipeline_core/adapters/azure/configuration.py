@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.names import GalleryName, Region, TeamName
@@ -26,7 +26,7 @@ class Configuration:
     empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
     that signs provenance. `tags` are SecOps' own, on every resource that the adapters create.
     `receivers_vault_uri` is the vault of the receivers' signing secrets. `team_groups` are the groups of Entra that
-    prove a team: by object id in lower case, or by name.
+    prove a team: by object id in lower case, or by name. `token_versions` are the versions of access tokens that count.
     """
 
     subscription_id: str
@@ -51,6 +51,7 @@ class Configuration:
     signing_key_file: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     team_groups: Mapping[str, TeamName] = field(default_factory=dict)
+    token_versions: Literal["1.0", "2.0", "both"] = "both"  # noqa: S105 - versions of tokens
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
         """The place of a gallery. Raises NotFound if the settings do not name it."""
