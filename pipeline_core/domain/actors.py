@@ -22,9 +22,6 @@ class Actor:
     name: str
     identity: str | None = None
 
-    def __str__(self) -> str:
-        return self.name if self.identity is None else f"{self.name} ({self.identity})"
-
 
 # A text is the name of a part of the factory.
 ActorOrPart = Actor | str

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain.actors import Actor, ActorOrPart, actor_of
+from pipeline_core.domain.actors import ActorOrPart, actor_of
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ReceiverId
 
@@ -79,9 +79,9 @@ class SwitchedOff:
     identity: str | None = None
 
     @property
-    def by(self) -> Actor:
-        """Who did it."""
-        return Actor(name=self.actor, identity=self.identity)
+    def by(self) -> str:
+        """Who did it, for people."""
+        return self.actor if self.identity is None else f"{self.actor}, {self.identity}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -267,7 +267,7 @@ def test_a_receiver_that_is_off_is_switched_on_and_not_replayed() -> None:
     made.factory.receivers.disable(ID, ADMIN, "moves to another address")
     receiving.live(made, timedelta(hours=2))
     assert receiving.posted(made, A) == []
-    assert made.factory.receivers.show(ID).detail == "moves to another address (Admin)"
+    assert made.factory.receivers.show(ID).detail == "moves to another address (Admin, user:admin)"
     with pytest.raises(PermanentError, match="notify enable"):
         made.factory.receivers.replay(ID, ADMIN, None)
 
