@@ -230,7 +230,13 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
     columns = ("build", "phase", "result", "version", "reasons", "gates (* simulated)")
     screen.table("builds, newest first", columns, rows)
     lines = [
-        (entry["at"], entry["event"], entry["actor"], entry["version"], entry["detail"])
+        (
+            entry["at"],
+            entry["event"],
+            screen.who(entry["actor"], entry.get("identity")),
+            entry["version"],
+            entry["detail"],
+        )
         for entry in image["journal"]
     ]
     screen.table("journal, newest first", ("at", "event", "who", "version", "detail"), lines)

@@ -49,6 +49,11 @@ def clean(value: object) -> str:
     return texts.cleaned(str(value), instead="�")
 
 
+def who(name: object, identity: object) -> str:
+    """A name for people and, where it is known, the identity that it stands for."""
+    return f"{clean(name)} ({clean(identity)})" if identity else clean(name)
+
+
 def say(text: str) -> None:
     """One line on standard output."""
     _out().print(Text(clean(text)), soft_wrap=True)

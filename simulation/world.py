@@ -29,7 +29,7 @@ from simulation.trouble.outages import OutageRecord
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 SOURCE = MarketplaceSource(**fleet.SOURCE, location=Region("westeurope"))
-ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}), groups=frozenset())
+ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}))
 FAULTS = LEVELS
 SWEEP = timedelta(minutes=10)
 POLL = timedelta(minutes=5)

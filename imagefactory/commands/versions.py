@@ -67,7 +67,8 @@ def show(
     screen.table(f"{len(rows)} {differs}, or was moved within the hour", _COLUMNS, rows)
     if found.get("accepted_until"):
         until = f"{found['accepted_until'][:16].replace('T', ' ')} UTC"
-        screen.note(f"believed until {until}, however many differ: accepted by {found['accepted_by']}")
+        who = screen.who(found["accepted_by"], found.get("accepted_identity"))
+        screen.note(f"believed until {until}, however many differ: accepted by {who}")
     if found["alarmed_at"]:
         screen.note(
             "too many at once: nothing is moved. Look at the galleries and the signing key;"

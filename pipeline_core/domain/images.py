@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain import replication
+from pipeline_core.domain import access, replication
+from pipeline_core.domain.access import Subject
 from pipeline_core.domain.builds import Build, JudgedReport, ParentFacts, Phase
 from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
@@ -22,7 +23,7 @@ from pipeline_core.domain.names import (
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
-from pipeline_core.domain.sources import Origin, ParentReference, ParentVersion
+from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference, ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
 
 _TAKEN_OUT = 10  # versions that a head names as taken out of latest
@@ -93,6 +94,11 @@ class Registration:
             quarantine=quarantine,
             limits=str(limits_digest(definition)),
         )
+
+    @property
+    def subject(self) -> Subject:
+        """The image as the table of rights sees it."""
+        return access.subject_of(self.name, self.team, is_base=isinstance(self.origin, MarketplaceSource))
 
     @property
     def parent(self) -> ImageName | None:

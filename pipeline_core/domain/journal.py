@@ -74,7 +74,10 @@ FACTORY_ITSELF = ImageName("imagefactory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of an image's journal; `key` sorts by time and is unique."""
+    """One line of an image's journal; `key` sorts by time and is unique.
+
+    `actor` is the name for people. `identity` says who it was; None for a part of the factory, and in older lines.
+    """
 
     key: str
     image: ImageName
@@ -86,6 +89,7 @@ class Entry:
     reasons: tuple[str, ...] = ()
     detail: str = ""
     campaign: str | None = None
+    identity: str | None = None
 
 
 def entry_key(at: datetime, nonce: str) -> str:

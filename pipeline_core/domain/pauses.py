@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.attempts import CREATION
 
 CLOCKS = timedelta(
@@ -39,6 +40,12 @@ class FactoryPause:
     actor: str
     at: datetime
     settles_at: datetime | None = None
+    identity: str | None = None  # who `actor` is; None in what older releases wrote
+
+    @property
+    def by(self) -> Actor:
+        """Who decided it."""
+        return Actor(name=self.actor, identity=self.identity)
 
 
 def text_of(pause: FactoryPause | None, now: datetime) -> str:

@@ -212,11 +212,18 @@ class PolicyEntry(_Wire):
     digest: _Sha256
     actor: str
     at: datetime
+    identity: str | None = None
 
     @classmethod
     def of(cls, version: PolicyVersion) -> "PolicyEntry":
         """The entry of a version."""
-        return cls(revision=version.revision, digest=str(version.digest), actor=version.actor, at=version.at)
+        return cls(
+            revision=version.revision,
+            digest=str(version.digest),
+            actor=version.actor,
+            at=version.at,
+            identity=version.identity,
+        )
 
     @classmethod
     def from_wire(cls, content: bytes) -> "PolicyEntry":
@@ -230,7 +237,13 @@ class PolicyEntry(_Wire):
 
     def to_domain(self) -> PolicyVersion:
         """The domain's version."""
-        return PolicyVersion(revision=self.revision, digest=Digest(self.digest), actor=self.actor, at=self.at)
+        return PolicyVersion(
+            revision=self.revision,
+            digest=Digest(self.digest),
+            actor=self.actor,
+            at=self.at,
+            identity=self.identity,
+        )
 
     @property
     def name(self) -> str:

@@ -186,11 +186,16 @@ class Build(Answer):
 
 
 class Entry(Answer):
-    """One line of an image's journal."""
+    """One line of an image's journal. `actor` is a name for people; `identity` says who it was.
+
+    `identity` is `user:OBJECT_ID@TENANT` or `application:APPLICATION_ID@TENANT`. It is null for a part of the factory,
+    and in lines of older releases.
+    """
 
     at: datetime
     event: Text
     actor: str
+    identity: str | None
     build: Text | None
     version: str | None
     reasons: tuple[str, ...]
@@ -258,6 +263,7 @@ class PoisonRecord(Answer):
     error: str | None
     state: Text
     closed_by: str | None
+    closed_identity: str | None
     closed_at: datetime | None
 
 
@@ -323,6 +329,7 @@ class PolicyVersion(Answer):
     revision: int
     digest: Text
     actor: str
+    identity: str | None
     at: datetime
 
 

@@ -67,6 +67,7 @@ class FactoryPause(Answer):
     message: str | None
     revision: int | None
     actor: str | None
+    identity: str | None
     reason: str | None
     at: datetime | None
     settles_at: datetime | None
@@ -80,6 +81,7 @@ class FactoryPause(Answer):
             message=view.text or None,
             revision=None if known is None else known.revision,
             actor=None if known is None else known.actor,
+            identity=None if known is None else known.identity,
             reason=None if known is None else known.reason,
             at=None if known is None else known.at,
             settles_at=None if known is None else known.settles_at,

@@ -32,6 +32,7 @@ class AcceptedRelease(Answer):
 
     version: Text
     actor: str
+    identity: str | None
     at: datetime
     reason: str
 

@@ -28,6 +28,7 @@ class IncludedVersion(Answer):
     standing: Text
     at: datetime | None
     actor: str
+    identity: str | None
     reason: str
 
 
@@ -48,3 +49,4 @@ class DifferingImages(Answer):
     alarmed_at: datetime | None
     accepted_until: datetime | None
     accepted_by: str
+    accepted_identity: str | None

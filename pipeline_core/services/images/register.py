@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, conditions, wishes
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -138,7 +139,7 @@ class Registrar:
             self._demand_records(name)
         head = self._head(definition, digest, policy, old, former)
         entry = self.effects.journal.of_image(
-            name, Event.REGISTERED, actor=principal.name, detail=str(digest)
+            name, Event.REGISTERED, actor=principal.actor, detail=str(digest)
         )
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
@@ -165,7 +166,7 @@ class Registrar:
         halted = self.records.pauses.text(self.effects.clock.now())
         if halted:
             notes = (*notes, f"{halted}; nothing is built before the pause ends")
-        self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
+        self.effects.logs.note("image-registered", image=str(name), actor=principal.actor.identity)
         return Registered(
             head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=notes
         )
@@ -173,13 +174,12 @@ class Registrar:
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
         """Forget a definition; its live versions stay. Refused while it has children or an active build."""
         head = self.records.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="unregister it")
+        access.demand(ApiOperation.UNREGISTER_IMAGE, principal, head.value.registration.subject)
         if head.value.document_etag != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
-        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
+        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.actor)
         former = FormerImage(
             name=name, revision=head.value.revision + 1, last_version=head.value.last_version
         )
@@ -192,6 +192,7 @@ class Registrar:
         self.effects.recovery_log.announce(name)
         self.places.commit(writes, begun, head=head.value)
         self.effects.recovery_log.settle(name)
+        self.effects.logs.note("image-unregistered", image=str(name), actor=principal.actor.identity)
         self.places.leave(head.value)
         self.effects.projection.project(name)
         if begun is not None:
@@ -199,20 +200,12 @@ class Registrar:
 
     def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
         """The old and the new team of an image must both agree, so that no team can take over an image."""
-        teams = {definition.team} if old is None else {definition.team, old.registration.team}
-        for team in sorted(teams):
-            if not access.may_change(team, principal.roles, principal.groups):
-                raise PermanentError(
-                    ErrorClass.PERMISSION,
-                    f"{principal.name} is not a member of team {team}, the old or the new owner of {definition.name}",
-                )
-        origins = [definition.origin] if old is None else [definition.origin, old.registration.origin]
-        is_base = any(isinstance(origin, MarketplaceSource) for origin in origins)
-        if is_base and not access.is_admin(principal.roles):
-            raise PermanentError(
-                ErrorClass.PERMISSION,
-                f"{definition.name} is built from the Marketplace: only SecOps changes base images",
-            )
+        is_base = isinstance(definition.origin, MarketplaceSource)
+        subjects = [access.subject_of(definition.name, definition.team, is_base=is_base)]
+        if old is not None:
+            subjects.append(old.registration.subject)
+        for subject in subjects:
+            access.demand(ApiOperation.REGISTER_IMAGE, principal, subject)
 
     def _demand_records(self, name: ImageName) -> None:
         """Refuse an image that only the recovery log has: it would begin again, above versions that it cannot see."""

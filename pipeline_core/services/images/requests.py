@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
@@ -49,8 +50,7 @@ class Requests:
         if head is None:
             self.effects.recovery_log.demand_kept(name)
             head = self.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="rebuild it")
+        access.demand(ApiOperation.REQUEST_BUILD, principal, head.value.registration.subject)
         token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         head = self._record(head, token, principal, reason, campaign)
@@ -80,7 +80,7 @@ class Requests:
         def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
-                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
+                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.actor, detail=reason),
                 campaign=str(campaign),
             )
             asked, copy = _asked(head.value, request), self.effects.projection.find(name)
@@ -91,7 +91,7 @@ class Requests:
             ]
             if head.value.breaker is not None:
                 closed = self.effects.journal.of_image(
-                    name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
+                    name, Event.BREAKER_CLOSED, actor=principal.actor, detail="a rebuild was requested"
                 )
                 writes.append(records.add_entry(closed))
             try:
@@ -101,6 +101,7 @@ class Requests:
                 # may have died before it wrote the copies.
                 self.effects.projection.follow(head.value, copy)
                 return head
+            self.effects.logs.note("rebuild-requested", image=str(name), actor=principal.actor.identity)
             # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pipeline_core.domain import access, attempts, pauses
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.attempts import AttemptGroup
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, TransientError
 from pipeline_core.domain.journal import FACTORY_ITSELF, Event, standing_key
@@ -63,7 +64,7 @@ class Pauses:
 
         Raises PermanentError (PERMISSION; POLICY without a reason), UnreadableRow, TransientError: ask again.
         """
-        access.demand_admin(principal.roles, "pauses the factory")
+        access.demand(ApiOperation.PAUSE_FACTORY, principal)
         given = access.demand_reason(reason, "the factory's journal")
 
         def begin(stored: StoredPause) -> FactoryPause:
@@ -84,7 +85,7 @@ class Pauses:
 
         Raises PermanentError (PERMISSION), UnreadableRow, TransientError: ask again.
         """
-        access.demand_admin(principal.roles, "resumes the factory")
+        access.demand(ApiOperation.RESUME_FACTORY, principal)
 
         def end(stored: StoredPause) -> FactoryPause | None:
             if stored.value is None or not stored.value.is_paused:
@@ -170,7 +171,8 @@ class Pauses:
             revision=self.records.pauses.following(stored),
             is_paused=is_paused,
             reason=reason,
-            actor=principal.name,
+            actor=principal.actor.name,
+            identity=principal.actor.identity,
             at=self.effects.clock.now(),
         )
 
@@ -181,7 +183,7 @@ class Pauses:
         """The line in the factory's journal, which SecOps' receivers get: once for each revision."""
         event = Event.FACTORY_PAUSED if pause.is_paused else Event.FACTORY_RESUMED
         entry = replace(
-            self.effects.journal.of_image(FACTORY_ITSELF, event, actor=pause.actor, detail=pause.reason),
+            self.effects.journal.of_image(FACTORY_ITSELF, event, actor=pause.by, detail=pause.reason),
             key=standing_key(pause.at, f"pause {pause.revision}"),
             at=pause.at,
         )
@@ -189,9 +191,8 @@ class Pauses:
             self.records.images.commit([rows.add_entry(entry)])
 
     def _note(self, event: str, pause: FactoryPause, principal: Principal) -> None:
-        self.effects.logs.note(
-            event, revision=pause.revision, reason=pause.reason[:300], actor=principal.subject
-        )
+        actor = principal.actor.identity
+        self.effects.logs.note(event, revision=pause.revision, reason=pause.reason[:300], actor=actor)
 
     def _view(self, pause: FactoryPause | None) -> PauseView:
         now = self.effects.clock.now()

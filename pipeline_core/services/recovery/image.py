@@ -153,7 +153,7 @@ class ImageRecovery:
             claim for claim in claims if self.records.images.find_claim(head.name, claim.fingerprint) is None
         ]
         detail = f"current is {head.current.version if head.current else 'nothing'}"
-        entry = self.effects.journal.of_image(head.name, Event.REBUILT, actor=principal.name, detail=detail)
+        entry = self.effects.journal.of_image(head.name, Event.REBUILT, actor=principal.actor, detail=detail)
         try:
             while len(missing) > _WRITES:
                 some, missing = missing[:_WRITES], missing[_WRITES:]

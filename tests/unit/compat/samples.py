@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipeline_core.domain import releases
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.builds import (
     Build,
     CancelRequest,
@@ -96,7 +97,7 @@ def builds() -> Sequence[Build]:
         announce=True,
         notice=entry_key(NOW, "2"),
         alarm=entry_key(NOW, "3"),
-        cancel=CancelRequest(actor="Me", at=NOW, reason="a mistake"),
+        cancel=CancelRequest(actor="Me", identity="user:1111@2222", at=NOW, reason="a mistake"),
         given_up=True,
         started_at=NOW,
         verdicts=(
@@ -219,6 +220,7 @@ def entries() -> Sequence[Entry]:
         at=NOW,
         event=first,
         actor="Me",
+        identity="user:1111@2222",
         build=_ROOT.id,
         version="9.20261121.1",
         reasons=("a: b -> c", "d"),
@@ -262,14 +264,16 @@ def sources() -> Sequence[FollowedSource]:
     )
     looks = releases.Looks(count=2, since=NOW)
     full = replace(
-        releases.accept(withdrawn, OLD, "Admin", "why", NOW),
+        releases.accept(withdrawn, OLD, Actor(name="Admin", identity="user:1111@2222"), "why", NOW),
         withdrawn=tuple(replace(each, listed=looks) for each in withdrawn.withdrawn),
         announce=True,
         missed=looks,
         silence=releases.Silence(looks=looks, why="nothing"),
         examined_at=NOW,
         ends_at=NOW,
-        news=SourceChange(event=Event.RELEASE_WITHDRAWN, at=NOW, actor="factory", detail="details"),
+        news=SourceChange(
+            event=Event.RELEASE_ACCEPTED, at=NOW, actor="Admin", identity="user:1111@2222", detail="details"
+        ),
     )
     return (FollowedSource(source=replace(SOURCE, sku="9-gen1")), full)
 
@@ -284,7 +288,9 @@ def platforms() -> Sequence[Platform]:
 
 def policies() -> Sequence[PolicyVersion]:
     """The one kind."""
-    return (PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", at=NOW),)
+    return (
+        PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", identity="user:1111@2222", at=NOW),
+    )
 
 
 def unproven() -> Sequence[UnprovenVersion]:
@@ -312,6 +318,7 @@ def poison() -> Sequence[PoisonRecord]:
         error="the text is not a RebuildMessage",
         state=PoisonState.DISMISSED,
         closed_by="Admin",
+        closed_identity="user:1111@2222",
         closed_at=NOW,
         announce=False,
     )

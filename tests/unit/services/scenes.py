@@ -45,7 +45,12 @@ LIMITS = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
 def principal(*teams: str, roles: Sequence[str] = ()) -> Principal:
     """A member of these teams."""
     name = "-".join(teams) or "nobody"
-    return Principal(subject=name, name=name.title(), roles=frozenset(roles), groups=frozenset(teams))
+    return Principal(
+        subject=name,
+        name=name.title(),
+        roles=frozenset(roles),
+        teams=frozenset(map(TeamName, teams)),
+    )
 
 
 def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> SimulatedWorld:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline_core.domain import access, pauses
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.pauses import FactoryPause, PauseState
 from pipeline_core.ports import Principal
 from pipeline_core.services.outages.pauses import PauseView
@@ -30,14 +31,14 @@ class Pauses:
         return self.show().text
 
     def pause(self, principal: Principal, reason: str) -> PauseView:
-        access.demand_admin(principal.roles, "pauses the factory")
+        access.demand(ApiOperation.PAUSE_FACTORY, principal)
         access.demand_reason(reason, "the factory's journal")
         self.asked.append(reason)
         self.known = PAUSE
         return self.show()
 
     def resume(self, principal: Principal, reason: str = "") -> PauseView:
-        access.demand_admin(principal.roles, "resumes the factory")
+        access.demand(ApiOperation.RESUME_FACTORY, principal)
         self.asked.append(reason)
         self.known = None
         return self.show()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
-from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
+from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import DoubtKind
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.observed import Suspect, Suspects
@@ -24,8 +25,9 @@ class Readmission:
     def include(
         self, name: ImageName, version: GalleryVersion, principal: Principal, reason: str
     ) -> VersionRecord:
-        if not access.may_change(PAYMENTS, principal.roles, principal.groups):
-            raise PermanentError(ErrorClass.PERMISSION, "payments-api belongs to team payments")
+        access.demand(
+            ApiOperation.INCLUDE_VERSION, principal, access.subject_of(name, PAYMENTS, is_base=False)
+        )
         if version != GalleryVersion.parse("1.20261121.1"):
             raise NotFound(f"live holds no {name}@{version}")
         self.included.append((str(version), reason))
@@ -48,7 +50,7 @@ class Suspicion:
         return Suspects(suspects=(suspect,), alarmed_at=views.NOW)
 
     def accept(self, principal: Principal, reason: str) -> Suspects:
-        access.demand_admin(principal.roles, "accepts what the galleries show")
+        access.demand(ApiOperation.ACCEPT_GALLERIES, principal)
         access.demand_reason(reason, "the journal")
         self.accepted.append(reason)
         return replace(self.seen(), alarmed_at=None, accepted_until=views.NOW, accepted_by=principal.name)

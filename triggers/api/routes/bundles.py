@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from pipeline_core.domain.names import Digest
 from triggers.api import models
-from triggers.api.authentication import contributor_of
 from triggers.api.parameters import parse
 from triggers.provider import Provider
 
@@ -28,7 +27,6 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.put(
         "/{sha256}",
-        dependencies=[Depends(contributor_of)],
         openapi_extra=_BODY,
         responses={201: {"model": models.Bundle, "description": "Stored"}},
     )
