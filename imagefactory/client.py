@@ -213,6 +213,26 @@ class Client(Connection):
         path = f"/api/images/{segment(name)}/versions/{segment(version)}/include"
         return self._ask("POST", path, body={"reason": reason}).body
 
+    def list_versions(self, name: str) -> Json:
+        """The live versions of an image, also of a deleted one."""
+        return self._ask("GET", f"/api/images/{segment(name)}/versions").body
+
+    def list_names(self) -> Iterator[Json]:
+        """Every reserved name of a deleted image, page by page."""
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/names?limit={_PAGE}&after={quote(after, safe='')}").body
+            yield from page["names"]
+            following = page.get("next")
+            if not following or following == after:
+                return
+            after = following
+
+    def hand_over_name(self, name: str, to: str, reason: str) -> Json:
+        """Reserve the name of a deleted image for another team; returns the reservation."""
+        body = {"to": to, "reason": reason}
+        return self._ask("POST", f"/api/names/{segment(name)}/handover", body=body).body
+
     def show_galleries(self) -> Json:
         """The images whose gallery differs from what the factory believes."""
         return self._ask("GET", "/api/galleries").body

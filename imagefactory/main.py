@@ -12,6 +12,7 @@ from imagefactory import about, folders, options, registration, screen, verifica
 from imagefactory.commands import (
     evidence,
     history,
+    names,
     notify,
     outages,
     poison,
@@ -59,6 +60,7 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")

@@ -9,6 +9,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
@@ -49,6 +50,7 @@ class Records:
     notices: NoticeStore
     rounds: RoundStore
     placements: PlacementStore
+    reserved: ReservedNameStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

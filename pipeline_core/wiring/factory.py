@@ -39,6 +39,8 @@ from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.services.versions.events import GalleryEvents
+from pipeline_core.services.versions.listing import VersionQueries
+from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
@@ -71,6 +73,8 @@ class Factory:
     galleries: GallerySweep
     suspicion: Suspicion
     readmission: Readmission
+    names: ReservedNames
+    version_lists: VersionQueries
     retention: RetentionPlans
     notifier: Notifier
     receivers: Receivers
@@ -140,6 +144,8 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         galleries=upkeep.galleries,
         suspicion=parts.versions.suspicion,
         readmission=parts.versions.readmission,
+        names=parts.versions.names,
+        version_lists=parts.versions.lists,
         poison=parts.poison.recorder,
         poison_review=parts.poison.review,
         redelivery=Redelivery(ports.queues, ports.chance, ports.logs),

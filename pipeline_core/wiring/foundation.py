@@ -21,6 +21,7 @@ from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
@@ -113,6 +114,7 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         observations=ObservationStore(tables, reader),
         rounds=RoundStore(tables, reader),
         placements=PlacementStore(tables),
+        reserved=ReservedNameStore(tables),
     )
 
 

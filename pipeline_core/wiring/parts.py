@@ -42,7 +42,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     images = images_of(base, policy, provenance, forms)
     versions = versions_of(base, provenance, images)
     builds = builds_of(base, policy, provenance, images, versions.turns)
-    retention = retention_of(base)
+    retention = retention_of(base, provenance)
     return Parts(
         policy=policy,
         provenance=provenance,

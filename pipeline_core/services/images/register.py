@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access, conditions, wishes
+from pipeline_core.domain import access, conditions, reservations, wishes
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -125,7 +125,8 @@ class Registrar:
         expected: str | None,
         create_only: bool,
     ) -> Registered:
-        self._demand_right(definition, None if old is None else old.value, principal)
+        former = None if old is not None else self.records.images.find_former(name)
+        self._demand_right(definition, None if old is None else old.value, former, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
@@ -133,7 +134,6 @@ class Registrar:
         if problems or look.problems:
             raise InvalidDocument([*problems, *look.problems])
         digest = self.effects.documents.store(image_yaml.definition_blob(document, definition.bundle))
-        former = None if old is not None else self.records.images.find_former(name)
         if old is None and former is None:
             self._demand_records(name)
         head = self._head(definition, digest, policy, old, former)
@@ -158,6 +158,8 @@ class Registrar:
         self.places.follow(head, None if old is None else old.value)
         if begun is not None:
             self.places.end(begun.move, is_done=True)
+        if former is not None:
+            self.records.reserved.remove(name)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         notes = look.notes
         if old is not None and _is_judged_anew(head, old.value):
@@ -168,7 +170,10 @@ class Registrar:
         )
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
-        """Forget a definition; its live versions stay. Refused while it has children or an active build."""
+        """Forget a definition. Refused while it has children or an active build.
+
+        Its live versions stay, and while they do, its name is reserved for its team.
+        """
         head = self.records.images.get_head(name)
         team = head.value.registration.team
         access.demand_change(name, team, principal.roles, principal.groups, deed="unregister it")
@@ -177,15 +182,15 @@ class Registrar:
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
         entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
-        former = FormerImage(
-            name=name, revision=head.value.revision + 1, last_version=head.value.last_version
-        )
+        former = FormerImage.of_head(head.value, self.effects.clock.now())
         writes = [
             records.delete_head(name, etag=head.etag),
-            records.add_former(former),
+            records.put_former(former, etag=None),
             records.add_entry(entry),
         ]
         begun = self.places.begin(name, head.value.registration.origin, None)
+        if not former.is_free:
+            self.records.reserved.add(name)
         self.effects.recovery_log.announce(name)
         self.places.commit(writes, begun, head=head.value)
         self.effects.recovery_log.settle(name)
@@ -194,8 +199,16 @@ class Registrar:
         if begun is not None:
             self.places.end(begun.move, is_done=True)
 
-    def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
-        """The old and the new team of an image must both agree, so that no team can take over an image."""
+    def _demand_right(
+        self,
+        definition: ImageDefinition,
+        old: ImageHead | None,
+        former: Stored[FormerImage] | None,
+        principal: Principal,
+    ) -> None:
+        """The old and the new team of an image must both agree, so that no team can take over an image or its name."""
+        if former is not None:
+            self._demand_name(former.value, principal)
         teams = {definition.team} if old is None else {definition.team, old.registration.team}
         for team in sorted(teams):
             if not access.may_change(team, principal.roles, principal.groups):
@@ -210,6 +223,15 @@ class Registrar:
                 ErrorClass.PERMISSION,
                 f"{definition.name} is built from the Marketplace: only SecOps changes base images",
             )
+
+    def _demand_name(self, former: FormerImage, principal: Principal) -> None:
+        try:
+            reservations.demand_name(former, principal.roles, principal.groups)
+        except PermanentError:
+            self.records.reserved.add(
+                former.name
+            )  # an older release wrote no row: from now on its gallery is seen
+            raise
 
     def _demand_records(self, name: ImageName) -> None:
         """Refuse an image that only the recovery log has: it would begin again, above versions that it cannot see."""

@@ -170,7 +170,7 @@ def _sample_writes() -> Iterator[TableWrite]:
     yield from (images.add_entry(entry) for entry in samples.entries())
     yield from (images.add_request(BASE, request) for request in samples.requests())
     yield from (DECIDED.write(str(BASE), "move", each, etag=None) for each in samples.decided())
-    yield from (images.add_former(former) for former in samples.formers())
+    yield from (images.put_former(former, etag=None) for former in samples.formers())
 
 
 def _take_slots(tables: MemoryTables) -> None:

@@ -37,7 +37,7 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, build_id
+from pipeline_core.domain.names import CampaignId, Digest, GalleryName, RebuildToken, Region, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -239,7 +239,19 @@ def requests() -> Sequence[RebuildRequest]:
 
 def formers() -> Sequence[FormerImage]:
     """The one kind."""
-    return (FormerImage(name=CHILD, revision=8, last_version=_VERSION),)
+    full = FormerImage(
+        name=CHILD,
+        revision=8,
+        last_version=_VERSION,
+        team=TEAM,
+        is_base=True,
+        gallery=GalleryName("live"),
+        definition=Digest("d" * 64),
+        deleted_at=NOW,
+        unseen_since=NOW,
+        is_free=True,
+    )
+    return (full,)
 
 
 def pendings() -> Sequence[PendingBuild]:

@@ -46,6 +46,8 @@ READING: dict[str, Row] = {
         {},
         200,
     ),
+    "versions": ("GET", "/api/images/payments-api/versions", {}, 200),
+    "names": ("GET", "/api/names", {}, 200),
     "sources": ("GET", "/api/sources", {}, 200),
     "retention": ("GET", "/api/images/payments-api/retention", {}, 200),
     "retention of all": ("GET", "/api/retention", {}, 200),
@@ -103,6 +105,12 @@ GOVERNING: dict[str, Row] = {
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
+    "hand over": (
+        "POST",
+        "/api/names/pay-tmp/handover",
+        {"json": {"to": "ml", "reason": "it is theirs"}},
+        200,
+    ),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }

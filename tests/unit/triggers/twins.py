@@ -352,6 +352,7 @@ class TwinFactory:
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
+        self.names, self.version_lists = version_twins.ReservedNames(), version_twins.VersionQueries()
         self.retries = Retries()
         self.recovery = Recovery()
         self.policy = Policies()

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
-from pipeline_core.domain.images import DoubtKind
+from pipeline_core.domain.images import DoubtKind, FormerImage
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.observed import Suspect, Suspects
 from pipeline_core.domain.version_records import VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
+from pipeline_core.services.versions.listing import VersionLine, VersionsView
+from pipeline_core.services.versions.names import NamePage
 from tests.unit.triggers import views
 
 PAYMENTS = TeamName("payments")
@@ -30,6 +32,52 @@ class Readmission:
             raise NotFound(f"live holds no {name}@{version}")
         self.included.append((str(version), reason))
         return VersionRecord(image=name, version=version, at=views.NOW, actor=principal.name, reason=reason)
+
+
+@dataclass(slots=True)
+class VersionQueries:
+    """One image with one live version."""
+
+    def of_image(self, name: ImageName) -> VersionsView:
+        if str(name) != "payments-api":
+            raise NotFound(f"image {name} is not registered")
+        version = GalleryVersion.parse("1.20261121.1")
+        line = VersionLine(
+            version=version,
+            gallery="live",
+            state="ready",
+            in_latest=True,
+            standing="live",
+            reason="",
+            build=views.BUILD_ID,
+            provenance="ab" * 32,
+            end_of_life=None,
+        )
+        return VersionsView(
+            image=name, team=PAYMENTS, is_deleted=False, deleted_at=None, current=version, versions=(line,)
+        )
+
+
+@dataclass(slots=True)
+class ReservedNames:
+    """One image was deleted."""
+
+    handed_over: list[tuple[str, str, str]] = field(default_factory=list)
+    former: FormerImage = field(
+        default_factory=lambda: FormerImage(
+            name=ImageName("pay-tmp"), revision=2, team=PAYMENTS, deleted_at=views.NOW
+        )
+    )
+
+    def page(self, after: str, limit: int) -> NamePage:
+        following = "pay-tmp" if limit == 1 else None
+        return NamePage(names=() if after else (self.former,), next=following)
+
+    def hand_over(self, name: ImageName, to: TeamName, principal: Principal, reason: str) -> FormerImage:
+        access.demand_admin(principal.roles, "hands over names of deleted images")
+        access.demand_reason(reason, "the journal of the image")
+        self.handed_over.append((str(name), str(to), reason))
+        return replace(self.former, team=to)
 
 
 @dataclass(slots=True)
