@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 
+from pipeline_core.domain.byte_ranges import PART
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
@@ -72,7 +73,7 @@ def image(detail: ImageDetail) -> str:
 
 def build(shown: BuildView, kept: EvidenceView) -> str:
     """One build: facts, the gates' decisions, and the kept files, which people download and no page shows."""
-    return _render("build.html", build=shown, evidence=kept)
+    return _render("build.html", build=shown, evidence=kept, part=PART)
 
 
 def comparison(found: Compared) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import quote
 
 from imagefactory.connection import ApiAnswer, Connection, Json, segment
@@ -105,13 +106,14 @@ class Client(Connection):
         """The files that are kept of a build, and the decision of each gate."""
         return self._ask("GET", f"/api/builds/{segment(identity)}/evidence").body
 
-    def take_evidence(self, identity: str, place: str, name: str) -> bytes:
-        """One file of a build; `place` is like `verify-1`."""
-        return self._take(f"/api/builds/{segment(identity)}/evidence/{segment(place)}/{segment(name)}")
+    def save_evidence(self, identity: str, place: str, name: str, file: BinaryIO) -> str:
+        """Write one file of a build; `place` is like `verify-1`. Returns its SHA-256."""
+        path = f"/api/builds/{segment(identity)}/evidence/{segment(place)}/{segment(name)}"
+        return self._download(path, file)
 
-    def take_sbom(self, name: str, version: str) -> bytes:
-        """The CycloneDX document of a published version."""
-        return self._take(f"/api/images/{segment(name)}/versions/{segment(version)}/sbom")
+    def save_sbom(self, name: str, version: str, file: BinaryIO) -> str:
+        """Write the CycloneDX document of a published version. Returns its SHA-256."""
+        return self._download(f"/api/images/{segment(name)}/versions/{segment(version)}/sbom", file)
 
     def get_diff(self, name: str, before: str, after: str) -> Json:
         """What differs between two published versions."""
