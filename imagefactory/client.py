@@ -25,6 +25,11 @@ class Client(Connection):
             == 201
         )
 
+    def share_bundle(self, digest: str, to: str, reason: str) -> Json:
+        """Let another team use a stored bundle; returns its owners."""
+        body = {"to": to, "reason": reason}
+        return self._ask("POST", f"/api/bundles/{segment(digest)}/share", body=body).body
+
     def find_image(self, name: str) -> tuple[Json, str] | None:
         """The image and its ETag, or None."""
         try:

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.commands import (
+    bundles,
     evidence,
     history,
     names,
@@ -60,6 +61,7 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(bundles.commands, name="bundles")
 app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")

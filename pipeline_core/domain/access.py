@@ -1,9 +1,10 @@
 """Who may do what: pure decisions over the roles and groups that a verified token proves. Deny by default."""
 
+import contextlib
 import re
 from collections.abc import Set as AbstractSet
 
-from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 
 ADMIN = "Factory.Admin"  # SecOps: bases, sources, policy, platform, all images
@@ -21,6 +22,17 @@ def is_admin(roles: AbstractSet[str]) -> bool:
 def is_member(team: TeamName, roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:
     """True where the role `Team.NAME` or a group claim of the team's name proves membership."""
     return f"{_TEAM_ROLE}{team}" in roles or str(team) in groups
+
+
+def teams_of(roles: AbstractSet[str], groups: AbstractSet[str]) -> frozenset[TeamName]:
+    """The teams whose membership is proven. A group's object id, or a text that is not a team's name, proves none."""
+    named = {role.removeprefix(_TEAM_ROLE) for role in roles if role.startswith(_TEAM_ROLE)} | groups
+    found = set()
+    for name in named:
+        if not _OBJECT_ID.fullmatch(name):
+            with contextlib.suppress(InvalidValue):
+                found.add(TeamName(name))
+    return frozenset(found)
 
 
 def may_read(roles: AbstractSet[str], groups: AbstractSet[str]) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.archive.moves import ArchiveStore
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
@@ -50,6 +51,7 @@ class Records:
     notices: NoticeStore
     rounds: RoundStore
     placements: PlacementStore
+    bundles: BundleStore
     reserved: ReservedNameStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:

@@ -17,6 +17,7 @@ from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
+from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.platform import Platforms
@@ -83,6 +84,7 @@ class Factory:
     redelivery: Redelivery
     tokens: Tokens
     registrar: Registrar
+    bundles: Bundles
     platforms: Platforms
     sources: Sources
     recovery: Recovery
@@ -151,6 +153,7 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         redelivery=Redelivery(ports.queues, ports.chance, ports.logs),
         tokens=ports.tokens,
         registrar=images.registrar,
+        bundles=images.bundles,
         platforms=images.platforms,
         sources=images.sources,
         recovery=parts.recovery,

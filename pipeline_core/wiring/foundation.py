@@ -17,6 +17,7 @@ from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.archive.moves import ArchiveStore
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
@@ -114,6 +115,7 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         observations=ObservationStore(tables, reader),
         rounds=RoundStore(tables, reader),
         placements=PlacementStore(tables),
+        bundles=BundleStore(tables, reader),
         reserved=ReservedNameStore(tables),
     )
 

@@ -20,7 +20,8 @@ from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.placement import Placement
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Blobs, Principal
+from pipeline_core.ports import Principal
+from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.placements import Placements
@@ -58,15 +59,18 @@ class Registrar:
     """Registration of images."""
 
     records: Records
-    blobs: Blobs
+    bundles: Bundles
     effects: Effects
     rules: RegistrationRules
     policy: Policies
     places: Places
     placements: Placements
 
-    def store_bundle(self, digest: Digest, content: bytes) -> bool:
-        """Store a bundle under its digest; False where it is stored already. Raises InvalidDocument."""
+    def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
+        """Store a bundle under its digest, for the teams of the caller; False where it is stored already.
+
+        Raises InvalidDocument.
+        """
         actual = hashlib.sha256(content).hexdigest()
         if actual != str(digest):
             raise InvalidDocument(
@@ -81,11 +85,7 @@ class Registrar:
         findings = self.rules.findings(content)
         if findings:
             raise InvalidDocument([finding.as_problem() for finding in findings])
-        try:
-            self.blobs.create("bundles", f"{digest}.tar.gz", content, media_type="application/gzip")
-        except AlreadyExists:
-            return False
-        return True
+        return self.bundles.keep(digest, content, principal)
 
     def register(
         self,
@@ -128,6 +128,7 @@ class Registrar:
         former = None if old is not None else self.records.images.find_former(name)
         self._demand_right(definition, None if old is None else old.value, former, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
+        self.bundles.demand(definition.bundle, definition.team, None if old is None else old.value, principal)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         look = self.rules.look_at_azure(definition, None if old is None else old.value)

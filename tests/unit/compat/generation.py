@@ -15,6 +15,7 @@ from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.index import Index
@@ -156,6 +157,8 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     lineage.save_ledger(samples.ledgers()[0], etag=None)
     for fault in samples.faults():
         lineage.add_fault(fault)
+    for bundle in samples.bundles():
+        BundleStore(tables).save(bundle, etag=None)
     _unproven_rows(tables)
     _take_slots(tables)
     return [(table, row) for table in TABLES for row in tables.rows(table)]

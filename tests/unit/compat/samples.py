@@ -15,6 +15,7 @@ from pipeline_core.domain.builds import (
     Phase,
     Result,
 )
+from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
@@ -237,6 +238,11 @@ def requests() -> Sequence[RebuildRequest]:
     return (RebuildRequest(token=RebuildToken("token-1"), actor="Me", at=NOW),)
 
 
+def bundles() -> Sequence[BundleRecord]:
+    """The one kind."""
+    return (BundleRecord(digest=Digest("b" * 64), owners=(TEAM,), touched_at=NOW),)
+
+
 def formers() -> Sequence[FormerImage]:
     """The one kind."""
     full = FormerImage(
@@ -390,5 +396,5 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided):
+    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()

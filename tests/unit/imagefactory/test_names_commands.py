@@ -95,3 +95,16 @@ def test_the_current_version_of_a_registered_image_is_marked(run: Run, factory: 
     output = run("versions", "list", "pay-tmp").output
     assert "current" in output
     assert "reserved" not in output
+
+
+def test_a_bundle_is_shared_with_a_reason(run: Run, factory: FakeFactory) -> None:
+    digest = "ab" * 32
+    answer = {"bundle": digest, "owners": ["ml", "payments"]}
+    for output in ("table", "json"):
+        factory.answers.append((200, {}, json.dumps(answer).encode()))
+        done = run("bundles", "share", digest, "--to", "ml", "--reason", "they need it", "-o", output)
+        assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == answer
+    assert factory.asked[-1][:2] == ("POST", f"/api/bundles/{digest}/share")
+    for wrong in ([digest], ["latest", "--reason", "x"]):
+        assert run("bundles", "share", *wrong, "--to", "ml").exit_code == 2

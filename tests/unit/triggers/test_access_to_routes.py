@@ -105,6 +105,12 @@ GOVERNING: dict[str, Row] = {
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
+    "share bundle": (
+        "POST",
+        f"/api/bundles/{DIGEST}/share",
+        {"json": {"to": "ml", "reason": "they need it"}},
+        200,
+    ),
     "hand over": (
         "POST",
         "/api/names/pay-tmp/handover",

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
+from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -67,7 +68,7 @@ class Registrar:
     documents: dict[str, Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
-    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+    def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
         if hashlib.sha256(content).hexdigest() != str(digest):
             raise InvalidDocument([Problem(path="bundle", message="has another digest", remedy="pack again")])
         is_new = str(digest) not in self.bundles
@@ -108,6 +109,19 @@ class Registrar:
         if expected != views.DETAIL.etag:
             raise StaleWrite(f"{name} has changed")
         self.removed.append(str(name))
+
+
+@dataclass
+class Bundles:
+    """One bundle, of payments."""
+
+    shared: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def share(self, digest: Digest, to: TeamName, principal: Principal, reason: str) -> BundleRecord:
+        access.demand_admin(principal.roles, "shares bundles")
+        access.demand_reason(reason, "the log of the factory")
+        self.shared.append((str(digest), str(to), reason))
+        return BundleRecord(digest=digest, owners=(PAYMENTS, to), touched_at=views.NOW)
 
 
 @dataclass
@@ -343,7 +357,7 @@ class TwinFactory:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
-        self.registrar = Registrar()
+        self.registrar, self.bundles = Registrar(), Bundles()
         self.requests = Requests()
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
