@@ -1,4 +1,4 @@
-"""Bundles: keep one under its digest, with the teams that have uploaded it. `domain.bundle_owners` decides on its use."""
+"""Bundles: keep one under its digest, with the teams that uploaded it. `domain.bundle_owners` decides about its use."""
 
 from dataclasses import dataclass
 
