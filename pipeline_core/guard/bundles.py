@@ -16,7 +16,7 @@ from pipeline_core.wire.document.text import DOCUMENT_LIMIT
 FINDING_LIMIT = 200  # a hostile archive must not make a huge answer
 CATALOG = "catalog.json"
 # How much of a bundle is scanned for secrets, in bytes of its files for each compressed byte. Text that repeats
-# compresses to a twentieth. An archive of tiny files compresses to a fiftieth, but by its headers, which are not scanned.
+# compresses to a twentieth. Tiny files compress to a fiftieth, but by their headers, which are not scanned.
 SCAN_RATIO = 32
 SCAN_FLOOR = 4 * 1024 * 1024  # bytes that are scanned of any bundle: less than a tenth of a second
 
