@@ -1,7 +1,7 @@
 """Which teams may register an image with a bundle. Pure; deny by default.
 
-A digest is no secret: it stands in answers and tags. Only an upload proves that a team has the content, and so makes it
-an owner. SecOps share a bundle with other teams.
+A digest is not a secret: it stands in answers and tags. Only an upload proves that a team has the content, and so
+makes it an owner. SecOps share a bundle with other teams.
 """
 
 from collections.abc import Iterable

@@ -271,20 +271,6 @@ class Lineage(Answer):
     next: str | None
 
 
-class ShareRequest(Request):
-    """The team that may use the bundle from now on, and why. Without a `reason` the answer is 422."""
-
-    to: Annotated[str, Field(max_length=63)]
-    reason: Annotated[str, Field(max_length=200)] = ""
-
-
-class SharedBundle(Answer):
-    """The teams that may register images with the bundle."""
-
-    bundle: str
-    owners: tuple[str, ...]
-
-
 class Bundle(Answer):
     """A stored bundle; `created` is false where it was there already."""
 

@@ -1,4 +1,4 @@
-"""The bodies about published versions, and about what the galleries show. Texts of an answer are for people."""
+"""The bodies about published versions, names, shared bundles, and what the galleries show. Texts are for people."""
 
 from datetime import datetime
 from typing import Annotated
@@ -103,3 +103,17 @@ class HandoverRequest(Request):
 
     to: Annotated[str, Field(max_length=63)]
     reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class ShareRequest(Request):
+    """The team that may use the bundle from now on, and why. Without a `reason` the answer is 422."""
+
+    to: Annotated[str, Field(max_length=63)]
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class SharedBundle(Answer):
+    """The teams that may register images with the bundle."""
+
+    bundle: str
+    owners: tuple[str, ...]

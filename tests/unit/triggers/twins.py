@@ -11,7 +11,6 @@ from typing import Any
 
 from pipeline_core.domain import access
 from pipeline_core.domain.builds import Build, Phase
-from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -109,19 +108,6 @@ class Registrar:
         if expected != views.DETAIL.etag:
             raise StaleWrite(f"{name} has changed")
         self.removed.append(str(name))
-
-
-@dataclass
-class Bundles:
-    """One bundle, of payments."""
-
-    shared: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def share(self, digest: Digest, to: TeamName, principal: Principal, reason: str) -> BundleRecord:
-        access.demand_admin(principal.roles, "shares bundles")
-        access.demand_reason(reason, "the log of the factory")
-        self.shared.append((str(digest), str(to), reason))
-        return BundleRecord(digest=digest, owners=(PAYMENTS, to), touched_at=views.NOW)
 
 
 @dataclass
@@ -357,7 +343,7 @@ class TwinFactory:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
-        self.registrar, self.bundles = Registrar(), Bundles()
+        self.registrar, self.bundles = Registrar(), version_twins.Bundles()
         self.requests = Requests()
         self.canceller = Canceller()
         self.poison_review = PoisonReview()

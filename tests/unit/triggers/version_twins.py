@@ -1,11 +1,12 @@
-"""Twins of the services of versions: one version was taken out, and one image differs from its gallery."""
+"""Twins of the services of versions and bundles: one version was taken out, one image differs from its gallery."""
 
 from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
+from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.images import DoubtKind, FormerImage
-from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.names import Digest, ImageName, TeamName
 from pipeline_core.domain.observed import Suspect, Suspects
 from pipeline_core.domain.version_records import VersionRecord
 from pipeline_core.domain.versions import GalleryVersion
@@ -100,3 +101,16 @@ class Suspicion:
         access.demand_reason(reason, "the journal")
         self.accepted.append(reason)
         return replace(self.seen(), alarmed_at=None, accepted_until=views.NOW, accepted_by=principal.name)
+
+
+@dataclass(slots=True)
+class Bundles:
+    """One bundle, of payments."""
+
+    shared: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def share(self, digest: Digest, to: TeamName, principal: Principal, reason: str) -> BundleRecord:
+        access.demand_admin(principal.roles, "shares bundles")
+        access.demand_reason(reason, "the log of the factory")
+        self.shared.append((str(digest), str(to), reason))
+        return BundleRecord(digest=digest, owners=(PAYMENTS, to), touched_at=views.NOW)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from pipeline_core.domain.names import Digest, TeamName
 from pipeline_core.ports import Principal
-from triggers.api import models
+from triggers.api import models, version_models
 from triggers.api.authentication import caller_of, contributor_of
 from triggers.api.parameters import parse
 from triggers.provider import Provider
@@ -46,11 +46,11 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("/{sha256}/share")
     def share_bundle(
-        sha256: str, body: models.ShareRequest, caller: Annotated[Principal, Depends(caller_of)]
-    ) -> models.SharedBundle:
+        sha256: str, body: version_models.ShareRequest, caller: Annotated[Principal, Depends(caller_of)]
+    ) -> version_models.SharedBundle:
         """Let another team register images with a stored bundle. SecOps only."""
         digest, team = parse("sha256", Digest, sha256), parse("to", TeamName, body.to)
         record = factory().bundles.share(digest, team, caller, body.reason)
-        return models.SharedBundle(bundle=sha256, owners=tuple(map(str, record.owners)))
+        return version_models.SharedBundle(bundle=sha256, owners=tuple(map(str, record.owners)))
 
     return routes
