@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 
 from pipeline_core.domain import texts
+from pipeline_core.domain.byte_ranges import PART
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
@@ -74,7 +75,7 @@ def image(detail: ImageDetail, *, banner: str = "") -> str:
 
 def build(shown: BuildView, kept: EvidenceView, *, banner: str = "") -> str:
     """One build: facts, the gates' decisions, and the kept files, which people download and no page shows."""
-    return _render("build.html", banner, build=shown, evidence=kept)
+    return _render("build.html", banner, build=shown, evidence=kept, part=PART)
 
 
 def comparison(found: Compared, *, banner: str = "") -> str:

@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.commands import (
+    bundles,
     evidence,
     history,
+    names,
     notify,
     outages,
     pause,
@@ -27,6 +30,7 @@ from imagefactory.failures import CommandFailure, Exit, Misused, place_of
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
 from imagefactory.waiting import Patience
+from pipeline_core.domain import texts
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 
@@ -39,6 +43,9 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except TyperException as error:  # wrong usage: it repeats an argument as it was given
+            error.message = texts.cleaned(error.message, keeping=texts.LINES)
+            raise
         except InvalidDocument as error:
             count = len(error.problems)
             screen.failure(f"{count} thing{'s are' if count > 1 else ' is'} wrong", error.problems)
@@ -76,6 +83,8 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(bundles.commands, name="bundles")
+app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")

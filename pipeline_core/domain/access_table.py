@@ -57,6 +57,8 @@ class ApiOperation(Enum):
     SHOW_RETENTION = "show_retention"
     LIST_RETENTION = "list_retention"
     SHOW_GALLERIES = "show_galleries"
+    LIST_VERSIONS = "list_versions"
+    LIST_NAMES = "list_names"
     SHOW_POLICY = "show_policy"
     LIST_POLICY_VERSIONS = "list_policy_versions"
     SHOW_POLICY_VERSION = "show_policy_version"
@@ -93,6 +95,8 @@ class ApiOperation(Enum):
     PUT_POLICY = "put_policy"
     ACCEPT_RELEASE = "accept_release"
     ACCEPT_GALLERIES = "accept_galleries"
+    HAND_OVER_NAME = "hand_over_name"
+    SHARE_BUNDLE = "share_bundle"
     RETRY = "retry"
     PAUSE_FACTORY = "pause_factory"
     RESUME_FACTORY = "resume_factory"
@@ -165,6 +169,8 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.LIST_KEYS: _factory("read the public keys", READERS),
     _O.SHOW_RETENTION: _read_images("see its retention"),
     _O.LIST_RETENTION: _factory("see the retention of all images", READERS),
+    _O.LIST_VERSIONS: _read_images("list its versions"),
+    _O.LIST_NAMES: _factory("list reserved names", READERS),
     _O.SHOW_GALLERIES: _factory("see which galleries differ", READERS),
     _O.SHOW_POLICY: _factory("read the policy", READERS),
     _O.LIST_POLICY_VERSIONS: _factory("list versions of the policy", READERS),
@@ -199,6 +205,8 @@ TABLE: Mapping[ApiOperation, Rule] = {
     _O.PUT_POLICY: _factory("change the policy", SECOPS),
     _O.ACCEPT_RELEASE: _factory("accept an older release of a source", SECOPS),
     _O.ACCEPT_GALLERIES: _factory("accept what the galleries show", SECOPS),
+    _O.HAND_OVER_NAME: _factory("hand over names of deleted images", SECOPS),
+    _O.SHARE_BUNDLE: _factory("share bundles", SECOPS),
     _O.RETRY: _factory("retry what an outage has stopped", SECOPS),
     _O.PAUSE_FACTORY: _factory("pause the factory", SECOPS),
     _O.RESUME_FACTORY: _factory("resume the factory", SECOPS),

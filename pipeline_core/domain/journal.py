@@ -14,6 +14,8 @@ class Event(Enum):
 
     REGISTERED = "definition.registered"  # a new or changed definition was accepted
     UNREGISTERED = "definition.deleted"  # a definition was deleted; its versions stay
+    NAME_HANDED_OVER = "name.handed-over"  # SecOps reserved a deleted image's name for another team
+    NAME_FREED = "name.freed"  # no live version of the deleted image is left: any team may use its name
     REQUESTED = "rebuild.requested"  # a person asked for a build of unchanged inputs
     QUEUED = "build.queued"  # a stale image's input was claimed
     STARTED = "build.started"  # the build got a slot

@@ -169,9 +169,9 @@ def delete_head(image: ImageName, *, etag: str) -> TableWrite:
     return TableWrite(verb=WriteKind.DELETE, row=Row(partition=str(image), key=_HEAD, cells={}, etag=etag))
 
 
-def add_former(former: FormerImage) -> TableWrite:
-    """Keep the known facts of a deleted image."""
-    return FORMERS.write(str(former.name), _FORMER, former, etag=None)
+def put_former(former: FormerImage, *, etag: str | None) -> TableWrite:
+    """Insert (`etag` None) or replace the known facts of a deleted image."""
+    return FORMERS.write(str(former.name), _FORMER, former, etag=etag)
 
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:

@@ -17,10 +17,12 @@ from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.archive.moves import ArchiveStore
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
@@ -30,7 +32,7 @@ from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.outages.breakers import BreakerStore
-from pipeline_core.state.pauses import PauseStore
+from pipeline_core.state.outages.pauses import PauseStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -130,6 +132,8 @@ def records_of(
         observations=ObservationStore(tables, reader),
         rounds=RoundStore(tables, reader),
         placements=PlacementStore(tables),
+        bundles=BundleStore(tables, reader),
+        reserved=ReservedNameStore(tables),
     )
 
 

@@ -347,45 +347,6 @@ class PolicyVersions(Answer):
     next: int | None
 
 
-class StateRequest(Request):
-    """Which step to take. `force` takes it even if the records seem to be there."""
-
-    after: Annotated[str, Field(max_length=80)] = ""
-    force: bool = False
-
-
-class StateStep(Answer):
-    """The result of one step, by names of images; `next` is the `after` of the following step, null at the end."""
-
-    restored: tuple[str, ...] = Field(validation_alias="recovered")
-    kept: tuple[str, ...]
-    deleted: tuple[str, ...]
-    problems: tuple[Misplaced, ...]
-    next: str | None = Field(validation_alias="after")
-
-
-class UnreadableRow(Answer):
-    """A row that the running release cannot read. `image` is empty where it is not about one image.
-
-    `row_schema` is what the row names as its schema.
-    """
-
-    table: str
-    partition: str
-    key: str
-    image: str
-    row_schema: str = Field(validation_alias="schema")
-    why: str
-    first_seen: datetime
-
-
-class UnreadableRows(Answer):
-    """A page of such rows by place; `next` is the `after` of the following page, null at the end."""
-
-    rows: tuple[UnreadableRow, ...] = Field(validation_alias="records")
-    next: str | None = Field(validation_alias="after")
-
-
 class Health(Answer):
     """`ok` where state can be read. `paused` is true while SecOps pause the factory, or end its last creations."""
 

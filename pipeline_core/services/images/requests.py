@@ -16,7 +16,7 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
-from pipeline_core.state.pauses import PauseStore
+from pipeline_core.state.outages.pauses import PauseStore
 from pipeline_core.state.records import Stored
 
 

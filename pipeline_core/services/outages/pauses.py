@@ -23,7 +23,7 @@ from pipeline_core.ports import Blobs, Containers, Principal
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.state import images as rows
 from pipeline_core.state.concurrency import RACED, changing
-from pipeline_core.state.pauses import StoredPause
+from pipeline_core.state.outages.pauses import StoredPause
 from pipeline_core.state.stores import Records
 
 _NOTES = 5000  # of one attempt; a creation that waits for quota leaves one each half hour

@@ -33,7 +33,7 @@ def _lines(made: SimulatedWorld, event: Event, image: ImageName = BASE) -> list[
 def test_a_registration_and_a_deletion() -> None:
     made = scenes.registered({"rhel9-base": None})
     digest, content = fleet.bundle("content")
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, EVE)
     app = ImageName("app")
     done = made.factory.registrar.register(
         app, fleet.document("app", "rhel9-base"), digest, EVE, expected=None, create_only=True

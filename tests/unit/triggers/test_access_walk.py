@@ -158,6 +158,8 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
     _O.LIST_KEYS: (_get("/api/provenance/keys"), 200),
     _O.SHOW_RETENTION: (_get("/api/images/{image}/retention"), 200),
     _O.LIST_RETENTION: (_get("/api/retention"), 200),
+    _O.LIST_VERSIONS: (_get("/api/images/{image}/versions"), 200),
+    _O.LIST_NAMES: (_get("/api/names"), 200),
     _O.SHOW_GALLERIES: (_get("/api/galleries"), 200),
     _O.SHOW_POLICY: (_get("/api/policy"), 404),
     _O.LIST_POLICY_VERSIONS: (_get("/api/policy/versions"), 200),
@@ -195,6 +197,14 @@ ASKED: dict[ApiOperation, tuple[Ask, int]] = {
         404,
     ),
     _O.ACCEPT_GALLERIES: (_send("POST", "/api/galleries/accept", **REASON), 200),
+    _O.HAND_OVER_NAME: (
+        _send("POST", "/api/names/nobody-had-it/handover", json={"to": "payments", "reason": "asked"}),
+        404,
+    ),
+    _O.SHARE_BUNDLE: (
+        _send("POST", f"/api/bundles/{'cd' * 32}/share", json={"to": "payments", "reason": "asked"}),
+        404,
+    ),
     _O.RETRY: (_send("POST", "/api/outages/retry", json={"class": "registry"}), 200),
     _O.PAUSE_FACTORY: (_send("PUT", "/api/pause", **REASON), 200),
     _O.RESUME_FACTORY: (_send("POST", "/api/resume", json={}), 200),

@@ -35,6 +35,8 @@ FORMED = {
     ("FleetReceiverRequest", "events"): "journal.Event",
     ("StateRequest", "after"): "cursors",
     ("RetryRequest", "after"): "cursors",
+    ("HandoverRequest", "to"): "names.TeamName",
+    ("ShareRequest", "to"): "names.TeamName",
     ("AcceptRequest", "release"): "the newest release that the source offers",
 }
 

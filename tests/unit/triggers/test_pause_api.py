@@ -52,7 +52,7 @@ def test_a_pause_that_is_not_complete_is_answered_with_202(client: AsgiClient, f
     assert answer.json()["settles_at"] is not None
 
 
-@pytest.mark.parametrize("caller", ["reader", "team", "other-team", "team-by-group"])
+@pytest.mark.parametrize("caller", ["reader", "team", "other-team", "nobody"])
 def test_nobody_but_secops_pauses_or_resumes(caller: str, client: AsgiClient, factory: TwinFactory) -> None:
     headers = {"Authorization": f"Bearer good.{caller}"}
     assert client.put("/api/pause", json=BODY, headers=headers).status_code == 403
@@ -60,7 +60,7 @@ def test_nobody_but_secops_pauses_or_resumes(caller: str, client: AsgiClient, fa
     assert factory.pauses.asked == []
 
 
-@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 501}, {"reason": 1}, {"why": "x"}])
+@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "x" * 201}, {"reason": 1}, {"why": "x"}])
 def test_a_pause_without_a_good_reason_is_refused(
     body: dict[str, object], client: AsgiClient, factory: TwinFactory
 ) -> None:

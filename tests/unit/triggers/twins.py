@@ -67,7 +67,7 @@ class Registrar:
     documents: dict[str, Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
-    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+    def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
         if hashlib.sha256(content).hexdigest() != str(digest):
             raise InvalidDocument([Problem(path="bundle", message="has another digest", remedy="pack again")])
         is_new = str(digest) not in self.bundles
@@ -340,7 +340,7 @@ class TwinFactory:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
-        self.registrar = Registrar()
+        self.registrar, self.bundles = Registrar(), version_twins.Bundles()
         self.requests = Requests()
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
@@ -349,6 +349,7 @@ class TwinFactory:
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
+        self.names, self.version_lists = version_twins.ReservedNames(), version_twins.VersionQueries()
         self.retries, self.pauses = Retries(), Pauses()
         self.recovery = Recovery()
         self.policy = Policies()

@@ -8,7 +8,7 @@ from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.domain.pauses import PauseState
 from pipeline_core.ports import Principal
 from triggers.api.authentication import caller_of
-from triggers.api.outage_models import (
+from triggers.api.operator_models import (
     FactoryPause,
     PauseRequest,
     PlatformBreakers,

@@ -56,8 +56,8 @@ def test_a_second_pause_and_a_second_end_change_nothing() -> None:
         Event.FACTORY_PAUSED,
         Event.FACTORY_RESUMED,
     ]
-    assert scenes.logged(made, "factory-paused", actor="admin", reason="an incident")
-    assert scenes.logged(made, "factory-resumed", actor="admin", reason="it is over")
+    assert scenes.logged(made, "factory-paused", actor=ADMIN.actor.identity, reason="an incident")
+    assert scenes.logged(made, "factory-resumed", actor=ADMIN.actor.identity, reason="it is over")
 
 
 def test_every_receiver_of_secops_hears_of_it_and_no_team() -> None:

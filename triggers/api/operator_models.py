@@ -1,4 +1,4 @@
-"""The bodies about what holds builds back: outages of the platform, and a pause of the whole factory."""
+"""The bodies for those who operate the factory: outages of the platform, a pause, and the factory's own records."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,9 +8,7 @@ from pydantic import AliasPath, Field
 from pipeline_core.domain.errors import ErrorClass
 from pipeline_core.domain.pauses import PauseState
 from pipeline_core.services.outages.pauses import PauseView
-from triggers.api.models import Answer, Request, Text
-
-_Reason = Annotated[str, Field(max_length=500)]
+from triggers.api.models import Answer, Misplaced, Reason, Request, Text
 
 
 class PlatformBreaker(Answer):
@@ -47,13 +45,13 @@ class Retried(Answer):
 class PauseRequest(Request):
     """Why the factory is paused. It is needed: the factory's journal keeps it, and SecOps' receivers get it."""
 
-    reason: _Reason
+    reason: Reason
 
 
 class ResumeRequest(Request):
     """Why the pause ends."""
 
-    reason: _Reason = "resumed over the API"
+    reason: Reason = "resumed over the API"
 
 
 class FactoryPause(Answer):
@@ -86,3 +84,42 @@ class FactoryPause(Answer):
             at=None if known is None else known.at,
             settles_at=None if known is None else known.settles_at,
         )
+
+
+class StateRequest(Request):
+    """Which step to take. `force` takes it even if the records seem to be there."""
+
+    after: Annotated[str, Field(max_length=80)] = ""
+    force: bool = False
+
+
+class StateStep(Answer):
+    """The result of one step, by names of images; `next` is the `after` of the following step, null at the end."""
+
+    restored: tuple[str, ...] = Field(validation_alias="recovered")
+    kept: tuple[str, ...]
+    deleted: tuple[str, ...]
+    problems: tuple[Misplaced, ...]
+    next: str | None = Field(validation_alias="after")
+
+
+class UnreadableRow(Answer):
+    """A row that the running release cannot read. `image` is empty where it is not about one image.
+
+    `row_schema` is what the row names as its schema.
+    """
+
+    table: str
+    partition: str
+    key: str
+    image: str
+    row_schema: str = Field(validation_alias="schema")
+    why: str
+    first_seen: datetime
+
+
+class UnreadableRows(Answer):
+    """A page of such rows by place; `next` is the `after` of the following page, null at the end."""
+
+    rows: tuple[UnreadableRow, ...] = Field(validation_alias="records")
+    next: str | None = Field(validation_alias="after")
