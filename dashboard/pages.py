@@ -1,4 +1,4 @@
-"""Makes HTML from views. Every value is escaped. A page loads only its own style sheet.
+"""Makes HTML from views. Every value is escaped and cleaned. A page loads only its own style sheet.
 
 Knows the views and the domain, and no service that makes them. A value that is None is a dash on the page.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jinja2
 
+from pipeline_core.domain import texts
+from pipeline_core.domain.byte_ranges import PART
 from pipeline_core.domain.lineage import MAX_DEPTH
 from pipeline_core.domain.poison import PoisonRecord
 from pipeline_core.services.views.views import (
@@ -51,10 +53,11 @@ class Level:
     images: tuple[ImageView, ...]
 
 
-def fleet(page: ImagePage) -> str:
+def fleet(page: ImagePage, *, banner: str = "") -> str:
     """The overview: running builds, then images by level."""
     return _render(
         "fleet.html",
+        banner,
         levels=levels_of(page),
         running=[image for image in page.images if image.active_build],
         errors=page.misplaced,
@@ -64,28 +67,28 @@ def fleet(page: ImagePage) -> str:
     )
 
 
-def image(detail: ImageDetail) -> str:
+def image(detail: ImageDetail, *, banner: str = "") -> str:
     """One image: facts, versions, builds, journal."""
     versions = [build for build in detail.builds if build.result == "succeeded"]
-    return _render("image.html", image=detail.image, detail=detail, versions=versions)
+    return _render("image.html", banner, image=detail.image, detail=detail, versions=versions)
 
 
-def build(shown: BuildView, kept: EvidenceView) -> str:
+def build(shown: BuildView, kept: EvidenceView, *, banner: str = "") -> str:
     """One build: facts, the gates' decisions, and the kept files, which people download and no page shows."""
-    return _render("build.html", build=shown, evidence=kept)
+    return _render("build.html", banner, build=shown, evidence=kept, part=PART)
 
 
-def comparison(found: Compared) -> str:
+def comparison(found: Compared, *, banner: str = "") -> str:
     """What differs between two versions of an image."""
-    return _render("diff.html", found=found)
+    return _render("diff.html", banner, found=found)
 
 
-def poison(records: Sequence[PoisonRecord], following: str | None) -> str:
+def poison(records: Sequence[PoisonRecord], following: str | None, *, banner: str = "") -> str:
     """Messages that could not be handled, newest first. The command sends them again or puts them aside.
 
     `following` is the cursor of the next page.
     """
-    return _render("poison.html", records=records, next=following)
+    return _render("poison.html", banner, records=records, next=following)
 
 
 @functools.cache
@@ -122,8 +125,13 @@ def _title_of(image: ImageView, listed: Mapping[str, ImageView], misplaced: Coll
     return _NOWHERE  # a cycle, or too deep: the sweep has not recorded it yet
 
 
-def _render(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(**values)
+def _render(template: str, banner: str, **values: object) -> str:
+    """The page. No value reaches it with a character that turns or hides a text, whichever field it stands in.
+
+    `banner` is a line about the whole factory that stands above each page; empty where there is none.
+    """
+    page = _templates().get_template(template).render(banner=banner, **values)
+    return texts.cleaned(page, keeping=texts.LINES)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import quote
 
 from imagefactory.connection import ApiAnswer, Connection, Json, segment
@@ -23,6 +24,11 @@ class Client(Connection):
             self._ask("PUT", f"/api/bundles/{bundle.digest}", data=bundle.content, headers=headers).status
             == 201
         )
+
+    def share_bundle(self, digest: str, to: str, reason: str) -> Json:
+        """Let another team use a stored bundle; returns its owners."""
+        body = {"to": to, "reason": reason}
+        return self._ask("POST", f"/api/bundles/{segment(digest)}/share", body=body).body
 
     def find_image(self, name: str) -> tuple[Json, str] | None:
         """The image and its ETag, or None."""
@@ -49,13 +55,18 @@ class Client(Connection):
 
     def list_images(self, team: str | None) -> Iterator[Json]:
         """Every image, page by page."""
+        for page in self.list_pages(team):
+            yield from page["images"]
+
+    def list_pages(self, team: str | None) -> Iterator[Json]:
+        """The pages of all images, at least one."""
         after = ""
         for _ in range(_PAGE_LIMIT):
             team_part = f"&team={quote(team, safe='')}" if team else ""
             page = self._ask(
                 "GET", f"/api/images?limit={_PAGE}&after={quote(after, safe='')}{team_part}"
             ).body
-            yield from page["images"]
+            yield page
             following = page.get("next")
             if not following or following == after:
                 return
@@ -105,13 +116,14 @@ class Client(Connection):
         """The files that are kept of a build, and the decision of each gate."""
         return self._ask("GET", f"/api/builds/{segment(identity)}/evidence").body
 
-    def take_evidence(self, identity: str, place: str, name: str) -> bytes:
-        """One file of a build; `place` is like `verify-1`."""
-        return self._take(f"/api/builds/{segment(identity)}/evidence/{segment(place)}/{segment(name)}")
+    def save_evidence(self, identity: str, place: str, name: str, file: BinaryIO) -> str:
+        """Write one file of a build; `place` is like `verify-1`. Returns its SHA-256."""
+        path = f"/api/builds/{segment(identity)}/evidence/{segment(place)}/{segment(name)}"
+        return self._download(path, file)
 
-    def take_sbom(self, name: str, version: str) -> bytes:
-        """The CycloneDX document of a published version."""
-        return self._take(f"/api/images/{segment(name)}/versions/{segment(version)}/sbom")
+    def save_sbom(self, name: str, version: str, file: BinaryIO) -> str:
+        """Write the CycloneDX document of a published version. Returns its SHA-256."""
+        return self._download(f"/api/images/{segment(name)}/versions/{segment(version)}/sbom", file)
 
     def get_diff(self, name: str, before: str, after: str) -> Json:
         """What differs between two published versions."""
@@ -213,6 +225,26 @@ class Client(Connection):
         path = f"/api/images/{segment(name)}/versions/{segment(version)}/include"
         return self._ask("POST", path, body={"reason": reason}).body
 
+    def list_versions(self, name: str) -> Json:
+        """The live versions of an image, also of a deleted one."""
+        return self._ask("GET", f"/api/images/{segment(name)}/versions").body
+
+    def list_names(self) -> Iterator[Json]:
+        """Every reserved name of a deleted image, page by page."""
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"/api/names?limit={_PAGE}&after={quote(after, safe='')}").body
+            yield from page["names"]
+            following = page.get("next")
+            if not following or following == after:
+                return
+            after = following
+
+    def hand_over_name(self, name: str, to: str, reason: str) -> Json:
+        """Reserve the name of a deleted image for another team; returns the reservation."""
+        body = {"to": to, "reason": reason}
+        return self._ask("POST", f"/api/names/{segment(name)}/handover", body=body).body
+
     def show_galleries(self) -> Json:
         """The images whose gallery differs from what the factory believes."""
         return self._ask("GET", "/api/galleries").body
@@ -220,6 +252,18 @@ class Client(Connection):
     def accept_galleries(self, reason: str) -> Json:
         """Believe what the galleries show, for an hour; returns the images that differ."""
         return self._ask("POST", "/api/galleries/accept", body={"reason": reason}).body
+
+    def get_pause(self) -> Json:
+        """Whether SecOps have paused the factory."""
+        return self._ask("GET", "/api/pause").body
+
+    def pause(self, reason: str) -> Json:
+        """Pause the factory. `state` of the answer is `pausing` while a creation is under way."""
+        return self._ask("PUT", "/api/pause", body={"reason": reason}).body
+
+    def resume(self, reason: str) -> Json:
+        """End the pause of the factory."""
+        return self._ask("POST", "/api/resume", body={"reason": reason}).body
 
     def list_outages(self) -> list[Json]:
         """The open platform breakers."""

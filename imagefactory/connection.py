@@ -1,20 +1,24 @@
 """One exchange with the HTTP API. Sends the token only to the factory: https or this machine, no redirects."""
 
+import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 import requests
 
 from imagefactory.bearer import Bearer, is_loopback
 from imagefactory.failures import CommandRefused, Misused, Unreachable
+from pipeline_core.domain.byte_ranges import PART
 from pipeline_core.wire.problems import Problem
 
 _TIMEOUT = (10.0, 120.0)  # seconds to connect, and between two bytes
 _ANSWER_LIMIT = 64 * 1024 * 1024  # bytes: the largest file of evidence
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", re.ASCII)
 _TRIES = 3
 _WAIT_LIMIT = 30.0  # seconds; the command does not wait for a longer Retry-After
 
@@ -28,6 +32,48 @@ class ApiAnswer:
     status: int
     body: Json
     headers: Mapping[str, str]
+
+
+class _UnwritableError(Exception):
+    """The disk does not take what was received."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Target:
+    """A file that is being received: how much of it is written, and the digest of that."""
+
+    file: BinaryIO
+    what: str
+    size: int = 0
+    etag: str = ""
+    is_complete: bool = False
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def take(self, answer: requests.Response) -> None:
+        """Append an answer. Raises Unreachable where it does not continue what is written."""
+        begin, total = self.size, None
+        if answer.status_code == 206:
+            match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+            if match is None or int(match[1]) != begin:
+                raise Unreachable(
+                    f"{self.what} was answered with another part than byte {begin} and what follows"
+                )
+            total = int(match[2])
+        elif begin:
+            raise Unreachable(f"the file of {self.what} was changed while it was received: try again")
+        self.etag = answer.headers.get("ETag", "")
+        for chunk in answer.iter_content(64 * 1024):
+            self.size += len(chunk)
+            if self.size > _ANSWER_LIMIT:
+                raise Unreachable(f"the answer is larger than {_ANSWER_LIMIT:,} bytes")
+            self.digest.update(chunk)
+            try:
+                self.file.write(chunk)
+            except OSError as error:
+                raise _UnwritableError(error.strerror) from error
+        if total is not None and self.size == begin:
+            raise Unreachable(f"{self.what} was answered with a part of no bytes")
+        self.is_complete = total is None or self.size >= total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +105,33 @@ class Connection:
         status, text, received = self._exchange(method, path, content, sent)
         return _answer_of(status, text, received, f"{method} {path.partition('?')[0]}")
 
-    def _take(self, path: str) -> bytes:
-        """The bytes of a file, unchanged. A refusal is JSON here too."""
-        status, content, received = self._exchange("GET", path, None, {"Accept": "*/*"})
-        if status >= 300:
-            _answer_of(status, content, received, f"GET {path}")
-        return content
+    def _download(self, path: str, file: BinaryIO) -> str:
+        """Write a file, part after part, unchanged; returns the SHA-256 of it all. A refusal is JSON here too.
+
+        Memory does not depend on the size. An older factory sends the whole file in one answer.
+        """
+        target = _Target(file=file, what=f"GET {path}")
+        while not target.is_complete:
+            wanted = {"Accept": "*/*", "Range": f"bytes={target.size}-{target.size + PART - 1}"}
+            if target.etag:
+                wanted["If-Range"] = target.etag
+            status, content, received = self._exchange("GET", path, None, wanted, target)
+            if status == 416 and received.get("Content-Range", "") == f"bytes */{target.size}":
+                break  # the file is empty, or a log of exactly this size
+            if status >= 300:
+                _answer_of(status, content, received, f"GET {path}")
+        return target.digest.hexdigest()
 
     def _exchange(
-        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        target: "_Target | None" = None,
     ) -> tuple[int, bytes, Mapping[str, str]]:
         for left in reversed(range(_TRIES)):
-            status, text, received = self._send(method, path, content, headers)
+            status, text, received = self._send(method, path, content, headers, target)
             wait = _wait_of(status, received) if left else None
             if wait is None:
                 return status, text, received
@@ -78,7 +139,12 @@ class Connection:
         raise AssertionError("the last try always has an answer")
 
     def _send(
-        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        target: "_Target | None",
     ) -> tuple[int, bytes, Mapping[str, str]]:
         try:
             with requests.Session() as session:
@@ -97,13 +163,19 @@ class Connection:
                     verify=self.ca_file or True,
                     stream=True,
                 )
-                return answer.status_code, _bounded(answer), answer.headers
+                with answer:
+                    if target is not None and answer.status_code in (200, 206):
+                        target.take(answer)
+                        return answer.status_code, b"", answer.headers
+                    return answer.status_code, _bounded(answer), answer.headers
         except requests.exceptions.SSLError as error:
             raise Unreachable(
                 f"{self.url} has a certificate that is not trusted: {_cause_of(error)}; see --ca-file"
             ) from error
         except requests.exceptions.RequestException as error:
             raise Unreachable(f"{self.url} does not answer: {_cause_of(error)}") from error
+        except _UnwritableError as error:
+            raise Misused(f"the file cannot be written: {error}") from error
         except OSError as error:  # what requests raises for an unreadable CA file
             raise Misused(f"--ca-file: {error}") from error
 

@@ -1,7 +1,9 @@
-"""How the command fails: in three ways, each with its own exit code for scripts. Prints nothing itself."""
+"""How the command fails: in four ways, each with its own exit code for scripts. Prints nothing itself."""
 
+import traceback
 from collections.abc import Iterable
 from enum import IntEnum, unique
+from pathlib import Path
 
 from pipeline_core.wire.problems import Problem
 
@@ -14,6 +16,7 @@ class Exit(IntEnum):
     REFUSED = 1  # the folder, the factory or the build said no; the text says why
     USAGE = 2  # the command was called wrongly, or a setting is missing
     UNREACHABLE = 3  # the factory or the sign-in did not answer; try again later
+    FAULT = 4  # the command has a fault, or the factory is of a release that it does not understand
 
 
 class CommandFailure(Exception):
@@ -50,3 +53,10 @@ class Unreachable(CommandFailure):
     """No usable answer came."""
 
     exit = Exit.UNREACHABLE
+
+
+def place_of(error: Exception) -> str:
+    """Where an unexpected error was raised and what it says, in one line of at most 300 characters."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}: " if frames else ""
+    return f"{place}{type(error).__name__}: {' '.join(str(error).split())}"[:300]

@@ -7,13 +7,17 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.commands import (
+    bundles,
     evidence,
     history,
+    names,
     notify,
     outages,
+    pause,
     poison,
     policy,
     retention,
@@ -22,14 +26,15 @@ from imagefactory.commands import (
     versions,
 )
 from imagefactory.connection import Json
-from imagefactory.failures import CommandFailure, Exit, Misused
+from imagefactory.failures import CommandFailure, Exit, Misused, place_of
 from imagefactory.registration import ExpectedVersion
 from imagefactory.screen import Format
 from imagefactory.waiting import Patience
+from pipeline_core.domain import texts
 from pipeline_core.wire.image_yaml import read as image_yaml
 from pipeline_core.wire.problems import InvalidDocument
 
-_EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable."
+_EPILOG = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 factory or sign-in not reachable, 4 fault."
 
 
 class _Group(TyperGroup):
@@ -38,6 +43,9 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except TyperException as error:  # wrong usage: it repeats an argument as it was given
+            error.message = texts.cleaned(error.message, keeping=texts.LINES)
+            raise
         except InvalidDocument as error:
             count = len(error.problems)
             screen.failure(f"{count} thing{'s are' if count > 1 else ' is'} wrong", error.problems)
@@ -45,6 +53,22 @@ class _Group(TyperGroup):
         except CommandFailure as error:
             screen.failure(str(error), error.problems)
             raise typer.Exit(error.exit) from error
+        except UnicodeEncodeError as error:
+            screen.failure("an argument or a name of a file is not UTF-8: rename it, or write it in UTF-8")
+            raise typer.Exit(Exit.USAGE) from error
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            OSError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # What is raised where an answer has another shape. The traceback holds tokens, so it is not shown.
+            text = "an answer of the factory, or the command itself, has a fault"
+            screen.failure(f"{text} ({place_of(error)}): use the command and the factory of one release")
+            raise typer.Exit(Exit.FAULT) from error
 
 
 app = typer.Typer(
@@ -59,6 +83,8 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(bundles.commands, name="bundles")
+app.add_typer(names.commands, name="names")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
@@ -68,7 +94,7 @@ app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry):
+for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry, pause.pause, pause.resume):
     app.command()(_command)
 
 
@@ -174,7 +200,9 @@ def list_images(
     output: _Output = Format.TABLE,
 ) -> None:
     """List images with version and state."""
-    found = list(_client(url, ca_file).list_images(team))
+    pages = list(_client(url, ca_file).list_pages(team))
+    found = [image for page in pages for image in page["images"]]
+    pause.warn(pages[0].get("paused"))
     if output is Format.JSON:
         screen.write_json(found)
         return
@@ -196,10 +224,13 @@ def list_images(
 def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = Format.TABLE) -> None:
     """Show an image: its facts, the decision about it as of now, its builds and its journal."""
     image, etag = _client(url, ca_file).get_image(name)
+    pause.warn(image.get("paused"))
     if output is Format.JSON:
         screen.write_json({**image, "etag": etag})
         return
-    plain = {key: value for key, value in image.items() if key not in ("builds", "journal", "conditions")}
+    plain = {
+        key: value for key, value in image.items() if key not in ("builds", "journal", "conditions", "paused")
+    }
     screen.facts(name, {**plain, "conditions": _held(image), "etag": etag})
     rows = [
         (build["id"], build["phase"], build["result"], build["version"], build["reasons"], _gates(build))
@@ -208,7 +239,13 @@ def show(name: _Name, url: _Url = "", ca_file: _CaFile = "", output: _Output = F
     columns = ("build", "phase", "result", "version", "reasons", "gates (* simulated)")
     screen.table("builds, newest first", columns, rows)
     lines = [
-        (entry["at"], entry["event"], entry["actor"], entry["version"], entry["detail"])
+        (
+            entry["at"],
+            entry["event"],
+            screen.who(entry["actor"], entry.get("identity")),
+            entry["version"],
+            entry["detail"],
+        )
         for entry in image["journal"]
     ]
     screen.table("journal, newest first", ("at", "event", "who", "version", "detail"), lines)

@@ -11,7 +11,7 @@ from imagefactory.connection import checked_url
 from imagefactory.failures import Misused
 from imagefactory.screen import Format
 from pipeline_core.domain.errors import InvalidValue
-from pipeline_core.domain.names import BuildId, ImageName
+from pipeline_core.domain.names import BuildId, ImageName, TeamName
 from pipeline_core.domain.versions import GalleryVersion
 
 Url = Annotated[str, typer.Option("--url", envvar="IMAGEFACTORY_URL", help="The factory's address.")]
@@ -42,6 +42,14 @@ def image_of(text: str) -> str:
         raise Misused(
             f"IMAGE {text[:100]!r} is not a name of an image: give {error.rule}; `imagefactory list` prints them"
         ) from error
+
+
+def team_of(text: str) -> str:
+    """The name of a team; raises Misused, before any request, where it cannot be one."""
+    try:
+        return str(TeamName(text))
+    except InvalidValue as error:
+        raise Misused(f"TEAM {text[:100]!r} is not a name of a team: {error}") from error
 
 
 def build_of(text: str) -> str:

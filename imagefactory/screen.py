@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from pipeline_core.domain import texts
 from pipeline_core.wire.problems import Problem
 
 _WIDE = 160  # columns, where there is no terminal
@@ -45,7 +46,12 @@ def clean(value: object) -> str:
         return "-"
     if isinstance(value, list | tuple):
         return "; ".join(clean(each) for each in value) or "-"
-    return "".join(letter if letter.isprintable() else "�" for letter in str(value))
+    return texts.cleaned(str(value), instead="�")
+
+
+def who(name: object, identity: object) -> str:
+    """A name for people and, where it is known, the identity that it stands for."""
+    return f"{clean(name)} ({clean(identity)})" if identity else clean(name)
 
 
 def say(text: str) -> None:
@@ -63,7 +69,7 @@ def write_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def failure(text: str, problems: Sequence[Problem]) -> None:
+def failure(text: str, problems: Sequence[Problem] = ()) -> None:
     """Why the command ends without success: the text, then a line per problem."""
     console = _err()
     console.print(Text.assemble(("error: ", "bold red"), clean(text)), soft_wrap=True)
@@ -85,7 +91,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     """A table; a cell that is a state has its colour. The first `whole` columns stay on one line, to be copied."""
     drawn = Table(title=Text(clean(title)), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        drawn.add_column(column, overflow="fold", no_wrap=number < whole)
+        drawn.add_column(Text(clean(column)), overflow="fold", no_wrap=number < whole)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     _out().print(drawn)
@@ -97,7 +103,7 @@ def facts(title: str, pairs: Mapping[str, object]) -> None:
     drawn.add_column(style="bold")
     drawn.add_column(overflow="fold")
     for name, value in pairs.items():
-        drawn.add_row(name, _cell(value))
+        drawn.add_row(Text(clean(name)), _cell(value))
     _out().print(drawn)
 
 

@@ -48,6 +48,9 @@ locals {
     FACTORY_RESOURCE_TAGS          = jsonencode(local.tags)
     FACTORY_TRUSTED_LAUNCH_CAPTURE = var.trusted_launch_capture
     FACTORY_API_AUDIENCE           = var.api_audience
+    FACTORY_TOKEN_VERSIONS         = var.token_versions
+    FACTORY_TEAM_GROUPS            = jsonencode(var.team_groups)
+    FACTORY_TEAM_GROUP_KEYS        = var.team_group_keys
     FACTORY_SECOPS_TEAM            = var.secops_team
     FACTORY_AUTHORITY              = "https://login.microsoftonline.com"
     FACTORY_ARM_ENDPOINT           = "https://management.azure.com"

@@ -70,8 +70,34 @@ variable "address_space" {
 }
 
 variable "api_audience" {
-  description = "Application ID URI of the API's app registration; see README.md."
+  description = "What access tokens for the API name as their audience: in version 2.0 the application (client) id of the app registration; see README.md."
   type        = string
+}
+
+variable "token_versions" {
+  description = "Versions of Entra's access tokens that the API accepts: 1.0, 2.0 or both. As requestedAccessTokenVersion of the app registration says."
+  type        = string
+  default     = "2.0"
+  validation {
+    condition     = contains(["1.0", "2.0", "both"], var.token_versions)
+    error_message = "Give 1.0, 2.0 or both."
+  }
+}
+
+variable "team_groups" {
+  description = "Groups of Entra whose members are members of a team: object id of the group = name of the team."
+  type        = map(string)
+  default     = {}
+}
+
+variable "team_group_keys" {
+  description = "id, or name where Entra sends only groups that are assigned to the application, by name."
+  type        = string
+  default     = "id"
+  validation {
+    condition     = contains(["id", "name"], var.team_group_keys)
+    error_message = "Give id or name."
+  }
 }
 
 variable "secops_team" {

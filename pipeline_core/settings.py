@@ -23,7 +23,7 @@ from pydantic import (
 
 from pipeline_core.adapters.azure.configuration import Configuration, GalleryPlace
 from pipeline_core.deployment import Deployment
-from pipeline_core.domain import captures, dispatch, resource_tags
+from pipeline_core.domain import access, captures, dispatch, resource_tags
 from pipeline_core.domain.creations import UNLIMITED
 from pipeline_core.domain.errors import FactoryError, InvalidValue
 from pipeline_core.domain.names import GalleryName, Region, TeamName
@@ -43,6 +43,7 @@ _SUBNET = re.compile(
 _GROUP = re.compile(r"[\w.()-]{1,90}(?<!\.)", re.ASCII)
 _KEY = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?", re.ASCII)
 _STORAGE = "AzureWebJobsStorage__"
+_GROUP_NAME_LIMIT = 256  # characters of a group's display name in Entra
 
 
 class SettingsError(FactoryError):
@@ -108,6 +109,27 @@ def _tags(text: object) -> object:
     return given
 
 
+def _team_groups(text: object) -> object:
+    """A JSON object from groups to names of teams, each group given once. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    example = '{"a1b2c3d4-0000-4000-8000-00805f9b34fb": "payments"}'
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except ValueError as error:
+        raise ValueError(f"give a JSON object like {example}: {error}") from error
+    is_object = isinstance(pairs, list) and text.lstrip().startswith("{")
+    if not is_object or not all(isinstance(team, str) for _, team in pairs):
+        raise ValueError(f"give a JSON object of texts, like {example}")
+    groups = [group.lower() if access.OBJECT_ID.fullmatch(group) else group for group, _ in pairs]
+    twice = sorted({group for group in groups if groups.count(group) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)[:120]} is named twice: a group proves one team")
+    if any(not group.strip() or len(group) > _GROUP_NAME_LIMIT for group in groups):
+        raise ValueError(f"a group is empty or longer than {_GROUP_NAME_LIMIT} characters")
+    return {group: TeamName(team) for group, (_, team) in zip(groups, pairs, strict=True)}
+
+
 Guid = Annotated[str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000")]
 MaybeGuid = Annotated[
     str, _matching(_GUID, "an id of the form 00000000-0000-0000-0000-000000000000, or nothing", empty=True)
@@ -123,6 +145,7 @@ MaybeEndpoint = Annotated[
 Group = Annotated[str, _matching(_GROUP, "the name of a resource group")]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 MaybeSubnet = Annotated[str, _matching(_SUBNET, "the resource id of a subnet, or nothing", empty=True)]
+TeamGroups = Annotated[Mapping[str, TeamName], BeforeValidator(_team_groups)]
 ResourceTags = Annotated[Mapping[str, str], BeforeValidator(_tags)]
 Location = Annotated[Region, BeforeValidator(Region)]
 Team = Annotated[TeamName, BeforeValidator(TeamName)]
@@ -185,6 +208,9 @@ class Settings(BaseModel):
         "managed-image", alias=captures.SETTING
     )
     audience: str = Field(alias="FACTORY_API_AUDIENCE", min_length=1, max_length=256)
+    token_versions: Literal["1.0", "2.0", "both"] = Field("both", alias="FACTORY_TOKEN_VERSIONS")
+    team_groups: TeamGroups = Field(default_factory=dict, alias="FACTORY_TEAM_GROUPS")
+    team_group_keys: Literal["id", "name"] = Field("id", alias="FACTORY_TEAM_GROUP_KEYS")
     secops_team: Team = Field(TeamName("secops"), alias="FACTORY_SECOPS_TEAM")
     authority: Endpoint = Field("https://login.microsoftonline.com", alias="FACTORY_AUTHORITY")
     arm_endpoint: Endpoint = Field("https://management.azure.com", alias="FACTORY_ARM_ENDPOINT")
@@ -205,6 +231,17 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _demand_galleries(self) -> Self:
         self.gallery_places()
+        return self
+
+    @model_validator(mode="after")
+    def _demand_group_ids(self) -> Self:
+        names = [group for group in self.team_groups if not access.OBJECT_ID.fullmatch(group)]
+        if names and self.team_group_keys == "id":
+            raise ValueError(
+                f"FACTORY_TEAM_GROUPS: {names[0]!r} is not an object id, and names of groups are not unique: give the "
+                "group's object id; or set FACTORY_TEAM_GROUP_KEYS to 'name' where Entra sends only groups that are "
+                "assigned to the application, by name"
+            )
         return self
 
     @model_validator(mode="after")
@@ -295,6 +332,8 @@ class Settings(BaseModel):
             signing_key=self.signing_key,
             signing_key_file=self.signing_key_file,
             tags=self.resource_tags,
+            team_groups=self.team_groups,
+            token_versions=self.token_versions,
         )
 
     def _places(self, setting: str, text: str) -> tuple[GalleryPlace, ...]:

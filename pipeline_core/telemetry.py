@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from pipeline_core.domain import texts
+
 LOGGER = "imagefactory"  # the root of every logger of ours
 KEYS = ("event", "image", "build_id", "campaign", "correlation_id")
 Field = str | float | bool | None
@@ -21,7 +23,6 @@ correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlatio
 
 _TRACE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TEXT_LIMIT = 4000
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -101,4 +102,4 @@ def configure(level: int = logging.INFO) -> None:
 def _clean(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return _CONTROL.sub(" ", value)[:_TEXT_LIMIT]
+    return texts.cleaned(value)[:_TEXT_LIMIT]

@@ -29,7 +29,14 @@ from simulation.trouble.outages import OutageRecord
 
 QUARANTINE, LIVE = GalleryName("quarantine"), GalleryName("live")
 SOURCE = MarketplaceSource(**fleet.SOURCE, location=Region("westeurope"))
-ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}), groups=frozenset())
+# Uploads for every team: a story is about images, and not about who has uploaded which bundle.
+UPLOADER = Principal(
+    subject="uploader",
+    name="Uploader",
+    roles=frozenset({"Factory.Admin"}),
+    teams=frozenset(map(TeamName, ("evil", "ml", "payments", "risk", "search"))),
+)
+ADMIN = Principal(subject="admin", name="Admin", roles=frozenset({"Factory.Admin"}))
 FAULTS = LEVELS
 SWEEP = timedelta(minutes=10)
 POLL = timedelta(minutes=5)
@@ -116,7 +123,7 @@ class SimulatedWorld:
     def register(self, name: str, parent: str | None, *, text: str = "content", **changes: Any) -> None:
         """Register an image as SecOps, or replace its definition."""
         digest, content = fleet.bundle(text)
-        self.factory.registrar.store_bundle(digest, content)
+        self.factory.registrar.store_bundle(digest, content, UPLOADER)
         image = ImageName(name)
         known = self.base.records.images.find_head(image)
         self.factory.registrar.register(
@@ -369,7 +376,7 @@ def upload(world: SimulatedWorld, text: str) -> Digest:
 
 def _uploaded(world: SimulatedWorld, digest: Digest, content: bytes) -> Digest:
     try:
-        world.factory.registrar.store_bundle(digest, content)
+        world.factory.registrar.store_bundle(digest, content, UPLOADER)
     except AlreadyExists:
         return digest
     return digest

@@ -19,7 +19,8 @@ from builder.stop import StopRequest
 _SAMPLES = {
     "lines of two bytes": "x\n",
     "lines of a build": "==> azure-arm.image: TASK [hardening : set the minimum age] ***\n",
-    "lines that each may hide a secret": "key\n",
+    "lines that each have the word of a secret": "key\n",
+    "lines that each hold a secret": "token=abcdef123456\n",
 }
 _SECONDS = 600
 

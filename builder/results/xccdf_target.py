@@ -82,7 +82,11 @@ class XccdfTarget:
             self._start_rule(attributes)
         elif word == "Benchmark":
             self.benchmark = self.benchmark or _plain(attributes.get("id", ""))
-        elif (word, parent) in (("title", "Rule"), ("result", "rule-result"), ("version", "Benchmark")):
+        elif (word, parent) == ("result", "rule-result"):
+            if self._path[-3:-2] != ["TestResult"]:  # it would count for the rule before it, or for none
+                raise Misfit("they hold a result of a rule outside of a TestResult's own rules")
+            self._keep_text()
+        elif (word, parent) in (("title", "Rule"), ("version", "Benchmark")):
             self._keep_text()
 
     def end(self, tag: str) -> None:

@@ -4,12 +4,14 @@ of an image.
 Names of files come from a server, and their content from inside machines. Both are checked before a file is written.
 """
 
-import hashlib
+import contextlib
+import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -108,11 +110,12 @@ def sbom(
     version = version or client.get_image(name)[0]["version"] or ""
     if not version:
         raise CommandRefused(f"{name} has no published version yet: ask for a build and wait for it")
-    content = client.take_sbom(name, version)
     if file is None:
-        screen.write_json(_document(content))
+        content = io.BytesIO()  # a document for the screen is in memory anyway
+        client.save_sbom(name, version, content)
+        screen.write_json(_document(content.getvalue()))
         return
-    _write(file, content)
+    _write(file, lambda part: client.save_sbom(name, version, part))
     screen.note(f"wrote the SBOM of {name}@{version} to {file}")
 
 
@@ -133,23 +136,40 @@ def _save(client: Client, identity: str, files: Sequence[Mapping[str, Any]], fol
             raise CommandRefused(
                 f"the factory names a file {name!r}, which is not a valid name: it was not written"
             )
-        content = client.take_evidence(identity, f"{stage}-{attempt}", name)
-        if file["sha256"] and hashlib.sha256(content).hexdigest() != file["sha256"]:
-            raise CommandRefused(
-                f"{stage}-{attempt}/{name} has another digest than the reported one: it was not written"
-            )
-        target = folder / f"{stage}-{attempt}" / name
-        _write(target, content)
+        place = f"{stage}-{attempt}"
+        target = folder / place / name
+        _write(target, partial(_receive, client, identity, place, file))
         saved.append(target)
     return saved
 
 
-def _write(target: Path, content: bytes) -> None:
+def _receive(client: Client, identity: str, place: str, listed: Mapping[str, Any], part: BinaryIO) -> None:
+    """Receive one file. Raises CommandRefused where its digest is not the reported one."""
+    digest = client.save_evidence(identity, place, str(listed["name"]), part)
+    if listed["sha256"] and digest != listed["sha256"]:
+        raise CommandRefused(
+            f"{place}/{listed['name']} has another digest than the reported one: it was not written"
+        )
+
+
+def _write(target: Path, receive: Callable[[BinaryIO], object]) -> None:
+    """Receive a file beside its place, and put it there when it is complete and its digest is right."""
+    above = target.parent
+    created = [each for each in (above, *above.parents) if not each.exists()]
+    part = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        above.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:
+            receive(file)
+        part.replace(target)
+        created.clear()
     except OSError as error:
         raise Misused(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+        for each in created:
+            with contextlib.suppress(OSError):
+                each.rmdir()
 
 
 def _show_advisories(title: str, notes: Sequence[Json] | None) -> None:

@@ -68,7 +68,8 @@ def _show(
 
 
 def _entry(entry: Json) -> Sequence[object]:
-    return (entry["at"], entry["event"], entry["actor"], entry["build"], entry["version"], entry["detail"])
+    who = screen.who(entry["actor"], entry.get("identity"))
+    return (entry["at"], entry["event"], who, entry["build"], entry["version"], entry["detail"])
 
 
 def _build(build: Json) -> Sequence[object]:

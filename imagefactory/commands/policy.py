@@ -44,7 +44,12 @@ def show(
     if output is Format.JSON:
         screen.write_json(found)
         return
-    screen.facts(f"policy {found['revision']}", {key: found[key] for key in ("actor", "at", "digest")})
+    facts = {
+        "by": screen.who(found["actor"], found.get("identity")),
+        "at": found["at"],
+        "digest": found["digest"],
+    }
+    screen.facts(f"policy {found['revision']}", facts)
     screen.facts("what it demands", dict(_lines(found["document"].get("spec", {}))))
 
 
@@ -143,7 +148,10 @@ def _show_history(versions: list[Json], output: Format) -> None:
     if output is Format.JSON:
         screen.write_json(versions)
         return
-    rows = [(each["revision"], each["at"], each["actor"], each["digest"]) for each in versions]
+    rows = [
+        (each["revision"], each["at"], screen.who(each["actor"], each.get("identity")), each["digest"])
+        for each in versions
+    ]
     screen.table(f"{len(rows)} versions, newest first", ("version", "at", "who", "digest"), rows)
 
 

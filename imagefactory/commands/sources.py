@@ -87,7 +87,9 @@ def _next_step(source: Json) -> str:
     if source["withdrawn"] and not source["newest"]:
         return "SecOps follows another source, or waits: nothing is offered"
     if source["accepted"]:
-        return f"nothing: {source['accepted']['actor']} accepted {source['accepted']['version']}"
+        accepted = source["accepted"]
+        who = screen.who(accepted["actor"], accepted.get("identity"))
+        return f"nothing: {who} accepted {accepted['version']}"
     if source["withdrawn"]:
         return f"SecOps may accept {source['newest']}"
     if source["ends_at"]:

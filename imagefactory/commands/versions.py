@@ -1,4 +1,4 @@
-"""`imagefactory versions` and `imagefactory galleries`: versions that were taken out, and galleries that differ."""
+"""`imagefactory versions` and `imagefactory galleries`: live versions, those taken out, and galleries that differ."""
 
 from typing import Annotated
 
@@ -19,6 +19,36 @@ _WORDS = {
     "excluded": "somebody took it out of latest",
     "unproven": "no signed statement proves it",
 }
+
+
+@commands.command("list")
+def list_versions(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The image; a deleted one too.")],
+    url: options.Url = "",
+    ca_file: options.CaFile = "",
+    output: options.Output = Format.TABLE,
+) -> None:
+    """List the live versions of an image, newest first. A deleted image keeps its versions."""
+    found = options.client_of(url, ca_file).list_versions(options.image_of(name))
+    if output is Format.JSON:
+        screen.write_json(found)
+        return
+    rows = [
+        (
+            each["version"],
+            "yes" if each["in_latest"] else "",
+            "current" if each["version"] == found["current"] else each["standing"],
+            each["state"],
+            each["gallery"],
+            each["reason"],
+        )
+        for each in found["versions"]
+    ]
+    columns = ("version", "in latest", "standing", "state", "gallery", "why")
+    screen.table(f"{name}: {len(rows)} live versions", columns, rows)
+    if found["is_deleted"]:
+        whose = "SecOps alone, since no record shows its team" if found["team"] is None else found["team"]
+        screen.note(f"{name} was deleted; while it has live versions, its name is reserved for {whose}")
 
 
 @commands.command("include")
@@ -67,7 +97,8 @@ def show(
     screen.table(f"{len(rows)} {differs}, or was moved within the hour", _COLUMNS, rows)
     if found.get("accepted_until"):
         until = f"{found['accepted_until'][:16].replace('T', ' ')} UTC"
-        screen.note(f"believed until {until}, however many differ: accepted by {found['accepted_by']}")
+        who = screen.who(found["accepted_by"], found.get("accepted_identity"))
+        screen.note(f"believed until {until}, however many differ: accepted by {who}")
     if found["alarmed_at"]:
         screen.note(
             "too many at once: nothing is moved. Look at the galleries and the signing key;"

@@ -98,10 +98,12 @@ def groups_of(build: Build) -> tuple[AttemptGroup, ...]:
     stages = [(build.phase.stage, build.attempt)]
     if build.phase is Phase.VERIFYING:
         stages.append((Phase.BUILDING.stage, build.build_attempt))
-    return tuple(
-        AttemptGroup(name=_group(build.id, stage, attempt), folder=folder(build.id, stage, attempt))
-        for stage, attempt in stages
-    )
+    return tuple(group(build.id, stage, attempt) for stage, attempt in stages)
+
+
+def group(build: BuildId, stage: str, attempt: int) -> AttemptGroup:
+    """The container group of any attempt of a build."""
+    return AttemptGroup(name=_group(build, stage, attempt), folder=folder(build, stage, attempt))
 
 
 def managed_image_of(build: Build) -> str:

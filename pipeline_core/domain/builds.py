@@ -89,11 +89,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest:
-    """A person's wish to stop a build: who, when and why."""
+    """A person's wish to stop a build: who, when and why. `identity` is None in older rows."""
 
     actor: str
     at: datetime
     reason: str
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pipeline_core.domain.pauses import LOOK
+
 HOUR, BURST = 60, 5  # minutes in which a limit holds
 UNLIMITED = 1_000_000  # creations: where there is no stated limit
 LONGEST_PAUSE = timedelta(hours=1)
@@ -31,12 +33,14 @@ class Budget:
 class Spent:
     """What was created, or deleted: pairs of minute and count, oldest first. `starts` counts every build that began.
 
-    Nothing is created before `paused_until`: the platform has refused a creation.
+    Nothing is created before `paused_until`: the platform has refused a creation. And nothing is created while
+    `is_halted`: SecOps have paused the factory.
     """
 
     minutes: tuple[tuple[int, int], ...] = ()
     starts: int = 0
     paused_until: datetime | None = None
+    is_halted: bool = False
 
 
 def left(spent: Spent, budget: Budget, now: datetime) -> int:
@@ -47,7 +51,9 @@ def left(spent: Spent, budget: Budget, now: datetime) -> int:
 
 
 def paused_for(spent: Spent, now: datetime) -> timedelta:
-    """How long nothing is created at all; zero where there is no pause."""
+    """How long nothing is created at all; zero where there is no pause. One of SecOps is looked at again and again."""
+    if spent.is_halted:
+        return LOOK
     if spent.paused_until is None or spent.paused_until <= now:
         return timedelta(0)
     return spent.paused_until - now

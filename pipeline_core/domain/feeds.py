@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.actors import ActorOrPart, actor_of
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.receivers import ReceiverId
 
@@ -70,11 +71,17 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchedOff:
-    """Since when and why nothing is sent; `actor` is the person, or the factory."""
+    """Since when and why nothing is sent; `actor` is the person, or the factory, which has no `identity`."""
 
     since: datetime
     why: str
     actor: str
+    identity: str | None = None
+
+    @property
+    def by(self) -> str:
+        """Who did it, for people."""
+        return self.actor if self.identity is None else f"{self.actor}, {self.identity}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +210,11 @@ def postponed(feed: Feed, why: str, now: datetime, delay: timedelta) -> Feed:
     return replace(feed, trouble=why[:300], due=now + delay, busy_until=None)
 
 
-def switched_off(feed: Feed, why: str, actor: str, now: datetime) -> Feed:
+def switched_off(feed: Feed, why: str, actor: ActorOrPart, now: datetime) -> Feed:
     """The feed of a receiver to which nothing is sent any more. Facts are still appended."""
-    return replace(feed, off=SwitchedOff(since=now, why=why, actor=actor), busy_until=None)
+    by = actor_of(actor)
+    off = SwitchedOff(since=now, why=why, actor=by.name, identity=by.identity)
+    return replace(feed, off=off, busy_until=None)
 
 
 def switched_on(feed: Feed) -> Feed:

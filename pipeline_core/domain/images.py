@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from pipeline_core.domain import replication
+from pipeline_core.domain import access, replication
+from pipeline_core.domain.access import Subject
 from pipeline_core.domain.builds import Build, JudgedReport, ParentFacts, Phase
 from pipeline_core.domain.definitions import ALWAYS_ON, ImageDefinition, RebuildOn
 from pipeline_core.domain.fingerprint import BuildInputs
@@ -22,7 +23,7 @@ from pipeline_core.domain.names import (
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.reasons import NO_CHANGES, ChangeCount, Lane
 from pipeline_core.domain.recipe import gates_digest, limits_digest, recipe_digest
-from pipeline_core.domain.sources import Origin, ParentReference, ParentVersion
+from pipeline_core.domain.sources import MarketplaceSource, Origin, ParentReference, ParentVersion
 from pipeline_core.domain.versions import GalleryVersion
 
 _TAKEN_OUT = 10  # versions that a head names as taken out of latest
@@ -93,6 +94,11 @@ class Registration:
             quarantine=quarantine,
             limits=str(limits_digest(definition)),
         )
+
+    @property
+    def subject(self) -> Subject:
+        """The image as the table of rights sees it."""
+        return access.subject_of(self.name, self.team, is_base=isinstance(self.origin, MarketplaceSource))
 
     @property
     def parent(self) -> ImageName | None:
@@ -323,8 +329,37 @@ def parent_facts(inputs: BuildInputs, heads: Mapping[ImageName, ImageHead]) -> P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerImage:
-    """What is kept of a deleted image, so that a new image of this name continues its revisions and versions."""
+    """What is kept of a deleted image: a new image of this name continues its revisions and versions.
+
+    The name stays reserved for `team` while live versions of the image exist (`domain.reservations`). `team` is None
+    where a release before this field deleted the image and nothing else shows it. `is_base`: it was built from the
+    Marketplace. `gallery` holds the versions; retention goes by the rule of the last `definition`; both are None as
+    `team` is. `unseen_since` is since when the gallery shows no version. `is_free`: it has shown none for long enough.
+    """
 
     name: ImageName
     revision: int
     last_version: GalleryVersion | None = None
+    team: TeamName | None = None
+    is_base: bool = False
+    gallery: GalleryName | None = None
+    definition: Digest | None = None
+    deleted_at: datetime | None = None
+    unseen_since: datetime | None = None
+    is_free: bool = False
+
+    @classmethod
+    def of_head(cls, head: ImageHead, now: datetime) -> "FormerImage":
+        """What is kept of an image that is deleted now. Without any version, nobody needs its name."""
+        registration = head.registration
+        return cls(
+            name=head.name,
+            revision=head.revision + 1,
+            last_version=head.last_version,
+            team=registration.team,
+            is_base=registration.parent is None,
+            gallery=registration.gallery,
+            definition=registration.definition,
+            deleted_at=now,
+            is_free=head.last_version is None and head.current is None,
+        )

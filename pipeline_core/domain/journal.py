@@ -14,6 +14,8 @@ class Event(Enum):
 
     REGISTERED = "definition.registered"  # a new or changed definition was accepted
     UNREGISTERED = "definition.deleted"  # a definition was deleted; its versions stay
+    NAME_HANDED_OVER = "name.handed-over"  # SecOps reserved a deleted image's name for another team
+    NAME_FREED = "name.freed"  # no live version of the deleted image is left: any team may use its name
     REQUESTED = "rebuild.requested"  # a person asked for a build of unchanged inputs
     QUEUED = "build.queued"  # a stale image's input was claimed
     STARTED = "build.started"  # the build got a slot
@@ -64,11 +66,20 @@ class Event(Enum):
     )
     RECEIVER_ON = "receiver.switched-on"  # a person switched a receiver on again
     REBUILT = "state.rebuilt"  # the image's records were lost, and derived again
+    FACTORY_PAUSED = "factory.paused"  # SecOps paused the factory: no container group is created
+    FACTORY_RESUMED = "factory.resumed"  # SecOps ended the pause, and everything goes on
+
+
+# What happened to the factory as a whole is in a journal under this name, which no image may have.
+FACTORY_ITSELF = ImageName("imagefactory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of an image's journal; `key` sorts by time and is unique."""
+    """One line of an image's journal; `key` sorts by time and is unique.
+
+    `actor` is the name for people. `identity` says who it was; None for a part of the factory, and in older lines.
+    """
 
     key: str
     image: ImageName
@@ -80,6 +91,7 @@ class Entry:
     reasons: tuple[str, ...] = ()
     detail: str = ""
     campaign: str | None = None
+    identity: str | None = None
 
 
 def entry_key(at: datetime, nonce: str) -> str:

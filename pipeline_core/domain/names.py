@@ -34,7 +34,7 @@ class ImageName(_Name):
 
 
 class TeamName(_Name):
-    """Name of the team that owns an image; equals the role or group claim that proves membership."""
+    """Name of the team that owns an image; the app role `Team.NAME` names it."""
 
     __slots__ = ()
     kind = "a name of a team"

@@ -119,6 +119,7 @@ class Suspects:
     alarmed_at: datetime | None = None
     accepted_until: datetime | None = None
     accepted_by: str = ""
+    accepted_identity: str | None = None
     announce: ImageName | None = None
 
     def find(self, image: ImageName) -> Suspect | None:

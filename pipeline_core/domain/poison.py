@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.images import ImageHead, PoisonMark
 from pipeline_core.domain.keys import highest_first
 from pipeline_core.domain.names import BuildId, ImageName
@@ -45,6 +46,7 @@ class PoisonRecord:
     error: str | None = None
     state: PoisonState = PoisonState.OPEN
     closed_by: str | None = None
+    closed_identity: str | None = None
     closed_at: datetime | None = None
     announce: bool = True
 
@@ -74,9 +76,16 @@ def kept_text(text: str) -> tuple[str, bool]:
     return kept, kept == text and _REPLACEMENT not in text
 
 
-def close(record: PoisonRecord, state: PoisonState, actor: str, at: datetime) -> PoisonRecord:
+def close(record: PoisonRecord, state: PoisonState, actor: Actor, at: datetime) -> PoisonRecord:
     """The record with its end; no notice of it is sent any more."""
-    return replace(record, state=state, closed_by=actor, closed_at=at, announce=False)
+    return replace(
+        record,
+        state=state,
+        closed_by=actor.name,
+        closed_identity=actor.identity,
+        closed_at=at,
+        announce=False,
+    )
 
 
 def mark(head: ImageHead, record: PoisonRecord) -> ImageHead:

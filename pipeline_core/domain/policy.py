@@ -86,6 +86,7 @@ class PolicyVersion:
     digest: Digest
     actor: str
     at: datetime
+    identity: str | None = None
 
 
 OPEN = Policy(revision=0)  # before SecOps has put any policy in force

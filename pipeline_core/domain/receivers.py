@@ -25,6 +25,7 @@ ALERTS = frozenset(
         Event.RECEIVER_OFF,
     }
 )
+OF_FACTORY = frozenset({Event.FACTORY_PAUSED, Event.FACTORY_RESUMED})
 _PATTERN = re.compile(r"([a-z][a-z0-9]*(?:-[a-z0-9]+)*(?<!.{64})--|)[0-9a-f]{16}", re.ASCII)
 
 
@@ -94,8 +95,8 @@ class FleetReceiver:
         return ", ".join([*words, *sorted(event.value for event in alone)])
 
     def wants(self, event: Event, *, is_base: bool) -> bool:
-        """True where this event of such an image is sent to it."""
-        return event in self.events or (self.bases and is_base)
+        """True where this event of such an image is sent to it. What happens to the factory itself always is."""
+        return event in OF_FACTORY or event in self.events or (self.bases and is_base)
 
 
 def place_of(url: str) -> str:

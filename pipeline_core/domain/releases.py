@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.source_images import Deprecation, OfferState
@@ -93,6 +94,7 @@ class AcceptedRelease:
     actor: str
     at: datetime
     reason: str = ""
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class SourceChange:
     at: datetime
     actor: str
     detail: str
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +252,7 @@ def stay_withdrawn(known: FollowedSource, version: MarketplaceVersion) -> Follow
 
 
 def accept(
-    known: FollowedSource, version: MarketplaceVersion, actor: str, reason: str, now: datetime
+    known: FollowedSource, version: MarketplaceVersion, actor: Actor, reason: str, now: datetime
 ) -> FollowedSource:
     """The source with SecOps' decision for the newest offered release. Raises InvalidValue where it is not needed."""
     if known.newest is None or known.newest != version:
@@ -264,14 +267,15 @@ def accept(
         raise InvalidValue(
             "a release to accept", str(version), "one of a source with a withdrawn release; this one has none"
         )
-    accepted = AcceptedRelease(version=version, actor=actor, at=now, reason=reason)
-    detail = (
-        f"{known.source.urn(last.version)} {last.by}; {actor} accepts {known.source.urn(version)} instead"
+    accepted = AcceptedRelease(
+        version=version, actor=actor.name, identity=actor.identity, at=now, reason=reason
     )
+    detail = f"{known.source.urn(last.version)} {last.by}; {actor.name} accepts {known.source.urn(version)} instead"
     news = SourceChange(
         event=Event.RELEASE_ACCEPTED,
         at=now,
-        actor=actor,
+        actor=actor.name,
+        identity=actor.identity,
         detail=f"{detail}: {reason}",
     )
     return replace(known, accepted=accepted, announce=True, news=news)

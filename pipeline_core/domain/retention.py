@@ -45,6 +45,7 @@ class KeepRule(Enum):
     NOT_OURS = "not-ours"  # it has no provenance of this factory
     EXCLUDED = "excluded"  # a person took it out of `latest`, and decides about it
     UNSETTLED = "unsettled"  # it is being made, changed or deleted
+    NO_RULE = "no-rule"  # an older release deleted the image, so that its rule of retention is not known
     UNSEEN = "unseen"  # the list of versions does not show the current one, so it is not believed
 
 
@@ -142,6 +143,15 @@ def plan_removals(
         )
         steps.append(_step(each, reasons, now))
     return tuple(steps)
+
+
+def keep_all(listed: Iterable[ListedVersion]) -> tuple[RetentionStep, ...]:
+    """One step for each version, oldest first, where no rule is known: each of them stays."""
+    reason = KeepReason(by=KeepRule.NO_RULE, message="the image was deleted, and its rule is not known")
+    versions = sorted(map(_number, listed))
+    return tuple(
+        RetentionStep(version=version, removal=Removal.NONE, reasons=(reason,)) for version in versions
+    )
 
 
 def list_fallbacks(listed: Iterable[ListedVersion], current: GalleryVersion) -> tuple[GalleryVersion, ...]:

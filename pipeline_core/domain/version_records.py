@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
+from pipeline_core.domain.actors import ActorOrPart, actor_of
 from pipeline_core.domain.images import PublishedVersion
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.versions import GalleryVersion
@@ -60,6 +61,7 @@ class VersionRecord:
     standing: Standing = Standing.LIVE
     at: datetime | None = None
     actor: str = ""
+    identity: str | None = None
     reason: str = ""
     delete_after: datetime | None = None
     marked_until: datetime | None = None
@@ -102,9 +104,17 @@ def standing_of(record: VersionRecord | None, *, is_offered: bool, is_above: boo
 
 
 def change(
-    record: VersionRecord, standing: Standing, at: datetime, *, actor: str, reason: str
+    record: VersionRecord, standing: Standing, at: datetime, *, actor: ActorOrPart, reason: str
 ) -> VersionRecord:
     """The record with another standing. What belongs to the old one alone is dropped."""
+    by = actor_of(actor)
     return replace(
-        record, standing=standing, at=at, actor=actor, reason=reason, delete_after=None, intent=None
+        record,
+        standing=standing,
+        at=at,
+        actor=by.name,
+        identity=by.identity,
+        reason=reason,
+        delete_after=None,
+        intent=None,
     )

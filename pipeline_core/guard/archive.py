@@ -9,16 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline_core.guard.findings import Finding
-from pipeline_core.guard.inflate import CHUNK, REMEDY, Unpacked, Unreadable
+from pipeline_core.guard.inflate import BLOCK, CHUNK, REMEDY, Unpacked, Unreadable
 from pipeline_core.guard.rules import GuardRule
+from pipeline_core.guard.tar_headers import PAX_LIMIT, MemberHeader, parse_header, parse_pax
 from pipeline_core.wire.bundle import COMPRESSED_LIMIT, DEPTH_LIMIT, MEMBER_LIMIT, NAME_LIMIT
 
-_BLOCK = 512
-_EXTENSION_LIMIT = 8 * 1024  # bytes of one pax header
-_PAX_KEYS = frozenset({b"path", b"mtime", b"atime", b"ctime"})  # only `path` has an effect on a build
-_PAX_RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([^=\x00]{1,64})=", re.ASCII)
-_NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))  # mode to devices
-_FILLED = re.compile(rb"[0-7]{0,12}[ \0]*")
 _KINDS = {
     b"1": "a hard link",
     b"2": "a symbolic link",
@@ -69,23 +64,26 @@ def _members(tar: Unpacked) -> Iterator[Part]:
     seen: set[str] = set()
     folders: set[str] = set()
     long_name: str | None = None
+    has_pax = False
     count = 0
     while True:
-        header = tar.take(_BLOCK)
-        if not any(header):
+        block = tar.take(BLOCK)
+        if not any(block):
             break
         count += 1
         if count > 2 * MEMBER_LIMIT:  # a file may have a pax header of its own
             raise Unreadable(
                 GuardRule.BUNDLE_MEMBERS, f"has more than {MEMBER_LIMIT:,} members", "leave some out"
             )
-        kind, size, name = _header(header)
-        if kind == b"x":
-            if long_name is not None:
-                raise Unreadable(GuardRule.BUNDLE_FORM, "has two pax headers for one member")
-            long_name = _pax_name(tar, size)
+        header = parse_header(block, _numbered(count))
+        if header.kind == b"x":
+            where = _named(count, header)
+            if has_pax:
+                raise Unreadable(GuardRule.BUNDLE_FORM, "is a second pax header for one member", place=where)
+            long_name, has_pax = _take_pax(tar, header.size, where), True
             continue
-        name, long_name = long_name or name, None
+        kind, size, name = header.kind, header.size, long_name or header.name
+        long_name, has_pax = None, False
         place = name[:NAME_LIMIT] if name.isprintable() else repr(name[:NAME_LIMIT])
         if kind not in (b"0", b"\0", b"5"):
             what = _KINDS.get(kind, f"of the unknown type {kind!r}")
@@ -99,7 +97,7 @@ def _members(tar: Unpacked) -> Iterator[Part]:
             yield _finding(GuardRule.BUNDLE_DUPLICATE, place, "is in the archive twice", REMEDY)
         if kind == b"5":
             if size:  # some readers would read the content as the next header
-                raise Unreadable(GuardRule.BUNDLE_FORM, "has a folder with content")
+                raise Unreadable(GuardRule.BUNDLE_FORM, "is a folder with content", place=place)
             folders.add(plain)
             continue
         seen.add(plain)
@@ -109,6 +107,8 @@ def _members(tar: Unpacked) -> Iterator[Part]:
             )
         yield FileStart(name=plain)
         yield from _content(tar, size)
+    if has_pax:  # Python's tarfile refuses it
+        raise Unreadable(GuardRule.BUNDLE_FORM, "is a pax header without a member", place=_numbered(count))
     for name in sorted(seen | folders):
         above = next((each for each in _parents(name) if each in seen), None)
         if above is not None:
@@ -117,63 +117,26 @@ def _members(tar: Unpacked) -> Iterator[Part]:
         yield _finding(GuardRule.BUNDLE_FORM, "bundle", "holds more data after the end of its tar", REMEDY)
 
 
+def _numbered(count: int) -> str:
+    return f"member {count}"
+
+
+def _named(count: int, header: MemberHeader) -> str:
+    return f"member {count} ({header.name[:NAME_LIMIT]!a})"
+
+
 def _parents(name: str) -> Iterator[str]:
     while "/" in name:
         name = name.rpartition("/")[0]
         yield name
 
 
-def _header(block: bytes) -> tuple[bytes, int, str]:
-    """Type, size and name of a member."""
-    if block[257:265] != b"ustar\x0000":
-        raise Unreadable(GuardRule.BUNDLE_FORM, "does not hold a tar in the format ustar or pax")
-    if sum(block[:148]) + 8 * 0x20 + sum(block[156:]) != _octal(block[148:156]):
-        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a wrong checksum")
-    if any(_FILLED.fullmatch(block[start:end]) is None for start, end in _NUMBERS):
-        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a number that is not octal")
-    prefix, name = (field.split(b"\0", 1)[0] for field in (block[345:500], block[:100]))
-    try:
-        text = (prefix + b"/" + name if prefix else name).decode()
-    except UnicodeDecodeError as error:
-        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is not UTF-8", "rename the file") from error
-    return block[156:157], _octal(block[124:136]), text
-
-
-def _octal(field: bytes) -> int:
-    # Digits first, then only fillers: readers disagree about every other form.
-    found = re.fullmatch(rb"([0-7]{1,12})[ \0]*", field)
-    if found is None:
-        raise Unreadable(GuardRule.BUNDLE_FORM, "has a member with a number that is not octal")
-    return int(found[1], 8)
-
-
-def _pax_name(tar: Unpacked, size: int) -> str | None:
-    if size > _EXTENSION_LIMIT:
-        raise Unreadable(GuardRule.BUNDLE_FORM, f"has a pax header of {size:,} bytes")
+def _take_pax(tar: Unpacked, size: int, place: str) -> str | None:
+    if size > PAX_LIMIT:
+        raise Unreadable(GuardRule.BUNDLE_FORM, f"has a pax header of {size:,} bytes", place=place)
     content = tar.take(size)
     _skip_padding(tar, size)
-    name: str | None = None
-    while content:
-        found = _PAX_RECORD.match(content)
-        length = int(found[1]) if found else 0
-        if found is None or length > len(content) or length <= found.end() or content[length - 1] != 0x0A:
-            raise Unreadable(GuardRule.BUNDLE_FORM, "has a broken pax header")
-        if found[2] not in _PAX_KEYS:
-            key = found[2].decode("ascii", "replace")
-            raise Unreadable(GuardRule.BUNDLE_FORM, f"has a pax header with {key!r}, which is not allowed")
-        if found[2] == b"path":
-            if name is not None:
-                raise Unreadable(GuardRule.BUNDLE_FORM, "has a pax header with two names")
-            name = _decoded(content[found.end() : length - 1])
-        content = content[length:]
-    return name
-
-
-def _decoded(name: bytes) -> str:
-    try:
-        return name.decode()
-    except UnicodeDecodeError as error:
-        raise Unreadable(GuardRule.BUNDLE_NAME, "has a name that is not UTF-8", "rename the file") from error
+    return parse_pax(content, place)
 
 
 def _name_findings(place: str, name: str, *, is_folder: bool) -> Iterator[Finding]:
@@ -213,7 +176,7 @@ def _skip(tar: Unpacked, size: int) -> None:
 
 
 def _skip_padding(tar: Unpacked, size: int) -> None:
-    tar.take(-size % _BLOCK)
+    tar.take(-size % BLOCK)
 
 
 def _finding(rule: GuardRule, place: str, message: str, remedy: str) -> Finding:

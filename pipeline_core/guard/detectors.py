@@ -7,7 +7,7 @@ like many other words.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from detect_secrets.filters.heuristic import is_templated_secret
@@ -23,13 +23,9 @@ from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
 
-from pipeline_core.guard.secrets import OWN_FORMS, Form
+from pipeline_core.guard import keys
+from pipeline_core.guard.secrets import OWN_FORMS, OWN_KEY_FORMS, Form
 
-_KEY_LINE = re.compile(
-    # A script that looks for keys holds only the header; a key has its text after the header.
-    r"-{4,5}(?:\s|\\r|\\n){1,8}(?:[A-Z][A-Za-z-]{3,20}: |[A-Za-z0-9+/=]{16})"
-)
-_PUTTY = "PuTTY-User-Key-File"
 _PLACEHOLDER = re.compile(r"(?i)pass(?:word)?|passwd|changeme|example|secret|user|token|x{3,}|\*+|\.{3,}")
 
 
@@ -44,17 +40,42 @@ class Detector:
 
     def first(self, text: str, lowered: str) -> int | None:
         """Where the first secret begins; a placeholder for a secret is skipped."""
-        if not any(hint in lowered for hint in self.hints):
+        if not self._may_hold(lowered):
             return None
-        firsts = (self._first_of(pattern, text) for pattern in self.patterns)
-        return min((start for start in firsts if start is not None), default=None)
+        firsts = (next(self._found(pattern, text), None) for pattern in self.patterns)
+        return min((found.start() for found in firsts if found is not None), default=None)
 
-    def _first_of(self, pattern: re.Pattern[str], text: str) -> int | None:
-        return next((found.start() for found in pattern.finditer(text) if self.is_real(found)), None)
+    def spans(self, text: str, lowered: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each secret; placeholders are skipped."""
+        if self._may_hold(lowered):
+            for pattern in self.patterns:
+                yield from (found.span() for found in self._found(pattern, text))
+
+    def _may_hold(self, lowered: str) -> bool:
+        return any(hint in lowered for hint in self.hints)
+
+    def _found(self, pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+        return (found for found in pattern.finditer(text) if self.is_real(found))
 
 
 def forms() -> tuple[Form, ...]:
     """All forms: the library's and our own."""
+    return (*line_forms(), *key_forms())
+
+
+def key_forms() -> tuple[Form, ...]:
+    """The forms of private keys, which have several lines."""
+    found = Detector(
+        what="a private key",
+        patterns=PrivateKeyDetector.denylist,
+        hints=("private key", "putty-user"),
+        is_real=_has_key_text,
+    )
+    return (found, *OWN_KEY_FORMS)
+
+
+def line_forms() -> tuple[Form, ...]:
+    """The forms of secrets that lie within one line."""
     access_key, *_ = AWSKeyDetector.denylist  # the next ones look around each "aws", which can take minutes
     return (
         _tokens("an AWS key", [access_key], "a3t", "abia", "acca", "akia", "asia"),
@@ -66,12 +87,6 @@ def forms() -> tuple[Form, ...]:
         _tokens("a Slack token", SlackDetector.denylist, "xox", "hooks.slack"),
         _tokens("a Square secret", SquareOAuthDetector.denylist, "sq0csp-"),
         _tokens("a Stripe key", StripeDetector.denylist, "k_live_"),
-        Detector(
-            what="a private key",
-            patterns=PrivateKeyDetector.denylist,
-            hints=("private key", "putty-user"),
-            is_real=_has_key_text,
-        ),
         Detector(
             what="an address with a password",
             patterns=BasicAuthDetector.denylist,
@@ -93,7 +108,7 @@ def _is_whole(found: re.Match[str]) -> bool:
 
 
 def _has_key_text(found: re.Match[str]) -> bool:
-    return found[0].startswith(_PUTTY) or _KEY_LINE.match(found.string, found.end()) is not None
+    return found[0].startswith(keys.PUTTY) or keys.KEY_LINE.match(found.string, found.end()) is not None
 
 
 def _is_no_placeholder(found: re.Match[str]) -> bool:

@@ -9,6 +9,7 @@ from pipeline_core.wire.bundle import UNPACKED_LIMIT
 
 RATIO_LIMIT = 200  # unpacked to compressed; sources compress to a tenth, zeros to a thousandth
 CHUNK = 64 * 1024  # bytes that come out at once
+BLOCK = 512  # bytes; a tar is made of whole blocks
 REMEDY = "pack the folder with `imagefactory pack`"
 _RATIO_FLOOR = 4 * 1024 * 1024  # bytes that any archive may unpack to
 
@@ -16,9 +17,9 @@ _RATIO_FLOOR = 4 * 1024 * 1024  # bytes that any archive may unpack to
 class Unreadable(Exception):
     """The rest of the archive cannot be read. `finding` says why."""
 
-    def __init__(self, rule: GuardRule, message: str, remedy: str = REMEDY) -> None:
+    def __init__(self, rule: GuardRule, message: str, remedy: str = REMEDY, *, place: str = "bundle") -> None:
         super().__init__(message)
-        self.finding = Finding(rule=rule, place="bundle", message=message, remedy=remedy)
+        self.finding = Finding(rule=rule, place=place, message=message, remedy=remedy)
 
 
 class Unpacked:
@@ -51,6 +52,10 @@ class Unpacked:
             raise Unreadable(GuardRule.BUNDLE_FORM, "is a gzip stream without an end")
         if self._inflate.unused_data or self._position < len(self._content):
             raise Unreadable(GuardRule.BUNDLE_FORM, "holds more data after the end of its gzip stream")
+        if self._total % BLOCK:  # GNU tar refuses it
+            raise Unreadable(
+                GuardRule.BUNDLE_FORM, f"holds a tar that does not end with a block of {BLOCK} bytes"
+            )
 
     def _more(self) -> bytes:
         while not self._inflate.eof:

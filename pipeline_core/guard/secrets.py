@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline_core.guard import keys
 from pipeline_core.guard.findings import Finding
 from pipeline_core.guard.rules import GuardRule
 
@@ -25,6 +26,9 @@ class Form(Protocol):
     def first(self, text: str, lowered: str) -> int | None:
         """Where the first one begins in a text, given also in lower case."""
 
+    def spans(self, text: str, lowered: str) -> Iterator[tuple[int, int]]:
+        """Where each begins and ends. The secret may go on after the end: a form has as much as proves it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -36,8 +40,11 @@ class Shape:
 
     def first(self, text: str, lowered: str) -> int | None:
         """Where the first match begins."""
-        found = self.pattern.search(text) if self.hint in lowered else None
-        return None if found is None else found.start()
+        return next((start for start, _ in self.spans(text, lowered)), None)
+
+    def spans(self, text: str, lowered: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each match."""
+        return (found.span() for found in self.pattern.finditer(text)) if self.hint in lowered else iter(())
 
 
 def _shape(what: str, hint: str, pattern: str) -> Shape:
@@ -46,12 +53,10 @@ def _shape(what: str, hint: str, pattern: str) -> Shape:
 
 # Every repetition is bounded, so that no text takes more than linear time. The characters before a form are checked
 # after its first letters were found, which is several times as fast.
+OWN_KEY_FORMS: tuple[Form, ...] = (
+    _shape("an encrypted private key", "encrypted private key", keys.ENCRYPTED),
+)
 OWN_FORMS: tuple[Form, ...] = (
-    _shape(
-        "an encrypted private key",
-        "encrypted private key",
-        r"-----BEGIN ENCRYPTED PRIVATE KEY-----(?:\s|\\r|\\n){1,8}[A-Za-z0-9+/=]{16}",
-    ),
     _shape(
         "an AWS secret key",
         "secret",
@@ -76,10 +81,11 @@ OWN_FORMS: tuple[Form, ...] = (
         r"[$!&'()*,;=][^\s/@:<>{}\"'`]{2,50}@[A-Za-z0-9]",
     ),
 )
-_SECRET_NAME = re.compile(
-    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)_?KEY)$",
-    re.ASCII | re.IGNORECASE,
+# What a variable, an argument or a header is called that holds a secret; a log hides what follows it.
+CREDENTIAL_WORDS = (
+    r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET)[_-]?KEY)"
 )
+_SECRET_NAME = re.compile(rf"(?:^|_){CREDENTIAL_WORDS}$", re.ASCII | re.IGNORECASE)
 
 
 def kinds_in(text: str, forms: Sequence[Form]) -> frozenset[str]:

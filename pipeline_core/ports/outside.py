@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from pipeline_core.domain import actors
+from pipeline_core.domain.actors import Actor
+from pipeline_core.domain.names import TeamName
 from pipeline_core.domain.signatures import PublicKey, Signature
 
 
@@ -54,12 +57,27 @@ class Web(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The caller, proven by a verified token."""
+    """The caller, proven by a verified token: app roles, and the teams that roles and groups prove.
+
+    `subject` is the object id (claim `oid`) of the person or application in `tenant`, `pairwise` the claim `sub`.
+    `client` is the application that calls: the caller itself where `is_application`, else the person's tool.
+    """
 
     subject: str
     name: str
-    roles: frozenset[str]
-    groups: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    teams: frozenset[TeamName] = frozenset()
+    tenant: str = ""
+    pairwise: str = ""
+    client: str = ""
+    is_application: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        """Who is written down for what the caller does."""
+        if self.is_application and self.client:
+            return actors.identified("application", self.client, self.tenant, self.name)
+        return actors.identified("user", self.subject, self.tenant, self.name)
 
 
 class Tokens(Protocol):

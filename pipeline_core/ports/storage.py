@@ -97,6 +97,10 @@ class Blobs(Protocol):
         """The content. Raises NotFound, and PermanentError (POLICY) if it is larger than `limit` bytes."""
         ...
 
+    def read_part(self, container: str, name: str, *, first: int, length: int) -> bytes:
+        """At most `length` bytes (1 or more) from the byte `first` on; empty behind the end. Raises NotFound."""
+        ...
+
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
         """Size and time of last change, or None."""
         ...

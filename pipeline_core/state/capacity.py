@@ -5,14 +5,14 @@ transaction on the ETags that the decision read. So two dispatchers can never ex
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, unique
 from functools import partial
 
 from pipeline_core.domain import creations
-from pipeline_core.domain.creations import Budget
+from pipeline_core.domain.creations import Budget, Spent
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
 from pipeline_core.domain.errors import AlreadyExists, Contended, StaleWrite
 from pipeline_core.domain.names import BuildId, TeamName
@@ -62,7 +62,8 @@ class SlotReleased(Enum):
 class Ledger:
     """The capacity as it was read, and the rows whose ETags a slot is taken on. Each take updates it.
 
-    `has_breakers` is true where platform breakers have rows, which only then are worth a read.
+    `has_breakers` is true where platform breakers have rows, which only then are worth a read. `is_halted` is true
+    where no row says anything about a pause of SecOps, and the copy of it does.
     """
 
     now: datetime
@@ -72,11 +73,16 @@ class Ledger:
     teams: dict[TeamName, Row] = field(default_factory=dict)
     spent: Row | None = None
     has_breakers: bool = False
+    is_halted: bool = False
 
     @property
     def capacity(self) -> Capacity:
         """The free capacity."""
-        spent = spending.read(self.spent)
+        spent = (
+            replace(spending.read(self.spent), is_halted=True)
+            if self.is_halted
+            else spending.read(self.spent)
+        )
         return Capacity(
             free_slots=tuple(number for number in range(self.slots) if number not in self.taken),
             by_team={team: _count_of(row) for team, row in self.teams.items()},
@@ -85,8 +91,24 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """The builds that have a slot; whether platform breakers have rows, and whether SecOps have paused the factory."""
+
+    builds: tuple[BuildId, ...]
+    has_breakers: bool
+    is_halted: bool
+
+
+def _never() -> bool:
+    return False
+
+
 class CapacityStore:
-    """The capacity that builds may use at once, and its users."""
+    """The capacity that builds may use at once, and its users.
+
+    `was_halted` is asked where the row that counts creations is absent: in a new factory, or where it was lost.
+    """
 
     def __init__(
         self,
@@ -97,12 +119,15 @@ class CapacityStore:
         team_slots: int,
         creates_per_burst: int = creations.UNLIMITED,
         deletions: Budget = _ANY,
+        was_halted: Callable[[], bool] = _never,
     ) -> None:
         self._tables = tables
         self._slots = slots
         self._budget = Budget(per_hour=creates_per_hour, per_burst=creates_per_burst)
         self._deletions = deletions
         self._team_slots = team_slots
+        self._was_halted = was_halted
+        self._refused_until: datetime | None = None  # as far as this process knows
 
     @property
     def team_slots(self) -> int:
@@ -122,6 +147,7 @@ class CapacityStore:
                 ledger.spent = row
             elif row.key.startswith(BREAKER):
                 ledger.has_breakers = True
+        ledger.is_halted = ledger.spent is None and self._was_halted()
         return ledger
 
     def take(self, slot: int, pending: PendingBuild, ledger: Ledger) -> SlotTaken:
@@ -157,11 +183,15 @@ class CapacityStore:
         """Every build that has a slot."""
         return tuple(BuildId(row.key.removeprefix("build:")) for row in self._scan("build:", "build;"))
 
-    def holders_and_breakers(self) -> tuple[tuple[BuildId, ...], bool]:
-        """As `holders`, and whether platform breakers have rows. It reads the slots' rows too, so it is for sweeps."""
-        keys = [row.key for row in self._scan("build:", "stop;")]
-        builds = (key.removeprefix("build:") for key in keys if key.startswith("build:"))
-        return tuple(map(BuildId, builds)), any(key.startswith(BREAKER) for key in keys)
+    def look(self) -> Holders:
+        """The holders with all that a sweep asks about. One read, of the slots' rows too."""
+        rows = {row.key: row for row in self._scan("build:", "stop;")}
+        builds = (key.removeprefix("build:") for key in rows if key.startswith("build:"))
+        return Holders(
+            builds=tuple(map(BuildId, builds)),
+            has_breakers=any(key.startswith(BREAKER) for key in rows),
+            is_halted=self._spent(rows.get(spending.KEY)).is_halted,
+        )
 
     def buy_creation(self, build: BuildId, attempt: str, now: datetime) -> timedelta | None:
         """Pay for the container group of one attempt (`verify-1`). Repeated calls pay once.
@@ -201,8 +231,16 @@ class CapacityStore:
             retry_after=_SOON,
         )
 
+    def must_ask(self, now: datetime) -> bool:
+        """True where this process knows of a refusal that lasts: then also a creation that is paid for may not begin.
+
+        Many builds may have paid with their slots at the same moment, and the first of them is refused.
+        """
+        return self._refused_until is not None and now < self._refused_until
+
     def pause_creations(self, now: datetime, length: timedelta | None = None) -> None:
         """The platform has refused a creation. Nothing asks for another creation for a while, at most an hour."""
+        self._refused_until = now + min(_PAUSE if length is None else length, creations.LONGEST_PAUSE)
         self._pause(spending.KEY, now, length)
 
     def pause_deletions(self, now: datetime, length: timedelta | None = None) -> None:
@@ -221,10 +259,15 @@ class CapacityStore:
 
     def stages(self) -> dict[BuildId, str]:
         """The stage, `build` or `verify`, of each build that has a slot. One read."""
-        return {
-            BuildId(row.key.removeprefix("build:")): str(row.cells["bought"]).partition("-")[0]
-            for row in self._scan("build:", "build;")
-        }
+        return {build: stage for build, (stage, _) in self.paid_attempts().items()}
+
+    def paid_attempts(self) -> dict[BuildId, tuple[str, int]]:
+        """Stage and number of the attempt that was paid for last, of each build that has a slot. One read."""
+        found = {}
+        for row in self._scan("build:", "build;"):
+            stage, _, number = str(row.cells["bought"]).partition("-")
+            found[BuildId(row.key.removeprefix("build:"))] = (stage, int(number))
+        return found
 
     def _release(self, build: BuildId, held: Mapping[str, Row]) -> SlotReleased:
         """Raises StaleWrite. `held` are all rows from the build's own one on: one read for three rows."""
@@ -257,7 +300,7 @@ class CapacityStore:
     ) -> tuple[timedelta | None, bool]:
         def spend(rows: Mapping[str, Row]) -> tuple[timedelta | None, bool]:
             holder, row = rows.get(f"build:{build}"), rows.get(spending.KEY)
-            spent = spending.read(row)
+            spent = self._spent(row)
             is_paid = holder is not None and holder.cells.get("bought") == attempt
             wait = creations.paused_for(spent, now) if is_paid else creations.wait(spent, self._budget, now)
             deletion = self._deletion(rows.get(spending.DELETIONS), now) if with_deletion else None
@@ -284,6 +327,14 @@ class CapacityStore:
         if creations.wait(spent, self._deletions, now):
             return None
         return _put(spending.DELETIONS, row, spending.cells(creations.spend(spent, now)))
+
+    def _spent(self, row: Row | None) -> Spent:
+        """The creations so far. Where the row was lost, the copy of a pause of SecOps decides."""
+        return (
+            replace(spending.read(row), is_halted=True)
+            if row is None and self._was_halted()
+            else spending.read(row)
+        )
 
     def _find(self, key: str) -> Row | None:
         return self._tables.find(TABLE, PARTITION, key)

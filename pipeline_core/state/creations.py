@@ -10,6 +10,7 @@ from pipeline_core.domain.creations import Spent
 from pipeline_core.ports import Cell, Row
 
 KEY = "spent"  # sorts between the slots and the teams: one scan reads all three
+HALTED = "halted"  # the cell that says that SecOps have paused the factory (`state.pauses`)
 DELETIONS = "deleted"  # sorts before the slots, so that no pass of the dispatcher reads it
 
 
@@ -23,11 +24,12 @@ def read(row: Row | None) -> Spent:
         minutes=tuple((int(minute), int(count)) for minute, count in pairs),
         starts=int(row.cells["starts"]),
         paused_until=datetime.fromisoformat(paused) if paused else None,
+        is_halted=bool(row.cells.get(HALTED)),
     )
 
 
 def cells(spent: Spent) -> dict[str, Cell]:
-    """The cells to write."""
+    """The cells to write. A pause of SecOps is not among them: each writer keeps the row's other cells."""
     return {
         "minutes": " ".join(f"{minute}:{count}" for minute, count in spent.minutes),
         "starts": spent.starts,

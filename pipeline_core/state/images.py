@@ -10,7 +10,7 @@ from pipeline_core.domain.builds import Build, Result
 from pipeline_core.domain.claims import Claim
 from pipeline_core.domain.errors import NotFound, UnreadableRow
 from pipeline_core.domain.images import FormerImage, ImageHead, RebuildRequest
-from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.journal import FACTORY_ITSELF, Entry
 from pipeline_core.domain.names import BuildId, Fingerprint, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Row, Tables, TableWrite, WriteKind
@@ -146,7 +146,8 @@ class ImageStore:
             except UnreadableRow:
                 return self._announcer.announced(None, entries)
             if stored is None:
-                return contextlib.nullcontext()
+                is_of_factory = entries[0].image == FACTORY_ITSELF
+                return self._announcer.announced(None, entries) if is_of_factory else contextlib.nullcontext()
             head = stored.value
         return self._announcer.announced(head, entries)
 
@@ -168,9 +169,9 @@ def delete_head(image: ImageName, *, etag: str) -> TableWrite:
     return TableWrite(verb=WriteKind.DELETE, row=Row(partition=str(image), key=_HEAD, cells={}, etag=etag))
 
 
-def add_former(former: FormerImage) -> TableWrite:
-    """Keep the known facts of a deleted image."""
-    return FORMERS.write(str(former.name), _FORMER, former, etag=None)
+def put_former(former: FormerImage, *, etag: str | None) -> TableWrite:
+    """Insert (`etag` None) or replace the known facts of a deleted image."""
+    return FORMERS.write(str(former.name), _FORMER, former, etag=etag)
 
 
 def delete_former(image: ImageName, *, etag: str) -> TableWrite:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.sources import MarketplaceSource, Origin
 from pipeline_core.state.archive.moves import ArchiveStore
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
@@ -18,6 +20,7 @@ from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.outages.breakers import BreakerStore
+from pipeline_core.state.outages.pauses import PauseStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.unreadable import UnreadableStore
@@ -36,6 +39,7 @@ class Records:
     lineage: LineageStore
     sources: SourceStore
     capacity: CapacityStore
+    pauses: PauseStore
     breakers: BreakerStore
     fleet: FleetStore
     policies: PolicyStore
@@ -49,6 +53,8 @@ class Records:
     notices: NoticeStore
     rounds: RoundStore
     placements: PlacementStore
+    bundles: BundleStore
+    reserved: ReservedNameStore
 
     def index_origin(self, image: ImageName, origin: Origin) -> None:
         """List the image below its origin, so that a change there reaches it. A source is followed from now on."""

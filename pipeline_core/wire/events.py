@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from pipeline_core.domain import texts
 from pipeline_core.domain.errors import InvalidValue
 from pipeline_core.domain.journal import Entry
 
@@ -23,12 +24,12 @@ TEST_EVENT = "receiver.test"
 def event_of(entry: Entry) -> bytes:
     """The body of a notification. Its id names image and entry: two images may have entries of one key."""
     data = {
-        "actor": entry.actor,
+        "actor": texts.cleaned(entry.actor),
         "build": str(entry.build or ""),
         "campaign": entry.campaign or "",
-        "detail": entry.detail,
+        "detail": texts.cleaned(entry.detail, keeping=texts.LINES),
         "entry": entry.key,
-        "reasons": list(entry.reasons),
+        "reasons": [texts.cleaned(str(each)) for each in entry.reasons],
         "version": entry.version or "",
     }
     return _cloud_event(

@@ -12,7 +12,7 @@ from pipeline_core.domain.errors import InvalidValue, MalformedMessage
 from pipeline_core.domain.floors import LiveScan
 from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest
 from pipeline_core.domain.keys import highest_first
-from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken
+from pipeline_core.domain.names import Digest, GalleryName, ImageName, RebuildToken, TeamName
 from pipeline_core.domain.policy import PolicyVersion
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.staleness import Platform
@@ -25,6 +25,9 @@ POLICIES = "chronicle/policy/"
 _IMAGES = "chronicle/images/"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_REVISION, _LAST_TIME = 10**10 - 1, 10**17 - 1  # microseconds reach the year 5138
+
+# Fields that are written only where they say something: entries of older releases keep their bytes.
+_LATER = ("taken_out", "team", "is_base", "deleted_at")
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -66,7 +69,11 @@ class RebuildRequestEntry(_Wire):
 
 
 class ImageEntry(_Wire):
-    """One image at one moment. For a deleted image only `image`, `revision` and `last_version` are set."""
+    """One image at one moment.
+
+    For a deleted image `image`, `revision` and `last_version` are set, and since the names of deleted images are
+    reserved also `team`, `is_base`, `gallery`, `definition` and `deleted_at`.
+    """
 
     image: str
     revision: Annotated[int, Field(ge=0)]
@@ -79,10 +86,15 @@ class ImageEntry(_Wire):
     request: RebuildRequestEntry | None = None
     # Versions that somebody took out of `latest`. Not written where there are none: older releases read the entry.
     taken_out: tuple[str, ...] = ()
+    # Of a deleted image, and of no other.
+    team: str | None = None
+    is_base: bool = False
+    deleted_at: datetime | None = None
 
     def to_wire(self) -> bytes:
         """Bytes of the blob. The same facts give the same bytes."""
-        return self.model_dump_json(exclude=None if self.taken_out else {"taken_out"}).encode()
+        absent = {name for name in _LATER if not getattr(self, name)}
+        return self.model_dump_json(exclude=absent).encode()
 
     @classmethod
     def of_head(cls, head: ImageHead) -> "ImageEntry":
@@ -110,7 +122,12 @@ class ImageEntry(_Wire):
             image=str(former.name),
             revision=former.revision,
             deleted=True,
+            definition=None if former.definition is None else str(former.definition),
+            gallery=None if former.gallery is None else str(former.gallery),
             last_version=None if last is None else str(last),
+            team=None if former.team is None else str(former.team),
+            is_base=former.is_base,
+            deleted_at=former.deleted_at,
         )
 
     @classmethod
@@ -128,9 +145,12 @@ class ImageEntry(_Wire):
     def check(self) -> None:
         """Raise InvalidValue or ValueError where a field has a wrong value."""
         ImageName(self.image)
-        if not self.deleted:
+        if not self.deleted or self.definition is not None:
             Digest(self.definition or "")
+        if not self.deleted or self.gallery is not None:
             GalleryName(self.gallery or "")
+        if self.team is not None:
+            TeamName(self.team)
         if self.last_version is not None:
             GalleryVersion.parse(self.last_version)
         if self.current is not None:
@@ -212,11 +232,18 @@ class PolicyEntry(_Wire):
     digest: _Sha256
     actor: str
     at: datetime
+    identity: str | None = None
 
     @classmethod
     def of(cls, version: PolicyVersion) -> "PolicyEntry":
         """The entry of a version."""
-        return cls(revision=version.revision, digest=str(version.digest), actor=version.actor, at=version.at)
+        return cls(
+            revision=version.revision,
+            digest=str(version.digest),
+            actor=version.actor,
+            at=version.at,
+            identity=version.identity,
+        )
 
     @classmethod
     def from_wire(cls, content: bytes) -> "PolicyEntry":
@@ -230,7 +257,13 @@ class PolicyEntry(_Wire):
 
     def to_domain(self) -> PolicyVersion:
         """The domain's version."""
-        return PolicyVersion(revision=self.revision, digest=Digest(self.digest), actor=self.actor, at=self.at)
+        return PolicyVersion(
+            revision=self.revision,
+            digest=Digest(self.digest),
+            actor=self.actor,
+            at=self.at,
+            identity=self.identity,
+        )
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from pipeline_core.services.builds.refusals import Refusals
 from pipeline_core.services.builds.stages import Stages
 from pipeline_core.services.builds.stopping import StoppingStage
 from pipeline_core.services.outages.outages import Outages
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.versions.late_regions import LateRegions
 from pipeline_core.services.versions.parent_scores import ParentScores
@@ -45,6 +46,7 @@ class BuildParts:
     driver: Driver
     build_events: BuildEvents
     canceller: Canceller
+    pauses: Pauses
 
 
 def builds_of(
@@ -93,6 +95,9 @@ def builds_of(
         driver=driver,
         build_events=BuildEvents(images=records.images, logs=effects.logs, driver=driver),
         canceller=Canceller(effects=effects, images=records.images, stopping=stopping),
+        pauses=Pauses(
+            records=records, effects=effects, blobs=base.ports.blobs, containers=base.ports.containers
+        ),
     )
 
 

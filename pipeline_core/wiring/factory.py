@@ -17,6 +17,7 @@ from pipeline_core.ports import Ports, Tokens
 from pipeline_core.services.builds.cancel import Canceller
 from pipeline_core.services.builds.dispatch import Dispatcher
 from pipeline_core.services.builds.drive import BuildEvents, Driver
+from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.outbox import Redelivery
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.platform import Platforms
@@ -27,6 +28,7 @@ from pipeline_core.services.images.requests import Requests
 from pipeline_core.services.images.sources import Sources
 from pipeline_core.services.notify.notifier import Notifier
 from pipeline_core.services.notify.receivers import Receivers
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.retries import Retries
 from pipeline_core.services.poison.record import PoisonRecorder
 from pipeline_core.services.poison.review import PoisonReview
@@ -39,6 +41,8 @@ from pipeline_core.services.upkeep.prune import Pruner
 from pipeline_core.services.upkeep.reap import Reaper
 from pipeline_core.services.upkeep.sweep import Sweeper
 from pipeline_core.services.versions.events import GalleryEvents
+from pipeline_core.services.versions.listing import VersionQueries
+from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
 from pipeline_core.services.versions.suspicion import Suspicion
@@ -71,6 +75,8 @@ class Factory:
     galleries: GallerySweep
     suspicion: Suspicion
     readmission: Readmission
+    names: ReservedNames
+    version_lists: VersionQueries
     retention: RetentionPlans
     notifier: Notifier
     receivers: Receivers
@@ -79,6 +85,7 @@ class Factory:
     redelivery: Redelivery
     tokens: Tokens
     registrar: Registrar
+    bundles: Bundles
     platforms: Platforms
     sources: Sources
     recovery: Recovery
@@ -91,6 +98,7 @@ class Factory:
     evidence: Evidence
     version_diff: VersionDiff
     retries: Retries
+    pauses: Pauses
 
 
 @functools.cache
@@ -140,11 +148,14 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         galleries=upkeep.galleries,
         suspicion=parts.versions.suspicion,
         readmission=parts.versions.readmission,
+        names=parts.versions.names,
+        version_lists=parts.versions.lists,
         poison=parts.poison.recorder,
         poison_review=parts.poison.review,
         redelivery=Redelivery(ports.queues, ports.chance, ports.logs),
         tokens=ports.tokens,
         registrar=images.registrar,
+        bundles=images.bundles,
         platforms=images.platforms,
         sources=images.sources,
         recovery=parts.recovery,
@@ -157,4 +168,5 @@ def factory_of(base: Foundation, parts: Parts) -> Factory:
         evidence=parts.views.evidence,
         version_diff=parts.views.version_diff,
         retries=Retries(records=base.records, effects=base.effects, outages=builds.outages),
+        pauses=builds.pauses,
     )

@@ -17,10 +17,12 @@ from pipeline_core.services.effects.recovery_log import RecoveryLog
 from pipeline_core.settings import Limits
 from pipeline_core.state.archive.chunks import Chunks
 from pipeline_core.state.archive.moves import ArchiveStore
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.fleet import FleetStore, RoundStore
 from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
+from pipeline_core.state.galleries.reserved import ReservedNameStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.history import HistoryStore
@@ -30,6 +32,7 @@ from pipeline_core.state.lineage import LineageStore
 from pipeline_core.state.notifications.feeds import FeedStore
 from pipeline_core.state.notifications.notices import NoticeStore
 from pipeline_core.state.outages.breakers import BreakerStore
+from pipeline_core.state.outages.pauses import PauseStore
 from pipeline_core.state.poison import PoisonStore
 from pipeline_core.state.policy import PolicyStore
 from pipeline_core.state.reading.reader import Reader
@@ -98,6 +101,7 @@ def records_of(
     tables = ports.tables
     unreadable = unreadable or UnreadableStore(tables)
     reader, chunks = _reader_of(ports, unreadable), Chunks(ports.blobs)
+    pauses = PauseStore(tables, ports.blobs)
     return Records(
         images=ImageStore(tables, reader, announcer, chunks),
         history=HistoryStore(tables, reader, chunks),
@@ -112,7 +116,9 @@ def records_of(
             team_slots=limits.team_slots,
             creates_per_burst=limits.creates_per_burst,
             deletions=Budget(per_hour=limits.deletes_per_hour, per_burst=limits.deletes_per_burst),
+            was_halted=pauses.is_halted_by_copy,
         ),
+        pauses=pauses,
         breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
@@ -126,6 +132,8 @@ def records_of(
         observations=ObservationStore(tables, reader),
         rounds=RoundStore(tables, reader),
         placements=PlacementStore(tables),
+        bundles=BundleStore(tables, reader),
+        reserved=ReservedNameStore(tables),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline_core.guard.secrets import Form
 from pipeline_core.services.effects.announcements import Announcements
+from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.images.cascade import Cascade
 from pipeline_core.services.images.marketplace import SourceRules
@@ -41,6 +42,7 @@ class ImageParts:
     sources: Sources
     platforms: Platforms
     registrar: Registrar
+    bundles: Bundles
     places: Places
 
 
@@ -76,6 +78,13 @@ def images_of(
     )
     poller = Poller(records=records, effects=effects, marketplace=ports.marketplace)
     places = Places(records=records, effects=effects, poller=poller)
+    bundles = Bundles(
+        records=records,
+        blobs=ports.blobs,
+        clock=effects.clock,
+        logs=effects.logs,
+        secops=base.deployment.secops,
+    )
     return ImageParts(
         observer=observer,
         wishes=wishes,
@@ -83,16 +92,21 @@ def images_of(
         announcements=announcements,
         reconciler=reconciler,
         cascade=Cascade(effects=effects, index=records.index, reconciler=reconciler),
-        requests=Requests(effects=effects, images=records.images, reconciler=reconciler),
+        requests=Requests(
+            effects=effects, images=records.images, pauses=records.pauses, reconciler=reconciler
+        ),
         poller=poller,
         sources=Sources(records=records, effects=effects, poller=poller),
         platforms=Platforms(records=records, effects=effects, blobs=ports.blobs, policy=policy.policies),
-        registrar=_registrar_of(base, policy, places, forms),
+        registrar=_registrar_of(base, policy, places, bundles, forms),
+        bundles=bundles,
         places=places,
     )
 
 
-def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: Sequence[Form]) -> Registrar:
+def _registrar_of(
+    base: Foundation, policy: PolicyParts, places: Places, bundles: Bundles, forms: Sequence[Form]
+) -> Registrar:
     records, effects, blobs = base.records, base.effects, base.ports.blobs
     rules = RegistrationRules(
         records=records,
@@ -113,7 +127,7 @@ def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: 
     return Registrar(
         records=records,
         effects=effects,
-        blobs=blobs,
+        bundles=bundles,
         rules=rules,
         policy=policy.policies,
         places=places,

@@ -44,7 +44,7 @@ def parts_of(base: Foundation, forms: Sequence[Form]) -> Parts:
     images = images_of(base, policy, provenance, outages.marks, forms)
     versions = versions_of(base, provenance, images, outages.marks)
     builds = builds_of(base, policy, provenance, images, versions.turns, outages.outages)
-    retention = retention_of(base)
+    retention = retention_of(base, provenance)
     return Parts(
         policy=policy,
         provenance=provenance,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.provenance.alarm import Unproven
 from pipeline_core.services.provenance.live_facts import LiveFacts
+from pipeline_core.services.provenance.places import VersionPlaces
 from pipeline_core.services.provenance.proofs import Proofs
 from pipeline_core.services.provenance.provenance import Provenance
 from pipeline_core.services.provenance.reports import VerifyReports
@@ -13,8 +14,8 @@ from pipeline_core.wiring.foundation import Foundation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceParts:
-    """`provenance` signs and examines. `unproven` raises the alarm. `facts` and `reports` read what is known of a
-    version. The rest is for triggers.
+    """`provenance` signs and examines. `unproven` raises the alarm. `facts`, `reports` and `places` read what is known
+    of a version. The rest is for triggers.
     """
 
     provenance: Provenance
@@ -22,6 +23,7 @@ class ProvenanceParts:
     reports: VerifyReports
     facts: LiveFacts
     proofs: Proofs
+    places: VersionPlaces
 
 
 def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
@@ -31,6 +33,7 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
         images=records.images, blobs=ports.blobs, signer=ports.signer, deployment=base.deployment
     )
     reports = VerifyReports(blobs=ports.blobs)
+    places = VersionPlaces(images=records.images, galleries=ports.galleries, deployment=base.deployment)
     unproven = Unproven(
         effects=effects,
         store=records.unproven,
@@ -49,9 +52,9 @@ def provenance_of(base: Foundation, marks: Marks) -> ProvenanceParts:
             reports=reports,
             clock=effects.clock,
         ),
+        places=places,
         proofs=Proofs(
-            images=records.images,
-            galleries=ports.galleries,
+            places=places,
             provenance=provenance,
             signer=ports.signer,
             deployment=base.deployment,

@@ -56,7 +56,11 @@ def upkeep_of(
         pruner=Pruner(records=records, effects=effects, galleries=ports.galleries, plans=plans),
         archiver=Archiver(records=records, effects=effects),
         galleries=GallerySweep(
-            records=records, effects=effects, observer=versions.observer, suspicion=versions.suspicion
+            records=records,
+            effects=effects,
+            observer=versions.observer,
+            suspicion=versions.suspicion,
+            names=versions.names,
         ),
     )
 
@@ -79,6 +83,7 @@ def _sweeper_of(base: Foundation, policy: PolicyParts, images: ImageParts, build
             records=records,
             effects=effects,
             completion=builds.completion,
+            pauses=builds.pauses,
             probing=builds.probing,
             quiet=base.limits.wait * _QUIET,
         ),

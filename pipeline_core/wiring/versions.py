@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pipeline_core.services.effects.latest import Marks
 from pipeline_core.services.versions.events import GalleryEvents
 from pipeline_core.services.versions.falls import Falls
+from pipeline_core.services.versions.listing import VersionQueries
 from pipeline_core.services.versions.lost_parents import LostParents
+from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.readmission import Readmission
 from pipeline_core.services.versions.retention import RetentionPlans
@@ -18,13 +20,15 @@ from pipeline_core.wiring.provenance import ProvenanceParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionParts:
-    """Builds use the turns, upkeep the observer. The rest is for triggers."""
+    """Builds use the turns, upkeep the observer and the names. The rest is for triggers."""
 
     turns: Turns
     observer: GalleryObserver
     suspicion: Suspicion
     readmission: Readmission
     gallery_events: GalleryEvents
+    names: ReservedNames
+    lists: VersionQueries
 
 
 def versions_of(
@@ -66,6 +70,8 @@ def versions_of(
         observer=observer,
         suspicion=suspicion,
         readmission=readmission,
+        names=ReservedNames(records=records, places=provenance.places, unproven=unproven, effects=effects),
+        lists=VersionQueries(records=records, galleries=galleries, places=provenance.places),
         gallery_events=GalleryEvents(
             effects=effects,
             images=records.images,
@@ -77,11 +83,12 @@ def versions_of(
     )
 
 
-def retention_of(base: Foundation) -> RetentionPlans:
+def retention_of(base: Foundation, provenance: ProvenanceParts) -> RetentionPlans:
     """The plans of retention, with the grace period of the settings."""
     return RetentionPlans(
         records=base.records,
         galleries=base.ports.galleries,
+        places=provenance.places,
         effects=base.effects,
         grace=base.limits.retention_grace,
     )

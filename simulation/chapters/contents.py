@@ -23,6 +23,7 @@ from simulation.chapters.two_galleries import TwoGalleries
 from simulation.chapters.upgrades import FactoryReleases
 from simulation.chapters.waits.fixes import LastingEdits
 from simulation.chapters.waits.late import LateBuilds
+from simulation.chapters.waits.pauses import FactoryPauses
 from simulation.chapters.webhooks import SickReceivers
 from simulation.chapters.windows import Windows
 
@@ -44,6 +45,7 @@ _CHAPTERS: tuple[type[Chapter], ...] = (
     DefinitionEdits,
     LateBuilds,
     LastingEdits,
+    FactoryPauses,
     # Days pass at the end of these: no other chapter's trouble is to last for them.
     Refreshes,
     RetentionRuns,

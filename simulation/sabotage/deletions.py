@@ -34,5 +34,5 @@ def _deletes_without_budget() -> Iterator[None]:
 
 RULES = (
     Sabotage(rule="rule-21-asked-once", patch=_asks_at_each_look),
-    Sabotage(rule="rule-21-budget", patch=_deletes_without_budget),
+    Sabotage(rule="rule-21-budget", patch=_deletes_without_budget, images=20, slots=8),
 )

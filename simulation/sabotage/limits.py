@@ -1,13 +1,18 @@
-"""The rules of shares: no team takes every slot, and no lane takes every turn."""
+"""The rules of shares: no team takes every slot, no lane takes every turn, and in a pause nobody takes anything."""
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline_core.domain import dispatch
+from pipeline_core.domain import creations, dispatch
+from pipeline_core.domain.creations import Spent
+from pipeline_core.services.outages.pauses import Pauses
 from simulation.sabotage.shape import Sabotage, replaced
 
 _choose = dispatch.choose
+_paused_for = creations.paused_for
 
 
 @contextlib.contextmanager
@@ -29,7 +34,31 @@ def _knows_no_age() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _knows_no_pause() -> Iterator[None]:
+    """A handler that pays for a creation does not know that SecOps have paused the factory."""
+
+    def paused_for(spent: Spent, now: datetime) -> timedelta:
+        return _paused_for(replace(spent, is_halted=False), now)
+
+    with replaced(creations, "paused_for", paused_for):
+        yield
+
+
+@contextlib.contextmanager
+def _leaves_what_was_paid() -> Iterator[None]:
+    """A pause stops payments, and looks for no creation that was paid for before."""
+    with replaced(Pauses, "_close", lambda *given: False):
+        yield
+
+
 RULES = (
     Sabotage(rule="team-limit", patch=_knows_no_team, faults="light", chapters=("teams",)),
     Sabotage(rule="late-turns", patch=_knows_no_age, faults="light", images=6, slots=2, chapters=("late",)),
+    Sabotage(rule="pause-is-kept", patch=_knows_no_pause, faults="light", chapters=("pauses",)),
+    Sabotage(
+        rule="pause-closes-what-was-paid",
+        patch=_leaves_what_was_paid,
+        directed="a pause must come between the payment and the call: 50 seeds had no such moment",
+    ),
 )

@@ -121,7 +121,9 @@ RULES = (
         slots=2,
         chapters=_CHAPTER,
     ),
-    Sabotage(rule="breaker-closes-without-a-probe", patch=_stays_open, faults="light", chapters=_CHAPTER),
+    Sabotage(
+        rule="breaker-closes-without-a-probe", patch=_stays_open, faults="none", chapters=_CHAPTER, days=3
+    ),
     Sabotage(rule="outage-blames-no-team", patch=_blames_the_team, faults="light", chapters=_CHAPTER),
     Sabotage(rule="permanent-is-not-built-again", patch=_tries_for_ever, faults="light", chapters=_CHAPTER),
     Sabotage(

@@ -92,6 +92,35 @@ def test_a_blob_above_the_limit_is_refused(shelf: Shelf) -> None:
     assert refused.value.error_class is ErrorClass.POLICY
 
 
+@pytest.mark.parametrize(
+    ("first", "length", "part"),
+    [(0, 3, b"012"), (3, 3, b"345"), (8, 100, b"89"), (9, 1, b"9"), (10, 1, b""), (10_000, 5, b"")],
+)
+def test_a_part_of_a_blob_is_read_without_the_rest(
+    shelf: Shelf, first: int, length: int, part: bytes
+) -> None:
+    shelf.create("a", b"0123456789")
+    assert shelf.blobs.read_part(shelf.name, "a", first=first, length=length) == part
+
+
+def test_parts_of_a_large_blob_are_the_blob(shelf: Shelf) -> None:
+    content = bytes(range(256)) * 1000
+    shelf.create("large", content)
+    parts = [
+        shelf.blobs.read_part(shelf.name, "large", first=first, length=100_000)
+        for first in range(0, len(content), 100_000)
+    ]
+    assert [len(part) for part in parts] == [100_000, 100_000, 56_000]
+    assert b"".join(parts) == content
+
+
+def test_an_empty_blob_has_no_part_and_an_absent_one_is_not_found(shelf: Shelf) -> None:
+    shelf.create("empty", b"")
+    assert shelf.blobs.read_part(shelf.name, "empty", first=0, length=5) == b""
+    with pytest.raises(NotFound):
+        shelf.blobs.read_part(shelf.name, "absent", first=0, length=5)
+
+
 def test_facts_tell_size_and_time_of_change(shelf: Shelf) -> None:
     shelf.create("a", b"12345")
     facts = shelf.blobs.find_facts(shelf.name, "a")

@@ -59,6 +59,9 @@ class Blobs:
     def read(self, container: str, name: str, *, limit: int) -> bytes:
         return self.inner.read(self.prefix + container, name, limit=limit)
 
+    def read_part(self, container: str, name: str, *, first: int, length: int) -> bytes:
+        return self.inner.read_part(self.prefix + container, name, first=first, length=length)
+
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
         return self.inner.find_facts(self.prefix + container, name)
 

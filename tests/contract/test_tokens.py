@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline_core.adapters.azure.entra import EntraTokens
+from pipeline_core.adapters.azure.entra_id.tokens import EntraTokens
 from pipeline_core.adapters.azure.web import HttpsWeb
 from pipeline_core.adapters.memory.tokens import MemoryTokens
 from pipeline_core.adapters.system import SystemClock
+from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import Principal, Tokens
 from tests.contract.conftest import AUDIENCE, Azure
+
+GROUP = "a1b2c3d4-1111-4222-8333-444455556666"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ def entra(azure: Azure, *, tenant: str = "") -> EntraTokens:
         authority=place.authority,
         tenant=tenant or place.tenant_id,
         audience=AUDIENCE,
+        team_groups={GROUP: TeamName("ml")},
     )
 
 
@@ -39,7 +44,8 @@ def issuer(request: pytest.FixtureRequest) -> TokenIssuer:
         twin = MemoryTokens()
 
         def grant(name: str, roles: frozenset[str], groups: frozenset[str]) -> str:
-            twin.grant(f"token of {name}", Principal(subject=name, name=name, roles=roles, groups=groups))
+            teams = access.teams_of(roles, groups, {GROUP: TeamName("ml")})
+            twin.grant(f"token of {name}", Principal(subject=name, name=name, roles=roles, teams=teams))
             return f"token of {name}"
 
         return TokenIssuer(tokens=twin, issue=grant)
@@ -51,10 +57,11 @@ def issuer(request: pytest.FixtureRequest) -> TokenIssuer:
     return TokenIssuer(tokens=entra(azure), issue=issue)
 
 
-def test_a_token_proves_who_calls_with_roles_and_groups(issuer: TokenIssuer) -> None:
-    roles, groups = frozenset({"Factory.Admin", "Team.payments"}), frozenset({"ml"})
+def test_a_token_proves_who_calls_with_roles_and_teams(issuer: TokenIssuer) -> None:
+    roles, groups = frozenset({"Factory.Admin", "Team.payments"}), frozenset({GROUP, "strangers"})
     caller = issuer.tokens.verify(issuer.issue("ada", roles, groups))
-    assert (caller.name, caller.roles, caller.groups) == ("ada", roles, groups)
+    assert (caller.name, caller.roles) == ("ada", roles)
+    assert caller.teams == {TeamName("payments"), TeamName("ml")}
     assert caller.subject
 
 

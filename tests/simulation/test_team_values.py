@@ -17,6 +17,7 @@ from pipeline_core.domain.names import Digest
 from pipeline_core.guard import bundles
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from simulation import fleet, world
+from simulation.world import UPLOADER
 from tests.unit.builder import samples
 from tests.unit.services import scenes
 from tests.unit.services.scenes import ADMIN, BASE
@@ -37,7 +38,7 @@ def _jobs(value: str) -> tuple[BuildJob, BuildJob, frozenset[str]]:
     document["spec"]["verify"]["smoke"] = [smoke]
     made = world.make()
     digest = Digest(samples.digest_of(content))
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     made.factory.registrar.register(BASE, document, digest, ADMIN, expected=None, create_only=True)
     scenes.in_phase(made, BASE, Phase.PUBLISHING)
     blobs = made.ports.blobs

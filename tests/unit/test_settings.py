@@ -143,6 +143,9 @@ WRONG = [
     ("FACTORY_UNSIGNED_NOTIFICATIONS", "yes"),
     ("FACTORY_API_AUDIENCE", "x" * 257),
     ("FACTORY_SECOPS_TEAM", "Sec Ops"),
+    ("FACTORY_TEAM_GROUPS", '{"payments": "payments"}'),
+    ("FACTORY_TEAM_GROUP_KEYS", "names"),
+    ("FACTORY_TOKEN_VERSIONS", "3.0"),
     ("FACTORY_AUTHORITY", "http://login.microsoftonline.com"),
     ("FACTORY_ARM_ENDPOINT", "management.azure.com"),
     ("FACTORY_CA_FILE", "/does/not/exist.pem"),
@@ -258,3 +261,34 @@ def test_trusted_launch_is_captured_by_documented_ways_unless_a_setting_says_oth
     assert read().deployment().capture is Capture.MANAGED_IMAGE
     assert read(FACTORY_TRUSTED_LAUNCH_CAPTURE="machine").deployment().capture is Capture.MACHINE
     assert set(problems(FACTORY_UNPROVEN="delete")) == {"FACTORY_UNPROVEN"}
+
+
+def test_groups_are_mapped_to_teams_by_object_id() -> None:
+    group = "A1B2C3D4-0000-4000-8000-00805F9B34FB"
+    settings = read(FACTORY_TEAM_GROUPS=json.dumps({group: "payments"}))
+    assert settings.azure().team_groups == {group.lower(): TeamName("payments")}
+    assert read().azure().team_groups == {}
+
+
+def test_a_group_has_a_name_only_where_the_deployment_says_so() -> None:
+    groups = json.dumps({"Payments Team": "payments"})
+    assert "not an object id" in problems(FACTORY_TEAM_GROUPS=groups)["FACTORY_TEAM_GROUPS"]
+    settings = read(FACTORY_TEAM_GROUPS=groups, FACTORY_TEAM_GROUP_KEYS="name")
+    assert settings.azure().team_groups == {"Payments Team": TeamName("payments")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "payments",
+        "[]",
+        '[["a1b2c3d4-0000-4000-8000-00805f9b34fb", "payments"]]',
+        '{"a1b2c3d4-0000-4000-8000-00805f9b34fb": 7}',
+        '{"a1b2c3d4-0000-4000-8000-00805f9b34fb": "Pay ments"}',
+        '{"a1b2c3d4-0000-4000-8000-00805f9b34fb": "a", "A1B2C3D4-0000-4000-8000-00805F9B34FB": "b"}',
+        '{"": "payments"}',
+        '{" ": "payments"}',
+    ],
+)
+def test_a_mapping_that_is_none_is_refused(text: str) -> None:
+    assert "FACTORY_TEAM_GROUPS" in problems(FACTORY_TEAM_GROUPS=text, FACTORY_TEAM_GROUP_KEYS="name")

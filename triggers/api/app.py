@@ -1,10 +1,11 @@
 """Puts the HTTP app together: routes, and the layers that every request passes. Calls no service."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from triggers.api import errors, openapi
-from triggers.api.authentication import Authentication
+from triggers.api.authentication import Authentication, demand_operation
 from triggers.api.correlation import Correlation
 from triggers.api.limits import BodyLimit
 from triggers.api.routes import (
@@ -27,6 +28,24 @@ from triggers.api.routes import (
 )
 from triggers.provider import Provider
 
+MODULES = (
+    health,
+    images,
+    builds,
+    bundles,
+    lineage,
+    platform,
+    evidence,
+    poison,
+    policy,
+    provenance,
+    receivers,
+    outages,
+    sources,
+    state,
+    versions,
+    pages,
+)  # in this order: the first route that matches answers
 _TITLE = "Image Factory"
 _VERSION = "1"  # of the API; a change that breaks callers raises it
 _DESCRIPTION = "Keeps golden VM images fresh on Azure. Errors are problem details (RFC 9457)."
@@ -42,6 +61,7 @@ def create_app(factory: Provider) -> FastAPI:
         docs_url=None,  # these pages load scripts from foreign addresses
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(demand_operation)],
         generate_unique_id_function=lambda route: route.name,
         # From the outside in: an answer to every request, then who calls, then the size of the body.
         middleware=[
@@ -51,24 +71,13 @@ def create_app(factory: Provider) -> FastAPI:
         ],
     )
     errors.install(app)
-    for module in (
-        health,
-        images,
-        builds,
-        bundles,
-        lineage,
-        platform,
-        evidence,
-        poison,
-        policy,
-        provenance,
-        receivers,
-        outages,
-        sources,
-        state,
-        versions,
-        pages,
-    ):
+    for module in MODULES:
         app.include_router(module.router(factory))
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def routes_of(factory: Provider) -> list[APIRoute]:
+    """Every route of ours, with its full path, in order. The app itself shows only the routers that it includes."""
+    found = (route for module in MODULES for route in module.router(factory).routes)
+    return [route for route in found if isinstance(route, APIRoute)]

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from pipeline_core.domain.byte_ranges import UnsatisfiableRange
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -96,6 +97,10 @@ def _refusal(request: Request, error: Answered) -> Refusal:
             return Refusal(HTTPStatus.PRECONDITION_FAILED, "version-conflict", str(error))
         case AlreadyExists():
             return Refusal(HTTPStatus.CONFLICT, "conflict", str(error))
+        case UnsatisfiableRange():
+            headers = {"Content-Range": f"bytes */{error.size}", "Accept-Ranges": "bytes"}
+            status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            return Refusal(status, "no-such-range", str(error), headers=headers)
         case PermanentError():
             return _of_permanent(error)
     return Refusal(

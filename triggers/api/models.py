@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from pipeline_core.domain import texts
+
 
 def _text(value: object) -> object:
     """The text of an enum's member or of a value type; None stays None."""
@@ -30,6 +32,15 @@ def _storable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return document
 
 
+def _visible(text: str) -> str:
+    """Refuse what nobody sees as it is: the text is shown on pages and terminals, and kept for ever."""
+    hidden = texts.find_hidden(text)
+    if hidden is not None:
+        raise ValueError(f"holds the hidden character U+{ord(hidden):04X}: remove it")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=200), AfterValidator(_visible)]  # of a person, one line
 Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
@@ -55,13 +66,13 @@ class RegistrationRequest(Request):
 class RebuildRequest(Request):
     """Why somebody wants a build of unchanged inputs."""
 
-    reason: Annotated[str, Field(max_length=200)] = "requested over the API"
+    reason: Reason = "requested over the API"
 
 
 class CancelRequest(Request):
     """Why somebody wants a build to stop."""
 
-    reason: Annotated[str, Field(max_length=200)] = "cancelled over the API"
+    reason: Reason = "cancelled over the API"
 
 
 class PlatformRequest(Request):
@@ -175,11 +186,16 @@ class Build(Answer):
 
 
 class Entry(Answer):
-    """One line of an image's journal."""
+    """One line of an image's journal. `actor` is a name for people; `identity` says who it was.
+
+    `identity` is `user:OBJECT_ID@TENANT` or `application:APPLICATION_ID@TENANT`. It is null for a part of the factory,
+    and in lines of older releases.
+    """
 
     at: datetime
     event: Text
     actor: str
+    identity: str | None
     build: Text | None
     version: str | None
     reasons: tuple[str, ...]
@@ -190,7 +206,8 @@ class Entry(Answer):
 class ImageWithHistory(Image):
     """One image with its newest builds and journal lines, newest first.
 
-    `next_builds` and `next_journal` are the `cursor` of what follows, null at the end.
+    `next_builds` and `next_journal` are the `cursor` of what follows, null at the end. `paused` is one line about a
+    pause of the whole factory, null while there is none.
     """
 
     definition: str | None
@@ -199,6 +216,7 @@ class ImageWithHistory(Image):
     journal: tuple[Entry, ...]
     next_builds: str | None
     next_journal: str | None
+    paused: str | None = None
 
 
 class Builds(Answer):
@@ -216,10 +234,14 @@ class Journal(Answer):
 
 
 class Images(Answer):
-    """A page of images by name; `next` is the `after` of the following page, null at the end."""
+    """A page of images by name; `next` is the `after` of the following page, null at the end.
+
+    `paused` is one line about a pause of the whole factory, null while there is none.
+    """
 
     images: tuple[Image, ...]
     next: str | None
+    paused: str | None = None
 
 
 class PoisonRecord(Answer):
@@ -241,6 +263,7 @@ class PoisonRecord(Answer):
     error: str | None
     state: Text
     closed_by: str | None
+    closed_identity: str | None
     closed_at: datetime | None
 
 
@@ -306,6 +329,7 @@ class PolicyVersion(Answer):
     revision: int
     digest: Text
     actor: str
+    identity: str | None
     at: datetime
 
 
@@ -323,49 +347,11 @@ class PolicyVersions(Answer):
     next: int | None
 
 
-class StateRequest(Request):
-    """Which step to take. `force` takes it even if the records seem to be there."""
-
-    after: Annotated[str, Field(max_length=80)] = ""
-    force: bool = False
-
-
-class StateStep(Answer):
-    """The result of one step, by names of images; `next` is the `after` of the following step, null at the end."""
-
-    restored: tuple[str, ...] = Field(validation_alias="recovered")
-    kept: tuple[str, ...]
-    deleted: tuple[str, ...]
-    problems: tuple[Misplaced, ...]
-    next: str | None = Field(validation_alias="after")
-
-
-class UnreadableRow(Answer):
-    """A row that the running release cannot read. `image` is empty where it is not about one image.
-
-    `row_schema` is what the row names as its schema.
-    """
-
-    table: str
-    partition: str
-    key: str
-    image: str
-    row_schema: str = Field(validation_alias="schema")
-    why: str
-    first_seen: datetime
-
-
-class UnreadableRows(Answer):
-    """A page of such rows by place; `next` is the `after` of the following page, null at the end."""
-
-    rows: tuple[UnreadableRow, ...] = Field(validation_alias="records")
-    next: str | None = Field(validation_alias="after")
-
-
 class Health(Answer):
-    """`ok` where state can be read."""
+    """`ok` where state can be read. `paused` is true while SecOps pause the factory, or end its last creations."""
 
     status: str
+    paused: bool
 
 
 class Fault(Answer):

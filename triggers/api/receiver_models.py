@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from pipeline_core.domain.journal import Event
-from triggers.api.models import Answer, Request, Text
+from triggers.api.models import Answer, Reason, Request, Text
 
 
 class DeadLetter(Answer):
@@ -97,7 +97,7 @@ class FleetReceiverRequest(Request):
 class DisableRequest(Request):
     """Why nothing is to be sent any more."""
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class EnableRequest(Request):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AliasPath, Field
 
-from triggers.api.models import Answer, Request, Text
+from triggers.api.models import Answer, Reason, Request, Text
 
 
 class AcceptRequest(Request):
@@ -15,7 +15,7 @@ class AcceptRequest(Request):
     """
 
     release: Annotated[str, Field(max_length=64)]
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class WithdrawnRelease(Answer):
@@ -32,6 +32,7 @@ class AcceptedRelease(Answer):
 
     version: Text
     actor: str
+    identity: str | None
     at: datetime
     reason: str
 

@@ -1,17 +1,17 @@
-"""The bodies about published versions, and about what the galleries show. Texts of an answer are for people."""
+"""The bodies about published versions, names, shared bundles, and what the galleries show. Texts are for people."""
 
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from triggers.api.models import Answer, Request, Text
+from triggers.api.models import Answer, Reason, Request, Text
 
 
 class IncludeRequest(Request):
     """Why a version that was taken out of `latest` may be used again; the image's journal keeps it."""
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class AcceptGalleriesRequest(Request):
@@ -20,7 +20,7 @@ class AcceptGalleriesRequest(Request):
     Without a `reason` the answer is 422. The journal of each image that differs keeps it.
     """
 
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Reason = ""
 
 
 class IncludedVersion(Answer):
@@ -31,6 +31,7 @@ class IncludedVersion(Answer):
     standing: Text
     at: datetime | None
     actor: str
+    identity: str | None
     reason: str
 
 
@@ -51,3 +52,70 @@ class DifferingImages(Answer):
     alarmed_at: datetime | None
     accepted_until: datetime | None
     accepted_by: str
+    accepted_identity: str | None
+
+
+class VersionLine(Answer):
+    """One live version as its gallery shows it. `provenance` is the digest of its signed statement, or empty."""
+
+    version: Text
+    gallery: Text
+    state: Text
+    in_latest: bool
+    standing: Text
+    reason: str
+    build: str
+    provenance: str
+    end_of_life: datetime | None
+
+
+class VersionList(Answer):
+    """The live versions of an image, newest first, also of a deleted one. `team` is null where nothing shows it."""
+
+    image: Text
+    team: Text | None
+    is_deleted: bool
+    deleted_at: datetime | None
+    current: Text | None
+    versions: tuple[VersionLine, ...]
+
+
+class ReservedName(Answer):
+    """The name of a deleted image. It is reserved for `team` (null: nothing shows it) and SecOps; a base's for SecOps.
+
+    `unseen_since` is since when the gallery shows no version of it: at the next look the name is free.
+    """
+
+    name: Text
+    team: Text | None
+    is_base: bool
+    deleted_at: datetime | None
+    unseen_since: datetime | None
+
+
+class ReservedNamePage(Answer):
+    """Reserved names in order. `next` is the cursor of the following page, null at the end."""
+
+    names: tuple[ReservedName, ...]
+    next: str | None
+
+
+class HandoverRequest(Request):
+    """The team that the name is handed over to, and why. Without a `reason` the answer is 422."""
+
+    to: Annotated[str, Field(max_length=63)]
+    reason: Reason = ""
+
+
+class ShareRequest(Request):
+    """The team that may use the bundle from now on, and why. Without a `reason` the answer is 422."""
+
+    to: Annotated[str, Field(max_length=63)]
+    reason: Reason = ""
+
+
+class SharedBundle(Answer):
+    """The teams that may register images with the bundle."""
+
+    bundle: str
+    owners: tuple[str, ...]

@@ -100,7 +100,7 @@ class TokenIssuer:
         groups: Sequence[str],
         life_seconds: int = 3600,
     ) -> str:
-        """A person's token for our API, version 2.0."""
+        """A person's access token for our API, version 2.0. An ID token would have neither `azp` nor `scp`."""
         claims = {
             "iss": self.issuer,
             "sub": subject,
@@ -108,6 +108,8 @@ class TokenIssuer:
             "name": subject,
             "preferred_username": subject,
             "azp": object_id("imagefactory"),
+            "azpacr": "0",
+            "scp": "access",
             "roles": list(roles),
             "groups": list(groups),
             "ver": "2.0",

@@ -35,6 +35,15 @@ class AzureBlobs:
             raise PermanentError(ErrorClass.POLICY, f"{container}/{name} is larger than {limit} bytes")
         return content
 
+    def read_part(self, container: str, name: str, *, first: int, length: int) -> bytes:
+        """At most `length` bytes (1 or more) from the byte `first` on; empty behind the end. Raises NotFound."""
+        try:
+            return self._client(container, name).download_blob(offset=first, length=length).readall()
+        except AzureError as error:
+            if errors.code_of(error) == "InvalidRange":
+                return b""
+            raise errors.translate(error, f"read blob {container}/{name}") from error
+
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
         """Size and time of last change, or None."""
         try:

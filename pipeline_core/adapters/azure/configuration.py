@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pipeline_core.domain.errors import NotFound
-from pipeline_core.domain.names import GalleryName, Region
+from pipeline_core.domain.names import GalleryName, Region, TeamName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Configuration:
     into live galleries. `ca_file` names the certificate authority to trust instead of the public ones, or is
     empty. Either `signing_key` (an identifier in Key Vault) or `signing_key_file` (a PEM file) gives the key
     that signs provenance. `tags` are SecOps' own, on every resource that the adapters create.
-    `receivers_vault_uri` is the vault of the receivers' signing secrets.
+    `receivers_vault_uri` is the vault of the receivers' signing secrets. `team_groups` are the groups of Entra that
+    prove a team: by object id in lower case, or by name. `token_versions` are the versions of access tokens that count.
     """
 
     subscription_id: str
@@ -49,6 +50,8 @@ class Configuration:
     signing_key: str = ""
     signing_key_file: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    team_groups: Mapping[str, TeamName] = field(default_factory=dict)
+    token_versions: Literal["1.0", "2.0", "both"] = "both"  # noqa: S105 - versions of tokens
 
     def place(self, gallery: GalleryName) -> GalleryPlace:
         """The place of a gallery. Raises NotFound if the settings do not name it."""

@@ -9,7 +9,7 @@ from pipeline_core.adapters.azure.blobs import AzureBlobs
 from pipeline_core.adapters.azure.clients import Clients
 from pipeline_core.adapters.azure.configuration import Configuration, Configured
 from pipeline_core.adapters.azure.containers import AzureContainers
-from pipeline_core.adapters.azure.entra import EntraTokens
+from pipeline_core.adapters.azure.entra_id.tokens import EntraTokens
 from pipeline_core.adapters.azure.galleries import AzureGalleries
 from pipeline_core.adapters.azure.marketplace import AzureMarketplaceOffers
 from pipeline_core.adapters.azure.queues import AzureQueues
@@ -46,7 +46,13 @@ def connect(settings: Configured, credential: TokenCredential | None = None) -> 
         signer=_signer(place, clients, clock),
         web=web,
         tokens=EntraTokens(
-            web, clock, authority=place.authority, tenant=place.tenant_id, audience=place.audience
+            web,
+            clock,
+            authority=place.authority,
+            tenant=place.tenant_id,
+            audience=place.audience,
+            team_groups=place.team_groups,
+            versions=place.token_versions,
         ),
     )
 

@@ -44,6 +44,14 @@ class MemoryBlobs:
             raise PermanentError(ErrorClass.POLICY, f"{container}/{name} is larger than {limit} bytes")
         return found.content
 
+    def read_part(self, container: str, name: str, *, first: int, length: int) -> bytes:
+        """At most `length` bytes (1 or more) from the byte `first` on; empty behind the end. Raises NotFound."""
+        with self._lock:
+            found = self._blobs.get(container, {}).get(name)
+        if found is None:
+            raise NotFound(f"{container}/{name} does not exist")
+        return found.content[first : first + length]
+
     def find_facts(self, container: str, name: str) -> BlobFacts | None:
         """Size and time of last change, or None."""
         with self._lock:

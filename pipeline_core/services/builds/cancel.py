@@ -4,11 +4,13 @@ import contextlib
 from dataclasses import dataclass
 
 from pipeline_core.domain import access, builds
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.builds import Build, CancelRequest, Phase, Result
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError, StaleWrite, TransientError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import BuildId
+from pipeline_core.domain.sources import SourceVersion
 from pipeline_core.ports import Principal
 from pipeline_core.services.builds.stages import Stage
 from pipeline_core.services.effects.effects import Effects
@@ -48,21 +50,27 @@ class Canceller:
 
     def _demand_right(self, build: Build, principal: Principal) -> ImageHead | None:
         head = self.images.find_head(build.image)
-        team = build.team if head is None else head.value.registration.team
-        access.demand_change(build.image, team, principal.roles, principal.groups, deed="cancel its builds")
-        return None if head is None else head.value
+        if head is not None:
+            access.demand(ApiOperation.CANCEL_BUILD, principal, head.value.registration.subject)
+            return head.value
+        is_base = isinstance(build.inputs.origin, SourceVersion)
+        subject = access.subject_of(build.image, build.team, is_base=is_base)
+        access.demand(ApiOperation.CANCEL_BUILD, principal, subject)
+        return None
 
     def _record(self, build: Stored[Build], principal: Principal, reason: str) -> Stored[Build]:
         head = self._demand_right(build.value, principal)
         if build.value.is_finished or build.value.cancel is not None:
             return build
-        request = CancelRequest(actor=principal.name, at=self.effects.clock.now(), reason=reason)
-        asked = builds.ask_to_cancel(build.value, request)
-        entry = self.effects.journal.of_build(
-            asked, Event.CANCEL_REQUESTED, actor=principal.name, detail=reason
+        actor = principal.actor
+        request = CancelRequest(
+            actor=actor.name, identity=actor.identity, at=self.effects.clock.now(), reason=reason
         )
+        asked = builds.ask_to_cancel(build.value, request)
+        entry = self.effects.journal.of_build(asked, Event.CANCEL_REQUESTED, actor=actor, detail=reason)
         writes = [records.put_build(asked, etag=build.etag), records.add_entry(entry)]
         etags = self.images.commit(writes, head=head)
+        self.effects.logs.note("cancel-requested", build_id=str(asked.id), actor=actor.identity)
         return Stored(value=asked, etag=etags[0])
 
     def _set_going(self, build: Stored[Build]) -> Build:

@@ -127,16 +127,18 @@ class ContainerStage:
 
     def _launch(self, stored: Stored[Build]) -> Progress:
         build, now = stored.value, self.effects.clock.now()
-        is_first = build.phase is Phase.BUILDING and build.attempt == 1
-        if not is_first or now > build.phase_since + _FRESH:  # else the slot has just paid for it
+        turn = self._find_turn(build, now)  # first: a pause of SecOps closes it (`Pauses`)
+        if turn is None:
+            return Wait(delay=self.wait)
+        if turn > 1 or not self._has_just_paid(build, now):
             wait = self._pay(build, now)
             if wait is not None:
                 return self._spread(wait)
         try:
-            # Before the note that `_may_create` leaves: it bounds one call, and these calls may end in a wait.
+            # Before the note that takes the turn: it bounds one call, and these calls may end in a wait.
             new = self.launcher.prepare(build, attempts.group_of(build), now)
             self._note_room(stored)
-            if self._may_create(build, now):
+            if self._takes_turn(build, turn):
                 self.launcher.create(new)
         except QuarantineFull as error:  # no limit of container groups: other builds may create theirs
             self._note_full(stored, error)
@@ -148,6 +150,12 @@ class ContainerStage:
             error.retry_after = max(attempts.CREATION, error.retry_after or attempts.CREATION)
             raise
         return Wait(delay=self.wait)
+
+    def _has_just_paid(self, build: Build, now: datetime) -> bool:
+        """True for the first group of a build, which its slot has paid for, where no refusal is known since."""
+        is_first = build.phase is Phase.BUILDING and build.attempt == 1
+        is_fresh = now <= build.phase_since + _FRESH
+        return is_first and is_fresh and not self.records.capacity.must_ask(now)
 
     def _note_full(self, build: Stored[Build], error: QuarantineFull) -> None:
         """Write down once that the attempt waits for room in quarantine. No transition."""
@@ -183,16 +191,20 @@ class ContainerStage:
             self.attempts.delete_paid(build, old)
         return wait
 
-    def _may_create(self, build: Build, now: datetime) -> bool:
-        """The first writer of a note creates the group. Two concurrent creations would restart its container.
+    def _find_turn(self, build: Build, now: datetime) -> int | None:
+        """The number of the note that the next creation takes; None while another handler may be creating the group.
 
-        A note without a group is from a handler that died in between, or that Azure refused. After a while it no longer
-        counts, and the first writer of the next one may create.
+        A note without a group is from a handler that died in between, or that Azure refused, or from a pause of SecOps.
+        After a while it no longer counts, and the first writer of the next one may create.
         """
         notes = self.attempts.launches(build)
         if notes and now <= max(notes) + attempts.CREATION:
-            return False
-        return self.attempts.leave(build, attempts.launched(len(notes) + 1))
+            return None
+        return len(notes) + 1
+
+    def _takes_turn(self, build: Build, turn: int) -> bool:
+        """The first writer of a note creates the group. Two concurrent creations would restart its container."""
+        return self.attempts.leave(build, attempts.launched(turn))
 
     def _harvest(self, build: Stored[Build], report: BuildReport) -> Progress:
         if not report.succeeded:

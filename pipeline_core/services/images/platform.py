@@ -7,6 +7,7 @@ from functools import partial
 from itertools import takewhile
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, FactoryError, NotFound, PermanentError
 from pipeline_core.domain.images import ImageHead
 from pipeline_core.domain.journal import Entry, Event, standing_key
@@ -45,7 +46,7 @@ class Platforms:
         Raises InvalidDocument with every problem, and PermanentError (PERMISSION). Cost: the fleet's copies once where
         a tool leaves the catalog, and one slice of the images that name it.
         """
-        access.demand_admin(principal.roles, "changes the platform steps")
+        access.demand(ApiOperation.PUT_PLATFORM, principal)
         problems = [finding.as_problem() for finding in guard.check_catalog(catalog)]
         problems += self._bundle_problems(bundle, catalog)
         problems += self._not_allowed(catalog)
@@ -81,7 +82,7 @@ class Platforms:
             self.announce(_at_once)
         except FactoryError as error:  # the sweep goes on with it; the platform steps are in force
             self.effects.logs.note("dropped-tools-left", error=str(error))
-        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.subject)
+        self.effects.logs.note("platform-changed", digest=str(bundle), actor=principal.actor.identity)
         return platform
 
     def announce(self, run: RunsOne) -> int:

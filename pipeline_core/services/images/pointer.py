@@ -180,7 +180,9 @@ def _intent_of(
     found: GalleryImageVersion, stored: Stored[VersionRecord] | None, intent: Intent, why: str, now: datetime
 ) -> tuple[VersionRecord, str | None]:
     """The record with our intent, and the ETag under which it is stored."""
-    record = replace(_record_of(found, stored), intent=intent, at=now, actor=FACTORY, reason=why)
+    record = replace(
+        _record_of(found, stored), intent=intent, at=now, actor=FACTORY, identity=None, reason=why
+    )
     return record, None if stored is None else stored.etag
 
 

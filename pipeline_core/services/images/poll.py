@@ -193,6 +193,7 @@ class Poller:
             at=news.at,
             event=news.event,
             actor=news.actor,
+            identity=news.identity,
             detail=news.detail,
             campaign=str(_campaign(followed)),
         )

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline_core.domain import access, conditions, wishes
+from pipeline_core.domain import access, conditions, reservations, wishes
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.definitions import ImageDefinition, OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
@@ -20,7 +21,8 @@ from pipeline_core.domain.names import CampaignId, Digest, ImageName
 from pipeline_core.domain.placement import Placement
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import MarketplaceSource
-from pipeline_core.ports import Blobs, Principal
+from pipeline_core.ports import Principal
+from pipeline_core.services.effects.bundles import Bundles
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.services.images.placements import Placements
@@ -58,15 +60,18 @@ class Registrar:
     """Registration of images."""
 
     records: Records
-    blobs: Blobs
+    bundles: Bundles
     effects: Effects
     rules: RegistrationRules
     policy: Policies
     places: Places
     placements: Placements
 
-    def store_bundle(self, digest: Digest, content: bytes) -> bool:
-        """Store a bundle under its digest; False where it is stored already. Raises InvalidDocument."""
+    def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
+        """Store a bundle under its digest, for the teams of the caller; False where it is stored already.
+
+        Raises InvalidDocument.
+        """
         actual = hashlib.sha256(content).hexdigest()
         if actual != str(digest):
             raise InvalidDocument(
@@ -81,11 +86,7 @@ class Registrar:
         findings = self.rules.findings(content)
         if findings:
             raise InvalidDocument([finding.as_problem() for finding in findings])
-        try:
-            self.blobs.create("bundles", f"{digest}.tar.gz", content, media_type="application/gzip")
-        except AlreadyExists:
-            return False
-        return True
+        return self.bundles.keep(digest, content, principal)
 
     def register(
         self,
@@ -125,20 +126,21 @@ class Registrar:
         expected: str | None,
         create_only: bool,
     ) -> Registered:
-        self._demand_right(definition, None if old is None else old.value, principal)
+        former = None if old is not None else self.records.images.find_former(name)
+        self._demand_right(definition, None if old is None else old.value, former, principal)
         _demand_version(name, None if old is None else old.value, expected=expected, create_only=create_only)
+        self.bundles.demand(definition.bundle, definition.team, None if old is None else old.value, principal)
         policy = self.policy.demand()
         problems = [*self.rules.problems(name, definition, None if old is None else old.value, policy)]
         look = self.rules.look_at_azure(definition, None if old is None else old.value)
         if problems or look.problems:
             raise InvalidDocument([*problems, *look.problems])
         digest = self.effects.documents.store(image_yaml.definition_blob(document, definition.bundle))
-        former = None if old is not None else self.records.images.find_former(name)
         if old is None and former is None:
             self._demand_records(name)
         head = self._head(definition, digest, policy, old, former)
         entry = self.effects.journal.of_image(
-            name, Event.REGISTERED, actor=principal.name, detail=str(digest)
+            name, Event.REGISTERED, actor=principal.actor, detail=str(digest)
         )
         writes = [
             records.put_head(head, etag=None if old is None else old.etag),
@@ -158,58 +160,74 @@ class Registrar:
         self.places.follow(head, None if old is None else old.value)
         if begun is not None:
             self.places.end(begun.move, is_done=True)
+        if former is not None:
+            self.records.reserved.remove(name)
         self.effects.outbox.rebuild(name, "definition", CampaignId(f"definition-{name}-{str(digest)[:12]}"))
         notes = look.notes
         if old is not None and _is_judged_anew(head, old.value):
             notes = (*notes, f"`verify` has changed: {conditions.verify_remedy(head)}")
-        self.effects.logs.note("image-registered", image=str(name), actor=principal.subject)
+        halted = self.records.pauses.text(self.effects.clock.now())
+        if halted:
+            notes = (*notes, f"{halted}; nothing is built before the pause ends")
+        self.effects.logs.note("image-registered", image=str(name), actor=principal.actor.identity)
         return Registered(
             head=head, os=definition.os, etag=head.document_etag, created=old is None, notes=notes
         )
 
     def unregister(self, name: ImageName, principal: Principal, expected: str) -> None:
-        """Forget a definition; its live versions stay. Refused while it has children or an active build."""
+        """Forget a definition. Refused while it has children or an active build.
+
+        Its live versions stay, and while they do, its name is reserved for its team.
+        """
         head = self.records.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="unregister it")
+        access.demand(ApiOperation.UNREGISTER_IMAGE, principal, head.value.registration.subject)
         if head.value.document_etag != expected:
             raise StaleWrite(f"{name} has changed since it was read: read it again")
         if head.value.active is not None:
             raise AlreadyExists(f"build {head.value.active.build} of {name} runs: wait for its end")
-        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.name)
-        former = FormerImage(
-            name=name, revision=head.value.revision + 1, last_version=head.value.last_version
-        )
+        entry = self.effects.journal.of_image(name, Event.UNREGISTERED, actor=principal.actor)
+        former = FormerImage.of_head(head.value, self.effects.clock.now())
         writes = [
             records.delete_head(name, etag=head.etag),
-            records.add_former(former),
+            records.put_former(former, etag=None),
             records.add_entry(entry),
         ]
         begun = self.places.begin(name, head.value.registration.origin, None)
+        if not former.is_free:
+            self.records.reserved.add(name)
         self.effects.recovery_log.announce(name)
         self.places.commit(writes, begun, head=head.value)
         self.effects.recovery_log.settle(name)
+        self.effects.logs.note("image-unregistered", image=str(name), actor=principal.actor.identity)
         self.places.leave(head.value)
         self.effects.projection.project(name)
         if begun is not None:
             self.places.end(begun.move, is_done=True)
 
-    def _demand_right(self, definition: ImageDefinition, old: ImageHead | None, principal: Principal) -> None:
-        """The old and the new team of an image must both agree, so that no team can take over an image."""
-        teams = {definition.team} if old is None else {definition.team, old.registration.team}
-        for team in sorted(teams):
-            if not access.may_change(team, principal.roles, principal.groups):
-                raise PermanentError(
-                    ErrorClass.PERMISSION,
-                    f"{principal.name} is not a member of team {team}, the old or the new owner of {definition.name}",
-                )
-        origins = [definition.origin] if old is None else [definition.origin, old.registration.origin]
-        is_base = any(isinstance(origin, MarketplaceSource) for origin in origins)
-        if is_base and not access.is_admin(principal.roles):
-            raise PermanentError(
-                ErrorClass.PERMISSION,
-                f"{definition.name} is built from the Marketplace: only SecOps changes base images",
-            )
+    def _demand_right(
+        self,
+        definition: ImageDefinition,
+        old: ImageHead | None,
+        former: Stored[FormerImage] | None,
+        principal: Principal,
+    ) -> None:
+        """The old and the new team of an image must both agree, so that no team can take over an image or its name."""
+        if former is not None:
+            self._demand_name(former.value, principal)
+        is_base = isinstance(definition.origin, MarketplaceSource)
+        subjects = [access.subject_of(definition.name, definition.team, is_base=is_base)]
+        if old is not None:
+            subjects.append(old.registration.subject)
+        for subject in subjects:
+            access.demand(ApiOperation.REGISTER_IMAGE, principal, subject)
+
+    def _demand_name(self, former: FormerImage, principal: Principal) -> None:
+        try:
+            reservations.demand_name(former, principal)
+        except PermanentError:
+            # An older release wrote no row: from now on its gallery is seen.
+            self.records.reserved.add(former.name)
+            raise
 
     def _demand_records(self, name: ImageName) -> None:
         """Refuse an image that only the recovery log has: it would begin again, above versions that it cannot see."""

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import ImageHead, RebuildRequest
 from pipeline_core.domain.journal import Event
@@ -15,6 +16,7 @@ from pipeline_core.services.images.reconcile import Reconciler
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.images import ImageStore
+from pipeline_core.state.outages.pauses import PauseStore
 from pipeline_core.state.records import Stored
 
 
@@ -33,6 +35,7 @@ class Requests:
     """Manual rebuilds."""
 
     images: ImageStore
+    pauses: PauseStore
     reconciler: Reconciler
     effects: Effects
 
@@ -47,8 +50,7 @@ class Requests:
         if head is None:
             self.effects.recovery_log.demand_kept(name)
             head = self.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="rebuild it")
+        access.demand(ApiOperation.REQUEST_BUILD, principal, head.value.registration.subject)
         token = _token(name, principal, key or self.effects.chance.nonce())
         campaign = CampaignId(f"request-{str(token)[:12]}")
         head = self._record(head, token, principal, reason, campaign)
@@ -60,7 +62,9 @@ class Requests:
         if isinstance(decision, DoNothing):
             detail = decision.detail or decision.why.value
             return RequestAnswer(token=token, build=build, why=decision.why.value, detail=detail)
-        return RequestAnswer(token=token, build=build, why="started", detail=reason)
+        halted = self.pauses.text(self.effects.clock.now())
+        detail = f"{reason}; {halted}; the build starts after the pause" if halted else reason
+        return RequestAnswer(token=token, build=build, why="started", detail=detail)
 
     def _record(
         self,
@@ -76,7 +80,7 @@ class Requests:
         def record(head: Stored[ImageHead]) -> Stored[ImageHead]:
             request = RebuildRequest(token=token, actor=principal.subject, at=self.effects.clock.now())
             entry = replace(
-                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.name, detail=reason),
+                self.effects.journal.of_image(name, Event.REQUESTED, actor=principal.actor, detail=reason),
                 campaign=str(campaign),
             )
             asked, copy = _asked(head.value, request), self.effects.projection.find(name)
@@ -87,7 +91,7 @@ class Requests:
             ]
             if head.value.breaker is not None:
                 closed = self.effects.journal.of_image(
-                    name, Event.BREAKER_CLOSED, actor=principal.name, detail="a rebuild was requested"
+                    name, Event.BREAKER_CLOSED, actor=principal.actor, detail="a rebuild was requested"
                 )
                 writes.append(records.add_entry(closed))
             try:
@@ -97,6 +101,7 @@ class Requests:
                 # may have died before it wrote the copies.
                 self.effects.projection.follow(head.value, copy)
                 return head
+            self.effects.logs.note("rebuild-requested", image=str(name), actor=principal.actor.identity)
             # If this process ends before it reconciles, the handler of this message does.
             self.effects.outbox.rebuild(name, "requested", campaign)
             self.effects.projection.follow(asked, copy)

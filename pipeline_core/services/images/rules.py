@@ -7,6 +7,7 @@ from pipeline_core.deployment import Deployment
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import NotFound
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import FACTORY_ITSELF
 from pipeline_core.domain.names import LIVE, ImageName
 from pipeline_core.domain.policy import Policy
 from pipeline_core.domain.sources import ParentReference
@@ -45,6 +46,12 @@ class RegistrationRules:
                 path="metadata.name",
                 message=f"is {str(definition.name)!r}, but the address says {str(name)!r}",
                 remedy="register it under its own name",
+            )
+        if name == FACTORY_ITSELF and old is None:
+            yield Problem(
+                path="metadata.name",
+                message=f"{name} is the name of the factory's own journal",
+                remedy="choose another name",
             )
         yield from self._bundle_problems(definition)
         yield from self._catalog_problems(definition)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline_core.domain import access, releases
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists, InvalidValue, NotFound
 from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.releases import AcceptedRelease, FollowedSource, Silence, WithdrawnRelease
@@ -55,7 +56,7 @@ class Sources:
         PermanentError (PERMISSION; POLICY without a reason), and AlreadyExists where this release is not the one to
         decide about.
         """
-        access.demand_admin(principal.roles, "accepts an older release of a source")
+        access.demand(ApiOperation.ACCEPT_RELEASE, principal)
         why = access.demand_reason(reason, "the journal of each image of the source")
 
         def decide(stored: Stored[FollowedSource]) -> FollowedSource:
@@ -63,14 +64,17 @@ class Sources:
             if releases.is_accepted(known) and known.newest == release:
                 return known
             try:
-                accepted = releases.accept(known, release, principal.name, why, now)
+                accepted = releases.accept(known, release, principal.actor, why, now)
             except InvalidValue as error:
                 raise AlreadyExists(
                     f"{known.source.key}: {error}; `imagefactory sources` shows it"
                 ) from error
             etag = self.records.sources.save(accepted, etag=stored.etag)
             self.effects.logs.note(
-                "release-accepted", source=known.source.key, release=str(release), actor=principal.subject
+                "release-accepted",
+                source=known.source.key,
+                release=str(release),
+                actor=principal.actor.identity,
             )
             self.poller.announce(Stored(value=accepted, etag=etag))
             return accepted

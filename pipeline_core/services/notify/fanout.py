@@ -4,14 +4,14 @@ All notices of the image are handled, in the order of their entries, whichever m
 was lost goes before a later one. Two handlers at once append the same facts in the same order; a feed takes each once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from pipeline_core.domain import feeds
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import FactoryError, NotFound, TransientError, UnreadableRow
 from pipeline_core.domain.feeds import Fact, Feed, FeedTurn
-from pipeline_core.domain.journal import Entry
+from pipeline_core.domain.journal import FACTORY_ITSELF, Entry
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.receivers import ReceiverId
 from pipeline_core.domain.sources import MarketplaceSource
@@ -59,10 +59,10 @@ class Fanout:
             each for each in notices if self._gather(shares, image, each.entry, each.definition or now, each)
         ]
         if not is_known:
-            if head is None:
+            if head is None and image != FACTORY_ITSELF:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=entry)
             else:
-                self._gather(shares, image, entry, head.value.registration.definition, None)
+                self._gather(shares, image, entry, now, None)
         self._hand_out(image, entry, shares, done)
 
     def _hand_out(
@@ -104,6 +104,10 @@ class Fanout:
             if not is_young:
                 self.effects.logs.note("notification-without-entry", image=str(image), entry=key)
             return not is_young
+        known_to = frozenset[ReceiverId]() if notice is None else notice.known_to
+        if image == FACTORY_ITSELF:
+            self._share(shares, entry, self._of_fleet(entry, is_base=False), known_to)
+            return True
         if definition is None:  # the image was deleted meanwhile, so nobody is subscribed any more
             self.effects.logs.note("notification-without-entry", image=str(image), entry=key)
             return True
@@ -116,19 +120,29 @@ class Fanout:
                 "notification-dropped", image=str(image), entry=key, error=str(error)[:300]
             )
             return True
-        known_to = frozenset[ReceiverId]() if notice is None else notice.known_to
-        for receiver, url, is_wanted in self._receivers(entry, document):
+        self._share(shares, entry, self._receivers(entry, document), known_to)
+        return True
+
+    def _share(
+        self,
+        shares: dict[ReceiverId, _Share],
+        entry: Entry,
+        receivers: Iterable[tuple[ReceiverId, str, bool]],
+        known_to: Set[ReceiverId],
+    ) -> None:
+        for receiver, url, is_wanted in receivers:
             if receiver in known_to:
                 continue
             share = shares.setdefault(receiver, _Share(url=url))
             if is_wanted:
-                share.facts.append(Fact(image=image, entry=key, event=entry.event.value))
-        return True
+                share.facts.append(Fact(image=entry.image, entry=entry.key, event=entry.event.value))
 
     def _receivers(self, entry: Entry, document: ImageDefinition) -> Iterator[tuple[ReceiverId, str, bool]]:
         for hook in document.notify:
             yield ReceiverId.of(hook.url, document.team), hook.url, entry.event.value in hook.events
-        is_base = isinstance(document.origin, MarketplaceSource)
+        yield from self._of_fleet(entry, is_base=isinstance(document.origin, MarketplaceSource))
+
+    def _of_fleet(self, entry: Entry, *, is_base: bool) -> Iterator[tuple[ReceiverId, str, bool]]:
         for each in self.effects.notices.fleet_receivers():
             if each.wants(entry.event, is_base=is_base):
                 yield each.id, each.url, True

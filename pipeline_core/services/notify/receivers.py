@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
 from pipeline_core.domain import access, conditions, feeds
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.definitions import Webhook
 from pipeline_core.domain.errors import (
@@ -27,6 +28,7 @@ from pipeline_core.domain.receivers import FleetReceiver, ReceiverId, place_of
 from pipeline_core.guard import steps
 from pipeline_core.ports import Principal, Secrets, Web
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.notify import owners
 from pipeline_core.services.notify.exchange import exchange
 from pipeline_core.services.notify.fanout import Fanout
 from pipeline_core.services.notify.signing import Signing
@@ -137,7 +139,7 @@ class Receivers:
 
     def rotate(self, receiver: ReceiverId, principal: Principal) -> str:
         """Make a new secret and show it, once. The former one signs too for a day."""
-        self._get(receiver, principal)
+        self._get(receiver, principal, ApiOperation.ROTATE_SECRET)
         chance = self.effects.chance
         key = b"".join(bytes.fromhex(chance.nonce()) for _ in range(events.SECRET_BYTES // 8))
         secret = events.secret_of(key)
@@ -149,11 +151,11 @@ class Receivers:
 
     def disable(self, receiver: ReceiverId, principal: Principal, reason: str) -> ReceiverView:
         """Send nothing any more. Facts still go into the feed."""
-        self._get(receiver, principal)
+        self._get(receiver, principal, ApiOperation.DISABLE_RECEIVER)
         now = self.effects.clock.now()
         feed = self._change(
             receiver,
-            lambda feed: feeds.switched_off(feed, reason or "a person switched it off", principal.name, now),
+            lambda feed: feeds.switched_off(feed, reason or "a person switched it off", principal.actor, now),
         )
         self._tell(feed, Event.RECEIVER_OFF, principal, reason)
         self._log("receiver-switched-off", receiver, principal)
@@ -161,7 +163,7 @@ class Receivers:
 
     def enable(self, receiver: ReceiverId, principal: Principal, *, replays: bool = True) -> ReceiverView:
         """Send again: with `replays` from the first fact on that was given up or not sent, else from the newest on."""
-        feed = self._get(receiver, principal).value
+        feed = self._get(receiver, principal, ApiOperation.ENABLE_RECEIVER).value
         now = self.effects.clock.now()
         first = self._first_missed(feed) if replays else feed.following
 
@@ -177,7 +179,7 @@ class Receivers:
 
     def replay(self, receiver: ReceiverId, principal: Principal, since: datetime | None) -> ReceiverView:
         """Send again what was appended since a time; without one, from the first fact on that was given up."""
-        feed = self._get(receiver, principal).value
+        feed = self._get(receiver, principal, ApiOperation.REPLAY_RECEIVER).value
         if feed.off is not None:
             text = f"{receiver} is switched off: run `imagefactory notify enable {receiver}`, which replays"
             raise PermanentError(ErrorClass.CONFLICT, text)
@@ -190,7 +192,7 @@ class Receivers:
 
     def test(self, receiver: ReceiverId, principal: Principal) -> tuple[bool, str]:
         """Send a trial now: whether the receiver accepted it, and what it said. It changes nothing."""
-        feed = self._get(receiver, principal).value
+        feed = self._get(receiver, principal, ApiOperation.TEST_RECEIVER).value
         if not _TRIALS.acquire(blocking=False):
             text = "other trials run: each may take 20 s; try again"
             raise TransientError(ErrorClass.THROTTLED, text, retry_after=timedelta(seconds=20))
@@ -215,7 +217,7 @@ class Receivers:
         One that wants something else already is changed with `replaces` only: it then wants what is given, and nothing
         else. Raises PermanentError (CONFLICT) without it.
         """
-        access.demand_admin(principal.roles, "adds receivers for the whole fleet")
+        access.demand(ApiOperation.ADD_FLEET_RECEIVER, principal)
         if not receiver.events and not receiver.bases:
             raise PermanentError(ErrorClass.POLICY, "the receiver wants nothing: name events, or bases")
         _demand_address(receiver.url)
@@ -238,7 +240,7 @@ class Receivers:
 
     def remove(self, receiver: ReceiverId, principal: Principal) -> None:
         """Send it nothing new. What its feed holds is still sent. SecOps only. Raises NotFound."""
-        access.demand_admin(principal.roles, "removes receivers for the whole fleet")
+        access.demand(ApiOperation.REMOVE_FLEET_RECEIVER, principal)
         self.records.feeds.remove_fleet_receiver(receiver)
         self.effects.notices.forget()
         self._log("fleet-receiver-removed", receiver, principal)
@@ -260,15 +262,11 @@ class Receivers:
 
     def _of_image(self, image: ImageName, head: ImageHead | None = None) -> Sequence[ReceiverId]:
         registration = (head or self.records.images.get_head(image).value).registration
-        document = self.effects.documents.definition(registration.definition)
-        return [ReceiverId.of(hook.url, document.team) for hook in document.notify]
+        return owners.receivers_of(self.effects.documents.definition(registration.definition))
 
-    def _get(self, receiver: ReceiverId, principal: Principal) -> Stored[Feed]:
-        team = receiver.team
-        if not _may_change(receiver, principal):
-            owner = "SecOps" if team is None else f"team {team}"
-            raise PermanentError(ErrorClass.PERMISSION, f"{receiver} belongs to {owner}: only they change it")
-        if team is None and receiver not in self._of_fleet():
+    def _get(self, receiver: ReceiverId, principal: Principal, operation: ApiOperation) -> Stored[Feed]:
+        access.demand(operation, principal, owners.subject_of(receiver, self.records, self.effects.documents))
+        if receiver.team is None and receiver not in self._of_fleet():
             raise NotFound(f"{receiver} was removed: `imagefactory notify add` adds it again")
         return self.records.feeds.get(receiver)
 
@@ -307,12 +305,12 @@ class Receivers:
             return
         detail = f"{feed.id} ({place_of(feed.url)}){': ' if reason else ''}{reason}"
         entry = self.effects.journal.of_image(
-            item.fact.image, event, actor=principal.name, detail=detail[:2000]
+            item.fact.image, event, actor=principal.actor, detail=detail[:2000]
         )
         self.records.images.commit([images.add_entry(entry)])
 
     def _log(self, event: str, receiver: ReceiverId, principal: Principal) -> None:
-        self.effects.logs.note(event, receiver=str(receiver), actor=principal.subject)
+        self.effects.logs.note(event, receiver=str(receiver), actor=principal.actor.identity)
 
     def _shown(self, feed: Feed) -> ReceiverView:
         wish = None
@@ -336,7 +334,7 @@ class Receivers:
             failing_since=feed.failing_since,
             next_try=feed.due,
             accepted_at=feed.accepted_at,
-            detail=feed.trouble if feed.off is None else f"{feed.off.why} ({feed.off.actor})",
+            detail=feed.trouble if feed.off is None else f"{feed.off.why} ({feed.off.by})",
             fleet=wish,
         )
 
@@ -365,10 +363,3 @@ def _demand_address(url: str) -> None:
         )
     for finding in findings:
         raise PermanentError(ErrorClass.POLICY, f"the address {finding.message}: {finding.remedy}")
-
-
-def _may_change(receiver: ReceiverId, principal: Principal) -> bool:
-    team = receiver.team
-    if team is None:
-        return access.is_admin(principal.roles)
-    return access.may_change(team, principal.roles, principal.groups)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from pipeline_core.domain import platform_breaker as decisions
 from pipeline_core.domain import releases
+from pipeline_core.domain.actors import ActorOrPart
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import (
@@ -29,6 +30,7 @@ from pipeline_core.domain.platform_breaker import BreakerHit, BuildPlace, Platfo
 from pipeline_core.domain.platform_call import PlatformCall, call_of
 from pipeline_core.domain.sources import MarketplaceSource, ParentReference, SourceVersion
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.effects.journal import FACTORY
 from pipeline_core.state import images as records
 from pipeline_core.state.outages.breakers import HarmedBuild
 from pipeline_core.state.records import Stored
@@ -201,7 +203,7 @@ class Outages:
             if breaker is not None:
                 self._settle(breaker, build)
 
-    def close(self, breaker: PlatformBreaker, *, actor: str = "") -> bool:
+    def close(self, breaker: PlatformBreaker, *, actor: ActorOrPart = FACTORY) -> bool:
         """Close an open breaker; everything that it held back is looked at again, in slices. False if it was closed."""
         now = self.effects.clock.now()
         before, after = self.records.breakers.change(
@@ -290,7 +292,7 @@ class Outages:
 
     def _alarm(self, breaker: PlatformBreaker) -> None:
         """Raise the one alert, then note that it was raised."""
-        self._report(breaker, Event.PLATFORM_BREAKER_OPENED, breaker.describe(), breaker.opened_at)
+        self._report(breaker, Event.PLATFORM_BREAKER_OPENED, breaker.describe(), breaker.opened_at, FACTORY)
         self.effects.logs.note(
             "platform-breaker-opened",
             error_class=breaker.error_class.value,
@@ -305,28 +307,23 @@ class Outages:
         with contextlib.suppress(Contended):
             self.records.breakers.change(breaker, note)
 
-    def _closed(self, breaker: PlatformBreaker, actor: str) -> None:
+    def _closed(self, breaker: PlatformBreaker, actor: ActorOrPart) -> None:
         text = f"{breaker.error_class.value} in {breaker.scope} is over; what was held back goes on"
-        self._report(breaker, Event.PLATFORM_BREAKER_CLOSED, text, self.effects.clock.now(), actor=actor)
+        self._report(breaker, Event.PLATFORM_BREAKER_CLOSED, text, self.effects.clock.now(), actor)
         self.effects.logs.note(
             "platform-breaker-closed", error_class=breaker.error_class.value, scope=str(breaker.scope)
         )
         self.effects.outbox.dispatch("outage-over")
 
     def _report(
-        self, breaker: PlatformBreaker, event: Event, detail: str, at: datetime | None, *, actor: str = ""
+        self, breaker: PlatformBreaker, event: Event, detail: str, at: datetime | None, by: ActorOrPart
     ) -> None:
         """One entry in the journal of the image whose build opened the breaker."""
         if breaker.opened_by is None or at is None:
             return
-        image = breaker.opened_by.image
-        entry = self.effects.journal.of_image(image, event, detail=detail)
-        entry = replace(
-            entry,
-            key=standing_key(at, f"{breaker.key}/{event.value}"),
-            actor=actor or entry.actor,
-            build=breaker.opened_by,
-        )
+        entry = self.effects.journal.of_image(breaker.opened_by.image, event, actor=by, detail=detail)
+        key = standing_key(at, f"{breaker.key}/{event.value}")
+        entry = replace(entry, key=key, build=breaker.opened_by)
         with contextlib.suppress(AlreadyExists):
             self.records.images.commit([records.add_entry(entry)])
 

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, breaker
+from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.builds import Result
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import ErrorClass, StaleWrite
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import CampaignId
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.ports import Principal, TableWrite
@@ -45,17 +48,24 @@ class Retries:
 
         `after` is the cursor of the former answer. Safe to repeat. Raises PermanentError (PERMISSION).
         """
-        access.demand_admin(principal.roles, "retries what an outage has stopped")
+        access.demand(ApiOperation.RETRY, principal)
         closed = [
             str(found.scope)
             for found in self.list()
-            if found.error_class is error_class and self.outages.close(found, actor=principal.name)
+            if found.error_class is error_class and self.outages.close(found, actor=principal.actor)
         ]
         page = self.records.index.fleet(after=after, limit=_PAGE)
-        again = [str(head.name) for head in page.heads if self._again(head, error_class)]
+        again = [str(head.name) for head in page.heads if self._again(head, error_class, principal.actor)]
+        self.effects.logs.note(
+            "outage-retried",
+            error_class=error_class.value,
+            closed=len(closed),
+            images=len(again),
+            actor=principal.actor.identity,
+        )
         return RetryAnswer(closed=tuple(closed), images=tuple(again), next=page.after)
 
-    def _again(self, copy: ImageHead, error_class: ErrorClass) -> bool:
+    def _again(self, copy: ImageHead, error_class: ErrorClass, actor: Actor) -> bool:
         """Let the newest build of an image be tried again where it failed by this class. False where it did not."""
         images = self.records.images
         page = self.records.history.builds(copy.name, limit=1).builds if copy.active is None else ()
@@ -68,13 +78,15 @@ class Retries:
         if claim.value.build != newest.id or claim.value.outcome not in _AGAIN:
             return False
         rested = replace(claim.value, outcome=Outcome.EXHAUSTED, ended_at=None)
-        writes: list[TableWrite] = [rows.put_claim(rested, etag=claim.etag)]
+        detail = f"what failed by {error_class.value} is tried again"
+        entry = self.effects.journal.of_image(copy.name, Event.REQUESTED, actor=actor, detail=detail)
+        writes: list[TableWrite] = [rows.put_claim(rested, etag=claim.etag), rows.add_entry(entry)]
         head = images.find_head(copy.name)
         if head is not None and head.value.breaker is not None:
             writes.append(rows.put_head(breaker.after_success(head.value), etag=head.etag))
         self.effects.projection.forget_claim(copy.name)
         try:
-            images.commit(writes)
+            images.commit(writes, head=None if head is None else head.value)
         except StaleWrite:
             return False  # it has changed just now, so another handler looks at it
         self.effects.outbox.rebuild(copy.name, "retried", CampaignId(f"retry-{error_class.value}"))

@@ -8,9 +8,11 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, poison
+from pipeline_core.domain.access import Subject
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists, ErrorClass, PermanentError, StaleWrite, UnreadableRow
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import ImageName, TeamName
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.poison import PoisonRecord, PoisonState
 from pipeline_core.ports import Principal, Queues
 from pipeline_core.services.effects.effects import Effects
@@ -42,12 +44,12 @@ class PoisonReview:
     ) -> PoisonPage:
         """A page of records, newest first. It holds fewer than `limit` if the caller may not see some of them."""
         page = self.records.poison.page(after=after, limit=min(limit, PAGE_LIMIT))
-        teams: dict[ImageName, TeamName | None] = {}
+        known: dict[ImageName, Subject] = {}
         seen = []
         for record in page.records:
             if state is not None and record.state is not state:
                 continue
-            if access.may_read_all(principal.roles) or self._is_theirs(record, principal, teams):
+            if access.allows(ApiOperation.LIST_POISON, principal, self._subject_of(record, known)):
                 seen.append(record)
         return replace(page, records=tuple(seen))
 
@@ -57,7 +59,8 @@ class PoisonReview:
         Raises NotFound, and PermanentError (PERMISSION) for another team's record. Raises AlreadyExists if the
         record was closed before, and PermanentError (POLICY) if the record does not hold the whole text.
         """
-        stored = self._open_record(key, principal)
+        stored = self._record(key, principal, ApiOperation.REQUEUE_POISON)
+        _demand_open(stored.value)
         record = stored.value
         if not record.is_whole or record.queue not in QUEUES:
             raise PermanentError(
@@ -69,7 +72,7 @@ class PoisonReview:
 
     def dismiss(self, key: str, principal: Principal) -> None:
         """Put a message aside. A second dismissal changes nothing. Raises as `requeue`."""
-        stored = self._record(key, principal)
+        stored = self._record(key, principal, ApiOperation.DISMISS_POISON)
         if stored.value.state is PoisonState.DISMISSED:
             return
         _demand_open(stored.value)
@@ -81,11 +84,14 @@ class PoisonReview:
         record = stored.value
         if record.image is not None:
             entry = self.effects.journal.of_image(
-                record.image, event, actor=principal.name, detail=f"{record.key}, a message of {record.queue}"
+                record.image,
+                event,
+                actor=principal.actor,
+                detail=f"{record.key}, a message of {record.queue}",
             )
             with contextlib.suppress(UnreadableRow):  # then nothing shows the mark
                 self.marks.hide(record, entry)
-        closed = poison.close(record, state, principal.name, self.effects.clock.now())
+        closed = poison.close(record, state, principal.actor, self.effects.clock.now())
         try:
             self.records.poison.replace(closed, etag=stored.etag)
         except StaleWrite as error:
@@ -97,41 +103,32 @@ class PoisonReview:
             queue=record.queue,
             image=str(record.image or ""),
             state=state.value,
-            actor=principal.subject,
+            actor=principal.actor.identity,
         )
         return closed
 
-    def _open_record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
-        stored = self._record(key, principal)
-        _demand_open(stored.value)
+    def _record(self, key: str, principal: Principal, operation: ApiOperation) -> Stored[PoisonRecord]:
+        stored = self.records.poison.get(key)
+        access.demand(operation, principal, self._subject_of(stored.value, {}))
         return stored
 
-    def _record(self, key: str, principal: Principal) -> Stored[PoisonRecord]:
-        stored = self.records.poison.get(key)
-        if access.is_admin(principal.roles) or self._is_theirs(stored.value, principal, {}):
-            return stored
-        raise PermanentError(
-            ErrorClass.PERMISSION, f"{key} is not about an image of your team: its team and SecOps close it"
-        )
+    def _subject_of(self, record: PoisonRecord, known: dict[ImageName, Subject]) -> Subject:
+        """The image that the message is about, as it is owned now. `known` keeps those that a page has looked up.
 
-    def _is_theirs(
-        self, record: PoisonRecord, principal: Principal, teams: dict[ImageName, TeamName | None]
-    ) -> bool:
-        """True if the caller's team owns the image now. `teams` keeps the teams that a page has looked up."""
+        Nobody owns it where it names no image, where the image is not registered, or where its row cannot be read.
+        """
         if record.image is None:
-            return False
-        if record.image not in teams:
-            teams[record.image] = self._team_of(record.image)
-        team = teams[record.image]
-        return team is not None and access.is_member(team, principal.roles, principal.groups)
+            return access.FACTORY
+        if record.image not in known:
+            known[record.image] = self._image(record.image)
+        return known[record.image]
 
-    def _team_of(self, image: ImageName) -> TeamName | None:
-        """The image's team. None where it is not registered, or where nobody can read whose it is."""
+    def _image(self, image: ImageName) -> Subject:
         try:
             head = self.records.images.find_head(image)
         except UnreadableRow:
-            return None
-        return None if head is None else head.value.registration.team
+            return access.FACTORY
+        return access.FACTORY if head is None else head.value.registration.subject
 
 
 def _demand_open(record: PoisonRecord) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
@@ -149,7 +150,7 @@ class Policies:
         with every problem, PermanentError (PERMISSION; POLICY where the blob of this document was changed), NotFound,
         StaleWrite, AlreadyExists. A document that was lost from storage is written again.
         """
-        access.demand_admin(principal.roles, "changes the policy")
+        access.demand(ApiOperation.PUT_POLICY, principal)
         with contextlib.suppress(PolicyDocumentLost):  # this is how it comes back
             self.demand()
         row = self._row()
@@ -168,13 +169,17 @@ class Policies:
         if stored is not None and stored.value.digest == digest:
             return PolicyShown(version=stored.value, document=document, unregistered=unregistered)
         version = PolicyVersion(
-            revision=revision, digest=digest, actor=principal.name, at=self.effects.clock.now()
+            revision=revision,
+            digest=digest,
+            actor=principal.actor.name,
+            identity=principal.actor.identity,
+            at=self.effects.clock.now(),
         )
         self.effects.recovery_log.announce_policy()
         self.records.policies.put(version, etag=row.etag)
         self.effects.recovery_log.settle_policy()
         self.effects.logs.note(
-            "policy-changed", revision=revision, digest=str(digest), actor=principal.subject
+            "policy-changed", revision=revision, digest=str(digest), actor=principal.actor.identity
         )
         return PolicyShown(version=version, document=document, unregistered=unregistered)
 

@@ -12,10 +12,10 @@ from pipeline_core.domain.errors import InvalidValue, MalformedMessage, NotFound
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.domain.signatures import PublicKey
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, Signer
+from pipeline_core.ports import Signer
 from pipeline_core.services.provenance import statements
+from pipeline_core.services.provenance.places import VersionPlaces
 from pipeline_core.services.provenance.provenance import Provenance
-from pipeline_core.state.images import ImageStore
 from pipeline_core.wire.provenance import Envelope
 
 
@@ -36,24 +36,23 @@ class VersionProof:
 class Proofs:
     """One point read, one look at the gallery, one blob."""
 
-    images: ImageStore
-    galleries: Galleries
+    places: VersionPlaces
     provenance: Provenance
     signer: Signer
     deployment: Deployment
 
     def show(self, image: ImageName, version: GalleryVersion) -> VersionProof:
-        """Everything that is known of a version in the image's live gallery. Raises NotFound."""
-        gallery = self.images.get_head(image).value.registration.gallery
-        live = self.galleries.find_version(gallery, image, version)
+        """Everything that is known of a version in the image's live gallery, also of a deleted one. Raises NotFound."""
+        live = self.places.find_version(image, version)
         if live is None:
+            galleries = " or ".join(map(str, self.places.of_image(image)))
             raise NotFound(
-                f"{image}@{version} is not in {gallery}: see its versions with `imagefactory show`"
+                f"{image}@{version} is not in {galleries}: `imagefactory versions list {image}` lists what is"
             )
         return VersionProof(
             image=str(image),
             version=str(version),
-            subject=statements.version_id(self.deployment, gallery, image, version),
+            subject=statements.version_id(self.deployment, live.gallery, image, version),
             state=live.state.value,
             excluded_from_latest=live.excluded_from_latest,
             tags=dict(live.tags),

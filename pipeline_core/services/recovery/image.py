@@ -17,13 +17,14 @@ from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.errors import (
     AlreadyExists,
     ErrorClass,
+    FactoryError,
     NotFound,
     PermanentError,
     TransientError,
 )
 from pipeline_core.domain.images import FormerImage, ImageHead, PublishedVersion, RebuildRequest, Registration
 from pipeline_core.domain.journal import Event
-from pipeline_core.domain.names import Digest, GalleryName, ImageName
+from pipeline_core.domain.names import Digest, GalleryName, ImageName, TeamName
 from pipeline_core.domain.reasons import Lane
 from pipeline_core.domain.recovery import LiveVersion
 from pipeline_core.domain.releases import FollowedSource
@@ -90,7 +91,7 @@ class ImageRecovery:
             return RecoveryOutcome.UNKNOWN
         found = self.versions.look(gallery, name)
         if entry is not None and entry.deleted:
-            self._recover_former(name, entry, found)
+            self._recover_former(name, entry, gallery, found)
             return RecoveryOutcome.DELETED
         if entry is None and found.definition is None:
             return RecoveryOutcome.UNKNOWN
@@ -153,7 +154,7 @@ class ImageRecovery:
             claim for claim in claims if self.records.images.find_claim(head.name, claim.fingerprint) is None
         ]
         detail = f"current is {head.current.version if head.current else 'nothing'}"
-        entry = self.effects.journal.of_image(head.name, Event.REBUILT, actor=principal.name, detail=detail)
+        entry = self.effects.journal.of_image(head.name, Event.REBUILT, actor=principal.actor, detail=detail)
         try:
             while len(missing) > _WRITES:
                 some, missing = missing[:_WRITES], missing[_WRITES:]
@@ -170,15 +171,47 @@ class ImageRecovery:
                 ErrorClass.CONFLICT, f"{head.name} is being recovered by another request: look again"
             ) from error
 
-    def _recover_former(self, name: ImageName, entry: ImageEntry, found: Found) -> None:
+    def _recover_former(self, name: ImageName, entry: ImageEntry, gallery: GalleryName, found: Found) -> None:
+        """The record of a deleted image. Its name is reserved again: what is not known is denied to every team."""
         last = None if entry.last_version is None else GalleryVersion.parse(entry.last_version)
         numbers = [*found.numbers, *self._quarantined(name), *([] if last is None else [last])]
-        former = FormerImage(name=name, revision=entry.revision, last_version=max(numbers, default=None))
+        known = self._former_definition(name, entry, found)
+        team = TeamName(entry.team) if entry.team else None
+        if team is None and known is not None:
+            team = known[1].team
+        is_base = known is not None and isinstance(known[1].origin, MarketplaceSource)
+        former = FormerImage(
+            name=name,
+            revision=entry.revision,
+            last_version=max(numbers, default=None),
+            team=team,
+            is_base=entry.is_base if entry.team else is_base,
+            gallery=gallery,
+            definition=None if known is None else known[0],
+            deleted_at=entry.deleted_at,
+        )
         self.records.archive.recover(name)
+        self.records.placements.add(gallery, name)
+        self.records.reserved.add(name)
         try:
-            self.records.images.commit([records.add_former(former)])
+            self.records.images.commit([records.put_former(former, etag=None)])
         except AlreadyExists:
             return
+
+    def _former_definition(
+        self, name: ImageName, entry: ImageEntry, found: Found
+    ) -> tuple[Digest, ImageDefinition] | None:
+        """The last definition: of the entry, else the one that the highest proven version names. None: not known."""
+        digest = found.definition if entry.definition is None else Digest(entry.definition)
+        if digest is None:
+            return None
+        try:
+            definition = self.effects.documents.definition(digest)
+        except TransientError:
+            raise
+        except FactoryError:  # the blob is lost, or cannot be read
+            return None
+        return (digest, definition) if definition.name == name else None
 
     def _registered_at(self, entry: ImageEntry | None) -> datetime:
         if entry is None or entry.registered_at is None:

@@ -11,6 +11,7 @@ from enum import Enum, unique
 from itertools import islice
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import ErrorClass, FactoryError, InvalidValue, PermanentError, TransientError
 from pipeline_core.domain.names import ImageName
 from pipeline_core.ports import Principal
@@ -70,7 +71,7 @@ class Recovery:
         unless `force`: they show that nothing is lost. Raises InvalidValue for a cursor that no step gave.
         Raises TransientError: the same step may then be taken again.
         """
-        access.demand_admin(principal.roles, "recovers state")
+        access.demand(ApiOperation.REBUILD_STATE, principal)
         if not force and self.sources.find_platform() is not None:
             raise PermanentError(
                 ErrorClass.CONFLICT,
@@ -87,7 +88,7 @@ class Recovery:
             case RecoveryPart.LINEAGE:
                 report = self._lineage(last)
         self.effects.logs.note(
-            "state-rebuilt", part=part.value, restored=len(report.recovered), actor=principal.subject
+            "state-rebuilt", part=part.value, restored=len(report.recovered), actor=principal.actor.identity
         )
         return report
 

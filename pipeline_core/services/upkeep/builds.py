@@ -22,6 +22,7 @@ from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.services.builds.completion import Completion
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.outages.pauses import Pauses
 from pipeline_core.services.outages.probing import Probing
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
 from pipeline_core.services.upkeep.lines import Lines, WaitingBuild, in_turn
@@ -39,9 +40,9 @@ EXPECTED: Mapping[Phase, timedelta] = {
     Phase.PUBLISHING: timedelta(hours=2),
 }
 _WHY = {
-    Phase.PENDING: "no slot was free; see which builds hold the slots, or raise the limits",
-    Phase.BUILDING: "it waits for quota, capacity or the hourly budget of container creations",
-    Phase.VERIFYING: "it waits for quota, capacity or the hourly budget of container creations",
+    Phase.PENDING: "no slot was free; see which builds hold the slots, raise the limits, or end a pause",
+    Phase.BUILDING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
+    Phase.VERIFYING: "it waits for quota, capacity, the hourly budget of container creations or the end of a pause",
     Phase.PUBLISHING: "the gallery still replicates the version; the factory watches it until that ends",
 }
 
@@ -58,11 +59,12 @@ class ActiveBuilds:
     """The builds without an announced end, as one sweep knows them. `builds` are those that it has read.
 
     `holders` are the builds that have a slot, `absent` those that have no row. `breakers` are the rows of all
-    platform breakers, open or not.
+    platform breakers, open or not. `is_halted` is true while SecOps pause the factory.
     """
 
     known: set[BuildId] = field(default_factory=set)
     holders: tuple[BuildId, ...] = ()
+    is_halted: bool = False
     breakers: tuple[PlatformBreaker, ...] = ()
     lines: Lines = field(default_factory=Lines)
     builds: list[Stored[Build]] = field(default_factory=list)
@@ -90,14 +92,20 @@ class BuildSweep:
     completion: Completion
     probing: Probing
     effects: Effects
+    pauses: Pauses
     quiet: timedelta
 
     def read_slots(self, active: ActiveBuilds) -> int:
         """Take the builds that have a slot, and the breakers. One read, and another one where breakers have rows."""
-        active.holders, has_breakers = self.records.capacity.holders_and_breakers()
-        if has_breakers:
+        seen = self.records.capacity.look()
+        active.holders, active.is_halted = seen.builds, seen.is_halted
+        if seen.has_breakers:
             active.breakers = tuple(each.value for each in self.records.breakers.list())
         return len(active.holders)
+
+    def complete_pause(self, active: ActiveBuilds) -> int:
+        """Complete a pause of SecOps whose request has died; 1 where there was one. Nothing is read without a pause."""
+        return int(active.is_halted and self.pauses.complete())
 
     def read_lines(self, active: ActiveBuilds, bulkhead: Bulkhead) -> int:
         """Take every row of the lines of waiting builds, and those that a platform breaker holds back.

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from pipeline_core.domain.errors import AlreadyExists, StaleWrite
 from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.names import ImageName
 from pipeline_core.domain.observed import Suspect
 from pipeline_core.services.effects.effects import Effects
 from pipeline_core.services.upkeep.bulkhead import Bulkhead
+from pipeline_core.services.versions.names import ReservedNames
 from pipeline_core.services.versions.observer import GalleryObserver
 from pipeline_core.services.versions.suspicion import Suspicion
 from pipeline_core.state.galleries.observations import GalleryRound
@@ -19,6 +21,7 @@ from pipeline_core.state.stores import Records
 _RUNS = 9  # in which a round ends; with a run every five minutes and a second look it stays within the hour
 _LEAST = 50  # images of one run, so that a small fleet is looked at as a whole
 _FIRST = 1000  # images of a run of the first round, whose size is not known yet
+_DELETED = 50  # deleted images of one run, each with a list call
 _PATIENCE = timedelta(minutes=4)  # of one run: the next one goes on where it stopped
 
 
@@ -29,6 +32,7 @@ class GallerySweep:
     records: Records
     observer: GalleryObserver
     suspicion: Suspicion
+    names: ReservedNames
     effects: Effects
 
     def observe(self) -> int:
@@ -48,12 +52,23 @@ class GallerySweep:
             here, looked = replace(here, after=str(head.name), seen=here.seen + 1), looked + 1
         ahead = self.records.index.fleet(after=here.after, limit=1)
         if not ahead.heads and not ahead.unreadable:
-            here = GalleryRound(size=here.seen)
+            here = GalleryRound(size=here.seen, deleted=here.deleted)
+        here = self._look_at_deleted(here, bulkhead, ends)
         self._save(here, stored)
         self.effects.logs.note(
             "galleries-observed", images=looked, differed=differed, failures=bulkhead.failures
         )
         return differed
+
+    def _look_at_deleted(self, here: GalleryRound, bulkhead: Bulkhead, ends: datetime) -> GalleryRound:
+        """Look at the next deleted images whose names are reserved. Costs one read where there are none."""
+        names = self.records.reserved.names(after=here.deleted, limit=_DELETED)
+        for name in names:
+            if self.effects.clock.now() >= ends:
+                return here
+            bulkhead.run(name, partial(self.names.look, ImageName(name)))
+            here = replace(here, deleted=name)
+        return here if len(names) == _DELETED else replace(here, deleted="")
 
     def _slice(self, here: GalleryRound) -> Iterator[ImageHead]:
         left, after = _share_of(here), here.after

@@ -10,7 +10,7 @@ from functools import partial
 
 from pipeline_core.domain import attempts, rounds, version_records
 from pipeline_core.domain.claims import Outcome
-from pipeline_core.domain.errors import AlreadyExists, StaleWrite
+from pipeline_core.domain.errors import AlreadyExists, NotFound, StaleWrite
 from pipeline_core.domain.images import RetentionHold
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.names import Fingerprint, ImageName
@@ -25,7 +25,6 @@ from pipeline_core.services.versions.retention import ROUND, RetentionPlan, Rete
 from pipeline_core.state import images as records
 from pipeline_core.state.concurrency import changing
 from pipeline_core.state.galleries.versions import put_version
-from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
 _EVERY = timedelta(hours=20)  # a round begins within a day of the one before, also where a timer is late
@@ -92,7 +91,7 @@ class Pruner:
 
     def _look_at_all(self, run: _Slice) -> None:
         bulkhead = Bulkhead(logs=self.effects.logs, clock=self.effects.clock, event="prune-failed")
-        names = self.records.fleet.names(after=run.after, limit=_NAMES)
+        names = self.plans.names(after=run.after, limit=_NAMES)
         for name in names:
             if self.effects.clock.now() >= run.until or run.changes <= 0:
                 return
@@ -101,11 +100,10 @@ class Pruner:
         run.is_over = len(names) < _NAMES
 
     def _look_at(self, name: ImageName, run: _Slice) -> bool:
-        head = self.records.images.find_head(name)
-        if head is None:
+        try:
+            plan = self.plans.of_image(name)
+        except NotFound:
             return False
-        shown = self.galleries.list_versions(head.value.registration.gallery, name)
-        plan = self.plans.over(head, shown)
         for step in plan.steps:
             if step.removal is not Removal.NONE and run.changes > 0:
                 plan = self._carry_out(plan, step, run)
@@ -206,9 +204,8 @@ class Pruner:
     ) -> RetentionPlan:
         """Give the version its former marks, then its former standing. Both are repeated where one is lost."""
         record = _record_of(plan, found)
-        current = None if plan.head.value.current is None else plan.head.value.current.version
-        is_above = current is not None and found.version > current
-        excluded = is_above or (record.was_excluded and found.version != current)
+        is_above = plan.current is not None and found.version > plan.current
+        excluded = is_above or (record.was_excluded and found.version != plan.current)
         self._mark(replace(found, excluded_from_latest=excluded, end_of_life=record.end_of_life), run)
         why = "; ".join(map(str, step.reasons))[:1000]
         is_retired = record.standing in (Standing.PRUNING, Standing.PRUNED)
@@ -240,20 +237,21 @@ class Pruner:
         """Write record, journal and claim on the ETag of the head that was decided on. Raises StaleWrite.
 
         The head is written as it is: a reuse, a publication or a registration that was decided on the same head fails.
+        For a deleted image it is the record of its name, which a registration deletes.
         """
         known = plan.records.get(record.version)
         entry = self.effects.journal.of_image(plan.image, event, detail=detail)
         writes: list[TableWrite] = [
-            records.put_head(plan.head.value, etag=plan.head.etag),
+            plan.same_owner(),
             put_version(record, etag=None if known is None else known.etag),
             records.add_entry(entry),
         ]
         if claim_of is not None:
             writes += self._prune_claim(claim_of)
-        etags = self.records.images.commit(writes, head=plan.head.value)
+        etags = self.records.images.commit(writes, head=plan.head)
         run.changed += 1
         self.effects.logs.note(event.value, image=str(plan.image), version=str(record.version))
-        return replace(plan, head=Stored(value=plan.head.value, etag=etags[0]))
+        return plan.after_write(etags[0])
 
     def _prune_claim(self, found: GalleryImageVersion) -> list[TableWrite]:
         """The claim must never call a deleted version good."""
@@ -267,7 +265,9 @@ class Pruner:
 
     def _note_hold(self, plan: RetentionPlan) -> None:
         """Keep in the head how many versions only unknown use keeps, for the image's condition."""
-        head, count = plan.head.value, plan.waiting_for_use
+        head, count = plan.head, plan.waiting_for_use
+        if head is None:
+            return
         known = head.retention_hold
         if count == (0 if known is None else known.versions):
             return
@@ -275,7 +275,7 @@ class Pruner:
         hold = RetentionHold(versions=count, since=since) if count else None
         copy, changed = self.effects.projection.find(plan.image), replace(head, retention_hold=hold)
         try:
-            self.records.images.commit([records.put_head(changed, etag=plan.head.etag)])
+            self.records.images.commit([records.put_head(changed, etag=plan.owner.etag)])
         except StaleWrite:
             return  # the next round counts again
         self.effects.projection.follow(changed, copy)
@@ -283,11 +283,11 @@ class Pruner:
 
 def _standing_of(plan: RetentionPlan, found: GalleryImageVersion) -> Standing:
     """What the version is before retention takes it: live, or kept out of `latest` by the factory itself."""
-    known, current = plan.records.get(found.version), plan.head.value.current
+    known, current = plan.records.get(found.version), plan.current
     return version_records.standing_of(
         None if known is None else known.value,
         is_offered=latest.may_be_in(found),
-        is_above=current is None or found.version > current.version,
+        is_above=current is None or found.version > current,
     )
 
 

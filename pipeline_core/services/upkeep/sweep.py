@@ -60,6 +60,7 @@ class Sweeper:
         fleet, active = SweptFleet(), ActiveBuilds()
         bulkhead.part("fleet", partial(self.fleet.read, fleet, bulkhead))
         bulkhead.part("holders", partial(self.builds.read_slots, active))
+        bulkhead.part("pause", partial(self.builds.complete_pause, active))
         bulkhead.part("lines", partial(self.builds.read_lines, active, bulkhead))
         bulkhead.part("active builds", partial(self.builds.read, active, now, bulkhead))
         bulkhead.part("copies", partial(self.fleet.compare, fleet, active.known, now, bulkhead))

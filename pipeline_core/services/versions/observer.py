@@ -191,7 +191,7 @@ class GalleryObserver:
                 continue
             record = VersionRecord(image=image, version=live.version) if stored is None else stored.value
             why = f"{live.version} is above the current version"
-            intent = replace(record, intent=Intent.EXCLUDE, at=now, actor=FACTORY, reason=why)
+            intent = replace(record, intent=Intent.EXCLUDE, at=now, actor=FACTORY, identity=None, reason=why)
             intended.append((live, intent, None if stored is None else stored.etag))
         if not intended:
             return False

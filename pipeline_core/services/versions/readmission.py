@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, attempts
+from pipeline_core.domain.access_table import ApiOperation
+from pipeline_core.domain.actors import ActorOrPart
 from pipeline_core.domain.claims import Outcome
 from pipeline_core.domain.errors import (
     ErrorClass,
@@ -50,13 +52,12 @@ class Readmission:
         or where the gallery does not hold all of it.
         """
         head = self.records.images.get_head(name)
-        team = head.value.registration.team
-        access.demand_change(name, team, principal.roles, principal.groups, deed="include a version of it")
+        access.demand(ApiOperation.INCLUDE_VERSION, principal, head.value.registration.subject)
         live = self._demand(head.value, version)
         known = self._find_in_use(head.value, live)
         if known is not None:
             return known
-        record = self._readmit(name, live, actor=principal.name, reason=reason or "asked for")
+        record = self._readmit(name, live, actor=principal.actor, reason=reason or "asked for")
         current = head.value.current
         if current is not None and version < current.version and not latest.is_settled(live, excluded=False):
             with contextlib.suppress(
@@ -135,7 +136,7 @@ class Readmission:
         return live
 
     def _readmit(
-        self, name: ImageName, live: GalleryImageVersion, *, actor: str, reason: str
+        self, name: ImageName, live: GalleryImageVersion, *, actor: ActorOrPart, reason: str
     ) -> VersionRecord:
         def readmit(head: Stored[ImageHead]) -> VersionRecord:
             stored = self.records.versions.find(name, live.version)

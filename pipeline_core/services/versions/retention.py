@@ -1,6 +1,10 @@
 """What retention would do about the versions of one image, and why each of them stays. Changes nothing.
 
 It reads the image's head, its records of versions, its children and the gallery itself, and no copy of them.
+
+A deleted image keeps the rule of its last definition. What `latest` means in its gallery takes the place of the
+current version, because consumers still deploy it: it stays, and so do the last good one beside it and the newest
+`keep`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,17 +13,26 @@ from datetime import datetime, timedelta
 
 from pipeline_core.domain import attempts
 from pipeline_core.domain.definitions import Retention
-from pipeline_core.domain.errors import FactoryError
-from pipeline_core.domain.images import ImageHead
+from pipeline_core.domain.errors import FactoryError, NotFound
+from pipeline_core.domain.images import FormerImage, ImageHead
 from pipeline_core.domain.names import ImageName
-from pipeline_core.domain.retention import ListedVersion, Removal, RetentionStep, VersionUses, plan_removals
+from pipeline_core.domain.retention import (
+    ListedVersion,
+    Removal,
+    RetentionStep,
+    VersionUses,
+    keep_all,
+    plan_removals,
+)
 from pipeline_core.domain.rounds import Round
 from pipeline_core.domain.sources import OriginVersion, ParentVersion
 from pipeline_core.domain.version_records import Standing, VersionRecord, standing_of
 from pipeline_core.domain.versions import GalleryVersion
-from pipeline_core.ports import Galleries, GalleryImageVersion, VersionState
+from pipeline_core.ports import Galleries, GalleryImageVersion, TableWrite, VersionState
 from pipeline_core.services.effects import latest
 from pipeline_core.services.effects.effects import Effects
+from pipeline_core.services.provenance.places import VersionPlaces
+from pipeline_core.state import images
 from pipeline_core.state.records import Stored
 from pipeline_core.state.stores import Records
 
@@ -34,11 +47,12 @@ _REMOVES = frozenset({Removal.EXCLUDE, Removal.DELETE})
 class RetentionPlan:
     """One step for each version of an image, oldest first, with what it was decided on.
 
-    A version that is excluded now may be deleted at `due`.
+    `owner` is the image's head, or the record of a deleted image. A version that is excluded now may be deleted at
+    `due`.
     """
 
-    image: ImageName
-    head: Stored[ImageHead]
+    owner: Stored[ImageHead] | Stored[FormerImage]
+    current: GalleryVersion | None
     rule: Retention
     steps: tuple[RetentionStep, ...]
     due: datetime
@@ -49,6 +63,28 @@ class RetentionPlan:
     def waiting_for_use(self) -> int:
         """How many versions would go, were it known that no machine uses them."""
         return sum(step.waits_for_use for step in self.steps)
+
+    @property
+    def image(self) -> ImageName:
+        """The image's name."""
+        return self.owner.value.name
+
+    @property
+    def head(self) -> ImageHead | None:
+        """The head, None for a deleted image."""
+        return self.owner.value if isinstance(self.owner.value, ImageHead) else None
+
+    def same_owner(self) -> TableWrite:
+        """Write the owner as it is: the commit fails where it has changed since the plan was made."""
+        if isinstance(self.owner.value, ImageHead):
+            return images.put_head(self.owner.value, etag=self.owner.etag)
+        return images.put_former(self.owner.value, etag=self.owner.etag)
+
+    def after_write(self, etag: str) -> "RetentionPlan":
+        """The plan on the owner's new ETag."""
+        if isinstance(self.owner.value, ImageHead):
+            return replace(self, owner=Stored(value=self.owner.value, etag=etag))
+        return replace(self, owner=Stored(value=self.owner.value, etag=etag))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +114,38 @@ class RetentionPlans:
 
     records: Records
     galleries: Galleries
+    places: VersionPlaces
     effects: Effects
     grace: timedelta
 
     def of_image(self, name: ImageName) -> RetentionPlan:
-        """The plan of an image as of now. Raises NotFound where it is not registered."""
-        head = self.records.images.get_head(name)
-        return self.over(head, self.galleries.list_versions(head.value.registration.gallery, name))
+        """The plan of an image as of now, also of a deleted one. Raises NotFound where there is neither."""
+        head = self.records.images.find_head(name)
+        if head is not None:
+            return self.over(head, self.galleries.list_versions(head.value.registration.gallery, name))
+        former = self.records.images.find_former(name)
+        if former is None:
+            raise NotFound(f"image {name} is not registered: register it first")
+        return self.over_former(former, self.places.list_versions(former.value))
+
+    def names(self, *, after: str = "", limit: int) -> Sequence[str]:
+        """The names of registered images and of deleted ones behind the name `after`, at most `limit`. Two reads."""
+        found = {
+            *self.records.fleet.names(after=after, limit=limit),
+            *self.records.reserved.names(after=after, limit=limit),
+        }
+        return sorted(found)[:limit]
 
     def page(self, after: str, limit: int) -> RetentionPage:
         """The plans of the images behind a name, at most `limit`. An image that fails is named, and ends nothing."""
         plans: list[RetentionPlan] = []
         failed: list[UnplannedImage] = []
-        names = self.records.fleet.names(after=after, limit=limit)
+        names = self.names(after=after, limit=limit)
         for name in names:
             try:
                 plans.append(self.of_image(ImageName(name)))
+            except NotFound:  # the row of a name says nothing where the image was never deleted
+                continue
             except FactoryError as error:
                 failed.append(UnplannedImage(image=name, message=str(error)))
         following = names[-1] if len(names) == limit else None
@@ -106,30 +158,63 @@ class RetentionPlans:
         )
 
     def again(self, plan: RetentionPlan) -> RetentionPlan:
-        """The plan over the same list, on the head as it is now. Raises NotFound where the image was unregistered."""
-        return self.over(self.records.images.get_head(plan.image), [*plan.listed.values()])
+        """The plan over the same list, on the owner as it is now.
+
+        Raises NotFound where a registered image was deleted meanwhile, or a deleted one registered.
+        """
+        shown = [*plan.listed.values()]
+        if plan.head is not None:
+            return self.over(self.records.images.get_head(plan.image), shown)
+        former = self.records.images.find_former(plan.image)
+        if former is None:
+            raise NotFound(f"{plan.image} is registered again: its head decides")
+        return self.over_former(former, shown)
 
     def over(self, head: Stored[ImageHead], shown: Sequence[GalleryImageVersion]) -> RetentionPlan:
         """The plan of an image whose head and versions the caller has just read, the head first."""
         name, now = head.value.name, self.effects.clock.now()
         rule = self.effects.documents.definition(head.value.registration.definition).retention
-        records = self.records.versions.of_image(name)
+        known = self.records.versions.of_image(name)
         current = None if head.value.current is None else head.value.current.version
-        listed = [listed_version(each, records.get(each.version), current) for each in shown]
-        uses = self._uses_by_itself(head.value)
+        listed = [listed_version(each, known.get(each.version), current) for each in shown]
+        return RetentionPlan(
+            owner=head,
+            current=current,
+            rule=rule,
+            steps=self._steps(name, listed, self._uses_by_itself(head.value), rule),
+            due=now + self.grace,
+            listed={each.version: each for each in shown},
+            records=known,
+        )
+
+    def over_former(self, former: Stored[FormerImage], shown: Sequence[GalleryImageVersion]) -> RetentionPlan:
+        """The plan of a deleted image whose record and versions the caller has just read, the record first."""
+        name, digest = former.value.name, former.value.definition
+        known = self.records.versions.of_image(name)
+        offered = [each.version for each in shown if latest.may_be_in(each)]
+        current = max(offered, default=None)
+        listed = [listed_version(each, known.get(each.version), current) for each in shown]
+        rule = Retention() if digest is None else self.effects.documents.definition(digest).retention
+        uses = VersionUses(current=current, builds={}, children={})
+        return RetentionPlan(
+            owner=former,
+            current=current,
+            rule=rule,
+            steps=keep_all(listed) if digest is None else self._steps(name, listed, uses, rule),
+            due=self.effects.clock.now() + self.grace,
+            listed={each.version: each for each in shown},
+            records=known,
+        )
+
+    def _steps(
+        self, name: ImageName, listed: Sequence[ListedVersion], uses: VersionUses, rule: Retention
+    ) -> tuple[RetentionStep, ...]:
+        now = self.effects.clock.now()
         steps = plan_removals(listed, uses, rule, now, grace=self.grace)
         if any(step.removal in _REMOVES for step in steps):
             uses = self._with_uses_by_children(name, uses)
             steps = plan_removals(listed, uses, rule, now, grace=self.grace)
-        return RetentionPlan(
-            image=name,
-            head=head,
-            rule=rule,
-            steps=steps,
-            due=now + self.grace,
-            listed={each.version: each for each in shown},
-            records=records,
-        )
+        return steps
 
     def _uses_by_itself(self, head: ImageHead) -> VersionUses:
         build = None if head.active is None else self.records.images.find_build(head.active.build)

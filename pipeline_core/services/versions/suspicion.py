@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline_core.domain import access, observed
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import AlreadyExists
 from pipeline_core.domain.images import Doubt
 from pipeline_core.domain.journal import Event, standing_key
@@ -65,20 +66,25 @@ class Suspicion:
         The journal of each image that differs gets a line, before anything may move. Costs one write for each.
         Raises PermanentError: PERMISSION for others, POLICY without a reason.
         """
-        access.demand_admin(principal.roles, "accepts what the galleries show")
+        access.demand(ApiOperation.ACCEPT_GALLERIES, principal)
         why = access.demand_reason(reason, "the journal of each image that differs")
         until = self.effects.clock.now() + observed.HOUR
         for suspect in self.seen().suspects:
             entry = self.effects.journal.of_image(
                 suspect.image,
                 Event.GALLERIES_ACCEPTED,
-                actor=principal.name,
+                actor=principal.actor,
                 detail=f"what the galleries show is believed until {until:%Y-%m-%d %H:%M} UTC: {why[:1000]}",
             )
             self.records.images.commit([records.add_entry(entry)])
-        after = self._change(lambda found: replace(found, accepted_until=until, accepted_by=principal.name))
+        actor = principal.actor
+        after = self._change(
+            lambda found: replace(
+                found, accepted_until=until, accepted_by=actor.name, accepted_identity=actor.identity
+            )
+        )
         self.effects.logs.note(
-            "galleries-accepted", actor=principal.name, reason=why[:1000], images=len(after.suspects)
+            "galleries-accepted", actor=actor.identity, reason=why[:1000], images=len(after.suspects)
         )
         return after
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline_core.domain import differences
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.byte_ranges import ByteRange
 from pipeline_core.domain.differences import Contents
 from pipeline_core.domain.errors import ErrorClass, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName
@@ -42,11 +43,11 @@ class VersionDiff:
             simulated=found.simulated,
         )
 
-    def sbom(self, image: ImageName, version: GalleryVersion) -> KeptFile:
-        """The version's CycloneDX document. Raises NotFound."""
+    def sbom(self, image: ImageName, version: GalleryVersion, wanted: ByteRange | None = None) -> KeptFile:
+        """The version's CycloneDX document, or the wanted part of it. Raises as `Evidence.read` does."""
         build = self._build(image, version)
         place, report = self.evidence.verified(build)
-        return self.evidence.file(build, place, report, reported.SBOM_FILE)
+        return self.evidence.part(build, place, report, reported.SBOM_FILE, wanted)
 
     def _build(self, image: ImageName, version: GalleryVersion) -> Build:
         """The build that made a version: the current one by its name, another one by its version."""

@@ -1,4 +1,8 @@
-"""The kept files of a build: list them, and give out one file after a check of its digest. It changes nothing.
+"""The kept files of a build: list them, and give out one file, or a part of it. It changes nothing.
+
+An answer of the function host is held in memory as a whole. So a larger file is given out in parts, at most PART bytes
+in each. A file of at most PART bytes is checked against its digest before any byte of it is given out. A larger one is
+checked as a whole, part after part, before its first part is; the reader compares the digest when it has all parts.
 
 The digests come from the reports. The builder wrote the report and the files, and the build's row holds the
 digest of each report that was judged. Most files were written inside a machine that a team controls. They are
@@ -8,11 +12,12 @@ bytes for people to read, and the factory never acts on them.
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from pipeline_core.domain.attempts import LOG, REPORT
 from pipeline_core.domain.builds import Build
+from pipeline_core.domain.byte_ranges import PART, ByteRange, FilePart
 from pipeline_core.domain.errors import ErrorClass, InvalidValue, MalformedMessage, NotFound, PermanentError
 from pipeline_core.domain.names import BuildId, Digest
 from pipeline_core.ports import BlobFacts, Blobs, Logs
@@ -50,12 +55,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:
-    """The content of one file. `sha256` is the digest that it was compared with, None for a log."""
+    """The content of one file, or of a part of it. `sha256` is the reported digest of the whole file, None for a log.
+
+    `size` is None where `content` is the whole file; else it is the size of the whole, and `content` begins at `first`.
+    """
 
     name: str
     content: bytes
     media_type: str
     sha256: str | None
+    first: int = 0
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +101,21 @@ class Evidence:
             problems=tuple(problems),
         )
 
-    def read(self, identity: BuildId, place: Place, name: str) -> KeptFile:
-        """One file of the list. Raises NotFound, and PermanentError if the file is too large or was changed."""
+    def read(self, identity: BuildId, place: Place, name: str, wanted: ByteRange | None = None) -> KeptFile:
+        """One file of the list, or the part of it that is wanted, at most PART bytes.
+
+        Raises NotFound, UnsatisfiableRange, and PermanentError if the file was changed, or is too large for one answer
+        and no part of it is wanted.
+        """
         build = self._build(identity)
         if name == LOG:
-            content = self._bytes(build, place, LOG, FILE_LIMIT)
-            return KeptFile(name=LOG, content=content, media_type="text/plain", sha256=None)
+            return self._log_part(build, place, wanted)
         report, content = self.report(build, place)
         if name == REPORT:
             digest = hashlib.sha256(content).hexdigest()
-            return KeptFile(name=REPORT, content=content, media_type="application/json", sha256=digest)
-        return self.file(build, place, report, name)
+            kept = KeptFile(name=REPORT, content=content, media_type="application/json", sha256=digest)
+            return _cut(kept, wanted)
+        return self.part(build, place, report, name, wanted)
 
     def verified(self, build: Build) -> tuple[Place, BuildReport]:
         """The report of the verify stage that succeeded. Raises NotFound."""
@@ -136,17 +150,34 @@ class Evidence:
             self._changed(build, place, REPORT)
         return report, content
 
+    def part(
+        self, build: Build, place: Place, report: BuildReport, name: str, wanted: ByteRange | None
+    ) -> KeptFile:
+        """The wanted part of a file that the report lists. Raises as `read` does."""
+        entry = self._entry(build, place, report, name)
+        if entry.size <= PART:
+            return _cut(self.file(build, place, report, name), wanted)
+        part = _demand_part(wanted, entry.size, f"{name} of {place} of build {build.id}")
+        if part.first == 0:
+            self._check(build, place, entry)
+        content = self._part(build, place, name, part)
+        if len(content) != part.length:
+            self._changed(build, place, name)
+        return KeptFile(
+            name=name,
+            content=content,
+            media_type=_media(entry),
+            sha256=entry.sha256,
+            first=part.first,
+            size=entry.size,
+        )
+
     def file(self, build: Build, place: Place, report: BuildReport, name: str) -> KeptFile:
-        """A file that the report lists, compared with the digest in the report. Raises as `read` does."""
-        entry = next((each for each in report.evidence if each.name == name), None)
-        if entry is None:
-            raise NotFound(
-                f"{place} of build {build.id} kept no {name[:80]!r};"
-                f" GET /api/builds/{build.id}/evidence lists what is kept"
-            )
-        if entry.size > FILE_LIMIT:
-            text = f"{entry.name} of {place} of build {build.id} has {entry.size} bytes, the limit is {FILE_LIMIT}"
-            raise PermanentError(ErrorClass.POLICY, f"{text}: take it from the container {_CONTAINER!r}")
+        """A whole file that the report lists, compared with the digest in the report. Raises as `read` does.
+
+        For documents that the factory reads itself; all of it is in memory.
+        """
+        entry = self._entry(build, place, report, name)
         try:
             content = self._bytes(build, place, entry.name, entry.size)
         except PermanentError as error:
@@ -156,6 +187,50 @@ class Evidence:
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             self._changed(build, place, entry.name)
         return KeptFile(name=entry.name, content=content, media_type=_media(entry), sha256=entry.sha256)
+
+    def _entry(self, build: Build, place: Place, report: BuildReport, name: str) -> ReportedEvidence:
+        entry = next((each for each in report.evidence if each.name == name), None)
+        if entry is None:
+            raise NotFound(
+                f"{place} of build {build.id} kept no {name[:80]!r};"
+                f" GET /api/builds/{build.id}/evidence lists what is kept"
+            )
+        _demand_size(entry.size, f"{entry.name} of {place} of build {build.id}")
+        return entry
+
+    def _log_part(self, build: Build, place: Place, wanted: ByteRange | None) -> KeptFile:
+        """The log as it is now. It only grows, so that its parts fit together."""
+        facts = self.blobs.find_facts(_CONTAINER, f"{build.id}/{place}/{LOG}")
+        size, what = 0 if facts is None else facts.size, f"{LOG} of {place} of build {build.id}"
+        _demand_size(size, what)
+        if facts is None or (wanted is None and size <= PART):
+            content = self._part(build, place, LOG, FilePart(first=0, length=PART))
+            return KeptFile(name=LOG, content=content, media_type="text/plain", sha256=None)
+        part = _demand_part(wanted, size, what)
+        content = self._part(build, place, LOG, part)
+        return KeptFile(
+            name=LOG, content=content, media_type="text/plain", sha256=None, first=part.first, size=size
+        )
+
+    def _check(self, build: Build, place: Place, entry: ReportedEvidence) -> None:
+        """Compare a large file with its digest, a part at a time."""
+        digest, size = hashlib.sha256(), 0
+        while size <= entry.size:
+            content = self._part(build, place, entry.name, FilePart(first=size, length=PART))
+            if not content:
+                break
+            digest.update(content)
+            size += len(content)
+        if size != entry.size or digest.hexdigest() != entry.sha256:
+            self._changed(build, place, entry.name)
+
+    def _part(self, build: Build, place: Place, name: str, part: FilePart) -> bytes:
+        try:
+            return self.blobs.read_part(
+                _CONTAINER, f"{build.id}/{place}/{name}", first=part.first, length=part.length
+            )
+        except NotFound as error:
+            raise _not_stored(build, place, name) from error
 
     def _build(self, identity: BuildId) -> Build:
         stored = self.images.find_build(identity)
@@ -196,8 +271,7 @@ class Evidence:
         try:
             return self.blobs.read(_CONTAINER, f"{build.id}/{place}/{name}", limit=limit)
         except NotFound as error:
-            text = f"{name} of {place} of build {build.id} is not stored, or not any more"
-            raise NotFound(f"{text}; GET /api/builds/{build.id}/evidence lists what is kept") from error
+            raise _not_stored(build, place, name) from error
 
     def _changed(self, build: Build, place: Place, name: str) -> NoReturn:
         """Another writer has overwritten a judged file: report it to operators, and never give the file out."""
@@ -209,6 +283,35 @@ class Evidence:
             f"{name} of {place} of build {build.id} is not the reported file: its digest differs; "
             "report this to SecOps",
         )
+
+
+def _not_stored(build: Build, place: Place, name: str) -> NotFound:
+    text = f"{name} of {place} of build {build.id} is not stored, or not any more"
+    return NotFound(f"{text}; GET /api/builds/{build.id}/evidence lists what is kept")
+
+
+def _demand_size(size: int, what: str) -> None:
+    if size > FILE_LIMIT:
+        text = f"{what} has {size} bytes, the limit is {FILE_LIMIT}"
+        raise PermanentError(ErrorClass.POLICY, f"{text}: take it from the container {_CONTAINER!r}")
+
+
+def _demand_part(wanted: ByteRange | None, size: int, what: str) -> FilePart:
+    """The wanted part. Raises UnsatisfiableRange, and PermanentError where the whole of a large file is wanted."""
+    if wanted is None:
+        text = f"{what} has {size} bytes, and one answer has at most {PART}"
+        remedy = f"ask for its parts with `Range: bytes=0-{PART - 1}` and so on, as `imagefactory evidence --save` does"
+        raise PermanentError(ErrorClass.POLICY, f"{text}: {remedy}")
+    return wanted.within(size, most=PART)
+
+
+def _cut(kept: KeptFile, wanted: ByteRange | None) -> KeptFile:
+    """The wanted part of a small file that is known as a whole."""
+    if wanted is None:
+        return kept
+    size = len(kept.content)
+    part = wanted.within(size, most=PART)
+    return replace(kept, content=kept.content[part.first :][: part.length], first=part.first, size=size)
 
 
 def _judged(build: Build, stage: str) -> tuple[Digest | None, int]:

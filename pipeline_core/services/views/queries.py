@@ -66,6 +66,11 @@ class Queries:
             return self._begin_history(name, known)(view)
         if observation.head is None:
             self.effects.recovery_log.demand_kept(name)
+            if self.records.images.find_former(name) is not None:
+                raise NotFound(
+                    f"image {name} is not registered: it was deleted; "
+                    f"GET /api/images/{name}/versions lists its live versions"
+                )
             raise NotFound(f"image {name} is not registered; GET /api/images lists those that are")
         head, snapshot = observation.head.value, observation.snapshot
         opened = self.effects.reads.begin(self.records.breakers.list)

@@ -13,11 +13,15 @@ _PARTITION = "observed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryRound:
-    """`after` is the last image that this round has looked at. `seen` counts its images, `size` those of the last."""
+    """`after` is the last image that this round has looked at. `seen` counts its images, `size` those of the last.
+
+    `deleted` is the last deleted image that was looked at; these have rounds of their own.
+    """
 
     after: str = ""
     seen: int = 0
     size: int = 0
+    deleted: str = ""
 
 
 ROUNDS = Codec(GalleryRound)

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline_core.domain.errors import UnreadableRow
 from pipeline_core.ports import Row
 from pipeline_core.state import (
+    bundles,
     fleet,
     history,
     images,
@@ -51,6 +52,7 @@ _PLACES: Mapping[str, Codec[Any]] = {
     "index/feed:*/head": feeds.FEEDS,
     "index/feed:*/item:": feeds.ITEMS,
     "index/fleet-receivers/": feeds.RECEIVERS,
+    "index/bundles/": bundles.BUNDLES,
     "index/unreadable/": unreadable.RECORDS,
     "capacity/slots/stop:": breakers.BREAKERS,
     "capacity/harmed:*/": breakers.HARMED,

@@ -22,6 +22,7 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: it cannot be written as UTF-8
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -96,6 +97,12 @@ def _compose(text: str) -> Node | None:
     try:
         node: Node | None = loader.get_single_node()
         return node
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # PyYAML makes characters and numbers of escapes without a check
+        mark = loader.get_mark()
+        raise _Refused(_no_character(_place(mark.line, mark.column))) from error
     finally:
         loader.dispose()
 
@@ -112,6 +119,8 @@ def _value(node: Node, problems: list[Problem]) -> Json:
         case SequenceNode():
             return [_value(item, problems) for item in node.value]
         case ScalarNode():
+            if _SURROGATE.search(node.value):
+                problems.append(_no_character(_place(node.start_mark.line, node.start_mark.column)))
             return _scalar(node)
     raise TypeError(f"PyYAML has no node {type(node).__name__}")
 
@@ -121,7 +130,9 @@ def _mapping(node: MappingNode, problems: list[Problem]) -> dict[str, Json]:
     for key_node, value_node in node.value:
         place = _place(key_node.start_mark.line, key_node.start_mark.column)
         key = _scalar(key_node) if isinstance(key_node, ScalarNode) else None
-        if not isinstance(key, str):
+        if isinstance(key, str) and _SURROGATE.search(key):
+            problems.append(_no_character(place))
+        elif not isinstance(key, str):
             problems.append(_problem(place, "has a key that is not a text", "put the key in quotes"))
         elif key in found:
             problems.append(_problem(place, f"has the key {key[:80]!r} again", "keep one of them"))
@@ -145,6 +156,11 @@ def _scalar(node: ScalarNode) -> Json:
 
 def _place(line: int, column: int) -> str:
     return f"line {line + 1}, column {column + 1}"
+
+
+def _no_character(place: str) -> Problem:
+    wrong = "has an escape that is not a character, or a number that is too long"
+    return _problem(place, wrong, "write the character itself")
 
 
 def _problem(path: str, message: str, remedy: str) -> Problem:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from pipeline_core.domain import names, windows
+from pipeline_core.domain import names, texts, windows
 from pipeline_core.domain.errors import InvalidValue
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -20,7 +20,6 @@ _EMAIL = re.compile(
     r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}", re.ASCII
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -93,7 +92,7 @@ def bundle_path(text: str) -> str:
     parts = text.split("/")
     if ".." in parts:
         raise Refused(f"{shown(text)} leaves the folder", remedy)
-    if "\\" in text or _CONTROLS.search(text) or any(part in ("", ".") for part in parts):
+    if "\\" in text or texts.find_hidden(text) or any(part in ("", ".") for part in parts):
         raise Refused(f"{shown(text)} is not a plain path", remedy)
     return text
 
@@ -104,7 +103,7 @@ def guest_path(text: str) -> str:
     if not text.startswith("/"):
         raise Refused(f"{shown(text)} is a relative path", remedy)
     parts = text[1:].split("/")
-    if _CONTROLS.search(text) or any(part in ("", ".", "..") for part in parts):
+    if texts.find_hidden(text) or any(part in ("", ".", "..") for part in parts):
         raise Refused(f"{shown(text)} is not a plain path of a file", remedy)
     return text
 
@@ -130,7 +129,7 @@ def https_url(text: str) -> str:
     if parts.scheme != "https":
         raise Refused(f"{shown(text)} is not https", remedy)
     host = parts.hostname or ""
-    if _CONTROLS.search(text) or " " in text or _HOST.fullmatch(host) is None:
+    if texts.find_hidden(text) or " " in text or _HOST.fullmatch(host) is None:
         raise Refused(f"{shown(text)} is not an address", remedy)
     return text
 
@@ -158,9 +157,10 @@ def day(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without control characters, except line ends and tabs."""
-    if _CONTROLS.search(text.replace("\n", "").replace("\t", "")):
-        raise Refused(f"{shown(text)} holds control characters", "remove them")
+    """A text without control characters, except line ends and tabs, and without turned or invisible ones."""
+    hidden = texts.find_hidden(text, keeping=texts.LINES)
+    if hidden is not None:
+        raise Refused(f"{shown(text)} holds the hidden character U+{ord(hidden):04X}", "remove it")
     return text
 
 

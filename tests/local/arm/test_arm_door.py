@@ -99,6 +99,7 @@ def test_a_persons_token_verifies_by_discovery(arm: launch.RunningArm) -> None:
         token, public, algorithms=["RS256"], audience="api://factory", issuer=discovered["issuer"]
     )
     assert (claims["sub"], claims["roles"], claims["groups"]) == ("ada", ["Factory.Admin"], ["payments"])
+    assert (claims["scp"], bool(claims["azp"]), "nonce" in claims) == ("access", True, False)
 
 
 def test_a_client_secret_gets_a_token(arm: launch.RunningArm) -> None:

@@ -11,45 +11,25 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pipeline_core.adapters.azure.entra import EntraTokens
-from pipeline_core.adapters.memory.clock import ManualClock
-from pipeline_core.adapters.memory.web import MemoryWeb
-from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
-from pipeline_core.ports import WebAnswer
-
-AUTHORITY, TENANT, AUDIENCE = "https://login.example", "11111111-1111-4111-8111-111111111111", "api://factory"
-KEYS_URL = f"{AUTHORITY}/{TENANT}/discovery/v2.0/keys"
-V2, V1 = f"{AUTHORITY}/{TENANT}/v2.0", f"https://sts.windows.net/{TENANT}/"
-FIRST, SECOND = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-
-
-def document(**keys: rsa.RSAPrivateKey) -> WebAnswer:
-    shown = []
-    for kid, key in keys.items():
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
-        shown.append({**public, "kid": kid, "use": "sig"})
-    return WebAnswer(status=200, body=json.dumps({"keys": shown}).encode())
-
-
-class Door:
-    """The tokens of one tenant whose keys are `first`, and later others."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.web = MemoryWeb(answers={KEYS_URL: document(first=FIRST)})
-        self.tokens = EntraTokens(self.web, self.clock, authority=AUTHORITY, tenant=TENANT, audience=AUDIENCE)
-
-    def publish(self, **keys: rsa.RSAPrivateKey) -> None:
-        self.web.answers[KEYS_URL] = document(**keys)
-
-    def lose_keys(self) -> None:
-        self.web.answers[KEYS_URL] = TransientError(ErrorClass.NETWORK, "gone")
-
-    @property
-    def fetches(self) -> int:
-        return len(self.web.got)
+from pipeline_core.adapters.azure.entra_id.tokens import TokenVersions
+from pipeline_core.domain.errors import ErrorClass, PermanentError
+from pipeline_core.domain.names import TeamName
+from tests.unit.adapters.entra_door import (
+    AUTHORITY,
+    FIRST,
+    GROUP,
+    KEYS_URL,
+    PAYMENTS,
+    SECOND,
+    TENANT,
+    V1,
+    V2,
+    Door,
+    claims,
+    sign,
+    v1_claims,
+)
 
 
 @pytest.fixture
@@ -57,46 +37,40 @@ def door() -> Door:
     return Door()
 
 
-def claims(**changed: Any) -> dict[str, Any]:
-    now = int(time.time())
-    usual = {
-        "iss": V2,
-        "aud": AUDIENCE,
-        "sub": "pairwise",
-        "oid": "object",
-        "name": "Ada",
-        "roles": ["Factory.Reader"],
-        "groups": ["payments"],
-        "iat": now,
-        "nbf": now - 5,
-        "exp": now + 600,
-    }
-    return {name: moment(value, now) for name, value in {**usual, **changed}.items() if value is not ...}
-
-
-def moment(value: Any, now: int) -> Any:
-    """A span means that long after `now`, so that no test's name holds the second it was collected in."""
-    return now + int(value.total_seconds()) if isinstance(value, timedelta) else value
-
-
-def sign(body: dict[str, Any], key: Any = FIRST, *, kid: str | None = "first", alg: str = "RS256") -> str:
-    return jwt.encode(body, key, algorithm=alg, headers={"kid": kid} if kid else {})
-
-
 def test_a_good_token_gives_its_caller(door: Door) -> None:
     caller = door.tokens.verify(sign(claims()))
     assert (caller.subject, caller.name) == ("object", "Ada")
-    assert (caller.roles, caller.groups) == (frozenset({"Factory.Reader"}), frozenset({"payments"}))
+    assert (caller.roles, caller.teams) == (frozenset({"Factory.Reader"}), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("roles", "groups", "teams"),
+    [
+        ([], [GROUP], {PAYMENTS}),
+        (["Team.ml"], [], {TeamName("ml")}),
+        (["Factory.Reader"], [GROUP], set()),
+        ([], ["Everyone"], set()),
+        ([], ["payments"], set()),
+        ([], ["b1b2c3d4-1111-4222-8333-444455556666", ""], set()),
+        (["Team."], [], set()),
+    ],
+)
+def test_a_token_proves_a_team_by_a_role_or_by_a_mapped_group(
+    door: Door, roles: list[str], groups: list[str], teams: set[TeamName]
+) -> None:
+    assert door.tokens.verify(sign(claims(roles=roles, groups=groups))).teams == teams
 
 
 def test_a_token_of_version_one_is_good_too(door: Door) -> None:
-    assert door.tokens.verify(sign(claims(iss=V1))).subject == "object"
+    assert door.tokens.verify(sign(v1_claims())).subject == "object"
 
 
 def test_an_application_without_a_name_goes_by_its_id(door: Door) -> None:
-    caller = door.tokens.verify(sign(claims(name=..., oid=..., roles=..., groups=..., azp="app")))
+    caller = door.tokens.verify(
+        sign(claims(name=..., oid=..., scp=..., idtyp="app", groups=..., roles=..., azp="app"))
+    )
     assert (caller.subject, caller.name) == ("pairwise", "app")
-    assert (caller.roles, caller.groups) == (frozenset(), frozenset())
+    assert (caller.roles, caller.teams) == (frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -116,6 +90,8 @@ def test_an_application_without_a_name_goes_by_its_id(door: Door) -> None:
         {"nbf": timedelta(minutes=10)},
         {"nbf": ...},
         {"sub": ...},
+        {"tid": "99999999-9999-4999-8999-999999999999"},
+        {"ver": "1.0"},
     ],
     ids=str,
 )
@@ -134,7 +110,7 @@ def test_clocks_may_differ_by_a_minute(door: Door) -> None:
 @pytest.mark.parametrize("value", ["Factory.Admin", {"Factory.Admin": True}, None, 7, [["Factory.Admin"], 7]])
 def test_a_role_claim_in_another_form_proves_nothing(door: Door, value: Any) -> None:
     caller = door.tokens.verify(sign(claims(roles=value, groups=value)))
-    assert (caller.roles, caller.groups) == (frozenset(), frozenset())
+    assert (caller.roles, caller.teams) == (frozenset(), frozenset())
 
 
 def test_another_key_under_our_keys_name_is_refused(door: Door) -> None:
@@ -185,99 +161,68 @@ def test_an_odd_key_id_is_refused(door: Door, kid: str | None) -> None:
         door.tokens.verify(sign(claims(), kid=kid))
 
 
-def test_keys_are_fetched_once_for_many_tokens(door: Door) -> None:
-    for _ in range(20):
-        door.tokens.verify(sign(claims()))
-    assert door.fetches == 1
-
-
-def test_an_unknown_key_is_looked_for_at_most_once_a_minute(door: Door) -> None:
-    door.tokens.verify(sign(claims()))
-    door.clock.advance(timedelta(minutes=2))
-    for _ in range(50):
-        with pytest.raises(PermanentError):
-            door.tokens.verify(sign(claims(), SECOND, kid="unknown"))
-    assert door.fetches == 2
-    door.tokens.verify(sign(claims()))  # who has a known key does not suffer from it
-
-
-def test_a_new_key_is_found_after_at_most_a_minute(door: Door) -> None:
-    door.tokens.verify(sign(claims()))
-    door.publish(first=FIRST, second=SECOND)
-    with pytest.raises(PermanentError):
-        door.tokens.verify(sign(claims(), SECOND, kid="second"))
-    door.clock.advance(timedelta(minutes=1))
-    door.tokens.verify(sign(claims(), SECOND, kid="second"))
-
-
-def test_a_withdrawn_key_is_trusted_no_longer_than_a_day(door: Door) -> None:
-    door.tokens.verify(sign(claims()))
-    door.publish(second=SECOND)
-    door.clock.advance(timedelta(hours=23))
-    door.tokens.verify(sign(claims()))
-    door.clock.advance(timedelta(hours=1))
-    with pytest.raises(PermanentError):
-        door.tokens.verify(sign(claims()))
-
-
-def test_known_keys_serve_on_while_entra_is_away(door: Door) -> None:
-    door.tokens.verify(sign(claims()))
-    door.lose_keys()
-    door.clock.advance(timedelta(hours=25))
-    door.tokens.verify(sign(claims()))
-    door.publish(second=SECOND)
-    door.clock.advance(timedelta(minutes=1))
-    with pytest.raises(PermanentError):
-        door.tokens.verify(sign(claims()))
-
-
-def test_without_any_key_it_is_tried_again_after_some_seconds(door: Door) -> None:
-    door.lose_keys()
-    for _ in range(5):
-        with pytest.raises(TransientError):
-            door.tokens.verify(sign(claims()))
-    assert door.fetches == 1
-    door.publish(first=FIRST)
-    door.clock.advance(timedelta(seconds=5))
-    door.tokens.verify(sign(claims()))
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        WebAnswer(status=500, body=b"{}"),
-        WebAnswer(status=200, body=b"not json"),
-        WebAnswer(status=200, body=b"[]"),
-        WebAnswer(status=200, body=b'{"keys": 7}'),
-        WebAnswer(status=200, body=b'{"keys": ["x"]}'),
-        WebAnswer(status=200, body=b"\xff\xfe"),
-    ],
-    ids=str,
-)
-def test_a_broken_key_document_is_transient(door: Door, answer: WebAnswer) -> None:
-    door.web.answers[KEYS_URL] = answer
-    with pytest.raises(TransientError):
-        door.tokens.verify(sign(claims()))
-
-
-def test_keys_for_other_uses_are_passed_over(door: Door) -> None:
-    good = json.loads(document(first=FIRST).body)["keys"][0]
-    others = [
-        {**good, "kid": "encrypts", "use": "enc"},
-        {"kty": "EC", "kid": "curve", "crv": "P-256", "x": "x", "y": "y"},
-        {"kty": "oct", "kid": "secret", "k": "AAAA"},
-        {"kty": "RSA", "kid": "broken", "n": "!!"},
-    ]
-    body = json.dumps({"keys": [*others, good]}).encode()
-    door.web.answers[KEYS_URL] = WebAnswer(status=200, body=body)
-    door.tokens.verify(sign(claims()))
-    with pytest.raises(PermanentError):
-        door.tokens.verify(sign(claims(), kid="encrypts"))
-
-
 def test_a_refusal_does_not_repeat_the_token(door: Door) -> None:
     token = sign(claims(aud="api://other"))
     with pytest.raises(PermanentError) as refused:
         door.tokens.verify(token)
     assert token not in str(refused.value)
     assert token.split(".")[2] not in str(refused.value)
+
+
+ID_TOKEN = {"azp": ..., "scp": ...}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ID_TOKEN,
+        {**ID_TOKEN, "nonce": "n"},
+        {**ID_TOKEN, "iss": V1, "ver": "1.0"},
+        {**ID_TOKEN, "appid": "tool"},  # that is the claim of the other version
+        {"nonce": "n"},
+        {"at_hash": "h"},
+        {"c_hash": "h"},
+        {"azp": ""},
+        {"azp": 7},
+        {"scp": "", "roles": []},
+        {"scp": " "},
+        {"scp": ["access"]},
+        {"scp": ..., "roles": ...},
+        {"scp": ..., "roles": [], "idtyp": "user"},
+        {"scp": ..., "idtyp": "user"},
+        {"idtyp": "app"},
+    ],
+    ids=str,
+)
+def test_what_is_not_an_access_token_is_refused(door: Door, changed: dict[str, Any]) -> None:
+    with pytest.raises(PermanentError, match=r"ID token|neither a scope") as refused:
+        door.tokens.verify(sign(claims(**changed)))
+    assert refused.value.error_class is ErrorClass.PERMISSION
+
+
+def test_a_person_and_an_application_are_told_apart(door: Door) -> None:
+    person = door.tokens.verify(sign(claims(idtyp="user")))
+    assert (person.subject, person.pairwise, person.client) == ("object", "pairwise", "tool")
+    assert (person.tenant, person.actor.identity) == (TENANT, f"user:object@{TENANT}")
+    for changed in ({"idtyp": "app"}, {}):
+        body = claims(**{"scp": ..., "name": ..., "roles": ["Team.ml"], **changed})
+        tool = door.tokens.verify(sign(body))
+        assert tool.is_application
+        assert (tool.name, tool.actor.identity) == ("tool", f"application:tool@{TENANT}")
+    old = door.tokens.verify(sign(v1_claims(scp=..., idtyp="app", name=...)))
+    assert old.actor.identity == f"application:tool@{TENANT}"
+
+
+@pytest.mark.parametrize(
+    ("versions", "first", "second"), [("1.0", True, False), ("2.0", False, True), ("both", True, True)]
+)
+def test_only_the_versions_of_the_settings_are_accepted(
+    versions: TokenVersions, first: bool, second: bool
+) -> None:
+    tokens = Door(versions).tokens
+    for body, accepted in ((v1_claims(), first), (claims(), second)):
+        if accepted:
+            assert tokens.verify(sign(body)).subject == "object"
+            continue
+        with pytest.raises(PermanentError, match="ssuer"):
+            tokens.verify(sign(body))

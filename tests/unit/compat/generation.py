@@ -15,6 +15,7 @@ from pipeline_core.adapters.memory.tables import MemoryTables
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
+from pipeline_core.state.bundles import BundleStore
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.index import Index
@@ -24,7 +25,7 @@ from pipeline_core.state.unlogged import POLICY, UnloggedStore
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation.world import SimulatedWorld
-from tests.unit.compat import forms, samples
+from tests.unit.compat import forms, samples, sent
 from tests.unit.domain.factories import BASE, NOW, SOURCE
 from tests.unit.services import policy_documents, scenes
 from tests.unit.wire import documents
@@ -156,6 +157,8 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     lineage.save_ledger(samples.ledgers()[0], etag=None)
     for fault in samples.faults():
         lineage.add_fault(fault)
+    for bundle in samples.bundles():
+        BundleStore(tables).save(bundle, etag=None)
     _unproven_rows(tables)
     _take_slots(tables)
     return [(table, row) for table in TABLES for row in tables.rows(table)]
@@ -170,7 +173,7 @@ def _sample_writes() -> Iterator[TableWrite]:
     yield from (images.add_entry(entry) for entry in samples.entries())
     yield from (images.add_request(BASE, request) for request in samples.requests())
     yield from (DECIDED.write(str(BASE), "move", each, etag=None) for each in samples.decided())
-    yield from (images.add_former(former) for former in samples.formers())
+    yield from (images.put_former(former, etag=None) for former in samples.formers())
 
 
 def _take_slots(tables: MemoryTables) -> None:
@@ -200,7 +203,7 @@ def _etag_of(tables: MemoryTables, key: str) -> str:
 
 
 def _texts() -> Sequence[tuple[str, str]]:
-    return [(queue, message.to_wire()) for queue, message in samples.sent()]
+    return [(queue, message.to_wire()) for queue, message in sent.sent()]
 
 
 def _forms() -> Mapping[str, Sequence[str]]:

@@ -1,11 +1,12 @@
 """One full value of each row, message and log entry: every field has a value that is not its default."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 from pipeline_core.domain import releases
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.builds import (
     Build,
     CancelRequest,
@@ -15,6 +16,7 @@ from pipeline_core.domain.builds import (
     Phase,
     Result,
 )
+from pipeline_core.domain.bundle_owners import BundleRecord
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.compliance import Severity
 from pipeline_core.domain.definitions import RebuildOn
@@ -37,7 +39,7 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, build_id
+from pipeline_core.domain.names import CampaignId, Digest, GalleryName, RebuildToken, Region, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -96,7 +98,7 @@ def builds() -> Sequence[Build]:
         announce=True,
         notice=entry_key(NOW, "2"),
         alarm=entry_key(NOW, "3"),
-        cancel=CancelRequest(actor="Me", at=NOW, reason="a mistake"),
+        cancel=CancelRequest(actor="Me", identity="user:1111@2222", at=NOW, reason="a mistake"),
         given_up=True,
         started_at=NOW,
         verdicts=(
@@ -219,6 +221,7 @@ def entries() -> Sequence[Entry]:
         at=NOW,
         event=first,
         actor="Me",
+        identity="user:1111@2222",
         build=_ROOT.id,
         version="9.20261121.1",
         reasons=("a: b -> c", "d"),
@@ -237,9 +240,26 @@ def requests() -> Sequence[RebuildRequest]:
     return (RebuildRequest(token=RebuildToken("token-1"), actor="Me", at=NOW),)
 
 
+def bundles() -> Sequence[BundleRecord]:
+    """The one kind."""
+    return (BundleRecord(digest=Digest("b" * 64), owners=(TEAM,), touched_at=NOW),)
+
+
 def formers() -> Sequence[FormerImage]:
     """The one kind."""
-    return (FormerImage(name=CHILD, revision=8, last_version=_VERSION),)
+    full = FormerImage(
+        name=CHILD,
+        revision=8,
+        last_version=_VERSION,
+        team=TEAM,
+        is_base=True,
+        gallery=GalleryName("live"),
+        definition=Digest("d" * 64),
+        deleted_at=NOW,
+        unseen_since=NOW,
+        is_free=True,
+    )
+    return (full,)
 
 
 def pendings() -> Sequence[PendingBuild]:
@@ -262,14 +282,16 @@ def sources() -> Sequence[FollowedSource]:
     )
     looks = releases.Looks(count=2, since=NOW)
     full = replace(
-        releases.accept(withdrawn, OLD, "Admin", "why", NOW),
+        releases.accept(withdrawn, OLD, Actor(name="Admin", identity="user:1111@2222"), "why", NOW),
         withdrawn=tuple(replace(each, listed=looks) for each in withdrawn.withdrawn),
         announce=True,
         missed=looks,
         silence=releases.Silence(looks=looks, why="nothing"),
         examined_at=NOW,
         ends_at=NOW,
-        news=SourceChange(event=Event.RELEASE_WITHDRAWN, at=NOW, actor="factory", detail="details"),
+        news=SourceChange(
+            event=Event.RELEASE_ACCEPTED, at=NOW, actor="Admin", identity="user:1111@2222", detail="details"
+        ),
     )
     return (FollowedSource(source=replace(SOURCE, sku="9-gen1")), full)
 
@@ -284,7 +306,9 @@ def platforms() -> Sequence[Platform]:
 
 def policies() -> Sequence[PolicyVersion]:
     """The one kind."""
-    return (PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", at=NOW),)
+    return (
+        PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", identity="user:1111@2222", at=NOW),
+    )
 
 
 def unproven() -> Sequence[UnprovenVersion]:
@@ -312,6 +336,7 @@ def poison() -> Sequence[PoisonRecord]:
         error="the text is not a RebuildMessage",
         state=PoisonState.DISMISSED,
         closed_by="Admin",
+        closed_identity="user:1111@2222",
         closed_at=NOW,
         announce=False,
     )
@@ -336,32 +361,6 @@ def decided() -> Sequence[DecidedMove]:
     return (DecidedMove(number=7, is_done=True, at=NOW),)
 
 
-def sent() -> Sequence[tuple[str, messages.Message]]:
-    """Each message of each queue: as it is sent most often, and with every field."""
-    common: Mapping[str, Any] = {
-        "reason": "swept",
-        "campaign": "release-9.10",
-        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    }
-    build, image = str(_ROOT.id), str(BASE)
-    event: Mapping[str, Any] = {"build": build, "stage": "verify", "attempt": 2}
-    return (
-        (messages.REBUILD_REQUESTS, messages.RebuildMessage(image=image)),
-        (messages.REBUILD_REQUESTS, messages.RebuildMessage(image=image, **common)),
-        (messages.DISPATCH_REQUESTS, messages.DispatchMessage()),
-        (messages.DISPATCH_REQUESTS, messages.DispatchMessage(**common)),
-        (messages.BUILD_STEPS, messages.StepMessage(build=build, seq=4)),
-        (messages.BUILD_STEPS, messages.StepMessage(build=build, seq=4, once=True, tries=7, **common)),
-        (messages.BUILD_EVENTS, messages.BuildEventMessage(kind="completed", **event)),
-        (messages.BUILD_EVENTS, messages.BuildEventMessage(kind="restarted", **event, **common)),
-        (messages.IMAGE_PUBLISHED, messages.PublishedMessage(image=image, version=str(_VERSION), **common)),
-        (
-            messages.NOTIFICATION_REQUESTS,
-            messages.NotificationMessage(image=image, entry=entry_key(NOW, "0"), **common),
-        ),
-    )
-
-
 def log_entries() -> Sequence[ImageEntry | PlatformEntry | PolicyEntry]:
     """Each kind of entry of the recovery log, with every field."""
     new, full = heads()
@@ -378,5 +377,5 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided):
+    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, bundles):
         yield from make_more()

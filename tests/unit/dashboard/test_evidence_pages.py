@@ -8,6 +8,7 @@ import markupsafe
 import pytest
 
 from dashboard import pages
+from pipeline_core.domain.byte_ranges import PART
 from pipeline_core.domain.compliance import RuleFinding, Severity
 from pipeline_core.domain.differences import (
     AdvisoryNote,
@@ -125,3 +126,10 @@ def test_versions_lead_to_what_changed_since_the_one_before() -> None:
     assert 'href="/images/payments-api/diff?from=1.20261119.1&amp;to=1.20261120.1"' in text
     assert text.count("/diff?from=") == 1
     assert f'href="/builds/{views.BUILD_ID}"' in text
+
+
+def test_a_file_that_is_larger_than_one_answer_has_no_link() -> None:
+    files = (replace(evidence_twins.FILE, size=PART), replace(evidence_twins.FILE, size=PART + 1))
+    text = pages.build(views.BUILD, replace(evidence_twins.SHOWN, files=files))
+    assert text.count("download href=") == 1
+    assert f"imagefactory evidence {views.BUILD_ID} --save DIR" in text

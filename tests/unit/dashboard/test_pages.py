@@ -202,3 +202,11 @@ def test_an_image_and_its_builds_show_what_holds_them() -> None:
     assert "Conditions" not in IMAGE
     listed = pages.fleet(replace(views.PAGE, images=(replace(views.PAYMENTS, conditions=(views.STALLED,)),)))
     assert 'mark bad">Stalled' in listed
+
+
+def test_the_journal_and_the_poison_show_who_it_was() -> None:
+    entry = replace(views.ENTRY, actor="Sam", identity="user:5a@te")
+    page = pages.image(replace(views.DETAIL, journal=(entry,)))
+    assert "<td>Sam <code>user:5a@te</code></td>" in page
+    record = replace(views.POISON, closed_by="Sam", closed_identity="user:5a@te", closed_at=views.NOW)
+    assert "by Sam <code>user:5a@te</code>, " in pages.poison((record,), None)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline_core.domain import poison
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.poison import MARKS, TEXT_LIMIT, PoisonRecord, PoisonState
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, NOW
@@ -76,6 +77,8 @@ def test_marks_are_kept_newest_first_once_and_bounded() -> None:
 
 
 def test_a_closed_record_says_by_whom_and_when_and_tells_nothing_more() -> None:
-    closed = poison.close(_record(), PoisonState.REQUEUED, "Admin", NOW)
+    admin = Actor(name="Admin", identity="user:1@2")
+    closed = poison.close(_record(), PoisonState.REQUEUED, admin, NOW)
     assert (closed.state, closed.closed_by, closed.closed_at) == (PoisonState.REQUEUED, "Admin", NOW)
+    assert closed.closed_identity == "user:1@2"
     assert not closed.announce

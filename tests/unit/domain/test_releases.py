@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from pipeline_core.domain import releases
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.errors import ErrorClass, InvalidValue
 from pipeline_core.domain.journal import Event
 from pipeline_core.domain.releases import FollowedSource, Looks, Silence, WithdrawalReason, WithdrawnRelease
@@ -204,17 +205,22 @@ def test_one_that_is_listed_and_not_offered_is_counted_anew() -> None:
     assert releases.stay_withdrawn(seen, OLD).withdrawn == seen.withdrawn
 
 
+ADMIN = Actor(name="Admin", identity="user:1@2")
+
+
 def test_secops_decides_for_the_newest_that_is_offered() -> None:
-    seen = releases.accept(FALLEN, MID, "Admin", "9.10 does not boot", NOW)
+    seen = releases.accept(FALLEN, MID, ADMIN, "9.10 does not boot", NOW)
     assert releases.is_accepted(seen)
     assert seen.news is not None
     assert (seen.news.event, seen.news.actor, seen.announce) == (Event.RELEASE_ACCEPTED, "Admin", True)
+    assert seen.accepted is not None
+    assert seen.news.identity == seen.accepted.identity == ADMIN.identity
     assert seen.news.detail.endswith("instead: 9.10 does not boot")
     assert not releases.is_accepted(FALLEN)
 
 
 def test_a_decision_ends_with_its_release() -> None:
-    seen = releases.accept(FALLEN, MID, "Admin", "", NOW)
+    seen = releases.accept(FALLEN, MID, ADMIN, "", NOW)
     later = releases.after_list(seen, ALL | {MarketplaceVersion(9, 12, 1)}, NOW)
     assert later.accepted is None
 
@@ -230,7 +236,7 @@ REFUSED: dict[str, tuple[FollowedSource, MarketplaceVersion, str]] = {
 def test_another_decision_is_refused(case: str) -> None:
     known, release, words = REFUSED[case]
     with pytest.raises(InvalidValue, match=words):
-        releases.accept(known, release, "Admin", "", NOW)
+        releases.accept(known, release, ADMIN, "", NOW)
 
 
 @pytest.mark.parametrize(

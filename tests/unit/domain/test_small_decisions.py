@@ -1,17 +1,16 @@
 """Retry, windows, lanes, dispatch order, access, retention and the journal's key."""
 
-import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_core.domain import access, dispatch, reasons, retry
+from pipeline_core.domain import dispatch, reasons, retry
 from pipeline_core.domain.dispatch import Capacity, PendingBuild
-from pipeline_core.domain.errors import ErrorClass, InvalidValue, PermanentError
+from pipeline_core.domain.errors import ErrorClass, InvalidValue
 from pipeline_core.domain.journal import entry_key
-from pipeline_core.domain.names import BuildId, ImageName, TeamName
+from pipeline_core.domain.names import BuildId, TeamName
 from pipeline_core.domain.reasons import Lane, ReasonKind, RebuildReason, lane_of
 from pipeline_core.domain.retry import GiveUp, TryAgain, next_try
 from pipeline_core.domain.windows import parse_window
@@ -203,61 +202,5 @@ def test_builds_are_chosen_within_every_limit(
     assert [slot for _, slot in pairs] == list(slots)[: len(chosen)]
 
 
-@pytest.mark.parametrize(
-    ("roles", "groups", "reads", "changes"),
-    [
-        (set(), set(), False, False),
-        ({"Factory.Reader"}, set(), True, False),
-        ({"Team.payments"}, set(), True, True),
-        ({"Team.other"}, set(), True, False),
-        (set(), {"payments"}, True, True),
-        (set(), {"other"}, True, False),
-        ({"Factory.Admin"}, set(), True, True),
-        ({"Something.Else"}, set(), False, False),
-    ],
-)
-def test_a_token_gives_no_more_than_it_proves(
-    roles: set[str], groups: set[str], reads: bool, changes: bool
-) -> None:
-    assert access.may_read(roles, groups) is reads
-    assert access.may_read_all(roles) is bool(roles & {access.ADMIN, access.READER})
-    assert access.may_change(TeamName("payments"), roles, groups) is changes
-
-
 def test_journal_keys_sort_by_time() -> None:
     assert entry_key(NOW, "zz") < entry_key(NOW + timedelta(microseconds=1), "aa")
-
-
-@pytest.mark.parametrize(
-    ("roles", "admin", "member"),
-    [
-        pytest.param({"Factory.Admin"}, True, True, id="SecOps"),
-        pytest.param({"Team.payments"}, False, True, id="the image's team"),
-        pytest.param({"Team.ml"}, False, False, id="another team"),
-        pytest.param({"Factory.Reader"}, False, False, id="a reader"),
-    ],
-)
-def test_a_refusal_names_who_has_the_right(roles: set[str], admin: bool, member: bool) -> None:
-    base, payments = ImageName("base"), TeamName("payments")
-    with (
-        contextlib.nullcontext()
-        if admin
-        else pytest.raises(PermanentError, match=r"^only SecOps \(Factory.Admin\) changes the policy$")
-    ):
-        access.demand_admin(roles, "changes the policy")
-    with (
-        contextlib.nullcontext()
-        if member
-        else pytest.raises(
-            PermanentError, match=r"^base belongs to team payments: only its members and SecOps rebuild it$"
-        )
-    ):
-        access.demand_change(base, payments, roles, frozenset(), deed="rebuild it")
-
-
-def test_a_decision_of_a_person_needs_a_reason() -> None:
-    assert access.demand_reason(" it is gone\n", "the journal") == "it is gone"
-    for empty in ("", "  ", "\n"):
-        with pytest.raises(PermanentError, match=r"no reason was given: .*; the journal keeps it") as refused:
-            access.demand_reason(empty, "the journal")
-        assert refused.value.error_class is ErrorClass.POLICY

@@ -17,7 +17,7 @@ from pipeline_core.domain.errors import PermanentError
 from pipeline_core.domain.names import Digest, ImageName
 from pipeline_core.wire.job import StagedTool, Step
 from pipeline_core.wire.problems import InvalidDocument
-from simulation.world import ADMIN
+from simulation.world import ADMIN, UPLOADER
 from tests.unit.builder import samples
 from tests.unit.builder.fakes import FolderBlobs
 from tests.unit.guard.archives import bundle_of, files, member
@@ -108,7 +108,7 @@ def test_a_bundle_is_judged_alike_at_every_door(
     made = scenes.registered({})
     digest = Digest(scenes.sha256(content))
     assert validate(tmp_path) == expected
-    assert refusal(lambda: made.factory.registrar.store_bundle(digest, content)) == expected
+    assert refusal(lambda: made.factory.registrar.store_bundle(digest, content, UPLOADER)) == expected
     assert (made.ports.blobs.find_facts("bundles", f"{digest}.tar.gz") is None) is bool(expected)
     assert in_builder(samples.root_job(), content, samples.PLATFORM_CONTENT) == expected
     # The platform's own bundle is judged like everybody's.
@@ -128,7 +128,10 @@ def test_what_is_not_a_plain_file_has_one_name_at_every_door(kind: str, tmp_path
     digest = Digest(scenes.sha256(content))
     expected = {("bundle-link" if kind == "link" else "bundle-device", "odd")}
     assert validate(tmp_path) == expected
-    assert refusal(lambda: scenes.registered({}).factory.registrar.store_bundle(digest, content)) == expected
+    assert (
+        refusal(lambda: scenes.registered({}).factory.registrar.store_bundle(digest, content, UPLOADER))
+        == expected
+    )
     assert in_builder(samples.root_job(), content, samples.PLATFORM_CONTENT) == expected
 
 
@@ -193,7 +196,7 @@ def test_a_definition_is_judged_alike_at_every_door(
     content = bundle_of(*((member(name), text) for name, text in sorted(CONTENT.items())))
     made = scenes.registered({"rhel9-base": None})
     digest = Digest(scenes.sha256(content))
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
 
     def register() -> object:
         return made.factory.registrar.register(
@@ -252,7 +255,7 @@ def test_a_catalog_is_judged_alike_at_every_door(
     content = platform_bundle(catalog)
     made = scenes.registered({})
     digest = Digest(scenes.sha256(content))
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     before = scenes.sources(made).find_platform()
     assert validate(tmp_path) == expected
     assert refusal(lambda: made.factory.platforms.put(digest, catalog, ADMIN)) == expected
@@ -264,7 +267,7 @@ def test_a_catalog_that_is_not_the_one_in_its_bundle_is_not_put_in_force() -> No
     made = scenes.registered({})
     content = platform_bundle(CATALOG)
     digest = Digest(scenes.sha256(content))
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     other = set_at(CATALOG, ("entries", 0, "version"), "0.4.10")
     assert refusal(lambda: made.factory.platforms.put(digest, other, ADMIN)) == {
         ("catalog-differs", "catalog")

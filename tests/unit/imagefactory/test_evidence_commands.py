@@ -102,6 +102,62 @@ def test_every_file_is_saved_as_it_is(run: Run, factory: FakeFactory, tmp_path: 
     ]
 
 
+def parts(factory: FakeFactory, content: bytes, length: int, *, etag: str = '"e"') -> None:
+    """The factory answers with a file in parts of this length."""
+    for first in range(0, len(content), length):
+        part = content[first : first + length]
+        place = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
+        factory.answers.append((206, {"Content-Range": place, "ETag": etag}, part))
+
+
+def test_a_large_file_is_received_in_parts_and_checked_as_a_whole(
+    run: Run, factory: FakeFactory, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 100
+    says(factory, listed(kept("goss.json", content)))
+    parts(factory, content, 10_000)
+    done = run("evidence", BUILD, "--save", tmp_path / "kept")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "kept" / "verify-1" / "goss.json").read_bytes() == content
+    sent = [headers for _, _, headers in factory.asked[1:]]
+    assert [headers["range"].partition("-")[0] for headers in sent] == [
+        "bytes=0",
+        "bytes=10000",
+        "bytes=20000",
+    ]
+    assert [headers.get("if-range") for headers in sent] == [None, '"e"', '"e"']
+
+
+def test_an_empty_log_is_an_empty_file(run: Run, factory: FakeFactory, tmp_path: Path) -> None:
+    says(factory, listed(kept("log.txt", b"", sha256=None)))
+    factory.answers.append((416, {"Content-Range": "bytes */0"}, b"{}"))
+    assert run("evidence", BUILD, "--save", tmp_path / "kept").exit_code == 0
+    assert (tmp_path / "kept" / "verify-1" / "log.txt").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([(206, {"Content-Range": "bytes 5-9/10"}, b"56789")], "another part than byte 0"),
+        ([(206, {}, b"56789")], "another part than byte 0"),
+        ([(206, {"Content-Range": "bytes 0-0/10"}, b"")], "a part of no bytes"),
+        (
+            [(206, {"Content-Range": "bytes 0-1/4"}, b"01"), (200, {}, b"0123")],
+            "was changed while it was received",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_not_written(
+    run: Run, factory: FakeFactory, tmp_path: Path, answers: list[Any], words: str
+) -> None:
+    says(factory, TWO)
+    factory.answers.extend(answers)
+    done = run("evidence", BUILD, "--save", tmp_path / "kept")
+    assert done.exit_code == 3, done.output
+    assert words in " ".join(done.stderr.split())
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_file_with_another_digest_is_not_written(run: Run, factory: FakeFactory, tmp_path: Path) -> None:
     says(factory, TWO, LOG, b"forged")
     done = run("evidence", BUILD, "--save", tmp_path / "kept")

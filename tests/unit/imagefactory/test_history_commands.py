@@ -80,3 +80,11 @@ def test_rows_that_cannot_be_read_are_listed(run: Run, factory: FakeFactory) -> 
     assert done.exit_code == 0
     assert "1 rows that cannot be read" in done.stdout
     assert "head" in done.stdout
+
+
+def test_the_journal_shows_a_name_and_whose_it_is(run: Run, factory: FakeFactory) -> None:
+    asked = {**_entry("rebuild.requested"), "identity": "user:5a@te"}
+    _pages(factory, "entries", [asked, {**_entry("build.queued"), "identity": None, "actor": "factory"}])
+    done = run("history", "app")
+    assert "Sam (user:5a@te)" in " ".join(done.stdout.split())
+    assert "factory (" not in done.stdout

@@ -79,8 +79,8 @@ def build_count(made: SimulatedWorld) -> int:
 
 def index_keys(made: SimulatedWorld) -> set[tuple[str, str]]:
     """What the index knows, but for the copies' contents and for what passes."""
-    # The last: galleries are counted anew.
-    passing = {"active", "pending", "poison", "unchronicled", "lineage", "observed", "placements"}
+    # The last two: galleries are counted anew, and without its owners a bundle is for the teams whose images use it.
+    passing = {"active", "pending", "poison", "unchronicled", "lineage", "observed", "placements", "bundles"}
     rows = made.ports.tables.rows("index")
     return {(row.partition, row.key) for row in rows if row.partition not in passing}
 

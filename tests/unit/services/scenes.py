@@ -45,7 +45,12 @@ LIMITS = Limits(slots=8, creates_per_hour=10_000, team_slots=8, wait=WAIT)
 def principal(*teams: str, roles: Sequence[str] = ()) -> Principal:
     """A member of these teams."""
     name = "-".join(teams) or "nobody"
-    return Principal(subject=name, name=name.title(), roles=frozenset(roles), groups=frozenset(teams))
+    return Principal(
+        subject=name,
+        name=name.title(),
+        roles=frozenset(roles),
+        teams=frozenset(map(TeamName, teams)),
+    )
 
 
 def registered(parents: Mapping[str, str | None] = fleet.SIX, **options: Any) -> SimulatedWorld:
@@ -275,8 +280,9 @@ def of_team(name: str, parent: str | None, team: str, **changes: Any) -> dict[st
 
 
 def register_for(made: SimulatedWorld, name: str, parent: str | None, team: str, **changes: Any) -> ImageHead:
-    """Register an image of a team as a member of it; the bundle is there already."""
-    digest = world.upload(made, "content")
+    """Register an image of a team as a member of it, who uploads the bundle too."""
+    digest, content = fleet.bundle("content")
+    made.factory.registrar.store_bundle(digest, content, principal(team))
     return made.factory.registrar.register(
         ImageName(name),
         of_team(name, parent, team, **changes),

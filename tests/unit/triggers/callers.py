@@ -2,21 +2,15 @@
 
 from pipeline_core.domain import access
 from pipeline_core.domain.errors import ErrorClass, PermanentError, TransientError
+from pipeline_core.domain.names import TeamName
 from pipeline_core.ports import Principal
 
 CALLERS = {
-    "nobody": Principal(subject="n", name="Nobody", roles=frozenset(), groups=frozenset()),
-    "directory-group": Principal(
-        subject="d",
-        name="Directory",
-        roles=frozenset(),
-        groups=frozenset({"a1b2c3d4-0000-4000-8000-00805f9b34fb"}),
-    ),
-    "reader": Principal(subject="r", name="Reader", roles=frozenset({access.READER}), groups=frozenset()),
-    "team": Principal(subject="t", name="Member", roles=frozenset({"Team.payments"}), groups=frozenset()),
-    "team-by-group": Principal(subject="g", name="Group", roles=frozenset(), groups=frozenset({"payments"})),
-    "other-team": Principal(subject="o", name="Other", roles=frozenset({"Team.ml"}), groups=frozenset()),
-    "admin": Principal(subject="a", name="Admin", roles=frozenset({access.ADMIN}), groups=frozenset()),
+    "nobody": Principal(subject="n", name="Nobody"),
+    "reader": Principal(subject="r", name="Reader", roles=frozenset({access.READER})),
+    "team": Principal(subject="t", name="Member", teams=frozenset({TeamName("payments")})),
+    "other-team": Principal(subject="o", name="Other", teams=frozenset({TeamName("ml")})),
+    "admin": Principal(subject="a", name="Admin", roles=frozenset({access.ADMIN})),
 }
 
 

@@ -1,8 +1,9 @@
 """Twins of what shows evidence: one build with a few files, and two versions that differ in a little of everything."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline_core.domain.byte_ranges import ByteRange
 from pipeline_core.domain.compliance import RuleFinding, Severity
 from pipeline_core.domain.differences import (
     AdvisoryNote,
@@ -83,10 +84,14 @@ class Files:
         self._check(identity)
         return self.shown
 
-    def read(self, identity: BuildId, place: Place, name: str) -> KeptFile:
+    def read(self, identity: BuildId, place: Place, name: str, wanted: ByteRange | None = None) -> KeptFile:
         self._check(identity)
         self.asked.append((str(place), name))
-        return self.kept
+        if wanted is None:
+            return self.kept
+        part = wanted.within(len(self.kept.content), most=4)
+        content = self.kept.content[part.first :][: part.length]
+        return replace(self.kept, content=content, first=part.first, size=len(self.kept.content))
 
     def _check(self, identity: BuildId) -> None:
         if self.error is not None:
@@ -107,7 +112,7 @@ class Versions:
         self.asked.append((str(before), str(after)))
         return self.compared
 
-    def sbom(self, image: ImageName, version: GalleryVersion) -> KeptFile:
+    def sbom(self, image: ImageName, version: GalleryVersion, wanted: ByteRange | None = None) -> KeptFile:
         self._check(image)
         self.asked.append(("sbom", str(version)))
         content = b'{"bomFormat": "CycloneDX"}'

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, ScopeKind
 from pipeline_core.domain.platform_breaker import PlatformBreaker
 from pipeline_core.ports import Principal
@@ -28,7 +29,7 @@ class Retries:
         return (BREAKER,)
 
     def retry(self, error_class: ErrorClass, principal: Principal, *, after: str = "") -> RetryAnswer:
-        access.demand_admin(principal.roles, "retries what an outage has stopped")
+        access.demand(ApiOperation.RETRY, principal)
         self.retried.append((error_class, after))
         closed = (str(BREAKER.scope),) if error_class is BREAKER.error_class else ()
         return RetryAnswer(closed=closed, images=("payments-api",), next=None)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access import Subject
+from pipeline_core.domain.access_table import ApiOperation, SubjectKind
 from pipeline_core.domain.errors import ErrorClass, NotFound, PermanentError
 from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.receivers import FleetReceiver, ReceiverId
@@ -68,7 +70,7 @@ class Receivers:
         return False, "it answered 500"
 
     def add(self, receiver: FleetReceiver, principal: Principal, *, replaces: bool = False) -> ReceiverView:
-        access.demand_admin(principal.roles, "adds receivers for the whole fleet")
+        access.demand(ApiOperation.ADD_FLEET_RECEIVER, principal)
         if self.fleet not in (None, receiver) and not replaces:
             raise PermanentError(ErrorClass.CONFLICT, f"{receiver.id} wants something else already")
         self.fleet = receiver
@@ -76,14 +78,14 @@ class Receivers:
         return replace(RECEIVER, id=receiver.id, team=None, fleet=receiver)
 
     def remove(self, receiver: ReceiverId, principal: Principal) -> None:
-        access.demand_admin(principal.roles, "removes receivers for the whole fleet")
+        access.demand(ApiOperation.REMOVE_FLEET_RECEIVER, principal)
         self.asked.append(("remove", receiver))
 
     def _demand(
         self, receiver: ReceiverId, principal: Principal, deed: str = "", given: object = None
     ) -> ReceiverView:
-        if not access.may_change(PAYMENTS, principal.roles, principal.groups):
-            raise PermanentError(ErrorClass.PERMISSION, f"{receiver} belongs to team payments")
+        subject = Subject(kind=SubjectKind.TEAM_IMAGE, name=str(receiver), team=PAYMENTS)
+        access.demand(ApiOperation.ROTATE_SECRET, principal, subject)
         if receiver != RECEIVER.id:
             raise NotFound(f"there is no receiver {receiver}")
         if deed:

@@ -43,8 +43,8 @@ def _plan() -> RetentionPlan:
         RetentionStep(version=versions[2], removal=Removal.NONE, reasons=(kept,)),
     )
     return RetentionPlan(
-        image=ImageName("payments-api"),
-        head=Stored(value=factories.head(), etag="1"),
+        owner=Stored(value=factories.head(ImageName("payments-api")), etag="1"),
+        current=versions[2],
         rule=Retention(keep=1, keep_in_use=False),
         steps=steps,
         due=due,

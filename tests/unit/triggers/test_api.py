@@ -358,5 +358,5 @@ def test_the_factory_is_not_made_before_the_first_request() -> None:
 
     client = AsgiClient(create_app(provider))  # type: ignore[arg-type]
     assert made == []
-    assert client.get("/api/health").json() == {"status": "ok"}
+    assert client.get("/api/health").json() == {"status": "ok", "paused": False}
     assert len(made) == 1

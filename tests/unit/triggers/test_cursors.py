@@ -19,6 +19,7 @@ LISTS: dict[str, tuple[str, str, str]] = {
     "images": ("/api/images", "after", "images"),
     "builds": ("/api/images/rhel9-base/builds", "cursor", "builds"),
     "journal": ("/api/images/rhel9-base/journal", "cursor", "entries"),
+    "names": ("/api/names", "after", "names"),
     "retention": ("/api/retention", "after", "plans"),
     "receivers": ("/api/receivers", "cursor", "receivers"),
     "poison": ("/api/poison", "after", "records"),
@@ -41,13 +42,19 @@ def made() -> SimulatedWorld:
         entry = unreadable_rows.keys(made, "images", name, "entry:")[-1]
         unreadable_rows.make_unreadable(made, "images", name, entry)
         made.factory.history.journal(ImageName(name), limit=200)
+    for name in ("app-a", "app-b", "app-c"):
+        made.register(name, "rhel9-base")
+        made.drain()
+        made.factory.registrar.unregister(
+            ImageName(name), world.ADMIN, scenes.head(made, ImageName(name)).document_etag
+        )
     return made
 
 
 @pytest.fixture
 def over(made: SimulatedWorld, factory: TwinFactory, client: AsgiClient) -> AsgiClient:
     """The HTTP app over the real services of the fleet."""
-    for name in ("queries", "history", "retention", "receivers", "poison_review", "unreadable"):
+    for name in ("queries", "history", "retention", "receivers", "poison_review", "unreadable", "names"):
         setattr(factory, name, getattr(made.factory, name))
     return client
 

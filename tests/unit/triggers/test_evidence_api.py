@@ -76,6 +76,40 @@ def test_a_file_is_an_attachment_that_no_browser_renders(reader: AsgiClient, fac
     assert factory.evidence.asked == [("verify-1", "report.html.gz")]
 
 
+FILE = f"{EVIDENCE}/verify-1/report.html.gz"
+
+
+def test_a_part_says_where_it_is_and_whose_digest_it_names(reader: AsgiClient) -> None:
+    whole = reader.get(FILE)
+    assert (whole.status_code, whole.headers["Accept-Ranges"]) == (200, "bytes")
+    assert "Content-Range" not in whole.headers
+    part = reader.get(FILE, headers={"Range": "bytes=2-"})
+    size = len(evidence_twins.HTML)
+    assert (part.status_code, part.content) == (206, evidence_twins.HTML[2:6])
+    assert part.headers["Content-Range"] == f"bytes 2-5/{size}"
+    for header in ("Repr-Digest", "ETag", "Accept-Ranges", "Content-Disposition", "Content-Security-Policy"):
+        assert part.headers[header] == whole.headers[header]
+
+
+def test_a_part_outside_of_the_file_is_416_with_its_size(reader: AsgiClient) -> None:
+    refused = reader.get(FILE, headers={"Range": "bytes=999999-"})
+    assert (refused.status_code, refused.headers["Content-Range"]) == (
+        416,
+        f"bytes */{len(evidence_twins.HTML)}",
+    )
+    assert refused.json()["type"] == "urn:imagefactory:problem:no-such-range"
+
+
+@pytest.mark.parametrize(("expected", "status"), [(f'"{evidence_twins.HTML_DIGEST}"', 206), ('"other"', 200)])
+def test_parts_of_another_file_are_not_mixed(reader: AsgiClient, expected: str, status: int) -> None:
+    answer = reader.get(FILE, headers={"Range": "bytes=2-", "If-Range": expected})
+    assert answer.status_code == status
+
+
+def test_several_ranges_are_ignored(reader: AsgiClient) -> None:
+    assert reader.get(FILE, headers={"Range": "bytes=0-1,4-5"}).status_code == 200
+
+
 def test_a_log_has_no_digest(reader: AsgiClient, factory: TwinFactory) -> None:
     factory.evidence.kept = KeptFile(name="log.txt", content=b"x", media_type="text/plain", sha256="")
     answer = reader.get(f"{EVIDENCE}/build-1/log.txt")

@@ -22,7 +22,7 @@ def _ask(
 
 
 def test_the_host_reaches_the_api_and_the_dashboard(factory: TwinFactory) -> None:
-    assert json.loads(_ask(factory, "GET", "/api/health").get_body()) == {"status": "ok"}
+    assert json.loads(_ask(factory, "GET", "/api/health").get_body()) == {"status": "ok", "paused": False}
     page = _ask(factory, "GET", "/", {"Authorization": "Bearer good.reader"})
     assert (page.status_code, page.mimetype) == (200, "text/html; charset=utf-8")
 

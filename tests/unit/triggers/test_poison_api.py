@@ -34,6 +34,7 @@ def test_the_list_has_null_for_what_is_absent(team: AsgiClient) -> None:
         "error": None,
         "state": "open",
         "closed_by": None,
+        "closed_identity": None,
         "closed_at": None,
     }
     assert (answer["records"][1]["image"], answer["records"][1]["closed_by"]) == (None, "Admin")

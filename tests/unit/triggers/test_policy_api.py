@@ -14,7 +14,13 @@ NEW: dict[str, Any] = {"document": {"spec": {"maxAge": "7d"}}}
 
 
 def _version(revision: int) -> dict[str, Any]:
-    return {"revision": revision, "digest": "ab" * 32, "actor": "Sam", "at": "2026-11-21T09:30:00Z"}
+    return {
+        "revision": revision,
+        "digest": "ab" * 32,
+        "actor": "Sam",
+        "identity": "user:5a@te",
+        "at": "2026-11-21T09:30:00Z",
+    }
 
 
 def test_the_policy_in_force_comes_with_the_etag_that_a_change_needs(

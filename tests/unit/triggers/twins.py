@@ -10,13 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from pipeline_core.domain import access
+from pipeline_core.domain.access_table import ApiOperation
 from pipeline_core.domain.builds import Build, Phase
 from pipeline_core.domain.definitions import OsTraits
 from pipeline_core.domain.errors import (
     AlreadyExists,
-    ErrorClass,
     NotFound,
-    PermanentError,
     StaleWrite,
 )
 from pipeline_core.domain.images import ImageHead, Registration
@@ -54,6 +53,7 @@ from tests.unit.triggers import (
 )
 from tests.unit.triggers.callers import Tokens
 from tests.unit.triggers.outage_twins import Retries
+from tests.unit.triggers.pause_twins import Pauses
 from tests.unit.triggers.retention_twins import Retentions
 
 PAYMENTS = TeamName("payments")
@@ -67,7 +67,7 @@ class Registrar:
     documents: dict[str, Any] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
-    def store_bundle(self, digest: Digest, content: bytes) -> bool:
+    def store_bundle(self, digest: Digest, content: bytes, principal: Principal) -> bool:
         if hashlib.sha256(content).hexdigest() != str(digest):
             raise InvalidDocument([Problem(path="bundle", message="has another digest", remedy="pack again")])
         is_new = str(digest) not in self.bundles
@@ -181,8 +181,7 @@ class Platforms:
     dropped: list[bool] = field(default_factory=list)
 
     def put(self, bundle: Digest, catalog: Any, principal: Principal, *, drop_used: bool = False) -> Any:
-        if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the platform steps")
+        access.demand(ApiOperation.PUT_PLATFORM, principal)
         self.dropped.append(drop_used)
         self.bundles.append(str(bundle))
         return SimpleNamespace(digest=bundle, catalog=catalog)
@@ -204,8 +203,7 @@ class Policies:
     def put(
         self, document: Any, principal: Principal, *, expected: str | None, create_only: bool
     ) -> PolicyShown:
-        if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps changes the policy")
+        access.demand(ApiOperation.PUT_POLICY, principal)
         if create_only and self.revision:
             raise AlreadyExists("a policy is in force already")
         if not create_only and expected != str(self.revision):
@@ -233,8 +231,7 @@ class Recovery:
     cursors: list[tuple[str, bool]] = field(default_factory=list)
 
     def step(self, principal: Principal, after: str, *, force: bool = False) -> RecoveryReport:
-        if not access.is_admin(principal.roles):
-            raise PermanentError(ErrorClass.PERMISSION, "only SecOps recovers state")
+        access.demand(ApiOperation.REBUILD_STATE, principal)
         self.cursors.append((after, force))
         if not after:
             return RecoveryReport(recovered=("app", "base"), deleted=("old",), after="lineage:")
@@ -327,7 +324,7 @@ class Sources:
         return (SOURCE,)
 
     def accept(self, key: str, release: MarketplaceVersion, principal: Principal, reason: str) -> SourceView:
-        access.demand_admin(principal.roles, "accepts an older release of a source")
+        access.demand(ApiOperation.ACCEPT_RELEASE, principal)
         access.demand_reason(reason, "the journal")
         if key != SOURCE.key:
             raise NotFound(f"no image follows {key}")
@@ -343,7 +340,7 @@ class TwinFactory:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
-        self.registrar = Registrar()
+        self.registrar, self.bundles = Registrar(), version_twins.Bundles()
         self.requests = Requests()
         self.canceller = Canceller()
         self.poison_review = PoisonReview()
@@ -352,7 +349,8 @@ class TwinFactory:
         self.retention = Retentions()
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
-        self.retries = Retries()
+        self.names, self.version_lists = version_twins.ReservedNames(), version_twins.VersionQueries()
+        self.retries, self.pauses = Retries(), Pauses()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
@@ -371,8 +369,8 @@ class TwinFactory:
 
 
 def _demand(principal: Principal) -> None:
-    if not access.may_change(PAYMENTS, principal.roles, principal.groups):
-        raise PermanentError(ErrorClass.PERMISSION, "payments-api belongs to team payments")
+    payments = access.subject_of(ImageName("payments-api"), PAYMENTS, is_base=False)
+    access.demand(ApiOperation.REQUEST_BUILD, principal, payments)
 
 
 def _head(name: ImageName, bundle: Digest) -> ImageHead:

@@ -26,7 +26,9 @@ BUILD_ID = "payments-api.3fa9c1d20b77.1"
 
 def policy_version(revision: int) -> PolicyVersion:
     """A version of the policy that Sam put in force."""
-    return PolicyVersion(revision=revision, digest=Digest("ab" * 32), actor="Sam", at=NOW)
+    return PolicyVersion(
+        revision=revision, digest=Digest("ab" * 32), actor="Sam", identity="user:5a@te", at=NOW
+    )
 
 
 STALLED = Condition(

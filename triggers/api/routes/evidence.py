@@ -4,10 +4,13 @@ Machines that teams control wrote the files. So they are sent as attachments, an
 """
 
 import base64
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
+from pipeline_core.domain.byte_ranges import ByteRange
 from pipeline_core.domain.names import BuildId, ImageName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.services.views.evidence import KeptFile, Place
@@ -20,6 +23,10 @@ _SBOM = {"description": "The document", "content": {"application/vnd.cyclonedx+j
 # If somebody opens an HTML report in spite of this, it has no origin, runs nothing and loads nothing.
 _POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+_PART = {"description": "The wanted part of it", "content": {"application/octet-stream": {}}}
+
+Wanted = Annotated[str | None, Header(alias="Range", max_length=200)]
+Expected = Annotated[str | None, Header(alias="If-Range", max_length=200)]
 Version = Annotated[str, Query(max_length=64)]
 
 
@@ -36,19 +43,31 @@ def router(factory: Provider) -> APIRouter:
     @routes.get(
         "/api/builds/{identity}/evidence/{attempt}/{name}",
         response_class=Response,
-        responses={200: _FILE},
+        responses={200: _FILE, 206: _PART},
     )
-    def read_evidence(identity: str, attempt: str, name: str) -> Response:
-        """One file, checked against the digest that was reported; `attempt` is like `verify-1`. gzip stays gzip."""
+    def read_evidence(
+        identity: str, attempt: str, name: str, wanted: Wanted = None, expected: Expected = None
+    ) -> Response:
+        """One file, checked against the digest that was reported; `attempt` is like `verify-1`. gzip stays gzip.
+
+        A larger file than one answer may have is read in parts, with `Range`.
+        """
         build, place = parse("identity", BuildId, identity), parse("attempt", Place.parse, attempt)
-        kept = factory().evidence.read(build, place, name)
+        reader = factory().evidence
+        kept = _read(lambda part: reader.read(build, place, name, part), wanted, expected)
         return _attachment(kept, f"{build}.{place}.{kept.name}")
 
-    @routes.get("/api/images/{name}/versions/{version}/sbom", response_class=Response, responses={200: _SBOM})
-    def read_sbom(name: str, version: str) -> Response:
-        """The software bill of materials of a published version, as CycloneDX JSON."""
+    @routes.get(
+        "/api/images/{name}/versions/{version}/sbom",
+        response_class=Response,
+        responses={200: _SBOM, 206: _PART},
+    )
+    def read_sbom(name: str, version: str, wanted: Wanted = None, expected: Expected = None) -> Response:
+        """The software bill of materials of a published version, as CycloneDX JSON; parts of it with `Range`."""
         image, exact = parse("name", ImageName, name), parse("version", GalleryVersion.parse, version)
-        return _attachment(factory().version_diff.sbom(image, exact), f"{image}-{exact}.cdx.json")
+        reader = factory().version_diff
+        kept = _read(lambda part: reader.sbom(image, exact, part), wanted, expected)
+        return _attachment(kept, f"{image}-{exact}.cdx.json")
 
     @routes.get("/api/images/{name}/diff")
     def compare_versions(
@@ -64,14 +83,31 @@ def router(factory: Provider) -> APIRouter:
     return routes
 
 
+def _read(read: Callable[[ByteRange | None], KeptFile], wanted: str | None, expected: str | None) -> KeptFile:
+    """The wanted part. `expected` is the ETag of the parts that the caller has: of another file, all is sent."""
+    part = None if wanted is None else ByteRange.parse(wanted)
+    kept = read(part)
+    is_other = expected is not None and expected != _etag(kept)
+    return read(None) if part is not None and is_other else kept
+
+
+def _etag(kept: KeptFile) -> str:
+    return f'"{kept.sha256}"' if kept.sha256 else ""
+
+
 def _attachment(kept: KeptFile, name: str) -> Response:
     """`name` holds only our own value types and a name that matches the pattern of a report."""
     headers = {
+        "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": _POLICY,
         "X-Content-Type-Options": "nosniff",
     }
     if kept.sha256:
         digest = base64.b64encode(bytes.fromhex(kept.sha256)).decode()
-        headers["Repr-Digest"] = f"sha-256=:{digest}:"
-    return Response(kept.content, media_type=kept.media_type, headers=headers)
+        headers["Repr-Digest"] = f"sha-256=:{digest}:"  # of the whole file, also beside a part
+        headers["ETag"] = _etag(kept)
+    if kept.size is not None:
+        headers["Content-Range"] = f"bytes {kept.first}-{kept.first + len(kept.content) - 1}/{kept.size}"
+    status = HTTPStatus.OK if kept.size is None else HTTPStatus.PARTIAL_CONTENT
+    return Response(kept.content, status, media_type=kept.media_type, headers=headers)

@@ -13,7 +13,8 @@ def router(factory: Provider) -> APIRouter:
     @routes.get("")
     def check_health() -> models.Health:
         """200 where state can be read, 503 where it cannot."""
-        factory().queries.check()
-        return models.Health(status="ok")
+        held = factory()
+        held.queries.check()
+        return models.Health(status="ok", paused=bool(held.pauses.text()))
 
     return routes

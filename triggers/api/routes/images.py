@@ -37,15 +37,18 @@ def router(factory: Provider) -> APIRouter:
         """A page of images by name; with `team` it may hold fewer than `limit`: continue with `next`."""
         owner = None if team is None else parse("team", TeamName, team)
         first = parse_cursor("after", CursorForm.IMAGE, after)
-        return models.Images.model_validate(factory().queries.images(team=owner, after=first, limit=limit))
+        held = factory()
+        page = models.Images.model_validate(held.queries.images(team=owner, after=first, limit=limit))
+        return page.model_copy(update={"paused": held.pauses.text() or None})
 
     @routes.get("/{name}", responses={200: {"headers": {"ETag": _ETAG}}})
     def show_image(name: str, response: Response) -> models.ImageWithHistory:
         """One image with the decision about it as of now, its builds and its journal."""
-        detail = factory().queries.image(parse("name", ImageName, name))
+        held = factory()
+        detail = held.queries.image(parse("name", ImageName, name))
         if detail.etag is not None:
             response.headers["ETag"] = quoted(detail.etag)
-        return with_history(detail)
+        return with_history(detail, paused=held.pauses.text())
 
     @routes.get("/{name}/builds")
     def list_builds(name: str, cursor: Cursor = "", limit: Limit = _HISTORY) -> models.Builds:
@@ -115,7 +118,7 @@ def router(factory: Provider) -> APIRouter:
     return routes
 
 
-def with_history(detail: ImageDetail) -> models.ImageWithHistory:
+def with_history(detail: ImageDetail, *, paused: str = "") -> models.ImageWithHistory:
     image = models.Image.model_validate(detail.image)
     return models.ImageWithHistory(
         **dict(image),
@@ -125,4 +128,5 @@ def with_history(detail: ImageDetail) -> models.ImageWithHistory:
         journal=detail.journal,
         next_builds=detail.next_builds,
         next_journal=detail.next_journal,
+        paused=paused or None,
     )

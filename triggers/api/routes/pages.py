@@ -31,13 +31,16 @@ def router(factory: Provider) -> APIRouter:
     def show_fleet(after: After = "") -> HTMLResponse:
         """The images by level, and what is being built."""
         first = parse_cursor("after", CursorForm.IMAGE, after)
-        return HTMLResponse(pages.fleet(factory().queries.images(after=first)), headers=_HEADERS)
+        held = factory()
+        page = pages.fleet(held.queries.images(after=first), banner=held.pauses.text())
+        return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/images/{name}")
     def show_image(name: str) -> HTMLResponse:
         """One image with its builds and its journal."""
-        detail = factory().queries.image(parse("name", ImageName, name))
-        return HTMLResponse(pages.image(detail), headers=_HEADERS)
+        held = factory()
+        detail = held.queries.image(parse("name", ImageName, name))
+        return HTMLResponse(pages.image(detail, banner=held.pauses.text()), headers=_HEADERS)
 
     @routes.get("/images/{name}/diff")
     def show_diff(
@@ -46,26 +49,30 @@ def router(factory: Provider) -> APIRouter:
         after: Annotated[str, Query(alias="to", max_length=64)],
     ) -> HTMLResponse:
         """What differs between two published versions."""
-        found = factory().version_diff.diff(
+        held = factory()
+        found = held.version_diff.diff(
             parse("name", ImageName, name),
             parse("from", GalleryVersion.parse, before),
             parse("to", GalleryVersion.parse, after),
         )
-        return HTMLResponse(pages.comparison(found), headers=_HEADERS)
+        return HTMLResponse(pages.comparison(found, banner=held.pauses.text()), headers=_HEADERS)
 
     @routes.get("/builds/{identity}")
     def show_build(identity: str) -> HTMLResponse:
         """One build with its gates and its evidence."""
         build, held = parse("identity", BuildId, identity), factory()
-        page = pages.build(held.queries.build(build), held.evidence.show(build))
+        shown, kept = held.queries.build(build), held.evidence.show(build)
+        page = pages.build(shown, kept, banner=held.pauses.text())
         return HTMLResponse(page, headers=_HEADERS)
 
     @routes.get("/poison")
     def show_poison(caller: Annotated[Principal, Depends(caller_of)], after: After = "") -> HTMLResponse:
         """Messages that could not be handled, as far as the caller may see them."""
         first = parse_cursor("after", CursorForm.POISON, after)
-        page = factory().poison_review.page(caller, after=first)
-        return HTMLResponse(pages.poison(page.records, page.after), headers=_HEADERS)
+        held = factory()
+        page = held.poison_review.page(caller, after=first)
+        shown = pages.poison(page.records, page.after, banner=held.pauses.text())
+        return HTMLResponse(shown, headers=_HEADERS)
 
     @routes.get("/static/style.css")
     def show_style() -> Response:

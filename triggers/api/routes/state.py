@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from pipeline_core.domain.cursors import CursorForm
 from pipeline_core.ports import Principal
-from triggers.api import models
+from triggers.api import operator_models
 from triggers.api.authentication import caller_of
 from triggers.api.parameters import CURSOR, parse_cursor
 from triggers.provider import Provider
@@ -18,19 +18,23 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.post("/rebuild")
     def rebuild_state(
-        caller: Annotated[Principal, Depends(caller_of)], body: models.StateRequest | None = None
-    ) -> models.StateStep:
+        caller: Annotated[Principal, Depends(caller_of)], body: operator_models.StateRequest | None = None
+    ) -> operator_models.StateStep:
         """Take one step (send `next` as `after` until it is null); a step may be taken again. SecOps only."""
-        wish = body or models.StateRequest()
-        return models.StateStep.model_validate(factory().recovery.step(caller, wish.after, force=wish.force))
+        wish = body or operator_models.StateRequest()
+        return operator_models.StateStep.model_validate(
+            factory().recovery.step(caller, wish.after, force=wish.force)
+        )
 
     @routes.get("/unreadable")
     def list_unreadable(
         after: Annotated[str, Query(description=CURSOR)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
-    ) -> models.UnreadableRows:
+    ) -> operator_models.UnreadableRows:
         """The rows that the running release cannot read, by table, partition and key."""
         first = parse_cursor("after", CursorForm.UNREADABLE, after)
-        return models.UnreadableRows.model_validate(factory().unreadable.page(after=first, limit=limit))
+        return operator_models.UnreadableRows.model_validate(
+            factory().unreadable.page(after=first, limit=limit)
+        )
 
     return routes

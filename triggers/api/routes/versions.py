@@ -1,11 +1,11 @@
-"""Routes of published versions: let one be used again, what differs in the galleries, what retention would do."""
+"""Routes of published versions: list them, let one be used again, names of deleted images, galleries, retention."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from pipeline_core.domain.cursors import CursorForm
-from pipeline_core.domain.names import ImageName
+from pipeline_core.domain.names import ImageName, TeamName
 from pipeline_core.domain.versions import GalleryVersion
 from pipeline_core.ports import Principal
 from triggers.api import parameters
@@ -14,8 +14,12 @@ from triggers.api.retention_models import RetentionPage, RetentionPlan
 from triggers.api.version_models import (
     AcceptGalleriesRequest,
     DifferingImages,
+    HandoverRequest,
     IncludedVersion,
     IncludeRequest,
+    ReservedName,
+    ReservedNamePage,
+    VersionList,
 )
 from triggers.provider import Provider
 
@@ -36,6 +40,29 @@ def router(factory: Provider) -> APIRouter:
         record = factory().readmission.include(image, wanted, caller, body.reason)
         return IncludedVersion.model_validate(record)
 
+    @routes.get("/images/{name}/versions")
+    def list_versions(name: str) -> VersionList:
+        """The live versions of an image, newest first, also of a deleted one."""
+        found = factory().version_lists.of_image(parameters.parse("name", ImageName, name))
+        return VersionList.model_validate(found)
+
+    @routes.get("/names")
+    def list_names(
+        after: Annotated[str, Query(description=parameters.CURSOR)] = "",
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    ) -> ReservedNamePage:
+        """The names of deleted images that are reserved while live versions exist; continue with `next`."""
+        first = parameters.parse_cursor("after", CursorForm.IMAGE, after)
+        return ReservedNamePage.model_validate(factory().names.page(first, limit))
+
+    @routes.post("/names/{name}/handover")
+    def hand_over_name(
+        name: str, body: HandoverRequest, caller: Annotated[Principal, Depends(caller_of)]
+    ) -> ReservedName:
+        """Reserve the name of a deleted image for another team. SecOps only."""
+        image, team = parameters.parse("name", ImageName, name), parameters.parse("to", TeamName, body.to)
+        return ReservedName.model_validate(factory().names.hand_over(image, team, caller, body.reason))
+
     @routes.get("/galleries")
     def show_galleries() -> DifferingImages:
         """The images whose gallery differs from what the factory believes, and whether these are too many to move."""
@@ -50,7 +77,7 @@ def router(factory: Provider) -> APIRouter:
 
     @routes.get("/images/{name}/retention")
     def show_retention(name: str) -> RetentionPlan:
-        """What retention would do about each live version of an image now, and why the others stay."""
+        """What retention would do about each live version of an image now, also of a deleted one."""
         plan = factory().retention.of_image(parameters.parse("name", ImageName, name))
         return RetentionPlan.model_validate(plan)
 

@@ -39,7 +39,7 @@ MIXED = [
     "zero\u200bwidth\n",
     f"token {TOKEN}\n",
     "-----BEGIN PRIVATE KEY-----\n",
-    "MIIEpAIBAAKCAQEA\n",
+    "MIIEpAIBAAKCAQEAMIIE\n",
     "-----END PRIVATE KEY-----\n",
     "the value own-secret-of-this-run here\n",
     "x" * 9000 + "\n",
@@ -55,12 +55,6 @@ def test_many_lines_at_once_are_shown_as_one_by_one(between: int) -> None:
     at_once = Redactor(["own-secret-of-this-run"]).clean_all(lines)
     assert at_once == [one_by_one.clean(line) for line in lines]
     assert not any(secret in "".join(at_once) for secret in (TOKEN, "own-secret", "MIIE", "hunter22"))
-
-
-def test_a_key_that_began_in_earlier_lines_stays_hidden_in_later_ones() -> None:
-    redactor = Redactor()
-    redactor.clean_all(["-----BEGIN PRIVATE KEY-----\n"])
-    assert redactor.clean_all(["MIIE\n"] * 3) == ["[redacted]"] * 3
 
 
 def test_a_long_secret_of_this_run_that_is_broken_where_looking_ends_is_not_shown() -> None:
@@ -80,26 +74,6 @@ def test_a_long_secret_of_this_run_that_is_broken_where_looking_ends_is_not_show
 )
 def test_an_ordinary_line_stays_as_it_is(line: str) -> None:
     assert Redactor().clean(line) == line
-
-
-def test_a_private_key_is_hidden_over_all_its_lines() -> None:
-    redactor = Redactor()
-    lines = [
-        "a -----BEGIN RSA PRIVATE KEY-----",
-        "MIIEpAIBAAKCAQEA",
-        "-----END RSA PRIVATE KEY----- b",
-        "after",
-    ]
-    shown = [redactor.clean(line) for line in lines]
-    assert shown == ["a [redacted]", "[redacted]", "[redacted] b", "after"]
-
-
-def test_a_key_without_an_end_does_not_hide_the_log_for_ever() -> None:
-    redactor = Redactor()
-    redactor.clean("-----BEGIN PRIVATE KEY-----")
-    shown = [redactor.clean("line") for _ in range(1000)]
-    assert shown[0] == "[redacted]"
-    assert shown[-1] == "line"
 
 
 @pytest.mark.parametrize(

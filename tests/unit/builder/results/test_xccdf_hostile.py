@@ -54,6 +54,17 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         zipped(f"{OPEN}<TestResult>{'<rule-result/>' * 20_001}</TestResult></Benchmark>"),
         "results of more than 20,000 rules",
     ),
+    "a result before any result of a rule": (
+        zipped(f"{OPEN}<rule-result><result>pass</result></rule-result><TestResult/></Benchmark>"),
+        "a result of a rule outside of a TestResult's own rules",
+    ),
+    "a result within another rule's": (
+        zipped(
+            f"{OPEN}<TestResult><rule-result idref='a'><rule-result idref='b'><result>pass</result>"
+            "</rule-result></rule-result></TestResult></Benchmark>"
+        ),
+        "a result of a rule outside of a TestResult's own rules",
+    ),
     "many rules": (
         zipped(f"{OPEN}{MANY_RULES}</Benchmark>"),
         "more than 20,000 rules",

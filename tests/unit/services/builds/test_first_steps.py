@@ -127,3 +127,21 @@ def test_builds_that_were_begun_take_their_first_step_though_the_pass_fails(
 
 def _active(made: SimulatedWorld) -> Build:
     return scenes.active(made, BASE).value
+
+
+def test_a_creation_that_is_refused_is_the_last_one_that_a_run_asks_for() -> None:
+    """All of them have paid with their slots at one moment, so none of them would look again by itself."""
+    made = _queued(3)
+    refused: list[Exception] = [
+        TransientError(ErrorClass.THROTTLED, "too many", retry_after=timedelta(minutes=7))
+    ]
+    containers = scenes.Failing(inner=made.ports.containers, name="create_group", errors=refused)
+    scenes.rewired(made, containers=containers)
+    assert made.factory.dispatcher.dispatch() == 3
+    assert refused == []
+    assert made.ports.containers.created == 0
+    scenes.rewired(made)
+    made.ports.clock.advance(timedelta(minutes=8))
+    made.factory.sweeper.sweep()
+    made.drain()
+    assert all(made.versions().values())

@@ -256,6 +256,9 @@ def test_retry_unblocks_what_an_older_release_has_blocked() -> None:
     made.platform.failing = {}
     assert made.factory.retries.retry(ErrorClass.SMOKE, ADMIN).images == ()
     assert made.factory.retries.retry(ErrorClass.PROVISIONER, ADMIN).images == ("rhel9-base",)
+    entry = scenes.entry_of(made, scenes.BASE, Event.REQUESTED)
+    assert (entry.identity, "provisioner" in entry.detail) == ("user:admin", True)
+    assert scenes.logged(made, "outage-retried", actor="user:admin", images=1)
     made.drain()
     assert scenes.rest_of(made, scenes.BASE) == "current"
     assert [each.result for each in scenes.builds(made, scenes.BASE)][1:] == [Result.FAILED, Result.SUCCEEDED]

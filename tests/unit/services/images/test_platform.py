@@ -16,7 +16,7 @@ from pipeline_core.services.images import platform
 from pipeline_core.wire.job import JOB_LIMIT, BuildJob
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import fleet, world
-from simulation.world import ADMIN, SimulatedWorld
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE
 
@@ -65,7 +65,7 @@ def _put_bundled(made: SimulatedWorld, text: str, *tools: dict[str, str]) -> Non
     """As `platform register` does: the bundle of platform steps holds the catalog."""
     catalog = _catalog(*tools)
     digest, content = fleet.bundle(text, catalog=catalog)
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     made.factory.platforms.put(digest, catalog, ADMIN, drop_used=True)
 
 

@@ -115,7 +115,7 @@ def test_a_member_may_rebuild_the_images_of_the_team_and_not_those_of_secops() -
     made = _team_world()
     member = scenes.principal("payments")
     assert made.factory.requests.request(APP, member, "", "k").why == "started"
-    with pytest.raises(PermanentError, match="belongs to team secops"):
+    with pytest.raises(PermanentError, match="base image: only SecOps"):
         made.factory.requests.request(BASE, member, "", "k")
 
 

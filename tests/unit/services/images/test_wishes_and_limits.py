@@ -8,7 +8,7 @@ import pytest
 from pipeline_core.domain.builds import Phase, Result
 from pipeline_core.domain.names import ImageName
 from simulation import fleet
-from simulation.world import ADMIN, SimulatedWorld
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 from tests.unit.services.scenes import BASE, JAVA
 
@@ -18,7 +18,7 @@ TWO = {"rhel9-base": None, "rhel9-java": "rhel9-base"}
 def _register(made: SimulatedWorld, name: str, parent: str | None, **spec: Any) -> tuple[str, ...]:
     """The same folder with another part of its definition; the notes of the answer."""
     digest, content = fleet.bundle("content")
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     document = fleet.document(name, parent)
     for part, changes in spec.items():
         document["spec"][part] = {**document["spec"].get(part, {}), **changes}

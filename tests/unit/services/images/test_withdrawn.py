@@ -128,7 +128,10 @@ def test_case_09_a_request_waits_for_secops_and_says_why_then_takes_what_is_offe
     made.settle()
     assert _current(made) == str(FIRST)
     entry = scenes.entry_of(made, BASE, Event.RELEASE_ACCEPTED)
-    assert (entry.actor, "9.8 breaks boot" in entry.detail) == ("Admin", True)
+    assert (entry.actor, entry.identity, "9.8 breaks boot" in entry.detail) == ("Admin", "user:admin", True)
+    accepted = _followed(made).accepted
+    assert accepted is not None
+    assert accepted.identity == "user:admin"
     kinds = {reason.kind.value for reason in scenes.builds(made, BASE)[-1].reasons}
     assert kinds == {"source-withdrawn", "rebuild-requested"}
     assert scenes.rest_of(made, JAVA) == "current"

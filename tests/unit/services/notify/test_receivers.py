@@ -13,7 +13,7 @@ from pipeline_core.services.notify import receivers as module
 from pipeline_core.state import images as records
 from pipeline_core.wiring.foundation import foundation_of
 from simulation.world import ADMIN, SimulatedWorld
-from tests.unit.services import scenes
+from tests.unit.services import scenes, unreadable_rows
 from tests.unit.services.notify import receiving
 from tests.unit.services.notify.receiving import TAKEN, A, B, C, hook
 from tests.unit.services.scenes import BASE
@@ -267,7 +267,7 @@ def test_a_receiver_that_is_off_is_switched_on_and_not_replayed() -> None:
     made.factory.receivers.disable(ID, ADMIN, "moves to another address")
     receiving.live(made, timedelta(hours=2))
     assert receiving.posted(made, A) == []
-    assert made.factory.receivers.show(ID).detail == "moves to another address (Admin)"
+    assert made.factory.receivers.show(ID).detail == "moves to another address (Admin, user:admin)"
     with pytest.raises(PermanentError, match="notify enable"):
         made.factory.receivers.replay(ID, ADMIN, None)
 
@@ -301,3 +301,16 @@ def test_a_trial_without_a_secret_says_what_to_do() -> None:
     made = _unsigned(allowed=False)
     with pytest.raises(PermanentError, match="notify secret rotate"):
         made.factory.receivers.test(ID, ADMIN)
+
+
+def test_a_receiver_that_a_base_names_is_secops_to_change() -> None:
+    """`scenes.principal("secops")` is a member of the team that owns the base, and no SecOps."""
+    made = receiving.registered(hook(A))
+    receivers, member = made.factory.receivers, scenes.principal("secops")
+    with pytest.raises(PermanentError, match="base image: only SecOps"):
+        receivers.rotate(receiving.receiver(A), member)
+    made.parts.notify.receivers.fanout.ensure(receiving.receiver(B), B)
+    receivers.rotate(receiving.receiver(B), member)  # no base names it
+    unreadable_rows.make_unreadable(made, "images", "rhel9-base", "head")
+    with pytest.raises(PermanentError, match="base image: only SecOps"):
+        receivers.rotate(receiving.receiver(B), member)  # nobody can say whether the base names it

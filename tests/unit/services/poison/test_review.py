@@ -154,7 +154,7 @@ def test_strangers_close_nothing(caller: Principal, text: str) -> None:
 def test_a_team_may_not_close_what_points_at_nothing_or_at_others() -> None:
     made = _poisoned()
     for text in ("garbage", OF_BASE):
-        with pytest.raises(PermanentError, match="its team and SecOps"):
+        with pytest.raises(PermanentError, match="only SecOps"):
             made.factory.poison_review.requeue(_key(made, text), MEMBER)
 
 

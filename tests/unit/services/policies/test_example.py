@@ -11,7 +11,7 @@ from pipeline_core.wire.bundle import pack
 from pipeline_core.wire.document.text import read_yaml
 from pipeline_core.wire.problems import InvalidDocument
 from simulation import world
-from simulation.world import ADMIN, SimulatedWorld
+from simulation.world import ADMIN, UPLOADER, SimulatedWorld
 from tests.unit.services import scenes
 
 ROOT = Path(__file__).parents[4]
@@ -23,7 +23,7 @@ def _register(made: SimulatedWorld, name: str) -> None:
     packed = pack(ROOT / "images" / name)
     known = scenes.images(made).find_head(ImageName(name))
     if known is None:
-        made.factory.registrar.store_bundle(packed.digest, packed.content)
+        made.factory.registrar.store_bundle(packed.digest, packed.content, UPLOADER)
     made.factory.registrar.register(
         ImageName(name),
         dict(read_yaml((ROOT / "images" / name / "image.yaml").read_bytes())),

@@ -79,7 +79,7 @@ def test_a_policy_replaces_the_version_that_was_seen_and_every_version_is_kept()
     assert service.versions(before=2, limit=10) == (oldest,)
     assert service.shown().document == policies.document(maxAge="8d")
     assert service.shown(1).document == policies.document(maxAge="7d")
-    assert scenes.logged(made, "policy-changed", revision=2, actor="admin")
+    assert scenes.logged(made, "policy-changed", revision=2, actor="user:admin")
 
 
 def test_the_same_document_again_changes_nothing() -> None:

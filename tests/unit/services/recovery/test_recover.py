@@ -13,7 +13,7 @@ from pipeline_core.domain.versions import GalleryVersion, MarketplaceVersion
 from pipeline_core.ports import GalleryImageVersion, VersionState
 from pipeline_core.wire.image_yaml.read import definition_blob
 from simulation import fleet, world
-from simulation.world import ADMIN, LIVE, QUARANTINE, SimulatedWorld
+from simulation.world import ADMIN, LIVE, QUARANTINE, UPLOADER, SimulatedWorld
 from tests.unit.services import losses, scenes
 from tests.unit.services.scenes import BASE, JAVA, SIX
 
@@ -337,7 +337,7 @@ def test_an_image_that_was_registered_before_the_loss_and_lost_its_race_does_not
     made = scenes.settled(TWO)
     made.register("rhel9-java", "rhel9-base", text="in force")
     digest, content = fleet.bundle("never in force")
-    made.factory.registrar.store_bundle(digest, content)
+    made.factory.registrar.store_bundle(digest, content, UPLOADER)
     made.base.effects.documents.store(definition_blob(fleet.document("rhel9-java", "rhel9-base"), digest))
     with pytest.raises(AlreadyExists):
         made.factory.registrar.register(

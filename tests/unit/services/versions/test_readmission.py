@@ -27,11 +27,12 @@ def _taken_out() -> tuple[SimulatedWorld, GalleryVersion, GalleryVersion]:
 def test_an_included_version_is_current_again_where_its_input_is_desired() -> None:
     made, _, second = _taken_out()
     answer = made.factory.readmission.include(BASE, second, ADMIN, "it was not the cause")
-    assert (answer.standing, answer.actor) == (Standing.LIVE, ADMIN.name)
+    assert (answer.standing, answer.actor, answer.identity) == (Standing.LIVE, ADMIN.name, "user:admin")
     made.settle()
     assert current(made).version == second
     assert made.ports.galleries.latest(LIVE, BASE) == second
-    assert scenes.entry_of(made, BASE, Event.INCLUDED).detail == "it was not the cause"
+    entry = scenes.entry_of(made, BASE, Event.INCLUDED)
+    assert (entry.detail, entry.identity) == ("it was not the cause", "user:admin")
     assert record(made, second).intent is None
 
 

@@ -139,10 +139,11 @@ def test_secops_may_say_that_it_is_true() -> None:
         made.factory.suspicion.accept(ADMIN, " ")
     assert made.factory.suspicion.seen().are_too_many
     made.factory.suspicion.accept(ADMIN, "the gallery was lost")
+    assert made.factory.suspicion.seen().accepted_identity == "user:admin"
     differing = made.factory.suspicion.seen().suspects
     for each in differing:
         entry = scenes.entry_of(made, each.image, Event.GALLERIES_ACCEPTED)
-        assert (entry.actor, entry.detail.endswith(": the gallery was lost")) == ("Admin", True)
+        assert (entry.identity, entry.detail.endswith(": the gallery was lost")) == ("user:admin", True)
     assert len(differing) > 3
     _run(made)
     made.settle()

@@ -1,0 +1,1 @@
+"""Entra ID: who calls, by a verified access token."""
