@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from pipeline_core.domain import creations
+from pipeline_core.domain import creations, pauses
 from pipeline_core.domain.creations import Budget, Spent
 from tests.unit.domain.factories import NOW
 
@@ -115,3 +115,9 @@ def test_a_pause_that_ends_about_then_is_not_written_again() -> None:
 
 def _minute(at: datetime) -> int:
     return int(at.timestamp()) // 60
+
+
+def test_while_secops_pause_the_factory_nothing_is_created() -> None:
+    spent = Spent(is_halted=True)
+    assert creations.left(spent, Budget(per_hour=10, per_burst=10), NOW) == 0
+    assert creations.paused_for(spent, NOW) == pauses.LOOK

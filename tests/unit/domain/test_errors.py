@@ -15,6 +15,7 @@ from pipeline_core.domain.errors import (
     NotFound,
     Owner,
     PermanentError,
+    QuarantineFull,
     ScopeKind,
     TransientError,
     UnreadableRow,
@@ -96,3 +97,8 @@ def test_a_row_that_cannot_be_read_is_the_factorys_own_fault() -> None:
     assert isinstance(error, PermanentError)
     assert (error.partition, error.key) == ("app", "head")
     assert error.error_class.owner is Owner.PLATFORM
+
+
+def test_a_full_quarantine_is_no_end_of_quota_for_others() -> None:
+    error = QuarantineFull("the gallery has no room", retry_after=timedelta(minutes=5))
+    assert (error.error_class, error.retry_after) == (ErrorClass.QUOTA, timedelta(minutes=5))

@@ -220,3 +220,9 @@ def test_the_conditions_of_a_receiver_name_the_command() -> None:
     (off,) = conditions.of_receiver(feeds.switched_off(signed, "gone", "factory", NOW), allows_unsigned=False)
     assert (off.type.value, off.since) == ("ReceiverSwitchedOff", NOW)
     assert f"imagefactory notify enable {ID}" in off.message
+
+
+def test_who_switched_a_receiver_off_is_shown_with_the_identity() -> None:
+    off = feeds.SwitchedOff(since=NOW, why="it fails", actor="Ada", identity="user:1@t")
+    assert off.by == "Ada, user:1@t"
+    assert replace(off, identity=None).by == "Ada"

@@ -16,6 +16,7 @@ from pipeline_core.domain.retention import (
     RetentionStep,
     VersionUses,
     find_last_good,
+    keep_all,
     list_fallbacks,
     plan_removals,
 )
@@ -212,3 +213,10 @@ def test_a_day_is_named_in_words() -> None:
         [young, *ALL], uses(GalleryVersion(9, 20261130, 1)), LOOSE, NOW, grace=timedelta(hours=20)
     )
     assert "it is younger than a day" in map(str, planned[-1].reasons)
+
+
+def test_without_a_rule_every_version_stays() -> None:
+    kept = keep_all([listed(V[2]), listed(V[1])])
+    assert [step.version for step in kept] == [V[1], V[2]]
+    assert {step.removal for step in kept} == {Removal.NONE}
+    assert {reason.by for step in kept for reason in step.reasons} == {KeepRule.NO_RULE}
