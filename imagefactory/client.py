@@ -195,6 +195,26 @@ class Client(Connection):
         body = {"release": release, "reason": reason}
         return self._ask("POST", f"/api/sources/{segment(source)}/accept", body=body).body
 
+    def list_approvals(self, chosen: str) -> Iterator[Json]:
+        """Approvals of parents, page by page. `chosen` is the query, such as `&team=payments`."""
+        for page in self._pages_after(f"/api/approvals?limit=200{chosen}"):
+            yield from page["approvals"]
+
+    def put_approval(self, parent: str, team: str, until: str | None, reason: str) -> Json:
+        """Approve a team for a parent."""
+        body = {"reason": reason, "until": until}
+        return self._ask("PUT", f"/api/images/{segment(parent)}/approvals/{segment(team)}", body=body).body
+
+    def ask_approval(self, parent: str, team: str, deed: str, reason: str) -> Json:
+        """`withdraw` an approval, or `offer` a parent again."""
+        path = f"/api/images/{segment(parent)}/approvals/{segment(team)}/{deed}"
+        return self._ask("POST", path, body={"reason": reason}).body
+
+    def list_bases(self, team: str) -> Iterator[Json]:
+        """What a team may build on, page by page."""
+        for page in self._pages_after(f"/api/bases?team={quote(team, safe='')}"):
+            yield from page["bases"]
+
     def list_receivers(self, image: str, cursor: str, size: int) -> Iterator[Json]:
         """Pages of receivers by id, of one image or all, from a cursor (empty: the first) to the end."""
         return self._pages("/api/receivers", cursor, size, f"&image={segment(image)}" if image else "")
@@ -251,6 +271,16 @@ class Client(Connection):
     def rebuild_state(self, after: str, *, force: bool) -> Json:
         """Take one step of deriving lost records again, from the cursor `after`."""
         return self._ask("POST", "/api/state/rebuild", body={"after": after, "force": force}).body
+
+    def _pages_after(self, path: str) -> Iterator[Json]:
+        after = ""
+        for _ in range(_PAGE_LIMIT):
+            page = self._ask("GET", f"{path}&after={quote(after, safe='')}").body
+            yield page
+            following = page.get("next")
+            if not following or following == after:
+                return
+            after = following
 
     def _pages(self, path: str, cursor: str, size: int, chosen: str = "") -> Iterator[Json]:
         for _ in range(_PAGE_LIMIT):

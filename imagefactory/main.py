@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from imagefactory import about, folders, options, registration, screen, verification, waiting
 from imagefactory.commands import (
+    approvals,
     evidence,
     history,
     notify,
@@ -59,6 +60,7 @@ builds = typer.Typer(help="Builds.", no_args_is_help=True)
 platform = typer.Typer(help="Platform steps and catalog (SecOps).", no_args_is_help=True)
 app.add_typer(builds, name="builds")
 app.add_typer(platform, name="platform")
+app.add_typer(approvals.commands, name="approvals")
 app.add_typer(notify.commands, name="notify")
 app.add_typer(poison.commands, name="poison")
 app.add_typer(policy.commands, name="policy")
@@ -68,7 +70,14 @@ app.add_typer(state.commands, name="state")
 app.add_typer(versions.commands, name="versions")
 app.add_typer(versions.galleries, name="galleries")
 app.command()(verification.verify)
-for _command in (evidence.evidence, evidence.diff, evidence.sbom, outages.retry):
+for _command in (
+    evidence.evidence,
+    evidence.diff,
+    evidence.sbom,
+    outages.retry,
+    approvals.approve,
+    approvals.bases,
+):
     app.command()(_command)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -40,6 +41,11 @@ def image_of(text: str) -> str:
         return str(ImageName(text))
     except InvalidValue as error:
         raise Misused(f"IMAGE {text[:100]!r} is not a name of an image: {error}") from error
+
+
+def quoted(text: str) -> str:
+    """A value of a query."""
+    return quote(text, safe="")
 
 
 def build_of(text: str) -> str:

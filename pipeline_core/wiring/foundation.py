@@ -23,6 +23,7 @@ from pipeline_core.state.galleries.observations import ObservationStore
 from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
+from pipeline_core.state.grants.approvals import ApprovalStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
@@ -103,6 +104,7 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         breakers=BreakerStore(tables, reader),
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
+        approvals=ApprovalStore(tables, reader),
         poison=PoisonStore(tables, reader),
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables, reader),

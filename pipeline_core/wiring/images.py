@@ -94,7 +94,7 @@ def _registrar_of(base: Foundation, policy: PolicyParts, places: Places, forms: 
         documents=effects.documents,
         blobs=blobs,
         floors=policy.rules,
-        deployment=base.deployment,
+        approvals=policy.approvals,
         forms=forms,
         sources=SourceRules(
             marketplace=base.ports.marketplace,

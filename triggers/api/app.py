@@ -25,6 +25,7 @@ from triggers.api.routes import (
     state,
     versions,
 )
+from triggers.api.routes.grants import approvals
 from triggers.provider import Provider
 
 _TITLE = "Image Factory"
@@ -67,6 +68,7 @@ def create_app(factory: Provider) -> FastAPI:
         sources,
         state,
         versions,
+        approvals,
         pages,
     ):
         app.include_router(module.router(factory))

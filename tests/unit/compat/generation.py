@@ -17,6 +17,7 @@ from pipeline_core.ports import Cell, Row, TableWrite, WriteKind
 from pipeline_core.state import images, poison, policy, sources
 from pipeline_core.state.capacity import CapacityStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
+from pipeline_core.state.grants.approvals import ApprovalStore
 from pipeline_core.state.index import Index
 from pipeline_core.state.lineage import DECIDED, LineageStore
 from pipeline_core.state.records import Stored
@@ -148,6 +149,9 @@ def _sample_rows() -> Sequence[tuple[str, Row]]:
     policies = policy.PolicyStore(tables)
     for version in samples.policies():
         policies.put(version, etag=None)
+    approvals = ApprovalStore(tables)
+    for approval in samples.approvals():
+        approvals.save(approval, etag=None)
     kept = poison.PoisonStore(tables)
     for record in samples.poison():
         kept.add(record)

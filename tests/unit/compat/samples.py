@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipeline_core.domain import releases
+from pipeline_core.domain.approvals import Approval
 from pipeline_core.domain.builds import (
     Build,
     CancelRequest,
@@ -21,6 +22,7 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.floors import LiveScan, Promises
+from pipeline_core.domain.grants import GrantDecision, Grantor
 from pipeline_core.domain.images import (
     ActiveBuild,
     Breaker,
@@ -37,7 +39,7 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, build_id
+from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, TeamName, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -287,6 +289,21 @@ def policies() -> Sequence[PolicyVersion]:
     return (PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", at=NOW),)
 
 
+def approvals() -> Sequence[Approval]:
+    """One that holds, and one that has everything."""
+    by = Grantor(subject="00000000-0000-4000-8000-000000000001", name="Admin")
+    made = GrantDecision(by=by, at=NOW, reason="a trial")
+    plain = Approval(parent=BASE, team=TEAM, owner=TeamName("secops"), granted=made)
+    full = replace(
+        plain,
+        team=TeamName("ml"),
+        until=date(2027, 1, 31),
+        withdrawn=made,
+        withheld=replace(made, reason="b"),
+    )
+    return (plain, full)
+
+
 def unproven() -> Sequence[UnprovenVersion]:
     """The one kind."""
     return (UnprovenVersion(image=BASE, version=_VERSION, entry=entry_key(NOW, "4"), told=True),)
@@ -378,5 +395,5 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided):
+    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, approvals):
         yield from make_more()

@@ -52,6 +52,8 @@ READING: dict[str, Row] = {
     "receivers": ("GET", "/api/receivers", {}, 200),
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
+    "approvals": ("GET", "/api/approvals", {}, 200),
+    "bases": ("GET", "/api/bases", {"params": {"team": "ml"}}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
     "evidence": ("GET", f"/api/builds/{views.BUILD_ID}/evidence", {}, 200),
@@ -79,7 +81,12 @@ CHANGING: dict[str, Row] = {
     "replay receiver": ("POST", f"/api/receivers/{RECEIVER.id}/replay", {"json": {}}, 200),
     "test receiver": ("POST", f"/api/receivers/{RECEIVER.id}/test", {}, 200),
     "include": ("POST", "/api/images/payments-api/versions/1.20261121.1/include", {"json": {}}, 200),
+    "withdraw approval": ("POST", "/api/images/payments-api/approvals/ml/withdraw", {"json": {}}, 200),
     "cancel": ("POST", f"/api/builds/{views.BUILD_ID}/cancel", {"json": {}}, 202),
+}
+# Its owner alone, and not SecOps either.
+OWNING: dict[str, Row] = {
+    "offer": ("POST", "/api/images/payments-api/approvals/ml/offer", {"json": {}}, 200),
 }
 GOVERNING: dict[str, Row] = {
     "platform": ("PUT", "/api/platform", {"json": {"bundle": DIGEST, "catalog": {}}}, 200),
@@ -103,10 +110,11 @@ GOVERNING: dict[str, Row] = {
     ),
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
+    "approve": ("PUT", "/api/images/payments-api/approvals/ml", {"json": {"reason": "r"}}, 200),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
-ROUTES = OPEN | READING | BRINGING | CHANGING | GOVERNING
+ROUTES = OPEN | READING | BRINGING | CHANGING | OWNING | GOVERNING
 
 NO_TOKEN: dict[str, dict[str, str]] = {
     "none": {},
@@ -128,7 +136,7 @@ MAY = {
     "other-team": frozenset(OPEN | READING | BRINGING),
     "team": ALL - frozenset(GOVERNING),
     "team-by-group": ALL - frozenset(GOVERNING),
-    "admin": ALL,
+    "admin": ALL - frozenset(OWNING),
 }
 
 
@@ -174,7 +182,7 @@ def test_a_browser_reads_with_the_token_of_app_service(route: str, client: AsgiC
     assert ask(client, route, {PLATFORM_HEADER: "good.reader"}).status_code == ROUTES[route][3]
 
 
-@pytest.mark.parametrize("route", BRINGING | CHANGING | GOVERNING)
+@pytest.mark.parametrize("route", BRINGING | CHANGING | OWNING | GOVERNING)
 def test_a_browsers_session_changes_nothing(route: str, client: AsgiClient, factory: TwinFactory) -> None:
     assert ask(client, route, {PLATFORM_HEADER: "good.admin"}).status_code == 401
     assert _untouched(factory)
@@ -229,4 +237,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.readmission.included
         or factory.suspicion.accepted
         or factory.retries.retried
+        or factory.approvals.decided
     )

@@ -46,6 +46,7 @@ from pipeline_core.wire.problems import InvalidDocument, Problem
 from tests.unit.domain import factories
 from tests.unit.triggers import (
     evidence_twins,
+    grant_twins,
     history_twins,
     provenance_twins,
     receiver_twins,
@@ -353,6 +354,7 @@ class TwinFactory:
         self.receivers = receiver_twins.Receivers()
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.retries = Retries()
+        self.approvals, self.bases = grant_twins.Approvals(), grant_twins.Bases()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
