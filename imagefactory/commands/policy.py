@@ -46,6 +46,8 @@ def show(
         return
     screen.facts(f"policy {found['revision']}", {key: found[key] for key in ("actor", "at", "digest")})
     screen.facts("what it demands", dict(_lines(found["document"].get("spec", {}))))
+    for note in found.get("notes", ()):
+        screen.note(note)
 
 
 @commands.command("set")

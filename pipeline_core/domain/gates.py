@@ -3,16 +3,16 @@
 The stricter of SecOps' floor and the definition decides. A check that was not reported has not passed.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline_core.domain import scan_gates
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import ParentScore, Scan, WantedScan, short_id
-from pipeline_core.domain.definitions import Verification, Waiver
+from pipeline_core.domain.definitions import Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
 from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+from pipeline_core.domain.waivers import JudgedWaiver
 
 _FAILURE_LIMIT = 4000  # characters; it is kept in the build, its claim and the journal
 _CLASS: Mapping[str, ErrorClass] = {
@@ -69,21 +69,21 @@ def judge(
     checks: Iterable[Check],
     scan: Scan | None,
     *,
-    today: date,
+    waivers: Sequence[JudgedWaiver],
     floor: ComplianceFloor,
     parent: ParentScore | None,
 ) -> tuple[Verdict, ...]:
     """One verdict per gate that applies: boot, hygiene, goss, smoke, compliance, severities, waivers, ratchet.
 
-    `parent` is None for a root, which is compared with no other image.
+    `waivers` are those that the definition asks for, held against their grants. `parent` is None for a root, which is
+    compared with no other image.
     """
     reported = {check.name: check for check in checks}
     verdicts = [_of_check(name, reported.get(name)) for name in required_checks(verify)]
     wanted = wanted_scan(verify, floor)
     if wanted is not None:
-        verdicts += scan_gates.judge(
-            wanted, scan, waivers=_waivers(verify), today=today, floor=floor, parent=parent
-        )
+        asked = [each for each in waivers if each.asked.kind is WaiverKind.SCAN]
+        verdicts += scan_gates.judge(wanted, scan, waivers=asked, floor=floor, parent=parent)
     return tuple(verdicts)
 
 
@@ -111,7 +111,3 @@ def _of_check(name: str, check: Check | None) -> Verdict:
         return Verdict(gate=name, passed=False, evidence="the builder did not report this check")
     evidence = check.detail[:EVIDENCE_LIMIT]
     return Verdict(gate=name, passed=check.passed, evidence=evidence, simulated=check.simulated)
-
-
-def _waivers(verify: Verification) -> tuple[Waiver, ...]:
-    return () if verify.compliance is None else verify.compliance.waivers

@@ -24,6 +24,7 @@ from pipeline_core.state.galleries.placements import PlacementStore
 from pipeline_core.state.galleries.unproven import UnprovenStore
 from pipeline_core.state.galleries.versions import VersionStore
 from pipeline_core.state.grants.approvals import ApprovalStore
+from pipeline_core.state.grants.waivers import WaiverStore
 from pipeline_core.state.history import HistoryStore
 from pipeline_core.state.images import Announcer, ImageStore
 from pipeline_core.state.index import Index
@@ -105,6 +106,7 @@ def records_of(ports: Ports, limits: Limits, announcer: Announcer | None = None)
         fleet=FleetStore(tables, reader),
         policies=PolicyStore(tables, reader),
         approvals=ApprovalStore(tables, reader),
+        waivers=WaiverStore(tables, reader),
         poison=PoisonStore(tables, reader),
         unlogged=UnloggedStore(tables),
         unproven=UnprovenStore(tables, reader),

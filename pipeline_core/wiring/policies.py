@@ -1,10 +1,11 @@
-"""Put together the policy: the service that keeps it, the rules that compare images with it, and approvals."""
+"""Put together the policy: the service that keeps it, the rules that compare images with it, and grants."""
 
 from dataclasses import dataclass
 
 from pipeline_core.services.policies.approvals import Approvals
 from pipeline_core.services.policies.floors import PolicyRules
 from pipeline_core.services.policies.policy import Policies
+from pipeline_core.services.policies.waivers import WaiverGrants
 from pipeline_core.wiring.foundation import Foundation
 
 
@@ -15,6 +16,7 @@ class PolicyParts:
     policies: Policies
     rules: PolicyRules
     approvals: Approvals
+    waivers: WaiverGrants
 
 
 def policies_of(base: Foundation) -> PolicyParts:
@@ -25,4 +27,5 @@ def policies_of(base: Foundation) -> PolicyParts:
         policies=policies,
         rules=PolicyRules(effects=effects, policies=policies),
         approvals=Approvals(records=records, effects=effects, secops=base.deployment.secops),
+        waivers=WaiverGrants(records=records, effects=effects, policies=policies),
     )

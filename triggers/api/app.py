@@ -25,7 +25,7 @@ from triggers.api.routes import (
     state,
     versions,
 )
-from triggers.api.routes.grants import approvals
+from triggers.api.routes.grants import approvals, waivers
 from triggers.provider import Provider
 
 _TITLE = "Image Factory"
@@ -69,6 +69,7 @@ def create_app(factory: Provider) -> FastAPI:
         state,
         versions,
         approvals,
+        waivers,
         pages,
     ):
         app.include_router(module.router(factory))

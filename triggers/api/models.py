@@ -310,10 +310,14 @@ class PolicyVersion(Answer):
 
 
 class Policy(PolicyVersion):
-    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images."""
+    """One version with its document. After a PUT, `unregistered` lists its bases that are not registered images.
+
+    `notes` say what to change in a document that an older release accepted.
+    """
 
     document: dict[str, JsonValue]
     unregistered: tuple[Text, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class PolicyVersions(Answer):

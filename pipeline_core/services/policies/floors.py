@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline_core.domain import conditions, floors
+from pipeline_core.domain import conditions, floors, waivers
 from pipeline_core.domain.conditions import Condition
 from pipeline_core.domain.definitions import ImageDefinition
 from pipeline_core.domain.floors import Promises
@@ -44,9 +44,9 @@ class PolicyRules:
             max_age=definition.rebuild.max_age or policy.longest_max_age,
             policy=policy,
             root=root,
-            today=self.effects.clock.now().date(),
         )
-        for breach in found:
+        today = self.effects.clock.now().date()
+        for breach in (*found, *waivers.refusals(definition, policy, today)):
             yield Problem(path=breach.path, message=breach.message, remedy=breach.remedy)
 
     def find_condition(
@@ -74,7 +74,6 @@ class PolicyRules:
                 max_age=registration.max_age,
                 policy=policy,
                 root=root,
-                today=now.date(),
             )
         ]
         if head.current is not None:

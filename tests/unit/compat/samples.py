@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipeline_core.domain import releases
-from pipeline_core.domain.approvals import Approval
 from pipeline_core.domain.builds import (
     Build,
     CancelRequest,
@@ -22,7 +21,6 @@ from pipeline_core.domain.definitions import RebuildOn
 from pipeline_core.domain.dispatch import PendingBuild
 from pipeline_core.domain.errors import ErrorClass, ErrorScope, Owner, ScopeKind
 from pipeline_core.domain.floors import LiveScan, Promises
-from pipeline_core.domain.grants import GrantDecision, Grantor
 from pipeline_core.domain.images import (
     ActiveBuild,
     Breaker,
@@ -39,7 +37,7 @@ from pipeline_core.domain.images import (
 )
 from pipeline_core.domain.journal import Entry, Event, entry_key
 from pipeline_core.domain.lineage import LineageFault, LineageProblem, Move, MoveLedger
-from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, TeamName, build_id
+from pipeline_core.domain.names import CampaignId, GalleryName, RebuildToken, Region, build_id
 from pipeline_core.domain.poison import PoisonRecord, PoisonState, poison_key
 from pipeline_core.domain.policy import ComplianceFloor, PolicyVersion, WaiverRules
 from pipeline_core.domain.reasons import ChangeCount, Lane, ReasonKind, RebuildReason
@@ -51,6 +49,7 @@ from pipeline_core.state.galleries.unproven import UnprovenVersion
 from pipeline_core.state.lineage import DecidedMove
 from pipeline_core.wire import messages
 from pipeline_core.wire.recovery_log import ImageEntry, PlatformEntry, PolicyEntry
+from tests.unit.compat import grant_samples
 from tests.unit.domain import factories as make
 from tests.unit.domain.factories import BASE, CHILD, NEW, NOW, OLD, SOURCE, TEAM
 
@@ -147,6 +146,7 @@ def claims() -> Sequence[Claim]:
         ended_at=NOW,
         gates="d" * 64,
         limits="e" * 64,
+        grants=2,
         floor=FLOOR,
     )
     return (*plain, full)
@@ -169,6 +169,7 @@ def heads() -> Sequence[ImageHead]:
             waivers=(("sec@example.com", date(2027, 1, 31)),),
             regions=(Region("westeurope"),),
             os_disk_gb=64,
+            asked=3,
         ),
         gates="d" * 64,
     )
@@ -206,6 +207,7 @@ def heads() -> Sequence[ImageHead]:
         retention_hold=RetentionHold(versions=2, since=NOW),
         failed_wish=FailedWish(build=build.id, at=NOW, error_class="smoke", why="the port is closed"),
         taken_out=(_VERSION,),
+        grants=2,
         breaker=Breaker(opened_at=NOW, content=build.fingerprint),
         poison=(PoisonMark(key="0001-aa", queue=messages.BUILD_STEPS, at=NOW, build=build.id),),
     )
@@ -287,21 +289,6 @@ def platforms() -> Sequence[Platform]:
 def policies() -> Sequence[PolicyVersion]:
     """The one kind."""
     return (PolicyVersion(revision=3, digest=make.digest("e"), actor="Admin", at=NOW),)
-
-
-def approvals() -> Sequence[Approval]:
-    """One that holds, and one that has everything."""
-    by = Grantor(subject="00000000-0000-4000-8000-000000000001", name="Admin")
-    made = GrantDecision(by=by, at=NOW, reason="a trial")
-    plain = Approval(parent=BASE, team=TEAM, owner=TeamName("secops"), granted=made)
-    full = replace(
-        plain,
-        team=TeamName("ml"),
-        until=date(2027, 1, 31),
-        withdrawn=made,
-        withheld=replace(made, reason="b"),
-    )
-    return (plain, full)
 
 
 def unproven() -> Sequence[UnprovenVersion]:
@@ -395,5 +382,7 @@ def everything() -> Iterator[Any]:
     """Every stored value."""
     for make_all in (builds, claims, heads, entries, requests, formers, pendings):
         yield from make_all()
-    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided, approvals):
+    for make_more in (sources, platforms, policies, unproven, poison, ledgers, faults, decided):
         yield from make_more()
+    yield from grant_samples.approvals()
+    yield from grant_samples.waivers()

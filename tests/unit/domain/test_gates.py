@@ -22,7 +22,7 @@ SCAN = Scan(profile="cis", score=95.0, counts=RuleCounts(passed=20))
 
 
 def test_all_gates_pass_and_say_so() -> None:
-    verdicts = gates.judge(TARGET, PASSED.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, PASSED.values(), SCAN, waivers=(), floor=OPEN, parent=None)
     assert [verdict.gate for verdict in verdicts] == ["boot", "hygiene", "goss", "smoke", "compliance"]
     assert all(verdict.passed for verdict in verdicts)
     assert gates.failure_of(verdicts) is None
@@ -31,14 +31,14 @@ def test_all_gates_pass_and_say_so() -> None:
 @pytest.mark.parametrize("missing", list(PASSED))
 def test_a_check_that_was_not_reported_never_counts_as_passed(missing: str) -> None:
     reported = [check for name, check in PASSED.items() if name != missing]
-    verdicts = gates.judge(TARGET, reported, SCAN, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, reported, SCAN, waivers=(), floor=OPEN, parent=None)
     failure = gates.failure_of(verdicts)
     assert failure is not None
     assert missing in failure.message
 
 
 def test_a_scan_that_was_not_reported_never_counts_as_passed() -> None:
-    verdicts = gates.judge(TARGET, PASSED.values(), None, today=TODAY, floor=OPEN, parent=None)
+    verdicts = gates.judge(TARGET, PASSED.values(), None, waivers=(), floor=OPEN, parent=None)
     failure = gates.failure_of(verdicts)
     assert failure is not None
     assert failure.error_class is ErrorClass.COMPLIANCE
@@ -57,7 +57,7 @@ def test_a_scan_that_was_not_reported_never_counts_as_passed() -> None:
 def test_one_refusing_gate_keeps_a_version_out(name: str, error_class: ErrorClass) -> None:
     checks = PASSED | {name: replace(PASSED[name], passed=False, detail="port 80")}
     failure = gates.failure_of(
-        gates.judge(TARGET, checks.values(), SCAN, today=TODAY, floor=OPEN, parent=None)
+        gates.judge(TARGET, checks.values(), SCAN, waivers=(), floor=OPEN, parent=None)
     )
     assert failure is not None
     assert failure.error_class is error_class
@@ -65,7 +65,7 @@ def test_one_refusing_gate_keeps_a_version_out(name: str, error_class: ErrorClas
 
 
 def test_every_refusing_gate_is_named() -> None:
-    failure = gates.failure_of(gates.judge(TARGET, [], None, today=TODAY, floor=OPEN, parent=None))
+    failure = gates.failure_of(gates.judge(TARGET, [], None, waivers=(), floor=OPEN, parent=None))
     assert failure is not None
     for name in (*PASSED, "compliance"):
         assert f"{name}: " in failure.message
@@ -80,13 +80,13 @@ def test_the_text_of_a_failure_is_bounded() -> None:
 
 def test_the_detail_of_a_check_is_bounded() -> None:
     checks = [Check(name="boot", passed=True, detail="x" * 5000), PASSED["hygiene"]]
-    boot, _ = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    boot, _ = gates.judge(Verification(), checks, None, waivers=(), floor=OPEN, parent=None)
     assert len(boot.evidence) == EVIDENCE_LIMIT
 
 
 def test_a_simulated_check_is_a_simulated_verdict() -> None:
     checks = [replace(PASSED["boot"], simulated=True), PASSED["hygiene"]]
-    found = gates.judge(Verification(), checks, None, today=TODAY, floor=OPEN, parent=None)
+    found = gates.judge(Verification(), checks, None, waivers=(), floor=OPEN, parent=None)
     assert [verdict.simulated for verdict in found] == [True, False]
 
 
@@ -161,7 +161,7 @@ def test_a_scan_that_the_floor_of_another_day_asked_for_is_outdated(
 def test_a_profile_that_the_floor_requires_is_judged_though_the_definition_asks_for_none() -> None:
     floor = ComplianceFloor(profile="cis", min_score=96)
     checks = [PASSED["boot"], PASSED["hygiene"]]
-    found = gates.judge(Verification(), checks, SCAN, today=TODAY, floor=floor, parent=None)
+    found = gates.judge(Verification(), checks, SCAN, waivers=(), floor=floor, parent=None)
     assert [(verdict.gate, verdict.passed) for verdict in found] == [
         ("boot", True),
         ("hygiene", True),

@@ -53,6 +53,7 @@ READING: dict[str, Row] = {
     "receiver": ("GET", f"/api/receivers/{RECEIVER.id}", {}, 200),
     "galleries": ("GET", "/api/galleries", {}, 200),
     "approvals": ("GET", "/api/approvals", {}, 200),
+    "waivers": ("GET", "/api/waivers", {}, 200),
     "bases": ("GET", "/api/bases", {"params": {"team": "ml"}}, 200),
     "outages": ("GET", "/api/outages", {}, 200),
     "provenance keys": ("GET", "/api/provenance/keys", {}, 200),
@@ -111,6 +112,18 @@ GOVERNING: dict[str, Row] = {
     "remove receiver": ("DELETE", f"/api/receivers/{RECEIVER.id}", {}, 204),
     "accept galleries": ("POST", "/api/galleries/accept", {"json": {"reason": "it is true"}}, 200),
     "approve": ("PUT", "/api/images/payments-api/approvals/ml", {"json": {"reason": "r"}}, 200),
+    "grant waiver": (
+        "PUT",
+        "/api/images/payments-api/waivers",
+        {"json": {"rule": "r", "until": "2027-01-31", "reason": "r"}},
+        200,
+    ),
+    "withdraw waiver": (
+        "POST",
+        "/api/images/payments-api/waivers/withdraw",
+        {"json": {"rule": "r", "reason": "r"}},
+        200,
+    ),
     "retry": ("POST", "/api/outages/retry", {"json": {"class": "registry"}}, 200),
     "state": ("POST", "/api/state/rebuild", {"json": {}}, 200),
 }
@@ -238,4 +251,5 @@ def _untouched(factory: TwinFactory) -> bool:
         or factory.suspicion.accepted
         or factory.retries.retried
         or factory.approvals.decided
+        or factory.waivers.decided
     )

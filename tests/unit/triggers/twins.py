@@ -355,6 +355,7 @@ class TwinFactory:
         self.readmission, self.suspicion = version_twins.Readmission(), version_twins.Suspicion()
         self.retries = Retries()
         self.approvals, self.bases = grant_twins.Approvals(), grant_twins.Bases()
+        self.waivers = grant_twins.Waivers()
         self.recovery = Recovery()
         self.policy = Policies()
         self.queries, self.history, self.unreadable = (
