@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipeline_core.domain.builds import Failure
 from pipeline_core.domain.compliance import RuleCounts, RuleFinding, Scan, Severity
+from pipeline_core.domain.definitions import WaiverKind
 from pipeline_core.domain.errors import (
     ErrorClass,
     ErrorScope,
@@ -23,7 +24,7 @@ from pipeline_core.domain.errors import (
 )
 from pipeline_core.domain.names import BuildId
 from pipeline_core.domain.sources import PurchasePlan
-from pipeline_core.domain.verdicts import Check
+from pipeline_core.domain.verdicts import Check, HygieneFinding
 
 JOB_LIMIT = 256 * 1024  # bytes
 REPORT_LIMIT = 1024 * 1024  # bytes
@@ -174,6 +175,19 @@ class BuildJob(_Wire):
         return job
 
 
+class ReportedFinding(_Wire):
+    """A finding of hygiene that has a name; see `domain.verdicts.HygieneFinding`."""
+
+    kind: Literal["hygiene", "invariant"]
+    rule: Annotated[str, Field(min_length=1, max_length=200)]
+    path: Annotated[str, Field(max_length=240)] = ""
+    what: Annotated[str, Field(max_length=200)] = ""
+
+    def to_domain(self) -> HygieneFinding:
+        """The domain's finding."""
+        return HygieneFinding(kind=WaiverKind(self.kind), rule=self.rule, path=self.path, what=self.what)
+
+
 class ReportedCheck(_Wire):
     """A check as the builder reports it; see `domain.verdicts.Check`."""
 
@@ -182,6 +196,8 @@ class ReportedCheck(_Wire):
     detail: str = ""
     score: float | None = None
     simulated: bool = False
+    findings: Annotated[tuple[ReportedFinding, ...], Field(max_length=200)] = ()
+    unnamed: Annotated[int, Field(ge=0)] = 0
 
     def to_domain(self) -> Check:
         """The domain's check."""
@@ -191,6 +207,8 @@ class ReportedCheck(_Wire):
             detail=self.detail,
             score=self.score,
             simulated=self.simulated,
+            findings=tuple(finding.to_domain() for finding in self.findings),
+            unnamed=self.unnamed,
         )
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from pipeline_core.domain import gates
 from pipeline_core.domain.compliance import RuleCounts, Scan, WantedScan
-from pipeline_core.domain.definitions import ComplianceTarget, Verification
+from pipeline_core.domain.definitions import ComplianceTarget, Verification, WaiverKind
 from pipeline_core.domain.errors import ErrorClass, Owner
 from pipeline_core.domain.policy import ComplianceFloor
-from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, Verdict
+from pipeline_core.domain.verdicts import EVIDENCE_LIMIT, Check, HygieneFinding, Verdict
+from pipeline_core.domain.waivers import JudgedWaiver
+from tests.unit.domain import scans
 
 TODAY = date(2026, 11, 21)
 OPEN = ComplianceFloor()
@@ -183,3 +185,45 @@ def test_a_team_that_has_to_act_anyway_is_told_first() -> None:
     assert failure is not None
     assert (failure.error_class, failure.is_of_team) == (ErrorClass.SMOKE, True)
     assert failure.message == "smoke: 2 of 3 passed; compliance: the score is lost"
+
+
+KEY = HygieneFinding(kind=WaiverKind.HYGIENE, rule="private-key", path="/opt/key.pem", what="a private key")
+AUDIT = HygieneFinding(kind=WaiverKind.INVARIANT, rule="Service: auditd: enabled")
+KEY_WAIVER = scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem")
+AUDIT_WAIVER = scans.waiver("Service: auditd: enabled", kind=WaiverKind.INVARIANT)
+HYGIENE: dict[str, tuple[tuple[HygieneFinding, ...], int, tuple[JudgedWaiver, ...], bool, str]] = {
+    "nothing is waived": ((KEY,), 0, (), False, "1 found: /opt/key.pem: a private key [private-key]"),
+    "a finding is waived": ((KEY,), 0, (KEY_WAIVER,), True, "waived: /opt/key.pem: a private key"),
+    "a test is waived": ((AUDIT,), 0, (AUDIT_WAIVER,), True, "auditd: enabled (granted by Sec Ops (0001)"),
+    "both are waived": ((KEY, AUDIT), 0, (KEY_WAIVER, AUDIT_WAIVER), True, "waived: "),
+    "one of two is waived": ((KEY, AUDIT), 0, (KEY_WAIVER,), False, "1 found: Service: auditd: enabled"),
+    "another path is waived": ((replace(KEY, path="/opt/other.pem"),), 0, (KEY_WAIVER,), False, "1 found"),
+    "a scan's waiver of that name": (
+        (AUDIT,),
+        0,
+        (scans.waiver("Service: auditd: enabled"),),
+        False,
+        "1 found",
+    ),
+    "its waiver has ended": (
+        (KEY,),
+        0,
+        (scans.waiver("private-key", kind=WaiverKind.HYGIENE, path="/opt/key.pem", days=-1),),
+        False,
+        "ask SecOps to run `imagefactory waivers grant payments-api private-key --kind hygiene",
+    ),
+    "one has no name": ((KEY,), 1, (KEY_WAIVER,), False, "1 have no name, so nobody can waive them"),
+    "of an older builder": ((), 0, (KEY_WAIVER,), False, "what it says"),
+}
+
+
+@pytest.mark.parametrize("case", HYGIENE)
+def test_hygiene_passes_only_if_every_finding_is_waived_by_its_name(case: str) -> None:
+    findings, unnamed, waivers, passed, words = HYGIENE[case]
+    check = Check(name="hygiene", passed=False, detail="what it says", findings=findings, unnamed=unnamed)
+    checks = {**PASSED, "hygiene": check}
+    found = gates.judge(TARGET, checks.values(), SCAN, waivers=waivers, floor=OPEN, parent=None)
+    (verdict,) = [each for each in found if each.gate == "hygiene"]
+    assert verdict.passed is passed
+    assert words in verdict.evidence
+    assert len(verdict.evidence) <= EVIDENCE_LIMIT
